@@ -1,0 +1,1 @@
+"""System checks of the engine; each has a number and a hint."""

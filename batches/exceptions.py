@@ -1,0 +1,79 @@
+"""What can be refused or go wrong; an exception's message is for the person who reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+
+class BatchError(Exception):
+    """Anything the portal refuses or reports about a batch."""
+
+
+class InvalidInput(BatchError):
+    """Input was refused before anything was written. `errors` maps a field, or "row N", to its messages."""
+
+    def __init__(self, message: str, errors: Mapping[str, Sequence[str]] | None = None) -> None:
+        super().__init__(message)
+        self.errors: dict[str, list[str]] = {field: list(messages) for field, messages in (errors or {}).items()}
+
+
+class InputRefused(InvalidInput):
+    """A file that cannot be read as items. `row` and `line` are 1-based and count the header; `column` is its name."""
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        remedy: str,
+        row: int | None = None,
+        line: int | None = None,
+        column: str | None = None,
+    ) -> None:
+        place = ", ".join(
+            part
+            for part in (
+                f"row {row}" if row is not None else "",
+                f"line {line}" if line is not None and line != row else "",
+                f"column {column!r}" if column is not None else "",
+            )
+            if part
+        )
+        super().__init__(f"{place}: {problem} {remedy}" if place else f"{problem} {remedy}")
+        self.problem, self.remedy = problem, remedy
+        self.row, self.line, self.column = row, line, column
+
+
+class UnknownProcessor(InvalidInput):
+    """No processor of that name is registered."""
+
+
+class UnknownBatch(BatchError):
+    """No batch has that id."""
+
+
+class InvalidTransition(BatchError):
+    """The verb is not legal in the batch's present status."""
+
+    def __init__(self, batch_id: str, verb: str, status: str) -> None:
+        super().__init__(f"Cannot {verb} batch {batch_id}: it is {status.lower()}.")
+        self.batch_id, self.verb, self.status = batch_id, verb, status
+
+
+class BatchConflict(BatchError):
+    """The id is taken by a batch with other content."""
+
+
+class IdempotencyConflict(BatchError):
+    """The idempotency key was used before with other arguments."""
+
+
+class OperationInProgress(BatchError):
+    """The same operation is being run elsewhere at this moment; ask again shortly."""
+
+
+class LeaseLost(BatchError):
+    """Another worker has taken over this lane: everything since the last commit is void."""
+
+
+class ItemTimeout(BaseException):
+    """An item ran longer than its `item_timeout`; a BaseException, so that `except Exception` cannot swallow it."""

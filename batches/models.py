@@ -1,0 +1,287 @@
+"""What is stored. The database is the truth: an item's status decides, everything else is a receipt or a hint."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from django.conf import settings
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+
+BATCH_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
+ITEM_KEY_LENGTH = 200
+MILESTONES = (25, 50, 75, 100)
+
+
+class HexKeyField(models.BinaryField):
+    """A sha256 kept as 32 raw bytes (half the index of its text) and shown as 64 hexadecimal digits."""
+
+    def from_db_value(self, value: Any, expression: Any, connection: Any) -> str | None:
+        return None if value is None else bytes(value).hex()
+
+    def to_python(self, value: Any) -> str | None:
+        return value if value is None or isinstance(value, str) else bytes(value).hex()
+
+    def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:
+        raw = bytes.fromhex(value) if isinstance(value, str) else value
+        return super().get_db_prep_value(raw, connection, prepared)
+
+
+class Batch(models.Model):
+    """One submitted set of items and its run."""
+
+    class Status(models.TextChoices):
+        PENDING = "PENDING", "Pending"
+        QUEUED = "QUEUED", "Queued"
+        RUNNING = "RUNNING", "Running"
+        PAUSING = "PAUSING", "Pausing"
+        PAUSED = "PAUSED", "Paused"
+        CANCELLING = "CANCELLING", "Cancelling"
+        CANCELLED = "CANCELLED", "Cancelled"
+        HALTED = "HALTED", "Halted"
+        COMPLETED = "COMPLETED", "Completed"
+        FAILED = "FAILED", "Failed"
+
+    SENTENCES = {
+        Status.PENDING: "Submitted, and waiting for someone to start it.",
+        Status.QUEUED: "Waiting for a worker to pick it up.",
+        Status.RUNNING: "A worker is processing its items.",
+        Status.PAUSING: "Pause was asked for; the worker is finishing the chunk in its hands.",
+        Status.PAUSED: "Nothing runs. Everything done is kept, and resume goes on where it stopped.",
+        Status.CANCELLING: "Cancel was asked for; the worker is finishing the chunk in its hands.",
+        Status.CANCELLED: "Stopped for good. What was done is kept; untouched items stay untouched.",
+        Status.HALTED: "Stopped by its error budget. Nothing is lost: raise the budget or fix the cause, then resume.",
+        Status.COMPLETED: "Every item has its outcome.",
+        Status.FAILED: "The portal could not run this batch. Its items are untouched since the last checkpoint.",
+    }
+    FINAL = (Status.COMPLETED, Status.CANCELLED, Status.FAILED)
+    ACTIVE = (Status.QUEUED, Status.RUNNING, Status.PAUSING, Status.CANCELLING)
+
+    id = models.CharField(
+        primary_key=True,
+        max_length=64,
+        validators=[RegexValidator(BATCH_ID, "Use letters, digits, dot, hyphen and underscore; start with a letter or digit.")],
+    )
+    name = models.CharField(max_length=200, blank=True)
+    processor = models.CharField(max_length=100, blank=True, help_text="Empty for an ad hoc batch of the Python API.")
+    params = models.JSONField(default=dict, blank=True)
+    status = models.CharField(max_length=12, choices=Status.choices, default=Status.PENDING, db_index=True)
+    reason = models.TextField(blank=True, help_text="Why it is in this status, in words for people.")
+    total_items = models.PositiveIntegerField(default=0)
+    fingerprint = models.CharField(max_length=64, blank=True, help_text="sha256 of processor, params and items.")
+    source = models.JSONField(
+        default=dict, blank=True, help_text="What was read: filename, bytes, sha256, format, encoding, dialect, columns, key_column."
+    )
+
+    concurrency = models.PositiveSmallIntegerField(default=1)
+    checkpoint_every = models.PositiveSmallIntegerField(default=10)
+    max_attempts = models.PositiveSmallIntegerField(default=1)
+    item_timeout = models.FloatField(default=30.0, help_text="Seconds an item may run.")
+    rate = models.FloatField(null=True, blank=True, help_text="Items a second over all lanes; empty: as fast as it goes.")
+    max_errors = models.PositiveIntegerField(null=True, blank=True, help_text="Halt when more items than this have failed.")
+    max_error_rate = models.FloatField(null=True, blank=True, help_text="Halt when more than this percentage has failed.")
+
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True, db_index=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    running_since = models.DateTimeField(null=True, blank=True, help_text="Set while active time is being counted.")
+    active_seconds = models.FloatField(default=0.0, help_text="Active time up to `running_since`, pauses excluded.")
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name_plural = "batches"
+        ordering = ("-created_at", "-pk")
+        permissions = [("operate_batch", "Can submit, start, pause, resume, cancel and retry batches")]
+
+    def __str__(self) -> str:
+        return self.name or self.pk
+
+    def get_absolute_url(self) -> str:
+        return reverse("admin:batches_batch_change", args=[self.pk])
+
+    @property
+    def sentence(self) -> str:
+        return self.SENTENCES[self.Status(self.status)]
+
+    @property
+    def is_final(self) -> bool:
+        return self.status in self.FINAL
+
+
+S = Batch.Status
+TRANSITIONS: dict[str, dict[str, str]] = {
+    # from: {to: why}
+    S.PENDING: {
+        S.QUEUED: "started by a person",
+        S.CANCELLED: "cancelled before it was started",
+        S.FAILED: "its processor or input turned out to be unusable",
+    },
+    S.QUEUED: {
+        S.RUNNING: "a worker took the first lane",
+        S.PAUSED: "paused while no worker had it: there is nothing to wait for",
+        S.CANCELLED: "cancelled while no worker had it",
+        S.COMPLETED: "there was nothing left to do",
+        S.FAILED: "its processor is unknown to the worker",
+    },
+    S.RUNNING: {
+        S.PAUSING: "pause was asked for while a worker may be in the middle of a chunk",
+        S.CANCELLING: "cancel was asked for while a worker may be in the middle of a chunk",
+        S.HALTED: "the error budget is used up",
+        S.COMPLETED: "every item has its outcome",
+        S.FAILED: "we broke: unknown processor or unreadable input",
+    },
+    S.PAUSING: {
+        S.PAUSED: "no worker holds a lane any more",
+        S.CANCELLING: "cancelled while pausing",
+        S.COMPLETED: "the last item finished before the pause took hold",
+    },
+    S.PAUSED: {
+        S.QUEUED: "resumed",
+        S.CANCELLED: "cancelled while paused",
+    },
+    S.CANCELLING: {
+        S.CANCELLED: "no worker holds a lane any more",
+        S.COMPLETED: "the last item finished before the cancel took hold",
+    },
+    S.HALTED: {
+        S.QUEUED: "resumed after a person looked at the errors",
+        S.CANCELLED: "given up by a person",
+    },
+    S.COMPLETED: {S.QUEUED: "failed items are tried again"},
+    S.CANCELLED: {},
+    S.FAILED: {},
+}
+"""Every legal arrow, with its reason. `batches.operations` holds the one mover."""
+
+
+class Item(models.Model):
+    """The smallest unit of work. Only `failed_at` and `available_at` are indexed beside the identity, so the update of
+    a succeeding item stays heap-only on PostgreSQL."""
+
+    class Status(models.TextChoices):
+        PENDING = "PENDING", "Pending"
+        RUNNING = "RUNNING", "Running"
+        SUCCEEDED = "SUCCEEDED", "Succeeded"
+        SKIPPED = "SKIPPED", "Skipped"
+        FAILED = "FAILED", "Failed"
+        QUARANTINED = "QUARANTINED", "Quarantined"
+
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="items", db_index=False)
+    position = models.PositiveIntegerField()
+    key = models.CharField(max_length=ITEM_KEY_LENGTH)
+    payload = models.JSONField()
+    status = models.CharField(max_length=11, choices=Status.choices, default=Status.PENDING)
+    attempts = models.PositiveIntegerField(default=0)
+    crashes = models.PositiveSmallIntegerField(default=0, help_text="Workers that died while it was in flight.")
+    lane = models.PositiveSmallIntegerField(null=True, blank=True, help_text="The lane that counted its outcome.")
+    result = models.JSONField(null=True, blank=True)
+    message = models.TextField(blank=True, help_text="Why it was skipped, failed or quarantined.")
+    code = models.CharField(max_length=64, blank=True, help_text="Error code of the last failed attempt.")
+    available_at = models.DateTimeField(null=True, blank=True, help_text="A retry waits until then.")
+    failed_at = models.DateTimeField(null=True, blank=True, help_text="Set while it is failed or quarantined.")
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("batch", "position")
+        constraints = [
+            models.UniqueConstraint(fields=["batch", "position"], name="item_position"),
+            models.UniqueConstraint(fields=["batch", "key"], name="item_key"),
+        ]
+        indexes = [
+            models.Index(fields=["batch", "position"], name="item_failed", condition=Q(failed_at__isnull=False)),
+            models.Index(fields=["batch", "available_at"], name="item_waiting", condition=Q(available_at__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.batch_id} · {self.key}"
+
+
+class Checkpoint(models.Model):
+    """A lane: one slot of parallel work, how far it has come, and who holds it until when.
+
+    It commits with the chunk it describes. `fence` grows at every take-over; a commit names the fence it was given,
+    so a worker that wakes up late changes nothing. No column written by a chunk is indexed.
+    """
+
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="lanes", db_index=False)
+    lane = models.PositiveSmallIntegerField(default=0)
+    position = models.IntegerField(default=-1, help_text="Items up to here were looked at by this lane; -1: none.")
+    succeeded = models.PositiveIntegerField(default=0)
+    failed = models.PositiveIntegerField(default=0)
+    skipped = models.PositiveIntegerField(default=0)
+    quarantined = models.PositiveIntegerField(default=0)
+    worker = models.CharField(max_length=120, blank=True, help_text="host:pid:start of the holder; empty when free.")
+    fence = models.PositiveBigIntegerField(default=0)
+    lease_expires_at = models.DateTimeField(null=True, blank=True, help_text="By the database's clock; empty when free.")
+    careful = models.PositiveSmallIntegerField(
+        default=0, help_text="Items still to run one a transaction, because the last holder died."
+    )
+    in_flight = models.ForeignKey(Item, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
+    sequence = models.PositiveBigIntegerField(default=0, help_text="Chunks committed.")
+    metadata = models.JSONField(default=dict, blank=True)
+    saved_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("batch", "lane")
+        constraints = [models.UniqueConstraint(fields=["batch", "lane"], name="checkpoint_lane")]
+
+    def __str__(self) -> str:
+        return f"{self.batch_id} lane {self.lane} at {self.position}"
+
+
+class IdempotencyRecord(models.Model):
+    """The remembered response of one operation on one item; unique by its key, so a second doer finds the first."""
+
+    class State(models.TextChoices):
+        IN_PROGRESS = "IN_PROGRESS", "In progress"
+        DONE = "DONE", "Done"
+
+    key = HexKeyField(primary_key=True, max_length=32)
+    request_hash = models.CharField(max_length=64, blank=True, help_text="sha256 of the arguments; empty: not compared.")
+    state = models.CharField(max_length=11, choices=State.choices, default=State.DONE)
+    response = models.JSONField(null=True)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True, blank=True, db_index=True, help_text="Empty while in progress.")
+
+    def __str__(self) -> str:
+        return str(self.key)
+
+
+class Transition(models.Model):
+    """One change of a batch's status, or one act upon it: who, why, from, to, and the counters at that moment."""
+
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="transitions")
+    verb = models.CharField(max_length=20)
+    from_status = models.CharField(max_length=12, blank=True)
+    to_status = models.CharField(max_length=12)
+    reason = models.TextField(blank=True)
+    actor = models.CharField(max_length=150, blank=True, help_text="A user name, or the part of the portal that acted.")
+    counters = models.JSONField(default=dict)
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("batch", "pk")
+
+    def __str__(self) -> str:
+        return f"{self.batch_id}: {self.from_status or 'new'} -> {self.to_status}"
+
+
+class Milestone(models.Model):
+    """A crossing of 25, 50, 75 or 100 % done, written once in the commit that crossed it."""
+
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="milestones", db_index=False)
+    milestone = models.PositiveSmallIntegerField(choices=[(m, f"{m} %") for m in MILESTONES])
+    reached_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("batch", "milestone")
+        constraints = [models.UniqueConstraint(fields=["batch", "milestone"], name="milestone_once")]
+
+    def __str__(self) -> str:
+        return f"{self.batch_id}: {self.milestone} %"

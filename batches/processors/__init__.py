@@ -1,0 +1,5 @@
+"""The processor's contract and registry."""
+
+
+def discover() -> None:
+    pass

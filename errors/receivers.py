@@ -1,0 +1,1 @@
+"""Writes error records inside the chunk's transaction."""
