@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
 from django.conf import settings
-from django.core.validators import RegexValidator
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator, ProhibitNullCharactersValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
@@ -14,6 +16,12 @@ from django.urls import reverse
 BATCH_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
 ITEM_KEY_LENGTH = 200
 MILESTONES = (25, 50, 75, 100)
+
+
+def positive_number(value: float) -> None:
+    """A validator that NaN and infinity do not pass."""
+    if not (math.isfinite(value) and value > 0):
+        raise ValidationError("Enter a number greater than 0.")
 
 
 class HexKeyField(models.BinaryField):
@@ -65,7 +73,7 @@ class Batch(models.Model):
         max_length=64,
         validators=[RegexValidator(BATCH_ID, "Use letters, digits, dot, hyphen and underscore; start with a letter or digit.")],
     )
-    name = models.CharField(max_length=200, blank=True)
+    name = models.CharField(max_length=200, blank=True, validators=[ProhibitNullCharactersValidator()])
     processor = models.CharField(max_length=100, blank=True, help_text="Empty for an ad hoc batch of the Python API.")
     params = models.JSONField(default=dict, blank=True)
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.PENDING, db_index=True)
@@ -76,13 +84,30 @@ class Batch(models.Model):
         default=dict, blank=True, help_text="What was read: filename, bytes, sha256, format, encoding, dialect, columns, key_column."
     )
 
-    concurrency = models.PositiveSmallIntegerField(default=1)
-    checkpoint_every = models.PositiveSmallIntegerField(default=10)
-    max_attempts = models.PositiveSmallIntegerField(default=1)
-    item_timeout = models.FloatField(default=30.0, help_text="Seconds an item may run.")
-    rate = models.FloatField(null=True, blank=True, help_text="Items a second over all lanes; empty: as fast as it goes.")
-    max_errors = models.PositiveIntegerField(null=True, blank=True, help_text="Halt when more items than this have failed.")
-    max_error_rate = models.FloatField(null=True, blank=True, help_text="Halt when more than this percentage has failed.")
+    concurrency = models.PositiveSmallIntegerField(
+        default=1, validators=[MinValueValidator(1), MaxValueValidator(64)], help_text="Lanes: items run side by side in so many."
+    )
+    checkpoint_every = models.PositiveSmallIntegerField(
+        default=10, validators=[MinValueValidator(1), MaxValueValidator(50)], help_text="Items a transaction, 1 to 50."
+    )
+    max_attempts = models.PositiveSmallIntegerField(
+        default=1,
+        validators=[MinValueValidator(1), MaxValueValidator(100)],
+        help_text="Tries an item has, when its failure may pass.",
+    )
+    item_timeout = models.FloatField(default=30.0, validators=[positive_number], help_text="Seconds an item may run.")
+    rate = models.FloatField(
+        null=True, blank=True, validators=[positive_number], help_text="Items a second over all lanes; empty: as fast as it goes."
+    )
+    max_errors = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Halt when more items than this have failed; empty: no limit."
+    )
+    max_error_rate = models.FloatField(
+        null=True,
+        blank=True,
+        validators=[positive_number, MaxValueValidator(100)],
+        help_text="Halt when more than this percentage of the items tried has failed; empty: no limit.",
+    )
 
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
@@ -177,6 +202,9 @@ class Item(models.Model):
     payload = models.JSONField()
     status = models.CharField(max_length=11, choices=Status.choices, default=Status.PENDING)
     attempts = models.PositiveIntegerField(default=0)
+    forgiven = models.PositiveIntegerField(
+        default=0, help_text="Attempts that do not count towards the limit: rate-limited ones, and those before a retry."
+    )
     crashes = models.PositiveSmallIntegerField(default=0, help_text="Workers that died while it was in flight.")
     lane = models.PositiveSmallIntegerField(null=True, blank=True, help_text="The lane that counted its outcome.")
     result = models.JSONField(null=True, blank=True)
@@ -251,6 +279,49 @@ class IdempotencyRecord(models.Model):
 
     def __str__(self) -> str:
         return str(self.key)
+
+
+class Retry(models.Model):
+    """A bulk retry: which failed items were put back, who asked, and what became of them."""
+
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="retries")
+    number = models.PositiveIntegerField()
+    scope = models.JSONField(default=dict)
+    items = models.PositiveIntegerField(default=0)
+    reason = models.TextField(blank=True)
+    actor = models.CharField(max_length=150, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name_plural = "retries"
+        ordering = ("batch", "number")
+        constraints = [models.UniqueConstraint(fields=["batch", "number"], name="retry_number")]
+
+    def __str__(self) -> str:
+        return f"{self.batch_id} retry {self.number}"
+
+    def outcome(self) -> dict[str, int]:
+        """How many of its items recovered, failed again, or wait for their turn."""
+        counts = dict(
+            self.retried.order_by().values_list("item__status").annotate(n=models.Count("pk"))  # type: ignore[misc]
+        )
+        recovered = counts.pop(Item.Status.SUCCEEDED, 0) + counts.pop(Item.Status.SKIPPED, 0)
+        failed = counts.pop(Item.Status.FAILED, 0) + counts.pop(Item.Status.QUARANTINED, 0)
+        return {"recovered": recovered, "failed_again": failed, "waiting": sum(counts.values())}
+
+
+class RetriedItem(models.Model):
+    """One item of a bulk retry, with the code it had failed with."""
+
+    retry = models.ForeignKey(Retry, on_delete=models.CASCADE, related_name="retried")
+    item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="retried")
+    code_before = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["retry", "item"], name="retried_once")]
+
+    def __str__(self) -> str:
+        return f"{self.retry_id}: {self.item_id}"
 
 
 class Transition(models.Model):

@@ -1,5 +1,202 @@
-"""The processor's contract and registry."""
+"""The processor's contract and registry.
+
+A processor is a function of one item: `process(payload, context) -> dict | None`. It raises `SkipItem`, `RetryItem` or
+`ItemError` to say more than an exception would. The house owns the loop.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any, Literal, Protocol
+
+from django import forms
+from django.conf import settings
+from django.utils.module_loading import autodiscover_modules
+
+from batches.exceptions import InvalidInput, UnknownProcessor
+
+__all__ = [
+    "Context",
+    "ItemError",
+    "Processor",
+    "RetryItem",
+    "SkipItem",
+    "all_processors",
+    "discover",
+    "get",
+    "processor",
+]
+
+MAX_CHUNK = 50  # the 65th writing savepoint of one transaction overflows PostgreSQL's subtransaction cache
+ENTRY_POINTS = "batchportal.processors"
+BUILT_IN = ("batches.processors.check_rows",)
+
+
+class SkipItem(Exception):
+    """Nothing to do for this item; it counts as skipped, with the reason given."""
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class RetryItem(Exception):
+    """Try this item again, after so many seconds if given, whatever its category; attempts are still limited."""
+
+    def __init__(self, reason: str = "", *, after: float | None = None) -> None:
+        super().__init__(reason or "the processor asked for a retry")
+        self.after = after
+
+
+class ItemError(Exception):
+    """This item failed, and the processor knows why.
+
+    `code`, `category`, `retryable` and `fingerprint` override what triage would find out; `field` (or `fields`) names
+    the payload's culprit.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str = "",
+        category: str = "",
+        field: str = "",
+        fields: tuple[str, ...] = (),
+        retryable: bool | None = None,
+        fingerprint: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.code, self.category, self.retryable, self.fingerprint = code, category, retryable, fingerprint
+        self.fields = tuple(fields) or ((field,) if field else ())
+        self.field = field or (self.fields[0] if self.fields else "")
+
+
+class Context(Protocol):
+    """What a processor is told beside the payload."""
+
+    batch_id: str
+    item_key: str
+    position: int
+    attempt: int
+    params: dict[str, Any]
+    logger: logging.Logger | logging.LoggerAdapter[Any]
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same for every attempt and take-over of this item."""
+
+    def once(self, name: str, function: Callable[[], Any]) -> Any:
+        """Run one named step of this item once; a later attempt gets its remembered JSON result."""
+
+
+@dataclass(frozen=True, slots=True)
+class Processor:
+    """A registered processor: its function and what it declares."""
+
+    name: str
+    function: Callable[..., Any]
+    params: type[forms.Form] | None = None
+    effects: Literal["database", "external"] = "database"
+    checkpoint_every: int = 10
+    max_attempts: int = 3
+    item_timeout: float | None = None
+    retry_on: tuple[type[BaseException], ...] = ()
+    can_rehearse: bool = True
+    parallel: int = 8
+    description: str = ""
+
+    def clean_params(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """The params as its form cleans them; `InvalidInput` names every field that is wrong."""
+        known = self.params.base_fields if self.params else {}
+        unknown = sorted(set(params) - set(known))
+        if unknown:
+            raise InvalidInput(
+                f"Processor {self.name} has no parameter {unknown[0]!r}.",
+                {f"params.{name}": [f"Unknown parameter; {self.name} takes: {', '.join(known) or 'none'}."] for name in unknown},
+            )
+        if self.params is None:
+            return {}
+        form = self.params(data=dict(params))
+        if not form.is_valid():
+            errors = {f"params.{name}": [str(m) for m in messages] for name, messages in form.errors.items()}
+            first, messages = next(iter(errors.items()))
+            raise InvalidInput(f"{first}: {messages[0]}", errors)
+        return {name: form.cleaned_data[name] for name in known}
+
+
+_registry: dict[str, Processor] = {}
+
+
+def processor(
+    name: str,
+    *,
+    params: type[forms.Form] | None = None,
+    effects: Literal["database", "external"] = "database",
+    checkpoint_every: int = 10,
+    max_attempts: int = 3,
+    item_timeout: float | None = None,
+    retry_on: tuple[type[BaseException], ...] = (),
+    can_rehearse: bool | None = None,
+    parallel: int = 8,
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register a function as the processor of that name; `item_timeout` in seconds, `checkpoint_every` in items."""
+    if not 1 <= checkpoint_every <= MAX_CHUNK:
+        raise ValueError(f"checkpoint_every is {checkpoint_every}; it must be from 1 to {MAX_CHUNK}.")
+    if effects not in ("database", "external"):
+        raise ValueError(f'effects is {effects!r}; it must be "database" or "external".')
+    if max_attempts < 1:
+        raise ValueError(f"max_attempts is {max_attempts}; it must be 1 or more.")
+
+    def register(function: Callable[..., Any]) -> Callable[..., Any]:
+        if inspect.iscoroutinefunction(function) and effects == "database":
+            raise ValueError(f'{name} is async, which is possible with effects="external" only.')
+        known = _registry.get(name)
+        if known is not None and known.function.__module__ != function.__module__:
+            raise ValueError(f"Processor {name} is registered by {known.function.__module__} already.")
+        _registry[name] = Processor(
+            name=name,
+            function=function,
+            params=params,
+            effects=effects,
+            checkpoint_every=checkpoint_every,
+            max_attempts=max_attempts,
+            item_timeout=item_timeout,
+            retry_on=tuple(retry_on),
+            can_rehearse=effects == "database" if can_rehearse is None else can_rehearse,
+            parallel=parallel,
+            description=(inspect.getdoc(function) or "").partition("\n")[0],
+        )
+        return function
+
+    return register
+
+
+def get(name: str) -> Processor:
+    """The processor of that name, or `UnknownProcessor`."""
+    try:
+        return _registry[name]
+    except KeyError:
+        known = ", ".join(sorted(_registry)) or "none"
+        raise UnknownProcessor(
+            f"There is no processor {name!r}; known: {known}.", {"processor": [f"Unknown processor; known: {known}."]}
+        ) from None
+
+
+def all_processors() -> list[Processor]:
+    """Every registered processor, by name."""
+    return [_registry[name] for name in sorted(_registry)]
 
 
 def discover() -> None:
-    pass
+    """Import what registers processors: the built-in ones, installed apps, PORTAL_PROCESSORS, entry points."""
+    for module in (*BUILT_IN, *settings.PORTAL_PROCESSORS):
+        import_module(module)
+    autodiscover_modules("processors")
+    for entry_point in entry_points(group=ENTRY_POINTS):
+        entry_point.load()

@@ -1,0 +1,202 @@
+"""One item's own rollback point, its time limit, and the honesty checks on what it did to the transaction.
+
+The savepoint is lazy: it is sent when the item first touches the database, so pure processors pay nothing. On SQLite
+the BEGIN IMMEDIATE of the chunk is lazy too, so its writer lock is held only while somebody really writes. After a
+rollback the savepoint still stands, and serves the next item.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import re
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import monotonic
+from types import FrameType
+from typing import Any
+
+from django.db import DatabaseError, connection, transaction
+from django.db import Error as DatabaseErrors
+
+from batches.exceptions import ItemTimeout
+
+TRANSACTION_CONTROL = re.compile(r"(?:^|;)\s*(?:COMMIT|ROLLBACK(?!\s+TO)|BEGIN|START\s+TRANSACTION|END|ABORT|PREPARE\s+TRANSACTION)\b", re.I)
+
+
+class TransactionBroken(Exception):
+    """The item left the transaction broken: a database error inside it was swallowed, and its writes were undone."""
+
+
+class TransactionControl(Exception):
+    """A processor may not commit or roll back by itself: its effects belong to the chunk's transaction."""
+
+
+class ConnectionClosed(Exception):
+    """A processor may not close the connection: it holds the chunk's transaction."""
+
+
+class Uncontained(Exception):
+    """An item did damage that its savepoint could not undo; `by_item` when it closed the connection itself."""
+
+    def __init__(self, error: BaseException, by_item: bool) -> None:
+        super().__init__(f"{type(error).__name__}: {error}")
+        self.error, self.by_item = error, by_item
+
+
+class Isolation:
+    """The chunk's transaction as the items see it; an execute wrapper of `connection`."""
+
+    def __init__(self, item_timeout: float) -> None:
+        self.item_timeout = item_timeout
+        self.lazy_begin = connection.vendor == "sqlite"
+        self.begin = ""
+        self.locked_at: float | None = None
+        self.in_item = False
+        self.savepoints = 0
+        self.clean_savepoint = False
+        self.touched = False
+        self.error: BaseException | None = None
+        self._passing = False
+
+    @contextmanager
+    def chunk(self) -> Iterator[None]:
+        """One durable transaction; on SQLite it begins for real with the first statement after the claim."""
+        self.begin, self.locked_at, self.savepoints, self.clean_savepoint = "", None, 0, False
+        with connection.execute_wrapper(self), transaction.atomic(durable=True):
+            yield
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Statements in here do not begin SQLite's write transaction."""
+        self._passing = True
+        try:
+            yield
+        finally:
+            self._passing = False
+
+    @contextmanager
+    def item(self) -> Iterator[None]:
+        """Whatever goes wrong inside is undone up to here, and raised."""
+        self.in_item, self.touched, self.error = True, False, None
+        try:
+            with time_limit(self.item_timeout):
+                yield
+            self._check_honesty()
+        except BaseException as error:
+            self._undo(error)
+            raise
+        finally:
+            self.in_item = False
+        self.clean_savepoint = self.clean_savepoint and not self.touched
+
+    def held_lock_for(self) -> float:
+        """Seconds since this chunk took SQLite's writer lock; 0 if it has not."""
+        return 0.0 if self.locked_at is None else monotonic() - self.locked_at
+
+    def __call__(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
+        if self._passing:
+            return execute(sql, params, many, context)
+        if self.lazy_begin and not self.in_item and sql.startswith("BEGIN"):
+            self.begin = sql
+            return None
+        self._begin_now()
+        if not self.in_item:
+            return execute(sql, params, many, context)
+        if TRANSACTION_CONTROL.search(sql):
+            self.error = TransactionControl(f"The processor sent {sql.strip()[:40]!r}. {TransactionControl.__doc__}")
+            raise self.error
+        if not self.touched:
+            self.touched = True
+            self._mark()
+        try:
+            return execute(sql, params, many, context)
+        except DatabaseError as error:
+            if not connection.savepoint_ids:
+                self.error = error
+            raise
+
+    def _begin_now(self) -> None:
+        if self.begin:
+            sql, self.begin = self.begin, ""
+            self._send(sql)
+            self.locked_at = monotonic()
+
+    def _mark(self) -> None:
+        """Have a savepoint that holds nothing of this item yet; the last item's is released in the same message."""
+        if self.clean_savepoint:
+            return
+        release = [f"RELEASE SAVEPOINT item_{self.savepoints}"] if self.savepoints else []
+        self.savepoints += 1
+        mark = [f"SAVEPOINT item_{self.savepoints}"]
+        if connection.vendor == "postgresql":
+            limit = [] if release else [f"SET LOCAL statement_timeout = {int(self.item_timeout * 1000)}"]
+            self._send("; ".join(limit + release + mark))
+        else:
+            for statement in release + mark:
+                self._send(statement)
+        self.clean_savepoint = True
+
+    def _undo(self, error: BaseException) -> None:
+        by_item = connection.closed_in_transaction
+        try:
+            if self.clean_savepoint or self.touched and not by_item:
+                self._send(f"ROLLBACK TO SAVEPOINT item_{self.savepoints}")
+                self.clean_savepoint = True
+        except DatabaseErrors as undone:
+            raise Uncontained(error, by_item=False) from undone
+        if by_item:
+            raise Uncontained(ConnectionClosed(ConnectionClosed.__doc__), by_item=True) from error
+        connection.needs_rollback = False
+
+    def _send(self, sql: str) -> None:
+        """Past the wrapper, and past Django's refusal to talk to a transaction that needs a rollback."""
+        needed, connection.needs_rollback = connection.needs_rollback, False
+        was_passing, self._passing = self._passing, True
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(sql)
+        finally:
+            self._passing, connection.needs_rollback = was_passing, needed
+
+    def _check_honesty(self) -> None:
+        if self.error is not None:
+            raise TransactionBroken(f"{TransactionBroken.__doc__} It was: {self.error}") from self.error
+        if connection.closed_in_transaction:
+            raise ConnectionClosed(ConnectionClosed.__doc__)
+        if connection.needs_rollback:
+            raise TransactionBroken(TransactionBroken.__doc__)
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raise `ItemTimeout` inside after so many seconds. Signals reach the main thread only: elsewhere there is no limit."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    armed = True
+
+    def interrupt(signum: int, frame: FrameType | None) -> None:
+        if armed:
+            raise ItemTimeout(f"The item ran longer than its limit of {seconds:g} s.")
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        armed = False
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def kill_if_hung(seconds: float | None) -> None:
+    """End this process after so many seconds, with its stack on stderr, unless called again; None calls it off.
+
+    It works from C, so a processor that holds the interpreter's lock or swallows its timeout cannot prevent it.
+    """
+    faulthandler.cancel_dump_traceback_later()
+    if seconds is not None and sys.__stderr__ is not None:
+        faulthandler.dump_traceback_later(seconds, exit=True, file=sys.__stderr__)

@@ -1,0 +1,184 @@
+"""The operator's verbs. Every door (page, REST, command, task) calls these and translates what they answer or raise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Count, F, Max, Q
+from django.utils import timezone
+
+from batches import leases, tasks, transitions
+from batches.exceptions import InvalidInput, InvalidTransition, UnknownBatch
+from batches.models import BATCH_ID, Batch, Checkpoint, Item, RetriedItem, Retry
+from batches.submission import Submission, submit
+from batches.tasks import sweep_now as sweep
+from batches.verification import verify
+
+__all__ = [
+    "SCOPES",
+    "Submission",
+    "cancel",
+    "get_batch",
+    "legal_verbs",
+    "pause",
+    "resume",
+    "retry",
+    "start",
+    "submit",
+    "sweep",
+    "verify",
+]
+
+S = Batch.Status
+RETRYABLE = (S.COMPLETED, S.PAUSED, S.HALTED)
+FAILED = (Item.Status.FAILED, Item.Status.QUARANTINED)
+
+VERBS: dict[str, dict[str, str]] = {
+    "start": {S.PENDING: S.QUEUED},
+    "pause": {S.RUNNING: S.PAUSING, S.QUEUED: S.PAUSED},
+    "resume": {S.PAUSED: S.QUEUED, S.HALTED: S.QUEUED},
+    "cancel": {
+        S.RUNNING: S.CANCELLING,
+        S.PAUSING: S.CANCELLING,
+        S.PENDING: S.CANCELLED,
+        S.QUEUED: S.CANCELLED,
+        S.PAUSED: S.CANCELLED,
+        S.HALTED: S.CANCELLED,
+    },
+}
+"""From which status each verb leads to which."""
+
+
+def get_batch(batch_id: str) -> Batch:
+    """The batch of that id, or `UnknownBatch`."""
+    batch = Batch.objects.filter(pk=batch_id).first() if BATCH_ID.match(batch_id) else None
+    if batch is None:
+        raise UnknownBatch(f"There is no batch {batch_id!r}.")
+    return batch
+
+
+def legal_verbs(batch: Batch) -> list[str]:
+    """What an operator may do with the batch now; retry only where something failed."""
+    verbs = [verb for verb, arrows in VERBS.items() if batch.status in arrows and (batch.processor or verb == "cancel")]
+    if batch.status in RETRYABLE and batch.processor and has_failed_items(batch):
+        verbs.append("retry")
+    return verbs
+
+
+def has_failed_items(batch: Batch) -> bool:
+    return Checkpoint.objects.filter(Q(failed__gt=0) | Q(quarantined__gt=0), batch=batch).exists()
+
+
+def start(batch_id: str, *, actor: str = "", reason: str = "") -> Batch:
+    """Let a submitted batch run."""
+    return _act("start", batch_id, actor, reason)
+
+
+def pause(batch_id: str, *, actor: str = "", reason: str = "") -> Batch:
+    """Ask the batch to stop after the chunk in hand; it is PAUSED once no worker holds a lane."""
+    return _act("pause", batch_id, actor, reason)
+
+
+def resume(batch_id: str, *, actor: str = "", reason: str = "") -> Batch:
+    """Go on with the pending items of a paused or halted batch."""
+    return _act("resume", batch_id, actor, reason)
+
+
+def cancel(batch_id: str, *, actor: str = "", reason: str = "") -> Batch:
+    """Stop for good after the chunk in hand. What is done stays done; untouched items stay pending."""
+    return _act("cancel", batch_id, actor, reason)
+
+
+def _act(verb: str, batch_id: str, actor: str, reason: str) -> Batch:
+    """Move along the verb's arrow; a status that changed meanwhile is looked at once more."""
+    for _ in range(3):
+        batch = get_batch(batch_id)
+        to = VERBS[verb].get(batch.status)
+        if to is None or not batch.processor and verb != "cancel":
+            break
+        if transitions.move(batch_id, to, verb=verb, from_=(batch.status,), actor=actor, reason=reason):
+            return _after(batch_id, to)
+    raise InvalidTransition(batch_id, verb, Batch.Status(batch.status).label)
+
+
+def _after(batch_id: str, to: str) -> Batch:
+    if to == S.QUEUED:
+        transaction.on_commit(partial(tasks.wake, batch_id))
+    else:
+        leases.expire_dead_workers()
+        transitions.settle(batch_id)
+    return get_batch(batch_id)
+
+
+# -- retry -------------------------------------------------------------------------------------------------------------
+
+
+def _all_failed(batch: Batch, wanted: Any) -> Q:
+    if wanted is not True:
+        raise InvalidInput("all_failed must be true.", {"all_failed": ["Must be true."]})
+    return Q()
+
+
+def _by_keys(batch: Batch, keys: Any) -> Q:
+    if not isinstance(keys, (list, tuple)) or not keys or not all(isinstance(key, str) for key in keys):
+        raise InvalidInput("item_keys must be a list of keys.", {"item_keys": ["A list of item keys, not empty."]})
+    known = set(Item.objects.filter(batch=batch, key__in=keys, status__in=FAILED).values_list("key", flat=True))
+    strange = [key for key in keys if key not in known]
+    if strange:
+        raise InvalidInput(
+            f"{len(strange)} of the items are not failed items of this batch, the first: {strange[0]!r}.",
+            {"item_keys": [f"Not a failed item: {key!r}" for key in strange[:10]]},
+        )
+    return Q(key__in=keys)
+
+
+SCOPES: dict[str, Callable[[Batch, Any], Q]] = {"all_failed": _all_failed, "item_keys": _by_keys}
+"""How a retry names its items: scope name -> condition on failed items. The triage app adds `group`."""
+
+
+def retry(batch_id: str, *, actor: str = "", reason: str = "", **scope: Any) -> Retry:
+    """Put failed items back to pending, with fresh attempts, and let the batch run. Nothing that succeeded runs again."""
+    batch = get_batch(batch_id)
+    chosen = {name: wanted for name, wanted in scope.items() if wanted not in (None, "", [], False)}
+    if len(chosen) != 1 or not set(chosen) <= set(SCOPES):
+        raise InvalidInput(f"Say which items to retry, by exactly one of: {', '.join(SCOPES)}.")
+    (name, wanted), *_ = chosen.items()
+    condition = SCOPES[name](batch, wanted)
+    with transaction.atomic():
+        batch = Batch.objects.select_for_update().get(pk=batch_id)
+        if batch.status not in RETRYABLE or not batch.processor:
+            raise InvalidTransition(batch_id, "retry", Batch.Status(batch.status).label)
+        made = _put_back(batch, condition, {name: wanted}, actor, reason)
+        why = reason or f"retry {made.number}: {made.items:,} items"
+        transitions.move(batch_id, S.QUEUED, verb="retry", from_=(batch.status,), actor=actor, reason=why)
+        transaction.on_commit(partial(tasks.wake, batch_id))
+    return made
+
+
+def _put_back(batch: Batch, condition: Q, scope: Mapping[str, Any], actor: str, reason: str) -> Retry:
+    items = Item.objects.filter(condition, batch=batch, failed_at__isnull=False, status__in=FAILED)
+    number = (batch.retries.aggregate(last=Max("number"))["last"] or 0) + 1
+    made = Retry.objects.create(batch=batch, number=number, scope=dict(scope), actor=actor, reason=reason)
+    RetriedItem.objects.bulk_create(
+        (RetriedItem(retry=made, item_id=pk, code_before=code) for pk, code in items.values_list("pk", "code").iterator()),
+        batch_size=2_000,
+    )
+    counted = list(items.values("lane", "status").annotate(n=Count("pk")).order_by("lane", "status"))
+    made.items = items.update(
+        status=Item.Status.PENDING, available_at=timezone.now(), failed_at=None, lane=None, crashes=0, forgiven=F("attempts")
+    )
+    if not made.items:
+        raise InvalidInput("No failed item matches: there is nothing to retry.")
+    made.save(update_fields=["items"])
+    _discount(batch, counted)
+    return made
+
+
+def _discount(batch: Batch, counted: Sequence[Mapping[str, Any]]) -> None:
+    """The lanes no longer count the outcomes that were taken back."""
+    for row in counted:
+        column = str(row["status"]).lower()
+        Checkpoint.objects.filter(batch=batch, lane=row["lane"]).update(**{column: F(column) - row["n"]})

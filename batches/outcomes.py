@@ -1,0 +1,204 @@
+"""What became of one attempt of one item, and how an exception is put into words safely."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from batches.classification import classify
+from batches.models import Item
+from batches.processors import ItemError, Processor, RetryItem
+
+MAX_RESULT = 64 * 1024
+MAX_MESSAGE = 8 * 1024
+BACKOFF_BASE, BACKOFF_CAP = 1.0, 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """An item in this lane's hands for the length of one transaction."""
+
+    id: int
+    position: int
+    key: str
+    payload_json: str
+    attempts: int
+    forgiven: int
+    crashes: int
+    available_at: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One failed attempt, as `item_failed` reports it. `final` is false when the item will be tried again."""
+
+    item_id: int
+    item_key: str
+    position: int
+    payload: dict[str, Any]
+    attempt: int
+    exception: BaseException
+    code: str
+    final: bool
+    started_at: datetime
+    finished_at: datetime
+    worker: str
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What will be written of an item. `status` PENDING means: try again at `available_at`.
+
+    `tried` is false when nothing ran, `forgiven` when the attempt does not count towards the limit, `remembered` when
+    the result is that of an earlier doing under the same idempotency key.
+    """
+
+    item: Claimed
+    status: str
+    started_at: datetime
+    finished_at: datetime
+    result_json: str | None = None
+    message: str = ""
+    code: str = ""
+    available_at: datetime | None = None
+    tried: bool = True
+    forgiven: bool = False
+    remembered: bool = False
+    failure: Failure | None = None
+
+
+class ResultRefused(ItemError):
+    """The processor's result cannot be stored."""
+
+
+def encode_result(result: Any) -> str:
+    """The result as JSON text; `ResultRefused` when it is not JSON, too large, or holds NaN or NUL."""
+    if result is None:
+        return "null"
+    try:
+        text = json.dumps(result, allow_nan=False)
+    except (TypeError, ValueError, RecursionError, OverflowError) as error:
+        raise ResultRefused(
+            f"The result is not JSON: {describe(error)}", code="RESULT_NOT_JSON", category="defect"
+        ) from error
+    if len(text) > MAX_RESULT:
+        raise ResultRefused(
+            f"The result takes {len(text):,} bytes as JSON; {MAX_RESULT:,} is the limit.",
+            code="RESULT_TOO_LARGE",
+            category="defect",
+        )
+    if "\\u0000" in text or "\\ud" in text and not encodable(result):
+        raise ResultRefused(
+            "The result holds a NUL character or half a surrogate pair, which no database stores.",
+            code="RESULT_NOT_JSON",
+            category="defect",
+        )
+    return text
+
+
+def encodable(value: Any) -> bool:
+    """Whether all text in a JSON value is valid Unicode."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def describe(exception: BaseException) -> str:
+    """An exception's words, whatever it does when asked: cut to 8 KiB, storable in any database."""
+    try:
+        text = str(exception) or type(exception).__name__
+    except BaseException:  # noqa: BLE001 - a broken __str__ may raise anything
+        text = f"<unprintable {type(exception).__name__}>"
+    if isinstance(exception, SystemExit):
+        text = f"The processor called sys.exit({text if exception.args else ''})."
+    return storable(text)
+
+
+def storable(text: str) -> str:
+    """Text without NUL and lone surrogates, at most 8 KiB."""
+    clean = text[:MAX_MESSAGE].replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+    return clean if len(text) <= MAX_MESSAGE else f"{clean}…"
+
+
+def succeeded(item: Claimed, result: Any, started_at: datetime) -> Outcome:
+    return Outcome(item, Item.Status.SUCCEEDED, started_at, timezone.now(), result_json=encode_result(result))
+
+
+def skipped(item: Claimed, reason: str, started_at: datetime) -> Outcome:
+    return Outcome(item, Item.Status.SKIPPED, started_at, timezone.now(), message=storable(reason))
+
+
+def failed(
+    item: Claimed,
+    exception: BaseException,
+    *,
+    processor: Processor,
+    max_attempts: int,
+    started_at: datetime,
+    worker: str,
+) -> Outcome:
+    """FAILED, or PENDING with `available_at` when the failure may pass and attempts are left."""
+    finished_at = timezone.now()
+    message, own_code = describe(exception), explicit_code(exception)
+    found = classify(exception, own_code, message)
+    forgiven = found.category == "rate_limit"
+    attempt = item.attempts + 1
+    left = forgiven or attempt - item.forgiven < max_attempts
+    again = left and is_retryable(exception, processor, found.retryable, found.category)
+    return Outcome(
+        item,
+        Item.Status.PENDING if again else Item.Status.FAILED,
+        started_at,
+        finished_at,
+        message=message,
+        code=found.code,
+        available_at=finished_at + retry_delay(exception, attempt) if again else None,
+        forgiven=forgiven and again,
+        failure=Failure(
+            item_id=item.id,
+            item_key=item.key,
+            position=item.position,
+            payload=json.loads(item.payload_json),
+            attempt=attempt,
+            exception=exception,
+            code=own_code,
+            final=not again,
+            started_at=started_at,
+            finished_at=finished_at,
+            worker=worker,
+        ),
+    )
+
+
+def explicit_code(exception: BaseException) -> str:
+    """The code the processor gave, if it raised an `ItemError` with one."""
+    return storable(str(exception.code))[:64] if isinstance(exception, ItemError) else ""
+
+
+def is_retryable(exception: BaseException, processor: Processor, retryable: bool | None, category: str) -> bool:
+    """The processor's word first, then its category's; a timeout is worth another try, the unknown is not."""
+    if isinstance(exception, RetryItem) or isinstance(exception, processor.retry_on):
+        return True
+    said: bool | None = getattr(exception, "retryable", None) if isinstance(exception, ItemError) else None
+    if said is not None:
+        return said
+    return retryable if retryable is not None else category == "timeout"
+
+
+def retry_delay(exception: BaseException, attempt: int) -> timedelta:
+    """What the failure asked for (`after`, `Retry-After`, in seconds), else exponential backoff with full jitter.
+
+    Source: "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
+    """
+    asked = getattr(exception, "after", None)
+    if isinstance(asked, (int, float)) and math.isfinite(asked):
+        return timedelta(seconds=min(max(0.0, float(asked)), 24 * 3600.0))
+    return timedelta(seconds=random.uniform(0, min(BACKOFF_CAP, BACKOFF_BASE * 2.0**attempt)))  # noqa: S311

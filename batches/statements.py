@@ -1,0 +1,236 @@
+"""The two statements of a chunk, by database: claim its items, and record everything that became of them.
+
+PostgreSQL does each in one round trip, which decides the engine's speed there; SQLite has no round trips. `record`
+changes the lane's row only if its fence is still this worker's, and keeps it locked until the commit, so that the
+check and the commit are one act.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+
+from batches.exceptions import LeaseLost
+from batches.keys import PROCESS, TTL, key_of
+from batches.leases import Lease
+from batches.models import Item
+from batches.outcomes import Claimed, Outcome
+
+
+class AlreadyRemembered(Exception):
+    """An item of the chunk was done before under the same idempotency key: run nothing, use the remembered response."""
+
+
+class ItemsMoved(Exception):
+    """An item of the chunk was given another status by somebody else while it ran."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The batch's status as the claim saw it, and the items it holds (locked on PostgreSQL)."""
+
+    status: str
+    items: list[Claimed]
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Items of the batch with an outcome, over all lanes, as this commit leaves them; other lanes may be ahead."""
+
+    done: int
+    failed: int
+
+
+ITEM_COLUMNS = "id, position, key, payload, attempts, forgiven, crashes, available_at"
+
+# How a claim finds items: onwards from the cursor within a window (so that no plan can read the whole batch),
+# retries that are due, or one item by its id.
+ONWARD = "position > %s AND position <= %s AND available_at IS NULL ORDER BY position"
+DUE = "available_at <= %s AND available_at IS NOT NULL ORDER BY available_at, position"
+ONE = "id = %s ORDER BY id"
+
+CLAIM_POSTGRESQL = f"""
+SELECT b.status, i.* FROM batches_checkpoint l JOIN batches_batch b ON b.id = l.batch_id
+LEFT JOIN LATERAL (
+  SELECT {ITEM_COLUMNS} FROM batches_item
+  WHERE batch_id = l.batch_id AND b.status = 'RUNNING' AND status = 'PENDING' AND {{found}} LIMIT %s {{lock}}
+) i ON true
+WHERE l.id = %s AND l.fence = %s
+"""
+CLAIM_SQLITE = f"""
+SELECT b.status, i.* FROM batches_checkpoint l JOIN batches_batch b ON b.id = l.batch_id
+LEFT JOIN (
+  SELECT {ITEM_COLUMNS} FROM batches_item WHERE batch_id = %s AND status = 'PENDING' AND {{found}} LIMIT %s
+) i ON b.status = 'RUNNING'
+WHERE l.id = %s AND l.fence = %s
+"""  # noqa: S608 - only constants of this module are put in
+
+
+def claim(lease: Lease, limit: int, found: str, *bounds: Any, lock: bool = True) -> Claim:
+    """The batch's status and at most `limit` pending items; `LeaseLost` when the lane is somebody else's."""
+    if connection.vendor == "postgresql":
+        sql = CLAIM_POSTGRESQL.format(found=found, lock="FOR UPDATE SKIP LOCKED" if lock else "")
+        params = (*bounds, limit, lease.checkpoint_id, lease.fence)
+    else:
+        sql = CLAIM_SQLITE.format(found=found)
+        params = (lease.batch_id, *bounds, limit, lease.checkpoint_id, lease.fence)
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        rows = cursor.fetchall()
+    if not rows:
+        raise LeaseLost(f"Lane {lease.lane} of batch {lease.batch_id} was taken over.")
+    return Claim(rows[0][0], [Claimed(*row[1:]) for row in rows if row[1] is not None])
+
+
+def database_now() -> Any:
+    """A parameter for comparing stored times in raw SQL."""
+    return connection.ops.adapt_datetimefield_value(timezone.now())
+
+
+def record(lease: Lease, outcomes: Sequence[Outcome], *, position: int, careful: int) -> Totals:
+    """Write items, idempotency rows and, under the fence, the lane. Whatever it raises, the chunk must be rolled back."""
+    write = _record_postgresql if connection.vendor == "postgresql" else _record_sqlite
+    counts = Counter(outcome.status for outcome in outcomes)
+    successes = sum(outcome.status == Item.Status.SUCCEEDED and not outcome.remembered for outcome in outcomes)
+    lane = write(lease, outcomes, counts, position, careful)
+    if lane is None:
+        raise LeaseLost(f"Lane {lease.lane} of batch {lease.batch_id} was taken over.")
+    written, remembered, totals = lane
+    if written != len(outcomes):
+        raise ItemsMoved(f"{len(outcomes) - written} items of the chunk changed status while they ran.")
+    if remembered != successes:
+        raise AlreadyRemembered()
+    return totals
+
+
+COUNTED = (Item.Status.SUCCEEDED, Item.Status.FAILED, Item.Status.SKIPPED, Item.Status.QUARANTINED)
+
+RECORD_POSTGRESQL = """
+WITH outcome AS (
+  SELECT * FROM jsonb_to_recordset(%s::jsonb) AS o(id bigint, remember text, status text, attempts int, forgiven int,
+    lane int, result text, message text, code text, available_at timestamptz, failed_at timestamptz,
+    started_at timestamptz, finished_at timestamptz)
+), written AS (
+  UPDATE batches_item i SET status = o.status, attempts = o.attempts, forgiven = o.forgiven, lane = o.lane,
+    result = o.result::jsonb, message = o.message, code = o.code, available_at = o.available_at,
+    failed_at = o.failed_at, started_at = o.started_at, finished_at = o.finished_at
+  FROM outcome o WHERE i.id = o.id AND i.status = 'PENDING' RETURNING 1
+), remembered AS (
+  INSERT INTO batches_idempotencyrecord AS r (key, request_hash, state, response, created_at, expires_at)
+  SELECT decode(o.remember, 'hex'), '', 'DONE', o.result::jsonb, clock_timestamp(), clock_timestamp() + %s
+  FROM outcome o WHERE o.remember IS NOT NULL
+  ON CONFLICT (key) DO UPDATE SET request_hash = '', state = 'DONE', response = excluded.response,
+    created_at = excluded.created_at, expires_at = excluded.expires_at
+  WHERE r.expires_at <= clock_timestamp() RETURNING 1
+)
+UPDATE batches_checkpoint SET position = %s, careful = %s, in_flight_id = NULL, sequence = sequence + 1,
+  succeeded = succeeded + %s, failed = failed + %s, skipped = skipped + %s, quarantined = quarantined + %s,
+  saved_at = clock_timestamp(), lease_expires_at = clock_timestamp() + %s
+WHERE id = %s AND fence = %s
+RETURNING (SELECT count(*) FROM written), (SELECT count(*) FROM remembered), (
+  SELECT array[sum(succeeded + failed + skipped + quarantined), sum(failed + quarantined)]
+  FROM batches_checkpoint WHERE batch_id = %s)
+"""
+
+Recorded = tuple[int, int, Totals] | None
+
+
+def _record_postgresql(
+    lease: Lease, outcomes: Sequence[Outcome], counts: Counter[str], position: int, careful: int
+) -> Recorded:
+    rows = json.dumps([_row_of(lease, outcome) for outcome in outcomes], default=str)
+    added = [counts[status] for status in COUNTED]
+    lease_length = timedelta(seconds=settings.PORTAL_LEASE_SECONDS)
+    params = (rows, TTL, position, careful, *added, lease_length, lease.checkpoint_id, lease.fence, lease.batch_id)
+    with connection.cursor() as cursor:
+        cursor.execute(RECORD_POSTGRESQL, params)
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    written, remembered, (done, failed) = row  # the sums are as before this statement
+    return written, remembered, Totals(done + sum(added), failed + added[1] + added[3])
+
+
+def _row_of(lease: Lease, outcome: Outcome) -> dict[str, Any]:
+    """An outcome as columns of the item, plus the idempotency key to remember."""
+    item, status = outcome.item, outcome.status
+    failed = status in (Item.Status.FAILED, Item.Status.QUARANTINED)
+    remember = status == Item.Status.SUCCEEDED and not outcome.remembered
+    return {
+        "id": item.id,
+        "remember": key_of(lease.batch_id, item.key, PROCESS) if remember else None,
+        "status": str(status),
+        "attempts": item.attempts + outcome.tried,
+        "forgiven": item.forgiven + outcome.forgiven,
+        "lane": None if status == Item.Status.PENDING else lease.lane,
+        "result": outcome.result_json,
+        "message": outcome.message,
+        "code": outcome.code,
+        "available_at": outcome.available_at,
+        "failed_at": outcome.finished_at if failed else None,
+        "started_at": outcome.started_at,
+        "finished_at": outcome.finished_at,
+    }
+
+
+ITEM_SQLITE = """
+UPDATE batches_item SET status = %(status)s, attempts = %(attempts)s, forgiven = %(forgiven)s, lane = %(lane)s,
+  result = %(result)s, message = %(message)s, code = %(code)s, available_at = %(available_at)s,
+  failed_at = %(failed_at)s, started_at = %(started_at)s, finished_at = %(finished_at)s
+WHERE id = %(id)s AND status = 'PENDING'
+"""
+REMEMBER_SQLITE = """
+INSERT INTO batches_idempotencyrecord (key, request_hash, state, response, created_at, expires_at)
+VALUES (%s, '', 'DONE', %s, %s, %s)
+ON CONFLICT (key) DO UPDATE SET request_hash = '', state = 'DONE', response = excluded.response,
+  created_at = excluded.created_at, expires_at = excluded.expires_at
+WHERE expires_at <= excluded.created_at
+"""
+LANE_SQLITE = """
+UPDATE batches_checkpoint SET position = %s, careful = %s, in_flight_id = NULL, sequence = sequence + 1,
+  succeeded = succeeded + %s, failed = failed + %s, skipped = skipped + %s, quarantined = quarantined + %s,
+  saved_at = %s, lease_expires_at = %s
+WHERE id = %s AND fence = %s
+"""
+TOTALS_SQLITE = """
+SELECT sum(succeeded + failed + skipped + quarantined), sum(failed + quarantined)
+FROM batches_checkpoint WHERE batch_id = %s
+"""
+
+
+def _record_sqlite(
+    lease: Lease, outcomes: Sequence[Outcome], counts: Counter[str], position: int, careful: int
+) -> Recorded:
+    stamp = connection.ops.adapt_datetimefield_value
+    now = timezone.now()
+    rows = [_row_of(lease, outcome) for outcome in outcomes]
+    for row in rows:
+        for column in ("available_at", "failed_at", "started_at", "finished_at"):
+            row[column] = stamp(row[column])
+    kept = [
+        (bytes.fromhex(row["remember"]), row["result"], stamp(now), stamp(now + TTL)) for row in rows if row["remember"]
+    ]
+    added = [counts[status] for status in COUNTED]
+    lease_end = stamp(now + timedelta(seconds=settings.PORTAL_LEASE_SECONDS))
+    with connection.cursor() as cursor:
+        cursor.executemany(ITEM_SQLITE, rows)
+        written = cursor.rowcount
+        if kept:
+            cursor.executemany(REMEMBER_SQLITE, kept)
+        remembered = cursor.rowcount if kept else 0
+        cursor.execute(
+            LANE_SQLITE, (position, careful, *added, stamp(now), lease_end, lease.checkpoint_id, lease.fence)
+        )
+        if not cursor.rowcount:
+            return None
+        cursor.execute(TOTALS_SQLITE, (lease.batch_id,))
+        done, failed = cursor.fetchone()
+    return written, remembered, Totals(done, failed)

@@ -1,0 +1,148 @@
+"""The Celery door: a message is a time slice of one lane, and only a hint. The sweep repeats what got lost."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import mmap
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from celery import shared_task
+from celery.exceptions import WorkerLostError
+from celery.signals import task_failure, worker_process_init, worker_ready, worker_shutting_down
+from django.db.models import Q
+from kombu.exceptions import OperationalError
+
+from batches import idempotency_manager, leases, runner, transitions
+from batches.models import Batch, Item
+
+logger = logging.getLogger("batches")
+
+HINT_EXPIRES = 15  # seconds; the next sweep sends another
+PR_SET_PDEATHSIG = 1
+SECONDS_TO_REPORT = 0.5
+
+_stop = mmap.mmap(-1, 1)
+"""Shared with the pool's children, which are forked after import: the parent's word that the worker is shutting down."""
+
+
+@shared_task(name="batches.tasks.run_slice", ignore_result=True)
+def run_slice(batch_id: str, lane: int) -> None:
+    """Work on one lane for a while, then queue up behind the others."""
+    with _Termination.deferred():
+        if not Batch.objects.filter(pk=batch_id).exists():
+            return
+        unfinished = runner.work_slice(batch_id, lane, should_stop=should_stop, expendable=True)
+        if unfinished and not should_stop():
+            send(batch_id, lane)
+
+
+@shared_task(name="batches.tasks.sweep", ignore_result=True)
+def sweep() -> None:
+    """Every few seconds, and at worker start: make true what the database says should be."""
+    sweep_now()
+
+
+@shared_task(name="batches.tasks.clean_up", ignore_result=True)
+def clean_up() -> None:
+    """Forget idempotency rows that have expired."""
+    idempotency_manager.cleanup_expired()
+
+
+def sweep_now() -> None:
+    """Free the lanes of the dead, settle batches, wake what should run."""
+    leases.expire_dead_workers()
+    leases.revoke_expired()
+    for batch in Batch.objects.filter(status__in=Batch.ACTIVE).exclude(processor=""):
+        transitions.settle(batch.pk)
+        wake(batch.pk)
+
+
+def wake(batch_id: str) -> None:
+    """Send a message for every free lane of a batch that has something to do now."""
+    batch = Batch.objects.filter(pk=batch_id, status__in=(Batch.Status.QUEUED, Batch.Status.RUNNING)).first()
+    if batch is None or not batch.processor:
+        return
+    leases.ensure_lanes(batch)
+    if batch.status == Batch.Status.RUNNING and not has_work(batch):
+        return
+    for lane in leases.free_lanes(batch).order_by("lane").values_list("lane", flat=True):
+        send(batch_id, lane)
+
+
+def has_work(batch: Batch) -> bool:
+    """Whether an item of the batch could be claimed at this moment, or soon."""
+    pending = Item.objects.filter(batch=batch, status=Item.Status.PENDING)
+    return pending.filter(Q(available_at__isnull=True) | Q(available_at__lte=leases.now_sql())).exists()
+
+
+def send(batch_id: str, lane: int) -> None:
+    """A broker that is away costs nothing but the wait for the next sweep."""
+    try:
+        run_slice.apply_async((batch_id, lane), expires=HINT_EXPIRES, retry=False)
+    except (OperationalError, OSError) as error:
+        logger.warning("batch %s: no word to the workers, the sweep will repeat it: %s", batch_id, error)
+
+
+def should_stop() -> bool:
+    return _stop[0] != 0 or _Termination.asked
+
+
+class _Termination:
+    """SIGTERM to a pool's child: the slice ends at its next item, its chunk commits, then the child goes."""
+
+    asked = False
+    working = False
+
+    @classmethod
+    @contextmanager
+    def deferred(cls) -> Iterator[None]:
+        cls.working = True
+        try:
+            yield
+        finally:
+            cls.working = False
+            if cls.asked:
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
+                threading.Timer(SECONDS_TO_REPORT, os.kill, (os.getpid(), signal.SIGTERM)).start()
+
+    @classmethod
+    def ask(cls, signum: int, frame: FrameType | None) -> None:
+        cls.asked = True
+        if not cls.working:
+            raise SystemExit
+
+
+@worker_shutting_down.connect
+def tell_children_to_stop(**kwargs: Any) -> None:
+    _stop[0] = 1
+
+
+@worker_ready.connect
+def sweep_at_start(**kwargs: Any) -> None:
+    sweep.apply_async(expires=HINT_EXPIRES)
+
+
+@worker_process_init.connect
+def die_with_parent(**kwargs: Any) -> None:
+    """A pool's child must not outlive a parent that was killed."""
+    signal.signal(signal.SIGTERM, _Termination.ask)
+    if sys.platform == "linux":
+        parent = os.getppid()
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+
+
+@task_failure.connect
+def free_lanes_of_the_dead(exception: BaseException | None = None, **kwargs: Any) -> None:
+    """In the parent: a child died. Free its lane at once instead of waiting for the lease."""
+    if isinstance(exception, WorkerLostError):
+        sweep_now()
