@@ -50,7 +50,7 @@ class Isolation:
     """The chunk's transaction as the items see it; an execute wrapper of `connection`."""
 
     def __init__(self, item_timeout: float) -> None:
-        self.item_timeout = item_timeout
+        self.item_timeout, self.time_limit = item_timeout, TimeLimit(item_timeout)
         self.lazy_begin = connection.vendor == "sqlite"
         self.begin = ""
         self.locked_at: float | None = None
@@ -82,7 +82,7 @@ class Isolation:
         """Whatever goes wrong inside is undone up to here, and raised."""
         self.in_item, self.touched, self.error = True, False, None
         try:
-            with time_limit(self.item_timeout):
+            with self.time_limit:
                 yield
             self._check_honesty()
         except BaseException as error:
@@ -170,26 +170,32 @@ class Isolation:
             raise TransactionBroken(TransactionBroken.__doc__)
 
 
-@contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
-    """Raise `ItemTimeout` inside after so many seconds. Signals reach the main thread only: elsewhere there is no limit."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    armed = True
+class TimeLimit:
+    """Raises `ItemTimeout` inside the `with` block of an item that takes longer than so many seconds.
 
-    def interrupt(signum: int, frame: FrameType | None) -> None:
-        if armed:
-            raise ItemTimeout(f"The item ran longer than its limit of {seconds:g} s.")
+    Signals reach the main thread only: elsewhere there is no limit.
+    """
 
-    before = signal.signal(signal.SIGALRM, interrupt)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        armed = False
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+    def __init__(self, seconds: float) -> None:
+        self.seconds, self.armed = seconds, False
+        self.possible = threading.current_thread() is threading.main_thread()
+        if self.possible:
+            signal.signal(signal.SIGALRM, self._interrupt)
+
+    def __enter__(self) -> None:
+        if self.possible:
+            self.armed = True
+            signal.setitimer(signal.ITIMER_REAL, self.seconds)
+
+    def __exit__(self, *raised: object) -> None:
+        self.armed = False
+        if self.possible:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def _interrupt(self, signum: int, frame: FrameType | None) -> None:
+        if self.armed:
+            self.armed = False
+            raise ItemTimeout(f"The item ran longer than its limit of {self.seconds:g} s.")
 
 
 def kill_if_hung(seconds: float | None) -> None:

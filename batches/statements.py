@@ -11,7 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -206,10 +206,14 @@ FROM batches_checkpoint WHERE batch_id = %s
 """
 
 
+def stamp(at: datetime | None) -> str | None:
+    """A UTC time as Django stores it in SQLite."""
+    return None if at is None else str(at.replace(tzinfo=None))
+
+
 def _record_sqlite(
     lease: Lease, outcomes: Sequence[Outcome], counts: Counter[str], position: int, careful: int
 ) -> Recorded:
-    stamp = connection.ops.adapt_datetimefield_value
     now = timezone.now()
     rows = [_row_of(lease, outcome) for outcome in outcomes]
     for row in rows:
