@@ -1,0 +1,77 @@
+"""Batches of the Python API: any valid id will do, no processor, made on first use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils import timezone
+
+from batches.exceptions import InvalidInput
+from batches.models import BATCH_ID, ITEM_KEY_LENGTH, Batch, Checkpoint, Item
+
+
+def checked_id(batch_id: Any) -> str:
+    if not isinstance(batch_id, str) or not BATCH_ID.match(batch_id):
+        raise InvalidInput(
+            f"{batch_id!r} is no batch id: use 1 to 64 letters, digits, dots, hyphens and underscores, "
+            "beginning with a letter or digit.",
+            {"batch_id": ["Not a batch id."]},
+        )
+    return batch_id
+
+
+def checked_item(item_id: Any) -> str:
+    text = str(item_id)
+    if not text or len(text) > ITEM_KEY_LENGTH or "\x00" in text:
+        raise InvalidInput(
+            f"An item id has 1 to {ITEM_KEY_LENGTH} characters and no NUL; this one is {text[:40]!r}.",
+            {"item_id": ["Not an item id."]},
+        )
+    return text
+
+
+def batch_for(batch_id: str) -> Batch:
+    """The batch of that id, made if it is not there."""
+    defaults = {"status": Batch.Status.PENDING, "name": ""}
+    return Batch.objects.get_or_create(pk=checked_id(batch_id), defaults=defaults)[0]
+
+
+def lane_for(batch: Batch) -> Checkpoint:
+    return Checkpoint.objects.get_or_create(batch=batch, lane=0)[0]
+
+
+def locked_batch(batch_id: str) -> Batch:
+    """The batch's row, held until the caller's transaction ends; writers of one ad hoc batch take turns."""
+    batch = batch_for(batch_id)
+    return Batch.objects.select_for_update().get(pk=batch.pk)
+
+
+def set_outcomes(batch: Batch, outcomes: dict[str, tuple[str, str]], *, replace: bool) -> None:
+    """Items by id -> (status, message); with `replace`, items not named are taken out. Keeps lane 0's counters true."""
+    now = timezone.now()
+    if replace:
+        Item.objects.filter(batch=batch).exclude(key__in=outcomes).delete()
+    known = set(Item.objects.filter(batch=batch).values_list("key", flat=True))
+    free = (Item.objects.filter(batch=batch).order_by("-position").values_list("position", flat=True).first() or -1) + 1
+    if not known:
+        free = 0
+    for key, (status, message) in outcomes.items():
+        failed_at = now if status == Item.Status.FAILED else None
+        values = {"status": status, "message": message, "lane": 0, "failed_at": failed_at, "finished_at": now}
+        if key in known:
+            Item.objects.filter(batch=batch, key=key).update(**values)
+        else:
+            Item.objects.create(batch=batch, key=key, position=free, payload={"item": key}, attempts=1, **values)
+            free += 1
+    recount(batch)
+
+
+def recount(batch: Batch) -> None:
+    """Lane 0's counters from the items themselves."""
+    statuses = list(Item.objects.filter(batch=batch).values_list("status", flat=True))
+    lane_for(batch)
+    Checkpoint.objects.filter(batch=batch, lane=0).update(
+        **{name: statuses.count(name.upper()) for name in ("succeeded", "failed", "skipped", "quarantined")}
+    )
+    if batch.total_items < len(statuses):
+        Batch.objects.filter(pk=batch.pk).update(total_items=len(statuses))

@@ -1,0 +1,174 @@
+"""Checkpoints of batches that a caller drives: save, load, and resume skipping what is done, after any crash."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from time import sleep
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from batches import adhoc, leases, runner, transitions
+from batches.exceptions import InvalidInput
+from batches.models import Batch, Checkpoint, Item
+from batches.outcomes import storable
+from batches.processors import Processor
+from batches.progress_tracker import refuse_processor
+
+S = Item.Status
+APART = 1_000_000_000  # positions are moved out of the way by this much while they are given anew
+WAIT = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class SavedCheckpoint:
+    """How far a batch had come: items by id, failed ones with their error, and when that was."""
+
+    batch_id: str
+    checkpoint_id: str
+    current_item_index: int
+    completed_items: list[str]
+    failed_items: list[dict[str, Any]]
+    batch_metadata: dict[str, Any]
+    timestamp: datetime
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self) | {"timestamp": self.timestamp.isoformat().replace("+00:00", "Z")}
+
+
+def save_checkpoint(
+    batch_id: str,
+    current_index: int,
+    completed_items: Sequence[Any],
+    failed_items: Sequence[Any],
+    batch_metadata: Mapping[str, Any] | None = None,
+) -> SavedCheckpoint:
+    """Replace the batch's checkpoint. `failed_items` are item ids, or mappings with `item` and `error`."""
+    if not isinstance(current_index, int) or isinstance(current_index, bool) or current_index < -1:
+        raise InvalidInput(f"current_index is {current_index!r}; it must be a whole number from -1.")
+    outcomes = {adhoc.checked_item(item): (str(S.SUCCEEDED), "") for item in completed_items}
+    for failed in failed_items:
+        item, error = (failed.get("item"), failed.get("error", "")) if isinstance(failed, Mapping) else (failed, "")
+        outcomes[adhoc.checked_item(item)] = (str(S.FAILED), storable(str(error)))
+    with transaction.atomic():
+        batch = adhoc.locked_batch(batch_id)
+        refuse_processor(batch)
+        adhoc.set_outcomes(batch, outcomes, replace=True)
+        metadata = {} if batch_metadata is None else {"metadata": json.loads(json.dumps(dict(batch_metadata)))}
+        Checkpoint.objects.filter(batch=batch, lane=0).update(
+            position=current_index, saved_at=timezone.now(), sequence=F("sequence") + 1, **metadata
+        )
+    saved = load_checkpoint(batch_id)
+    assert saved is not None
+    return saved
+
+
+def load_checkpoint(batch_id: str) -> SavedCheckpoint | None:
+    """The last checkpoint of the batch; None if there is none."""
+    lanes = list(Checkpoint.objects.filter(batch=adhoc.checked_id(batch_id), saved_at__isnull=False))
+    if not lanes:
+        return None
+    items = Item.objects.filter(batch=batch_id).order_by("position")
+    failed = items.filter(failed_at__isnull=False).values_list("key", "message", "code", "attempts", "position")
+    return SavedCheckpoint(
+        batch_id=batch_id,
+        checkpoint_id=f"{batch_id}-{sum(lane.sequence for lane in lanes)}",
+        current_item_index=max(lane.position for lane in lanes),
+        completed_items=list(items.filter(status=S.SUCCEEDED).values_list("key", flat=True)),
+        failed_items=[
+            {"item": key, "error": message, "code": code, "attempts": attempts, "index": position}
+            for key, message, code, attempts, position in failed
+        ],
+        batch_metadata=lanes[0].metadata,
+        timestamp=max(lane.saved_at for lane in lanes if lane.saved_at),
+    )
+
+
+def resume_from_checkpoint(
+    batch_id: str, all_items: Sequence[Any], process_fn: Callable[[Any], Any]
+) -> dict[str, Any]:
+    """Process every item that has not succeeded yet, ten a transaction, each behind its own savepoint.
+
+    An item is a string, a mapping with `id`, `item_id` or `key`, or anything whose text is its id. Failed items of an
+    earlier call are tried again. Killed at any point, a second call finishes the rest; effects in this database happen
+    once. Returns batch_id, total_items, completed and failed (by this call), skipped (done before), resumed_from_index.
+    """
+    items = list(all_items)
+    ids = [id_of(item) for item in items]
+    before = load_checkpoint(batch_id)
+    with transaction.atomic():
+        batch = adhoc.locked_batch(batch_id)
+        refuse_processor(batch)
+        skipped = register(batch, ids, items)
+    if skipped < len(ids):
+        run(batch, Processor(name="", function=lambda payload, context: call(process_fn, items[context.position])))
+    done = Item.objects.filter(batch=batch, key__in=ids) if len(ids) < 500 else Item.objects.filter(batch=batch, position__lt=len(ids))
+    return {
+        "batch_id": batch_id,
+        "total_items": len(ids),
+        "completed": done.filter(status=S.SUCCEEDED).count() - skipped,
+        "failed": done.filter(status__in=(S.FAILED, S.QUARANTINED)).count(),
+        "skipped": skipped,
+        "resumed_from_index": 0 if before is None else max(0, before.current_item_index),
+    }
+
+
+def call(process_fn: Callable[[Any], Any], item: Any) -> None:
+    """What it returns is the caller's business; only its effects and its exception count here."""
+    process_fn(item)
+
+
+def id_of(item: Any) -> str:
+    if isinstance(item, Mapping):
+        named = [item[name] for name in ("id", "item_id", "key") if item.get(name) is not None]
+        if not named:
+            raise InvalidInput('An item that is a mapping must have an "id", "item_id" or "key".')
+        return adhoc.checked_item(named[0])
+    return adhoc.checked_item(item)
+
+
+def register(batch: Batch, ids: list[str], items: list[Any]) -> int:
+    """Have a pending row for every item that has not succeeded, at its index; returns how many had."""
+    twice = [key for index, key in enumerate(ids) if key in set(ids[:index])] if len(set(ids)) < len(ids) else []
+    if twice:
+        raise InvalidInput(f"Item id {twice[0]!r} occurs twice; ids must be unique within a batch.")
+    rows = {row.key: row for row in Item.objects.filter(batch=batch)}
+    if any(rows[key].position != index for index, key in enumerate(ids) if key in rows) or set(rows) - set(ids):
+        Item.objects.filter(batch=batch, position__lt=APART).update(position=F("position") + APART)
+        for index, key in enumerate(ids):
+            if key in rows:
+                Item.objects.filter(pk=rows[key].pk).update(position=index)
+    new = [Item(batch=batch, position=i, key=key, payload=payload_of(items[i])) for i, key in enumerate(ids) if key not in rows]
+    Item.objects.bulk_create(new, batch_size=1_000)
+    if not leases.live(batch.pk).exists():
+        failed = Item.objects.filter(batch=batch, key__in=[k for k in ids if k in rows and rows[k].failed_at])
+        failed.update(status=S.PENDING, failed_at=None, lane=None, available_at=None, crashes=0, forgiven=F("attempts"))
+        adhoc.recount(batch)
+    Batch.objects.filter(pk=batch.pk).update(total_items=Item.objects.filter(batch=batch).count())
+    return sum(key in rows and rows[key].status == S.SUCCEEDED for key in ids)
+
+
+def payload_of(item: Any) -> dict[str, Any]:
+    try:
+        text = json.dumps(item, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        text = json.dumps(storable(str(item)))
+    return {"item": json.loads(text.replace("\\u0000", ""))}
+
+
+def run(batch: Batch, processor: Processor) -> None:
+    """Until every item has its outcome; a second caller waits for the first, and takes over if that dies."""
+    sources = (Batch.Status.PENDING, Batch.Status.COMPLETED, Batch.Status.PAUSED, Batch.Status.HALTED)
+    transitions.move(batch.pk, Batch.Status.QUEUED, verb="resume", from_=sources, actor="python")
+    while Batch.objects.get(pk=batch.pk).status in Batch.ACTIVE:
+        leases.expire_dead_workers()
+        runner.work_slice(batch.pk, processor=processor)
+        if Batch.objects.get(pk=batch.pk).status in Batch.ACTIVE:
+            sleep(WAIT)
+
+
