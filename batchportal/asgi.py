@@ -1,8 +1,12 @@
-"""The web process."""
+"""The web process: HTTP and sockets."""
 
 import os
 
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "batchportal.settings")
-application = get_asgi_application()
+http = get_asgi_application()
+
+from channels.routing import ProtocolTypeRouter  # noqa: E402
+
+application = ProtocolTypeRouter({"http": http})

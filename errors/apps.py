@@ -1,4 +1,4 @@
-"""The triage app."""
+"""The triage app: it knows the engine, the engine does not know it."""
 
 from django.apps import AppConfig
 
@@ -8,4 +8,8 @@ class ErrorsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from errors import receivers  # noqa: F401
+        from batches import operations, verification
+        from errors import receivers, scopes  # noqa: F401
+
+        operations.SCOPES["group"] = scopes.items_of_group
+        verification.CHECKS.append(scopes.failures_have_records)

@@ -1,0 +1,147 @@
+"""What all readers share: the row, the limits, and the checks every payload passes."""
+
+from __future__ import annotations
+
+import json
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import Any, BinaryIO, NamedTuple
+
+from batches.exceptions import InputRefused
+
+MAX_CELL = 128 * 1024
+MAX_PAYLOAD = 256 * 1024
+MAX_COLUMNS = 512
+MAX_DEPTH = 100
+MAX_DIGITS = 4_300
+
+
+class Row(NamedTuple):
+    """One payload with its place: `row` counts rows (a header is row 1), `line` the lines of the file, both from 1."""
+
+    row: int
+    line: int | None
+    payload: dict[str, Any]
+
+
+class Reader(ABC):
+    """Iterable more than once; every iteration starts from the beginning."""
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[Row]: ...
+
+    @abstractmethod
+    def report(self) -> dict[str, Any]:
+        """What was found out about the source, as JSON."""
+
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """sha256 of the content, 64 hexadecimal digits."""
+
+
+class FileReader(Reader):
+    """A reader of a seekable binary file."""
+
+    format = ""
+
+    def __init__(self, file: BinaryIO, filename: str, *, encoding: str = "") -> None:
+        self.file, self.filename, self.encoding = file, filename, encoding
+        self._fingerprint = ""
+
+    def report(self) -> dict[str, Any]:
+        self.file.seek(0, 2)
+        return {
+            "filename": self.filename,
+            "format": self.format,
+            "bytes": self.file.tell(),
+            "sha256": self.fingerprint(),
+            **self.details(),
+        }
+
+    def details(self) -> dict[str, Any]:
+        return {}
+
+    def fingerprint(self) -> str:
+        if not self._fingerprint:
+            digest = sha256()
+            self.file.seek(0)
+            while block := self.file.read(1 << 20):
+                digest.update(block)
+            self._fingerprint = digest.hexdigest()
+        return self._fingerprint
+
+
+def refuse_names(names: list[str], *, row: int = 1) -> None:
+    """A header must name each column once."""
+    if len(names) > MAX_COLUMNS:
+        raise InputRefused(f"The header has {len(names):,} columns.", remedy=f"At most {MAX_COLUMNS} are read.", row=row)
+    for index, name in enumerate(names, 1):
+        if not name.strip():
+            raise InputRefused(
+                f"The header leaves column {index} without a name.", remedy="Name it, or remove the column.", row=row
+            )
+        if names.index(name) != index - 1:
+            raise InputRefused(
+                f"The header names two columns {name!r}.", remedy="Rename one of them.", row=row, column=name
+            )
+
+
+def refuse_cell(value: str, *, row: int, line: int | None, column: str) -> None:
+    if "\x00" in value:
+        raise InputRefused(
+            "the cell holds a NUL character.", remedy="Remove it: no database stores it.", row=row, line=line, column=column
+        )
+    if len(value) > MAX_CELL:
+        raise InputRefused(
+            f"the cell has {len(value):,} characters.",
+            remedy=f"At most {MAX_CELL:,} are read; is a quote left open, or a file in the cell?",
+            row=row,
+            line=line,
+            column=column,
+        )
+
+
+def checked_object(value: Any, *, row: int, line: int | None = None) -> dict[str, Any]:
+    """A JSON object fit to be a payload, or `InputRefused` with the place of what is wrong."""
+    if not isinstance(value, dict):
+        raise InputRefused(
+            f"the item is a {type(value).__name__}, not an object.", remedy="Every item must be an object.", row=row, line=line
+        )
+    for name, inner in value.items():
+        refuse_value(name, row=row, line=line, column=str(name), depth=1)
+        refuse_value(inner, row=row, line=line, column=str(name), depth=2)
+    if len(json.dumps(value, default=str)) > MAX_PAYLOAD:
+        raise InputRefused(
+            f"the item takes more than {MAX_PAYLOAD:,} bytes.", remedy="Leave out what its processor does not need.", row=row, line=line
+        )
+    return value
+
+
+def refuse_value(value: Any, *, row: int, line: int | None, column: str, depth: int) -> None:
+    """No NUL, half surrogate pair, NaN, infinity, endless number, or nesting that is too deep."""
+    place: dict[str, Any] = {"row": row, "line": line, "column": column}
+    if depth > MAX_DEPTH:
+        raise InputRefused(f"the item is nested deeper than {MAX_DEPTH} levels.", remedy="Flatten it.", **place)
+    if isinstance(value, str):
+        refuse_cell(value, row=row, line=line, column=column)
+        if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+            raise InputRefused("the text holds half a surrogate pair.", remedy="Repair its encoding.", **place)
+    elif isinstance(value, bool) or value is None:
+        return
+    elif isinstance(value, int):
+        if value.bit_length() > MAX_DIGITS * 4:
+            raise InputRefused("the number has too many digits.", remedy="Send it as text.", **place)
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise InputRefused("the number is NaN or infinite.", remedy="Use null.", **place)
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            refuse_value(name, row=row, line=line, column=column, depth=depth)
+            refuse_value(inner, row=row, line=line, column=column, depth=depth + 1)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            refuse_value(inner, row=row, line=line, column=column, depth=depth + 1)
+    else:
+        raise InputRefused(f"a value is a {type(value).__name__}, which is not JSON.", remedy="Convert it.", **place)

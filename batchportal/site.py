@@ -1,0 +1,9 @@
+"""Django's admin under the portal's name."""
+
+from django.contrib.admin import AdminSite
+
+
+class PortalAdminSite(AdminSite):
+    site_header = "batchportal"
+    site_title = "batchportal"
+    index_title = "Operations"

@@ -1,0 +1,64 @@
+"""The web server: daphne on 127.0.0.1:$PORT, refusing bodies that are too large while they arrive.
+
+Stock daphne takes a whole body in before any check is made, whoever sends it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from daphne import http_protocol
+from daphne.cli import CommandLineInterface
+
+ROOM_FOR_FORM = 1024 * 1024
+
+
+class LimitedRequest(http_protocol.WebRequest):
+    """Answers 413 and hangs up as soon as a body is known to exceed the limit, announced or counted."""
+
+    limit = 0
+    received = 0
+
+    def gotLength(self, length: int | None) -> None:  # noqa: N802 - twisted's name
+        if length is not None and length > self.limit:
+            self.refuse()
+        else:
+            super().gotLength(length)
+
+    def handleContentChunk(self, data: bytes) -> None:  # noqa: N802 - twisted's name
+        self.received += len(data)
+        if self.received > self.limit:
+            self.refuse()
+        else:
+            super().handleContentChunk(data)
+
+    def refuse(self) -> None:
+        problem = (
+            b'{"type": "about:blank", "title": "Content Too Large", "status": 413, '
+            b'"detail": "The request is larger than this portal accepts (PORTAL_MAX_UPLOAD_MB)."}'
+        )
+        self.channel.transport.write(
+            b"HTTP/1.1 413 Content Too Large\r\nContent-Type: application/problem+json\r\nConnection: close\r\n"
+            b"Content-Length: %d\r\n\r\n%s" % (len(problem), problem)
+        )
+        self.channel.loseConnection()
+        self.limit = sys.maxsize
+        self.handleContentChunk = lambda data: None  # type: ignore[method-assign]
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "batchportal.settings")
+    from django.conf import settings
+
+    LimitedRequest.limit = int(settings.PORTAL_MAX_UPLOAD_MB * 1024 * 1024) + ROOM_FOR_FORM
+    http_protocol.WebRequest = LimitedRequest
+    host, port = os.environ.get("HOST", "127.0.0.1"), os.environ.get("PORT", "8000")
+    return CommandLineInterface().run(
+        arguments or ["-b", host, "-p", port, "--no-server-name", "-v", "0", "batchportal.asgi:application"]
+    )
+
+
+if __name__ == "__main__":
+    main()

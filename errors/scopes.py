@@ -1,0 +1,40 @@
+"""What the engine asks the triage app: which items a group means, and whether the records are complete."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.db.models import Count, Exists, F, OuterRef, Q, Subquery
+
+from batches.exceptions import InvalidInput
+from batches.models import Batch, Item
+from errors.models import BatchGroup, ErrorGroup, ErrorRecord
+
+
+def items_of_group(batch: Batch, fingerprint: Any) -> Q:
+    """Failed items whose last error is of that group."""
+    group = ErrorGroup.objects.filter(processor=batch.processor, fingerprint=str(fingerprint)).first()
+    if group is None:
+        raise InvalidInput(f"There is no error group {fingerprint!r} in this batch.", {"group": ["Unknown fingerprint."]})
+    last = ErrorRecord.objects.filter(item=OuterRef("pk")).order_by("-attempt", "-pk").values("group")[:1]
+    items = Item.objects.filter(batch=batch, failed_at__isnull=False).annotate(group=Subquery(last)).filter(group=group.pk)
+    return Q(pk__in=items.values("pk"))
+
+
+def failures_have_records(batch: Batch) -> Iterator[str]:
+    """A failed item has an error record, of no later attempt than its own; groups count their records."""
+    records = ErrorRecord.objects.filter(item=OuterRef("pk"))
+    failed = Item.objects.filter(batch=batch, failed_at__isnull=False)
+    bare = failed.filter(~Exists(records)).count() if batch.processor else 0
+    if bare:
+        yield f"{bare:,} failed items have no error record."
+    ahead = ErrorRecord.objects.filter(batch=batch, item__isnull=False, attempt__gt=F("item__attempts")).count()
+    if ahead:
+        yield f"{ahead:,} error records are of an attempt their item has not had."
+    counted = dict(ErrorRecord.objects.filter(batch=batch).order_by().values_list("group").annotate(n=Count("pk")))
+    for group, errors in BatchGroup.objects.filter(batch=batch).values_list("group", "errors"):
+        if counted.pop(group, 0) != errors:
+            yield f"An error group counts {errors:,} errors, its records are another number."
+    if counted:
+        yield f"{sum(counted.values()):,} error records are counted by no group."
