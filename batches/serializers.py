@@ -1,106 +1,227 @@
-"""How REST shows batches and items, and what it takes to submit one."""
+"""Batches and what belongs to them, as JSON; and what a request may say."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from django.core.files.uploadedfile import UploadedFile
+from drf_spectacular.extensions import OpenApiSerializerFieldExtension
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from batches.models import Batch, Item, Retry, Transition
-from batches.operations import legal_verbs
-from batches.redaction import redact
+from batches import operations
+from batches.models import ITEM_KEY_LENGTH, Batch, Item, Retry, Transition
+from batches.parsers import parsed
+from batches.processors import Processor
+from batches.progress_tracker import Progress
+from batches.redaction import redact, redact_text
+from batches.schema import any_params, params_schema, schema_of
+from batches.submission import OPTIONS
+
+MOST_KEYS = 10_000
+OBJECT = {"type": "object", "additionalProperties": {}}
+
+# -- answers -----------------------------------------------------------------------------------------------------------
 
 
-class Redacted(serializers.JSONField):
-    """JSON with secret values masked."""
+@extend_schema_field(OBJECT)
+class RedactedField(serializers.JSONField):
+    """JSON whose secrets are masked."""
 
     def to_representation(self, value: Any) -> Any:
         return redact(value)
 
 
 class BatchSerializer(serializers.ModelSerializer[Batch]):
-    params = Redacted(read_only=True)
-    sentence = serializers.CharField(read_only=True)
-    created_by = serializers.CharField(source="created_by.username", default=None, read_only=True)
-    legal_verbs = serializers.SerializerMethodField()
+    """A batch with its progress, which the view has fetched for all of them."""
+
+    params = RedactedField(read_only=True)
+    source = RedactedField(read_only=True)
+    created_by = serializers.SlugRelatedField("username", read_only=True, allow_null=True)  # type: ignore[var-annotated]
+    progress = serializers.SerializerMethodField()
+    outcome = serializers.SerializerMethodField()
 
     class Meta:
         model = Batch
-        fields = [
-            *("id", "name", "processor", "params", "status", "sentence", "reason", "total_items", "source"),
-            *("concurrency", "checkpoint_every", "rate", "max_attempts", "item_timeout", "max_errors", "max_error_rate"),
-            *("created_by", "created_at", "started_at", "finished_at", "legal_verbs"),
-        ]
+        fields = (
+            *("id", "name", "processor", "params", "status", "sentence", "reason", "outcome", "total_items", "source"),
+            *OPTIONS,
+            *("created_by", "created_at", "started_at", "finished_at", "progress"),
+        )
         read_only_fields = fields
 
-    def get_legal_verbs(self, batch: Batch) -> list[str]:
-        return legal_verbs(batch)
+    @extend_schema_field(schema_of(Progress))
+    def get_progress(self, batch: Batch) -> dict[str, Any]:
+        return self.progress_of(batch).to_dict()
+
+    def get_outcome(self, batch: Batch) -> str | None:
+        return self.progress_of(batch).outcome
+
+    def progress_of(self, batch: Batch) -> Progress:
+        known: Mapping[str, Progress] = self.context["progress"]
+        return known[batch.pk]
+
+
+class BatchPageSerializer(BatchSerializer):
+    """One batch, with the verbs that are legal now."""
+
+    verbs = serializers.SerializerMethodField()
+
+    class Meta(BatchSerializer.Meta):
+        fields = (*BatchSerializer.Meta.fields, "verbs")  # type: ignore[assignment]
+        read_only_fields = fields  # type: ignore[assignment]
+
+    def get_verbs(self, batch: Batch) -> list[str]:
+        return operations.legal_verbs(batch)
 
 
 class ItemSerializer(serializers.ModelSerializer[Item]):
-    payload = Redacted(read_only=True)
-    result = Redacted(read_only=True)
+    payload = RedactedField(read_only=True)
+    result = RedactedField(read_only=True, allow_null=True)
+    message = serializers.SerializerMethodField()
 
     class Meta:
         model = Item
-        fields = [
-            *("position", "key", "status", "attempts", "payload", "result", "message", "code"),
-            *("available_at", "started_at", "finished_at"),
-        ]
+        fields = (
+            *("position", "key", "status", "attempts", "lane", "payload", "result", "message", "code"),
+            *("available_at", "failed_at", "started_at", "finished_at"),
+        )
         read_only_fields = fields
+
+    def get_message(self, item: Item) -> str:
+        return redact_text(item.message, item.payload)
 
 
 class TransitionSerializer(serializers.ModelSerializer[Transition]):
     class Meta:
         model = Transition
-        fields = ["verb", "from_status", "to_status", "reason", "actor", "counters", "at"]
+        fields = ("verb", "from_status", "to_status", "reason", "actor", "counters", "at")
         read_only_fields = fields
 
 
 class RetrySerializer(serializers.ModelSerializer[Retry]):
+    batch_id = serializers.CharField(read_only=True)
+    scope = RedactedField(read_only=True)
     outcome = serializers.SerializerMethodField()
 
     class Meta:
         model = Retry
-        fields = ["number", "scope", "items", "reason", "actor", "created_at", "outcome"]
+        fields = ("batch_id", "number", "scope", "items", "reason", "actor", "created_at", "outcome")
         read_only_fields = fields
 
     def get_outcome(self, retry: Retry) -> dict[str, int]:
         return retry.outcome()
 
 
-class Options(serializers.Serializer[Any]):
-    """What may be said about a submission beside its items; `batches.operations` checks the values."""
+class ProcessorSerializer(serializers.Serializer[Processor]):
+    name = serializers.CharField()
+    description = serializers.CharField()
+    effects = serializers.CharField()
+    checkpoint_every = serializers.IntegerField()
+    max_attempts = serializers.IntegerField()
+    item_timeout = serializers.FloatField(allow_null=True)
+    can_rehearse = serializers.BooleanField()
+    params = serializers.SerializerMethodField()
+
+    @extend_schema_field(OBJECT)
+    def get_params(self, processor: Processor) -> dict[str, Any]:
+        """Its parameters as a JSON Schema."""
+        return params_schema(processor)
+
+
+# -- requests ----------------------------------------------------------------------------------------------------------
+
+
+class StrictMixin:
+    """A name that is not known is refused: it would be a slip of the pen, or an attempt at what nobody may set."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        strange = set(data) - set(self.fields) if isinstance(data, Mapping) else set()  # type: ignore[attr-defined]
+        if strange:
+            raise serializers.ValidationError({str(name): ["Unknown field."] for name in sorted(strange)})
+        return super().to_internal_value(data)  # type: ignore[misc]
+
+
+class ParamsField(serializers.JSONField):
+    """An object; in a form, its JSON text."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        try:
+            value = parsed(data) if isinstance(data, str) else data
+        except ValueError as error:
+            raise serializers.ValidationError(f"Not usable JSON: {error}") from None
+        if not isinstance(value, dict):
+            raise serializers.ValidationError("Must be an object.")
+        return value
+
+
+class DescribedParams(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
+    """Parameters by processor, as they are registered when the document is asked for."""
+
+    target_class = ParamsField
+
+    def map_serializer_field(self, auto_schema: Any, direction: str) -> dict[str, Any]:
+        return any_params()
+
+
+@extend_schema_field({"type": "array", "items": OBJECT, "minItems": 1})
+class ItemsField(serializers.Field[Any, Any, Any, Any]):
+    """A list of objects; the reader checks each and names the row that cannot be an item."""
+
+    def to_internal_value(self, data: Any) -> list[Any]:
+        if not isinstance(data, list):
+            raise serializers.ValidationError("Must be a list of objects.")
+        return data
+
+
+class SubmissionSerializer(StrictMixin, serializers.ModelSerializer[Batch]):
+    """What a submission may say, beside its items."""
 
     processor = serializers.CharField(max_length=100)
-    params = serializers.JSONField(required=False, help_text="An object; in a multipart request, as JSON text.")
-    id = serializers.CharField(required=False, allow_blank=True, max_length=200)
-    name = serializers.CharField(required=False, allow_blank=True, max_length=200)
-    key_column = serializers.CharField(required=False, allow_blank=True, max_length=200)
+    params = ParamsField(required=False)
+    id = serializers.CharField(required=False, allow_blank=True, max_length=64, help_text="Made from the name if absent.")
+    key_column = serializers.CharField(required=False, allow_blank=True, max_length=500, trim_whitespace=False)
+    start = serializers.BooleanField(default=False, help_text="Start it at once.")
+
+    class Meta:
+        model = Batch
+        fields: tuple[str, ...] = ("processor", "params", "id", "name", "key_column", *OPTIONS, "start")
+
+
+class ItemsSubmissionSerializer(SubmissionSerializer):
+    items = ItemsField()
+
+    class Meta(SubmissionSerializer.Meta):
+        fields = (*SubmissionSerializer.Meta.fields, "items")
+
+
+class FileSubmissionSerializer(SubmissionSerializer):
+    file = serializers.FileField(allow_empty_file=True, help_text="CSV, TSV, JSON, NDJSON or XLSX.")
     encoding = serializers.CharField(required=False, allow_blank=True, max_length=40)
-    concurrency = serializers.IntegerField(required=False)
-    checkpoint_every = serializers.IntegerField(required=False)
-    rate = serializers.FloatField(required=False, allow_null=True)
-    max_attempts = serializers.IntegerField(required=False)
-    item_timeout = serializers.FloatField(required=False)
-    max_errors = serializers.IntegerField(required=False, allow_null=True, min_value=0, max_value=2**31 - 1)
-    max_error_rate = serializers.FloatField(required=False, allow_null=True)
-    start = serializers.BooleanField(required=False, default=False)
+
+    class Meta(SubmissionSerializer.Meta):
+        fields = (*SubmissionSerializer.Meta.fields, "file", "encoding")
 
 
-class SubmitItems(Options):
-    items = serializers.ListField(child=serializers.JSONField(), allow_empty=True)
+def submission_of(said: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of `operations.submit` from what a serializer let through."""
+    arguments = {name: value for name, value in said.items() if name not in ("id", "start")}
+    upload = said.get("file")
+    if isinstance(upload, UploadedFile):
+        arguments |= {"file": upload.file, "filename": upload.name or ""}
+    return arguments | {"batch_id": said.get("id", "")}
 
 
-class SubmitFile(Options):
-    file = serializers.FileField(allow_empty_file=True)
-
-
-class Reason(serializers.Serializer[Any]):
+class ReasonSerializer(StrictMixin, serializers.Serializer[Any]):
     reason = serializers.CharField(required=False, allow_blank=True, max_length=2_000)
 
 
-class RetryScope(Reason):
+class RetryRequestSerializer(ReasonSerializer):
+    """Exactly one of `all_failed`, `item_keys` and `group`."""
+
     all_failed = serializers.BooleanField(required=False)
-    item_keys = serializers.ListField(child=serializers.CharField(max_length=200), required=False, max_length=10_000)
-    group = serializers.CharField(required=False, max_length=64)
+    item_keys = serializers.ListField(
+        child=serializers.CharField(max_length=ITEM_KEY_LENGTH, trim_whitespace=False), required=False, max_length=MOST_KEYS
+    )
+    group = serializers.CharField(required=False, max_length=64, help_text="Fingerprint of an error group.")

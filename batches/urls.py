@@ -1,28 +1,39 @@
-"""REST routes of the engine; a trailing slash is optional."""
+"""REST routes of the engine; a slash at the end is optional."""
 
 from __future__ import annotations
 
-from django.urls import re_path
+from collections.abc import Callable
+from typing import Any
+
+from django.urls import URLPattern, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from batches import operations, views
+from batches import views
 
-BATCH = r"^batches/(?P<batch_id>[^/]+)"
+
+def route(address: str, view: Callable[..., Any], name: str) -> list[URLPattern]:
+    return [path(f"{address}/", view), path(address, view, name=name)]
+
+
+SCHEMA = SpectacularAPIView.as_view(
+    custom_settings={"PREPROCESSING_HOOKS": ["batches.schema.without_trailing_slashes"]}
+)
+DOCS = SpectacularSwaggerSplitView.as_view(url_name="schema", template_name="batches/api_docs.html")
 
 urlpatterns = [
-    re_path(r"^batches/?$", views.BatchList.as_view(), name="batches"),
-    re_path(rf"{BATCH}/?$", views.BatchDetail.as_view(), name="batch"),
-    re_path(rf"{BATCH}/progress/?$", views.BatchProgress.as_view(), name="batch-progress"),
-    re_path(rf"{BATCH}/checkpoint/?$", views.BatchCheckpoint.as_view(), name="batch-checkpoint"),
-    re_path(rf"{BATCH}/items/?$", views.ItemList.as_view(), name="batch-items"),
-    re_path(rf"{BATCH}/transitions/?$", views.TransitionList.as_view(), name="batch-transitions"),
-    re_path(rf"{BATCH}/start/?$", views.BatchVerb.as_view(verb=operations.start), name="batch-start"),
-    re_path(rf"{BATCH}/pause/?$", views.BatchVerb.as_view(verb=operations.pause), name="batch-pause"),
-    re_path(rf"{BATCH}/resume/?$", views.BatchVerb.as_view(verb=operations.resume), name="batch-resume"),
-    re_path(rf"{BATCH}/cancel/?$", views.BatchVerb.as_view(verb=operations.cancel), name="batch-cancel"),
-    re_path(rf"{BATCH}/retry/?$", views.BatchRetry.as_view(), name="batch-retry"),
-    re_path(rf"{BATCH}/retries/(?P<number>\d+)/?$", views.RetryDetail.as_view(), name="batch-retry-detail"),
-    re_path(r"^processors/?$", views.ProcessorList.as_view(), name="processors"),
-    re_path(r"^schema/?$", SpectacularAPIView.as_view(), name="schema"),
-    re_path(r"^docs/?$", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
+    *route("batches", views.BatchList.as_view(), "batches"),
+    *route("batches/<str:batch_id>", views.BatchDetail.as_view(), "batch"),
+    *route("batches/<str:batch_id>/progress", views.BatchProgress.as_view(), "progress"),
+    *route("batches/<str:batch_id>/checkpoint", views.BatchCheckpoint.as_view(), "checkpoint"),
+    *route("batches/<str:batch_id>/items", views.BatchItems.as_view(), "items"),
+    *route("batches/<str:batch_id>/transitions", views.BatchTransitions.as_view(), "transitions"),
+    *route("batches/<str:batch_id>/start", views.Act.as_view(verb="start"), "start"),
+    *route("batches/<str:batch_id>/pause", views.Act.as_view(verb="pause"), "pause"),
+    *route("batches/<str:batch_id>/resume", views.Act.as_view(verb="resume"), "resume"),
+    *route("batches/<str:batch_id>/cancel", views.Act.as_view(verb="cancel"), "cancel"),
+    *route("batches/<str:batch_id>/retry", views.RetryItems.as_view(), "retry-items"),
+    *route("batches/<str:batch_id>/retries/<int:number>", views.RetryDetail.as_view(), "retry"),
+    *route("processors", views.ProcessorList.as_view(), "processors"),
+    *route("schema", SCHEMA, "schema"),
+    *route("docs", DOCS, "docs"),
 ]

@@ -1,279 +1,184 @@
-"""REST: parse, call one operation, translate."""
+"""REST: a view parses, calls one operation and translates what it answers."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from typing import Any, cast
+from collections.abc import Callable, Sequence
+from typing import Any
 
-import django_filters
-from django.db.models import Q, QuerySet
-from django.http import Http404
+from django.db.models import QuerySet
+from django.http import Http404, QueryDict
 from django.urls import reverse
-from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import generics, status
-from rest_framework.pagination import CursorPagination
-from rest_framework.parsers import JSONParser, MultiPartParser
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.generics import ListAPIView
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from batches import operations, processors, progress_tracker
-from batches.exceptions import InvalidInput
-from batches.idempotent_requests import remember_response
-from batches.models import Batch, Checkpoint, Item, Retry, Transition
+from batches import checkpoint_manager, operations, processors, progress_tracker
+from batches.checkpoint_manager import SavedCheckpoint
+from batches.filters import BatchFilter, ItemFilter
+from batches.models import Batch, Item, Transition
+from batches.pagination import ById, ByPosition, NewestFirst
+from batches.parsers import StrictJSONParser
+from batches.permissions import MayOperate
+from batches.progress_tracker import Progress
+from batches.redaction import redact
+from batches.replay import once_per_key
+from batches.schema import PortalSchema, schema_of
 from batches.serializers import (
+    BatchPageSerializer,
     BatchSerializer,
+    FileSubmissionSerializer,
     ItemSerializer,
-    Reason,
-    RetryScope,
+    ItemsSubmissionSerializer,
+    ProcessorSerializer,
+    ReasonSerializer,
+    RetryRequestSerializer,
     RetrySerializer,
-    SubmitFile,
-    SubmitItems,
+    SubmissionSerializer,
     TransitionSerializer,
+    submission_of,
 )
 
-LISTED = 1_000
+Verb = Callable[..., Batch]
 
 
-class Pages(CursorPagination):
-    page_size = 100
-    page_size_query_param = "page_size"
-    max_page_size = 500
+class PortalView(APIView):
+    """What all views share."""
+
+    permission_classes = (MayOperate,)
+    parser_classes = (StrictJSONParser, MultiPartParser)
+    metadata_class = None
+    schema = PortalSchema()
 
 
-class BatchPages(Pages):
-    ordering = ("-created_at", "-id")
+def page_of(batch: Batch) -> dict[str, Any]:
+    """A batch as its own page shows it."""
+    progress = progress_tracker.progress_of([batch])
+    return dict(BatchPageSerializer(batch, context={"progress": progress}).data)
 
 
-class ItemPages(Pages):
-    ordering = ("position",)
+class BatchList(PortalView, ListAPIView[Batch]):
+    """The batches, newest first; POST submits one."""
 
-
-class TransitionPages(Pages):
-    ordering = ("id",)
-
-
-class BatchFilter(django_filters.FilterSet):
-    status = django_filters.MultipleChoiceFilter(choices=Batch.Status.choices)
-    processor = django_filters.CharFilter()
-    created = django_filters.IsoDateTimeFromToRangeFilter(field_name="created_at")
-    search = django_filters.CharFilter(method="find")
-
-    class Meta:
-        model = Batch
-        fields = ["status", "processor"]
-
-    def find(self, batches: QuerySet[Batch], name: str, words: str) -> QuerySet[Batch]:
-        plain = words.replace("\x00", "")
-        return batches.filter(Q(id__icontains=plain) | Q(name__icontains=plain))
-
-
-class ItemFilter(django_filters.FilterSet):
-    status = django_filters.MultipleChoiceFilter(choices=Item.Status.choices)
-    key = django_filters.CharFilter()
-    code = django_filters.CharFilter()
-
-    class Meta:
-        model = Item
-        fields = ["status", "key", "code"]
-
-
-def actor_of(request: Request) -> str:
-    return request.user.get_username()
-
-
-def batch_or_404(batch_id: str) -> Batch:
-    return operations.get_batch(batch_id)
-
-
-class BatchList(generics.ListAPIView[Batch]):
-    """List batches, or submit one."""
-
-    serializer_class = BatchSerializer
-    pagination_class = BatchPages
-    filterset_class = BatchFilter
-    parser_classes = [JSONParser, MultiPartParser]
     queryset = Batch.objects.select_related("created_by")
+    serializer_class = BatchSerializer
+    pagination_class = NewestFirst
+    filterset_class = BatchFilter
+
+    def get_serializer(self, page: Sequence[Batch], **kwargs: Any) -> Any:
+        return BatchSerializer(page, context={"progress": progress_tracker.progress_of(page)}, **kwargs)
 
     @extend_schema(
-        operation_id="batches_submit",
-        request={"application/json": SubmitItems, "multipart/form-data": SubmitFile},
-        responses={201: BatchSerializer, 200: BatchSerializer},
-        parameters=[OpenApiParameter("Idempotency-Key", str, OpenApiParameter.HEADER)],
+        request={"application/json": ItemsSubmissionSerializer, "multipart/form-data": FileSubmissionSerializer},
+        responses={201: BatchPageSerializer, 200: BatchPageSerializer},
     )
+    @once_per_key
     def post(self, request: Request) -> Response:
-        return remember_response(request, lambda: submit(request))
+        """Submit a batch: 201, or 200 when the same one stands under this id already."""
+        said = checked(submission_kind(request), request)
+        made = operations.submit(**submission_of(said), actor=request.user.get_username(), user=request.user)
+        batch = made.batch
+        if said["start"] and batch.status == Batch.Status.PENDING:
+            batch = operations.start(batch.pk, actor=request.user.get_username())
+        location = reverse("batch", args=[batch.pk])
+        return Response(page_of(batch), status.HTTP_201_CREATED if made.created else 200, headers={"Location": location})
 
 
-def submit(request: Request) -> Response:
-    """201 with the new batch; 200 when an equal one stood under that id already."""
-    multipart = (request.content_type or "").startswith("multipart/")
-    asked = (SubmitFile if multipart else SubmitItems)(data=request.data)
-    asked.is_valid(raise_exception=True)
-    data = dict(asked.validated_data)
-    data["batch_id"] = data.pop("id", "")
-    start = data.pop("start")
-    data["params"] = params_of(data.get("params"))
-    if multipart:
-        data["filename"] = data["file"].name
-    made = operations.submit(**data, actor=actor_of(request), user=request.user)
-    batch = made.batch
-    if start and batch.status == Batch.Status.PENDING:
-        batch = operations.start(batch.pk, actor=actor_of(request))
-    code = status.HTTP_201_CREATED if made.created else status.HTTP_200_OK
-    return Response(BatchSerializer(batch).data, status=code, headers={"Location": reverse("batch", args=[batch.pk])})
+def submission_kind(request: Request) -> type[SubmissionSerializer]:
+    return FileSubmissionSerializer if isinstance(request.data, QueryDict) else ItemsSubmissionSerializer
 
 
-def params_of(given: Any) -> dict[str, Any]:
-    if isinstance(given, str):
-        try:
-            given = json.loads(given)
-        except (ValueError, RecursionError):
-            raise InvalidInput("params must be a JSON object.", {"params": ["Not valid JSON."]}) from None
-    if given is None:
-        return {}
-    if not isinstance(given, dict):
-        raise InvalidInput("params must be a JSON object.", {"params": ["Must be an object."]})
-    return given
+def checked(kind: type[Any], request: Request) -> dict[str, Any]:
+    """What the request says, or DRF's refusal by field."""
+    serializer = kind(data=request.data)
+    serializer.is_valid(raise_exception=True)
+    said: dict[str, Any] = serializer.validated_data
+    return said
 
 
-class BatchDetail(APIView):
-    """One batch."""
-
-    @extend_schema(responses=BatchSerializer)
+class BatchDetail(PortalView):
+    @extend_schema(responses=BatchPageSerializer)
     def get(self, request: Request, batch_id: str) -> Response:
-        return Response(BatchSerializer(batch_or_404(batch_id)).data)
+        return Response(page_of(operations.get_batch(batch_id)))
 
 
-class BatchProgress(APIView):
-    """How far the batch has come."""
-
-    @extend_schema(responses=dict)
+class BatchProgress(PortalView):
+    @extend_schema(responses={(200, "application/json"): schema_of(Progress)})
     def get(self, request: Request, batch_id: str) -> Response:
-        batch = batch_or_404(batch_id)
-        progress = progress_tracker.get_progress(batch.pk).to_dict()
-        return Response(progress | {"sentence": batch.sentence, "reason": batch.reason})
+        batch = operations.get_batch(batch_id)
+        return Response(progress_tracker.progress_of([batch])[batch.pk].to_dict())
 
 
-class BatchCheckpoint(APIView):
-    """The batch's checkpoint; lists are cut at 1,000 items, the counts are whole."""
-
-    @extend_schema(responses=dict)
+class BatchCheckpoint(PortalView):
+    @extend_schema(responses={(200, "application/json"): schema_of(SavedCheckpoint)})
     def get(self, request: Request, batch_id: str) -> Response:
-        batch = batch_or_404(batch_id)
-        lanes = list(Checkpoint.objects.filter(batch=batch))
-        done = sum(lane.succeeded for lane in lanes)
-        failures = sum(lane.failed + lane.quarantined for lane in lanes)
-        items = Item.objects.filter(batch=batch).order_by("position")
-        failed = items.filter(failed_at__isnull=False).values_list("key", "message", "code", "attempts")[:LISTED]
-        saved = [lane.saved_at for lane in lanes if lane.saved_at]
-        return Response(
-            {
-                "batch_id": batch.pk,
-                "checkpoint_id": f"{batch.pk}-{sum(lane.sequence for lane in lanes)}",
-                "current_item_index": max((lane.position for lane in lanes), default=-1),
-                "completed_items": list(items.filter(status=Item.Status.SUCCEEDED).values_list("key", flat=True)[:LISTED]),
-                "failed_items": [
-                    {"item": key, "error": message, "code": code, "attempts": n} for key, message, code, n in failed
-                ],
-                "batch_metadata": lanes[0].metadata if lanes else {},
-                "timestamp": max(saved) if saved else None,
-                "completed_count": done,
-                "failed_count": failures,
-                "truncated": done > LISTED or failures > LISTED,
-            }
-        )
+        """How far the batch has come; each list holds its first 1,000 items, `counts` says how many there are."""
+        return Response(redact(checkpoint_manager.overview(operations.get_batch(batch_id))))
 
 
-class OfBatch:
-    """Lists of rows that belong to the batch of the address."""
+class OfBatch(PortalView, ListAPIView[Any]):
+    """Rows that belong to one batch."""
 
-    kwargs: dict[str, Any]
-    queryset: Any
+    rows: QuerySet[Any]
 
     def get_queryset(self) -> QuerySet[Any]:
-        if "batch_id" not in self.kwargs:
-            return cast("QuerySet[Any]", self.queryset.none())
-        return cast("QuerySet[Any]", self.queryset.filter(batch=batch_or_404(self.kwargs["batch_id"])))
+        if getattr(self, "swagger_fake_view", False):
+            return self.rows.none()
+        return self.rows.filter(batch=operations.get_batch(self.kwargs["batch_id"]))
 
 
-class ItemList(OfBatch, generics.ListAPIView[Item]):
-    """The batch's items by position."""
-
+class BatchItems(OfBatch):
+    rows = Item.objects.all()
     serializer_class = ItemSerializer
-    pagination_class = ItemPages
+    pagination_class = ByPosition
     filterset_class = ItemFilter
-    queryset = Item.objects.all()
 
 
-class TransitionList(OfBatch, generics.ListAPIView[Transition]):
-    """The batch's history, oldest first."""
-
+class BatchTransitions(OfBatch):
+    rows = Transition.objects.all()
     serializer_class = TransitionSerializer
-    pagination_class = TransitionPages
-    queryset = Transition.objects.all()
+    pagination_class = ById
 
 
-class BatchVerb(APIView):
-    """Start, pause, resume or cancel; 409 with the current status when it is not legal now."""
+class Act(PortalView):
+    """One of the verbs that change a batch's status."""
 
-    verb: Callable[..., Batch] = staticmethod(operations.start)
+    verb: str = ""
 
-    @extend_schema(request=Reason, responses={202: BatchSerializer})
+    @extend_schema(request={"application/json": ReasonSerializer}, responses={202: BatchPageSerializer})
+    @once_per_key
     def post(self, request: Request, batch_id: str) -> Response:
-        return remember_response(request, lambda: self.act(request, batch_id))
-
-    def act(self, request: Request, batch_id: str) -> Response:
-        asked = Reason(data=request.data)
-        asked.is_valid(raise_exception=True)
-        batch = self.verb(batch_id, actor=actor_of(request), reason=asked.validated_data.get("reason", ""))
-        return Response(BatchSerializer(batch).data, status=status.HTTP_202_ACCEPTED)
+        """Ask for it: 202; 409 with the current status if it is illegal now."""
+        said = checked(ReasonSerializer, request)
+        act: Verb = getattr(operations, self.verb)
+        batch = act(batch_id, actor=request.user.get_username(), reason=said.get("reason", ""))
+        return Response(page_of(batch), status.HTTP_202_ACCEPTED)
 
 
-class BatchRetry(APIView):
-    """Try failed items again: all of them, some by key, or those of an error group."""
-
-    @extend_schema(request=RetryScope, responses={202: RetrySerializer})
+class RetryItems(PortalView):
+    @extend_schema(request={"application/json": RetryRequestSerializer}, responses={202: RetrySerializer})
+    @once_per_key
     def post(self, request: Request, batch_id: str) -> Response:
-        return remember_response(request, lambda: self.act(request, batch_id))
-
-    def act(self, request: Request, batch_id: str) -> Response:
-        asked = RetryScope(data=request.data)
-        asked.is_valid(raise_exception=True)
-        made = operations.retry(batch_id, actor=actor_of(request), **asked.validated_data)
-        return Response(RetrySerializer(made).data, status=status.HTTP_202_ACCEPTED)
+        """Put failed items back and let the batch run."""
+        said = checked(RetryRequestSerializer, request)
+        retry = operations.retry(batch_id, actor=request.user.get_username(), **said)
+        location = reverse("retry", args=[batch_id, retry.number])
+        return Response(RetrySerializer(retry).data, status.HTTP_202_ACCEPTED, headers={"Location": location})
 
 
-class RetryDetail(APIView):
-    """One bulk retry and what became of its items."""
-
+class RetryDetail(PortalView):
     @extend_schema(responses=RetrySerializer)
     def get(self, request: Request, batch_id: str, number: int) -> Response:
-        made = Retry.objects.filter(batch=batch_or_404(batch_id), number=min(number, 2**31 - 1)).first()
-        if made is None:
-            raise Http404(f"Batch {batch_id} has no retry {number}.")
-        return Response(RetrySerializer(made).data)
+        retry = operations.get_batch(batch_id).retries.filter(number=number).first()
+        if retry is None:
+            raise Http404
+        return Response(RetrySerializer(retry).data)
 
 
-class ProcessorList(APIView):
-    """What can be run, and which parameters it takes."""
-
-    @extend_schema(responses=dict)
+class ProcessorList(PortalView):
+    @extend_schema(responses=ProcessorSerializer(many=True))
     def get(self, request: Request) -> Response:
-        return Response([described(found) for found in processors.all_processors()])
-
-
-def described(found: processors.Processor) -> dict[str, Any]:
-    fields = found.params.base_fields if found.params else {}
-    return {
-        "name": found.name,
-        "description": found.description,
-        "effects": found.effects,
-        "checkpoint_every": found.checkpoint_every,
-        "max_attempts": found.max_attempts,
-        "params": [
-            {"name": name, "type": type(field).__name__, "required": field.required, "help": str(field.help_text)}
-            for name, field in fields.items()
-        ],
-    }
+        return Response(ProcessorSerializer(processors.all_processors(), many=True).data)

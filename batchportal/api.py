@@ -1,89 +1,142 @@
-"""What went wrong, as HTTP says it: RFC 9457 problem documents, one table for all routes."""
+"""What an exception is over HTTP: one table, answered as RFC 9457 problem documents."""
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.views import defaults
-from rest_framework import exceptions as rest
+from rest_framework.exceptions import APIException, NotFound, ValidationError
+from rest_framework.exceptions import PermissionDenied as Forbidden
 from rest_framework.response import Response
-from rest_framework.views import set_rollback
 
-from batches import exceptions as batch
-
-STATUS: tuple[tuple[type[Exception], int, str], ...] = (
-    (batch.UnknownBatch, 404, "Not found"),
-    (batch.InvalidTransition, 409, "Not possible in the present status"),
-    (batch.BatchConflict, 409, "The id is taken"),
-    (batch.OperationInProgress, 409, "In progress"),
-    (batch.IdempotencyConflict, 422, "The idempotency key was used for something else"),
-    (batch.InvalidInput, 400, "Invalid input"),
-    (Http404, 404, "Not found"),
-    (PermissionDenied, 403, "Forbidden"),
-    (RecursionError, 400, "Nested too deeply"),
-    (OperationalError, 503, "Database unavailable"),
-    (InterfaceError, 503, "Database unavailable"),
+from batches.exceptions import (
+    BatchConflict,
+    BatchError,
+    IdempotencyConflict,
+    InputRefused,
+    InvalidInput,
+    InvalidTransition,
+    OperationInProgress,
+    UnknownBatch,
 )
-TITLES = {400: "Invalid input", 401: "Not signed in", 403: "Forbidden", 404: "Not found", 405: "Method not allowed"}
-TITLES |= {406: "Not acceptable", 413: "Content too large", 415: "Unsupported media type", 429: "Too many requests"}
+
+CONTENT_TYPE = "application/problem+json"
+STATUSES: tuple[tuple[type[Exception], int], ...] = (
+    (UnknownBatch, 404),
+    (InvalidTransition, 409),
+    (BatchConflict, 409),
+    (OperationInProgress, 409),
+    (IdempotencyConflict, 422),
+    (InvalidInput, 400),
+    (BatchError, 400),
+    (RequestDataTooBig, 413),
+    (SuspiciousOperation, 400),
+    (OperationalError, 503),
+    (InterfaceError, 503),
+)
+"""The first kind that fits decides."""
+UNAVAILABLE = "The database does not answer at this moment; ask again shortly."
+TOO_LARGE = "The request is larger than this portal accepts (PORTAL_MAX_UPLOAD_MB)."
 
 
-def problem_response(error: Exception, context: dict[str, Any]) -> Response | None:
-    """DRF's exception handler; None lets an unknown error become a 500."""
-    document = problem_of(error)
-    if document is None:
-        return None
-    set_rollback()
-    headers = {}
-    if isinstance(error, rest.APIException) and getattr(error, "auth_header", None):
-        headers["WWW-Authenticate"] = error.auth_header
-    return Response(document, status=document["status"], headers=headers, content_type="application/problem+json")
+def problem_response(error: Exception, context: Mapping[str, Any]) -> Response | None:
+    """The problem document of an exception a view raised; None for a fault of our own."""
+    error = as_api_exception(error)
+    if isinstance(error, APIException):
+        document, headers = api_problem(error), api_headers(error)
+    else:
+        status = next((status for kind, status in STATUSES if isinstance(error, kind)), None)
+        if status is None:
+            return None
+        document, headers = portal_problem(error, status), retry_headers(error, status)
+    return Response(document, document["status"], headers=headers, content_type=CONTENT_TYPE)
 
 
-def problem_of(error: Exception) -> dict[str, Any] | None:
-    """The problem document of an error in the table, or of one of DRF's own."""
-    if isinstance(error, rest.APIException):
-        return problem_of_rest(error)
-    for kind, status, title in STATUS:
-        if isinstance(error, kind):
-            detail = "The database does not answer; try again shortly." if status == 503 else str(error) or title
-            document: dict[str, Any] = problem(status, detail, title=title)
-            if isinstance(error, batch.InvalidInput):
-                document["errors"] = error.errors
-            if isinstance(error, batch.InvalidTransition):
-                document["current_status"] = error.status.upper()
-            return document
-    return None
+def as_api_exception(error: Exception) -> Exception:
+    """Django's own refusals as DRF's."""
+    if isinstance(error, Http404):
+        return NotFound()
+    return Forbidden() if isinstance(error, PermissionDenied) else error
 
 
-def problem_of_rest(error: rest.APIException) -> dict[str, Any]:
-    detail = error.detail
-    if isinstance(error, rest.ValidationError):
-        fields = detail if isinstance(detail, dict) else {"non_field_errors": detail}
-        errors = {name: [str(m) for m in (said if isinstance(said, list) else [said])] for name, said in fields.items()}
-        name, messages = next(iter(errors.items()), ("", ["Invalid input."]))
-        return problem(400, f"{name}: {messages[0]}") | {"errors": errors}
-    return problem(error.status_code, str(detail))
+def problem(status: int, detail: str, kind: str = "about:blank", **members: Any) -> dict[str, Any]:
+    return {"type": kind, "title": HTTPStatus(status).phrase, "status": status, "detail": detail, **members}
 
 
-def problem(status: int, detail: str, *, title: str = "") -> dict[str, Any]:
-    return {"type": "about:blank", "title": title or TITLES.get(status, "Error"), "status": status, "detail": detail}
+def portal_problem(error: Exception, status: int) -> dict[str, Any]:
+    """A refusal of the portal's own, with what its kind adds."""
+    members: dict[str, Any] = {}
+    if isinstance(error, InvalidTransition):
+        members["current_status"] = error.status.upper()
+    if isinstance(error, InvalidInput):
+        members["errors"] = error.errors
+    if isinstance(error, InputRefused):
+        place = {"row": error.row, "line": error.line, "column": error.column}
+        members |= {name: value for name, value in place.items() if value is not None}
+        members["errors"] = error.errors or {f"row {error.row}" if error.row else "file": [str(error)]}
+    detail = {413: TOO_LARGE, 503: UNAVAILABLE}.get(status) or str(error)
+    return problem(status, detail, f"urn:batchportal:{hyphenated(type(error).__name__)}", **members)
+
+
+def hyphenated(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower()
+
+
+def retry_headers(error: Exception, status: int) -> dict[str, str]:
+    return {"Retry-After": "1"} if status == 503 or isinstance(error, OperationInProgress) else {}
+
+
+def api_problem(error: APIException) -> dict[str, Any]:
+    """What DRF refused; its nested messages by field."""
+    if not isinstance(error, ValidationError):
+        return problem(error.status_code, str(error.detail))
+    errors = dict(by_field(error.detail))
+    field, messages = next(iter(errors.items()))
+    detail = messages[0] if field == "request" else f"{field}: {messages[0]}"
+    return problem(error.status_code, detail, "urn:batchportal:invalid-input", errors=errors)
+
+
+def by_field(detail: Any, path: str = "") -> list[tuple[str, list[str]]]:
+    """(field, messages) of DRF's nested detail; a field within another is `outer.inner`."""
+    if isinstance(detail, Mapping):
+        inner = ((f"{path}.{name}" if path else str(name), value) for name, value in detail.items())
+        return [pair for name, value in inner for pair in by_field(value, name.removesuffix("non_field_errors"))]
+    messages = detail if isinstance(detail, list) else [detail]
+    return [(path.rstrip(".") or "request", [str(message) for message in messages])]
+
+
+def api_headers(error: APIException) -> dict[str, str]:
+    headers = {"WWW-Authenticate": getattr(error, "auth_header", ""), "Retry-After": str(getattr(error, "wait", "") or "")}
+    return {name: value for name, value in headers.items() if value}
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """404: a problem document below /api/, Django's page elsewhere."""
     if request.path.startswith("/api/"):
-        return plain_problem(404, "There is nothing at this address.")
+        return page_problem(404, "There is nothing at this address.")
     return defaults.page_not_found(request, exception)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    """500: a problem document below /api/, Django's page elsewhere."""
     if request.path.startswith("/api/"):
-        return plain_problem(500, "The portal broke while answering; its log says why.")
+        return page_problem(500, "The portal could not answer this request. What went wrong is in its log.")
     return defaults.server_error(request)
 
 
-def plain_problem(status: int, detail: str) -> JsonResponse:
-    return JsonResponse(problem(status, detail), status=status, content_type="application/problem+json")
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """400: a problem document below /api/, Django's page elsewhere."""
+    if request.path.startswith("/api/"):
+        return page_problem(400, "The request cannot be read.")
+    return defaults.bad_request(request, exception)
+
+
+def page_problem(status: int, detail: str) -> HttpResponse:
+    return HttpResponse(json.dumps(problem(status, detail)), status=status, content_type=CONTENT_TYPE)

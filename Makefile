@@ -1,0 +1,59 @@
+# make run: the portal at http://127.0.0.1:8000/ (PORT changes it). make test: every check and test.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+PORT ?= 8000
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PORT
+export PYTHONUNBUFFERED := 1
+
+.PHONY: help run test lint types unit unit-postgresql browser bench clean
+
+help: ## What can be made
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
+
+run: .venv/.run ## Install, set up and serve the portal with its worker
+	@python manage.py portal_setup
+	@printf '\n  Portal      http://127.0.0.1:%s/   (Ctrl-C stops it)\n\n' '$(PORT)'
+	@exec honcho --no-colour start
+
+test: lint types unit unit-postgresql browser ## Every check and test
+
+lint: .venv/.test ## Style, import contracts, migrations
+	ruff check .
+	ruff format --check .
+	lint-imports
+	python manage.py makemigrations --check --dry-run
+	python manage.py check --deploy --fail-level ERROR
+
+types: .venv/.test ## Static types
+	mypy
+
+unit: .venv/.test ## Tests on SQLite
+	pytest -q -n 2 tests/batches tests/errors tests/portal
+
+unit-postgresql: .venv/.test ## The same tests on PostgreSQL
+	pytest -q -n 2 --database=postgresql tests/batches tests/errors
+
+browser: .venv/.test ## The main job in a real browser
+	pytest -q tests/browser
+
+bench: .venv/.test ## The engine beside hand-written floors
+	python -m tests.bench.engine
+
+clean: ## Remove what was installed and everything written at run time
+	rm -rf .venv var .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=..."; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/.run: requirements.txt | .venv/bin/python
+	@if command -v uv >/dev/null 2>&1; then VIRTUAL_ENV=$(CURDIR)/.venv uv pip install -q --require-hashes -r requirements.txt; \
+	else python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.txt; fi
+	@touch $@
+
+.venv/.test: requirements-dev.txt | .venv/bin/python
+	@if command -v uv >/dev/null 2>&1; then VIRTUAL_ENV=$(CURDIR)/.venv uv pip install -q --require-hashes -r requirements-dev.txt; \
+	else python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt; fi
+	@touch $@

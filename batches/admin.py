@@ -1,0 +1,217 @@
+"""The operators' pages, inside Django's admin: batches and their items. Every act calls `batches.operations`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+
+from batches import operations, pages, processors
+from batches.exceptions import BatchError, UnknownProcessor
+from batches.forms import NewBatchForm
+from batches.models import Batch, Item
+from batches.permissions import OPERATE
+from batches.redaction import redact
+
+SAID = {
+    "start": "{batch} is queued: a worker picks it up now.",
+    "pause": "Pausing {batch}: the worker finishes the chunk in its hands, nothing after it.",
+    "resume": "{batch} goes on where it stopped.",
+    "cancel": "Cancelling {batch}: what is done stays done, the rest stays untouched.",
+    "retry": "{batch}: {items} failed items are tried again.",
+}
+CONFIRMED = ("cancel", "retry")
+
+
+def act(verb: str, batch_id: str, request: HttpRequest, **scope: Any) -> str:
+    """Call the verb's operation; the sentence that says what happens now."""
+    if not request.user.has_perm(OPERATE):  # type: ignore[union-attr]
+        raise PermissionDenied
+    actor, reason = request.user.get_username(), request.POST.get("reason", "").strip()[:2_000]
+    made = getattr(operations, verb)(batch_id, actor=actor, reason=reason, **scope)
+    return SAID[verb].format(batch=batch_id, items=f"{getattr(made, 'items', 0):,}" if verb == "retry" else "")
+
+
+class ReadOnly(admin.ModelAdmin[Any]):
+    """Rows that only the engine writes."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Batch)
+class BatchAdmin(admin.ModelAdmin[Batch]):
+    """The batch list, the batch page, and the form of a new batch."""
+
+    search_fields = ("id", "name")
+    list_filter = (pages.AttentionFilter, "status", "processor", "created_at")
+    list_per_page = 50
+    list_display = ("id",)
+    show_full_result_count = False
+    actions = ("pause_selected", "resume_selected", "cancel_selected", "retry_selected")
+    change_list_template = "admin/batches/batch/list.html"
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.is_superuser) and (obj is None or obj.status not in Batch.ACTIVE)  # type: ignore[union-attr]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm(OPERATE))  # type: ignore[union-attr]
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm(OPERATE))  # type: ignore[union-attr]
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        return [
+            path("add/<str:processor>/", wrap(self.new_batch), name="batches_batch_new"),
+            path("<path:batch_id>/act/<str:verb>/", wrap(self.act_on_one), name="batches_batch_act"),
+            *super().get_urls(),
+        ]
+
+    # -- the list
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        response = super().changelist_view(request, extra_context)
+        if isinstance(response, TemplateResponse) and response.context_data and "cl" in response.context_data:
+            listed = list(response.context_data["cl"].result_list)
+            response.context_data |= pages.list_context(listed, request)
+        return response
+
+    def _selected(self, verb: str, request: HttpRequest, batches: QuerySet[Batch], **scope: Any) -> None:
+        for batch in batches:
+            try:
+                self.message_user(request, act(verb, batch.pk, request, **scope), messages.SUCCESS)
+            except BatchError as error:
+                self.message_user(request, str(error), messages.WARNING)
+
+    @admin.action(description="Pause", permissions=["operate"])
+    def pause_selected(self, request: HttpRequest, batches: QuerySet[Batch]) -> None:
+        self._selected("pause", request, batches)
+
+    @admin.action(description="Resume", permissions=["operate"])
+    def resume_selected(self, request: HttpRequest, batches: QuerySet[Batch]) -> None:
+        self._selected("resume", request, batches)
+
+    @admin.action(description="Cancel", permissions=["operate"])
+    def cancel_selected(self, request: HttpRequest, batches: QuerySet[Batch]) -> None:
+        self._selected("cancel", request, batches)
+
+    @admin.action(description="Retry all failed items", permissions=["operate"])
+    def retry_selected(self, request: HttpRequest, batches: QuerySet[Batch]) -> None:
+        self._selected("retry", request, batches, all_failed=True)
+
+    # -- one batch
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        batch = self.get_object(request, object_id)
+        if batch is None:
+            raise Http404(f"There is no batch {object_id}.")
+        if not self.has_view_permission(request, batch):
+            raise PermissionDenied
+        return self.render(request, "batch.html", pages.batch_context(batch, request), title=str(batch))
+
+    def act_on_one(self, request: HttpRequest, batch_id: str, verb: str) -> HttpResponse:
+        """POST acts; GET asks for confirmation where an act is on many items."""
+        batch = self.get_object(request, batch_id)
+        if batch is None or verb not in SAID:
+            raise Http404
+        if not self.has_operate_permission(request):
+            raise PermissionDenied
+        if request.method != "POST":
+            if verb not in CONFIRMED or verb not in operations.legal_verbs(batch):
+                return redirect(batch)
+            context = pages.confirmation_context(batch, verb)
+            return self.render(request, "confirm.html", context, title=context["question"])
+        try:
+            scope = {"all_failed": True} if verb == "retry" else {}
+            self.message_user(request, act(verb, batch_id, request, **scope), messages.SUCCESS)
+        except BatchError as error:
+            self.message_user(request, str(error), messages.WARNING)
+        return redirect(batch)
+
+    # -- a new one
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        return self.render(request, "choose.html", {"processors": processors.all_processors()}, title="New batch")
+
+    def new_batch(self, request: HttpRequest, processor: str) -> HttpResponse:
+        """The form of one processor: file, options and the processor's own parameters."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        try:
+            found = processors.get(processor)
+        except UnknownProcessor as error:
+            raise Http404(str(error)) from None
+        form = NewBatchForm(found, request.POST or None, request.FILES or None)
+        if request.method == "POST" and form.is_valid():
+            batch = form.submit(request.user)
+            if batch is not None:
+                self.message_user(request, form.said(batch), messages.SUCCESS)
+                return redirect(batch)
+        status = 400 if form.errors else 200
+        return self.render(request, "new.html", {"form": form, "processor": found}, title=f"New batch: {found.name}", status=status)
+
+    def render(
+        self, request: HttpRequest, template: str, context: dict[str, Any], *, title: str, status: int = 200
+    ) -> TemplateResponse:
+        whole = {**self.admin_site.each_context(request), "opts": self.opts, "title": title, **context}
+        return TemplateResponse(request, f"admin/batches/batch/{template}", whole, status=status)
+
+
+@admin.register(Item)
+class ItemAdmin(ReadOnly):
+    """A batch's items, filtered by the number that was clicked."""
+
+    list_display = ("position", "key", "batch", "shown_status", "attempts", "code", "shown_message", "finished_at")
+    list_display_links = ("key",)
+    list_filter = ("status", "code")
+    search_fields = ("=key",)
+    ordering = ("batch", "position")
+    list_select_related = ("batch",)
+    list_per_page = 100
+    show_full_result_count = False
+    fields = (
+        *("batch", "position", "key", "status", "attempts", "code", "message", "shown_payload", "shown_result"),
+        *("started_at", "finished_at", "available_at", "lane"),
+    )
+    readonly_fields = fields
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
+        return lookup in ("batch__id__exact", "failed_at__isnull", "position__gte", "position__lte") or super().lookup_allowed(
+            lookup, value, request  # type: ignore[arg-type]
+        )
+
+    @admin.display(description="Status", ordering="status")
+    def shown_status(self, item: Item) -> str:
+        return pages.pill(item.status, item.get_status_display())
+
+    @admin.display(description="Message")
+    def shown_message(self, item: Item) -> str:
+        return item.message if len(item.message) <= 120 else f"{item.message[:120]}…"
+
+    @admin.display(description="Payload")
+    def shown_payload(self, item: Item) -> str:
+        return pages.pretty(redact(item.payload))
+
+    @admin.display(description="Result")
+    def shown_result(self, item: Item) -> str:
+        return pages.pretty(redact(item.result))

@@ -1,0 +1,40 @@
+"""Which rows of a list are asked for."""
+
+from __future__ import annotations
+
+import django_filters as filters
+from django.db.models import Q, QuerySet
+
+from batches.models import Batch, Item
+
+
+class BatchFilter(filters.FilterSet):
+    status = filters.MultipleChoiceFilter(choices=Batch.Status.choices)
+    processor = filters.CharFilter(max_length=100)
+    created = filters.IsoDateTimeFromToRangeFilter(field_name="created_at")
+    search = filters.CharFilter(method="in_id_or_name", max_length=200, label="Part of an id or name.")
+
+    class Meta:
+        model = Batch
+        fields: tuple[str, ...] = ()
+
+    def in_id_or_name(self, rows: QuerySet[Batch], name: str, text: str) -> QuerySet[Batch]:
+        return rows.filter(Q(pk__icontains=text) | Q(name__icontains=text))
+
+
+class ItemFilter(filters.FilterSet):
+    status = filters.MultipleChoiceFilter(choices=Item.Status.choices, method="of_status")
+    key = filters.CharFilter(max_length=200, strip=False)
+    code = filters.CharFilter(max_length=64)
+
+    class Meta:
+        model = Item
+        fields: tuple[str, ...] = ()
+
+    def of_status(self, rows: QuerySet[Item], name: str, statuses: list[str]) -> QuerySet[Item]:
+        """Failed items are found by their own small index."""
+        if not statuses:
+            return rows
+        if set(statuses) <= {Item.Status.FAILED, Item.Status.QUARANTINED}:
+            rows = rows.filter(failed_at__isnull=False)
+        return rows.filter(status__in=statuses)

@@ -1,0 +1,63 @@
+"""`manage.py portal_setup`: makes a portal ready for its first day, and leaves one that is ready as it is."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+from django.db import IntegrityError
+
+from batches import operations
+from batches.models import Batch
+
+SAMPLE = "airports-sample"
+SAMPLE_RATE = 60.0
+
+
+class Command(BaseCommand):
+    help = "Migrate, make the user admin and submit the sample batch: each only if it is missing."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        call_command("migrate", verbosity=0, interactive=False)
+        call_command("collectstatic", verbosity=0, interactive=False)
+        self.make_admin()
+        self.submit_sample()
+
+    def make_admin(self) -> None:
+        users = get_user_model().objects
+        if users.filter(username="admin").exists():
+            return
+        given = os.environ.get("PORTAL_ADMIN_PASSWORD", "")
+        password = given or secrets.token_urlsafe(12)
+        try:
+            users.create_superuser("admin", "", password)  # type: ignore[attr-defined]
+        except IntegrityError:
+            return  # another set-up was faster, and has printed its password
+        shown = "from PORTAL_ADMIN_PASSWORD" if given else password
+        self.stdout.write(f"\n  Sign in as  admin\n  Password    {shown}\n  It is shown this once.\n")
+
+    def submit_sample(self) -> None:
+        """Real airports, checked row by row, slowly enough to watch, pause and kill."""
+        if Batch.objects.filter(pk=SAMPLE).exists():
+            return
+        samples = settings.BASE_DIR / "samples"
+        with (samples / "airports.csv").open("rb") as file:
+            made = operations.submit(
+                processor="check_rows",
+                params={"schema": (samples / "airports.schema.json").read_text()},
+                file=file,
+                filename="airports.csv",
+                name="US airports (sample)",
+                key_column="iata",
+                batch_id=SAMPLE,
+                rate=SAMPLE_RATE,
+                actor="set-up",
+            )
+        if made.created:
+            operations.start(SAMPLE, actor="set-up")
+            self.stdout.write(f"  Sample      {made.batch.total_items:,} airports are being checked\n")

@@ -1,0 +1,61 @@
+"""Request bodies: JSON that any database can store, and nothing that takes the process down."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import IO, Any
+
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
+from rest_framework.exceptions import ParseError
+from rest_framework.parsers import JSONParser
+
+HALF_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+class StrictJSONParser(JSONParser):
+    """JSON in UTF-8 without double names, NaN, half surrogate pairs or bottomless nesting."""
+
+    def parse(
+        self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        length = int((parser_context or {})["request"].META.get("CONTENT_LENGTH") or 0)
+        if length > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+            raise RequestDataTooBig
+        try:
+            value: dict[str, Any] = parsed(stream.read().decode())
+        except ValueError as error:
+            raise ParseError(f"The body is not usable JSON: {error}") from None
+        return value
+
+
+def parsed(text: str) -> Any:
+    """The value of a JSON text; `ValueError` says what is wrong with it."""
+    try:
+        value = json.loads(text, object_pairs_hook=unique, parse_constant=refuse_constant)
+    except RecursionError:
+        raise ValueError("it is nested too deeply.") from None
+    if HALF_PAIR.search(text):
+        refuse_half_pairs(value)
+    return value
+
+
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the name {next(n for n in names if names.count(n) > 1)!r} occurs twice in one object.")
+    return value
+
+
+def refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number.")
+
+
+def refuse_half_pairs(value: Any) -> None:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ValueError("a text holds half a surrogate pair.") from None

@@ -1,0 +1,107 @@
+"""`Idempotency-Key` on POST: the effects of a request and its remembered answer are one commit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import wraps
+from hashlib import sha256
+from typing import Any
+
+from django.core.files.uploadedfile import UploadedFile
+from django.db import connection, transaction
+from django.http import QueryDict
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from batches import idempotency_manager
+from batches.exceptions import InvalidInput, OperationInProgress
+
+HEADER = "Idempotency-Key"
+LONGEST = 255
+Post = Callable[..., Response]
+
+
+def once_per_key(post: Post) -> Post:
+    """Answer a repeated key with the first answer. What we broke ourselves (5xx) is undone and not remembered."""
+
+    @wraps(post)
+    def answer(view: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
+        if HEADER not in request.headers:
+            return post(view, request, *args, **kwargs)
+        key, asked = key_of_request(request), body_hash(request)
+        with transaction.atomic():
+            refuse_second_doer(key)
+            known = idempotency_manager.claim(key, asked)
+            if known is not None:
+                return replayed(idempotency_manager.same_request(known, asked).response)
+            response = answered(view, lambda: post(view, request, *args, **kwargs))
+            if response.status_code >= 500:
+                transaction.set_rollback(True)
+            else:
+                idempotency_manager.finish(key, remembered(view, response))
+        return response
+
+    return answer
+
+
+def key_of_request(request: Request) -> str:
+    """One user, one address, one key; the brackets keep it apart from every key of an item."""
+    key = request.headers[HEADER]
+    if not key or len(key) > LONGEST or not key.isprintable():
+        raise InvalidInput(
+            f"An idempotency key has 1 to {LONGEST} printable characters.", {HEADER: [f"1 to {LONGEST} characters."]}
+        )
+    said = json.dumps(["POST", request.user.pk, request.path.rstrip("/"), key])
+    return sha256(said.encode()).hexdigest()
+
+
+def body_hash(request: Request) -> str:
+    data = request.data
+    said = {name: data.getlist(name) for name in data} if isinstance(data, QueryDict) else data
+    return idempotency_manager.request_hash(json.loads(json.dumps(said, default=file_hash)))
+
+
+def file_hash(value: Any) -> Any:
+    if not isinstance(value, UploadedFile):
+        return repr(value)
+    digest = sha256()
+    for block in value.chunks():
+        digest.update(block)
+    value.seek(0)
+    return [value.name, digest.hexdigest()]
+
+
+def refuse_second_doer(key: str) -> None:
+    """409 at once while another transaction has the key; SQLite's single writer lets the second wait its turn."""
+    if connection.vendor != "postgresql":
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [int(key[:15], 16)])
+        if not cursor.fetchone()[0]:
+            raise OperationInProgress("A request with this idempotency key is being answered at this moment.")
+
+
+def answered(view: Any, post: Callable[[], Response]) -> Response:
+    """The view's answer, also when that is a refusal; its own writes are undone then, the key is kept."""
+    try:
+        with transaction.atomic():
+            return post()
+    except Exception as error:  # noqa: BLE001 - DRF raises again what is no refusal
+        refusal: Response = view.handle_exception(error)
+        return refusal
+
+
+def remembered(view: Any, response: Response) -> dict[str, Any]:
+    renderer = view.request.accepted_renderer
+    return {
+        "status": response.status_code,
+        "data": json.loads(renderer.render(response.data)),
+        "headers": dict(response.headers),
+        "content_type": response.content_type,
+    }
+
+
+def replayed(known: dict[str, Any]) -> Response:
+    headers = known["headers"] | {"Idempotency-Replayed": "true"}
+    return Response(known["data"], known["status"], headers=headers, content_type=known["content_type"])

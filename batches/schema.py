@@ -1,0 +1,113 @@
+"""The OpenAPI document: what drf-spectacular cannot find out by itself."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterable
+from dataclasses import fields
+from datetime import datetime
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from django import forms
+from drf_spectacular.openapi import AutoSchema
+
+from batches import processors
+
+Schema = dict[str, Any]
+PLAIN: dict[Any, Schema] = {
+    str: {"type": "string"},
+    int: {"type": "integer"},
+    float: {"type": "number"},
+    bool: {"type": "boolean"},
+    datetime: {"type": "string", "format": "date-time"},
+    dict: {"type": "object", "additionalProperties": {}},
+    list: {"type": "array", "items": {}},
+    Any: {},
+}
+PARAMS: tuple[tuple[type[forms.Field], Schema], ...] = (
+    (forms.IntegerField, {"type": "integer"}),
+    (forms.FloatField, {"type": "number"}),
+    (forms.NullBooleanField, {"type": "boolean", "nullable": True}),
+    (forms.BooleanField, {"type": "boolean"}),
+    (forms.DateTimeField, {"type": "string", "format": "date-time"}),
+    (forms.MultipleChoiceField, {"type": "array", "items": {"type": "string"}}),
+    (forms.JSONField, {}),
+)
+"""Form fields whose values are not text; the first kind that fits decides (a FloatField is an IntegerField to Django)."""
+LIMITS = {"max_length": "maxLength", "min_length": "minLength", "max_value": "maximum", "min_value": "minimum"}
+PROBLEM: Schema = {
+    "type": "object",
+    "description": "RFC 9457 problem document",
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "errors": {"type": "object", "additionalProperties": {"type": "array", "items": {"type": "string"}}},
+        "current_status": {"type": "string", "description": "The batch's status, when a verb is illegal in it."},
+    },
+    "required": ["type", "title", "status", "detail"],
+}
+
+
+class PortalSchema(AutoSchema):
+    """Every operation may answer a problem document."""
+
+    def _get_response_bodies(self, direction: str = "response") -> Schema:
+        bodies: Schema = super()._get_response_bodies(direction)
+        content = {"application/problem+json": {"schema": PROBLEM}}
+        return bodies | {"default": {"description": "Refused, and why.", "content": content}}
+
+
+def without_trailing_slashes(endpoints: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """The slash at the end is optional; the document shows each route once, without."""
+    return [endpoint for endpoint in endpoints if not endpoint[0].endswith("/")]
+
+
+def schema_of(record: type) -> Schema:
+    """The schema of a dataclass, field by field."""
+    hints = get_type_hints(record)
+    names = [field.name for field in fields(record)]
+    return {"type": "object", "properties": {name: schema_of_type(hints[name]) for name in names}, "required": names}
+
+
+def schema_of_type(hint: Any) -> Schema:
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        (some,) = [part for part in inner if part is not type(None)]
+        return schema_of_type(some) | {"nullable": True}
+    if origin is list:
+        return {"type": "array", "items": schema_of_type(inner[0])}
+    return PLAIN[dict] if origin is dict else PLAIN[hint]
+
+
+def params_schema(processor: processors.Processor) -> Schema:
+    """The parameters of a processor, from its form."""
+    known = processor.params.base_fields if processor.params else {}
+    return {
+        "type": "object",
+        "title": processor.name,
+        "description": processor.description,
+        "properties": {name: param_schema(field) for name, field in known.items()},
+        "required": [name for name, field in known.items() if field.required],
+        "additionalProperties": False,
+    }
+
+
+def param_schema(field: forms.Field) -> Schema:
+    kind = {"type": "number"} if type(field) is forms.FloatField else kind_of(field)
+    said = {"title": field.label, "description": field.help_text, "default": field.initial}
+    limits = {limit: getattr(field, name, None) for name, limit in LIMITS.items()}
+    choices = [str(value) for value, _ in getattr(field, "choices", None) or ()]
+    listed = {"items": {"type": "string", "enum": choices}} if kind.get("type") == "array" else {"enum": choices}
+    told = {name: value for name, value in (said | limits).items() if value not in (None, "") and not callable(value)}
+    return kind | {name: str(v) if name in ("title", "description") else v for name, v in told.items()} | (listed if choices else {})
+
+
+def kind_of(field: forms.Field) -> Schema:
+    return next((dict(kind) for form, kind in PARAMS if isinstance(field, form)), {"type": "string"})
+
+
+def any_params() -> Schema:
+    """Parameters of whichever processor is named."""
+    return {"anyOf": [params_schema(processor) for processor in processors.all_processors()]}
