@@ -1,4 +1,4 @@
-"""`Idempotency-Key` on POST: the same key and body answer the first response again, for 24 hours.
+"""`Idempotency-Key` on POST: the effects of a request and its remembered answer are one commit.
 
 Source: draft-ietf-httpapi-idempotency-key-header-06.
 """
@@ -7,83 +7,85 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import wraps
 from hashlib import sha256
 from typing import Any
 
-from django.db import IntegrityError, transaction
-from django.utils import timezone
+from django.core.files.uploadedfile import UploadedFile
+from django.db import connection, transaction
+from django.http import QueryDict
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from batches.exceptions import IdempotencyConflict, InvalidInput, OperationInProgress
-from batches.keys import TTL
-from batches.models import IdempotencyRecord
+from batches import idempotency_manager
+from batches.exceptions import InvalidInput, OperationInProgress
 
-State = IdempotencyRecord.State
+HEADER = "Idempotency-Key"
 LONGEST = 255
+Post = Callable[..., Response]
 
 
-def remember_response(request: Request, act: Callable[[], Response]) -> Response:
-    """Act once for the request's key. A refusal (any exception) is not remembered, and frees the key."""
-    given = request.headers.get("Idempotency-Key", "")
-    if not given:
-        return act()
-    if len(given) > LONGEST:
-        raise InvalidInput(f"The Idempotency-Key is longer than {LONGEST} characters.")
-    key = sha256(f"http:{request.user.pk}:{request.path.rstrip('/')}:{given}".encode()).hexdigest()
-    asked = body_hash(request)
-    known = claim(key, asked)
-    if known is not None:
-        return replay(known, asked)
-    try:
-        response = act()
-    except BaseException:
-        IdempotencyRecord.objects.filter(key=key, state=State.IN_PROGRESS).delete()
-        raise
-    kept = {"status": response.status_code, "data": json.loads(json.dumps(response.data, default=str))}
-    location = response.headers.get("Location")
-    IdempotencyRecord.objects.filter(key=key).update(
-        state=State.DONE, response=kept | ({"location": location} if location else {}), expires_at=timezone.now() + TTL
-    )
-    return response
+def once_per_key(post: Post) -> Post:
+    """Answer a repeated key with the first answer. A refusal has done nothing: it is not remembered."""
 
-
-def claim(key: str, asked: str) -> IdempotencyRecord | None:
-    """Own the key (None), or the record of whoever did before. The primary key decides a race."""
-    now = timezone.now()
-    IdempotencyRecord.objects.filter(key=key, expires_at__lte=now).delete()
-    IdempotencyRecord.objects.filter(key=key, state=State.IN_PROGRESS, created_at__lte=now - TTL).delete()
-    try:
+    @wraps(post)
+    def answer(view: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
+        if HEADER not in request.headers:
+            return post(view, request, *args, **kwargs)
+        key, asked = key_of_request(request), body_hash(request)
         with transaction.atomic():
-            IdempotencyRecord.objects.create(key=key, request_hash=asked, state=State.IN_PROGRESS, created_at=now)
-    except IntegrityError:
-        return IdempotencyRecord.objects.get(key=key)
-    return None
+            refuse_second_doer(key)
+            known = idempotency_manager.claim(key, asked)
+            if known is not None:
+                return replayed(idempotency_manager.same_request(known, asked).response)
+            response = post(view, request, *args, **kwargs)
+            idempotency_manager.finish(key, remembered(request, response))
+        return response
+
+    return answer
 
 
-def replay(known: IdempotencyRecord, asked: str) -> Response:
-    if known.request_hash != asked:
-        raise IdempotencyConflict("This Idempotency-Key was used before with another body.")
-    if known.state != State.DONE:
-        raise OperationInProgress("The first request with this Idempotency-Key is still being worked on.")
-    kept: dict[str, Any] = known.response
-    headers = {"Idempotent-Replayed": "true"} | ({"Location": kept["location"]} if "location" in kept else {})
-    return Response(kept["data"], status=kept["status"], headers=headers)
+def key_of_request(request: Request) -> str:
+    """One user, one address, one key; the brackets keep it apart from every key of an item."""
+    key = request.headers[HEADER]
+    if not key or len(key) > LONGEST or not key.isprintable():
+        raise InvalidInput(
+            f"An idempotency key has 1 to {LONGEST} printable characters.", {HEADER: [f"1 to {LONGEST} characters."]}
+        )
+    said = json.dumps(["POST", request.user.pk, request.path.rstrip("/"), key])
+    return sha256(said.encode()).hexdigest()
 
 
 def body_hash(request: Request) -> str:
-    """sha256 of the body's meaning: JSON by value, a form by its fields and its files' content."""
     data = request.data
-    if not hasattr(data, "lists"):
-        return sha256(json.dumps(data, sort_keys=True, default=str).encode()).hexdigest()
+    said = {name: data.getlist(name) for name in data} if isinstance(data, QueryDict) else data
+    return idempotency_manager.request_hash(json.loads(json.dumps(said, default=file_hash)))
+
+
+def file_hash(value: Any) -> Any:
+    if not isinstance(value, UploadedFile):
+        return repr(value)
     digest = sha256()
-    for name, values in sorted(data.lists()):
-        for value in values:
-            digest.update(f"{name}=".encode())
-            if hasattr(value, "chunks"):
-                for block in value.chunks():
-                    digest.update(block)
-                value.seek(0)
-            else:
-                digest.update(str(value).encode("utf-8", "replace"))
-    return digest.hexdigest()
+    for block in value.chunks():
+        digest.update(block)
+    value.seek(0)
+    return [value.name, digest.hexdigest()]
+
+
+def refuse_second_doer(key: str) -> None:
+    """409 at once while another transaction has the key; SQLite's single writer lets the second wait its turn."""
+    if connection.vendor != "postgresql":
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [int(key[:15], 16)])
+        if not cursor.fetchone()[0]:
+            raise OperationInProgress("A request with this idempotency key is being answered at this moment.")
+
+
+def remembered(request: Request, response: Response) -> dict[str, Any]:
+    data = json.loads(request.accepted_renderer.render(response.data))
+    return {"status": response.status_code, "data": data, "headers": dict(response.headers)}
+
+
+def replayed(known: dict[str, Any]) -> Response:
+    return Response(known["data"], known["status"], headers=known["headers"] | {"Idempotent-Replayed": "true"})

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
-VIEW, OPERATE, TRIAGE = "batches.view_batch", "batches.operate_batch", "errors.triage_error"
+from batches.rights import OPERATE, TRIAGE, VIEW
+
+if TYPE_CHECKING:  # importing it here would be a circle: its settings name this module
+    from rest_framework.views import APIView
 
 
 class PortalSessionAuthentication(SessionAuthentication):
@@ -24,27 +26,16 @@ class PortalSessionAuthentication(SessionAuthentication):
 
 
 class MayView(BasePermission):
-    """Whoever may see batches."""
+    """Reading needs the right to view batches; everything else the right to act."""
 
-    message = "You need the right to view batches."
-
-    def has_permission(self, request: Request, view: APIView) -> bool:
-        return bool(request.user and request.user.has_perm(VIEW))
-
-
-class MayOperate(MayView):
-    """Reading needs the right to view; everything else the right to operate."""
-
-    act, refusal = OPERATE, "You need the right to operate batches."
+    act = OPERATE
+    message = "Your account has no right to do this."
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        if request.method in SAFE_METHODS:
-            return super().has_permission(request, view)
-        self.message = self.refusal
-        return bool(request.user and request.user.has_perm(self.act))
+        return bool(request.user and request.user.has_perm(VIEW if request.method in SAFE_METHODS else self.act))
 
 
-class MayTriage(MayOperate):
-    """Reading needs the right to view; everything else the right to triage."""
+class MayTriage(MayView):
+    """Everything but reading needs the right to triage."""
 
-    act, refusal = TRIAGE, "You need the right to triage errors."
+    act = TRIAGE

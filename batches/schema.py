@@ -25,15 +25,16 @@ PLAIN: dict[Any, Schema] = {
     Any: {},
 }
 PARAMS: tuple[tuple[type[forms.Field], Schema], ...] = (
-    (forms.IntegerField, {"type": "integer"}),
     (forms.FloatField, {"type": "number"}),
+    (forms.DecimalField, {"type": "number"}),
+    (forms.IntegerField, {"type": "integer"}),
     (forms.NullBooleanField, {"type": "boolean", "nullable": True}),
     (forms.BooleanField, {"type": "boolean"}),
     (forms.DateTimeField, {"type": "string", "format": "date-time"}),
-    (forms.MultipleChoiceField, {"type": "array", "items": {"type": "string"}}),
+    (forms.MultipleChoiceField, {"type": "array"}),
     (forms.JSONField, {}),
 )
-"""Form fields whose values are not text; the first kind that fits decides (a FloatField is an IntegerField to Django)."""
+"""Form fields whose values are not text; the first kind that fits decides."""
 LIMITS = {"max_length": "maxLength", "min_length": "minLength", "max_value": "maximum", "min_value": "minimum"}
 PROBLEM: Schema = {
     "type": "object",
@@ -95,13 +96,18 @@ def params_schema(processor: processors.Processor) -> Schema:
 
 
 def param_schema(field: forms.Field) -> Schema:
-    kind = {"type": "number"} if type(field) is forms.FloatField else kind_of(field)
-    said = {"title": field.label, "description": field.help_text, "default": field.initial}
+    """One form field: its kind, limits, choices and words."""
+    said = {"title": field.label and str(field.label), "description": str(field.help_text), "default": field.initial}
     limits = {limit: getattr(field, name, None) for name, limit in LIMITS.items()}
-    choices = [str(value) for value, _ in getattr(field, "choices", None) or ()]
-    listed = {"items": {"type": "string", "enum": choices}} if kind.get("type") == "array" else {"enum": choices}
     told = {name: value for name, value in (said | limits).items() if value not in (None, "") and not callable(value)}
-    return kind | {name: str(v) if name in ("title", "description") else v for name, v in told.items()} | (listed if choices else {})
+    return with_choices(kind_of(field) | told, [str(value) for value, _ in getattr(field, "choices", None) or ()])
+
+
+def with_choices(schema: Schema, choices: list[str]) -> Schema:
+    if not choices:
+        return schema
+    one_of = {"type": "string", "enum": choices}
+    return schema | ({"items": one_of} if schema.get("type") == "array" else one_of)
 
 
 def kind_of(field: forms.Field) -> Schema:

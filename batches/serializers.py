@@ -66,13 +66,13 @@ class BatchSerializer(serializers.ModelSerializer[Batch]):
 class BatchPageSerializer(BatchSerializer):
     """One batch, with the verbs that are legal now."""
 
-    verbs = serializers.SerializerMethodField()
+    legal_verbs = serializers.SerializerMethodField()
 
     class Meta(BatchSerializer.Meta):
-        fields = (*BatchSerializer.Meta.fields, "verbs")  # type: ignore[assignment]
+        fields = (*BatchSerializer.Meta.fields, "legal_verbs")  # type: ignore[assignment]
         read_only_fields = fields  # type: ignore[assignment]
 
-    def get_verbs(self, batch: Batch) -> list[str]:
+    def get_legal_verbs(self, batch: Batch) -> list[str]:
         return operations.legal_verbs(batch)
 
 
@@ -180,7 +180,9 @@ class SubmissionSerializer(StrictMixin, serializers.ModelSerializer[Batch]):
 
     processor = serializers.CharField(max_length=100)
     params = ParamsField(required=False)
-    id = serializers.CharField(required=False, allow_blank=True, max_length=64, help_text="Made from the name if absent.")
+    id = serializers.CharField(
+        required=False, allow_blank=True, max_length=64, help_text="Made from the name if absent."
+    )
     key_column = serializers.CharField(required=False, allow_blank=True, max_length=500, trim_whitespace=False)
     start = serializers.BooleanField(default=False, help_text="Start it at once.")
 
@@ -222,6 +224,8 @@ class RetryRequestSerializer(ReasonSerializer):
 
     all_failed = serializers.BooleanField(required=False)
     item_keys = serializers.ListField(
-        child=serializers.CharField(max_length=ITEM_KEY_LENGTH, trim_whitespace=False), required=False, max_length=MOST_KEYS
+        child=serializers.CharField(max_length=ITEM_KEY_LENGTH, trim_whitespace=False),
+        required=False,
+        max_length=MOST_KEYS,
     )
     group = serializers.CharField(required=False, max_length=64, help_text="Fingerprint of an error group.")

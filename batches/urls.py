@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-from django.urls import URLPattern, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from batches import views
-
-
-def route(address: str, view: Callable[..., Any], name: str) -> list[URLPattern]:
-    return [path(f"{address}/", view), path(address, view, name=name)]
-
+from batches.routes import route
 
 SCHEMA = SpectacularAPIView.as_view(
     custom_settings={"PREPROCESSING_HOOKS": ["batches.schema.without_trailing_slashes"]}
@@ -23,16 +15,16 @@ DOCS = SpectacularSwaggerSplitView.as_view(url_name="schema", template_name="bat
 urlpatterns = [
     *route("batches", views.BatchList.as_view(), "batches"),
     *route("batches/<str:batch_id>", views.BatchDetail.as_view(), "batch"),
-    *route("batches/<str:batch_id>/progress", views.BatchProgress.as_view(), "progress"),
-    *route("batches/<str:batch_id>/checkpoint", views.BatchCheckpoint.as_view(), "checkpoint"),
-    *route("batches/<str:batch_id>/items", views.BatchItems.as_view(), "items"),
-    *route("batches/<str:batch_id>/transitions", views.BatchTransitions.as_view(), "transitions"),
-    *route("batches/<str:batch_id>/start", views.Act.as_view(verb="start"), "start"),
-    *route("batches/<str:batch_id>/pause", views.Act.as_view(verb="pause"), "pause"),
-    *route("batches/<str:batch_id>/resume", views.Act.as_view(verb="resume"), "resume"),
-    *route("batches/<str:batch_id>/cancel", views.Act.as_view(verb="cancel"), "cancel"),
-    *route("batches/<str:batch_id>/retry", views.RetryItems.as_view(), "retry-items"),
-    *route("batches/<str:batch_id>/retries/<int:number>", views.RetryDetail.as_view(), "retry"),
+    *route("batches/<str:batch_id>/progress", views.BatchProgress.as_view(), "batch-progress"),
+    *route("batches/<str:batch_id>/checkpoint", views.BatchCheckpoint.as_view(), "batch-checkpoint"),
+    *route("batches/<str:batch_id>/items", views.BatchItems.as_view(), "batch-items"),
+    *route("batches/<str:batch_id>/transitions", views.BatchTransitions.as_view(), "batch-transitions"),
+    *route("batches/<str:batch_id>/start", views.Act.as_view(verb="start"), "batch-start"),
+    *route("batches/<str:batch_id>/pause", views.Act.as_view(verb="pause"), "batch-pause"),
+    *route("batches/<str:batch_id>/resume", views.Act.as_view(verb="resume"), "batch-resume"),
+    *route("batches/<str:batch_id>/cancel", views.Act.as_view(verb="cancel"), "batch-cancel"),
+    *route("batches/<str:batch_id>/retry", views.RetryItems.as_view(), "batch-retry"),
+    *route("batches/<str:batch_id>/retries/<int:number>", views.RetryDetail.as_view(), "batch-retry-detail"),
     *route("processors", views.ProcessorList.as_view(), "processors"),
     *route("schema", SCHEMA, "schema"),
     *route("docs", DOCS, "docs"),

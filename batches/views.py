@@ -16,16 +16,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from batches import checkpoint_manager, operations, processors, progress_tracker
-from batches.checkpoint_manager import SavedCheckpoint
+from batches import operations, processors, progress_tracker
+from batches.checkpoint_overview import CheckpointOverview, overview
 from batches.filters import BatchFilter, ItemFilter
+from batches.idempotent_requests import once_per_key
 from batches.models import Batch, Item, Transition
 from batches.pagination import ById, ByPosition, NewestFirst
 from batches.parsers import StrictJSONParser
-from batches.permissions import MayOperate
+from batches.permissions import MayView
 from batches.progress_tracker import Progress
-from batches.redaction import redact
-from batches.replay import once_per_key
 from batches.schema import PortalSchema, schema_of
 from batches.serializers import (
     BatchPageSerializer,
@@ -48,7 +47,7 @@ Verb = Callable[..., Batch]
 class PortalView(APIView):
     """What all views share."""
 
-    permission_classes = (MayOperate,)
+    permission_classes = (MayView,)
     parser_classes = (StrictJSONParser, MultiPartParser)
     metadata_class = None
     schema = PortalSchema()
@@ -83,8 +82,8 @@ class BatchList(PortalView, ListAPIView[Batch]):
         batch = made.batch
         if said["start"] and batch.status == Batch.Status.PENDING:
             batch = operations.start(batch.pk, actor=request.user.get_username())
-        location = reverse("batch", args=[batch.pk])
-        return Response(page_of(batch), status.HTTP_201_CREATED if made.created else 200, headers={"Location": location})
+        code = status.HTTP_201_CREATED if made.created else status.HTTP_200_OK
+        return Response(page_of(batch), code, headers={"Location": reverse("batch", args=[batch.pk])})
 
 
 def submission_kind(request: Request) -> type[SubmissionSerializer]:
@@ -109,14 +108,15 @@ class BatchProgress(PortalView):
     @extend_schema(responses={(200, "application/json"): schema_of(Progress)})
     def get(self, request: Request, batch_id: str) -> Response:
         batch = operations.get_batch(batch_id)
-        return Response(progress_tracker.progress_of([batch])[batch.pk].to_dict())
+        progress = progress_tracker.progress_of([batch])[batch.pk].to_dict()
+        return Response(progress | {"sentence": batch.sentence, "reason": batch.reason})
 
 
 class BatchCheckpoint(PortalView):
-    @extend_schema(responses={(200, "application/json"): schema_of(SavedCheckpoint)})
+    @extend_schema(responses={(200, "application/json"): schema_of(CheckpointOverview)})
     def get(self, request: Request, batch_id: str) -> Response:
-        """How far the batch has come; each list holds its first 1,000 items, `counts` says how many there are."""
-        return Response(redact(checkpoint_manager.overview(operations.get_batch(batch_id))))
+        """How far the batch has come; lists hold their first 1,000 items."""
+        return Response(overview(operations.get_batch(batch_id)).to_dict())
 
 
 class OfBatch(PortalView, ListAPIView[Any]):
@@ -165,7 +165,7 @@ class RetryItems(PortalView):
         """Put failed items back and let the batch run."""
         said = checked(RetryRequestSerializer, request)
         retry = operations.retry(batch_id, actor=request.user.get_username(), **said)
-        location = reverse("retry", args=[batch_id, retry.number])
+        location = reverse("batch-retry-detail", args=[batch_id, retry.number])
         return Response(RetrySerializer(retry).data, status.HTTP_202_ACCEPTED, headers={"Location": location})
 
 

@@ -113,8 +113,9 @@ def by_field(detail: Any, path: str = "") -> list[tuple[str, list[str]]]:
 
 
 def api_headers(error: APIException) -> dict[str, str]:
-    headers = {"WWW-Authenticate": getattr(error, "auth_header", ""), "Retry-After": str(getattr(error, "wait", "") or "")}
-    return {name: value for name, value in headers.items() if value}
+    """How to sign in, and when to ask again."""
+    asked, wait = getattr(error, "auth_header", ""), getattr(error, "wait", None)
+    return ({"WWW-Authenticate": asked} if asked else {}) | ({"Retry-After": str(wait)} if wait else {})
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -1,10 +1,9 @@
 """REST routes of the triage app."""
 
-from django.urls import re_path
-
+from batches.routes import route
 from errors import views
 
 urlpatterns = [
-    re_path(r"^batches/(?P<batch_id>[^/]+)/errors/?$", views.ErrorReport.as_view(), name="batch-errors"),
-    re_path(r"^batches/(?P<batch_id>[^/]+)/errors/records/?$", views.ErrorRecordList.as_view(), name="batch-error-records"),
+    *route("batches/<str:batch_id>/errors", views.ErrorReport.as_view(), "batch-errors"),
+    *route("batches/<str:batch_id>/errors/records", views.ErrorRecordList.as_view(), "batch-error-records"),
 ]

@@ -2,47 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+import django_filters as filters
 from drf_spectacular.utils import extend_schema
-from rest_framework import generics, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
-from batches.views import OfBatch, Pages, batch_or_404
+from batches import operations
+from batches.pagination import ById
+from batches.schema import schema_of
+from batches.views import OfBatch, PortalView
 from errors import error_analyzer
 from errors.models import ErrorRecord
+from errors.serializers import ErrorRecordSerializer
 
 
-class ErrorRecordSerializer(serializers.ModelSerializer[ErrorRecord]):
-    fingerprint = serializers.CharField(source="group.fingerprint", read_only=True)
+class RecordFilter(filters.FilterSet):
+    code = filters.CharFilter(max_length=64)
+    item_key = filters.CharFilter(max_length=200, strip=False)
+    group = filters.CharFilter(field_name="group__fingerprint", max_length=16, label="Fingerprint of an error group.")
 
     class Meta:
         model = ErrorRecord
-        fields = [
-            *("id", "item_key", "position", "attempt", "error_type", "code", "category", "classified_by", "message"),
-            *("fields", "final", "fingerprint", "started_at", "finished_at", "worker"),
-        ]
-        read_only_fields = fields
+        fields: tuple[str, ...] = ()
 
 
-class RecordPages(Pages):
-    ordering = ("id",)
-
-
-class ErrorReport(APIView):
-    """The batch's error report."""
-
-    @extend_schema(responses=dict)
+class ErrorReport(PortalView):
+    @extend_schema(responses={(200, "application/json"): schema_of(error_analyzer.ErrorReport)})
     def get(self, request: Request, batch_id: str) -> Response:
-        report: dict[str, Any] = error_analyzer.aggregate_errors(batch_or_404(batch_id).pk).to_dict()
-        return Response(report)
+        """What failed in the batch, counted and put into words."""
+        return Response(error_analyzer.aggregate_errors(operations.get_batch(batch_id).pk).to_dict())
 
 
-class ErrorRecordList(OfBatch, generics.ListAPIView[ErrorRecord]):
+class ErrorRecordList(OfBatch):
     """Every failed attempt, oldest first."""
 
+    rows = ErrorRecord.objects.select_related("group")
     serializer_class = ErrorRecordSerializer
-    pagination_class = RecordPages
-    queryset = ErrorRecord.objects.select_related("group")
+    pagination_class = ById
+    filterset_class = RecordFilter
