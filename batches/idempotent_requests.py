@@ -87,5 +87,5 @@ def remembered(request: Request, response: Response) -> dict[str, Any]:
     return {"status": response.status_code, "data": data, "headers": dict(response.headers)}
 
 
-def replayed(known: dict[str, Any]) -> Response:
+def replayed(known: Any) -> Response:
     return Response(known["data"], known["status"], headers=known["headers"] | {"Idempotent-Replayed": "true"})

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import ValidationError as InvalidValue
-from django.db.models import QuerySet
 from rest_framework.exceptions import ValidationError
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
@@ -26,7 +25,7 @@ class Pages(CursorPagination):
             raise ValidationError({"cursor": ["Not a cursor of this list."]}) from error
         return cursor
 
-    def paginate_queryset(self, queryset: QuerySet[Any], request: Request, view: Any = None) -> list[Any] | None:
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any] | None:
         self.column = queryset.model._meta.get_field(self.ordering[0].lstrip("-"))
         try:
             return super().paginate_queryset(queryset, request, view)

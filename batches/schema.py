@@ -6,10 +6,14 @@ import types
 from collections.abc import Iterable
 from dataclasses import fields
 from datetime import datetime
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from django import forms
+from django.conf import settings
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import ResolvedComponent
+from drf_spectacular.utils import OpenApiParameter
 
 from batches import processors
 
@@ -52,12 +56,33 @@ PROBLEM: Schema = {
 
 
 class PortalSchema(AutoSchema):
-    """Every operation may answer a problem document."""
+    """Every operation may answer a problem document, and every POST may be given an idempotency key."""
 
-    def _get_response_bodies(self, direction: str = "response") -> Schema:
+    def _get_response_bodies(self, direction: Literal["request", "response"] = "response") -> Schema:
         bodies: Schema = super()._get_response_bodies(direction)
-        content = {"application/problem+json": {"schema": PROBLEM}}
+        problem = ResolvedComponent(  # type: ignore[no-untyped-call]
+            name="Problem", type=ResolvedComponent.SCHEMA, object="Problem", schema=PROBLEM
+        )
+        self.registry.register_on_missing(problem)
+        content = {"application/problem+json": {"schema": problem.ref}}
         return bodies | {"default": {"description": "Refused, and why.", "content": content}}
+
+    def get_override_parameters(self) -> list[Any]:
+        if self.method != "POST":
+            return []
+        said = "The same key and body answer the first response again, for 24 hours."
+        schema = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}
+        return [OpenApiParameter("Idempotency-Key", schema, OpenApiParameter.HEADER, description=said)]
+
+
+class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """The session cookie, as the document names it."""
+
+    target_class = "batches.permissions.PortalSessionAuthentication"
+    name = "cookieAuth"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> Schema:
+        return {"type": "apiKey", "in": "cookie", "name": settings.SESSION_COOKIE_NAME}
 
 
 def without_trailing_slashes(endpoints: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:

@@ -37,7 +37,7 @@ class BatchSerializer(serializers.ModelSerializer[Batch]):
     """A batch with its progress, which the view has fetched for all of them."""
 
     params = RedactedField(read_only=True)
-    source = RedactedField(read_only=True)
+    source = RedactedField(read_only=True)  # type: ignore[assignment]
     created_by = serializers.SlugRelatedField("username", read_only=True, allow_null=True)  # type: ignore[var-annotated]
     progress = serializers.SerializerMethodField()
     outcome = serializers.SerializerMethodField()

@@ -7,9 +7,6 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from batches import views
 from batches.routes import route
 
-SCHEMA = SpectacularAPIView.as_view(
-    custom_settings={"PREPROCESSING_HOOKS": ["batches.schema.without_trailing_slashes"]}
-)
 DOCS = SpectacularSwaggerSplitView.as_view(url_name="schema", template_name="batches/api_docs.html")
 
 urlpatterns = [
@@ -26,6 +23,6 @@ urlpatterns = [
     *route("batches/<str:batch_id>/retry", views.RetryItems.as_view(), "batch-retry"),
     *route("batches/<str:batch_id>/retries/<int:number>", views.RetryDetail.as_view(), "batch-retry-detail"),
     *route("processors", views.ProcessorList.as_view(), "processors"),
-    *route("schema", SCHEMA, "schema"),
+    *route("schema", SpectacularAPIView.as_view(), "schema"),
     *route("docs", DOCS, "docs"),
 ]

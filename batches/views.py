@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.db.models import QuerySet
@@ -67,8 +67,15 @@ class BatchList(PortalView, ListAPIView[Batch]):
     pagination_class = NewestFirst
     filterset_class = BatchFilter
 
-    def get_serializer(self, page: Sequence[Batch], **kwargs: Any) -> Any:
-        return BatchSerializer(page, context={"progress": progress_tracker.progress_of(page)}, **kwargs)
+    progress: Mapping[str, Progress] = {}
+
+    def paginate_queryset(self, queryset: Any) -> list[Any] | None:
+        page = super().paginate_queryset(queryset)
+        self.progress = progress_tracker.progress_of(page or ())
+        return page
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        return {**super().get_serializer_context(), "progress": self.progress}
 
     @extend_schema(
         request={"application/json": ItemsSubmissionSerializer, "multipart/form-data": FileSubmissionSerializer},
@@ -101,12 +108,14 @@ def checked(kind: type[Any], request: Request) -> dict[str, Any]:
 class BatchDetail(PortalView):
     @extend_schema(responses=BatchPageSerializer)
     def get(self, request: Request, batch_id: str) -> Response:
+        """One batch, with the verbs that are legal now."""
         return Response(page_of(operations.get_batch(batch_id)))
 
 
 class BatchProgress(PortalView):
     @extend_schema(responses={(200, "application/json"): schema_of(Progress)})
     def get(self, request: Request, batch_id: str) -> Response:
+        """How far the batch has come, how fast it goes and when it will be done."""
         batch = operations.get_batch(batch_id)
         progress = progress_tracker.progress_of([batch])[batch.pk].to_dict()
         return Response(progress | {"sentence": batch.sentence, "reason": batch.reason})
@@ -131,6 +140,8 @@ class OfBatch(PortalView, ListAPIView[Any]):
 
 
 class BatchItems(OfBatch):
+    """The batch's items by position."""
+
     rows = Item.objects.all()
     serializer_class = ItemSerializer
     pagination_class = ByPosition
@@ -138,6 +149,8 @@ class BatchItems(OfBatch):
 
 
 class BatchTransitions(OfBatch):
+    """The batch's history, oldest first."""
+
     rows = Transition.objects.all()
     serializer_class = TransitionSerializer
     pagination_class = ById
@@ -172,6 +185,7 @@ class RetryItems(PortalView):
 class RetryDetail(PortalView):
     @extend_schema(responses=RetrySerializer)
     def get(self, request: Request, batch_id: str, number: int) -> Response:
+        """A bulk retry, and what became of its items."""
         retry = operations.get_batch(batch_id).retries.filter(number=number).first()
         if retry is None:
             raise Http404
@@ -181,4 +195,6 @@ class RetryDetail(PortalView):
 class ProcessorList(PortalView):
     @extend_schema(responses=ProcessorSerializer(many=True))
     def get(self, request: Request) -> Response:
-        return Response(ProcessorSerializer(processors.all_processors(), many=True).data)
+        """What can be run, and with which parameters."""
+        known: Any = processors.all_processors()
+        return Response(ProcessorSerializer(known, many=True).data)

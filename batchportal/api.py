@@ -14,6 +14,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.views import defaults
 from rest_framework.exceptions import APIException, NotFound, ValidationError
 from rest_framework.exceptions import PermissionDenied as Forbidden
+from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 
 from batches.exceptions import (
@@ -56,6 +57,7 @@ def problem_response(error: Exception, context: Mapping[str, Any]) -> Response |
         if status is None:
             return None
         document, headers = portal_problem(error, status), retry_headers(error, status)
+    context["request"].accepted_renderer = JSONRenderer()
     return Response(document, document["status"], headers=headers, content_type=CONTENT_TYPE)
 
 
@@ -76,7 +78,7 @@ def portal_problem(error: Exception, status: int) -> dict[str, Any]:
     if isinstance(error, InvalidTransition):
         members["current_status"] = error.status.upper()
     if isinstance(error, InvalidInput):
-        members["errors"] = error.errors
+        members["errors"] = error.errors or {"request": [str(error)]}
     if isinstance(error, InputRefused):
         place = {"row": error.row, "line": error.line, "column": error.column}
         members |= {name: value for name, value in place.items() if value is not None}

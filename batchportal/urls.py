@@ -32,5 +32,6 @@ urlpatterns = [
     path("healthz", healthz),
     path("readyz", readyz),
 ]
+handler400 = "batchportal.api.bad_request"
 handler404 = "batchportal.api.not_found"
 handler500 = "batchportal.api.server_error"
