@@ -16,7 +16,7 @@ from batches import operations, pages, processors
 from batches.exceptions import BatchError, UnknownProcessor
 from batches.forms import NewBatchForm
 from batches.models import Batch, Item
-from batches.permissions import OPERATE
+from batches.rights import OPERATE
 from batches.redaction import redact
 
 SAID = {
@@ -38,7 +38,7 @@ def act(verb: str, batch_id: str, request: HttpRequest, **scope: Any) -> str:
     return SAID[verb].format(batch=batch_id, items=f"{getattr(made, 'items', 0):,}" if verb == "retry" else "")
 
 
-class ReadOnly(admin.ModelAdmin[Any]):
+class ReadOnly(admin.ModelAdmin):
     """Rows that only the engine writes."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -52,7 +52,7 @@ class ReadOnly(admin.ModelAdmin[Any]):
 
 
 @admin.register(Batch)
-class BatchAdmin(admin.ModelAdmin[Batch]):
+class BatchAdmin(admin.ModelAdmin):
     """The batch list, the batch page, and the form of a new batch."""
 
     search_fields = ("id", "name")

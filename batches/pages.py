@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 
 from batches import operations
 from batches.models import Batch, Checkpoint, Item
-from batches.permissions import OPERATE
+from batches.rights import OPERATE
 from batches.progress_tracker import Progress, get_progress, human, progress_of
 from batches.redaction import redact
 

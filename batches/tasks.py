@@ -15,8 +15,8 @@ from types import FrameType
 from typing import Any
 
 from celery import shared_task
-from celery.exceptions import WorkerLostError
-from celery.signals import task_failure, worker_process_init, worker_ready, worker_shutting_down
+from celery.signals import beat_embedded_init, worker_process_init, worker_ready, worker_shutting_down
+from django.db import DatabaseError
 from django.db.models import Q
 from kombu.exceptions import OperationalError
 
@@ -130,10 +130,9 @@ def sweep_at_start(**kwargs: Any) -> None:
     sweep.apply_async(expires=HINT_EXPIRES)
 
 
-@worker_process_init.connect
+@beat_embedded_init.connect
 def die_with_parent(**kwargs: Any) -> None:
-    """A pool's child must not outlive a parent that was killed."""
-    signal.signal(signal.SIGTERM, _Termination.ask)
+    """A child must not outlive a worker that was killed."""
     if sys.platform == "linux":
         parent = os.getppid()
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -141,8 +140,12 @@ def die_with_parent(**kwargs: Any) -> None:
             os._exit(1)
 
 
-@task_failure.connect
-def free_lanes_of_the_dead(exception: BaseException | None = None, **kwargs: Any) -> None:
-    """In the parent: a child died. Free its lane at once instead of waiting for the lease."""
-    if isinstance(exception, WorkerLostError):
+@worker_process_init.connect
+def begin_child(**kwargs: Any) -> None:
+    """The pool replaces a child that died at once, and the new one frees the dead one's lane: no lease is waited for."""
+    die_with_parent()
+    signal.signal(signal.SIGTERM, _Termination.ask)
+    try:
         sweep_now()
+    except DatabaseError as error:
+        logger.warning("no sweep at the start of a worker process: %s", error)

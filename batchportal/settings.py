@@ -207,5 +207,8 @@ LOGGING = {
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="WARNING")},
-    "loggers": {"batches": {"level": env.str("LOG_LEVEL", default="INFO")}},
+    "loggers": {
+        "batches": {"level": env.str("LOG_LEVEL", default="INFO")},
+        "kombu.connection": {"level": "ERROR"},  # it warns that filesystem:// names no host
+    },
 }

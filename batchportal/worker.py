@@ -10,7 +10,7 @@ import time
 from types import FrameType
 
 COMMAND = [
-    *(sys.executable, "-m", "celery", "-A", "batchportal", "worker", "--beat"),
+    *(sys.executable, "-m", "celery", "--quiet", "-A", "batchportal", "worker", "--beat"),
     *("--concurrency", os.environ.get("PORTAL_WORKERS", "2"), "--loglevel", "WARNING"),
     *("--without-gossip", "--without-mingle"),
 ]

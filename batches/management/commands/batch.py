@@ -1,0 +1,318 @@
+"""`manage.py batch …`: every verb of the portal in a terminal. Exit codes: 0 all well, 1 finished with failed items,
+2 usage or input refused, 3 halted, paused or cancelled, 4 it broke."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import time
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from batches import operations, progress_tracker, runner
+from batches.exceptions import BatchConflict, BatchError, InvalidInput, InvalidTransition, UnknownBatch
+from batches.models import Batch, Item
+from batches.redaction import redact
+
+OK, WITH_ERRORS, REFUSED, STOPPED, BROKE = 0, 1, 2, 3, 4
+ACTOR = "command line"
+VERBS = {
+    "pause": "Stop after the chunk in hand; resume goes on there.",
+    "resume": "Go on with the pending items.",
+    "cancel": "Stop for good after the chunk in hand.",
+    "start": "Let a submitted batch run.",
+}
+
+
+class Command(BaseCommand):
+    help = "Run, watch and steer batches."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+        def add(name: str, text: str, *, batch: bool = True) -> ArgumentParser:
+            sub = commands.add_parser(name, help=text, description=text)
+            sub.add_argument("--json", action="store_true", help="print one JSON document")
+            if batch:
+                sub.add_argument("id", metavar="ID", help="the batch")
+            return sub
+
+        run = add("run", "Submit a file and run it here, with a progress bar.", batch=False)
+        run.add_argument("processor", metavar="PROCESSOR")
+        run.add_argument("file", metavar="FILE")
+        run.add_argument("--id", default="", help="the batch's id; the same id and content is submitted once")
+        run.add_argument("--name", default="")
+        run.add_argument("--param", action="append", default=[], metavar="K=V", help="K=@FILE reads the value from a file")
+        run.add_argument("--key-column", default="", help="the column that names a row")
+        run.add_argument("--encoding", default="")
+        run.add_argument("--concurrency", type=int)
+        run.add_argument("--checkpoint-every", type=int, metavar="N")
+        run.add_argument("--max-attempts", type=int, metavar="N")
+        run.add_argument("--item-timeout", type=float, metavar="SECONDS")
+        run.add_argument("--max-errors", type=int, metavar="N")
+        run.add_argument("--max-error-rate", type=float, metavar="PERCENT")
+        run.add_argument("--rate", type=float, metavar="ITEMS_PER_SECOND")
+        run.add_argument("--detach", action="store_true", help="leave the running to the portal's worker")
+        listing = add("list", "The newest batches.", batch=False)
+        listing.add_argument("--status", choices=[status.lower() for status in Batch.Status.values])
+        listing.add_argument("--limit", type=int, default=50)
+        add("show", "One batch, its counts and its failed items.")
+        add("watch", "Follow a batch that runs elsewhere.")
+        for verb, text in VERBS.items():
+            add(verb, text).add_argument("--reason", default="")
+        retry = add("retry", "Put failed items back and let the batch run.")
+        retry.add_argument("--group", default="", metavar="FP", help="only those of one error group")
+        retry.add_argument("--reason", default="")
+        add("verify", "Check every promise the portal makes about a batch.")
+        add("worker", "Work until nothing is left to do, without Celery.", batch=False)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        asked = Namespace(**options)
+        try:
+            code = getattr(self, f"do_{asked.command}")(asked)
+        except (InvalidInput, UnknownBatch, BatchConflict, InvalidTransition, CommandError) as error:
+            code = self.refuse(error, REFUSED)
+        except BatchError as error:
+            code = self.refuse(error, BROKE)
+        except OSError as error:
+            code = self.refuse(error, REFUSED if isinstance(error, (FileNotFoundError, PermissionError, IsADirectoryError)) else BROKE)
+        sys.exit(code)
+
+    def refuse(self, error: Exception, code: int) -> int:
+        self.stderr.write(str(error).replace("\n", " "), self.style.ERROR)
+        return code
+
+    def show_json(self, document: Any) -> None:
+        self.stdout.write(json.dumps(document, ensure_ascii=False, default=str))
+
+    # -- run and watch
+
+    def do_run(self, asked: Namespace) -> int:
+        with Path(asked.file).open("rb") as file:
+            made = operations.submit(
+                processor=asked.processor,
+                params=params_of(asked.param),
+                file=file,
+                filename=Path(asked.file).name,
+                batch_id=asked.id,
+                name=asked.name,
+                key_column=asked.key_column,
+                encoding=asked.encoding,
+                concurrency=asked.concurrency,
+                checkpoint_every=asked.checkpoint_every,
+                max_attempts=asked.max_attempts,
+                item_timeout=asked.item_timeout,
+                max_errors=asked.max_errors,
+                max_error_rate=asked.max_error_rate,
+                rate=asked.rate,
+                actor=ACTOR,
+            )
+        batch = made.batch
+        if batch.status == Batch.Status.PENDING:
+            operations.start(batch.pk, actor=ACTOR)
+        if asked.detach:
+            return self.tell(asked, batch.pk, f"{batch.pk}: {batch.total_items:,} items queued.", exit_code=OK)
+        if not made.created:
+            self.stderr.write(f"{batch.pk} was submitted before with the same content; going on with it.")
+        return self.run_here(asked, batch.pk)
+
+    def run_here(self, asked: Namespace, batch_id: str) -> int:
+        stop = PauseOnInterrupt(batch_id, self.stderr.write)
+        with stop, bar(asked, batch_id) as update:
+            runner.work_until_idle(batch_id, should_stop=stop.is_set, on_chunk=update)
+            update(True)
+        return self.finish(asked, batch_id)
+
+    def do_watch(self, asked: Namespace) -> int:
+        operations.get_batch(asked.id)
+        with bar(asked, asked.id) as update:
+            while operations.get_batch(asked.id).status in Batch.ACTIVE:
+                update()
+                time.sleep(0.25)
+            update(True)
+        return self.finish(asked, asked.id)
+
+    def finish(self, asked: Namespace, batch_id: str) -> int:
+        batch = operations.get_batch(batch_id)
+        progress = progress_tracker.get_progress(batch_id)
+        failed = progress.failed + progress.quarantined
+        words = f"{batch_id}: {progress.done:,} of {progress.total_items:,} done, {failed:,} failed. {batch.get_status_display()}."
+        if batch.reason and batch.status in (Batch.Status.HALTED, Batch.Status.FAILED):
+            words += f" {batch.reason}"
+        if batch.status in (Batch.Status.PAUSED, Batch.Status.PAUSING, Batch.Status.HALTED):
+            words += f"\nTo go on: manage.py batch resume {batch_id}"
+        return self.tell(asked, batch_id, words, exit_code=exit_code_of(batch, failed))
+
+    def tell(self, asked: Namespace, batch_id: str, words: str, *, exit_code: int) -> int:
+        if asked.json:
+            self.show_json(progress_tracker.get_progress(batch_id).to_dict())
+        else:
+            self.stdout.write(words)
+        return exit_code
+
+    def do_worker(self, asked: Namespace) -> int:
+        runner.work_until_idle()
+        if asked.json:
+            self.show_json({"idle": True})
+        return OK
+
+    # -- look
+
+    def do_list(self, asked: Namespace) -> int:
+        batches = Batch.objects.all()
+        if asked.status:
+            batches = batches.filter(status=asked.status.upper())
+        listed = list(batches[: max(0, asked.limit)])
+        progress = progress_tracker.progress_of(listed)
+        if asked.json:
+            self.show_json([progress[batch.pk].to_dict() | {"name": batch.name} for batch in listed])
+            return OK
+        for batch in listed:
+            found = progress[batch.pk]
+            failed = found.failed + found.quarantined
+            self.stdout.write(
+                f"{batch.pk:<40} {batch.status.lower():<10} {found.done_percent:>5} %  {found.done:>9,} of {found.total_items:,}  {failed:,} failed"
+            )
+        if not listed:
+            self.stdout.write("There are no batches.")
+        return OK
+
+    def do_show(self, asked: Namespace) -> int:
+        batch = operations.get_batch(asked.id)
+        progress = progress_tracker.get_progress(batch.pk)
+        failed = Item.objects.filter(batch=batch, failed_at__isnull=False).order_by("position")[:20]
+        if asked.json:
+            rows = [
+                {"key": i.key, "position": i.position, "code": i.code, "message": i.message, "payload": redact(i.payload)}
+                for i in failed
+            ]
+            legal = operations.legal_verbs(batch)
+            self.show_json(progress.to_dict() | {"name": batch.name, "reason": batch.reason, "legal_verbs": legal, "failures": rows})
+            return OK
+        self.stdout.write(f"{batch.pk}  {batch.get_status_display()}  {batch.reason or batch.sentence}")
+        self.stdout.write(
+            f"{progress.done:,} of {progress.total_items:,} done: {progress.completed:,} succeeded, {progress.failed:,} failed, "
+            f"{progress.skipped:,} skipped, {progress.quarantined:,} quarantined; {progress.remaining:,} to go"
+        )
+        for item in failed:
+            self.stdout.write(f"  {item.key}: {item.code}: {item.message[:160]}")
+        return OK
+
+    def do_verify(self, asked: Namespace) -> int:
+        broken = operations.verify(asked.id)
+        if asked.json:
+            self.show_json({"batch_id": asked.id, "ok": not broken, "broken": broken})
+        else:
+            self.stdout.write("\n".join(broken) or f"{asked.id}: every promise holds.")
+        return WITH_ERRORS if broken else OK
+
+    # -- act
+
+    def do_start(self, asked: Namespace) -> int:
+        return self.act(asked, operations.start)
+
+    def do_pause(self, asked: Namespace) -> int:
+        return self.act(asked, operations.pause)
+
+    def do_resume(self, asked: Namespace) -> int:
+        return self.act(asked, operations.resume)
+
+    def do_cancel(self, asked: Namespace) -> int:
+        return self.act(asked, operations.cancel)
+
+    def act(self, asked: Namespace, verb: Callable[..., Batch]) -> int:
+        batch = verb(asked.id, actor=ACTOR, reason=asked.reason)
+        return self.tell(asked, batch.pk, f"{batch.pk}: {batch.get_status_display()}.", exit_code=OK)
+
+    def do_retry(self, asked: Namespace) -> int:
+        scope: dict[str, Any] = {"group": asked.group} if asked.group else {"all_failed": True}
+        made = operations.retry(asked.id, actor=ACTOR, reason=asked.reason, **scope)
+        if asked.json:
+            self.show_json({"batch_id": asked.id, "retry": made.number, "items": made.items})
+        else:
+            self.stdout.write(f"{asked.id}: {made.items:,} items are tried again (retry {made.number}).")
+        return OK
+
+
+def exit_code_of(batch: Batch, failed: int) -> int:
+    if batch.status == Batch.Status.COMPLETED:
+        return WITH_ERRORS if failed else OK
+    return BROKE if batch.status == Batch.Status.FAILED else STOPPED
+
+
+def params_of(pairs: list[str]) -> dict[str, str]:
+    """`k=v` as is, `k=@file` as the file's text."""
+    found = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise InvalidInput(f"--param {pair!r}: write it as name=value, or name=@file.")
+        try:
+            found[name] = Path(value[1:]).read_text(encoding="utf-8-sig") if value.startswith("@") else value
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidInput(f"--param {name}: {value[1:]} cannot be read: {error}.") from None
+    return found
+
+
+class PauseOnInterrupt:
+    """The first Ctrl-C asks for a pause and lets the chunk in hand commit; the second quits."""
+
+    def __init__(self, batch_id: str, say: Callable[[str], Any]) -> None:
+        self.batch_id, self.say, self.asked = batch_id, say, False
+
+    def __enter__(self) -> PauseOnInterrupt:
+        self.before = signal.signal(signal.SIGINT, self._interrupt)
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        signal.signal(signal.SIGINT, self.before)
+        if self.asked:
+            try:
+                operations.pause(self.batch_id, actor=ACTOR, reason="Ctrl-C")
+            except InvalidTransition:
+                pass  # it came to rest by itself
+
+    def _interrupt(self, signum: int, frame: FrameType | None) -> None:
+        if self.asked:
+            sys.exit(STOPPED)
+        self.asked = True
+        self.say("Pausing after the chunk in hand; Ctrl-C again to quit at once.")
+
+    def is_set(self) -> bool:
+        return self.asked
+
+
+class bar:  # noqa: N801 - used as a function
+    """A live progress bar on stderr, read from the database at most four times a second; silent with --json."""
+
+    def __init__(self, asked: Namespace, batch_id: str) -> None:
+        self.batch_id, self.shown_at, self.silent = batch_id, 0.0, asked.json
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[words]}"))
+        self.progress = Progress(*columns, console=Console(stderr=True), transient=False, disable=asked.json)
+
+    def __enter__(self) -> Callable[..., None]:
+        self.progress.start()
+        self.task = self.progress.add_task(self.batch_id, total=None, words="")
+        return self.update
+
+    def __exit__(self, *raised: object) -> None:
+        self.progress.stop()
+
+    def update(self, force: bool = False) -> None:
+        if self.silent or (time.monotonic() - self.shown_at < 0.25 and not force):
+            return
+        self.shown_at = time.monotonic()
+        found = progress_tracker.get_progress(self.batch_id)
+        failed = found.failed + found.quarantined
+        speed = f"  {found.recent_velocity:,.0f}/s" if found.recent_velocity else ""
+        left = f"  {found.eta_human} left" if found.eta_human else ""
+        words = f"{found.done_percent} %  {found.done:,}/{found.total_items:,}{speed}{left}  {failed:,} failed"
+        self.progress.update(self.task, total=found.total_items or 1, completed=found.done, words=words)
