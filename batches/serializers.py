@@ -11,7 +11,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from batches import operations
-from batches.models import ITEM_KEY_LENGTH, Batch, Item, Retry, Transition
+from batches.models import BATCH_ID, ITEM_KEY_LENGTH, Batch, Item, Retry, Transition
 from batches.parsers import parsed
 from batches.processors import Processor
 from batches.progress_tracker import Progress
@@ -180,8 +180,12 @@ class SubmissionSerializer(StrictMixin, serializers.ModelSerializer[Batch]):
 
     processor = serializers.CharField(max_length=100)
     params = ParamsField(required=False)
-    id = serializers.CharField(
-        required=False, allow_blank=True, max_length=64, help_text="Made from the name if absent."
+    id = serializers.RegexField(
+        rf"\A{BATCH_ID.pattern}",
+        required=False,
+        allow_blank=True,
+        max_length=64,
+        help_text="Made from the name if absent.",
     )
     key_column = serializers.CharField(required=False, allow_blank=True, max_length=500, trim_whitespace=False)
     start = serializers.BooleanField(default=False, help_text="Start it at once.")

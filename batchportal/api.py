@@ -57,7 +57,8 @@ def problem_response(error: Exception, context: Mapping[str, Any]) -> Response |
         if status is None:
             return None
         document, headers = portal_problem(error, status), retry_headers(error, status)
-    context["request"].accepted_renderer = JSONRenderer()
+    request = context["request"]
+    request.accepted_renderer, request.accepted_media_type = JSONRenderer(), CONTENT_TYPE
     return Response(document, document["status"], headers=headers, content_type=CONTENT_TYPE)
 
 

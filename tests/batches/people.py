@@ -1,0 +1,37 @@
+"""Who knocks: users by role, each with a client that has signed in, and Charlie, who must never get in."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import Permission, User
+from rest_framework.authtoken.models import Token
+from rest_framework.test import APIClient
+
+RIGHTS = {
+    "charlie": (),
+    "viewer": ("view_batch",),
+    "operator": ("view_batch", "operate_batch", "triage_error"),
+}
+ROLES = ("anonymous", *RIGHTS, "admin")
+
+
+def person(role: str) -> User:
+    """A user of that role."""
+    user, _ = User.objects.get_or_create(username=role, is_superuser=role == "admin", is_staff=role == "admin")
+    user.user_permissions.set(Permission.objects.filter(codename__in=RIGHTS.get(role, ())))
+    return user
+
+
+def client(role: str) -> APIClient:
+    """A client that shows that person's token; a stranger's shows none."""
+    stranger = APIClient(raise_request_exception=False)
+    if role != "anonymous":
+        token, _ = Token.objects.get_or_create(user=person(role))
+        stranger.credentials(HTTP_AUTHORIZATION=f"Token {token.key}")
+    return stranger
+
+
+def browser(role: str) -> APIClient:
+    """A client with that person's session cookie, and CSRF checked as for a browser."""
+    tab = APIClient(enforce_csrf_checks=True, raise_request_exception=False)
+    tab.force_login(person(role))
+    return tab

@@ -1,0 +1,30 @@
+"""Batches for the REST tests: every row needs a `b`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from batches import operations, runner
+from batches.models import Batch
+
+SCHEMA = {"schema": json.dumps({"required": ["b"]})}
+GOOD, BAD = {"b": 1}, {"a": 1}
+
+
+def asked(**changes: Any) -> dict[str, Any]:
+    """The body of a submission that is accepted."""
+    return {"processor": "check_rows", "params": SCHEMA, "items": [GOOD, BAD]} | changes
+
+
+def submitted(batch_id: str = "b1", items: tuple[Any, ...] = (GOOD, BAD), **options: Any) -> Batch:
+    arguments = {"processor": "check_rows", "params": SCHEMA, "items": list(items), "batch_id": batch_id} | options
+    return operations.submit(**arguments).batch
+
+
+def finished(batch_id: str = "b1", items: tuple[Any, ...] = (GOOD, BAD), **options: Any) -> Batch:
+    """Run to its end: by default one item succeeded, the other failed."""
+    submitted(batch_id, items, **options)
+    operations.start(batch_id)
+    runner.work_until_idle(batch_id)
+    return operations.get_batch(batch_id)

@@ -1,0 +1,82 @@
+"""GET below /api/batches/{id}: the batch, its progress and its checkpoint."""
+
+from __future__ import annotations
+
+import pytest
+
+from batches import checkpoint_overview, operations, progress_tracker
+from tests.batches.people import client
+from tests.batches.rest_batches import BAD, GOOD, finished, submitted
+
+pytestmark = pytest.mark.django_db
+
+
+def test_it_shows_a_batch() -> None:
+    finished()
+    batch = client("viewer").get("/api/batches/b1").json()
+    assert (batch["status"], batch["outcome"], batch["legal_verbs"]) == ("COMPLETED", "with_errors", ["retry"])
+    assert batch["sentence"] == "Every item has its outcome."
+
+
+def test_it_sends_the_progress_that_every_door_sends() -> None:
+    batch = finished()
+    said = client("viewer").get("/api/batches/b1/progress").json()
+    known = progress_tracker.progress_of([batch])["b1"].to_dict()
+    assert {name: said[name] for name in known} == known
+
+
+def test_it_shows_the_checkpoint() -> None:
+    finished(items=(GOOD, BAD, GOOD))
+    checkpoint = client("viewer").get("/api/batches/b1/checkpoint").json()
+    assert checkpoint["current_item_index"] == 2
+    assert checkpoint["completed_items"] == ["1", "3"]
+    assert [(failed["item"], failed["index"]) for failed in checkpoint["failed_items"]] == [("2", 1)]
+    assert (checkpoint["completed_count"], checkpoint["failed_count"], checkpoint["truncated"]) == (2, 1, False)
+
+
+def test_it_shows_a_checkpoint_before_the_first_chunk() -> None:
+    submitted()
+    checkpoint = client("viewer").get("/api/batches/b1/checkpoint").json()
+    assert (checkpoint["current_item_index"], checkpoint["timestamp"]) == (-1, None)
+
+
+def test_it_cuts_a_long_checkpoint_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoint_overview, "LISTED", 2)
+    finished(items=(GOOD, GOOD, GOOD))
+    checkpoint = client("viewer").get("/api/batches/b1/checkpoint").json()
+    assert checkpoint["completed_items"] == ["1", "2"]
+    assert (checkpoint["completed_count"], checkpoint["truncated"]) == (3, True)
+
+
+def test_it_shows_no_secret() -> None:
+    row = {"a": "canary-plain", "Api-Key": "canary-one", "deep": [{"password": "canary-two"}]}
+    finished(items=(row,))
+    viewer = client("viewer")
+    pages = ("", "/items", "/checkpoint", "/errors", "/errors/records", "/progress", "/transitions")
+    said = "".join(viewer.get(f"/api/batches/b1{page}").content.decode() for page in pages)
+    assert "canary-plain" in said
+    assert "canary-one" not in said
+    assert "canary-two" not in said
+
+
+def test_it_shows_an_ad_hoc_batch() -> None:
+    progress_tracker.start_batch("by-hand", total_items=4)
+    progress_tracker.increment_completed("by-hand")
+    viewer = client("viewer")
+    assert viewer.get("/api/batches/by-hand/progress").json()["progress_percent"] == 25.0
+    assert viewer.get("/api/batches/by-hand").json()["legal_verbs"] == operations.legal_verbs(
+        operations.get_batch("by-hand")
+    )
+
+
+@pytest.mark.parametrize(
+    "batch_id", ["nope", "..", "a%00b", "%F0%9F%92%A5", "x" * 300, "-1", "b1;drop", "B1", "%2e%2e%2fb1"]
+)
+@pytest.mark.parametrize(
+    "page", ["", "/progress", "/checkpoint", "/items", "/transitions", "/errors", "/errors/records"]
+)
+def test_it_knows_no_other_batch(batch_id: str, page: str) -> None:
+    submitted()
+    answer = client("viewer").get(f"/api/batches/{batch_id}{page}")
+    assert answer.status_code == 404
+    assert answer.headers["Content-Type"] == "application/problem+json"

@@ -1,0 +1,121 @@
+"""GET: batches, items and history, by filter and page."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from tests.batches.people import client
+from tests.batches.rest_batches import BAD, GOOD, finished, submitted
+
+pytestmark = pytest.mark.django_db
+
+
+def ids(query: str) -> list[str]:
+    return [batch["id"] for batch in client("viewer").get(f"/api/batches?{query}").json()["results"]]
+
+
+def all_pages(url: str) -> list[dict[str, Any]]:
+    """Every row, along the `next` links."""
+    viewer, rows = client("viewer"), []
+    while url:
+        page = viewer.get(url).json()
+        rows += page["results"]
+        url = page["next"]
+    return rows
+
+
+def test_it_lists_newest_first_with_progress() -> None:
+    submitted("first")
+    finished("second")
+    newest, oldest = client("viewer").get("/api/batches/").json()["results"]
+    assert (newest["id"], newest["outcome"], newest["progress"]["failed"]) == ("second", "with_errors", 1)
+    assert (oldest["id"], oldest["status"], oldest["progress"]["remaining"]) == ("first", "PENDING", 2)
+
+
+def test_it_filters_batches() -> None:
+    submitted("alpha", name="Airports of March")
+    finished("beta")
+    assert ids("status=COMPLETED") == ["beta"]
+    assert ids("status=COMPLETED&status=PENDING") == ["beta", "alpha"]
+    assert ids("processor=none") == []
+    assert ids("search=march") == ["alpha"]
+    assert ids("search=BET") == ["beta"]
+    assert ids("created_after=2000-01-01T00:00:00Z") == ["beta", "alpha"]
+    assert ids("created_before=2000-01-01T00:00:00Z") == []
+
+
+def test_it_asks_the_database_no_more_for_more_batches() -> None:
+    viewer = client("viewer")
+    counts = []
+    for number in range(1, 7):
+        submitted(f"batch-{number}")
+        with CaptureQueriesContext(connection) as queries:
+            viewer.get("/api/batches")
+        counts.append(len(queries))
+    assert counts[-1] == counts[0]
+
+
+def test_it_pages_through_all_items_once() -> None:
+    submitted(items=tuple({"b": n} for n in range(7)))
+    positions = [item["position"] for item in all_pages("/api/batches/b1/items?page_size=3")]
+    assert positions == list(range(7))
+
+
+def test_it_caps_the_size_of_a_page() -> None:
+    submitted(items=tuple({"b": n} for n in range(501)))
+    assert len(client("viewer").get("/api/batches/b1/items?page_size=100000").json()["results"]) == 500
+
+
+def test_it_filters_items() -> None:
+    finished(items=(GOOD, BAD, GOOD))
+    found = all_pages("/api/batches/b1/items?status=FAILED&code=VALIDATION_FAILED")
+    assert [(item["key"], item["payload"]) for item in found] == [("2", BAD)]
+    assert [item["key"] for item in all_pages("/api/batches/b1/items?key=3")] == ["3"]
+    assert all_pages("/api/batches/b1/items?status=SUCCEEDED&key=2") == []
+
+
+def test_it_shows_the_history() -> None:
+    finished()
+    history = all_pages("/api/batches/b1/transitions")
+    assert [row["to_status"] for row in history] == ["PENDING", "QUEUED", "RUNNING", "COMPLETED"]
+
+
+def cursor(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "status=NO",
+        "created_after=yesterday",
+        "created_after=0001-01-01T00:00:00%2B14:00",
+        "search=%00",
+        "processor=%00",
+        "cursor=garbage",
+        f"cursor={cursor('p=garbage')}",
+        f"cursor={cursor('p=0001-01-01T00:00:00+14:00')}",
+        f"cursor={cursor('o=-5&p=2')}",
+    ],
+)
+def test_it_refuses_a_bad_query(query: str) -> None:
+    answer = client("viewer").get(f"/api/batches?{query}")
+    assert answer.status_code == 400, answer.content
+    assert answer.json()["errors"]
+
+
+@pytest.mark.parametrize("query", ["status=NO", "key=%00", f"cursor={cursor('p=abc')}", f"cursor={cursor('p=1e400')}"])
+def test_it_refuses_a_bad_query_of_items(query: str) -> None:
+    submitted()
+    assert client("viewer").get(f"/api/batches/b1/items?{query}").status_code == 400
+
+
+def test_it_takes_a_cursor_beyond_every_number() -> None:
+    submitted()
+    answer = client("viewer").get(f"/api/batches/b1/items?cursor={cursor('p=' + '9' * 40)}")
+    assert (answer.status_code, answer.json()["results"]) == (200, [])

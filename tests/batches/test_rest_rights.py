@@ -1,0 +1,165 @@
+"""Every route and method for every role. A route that stands in no line of the table fails this test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import product
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from rest_framework.authtoken.models import Token
+from rest_framework.test import APIClient
+
+from batches.models import Batch, Item, Transition
+from tests.batches.people import ROLES, browser, client, person
+from tests.batches.rest_batches import finished
+
+pytestmark = pytest.mark.django_db
+
+READ = {"viewer": "served", "operator": "served", "admin": "served"}
+ACT = {"viewer": 403, "operator": "served", "admin": "served"}
+NONE = {"viewer": 403, "operator": 405, "admin": 405}
+ROUTES: dict[str, dict[str, dict[str, Any]]] = {
+    "batches": {"get": READ, "post": ACT},
+    "batch": {"get": READ},
+    "batch-progress": {"get": READ},
+    "batch-checkpoint": {"get": READ},
+    "batch-items": {"get": READ},
+    "batch-transitions": {"get": READ},
+    "batch-start": {"post": ACT},
+    "batch-pause": {"post": ACT},
+    "batch-resume": {"post": ACT},
+    "batch-cancel": {"post": ACT},
+    "batch-retry": {"post": ACT},
+    "batch-retry-detail": {"get": READ},
+    "batch-errors": {"get": READ},
+    "batch-error-records": {"get": READ},
+    "processors": {"get": READ},
+    "schema": {"get": READ},
+    "docs": {"get": READ},
+}
+METHODS = ("get", "post", "put", "patch", "delete")
+GIVEN = {"batch_id": "b1", "number": "1"}
+
+
+def rest_patterns(patterns: Any = None, below: str = "") -> Iterator[tuple[str, URLPattern]]:
+    for pattern in get_resolver().url_patterns if patterns is None else patterns:
+        path = below + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            yield from rest_patterns(pattern.url_patterns, path)
+        elif path.startswith("api/"):
+            yield path, pattern
+
+
+def test_it_has_a_line_for_every_route() -> None:
+    named = {pattern.name for path, pattern in rest_patterns() if not path.endswith("/")}
+    assert named == set(ROUTES)
+
+
+def test_it_serves_every_route_with_and_without_a_slash() -> None:
+    paths = {path for path, _ in rest_patterns()}
+    assert all(path.rstrip("/") in paths and f"{path.rstrip('/')}/" in paths for path in paths)
+
+
+def expected(route: str, method: str, role: str) -> Any:
+    if role in ("anonymous", "charlie"):
+        return 401 if role == "anonymous" else 403
+    otherwise = dict.fromkeys(("viewer", "operator", "admin"), 405) if method == "get" else NONE
+    return ROUTES[route].get(method, otherwise)[role]
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_it_serves_each_role_what_it_may(role: str) -> None:
+    finished()
+    client("admin").post("/api/batches/b1/retry", {"all_failed": True}, format="json")
+    visitor, before = client(role), written()
+    wrong = {}
+    for route, method in product(ROUTES, METHODS):
+        with undone():
+            status = getattr(visitor, method)(address(route)).status_code
+            wanted = expected(route, method, role)
+            fits = status in (200, 202, 400, 409) if wanted == "served" else status == wanted and written() == before
+        if not fits:
+            wrong[method, route] = status
+    assert wrong == {}
+
+
+def address(route: str) -> str:
+    path = next(path for path, found in rest_patterns() if found.name == route)
+    return reverse(route, kwargs={name: value for name, value in GIVEN.items() if name in path})
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+def written() -> tuple[Any, ...]:
+    statuses = tuple(Batch.objects.values_list("pk", "status"))
+    return (*statuses, Item.objects.count(), Transition.objects.count())
+
+
+def test_a_read_writes_nothing() -> None:
+    finished()
+    before = written()
+    for route in ROUTES:
+        client("viewer").get(address(route))
+    assert written() == before
+
+
+def test_a_session_needs_its_csrf_token() -> None:
+    finished()
+    tab = browser("operator")
+    url = "/api/batches/b1/retry"
+    assert tab.post(url, {"all_failed": True}, format="json").status_code == 403
+    assert Batch.objects.get().status == "COMPLETED"
+    tab.cookies["csrftoken"] = token = "x" * 32
+    headers = {"X-CSRFToken": token, "Origin": "http://testserver"}
+    assert tab.post(url, {"all_failed": True}, format="json", headers=headers).status_code == 202
+
+
+def test_a_session_refuses_a_foreign_origin() -> None:
+    finished()
+    tab = browser("operator")
+    tab.cookies["csrftoken"] = token = "x" * 32
+    headers = {"X-CSRFToken": token, "Origin": "https://evil.example"}
+    assert tab.post("/api/batches/b1/retry", {"all_failed": True}, format="json", headers=headers).status_code == 403
+
+
+def test_a_session_may_read() -> None:
+    assert browser("viewer").get("/api/batches").status_code == 200
+
+
+def test_a_cookie_does_not_help_a_wrong_token() -> None:
+    tab = browser("operator")
+    assert tab.get("/api/batches", headers={"Authorization": "Token nonsense"}).status_code == 401
+    assert tab.get("/api/batches", headers={"Authorization": "Basic abc"}).status_code == 401
+
+
+def test_a_disabled_user_is_out_at_once() -> None:
+    viewer, tab = client("viewer"), browser("viewer")
+    User.objects.filter(username="viewer").update(is_active=False)
+    assert (viewer.get("/api/batches").status_code, tab.get("/api/batches").status_code) == (401, 401)
+
+
+def test_a_right_that_is_taken_is_gone_at_once() -> None:
+    viewer = client("viewer")
+    person("viewer").user_permissions.clear()
+    assert viewer.get("/api/batches").status_code == 403
+
+
+def test_a_stranger_is_told_how_to_sign_in() -> None:
+    answer = APIClient().get("/api/batches")
+    assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Token")
+
+
+def test_a_token_that_is_deleted_is_no_token() -> None:
+    viewer = client("viewer")
+    Token.objects.all().delete()
+    assert viewer.get("/api/batches").status_code == 401
