@@ -95,8 +95,14 @@ def _insert(batch_id: str, rows: Keyed) -> None:
 def _copy(batch_id: str, rows: Keyed) -> None:
     defaults = "\t".join(str(value) for value in DEFAULTS)
     lines = (f"{batch_id}\t{position}\t{escaped(key)}\t{escaped(payload)}\t{defaults}\n" for position, key, payload in rows)
-    with connection.cursor() as cursor:
-        cursor.copy_expert(f"COPY batches_item ({', '.join(COLUMNS)}) FROM STDIN", LineStream(lines))
+    stream = LineStream(lines)
+    with connection.cursor() as cursor, connection.wrap_database_errors:
+        try:
+            cursor.copy_expert(f"COPY batches_item ({', '.join(COLUMNS)}) FROM STDIN", stream)
+        except Exception:
+            if stream.refusal is not None:  # the driver has put an error of its own in its place
+                raise stream.refusal from None
+            raise
 
 
 def escaped(text: str) -> str:
@@ -113,8 +119,16 @@ class LineStream(io.TextIOBase):
 
     def __init__(self, lines: Iterator[str]) -> None:
         self.lines, self.rest = lines, ""
+        self.refusal: Exception | None = None
 
     def read(self, size: int | None = -1) -> str:
+        try:
+            return self.next_block(size)
+        except Exception as error:
+            self.refusal = error
+            raise
+
+    def next_block(self, size: int | None) -> str:
         wanted = size if size and size > 0 else 8192
         parts, length = [self.rest], len(self.rest)
         while length < wanted and (page := list(islice(self.lines, 50))):

@@ -83,6 +83,8 @@ def test_it_answers_409_for_an_id_with_other_content() -> None:
         ({"items": {}}, "items"),
         ({"items": [GOOD, 1]}, "row 2"),
         ({"items": [{"b": "\x00"}]}, "row 1"),
+        ({"items": [GOOD, {"b": 2}, GOOD], "key_column": "b"}, "row 3"),
+        ({"items": [GOOD, {"c": 2}], "key_column": "b"}, "row 2"),
         ({"concurrency": 0}, "concurrency"),
         ({"concurrency": 10**30}, "concurrency"),
         ({"checkpoint_every": 51}, "checkpoint_every"),
