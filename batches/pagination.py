@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import ValidationError as InvalidValue
+from django.db import DataError
 from rest_framework.exceptions import ValidationError
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
@@ -29,7 +30,7 @@ class Pages(CursorPagination):
         self.column = queryset.model._meta.get_field(self.ordering[0].lstrip("-"))
         try:
             return super().paginate_queryset(queryset, request, view)
-        except (OverflowError, InvalidValue) as error:
+        except (OverflowError, DataError, InvalidValue) as error:
             raise ValidationError({"request": ["A value is out of range."]}) from error
 
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from batches import operations, runner
 from batches.models import Batch
 
 SCHEMA = {"schema": json.dumps({"required": ["b"]})}
+committed = pytest.mark.django_db(transaction=True)
+"""For tests that run a batch: the runner believes a chunk only once its transaction has really been committed."""
 GOOD, BAD = {"b": 1}, {"a": 1}
 
 

@@ -6,11 +6,12 @@ import pytest
 
 from batches import checkpoint_overview, operations, progress_tracker
 from tests.batches.people import client
-from tests.batches.rest_batches import BAD, GOOD, finished, submitted
+from tests.batches.rest_batches import BAD, GOOD, committed, finished, submitted
 
 pytestmark = pytest.mark.django_db
 
 
+@committed
 def test_it_shows_a_batch() -> None:
     finished()
     batch = client("viewer").get("/api/batches/b1").json()
@@ -18,6 +19,7 @@ def test_it_shows_a_batch() -> None:
     assert batch["sentence"] == "Every item has its outcome."
 
 
+@committed
 def test_it_sends_the_progress_that_every_door_sends() -> None:
     batch = finished()
     said = client("viewer").get("/api/batches/b1/progress").json()
@@ -25,6 +27,7 @@ def test_it_sends_the_progress_that_every_door_sends() -> None:
     assert {name: said[name] for name in known} == known
 
 
+@committed
 def test_it_shows_the_checkpoint() -> None:
     finished(items=(GOOD, BAD, GOOD))
     checkpoint = client("viewer").get("/api/batches/b1/checkpoint").json()
@@ -40,6 +43,7 @@ def test_it_shows_a_checkpoint_before_the_first_chunk() -> None:
     assert (checkpoint["current_item_index"], checkpoint["timestamp"]) == (-1, None)
 
 
+@committed
 def test_it_cuts_a_long_checkpoint_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpoint_overview, "LISTED", 2)
     finished(items=(GOOD, GOOD, GOOD))
@@ -48,6 +52,7 @@ def test_it_cuts_a_long_checkpoint_and_says_so(monkeypatch: pytest.MonkeyPatch) 
     assert (checkpoint["completed_count"], checkpoint["truncated"]) == (3, True)
 
 
+@committed
 def test_it_shows_no_secret() -> None:
     row = {"a": "canary-plain", "Api-Key": "canary-one", "deep": [{"password": "canary-two"}]}
     finished(items=(row,))

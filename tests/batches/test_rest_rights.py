@@ -16,7 +16,7 @@ from rest_framework.test import APIClient
 
 from batches.models import Batch, Item, Transition
 from tests.batches.people import ROLES, browser, client, person
-from tests.batches.rest_batches import finished
+from tests.batches.rest_batches import committed, finished
 
 pytestmark = pytest.mark.django_db
 
@@ -72,6 +72,7 @@ def expected(route: str, method: str, role: str) -> Any:
     return ROUTES[route].get(method, otherwise)[role]
 
 
+@committed
 @pytest.mark.parametrize("role", ROLES)
 def test_it_serves_each_role_what_it_may(role: str) -> None:
     finished()
@@ -105,6 +106,7 @@ def written() -> tuple[Any, ...]:
     return (*statuses, Item.objects.count(), Transition.objects.count())
 
 
+@committed
 def test_a_read_writes_nothing() -> None:
     finished()
     before = written()
@@ -113,6 +115,7 @@ def test_a_read_writes_nothing() -> None:
     assert written() == before
 
 
+@committed
 def test_a_session_needs_its_csrf_token() -> None:
     finished()
     tab = browser("operator")
@@ -124,6 +127,7 @@ def test_a_session_needs_its_csrf_token() -> None:
     assert tab.post(url, {"all_failed": True}, format="json", headers=headers).status_code == 202
 
 
+@committed
 def test_a_session_refuses_a_foreign_origin() -> None:
     finished()
     tab = browser("operator")

@@ -9,7 +9,7 @@ import pytest
 from batches import operations, runner
 from batches.models import Transition
 from tests.batches.people import client
-from tests.batches.rest_batches import BAD, GOOD, finished, submitted
+from tests.batches.rest_batches import BAD, GOOD, committed, finished, submitted
 
 pytestmark = pytest.mark.django_db
 
@@ -65,6 +65,7 @@ def test_it_refuses_a_body_it_does_not_understand(body: Any) -> None:
     assert operations.get_batch("b1").status == "PENDING"
 
 
+@committed
 @pytest.mark.parametrize("scope", [{"all_failed": True}, {"item_keys": ["2"]}])
 def test_it_retries_and_tells_what_became_of_it(scope: dict[str, Any]) -> None:
     finished(items=(GOOD, BAD, GOOD))
@@ -77,6 +78,7 @@ def test_it_retries_and_tells_what_became_of_it(scope: dict[str, Any]) -> None:
     assert viewer.get(answer.headers["Location"]).json()["outcome"]["failed_again"] == 1
 
 
+@committed
 @pytest.mark.parametrize(
     "scope",
     [
@@ -99,6 +101,7 @@ def test_it_refuses_a_retry_of_nothing(scope: dict[str, Any]) -> None:
     assert operations.get_batch("b1").status == "COMPLETED"
 
 
+@committed
 @pytest.mark.parametrize("number", ["0", "2", str(10**30), "-1", "x", "9" * 5_000])
 def test_it_knows_no_other_retry(number: str) -> None:
     finished()

@@ -7,11 +7,12 @@ import pytest
 from errors import error_analyzer
 from errors.models import ErrorRecord
 from tests.batches.people import client
-from tests.batches.rest_batches import BAD, GOOD, finished, submitted
+from tests.batches.rest_batches import BAD, GOOD, committed, finished, submitted
 
 pytestmark = pytest.mark.django_db
 
 
+@committed
 def test_it_reports_what_failed() -> None:
     finished(items=(GOOD, BAD, BAD, GOOD))
     report = client("viewer").get("/api/batches/b1/errors").json()
@@ -25,6 +26,7 @@ def test_it_reports_that_nothing_failed() -> None:
     assert client("viewer").get("/api/batches/b1/errors/").json()["total_errors"] == 0
 
 
+@committed
 def test_it_lists_records_by_page_and_filter() -> None:
     finished(items=(BAD, GOOD, BAD, {"c": 1}))
     viewer, group = client("viewer"), ErrorRecord.objects.earliest("pk").group.fingerprint
@@ -36,12 +38,14 @@ def test_it_lists_records_by_page_and_filter() -> None:
     assert len(viewer.get("/api/batches/b1/errors/records?item_key=3").json()["results"]) == 1
 
 
+@committed
 def test_it_shows_no_record_of_another_batch() -> None:
     finished("b1")
     finished("b2", items=(GOOD,))
     assert client("viewer").get("/api/batches/b2/errors/records").json()["results"] == []
 
 
+@committed
 @pytest.mark.parametrize("query", ["cursor=x", "code=%00", "group=" + "f" * 17])
 def test_it_refuses_a_bad_query(query: str) -> None:
     finished()

@@ -1,0 +1,77 @@
+"""The OpenAPI document tells the truth: what it promises is what the routes do, whatever is sent to them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.core.wsgi import get_wsgi_application
+from hypothesis import HealthCheck, given, settings
+
+from batches import processors
+from tests.batches.people import client
+from tests.batches.rest_batches import committed, finished
+
+schemathesis = pytest.importorskip("schemathesis")
+pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore")]
+OPENAPI = {"Accept": "application/vnd.oai.openapi+json"}
+UNTOLD = [
+    schemathesis.checks.positive_data_acceptance,
+    schemathesis.checks.unsupported_method,
+    schemathesis.checks.ignored_auth,
+]
+"""Not every rule can be told in a schema: a verb may be illegal now, a processor unknown. Rights have a test apart."""
+
+
+def described() -> dict[str, Any]:
+    answer: dict[str, Any] = client("viewer").get("/api/schema", headers=OPENAPI).json()
+    return answer
+
+
+def routes() -> Any:
+    """The described routes, below them the real ones; the batch is b1, or one that does not exist."""
+    content = described()
+    operations = (operation for path in content["paths"].values() for operation in path.values())
+    for parameter in (parameter for operation in operations for parameter in operation.get("parameters", ())):
+        if parameter["name"] == "batch_id":
+            parameter["schema"] = {"type": "string", "enum": ["b1", "nope"]}
+    found = schemathesis.openapi.from_dict(content)
+    found.app = get_wsgi_application()
+    return found
+
+
+@committed
+def test_it_does_what_the_document_says() -> None:
+    finished()
+    token = client("operator")._credentials["HTTP_AUTHORIZATION"]
+    for result in routes().get_all_operations():
+        run(result.ok(), token)
+
+
+def run(operation: Any, token: str) -> None:
+    @given(case=operation.as_strategy())
+    @settings(max_examples=15, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+    def calls(case: Any) -> None:
+        case.call_and_validate(headers={"Authorization": token}, excluded_checks=UNTOLD)
+
+    calls()
+
+
+def test_it_describes_each_route_once_without_a_slash() -> None:
+    paths = described()["paths"]
+    assert "/api/batches/{batch_id}/retries/{number}" in paths
+    assert not [path for path in paths if path.endswith("/")]
+
+
+def test_it_describes_the_parameters_of_every_processor() -> None:
+    params = described()["components"]["schemas"]["ItemsSubmission"]["properties"]["params"]["anyOf"]
+    assert [found["title"] for found in params] == [found.name for found in processors.all_processors()]
+    (checker,) = [found for found in params if found["title"] == "check_rows"]
+    assert checker["required"] == ["schema"]
+    assert checker["properties"]["schema"]["type"] == "string"
+
+
+def test_it_describes_problems_and_the_idempotency_key() -> None:
+    submit = described()["paths"]["/api/batches"]["post"]
+    assert list(submit["responses"]["default"]["content"]) == ["application/problem+json"]
+    assert "Idempotency-Key" in [parameter["name"] for parameter in submit["parameters"]]
