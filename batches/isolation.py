@@ -142,7 +142,7 @@ class Isolation:
     def _undo(self, error: BaseException) -> None:
         by_item = connection.closed_in_transaction
         try:
-            if self.clean_savepoint or self.touched and not by_item:
+            if not by_item and (self.clean_savepoint or self.touched):
                 self._send(f"ROLLBACK TO SAVEPOINT item_{self.savepoints}")
                 self.clean_savepoint = True
         except DatabaseErrors as undone:

@@ -1,0 +1,36 @@
+"""Batches for tests, as plain functions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from batches import operations, runner
+from batches.models import Batch, Item
+
+NUMBER = iter(range(10**9))
+
+
+def modes(*wanted: str, **more: Any) -> list[dict[str, Any]]:
+    return [{"mode": mode, "n": n, **more} for n, mode in enumerate(wanted)]
+
+
+def submitted(items: list[dict[str, Any]], **options: Any) -> Batch:
+    name = options.pop("batch_id", "") or f"batch-{next(NUMBER)}"
+    return operations.submit(processor="test.do", items=items, batch_id=name, actor="ana", **options).batch
+
+
+def ran(items: list[dict[str, Any]], **options: Any) -> Batch:
+    """Submitted, started, and worked on in this process until it came to rest."""
+    batch = submitted(items, **options)
+    operations.start(batch.pk, actor="ana")
+    runner.work_until_idle(batch.pk)
+    batch.refresh_from_db()
+    return batch
+
+
+def item(batch: Batch, position: int) -> Item:
+    return Item.objects.get(batch=batch, position=position)
+
+
+def statuses(batch: Batch) -> list[str]:
+    return list(Item.objects.filter(batch=batch).order_by("position").values_list("status", flat=True))

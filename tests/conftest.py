@@ -1,0 +1,86 @@
+"""Fixtures for all tests. `db` wraps a test in a transaction; what runs chunks needs real ones: `engine`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings() -> None:
+    """xdist's workers have a PORTAL_VAR each, so their SQLite files do not meet; PostgreSQL's get a suffix."""
+    from django.conf import settings
+
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker and settings.DATABASES["default"]["ENGINE"].endswith("postgresql"):
+        settings.DATABASES["default"].setdefault("TEST", {})["NAME"] = f"test_portal_{worker}"
+
+
+@pytest.fixture
+def engine(transactional_db: None) -> Iterator[None]:
+    """Real transactions, as the runner needs them; the test processors are registered."""
+    from django.db import connection
+
+    import tests.processors  # noqa: F401
+
+    yield
+    connection.close()
+
+
+@pytest.fixture
+def in_process(engine: None) -> Callable[..., subprocess.Popen[str]]:
+    """Start a real second process on the test's database: its arguments are Python source and `sys.argv[1:]`."""
+    from django.db import connection
+
+    settings = connection.settings_dict
+    if connection.vendor == "sqlite":
+        url = f"sqlite:///{settings['NAME']}"
+    else:
+        url = f"postgres://postgres@{settings['HOST']}:{settings['PORT']}/{settings['NAME']}"
+    environment = {**os.environ, "DATABASE_URL": url, "PYTHONPATH": str(ROOT), "DJANGO_SETTINGS_MODULE": "batchportal.settings"}
+    environment["PORTAL_PROCESSORS"] = "tests.processors"
+
+    def start(source: str, *arguments: str) -> subprocess.Popen[str]:
+        prelude = "import django; django.setup()\n"
+        return subprocess.Popen(
+            [sys.executable, "-c", prelude + source, *arguments],
+            env=environment,
+            cwd=ROOT,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    return start
+
+
+@pytest.fixture
+def user_of(db: None) -> Callable[[str], Any]:
+    """A signed-up user by role: admin, operator, viewer, or charlie, who has no rights at all."""
+    from importlib import import_module
+
+    from django.apps import apps
+    from django.contrib.auth import get_user_model
+    from django.contrib.auth.models import Group
+    from django.db import connection
+
+    def make(role: str) -> Any:
+        users = get_user_model().objects
+        if role == "admin":
+            return users.create_superuser("admin", "", "secret-pass-word")
+        user = users.create_user(role, "", "secret-pass-word", is_staff=role != "charlie")
+        if role in ("viewer", "operator"):
+            if not Group.objects.filter(name=role).exists():  # a test with real transactions empties every table
+                import_module("errors.migrations.0002_roles").create_roles(apps, connection.schema_editor())
+            user.groups.add(Group.objects.get(name=role))
+        return user
+
+    return make

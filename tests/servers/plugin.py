@@ -1,0 +1,46 @@
+"""Chooses the tests' database before Django reads its settings: `--database=sqlite` (default) or `postgresql`.
+
+Every run writes into a directory of its own; xdist's workers share the server and have a database each.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from typing import Any
+
+import pytest
+
+from tests.servers.postgresql import PostgreSQL
+
+HERE = "PORTAL_TESTS_IN"
+_server: PostgreSQL | None = None
+_own: str = ""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--database", choices=("sqlite", "postgresql"), default="sqlite", help="what the tests run on")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config, parser: Any, args: list[str]) -> None:
+    global _server, _own
+    if HERE not in os.environ:
+        _own = tempfile.mkdtemp(prefix="portal-tests-")
+        os.environ[HERE] = _own
+        os.environ.pop("DATABASE_URL", None)
+        if any(arg in ("--database=postgresql",) for arg in args):
+            _server = PostgreSQL().start()
+            os.environ["DATABASE_URL"] = _server.url("portal")
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    os.environ["PORTAL_VAR"] = os.path.join(os.environ[HERE], worker)
+    os.environ["CELERY_BROKER_URL"] = "memory://"
+    os.environ.setdefault("SECRET_KEY", "tests-only-" + "0123456789abcdefghijklmnopqrstuvwxyz" * 2)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _server is not None:
+        _server.stop()
+    if _own:
+        shutil.rmtree(_own, ignore_errors=True)
