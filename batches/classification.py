@@ -1,10 +1,11 @@
 """What kind of failure an exception is, and whether trying again may help. First match wins: the processor's word,
-then a numeric or SQL code, then the class, then the message."""
+then a code (HTTP, SQL, errno, or in words), then the class, then the message."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 CODES = {
     "rate_limit": "RATE_LIMITED",
@@ -50,6 +51,7 @@ ERRNO = {
     **dict.fromkeys((101, 103, 104, 111, 113), "network"),
     **dict.fromkeys((12, 24, 28), "resource"),
 }
+MYSQL = {1062: "conflict", 1205: "deadlock", 1213: "deadlock"}
 SQLSTATE = (
     (re.compile("57014"), "timeout"),
     (re.compile("40001|40P01"), "deadlock"),
@@ -57,10 +59,29 @@ SQLSTATE = (
     (re.compile("22...|23502|23503|23514"), "validation"),
     (re.compile("28..."), "auth"),
 )
-THROTTLED = re.compile(r"Throttl|RequestLimitExceeded|\bLimitExceeded|RESOURCE_EXHAUSTED", re.I)
+SQLITE = (
+    (re.compile("SQLITE_(BUSY|LOCKED)"), "deadlock"),
+    (re.compile("SQLITE_CONSTRAINT_(UNIQUE|PRIMARYKEY)"), "conflict"),
+    (re.compile("SQLITE_(CONSTRAINT|MISMATCH|TOOBIG)"), "validation"),
+    (re.compile("SQLITE_(FULL|NOMEM)"), "resource"),
+)
+THROTTLED = re.compile(r"Throttl|RequestThrottled|RequestLimitExceeded|\bLimitExceeded", re.I)
+WORDS = (
+    ("rate_limit", re.compile(r"RATE_?LIMIT|TOO_MANY_REQUESTS|QUOTA|THROTTL|RESOURCE_EXHAUSTED")),
+    ("timeout", re.compile(r"TIME_?OUT|TIMED_OUT|DEADLINE_EXCEEDED")),
+    ("network", re.compile(r"^(NETWORK|CONNECTION|CONNECT|DNS|SSL|TLS|SOCKET)(_|$)|^UNAVAILABLE$")),
+    ("validation", re.compile(r"VALIDATION|^INVALID")),
+    ("not_found", re.compile(r"NOT_FOUND$")),
+    ("conflict", re.compile(r"^(CONFLICT|DUPLICATE)")),
+    ("auth", re.compile(r"^(AUTH(_|$|EN|OR)|UNAUTHORI[SZ]ED|FORBIDDEN)")),
+)
+"""What a code of the processor's own says by its words."""
 CLASSES = (
     ("timeout", re.compile(r"Timeout|DeadlineExceeded")),
-    ("network", re.compile(r"^(Connection\w*Error|ConnectError|gaierror|herror|SSLError|BrokenPipeError|NetworkError)$")),
+    (
+        "network",
+        re.compile(r"^(Connection\w*Error|ConnectError|[gh]a?i?error|SSLError|BrokenPipeError|NetworkError)$"),
+    ),
     ("not_found", re.compile(r"DoesNotExist$|^FileNotFoundError$|^Http404$")),
     ("auth", re.compile(r"^Permission(Error|Denied)$")),
     ("resource", re.compile(r"^MemoryError$")),
@@ -70,16 +91,23 @@ CLASSES = (
 )
 MESSAGES = (
     ("deadlock", re.compile(r"deadlock|database is locked", re.I)),
-    ("rate_limit", re.compile(r"rate.?limit|too many requests|quota", re.I)),
+    ("rate_limit", re.compile(r"rate.?limit|too many requests|quota|RESOURCE_EXHAUSTED", re.I)),
     ("timeout", re.compile(r"timed? ?out|DEADLINE_EXCEEDED", re.I)),
-    ("network", re.compile(r"connection (refused|reset|aborted)|unreachable|UNAVAILABLE", re.I)),
+    ("network", re.compile(r"connection (refused|reset|aborted)|unreachable|\bUNAVAILABLE\b", re.I)),
 )
-STATUS_IN_TEXT = re.compile(r"(?:HTTP(?:/[\d.]+)?|status(?: code)?)\s+(\d{3})\b|\b(\d{3}) (?:Client|Server) Error", re.I)
+STATUS_IN_TEXT = re.compile(
+    r"(?:HTTP(?:/[\d.]+)?|status(?: code)?:?)\s+(\d{3})\b|\b(\d{3}) (?:Client|Server) Error", re.I
+)
+SQLSTATE_IN_TEXT = re.compile(r"\bSQLSTATE[ \[]+([0-9A-Z]{5})\b")
+ERRNO_IN_TEXT = re.compile(r"\[Errno (\d+)\]")
+MYSQL_IN_TEXT = re.compile(r"^\((\d{4}),")
+KILLED_IN_TEXT = re.compile(r"exit (?:code|status) 137\b", re.I)
+READ = 2000  # characters of a message in which words are looked for
 
 
 @dataclass(frozen=True, slots=True)
 class Classification:
-    """`retryable` is None where it depends; `classified_by` says which rule matched: explicit, code, class or message."""
+    """`retryable` is None where it depends; `classified_by` says which rule matched: explicit, code, class, message."""
 
     category: str
     code: str
@@ -89,52 +117,114 @@ class Classification:
 
 def classify(exception: BaseException, code: str = "", message: str = "") -> Classification:
     """Category and code of a failure; an explicit code always wins as code."""
-    category, by = find_category(exception, message)
+    category, by = find_category(exception, code, message[:READ])
     retryable = RETRYABLE.get(category)
     if category == "deadlock":
         category, retryable = "conflict", True
-    return Classification(category, code or CODES.get(category, "UNKNOWN"), retryable, by)
+    own = hung_on(exception, "retryable")
+    return Classification(category, code or CODES[category], own if isinstance(own, bool) else retryable, by)
 
 
-def find_category(exception: BaseException, message: str) -> tuple[str, str]:
-    said = getattr(exception, "category", "")
+def hung_on(thing: object, name: str) -> Any:
+    """An attribute of somebody else's object, None if it has none or raises when asked."""
+    try:
+        return getattr(thing, name, None)
+    except Exception:
+        return None
+
+
+def find_category(exception: BaseException, code: str, message: str) -> tuple[str, str]:
+    said = hung_on(exception, "category")
     if isinstance(said, str) and said in CODES:
         return said, "explicit"
-    by_code = category_of_codes(exception, message)
-    if by_code:
-        return by_code, "code"
-    for base in type(exception).__mro__[:-2]:
-        for category, pattern in CLASSES:
-            if pattern.search(base.__name__):
-                return category, "class"
-    for category, pattern in MESSAGES:
-        if pattern.search(message[:2000]):
-            return category, "message"
+    if found := by_own_code(code) or by_attributes(exception, message) or by_codes_in(message):
+        return found, "code"
+    if found := by_class(exception):
+        return found, "class"
+    if found := first_match(MESSAGES, message):
+        return found, "message"
     return "unknown", "none"
 
 
-def category_of_codes(exception: BaseException, message: str) -> str:
-    """By HTTP status, SQLSTATE or errno, on the exception, its cause or in its words."""
-    state = getattr(exception, "pgcode", None) or getattr(exception.__cause__, "pgcode", None)
-    if isinstance(state, str):
-        for pattern, category in SQLSTATE:
-            if pattern.fullmatch(state):
-                return category
-    status = http_status(exception, message)
-    if status in (400, 403, 503) and THROTTLED.search(message[:2000]):
-        return "rate_limit"
-    if status == 400 and "RequestTimeout" in message:
-        return "timeout"
-    if status in HTTP:
-        return HTTP[status]
-    number = getattr(exception, "errno", None)
+def first_match(rules: tuple[tuple[str, re.Pattern[str]], ...], text: str) -> str:
+    return next((category for category, pattern in rules if pattern.search(text)), "")
+
+
+def by_own_code(code: str) -> str:
+    """What the processor's own code says: one of ours, an HTTP status, an SQLSTATE, or plain words."""
+    plain = code.upper().replace("-", "_")
+    known = next((category for category, default in CODES.items() if default == plain), "")
+    number = re.fullmatch(r"(?:HTTP_?)?(\d{3})", plain)
+    return known or (HTTP.get(int(number[1]), "") if number else "") or by_sqlstate(plain) or first_match(WORDS, plain)
+
+
+def by_attributes(exception: BaseException, message: str) -> str:
+    """By what drivers and clients hang on their exceptions: SQLSTATE, SQLite's name, HTTP status, errno."""
+    for error in (exception, exception.__cause__):
+        state, name = hung_on(error, "pgcode"), hung_on(error, "sqlite_errorname")
+        if found := by_sqlstate(state) or (sqlite_category(name) if isinstance(name, str) else ""):
+            return found
+    if found := by_http(status_of(exception), f"{message} {code_in_response(exception)}"):
+        return found
+    number = hung_on(exception, "errno")
     return ERRNO.get(number, "") if isinstance(number, int) else ""
 
 
-def http_status(exception: BaseException, message: str) -> int:
-    response = getattr(exception, "response", None)
-    for value in (getattr(response, "status_code", None), getattr(exception, "status_code", None)):
-        if isinstance(value, int):
-            return value
-    found = STATUS_IN_TEXT.search(message[:512])
-    return int(found.group(1) or found.group(2)) if found else 0
+def by_sqlstate(state: object) -> str:
+    if not isinstance(state, str):
+        return ""
+    return next((category for pattern, category in SQLSTATE if pattern.fullmatch(state)), "")
+
+
+def sqlite_category(name: str) -> str:
+    return next((category for pattern, category in SQLITE if pattern.match(name)), "")
+
+
+def by_http(status: int, words: str) -> str:
+    """A status alone, or one that the words beside it turn into something else."""
+    if status in (400, 403, 503) and THROTTLED.search(words):
+        return "rate_limit"
+    if status == 400 and "RequestTimeout" in words:
+        return "timeout"
+    return HTTP.get(status, "")
+
+
+def status_of(exception: BaseException) -> int:
+    """The HTTP status an exception carries, as requests, httpx, urllib and botocore hang it on; 0 for none."""
+    response = hung_on(exception, "response")
+    if isinstance(response, dict):
+        response = response.get("ResponseMetadata")
+        values = [response.get("HTTPStatusCode")] if isinstance(response, dict) else []
+    else:
+        values = [hung_on(response, "status_code"), hung_on(exception, "status_code")]
+    if not isinstance(exception, SystemExit):
+        values.append(hung_on(exception, "code"))
+    return next((value for value in values if isinstance(value, int) and 100 <= value <= 599), 0)
+
+
+def code_in_response(exception: BaseException) -> str:
+    """botocore's name of the error."""
+    response = hung_on(exception, "response")
+    error = response.get("Error") if isinstance(response, dict) else None
+    return str(error.get("Code", ""))[:100] if isinstance(error, dict) else ""
+
+
+def by_codes_in(message: str) -> str:
+    """By a number in the words: an HTTP status, an SQLSTATE, an errno, MySQL's, the exit code of a killed process."""
+    if found := STATUS_IN_TEXT.search(message[:512]):
+        return by_http(int(found[1] or found[2]), message)
+    if found := SQLSTATE_IN_TEXT.search(message):
+        return by_sqlstate(found[1])
+    if found := ERRNO_IN_TEXT.search(message):
+        return ERRNO.get(int(found[1]), "")
+    if found := MYSQL_IN_TEXT.search(message):
+        return MYSQL.get(int(found[1]), "")
+    return "resource" if KILLED_IN_TEXT.search(message) else ""
+
+
+def by_class(exception: BaseException) -> str:
+    """By the class or the nearest of its bases that says anything."""
+    for base in type(exception).__mro__:
+        if found := first_match(CLASSES, base.__name__):
+            return found
+    return ""

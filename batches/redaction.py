@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
@@ -14,8 +15,16 @@ DEEPEST = 100
 
 def is_secret(key: Any) -> bool:
     """Whether a key names a secret by PORTAL_REDACT: case and `-`, `_`, space make no difference."""
-    plain = re.sub(r"[-_\s]", "", str(key)).lower()
-    return any(re.sub(r"[-_\s]", "", word).lower() in plain for word in settings.PORTAL_REDACT)
+    return names_secret(str(key)[:500], tuple(settings.PORTAL_REDACT))
+
+
+@lru_cache(maxsize=4096)
+def names_secret(key: str, words: tuple[str, ...]) -> bool:
+    return any(plain(word) in plain(key) for word in words if plain(word))
+
+
+def plain(word: str) -> str:
+    return re.sub(r"[-_\s]", "", word).lower()
 
 
 def redact(value: Any, depth: int = 0) -> Any:

@@ -1,0 +1,149 @@
+"""What kind of failure an exception is."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from types import SimpleNamespace
+from typing import Any
+from urllib.error import HTTPError
+
+import pytest
+from django.core.exceptions import ObjectDoesNotExist, ValidationError
+from django.db import IntegrityError, OperationalError
+
+from batches.classification import classify
+from batches.processors import ItemError
+
+
+class ApiError(Exception):
+    """A client's exception with whatever its library hangs on it."""
+
+    def __init__(self, message: str = "", **hung: Any) -> None:
+        super().__init__(message)
+        self.__dict__.update(hung)
+
+
+class ReadTimeout(Exception): ...
+
+
+class TrickyTimeout(ConnectionError):
+    @property
+    def response(self) -> None:
+        raise RuntimeError("not yet")
+
+
+def caused(error: Exception, cause: Exception) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+def sqlite_error(kind: type[Exception], name: str) -> Exception:
+    error = kind("constraint failed")
+    error.sqlite_errorname = name  # type: ignore[attr-defined]
+    return error
+
+
+def botocore(status: int, code: str) -> ApiError:
+    return ApiError(code, response={"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}})
+
+
+CASES = [
+    (ApiError("HTTP 429 for order 5"), "rate_limit", "code"),
+    (ApiError(status_code=509), "rate_limit", "code"),
+    (botocore(400, "ThrottlingException"), "rate_limit", "code"),
+    (botocore(503, "RequestLimitExceeded"), "rate_limit", "code"),
+    (ApiError("RESOURCE_EXHAUSTED"), "rate_limit", "message"),
+    (ApiError("quota used up"), "rate_limit", "message"),
+    (TimeoutError(), "timeout", "class"),
+    (ReadTimeout(), "timeout", "class"),
+    (TrickyTimeout(), "timeout", "class"),
+    (OSError(110, "Connection timed out"), "timeout", "code"),
+    (ApiError(response=SimpleNamespace(status_code=504)), "timeout", "code"),
+    (ApiError(pgcode="57014"), "timeout", "code"),
+    (botocore(400, "RequestTimeout"), "timeout", "code"),
+    (ApiError("DEADLINE_EXCEEDED"), "timeout", "message"),
+    (ConnectionResetError(104, "reset"), "network", "code"),
+    (ConnectionError("gone"), "network", "class"),
+    (ApiError("[Errno 113] No route to host"), "network", "code"),
+    (ApiError("503 Server Error: x"), "upstream", "code"),
+    (HTTPError("http://x", 502, "Bad Gateway", {}, None), "upstream", "code"),  # type: ignore[arg-type]
+    (ValidationError("no"), "validation", "class"),
+    (json.JSONDecodeError("Expecting value", "", 0), "validation", "class"),
+    (KeyError("email"), "validation", "class"),
+    (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "bad"), "validation", "class"),
+    (ApiError("SQLSTATE 23502: null value"), "validation", "code"),
+    (caused(IntegrityError("x"), ApiError(pgcode="23503")), "validation", "code"),
+    (
+        caused(IntegrityError("x"), sqlite_error(sqlite3.IntegrityError, "SQLITE_CONSTRAINT_NOTNULL")),
+        "validation",
+        "code",
+    ),
+    (caused(IntegrityError("x"), sqlite_error(sqlite3.IntegrityError, "SQLITE_CONSTRAINT_UNIQUE")), "conflict", "code"),
+    (caused(IntegrityError("x"), ApiError(pgcode="23505")), "conflict", "code"),
+    (ApiError("(1062, 'Duplicate entry')"), "conflict", "code"),
+    (ApiError(status_code=412), "conflict", "code"),
+    (PermissionError(13, "Permission denied"), "auth", "class"),
+    (ApiError("status code 403"), "auth", "code"),
+    (ApiError(pgcode="28P01"), "auth", "code"),
+    (ObjectDoesNotExist(), "not_found", "class"),
+    (FileNotFoundError(2, "No such file"), "not_found", "class"),
+    (ApiError("HTTP/1.1 410"), "not_found", "code"),
+    (MemoryError(), "resource", "class"),
+    (OSError(28, "No space left on device"), "resource", "code"),
+    (ApiError("ended with exit code 137"), "resource", "code"),
+    (AttributeError("'NoneType' object has no attribute 'x'"), "defect", "class"),
+    (IndexError("list index out of range"), "defect", "class"),
+    (ModuleNotFoundError("x"), "defect", "class"),
+    (ItemError("x", category="crash"), "crash", "explicit"),
+    (ItemError("HTTP 429", category="validation"), "validation", "explicit"),
+    (ItemError("x", category="nonsense"), "unknown", "none"),
+    (SystemExit(404), "unknown", "none"),
+    (RuntimeError("it broke"), "unknown", "none"),
+]
+
+
+@pytest.mark.parametrize(("error", "category", "by"), CASES, ids=[f"{e!r:.60}" for e, _, _ in CASES])
+def test_it_takes_the_first_rule_that_matches(error: BaseException, category: str, by: str) -> None:
+    found = classify(error, "", str(error))
+    assert (found.category, found.classified_by) == (category, by)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OperationalError("database is locked"),
+        caused(OperationalError("x"), ApiError(pgcode="40P01")),
+        ApiError("(1213, 'Deadlock found')"),
+        caused(OperationalError("x"), sqlite_error(sqlite3.OperationalError, "SQLITE_BUSY")),
+    ],
+)
+def test_a_deadlock_is_a_conflict_worth_another_try(error: Exception) -> None:
+    found = classify(error, "", str(error))
+    assert (found.category, found.retryable) == ("conflict", True)
+
+
+@pytest.mark.parametrize(
+    ("code", "category"),
+    [
+        ("TIMEOUT", "timeout"),
+        ("429", "rate_limit"),
+        ("http-503", "upstream"),
+        ("23505", "conflict"),
+        ("VALIDATION_ERROR", "validation"),
+        ("NETWORK_FAILURE", "network"),
+        ("SKU_UNKNOWN", "unknown"),
+        ("PRICE", "unknown"),
+    ],
+)
+def test_an_explicit_code_stays_and_tells_the_category_if_it_can(code: str, category: str) -> None:
+    found = classify(RuntimeError("it broke"), code)
+    assert (found.code, found.category) == (code, category)
+
+
+def test_it_gives_each_category_its_code_and_whether_to_try_again() -> None:
+    assert classify(ConnectionError()).code == "NETWORK_ERROR"
+    assert classify(ConnectionError()).retryable is True
+    assert classify(ValueError()).retryable is False
+    assert classify(TimeoutError()).retryable is None
+    assert classify(ItemError("x", category="validation", retryable=True)).retryable is True
