@@ -1,33 +1,69 @@
-"""Which failures are the same: a message with its variable pieces taken out, hashed with processor, class and code."""
+"""Which failures are the same: processor, class, code and template of the message, hashed. The version is part of it,
+so that a better template one day starts new groups instead of splitting old ones."""
 
 from __future__ import annotations
 
-import re
-import unicodedata
+import traceback
+from collections.abc import Collection
+from dataclasses import dataclass
 from hashlib import sha256
+from types import TracebackType
+from typing import Any
 
-LONGEST = 512
-PIECES = (
-    (re.compile(r"\bhttps?://\S+"), "<url>"),
-    (re.compile(r"[\w.+-]+@[\w-]+\.[\w.]+"), "<email>"),
-    (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.I), "<uuid>"),
-    (re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b"), "<ip>"),
-    (re.compile(r"\b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?\b"), "<date>"),
-    (re.compile(r"""(["'])(?:(?!\1).)*\d(?:(?!\1).)*\1"""), "<str>"),
-    (re.compile(r"\b\w*\d\w*\b"), "<num>"),
-)
+from batches.outcomes import storable
+from batches.processors import ItemError
+from errors.templates import template
 
-
-def template(message: str) -> str:
-    """The message's first two lines with addresses, dates, quoted values and numbers replaced by their kind."""
-    text = unicodedata.normalize("NFC", message)
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    short = " ⏎ ".join(lines[:2])[:LONGEST]
-    for pattern, kind in PIECES:
-        short = pattern.sub(kind, short)
-    return short
+VERSION = "fp1"
+OTHER = "other messages"
+DEFAULT = "{{ default }}"
 
 
-def fingerprint(processor: str, error_type: str, code: str, key: str) -> str:
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a group is known by: `title` for people, `key` for why these failures are together."""
+
+    fingerprint: str
+    title: str
+    key: str
+
+
+def identify(
+    processor: str,
+    exception: BaseException,
+    code: str,
+    message: str,
+    payload: Any = None,
+    known_fields: Collection[str] = (),
+) -> Identity:
+    """The group of a failure. The processor's own fingerprint wins; without a message, the place in the code counts."""
+    name = type(exception).__qualname__
+    bare = not message.strip() or message == name
+    found = template("" if bare else message, payload, known_fields)
+    key = found.key or last_frame(exception.__traceback__)
+    default = hashed(processor, name, code, key)
+    own = getattr(exception, "fingerprint", "") if isinstance(exception, ItemError) else ""
+    if isinstance(own, str) and own:
+        key = storable(own)[:500]
+        return Identity(hashed(processor, key.replace(DEFAULT, default)), found.title or name, key)
+    return Identity(default, found.title or name, key)
+
+
+def others(processor: str, exception: BaseException, code: str) -> Identity:
+    """Where messages go once their class and code have too many templates in one batch."""
+    name = type(exception).__qualname__
+    return Identity(hashed(processor, name, code, f"\x00{OTHER}"), f"{name}: {OTHER}", OTHER)
+
+
+def hashed(*parts: str) -> str:
     """16 hexadecimal digits."""
-    return sha256("\x1f".join(("fp0", processor, error_type, code, key)).encode()).hexdigest()[:16]
+    return sha256("\x1f".join((VERSION, *parts)).encode(errors="replace")).hexdigest()[:16]
+
+
+def last_frame(stack: TracebackType | None) -> str:
+    """`module.function` where the exception came from, without the line, so that an edit above keeps the group."""
+    try:
+        last = list(traceback.walk_tb(stack))[-1][0]
+    except IndexError:
+        return ""
+    return f"{last.f_globals.get('__name__', '?')}.{last.f_code.co_qualname}"[:200]

@@ -1,4 +1,4 @@
-"""Writes error records, groups and their counters inside the chunk's transaction: a few statements however many failed."""
+"""Writes error records, groups and their counters inside the chunk's transaction, in a few statements for all."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from batches.outcomes import Failure, describe, storable
 from batches.processors import ItemError
 from batches.redaction import redact_text
 from batches.signals import item_failed
-from errors.fingerprints import fingerprint, template
+from errors.fingerprints import identify
 from errors.models import BatchGroup, ErrorGroup, ErrorRecord
 
 MAX_TRACEBACK = 64 * 1024
@@ -49,11 +49,8 @@ def look(processor: str, failure: Failure) -> Seen:
     message = redact_text(describe(failure.exception), failure.payload)
     error_type = type(failure.exception).__qualname__[:200]
     found = classify(failure.exception, failure.code, message)
-    title = template(message) or error_type
-    own = getattr(failure.exception, "fingerprint", "") if isinstance(failure.exception, ItemError) else ""
-    return Seen(
-        failure, message, error_type, found, title[:600], fingerprint(processor, error_type, found.code, own or title)
-    )
+    known = identify(processor, failure.exception, found.code, message, failure.payload)
+    return Seen(failure, message, error_type, found, known.title[:600], known.fingerprint)
 
 
 def upsert_groups(batch: Batch, seen: Sequence[Seen]) -> dict[str, int]:
@@ -132,6 +129,6 @@ def stack_of(failure: Failure) -> str:
     try:
         frames = traceback.extract_tb(failure.exception.__traceback__)
         text = "".join(traceback.format_list([f for f in frames if "/batches/runner.py" not in f.filename][-30:]))
-    except Exception:  # noqa: BLE001 - a traceback is never worth the chunk
+    except Exception:
         return ""
     return redact_text(text[:MAX_TRACEBACK].replace("\x00", ""), failure.payload)
