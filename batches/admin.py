@@ -16,8 +16,8 @@ from batches import operations, pages, processors
 from batches.exceptions import BatchError, UnknownProcessor
 from batches.forms import NewBatchForm
 from batches.models import Batch, Item
-from batches.rights import OPERATE
 from batches.redaction import redact
+from batches.rights import OPERATE
 
 SAID = {
     "start": "{batch} is queued: a worker picks it up now.",
@@ -148,7 +148,9 @@ class BatchAdmin(admin.ModelAdmin):
 
     # -- a new one
 
-    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
         if not self.has_add_permission(request):
             raise PermissionDenied
         return self.render(request, "choose.html", {"processors": processors.all_processors()}, title="New batch")
@@ -167,14 +169,11 @@ class BatchAdmin(admin.ModelAdmin):
             if batch is not None:
                 self.message_user(request, form.said(batch), messages.SUCCESS)
                 return redirect(batch)
-        status = 400 if form.errors else 200
-        return self.render(request, "new.html", {"form": form, "processor": found}, title=f"New batch: {found.name}", status=status)
+        return self.render(request, "new.html", {"form": form, "processor": found}, title=f"New batch: {found.name}")
 
-    def render(
-        self, request: HttpRequest, template: str, context: dict[str, Any], *, title: str, status: int = 200
-    ) -> TemplateResponse:
+    def render(self, request: HttpRequest, template: str, context: dict[str, Any], *, title: str) -> TemplateResponse:
         whole = {**self.admin_site.each_context(request), "opts": self.opts, "title": title, **context}
-        return TemplateResponse(request, f"admin/batches/batch/{template}", whole, status=status)
+        return TemplateResponse(request, f"admin/batches/batch/{template}", whole)
 
 
 @admin.register(Item)
@@ -196,8 +195,15 @@ class ItemAdmin(ReadOnly):
     readonly_fields = fields
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
-        return lookup in ("batch__id__exact", "failed_at__isnull", "position__gte", "position__lte") or super().lookup_allowed(
-            lookup, value, request  # type: ignore[arg-type]
+        return lookup in (
+            "batch__id__exact",
+            "failed_at__isnull",
+            "position__gte",
+            "position__lte",
+        ) or super().lookup_allowed(
+            lookup,
+            value,
+            request,  # type: ignore[arg-type]
         )
 
     @admin.display(description="Status", ordering="status")

@@ -89,9 +89,7 @@ def load_checkpoint(batch_id: str) -> SavedCheckpoint | None:
     )
 
 
-def resume_from_checkpoint(
-    batch_id: str, all_items: Sequence[Any], process_fn: Callable[[Any], Any]
-) -> dict[str, Any]:
+def resume_from_checkpoint(batch_id: str, all_items: Sequence[Any], process_fn: Callable[[Any], Any]) -> dict[str, Any]:
     """Process every item that has not succeeded yet, ten a transaction, each behind its own savepoint.
 
     An item is a string, a mapping with `id`, `item_id` or `key`, or anything whose text is its id. Failed items of an
@@ -107,7 +105,11 @@ def resume_from_checkpoint(
         skipped = register(batch, ids, items)
     if skipped < len(ids):
         run(batch, Processor(name="", function=lambda payload, context: call(process_fn, items[context.position])))
-    done = Item.objects.filter(batch=batch, key__in=ids) if len(ids) < 500 else Item.objects.filter(batch=batch, position__lt=len(ids))
+    done = (
+        Item.objects.filter(batch=batch, key__in=ids)
+        if len(ids) < 500
+        else Item.objects.filter(batch=batch, position__lt=len(ids))
+    )
     return {
         "batch_id": batch_id,
         "total_items": len(ids),
@@ -143,7 +145,11 @@ def register(batch: Batch, ids: list[str], items: list[Any]) -> int:
         for index, key in enumerate(ids):
             if key in rows:
                 Item.objects.filter(pk=rows[key].pk).update(position=index)
-    new = [Item(batch=batch, position=i, key=key, payload=payload_of(items[i])) for i, key in enumerate(ids) if key not in rows]
+    new = [
+        Item(batch=batch, position=i, key=key, payload=payload_of(items[i]))
+        for i, key in enumerate(ids)
+        if key not in rows
+    ]
     Item.objects.bulk_create(new, batch_size=1_000)
     if not leases.live(batch.pk).exists():
         failed = Item.objects.filter(batch=batch, key__in=[k for k in ids if k in rows and rows[k].failed_at])
@@ -170,5 +176,3 @@ def run(batch: Batch, processor: Processor) -> None:
         runner.work_slice(batch.pk, processor=processor)
         if Batch.objects.get(pk=batch.pk).status in Batch.ACTIVE:
             sleep(WAIT)
-
-

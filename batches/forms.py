@@ -24,10 +24,15 @@ class NewBatchForm(forms.Form):
     )
     name = forms.CharField(required=False, max_length=200, help_text="For people; empty: the file's name.")
     id = forms.CharField(
-        label="Batch id", required=False, max_length=64, help_text="Empty: one is made. The same id with the same content is submitted once."
+        label="Batch id",
+        required=False,
+        max_length=64,
+        help_text="Empty: one is made. The same id with the same content is submitted once.",
     )
     key_column = forms.CharField(
-        required=False, max_length=200, help_text="The column that names a row; its values must be unique. Empty: the row's number."
+        required=False,
+        max_length=200,
+        help_text="The column that names a row; its values must be unique. Empty: the row's number.",
     )
     encoding = forms.CharField(required=False, max_length=40, help_text="Empty: detected.")
     rate = forms.FloatField(required=False, help_text="Items a second, over all lanes. Empty: as fast as it goes.")
@@ -35,11 +40,23 @@ class NewBatchForm(forms.Form):
     checkpoint_every = forms.IntegerField(required=False, help_text="Items a transaction, 1 to 50.")
     max_attempts = forms.IntegerField(required=False, help_text="Tries an item has when its failure may pass.")
     item_timeout = forms.FloatField(required=False, help_text="Seconds an item may run.")
-    max_errors = forms.IntegerField(required=False, min_value=0, help_text="Halt when more items have failed. Empty: never.")
-    max_error_rate = forms.FloatField(required=False, help_text="Halt when more than this percentage has failed. Empty: never.")
+    max_errors = forms.IntegerField(
+        required=False, min_value=0, help_text="Halt when more items have failed. Empty: never."
+    )
+    max_error_rate = forms.FloatField(
+        required=False, help_text="Halt when more than this percentage has failed. Empty: never."
+    )
     start = forms.BooleanField(label="Start at once", required=False, initial=True)
 
-    advanced = ("encoding", "concurrency", "checkpoint_every", "max_attempts", "item_timeout", "max_errors", "max_error_rate")
+    advanced = (
+        "encoding",
+        "concurrency",
+        "checkpoint_every",
+        "max_attempts",
+        "item_timeout",
+        "max_errors",
+        "max_error_rate",
+    )
 
     def __init__(self, processor: Processor, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -61,7 +78,9 @@ class NewBatchForm(forms.Form):
             shown.required = False
             self.long_texts.append(name)
             self.fields[f"file.{name}"] = forms.FileField(
-                label=f"… or {shown.label or name} from a file", required=False, help_text="Used instead of the text above."
+                label=f"… or {shown.label or name} from a file",
+                required=False,
+                help_text="Used instead of the text above.",
             )
 
     def groups(self) -> list[tuple[str, list[forms.BoundField], bool]]:
@@ -70,7 +89,11 @@ class NewBatchForm(forms.Form):
         basic = [self[name] for name in ("file", "name", "key_column", "rate", "start")]
         more = [self[name] for name in ("id", *self.advanced)]
         folded = not any(field.errors for field in more)
-        groups = [("What to run it on", basic, False), (f"Parameters of {self.processor.name}", own, False), ("More options", more, folded)]
+        groups = [
+            ("What to run it on", basic, False),
+            (f"Parameters of {self.processor.name}", own, False),
+            ("More options", more, folded),
+        ]
         return [group for group in groups if group[1]]
 
     def clean_file(self) -> Any:
@@ -133,7 +156,8 @@ class NewBatchForm(forms.Form):
     def said(self, batch: Batch) -> str:
         if not self.created:
             return f"{batch.pk} was submitted before with the same content: this is it."
-        return f"{batch.pk}: {batch.total_items:,} items stored{' and queued' if batch.status != Batch.Status.PENDING else ''}."
+        queued = " and queued" if batch.status != Batch.Status.PENDING else ""
+        return f"{batch.pk}: {batch.total_items:,} items stored{queued}."
 
 
 def text_of(upload: Any) -> str:

@@ -30,13 +30,17 @@ WAIT_SECONDS = 2.0
 def generate_key(batch_id: str, item_id: str, operation: str) -> str:
     """sha256 of `batch:item:operation`, 64 hexadecimal digits."""
     if not isinstance(operation, str) or not operation or ":" in operation:
-        raise InvalidInput(f"{operation!r} is no operation: it must be text without a colon.", {"operation": ["No colon."]})
+        raise InvalidInput(
+            f"{operation!r} is no operation: it must be text without a colon.", {"operation": ["No colon."]}
+        )
     return key_of(checked_id(batch_id), checked_item(item_id), operation)
 
 
 def get_record(key: str) -> IdempotencyRecord | None:
     """The finished record of a key that has not expired, or None."""
-    return IdempotencyRecord.objects.filter(key=checked_key(key), state=State.DONE, expires_at__gt=timezone.now()).first()
+    return IdempotencyRecord.objects.filter(
+        key=checked_key(key), state=State.DONE, expires_at__gt=timezone.now()
+    ).first()
 
 
 def check_duplicate(key: str) -> Any:
@@ -104,9 +108,9 @@ def claim(key: str, asked: str) -> IdempotencyRecord | None:
     now = timezone.now()
     IdempotencyRecord.objects.filter(Q(expires_at__lte=now), key=key, state=State.DONE).delete()
     row = IdempotencyRecord(key=key, request_hash=asked, state=State.IN_PROGRESS, created_at=now)
-    fields = [field.attname for field in IdempotencyRecord._meta.concrete_fields]
-    columns = ", ".join(fields)
-    values = [IdempotencyRecord._meta.get_field(name).get_db_prep_save(getattr(row, name), connection) for name in fields]
+    fields = IdempotencyRecord._meta.concrete_fields
+    columns = ", ".join(str(field.column) for field in fields)
+    values = [field.get_db_prep_save(getattr(row, field.attname), connection) for field in fields]
     marks = ", ".join(["%s"] * len(fields))
     table = IdempotencyRecord._meta.db_table
     with connection.cursor() as cursor:
@@ -124,7 +128,9 @@ def finish(key: str, result: Any) -> IdempotencyRecord:
     """The claimed row, done: the response as JSON gives it back, for 24 hours from now."""
     now = timezone.now()
     response = json.loads(json_text(result, "result"))
-    IdempotencyRecord.objects.filter(key=key).update(state=State.DONE, response=response, created_at=now, expires_at=now + TTL)
+    IdempotencyRecord.objects.filter(key=key).update(
+        state=State.DONE, response=response, created_at=now, expires_at=now + TTL
+    )
     return IdempotencyRecord.objects.get(key=key)
 
 

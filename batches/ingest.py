@@ -55,12 +55,21 @@ def key_of_row(row: Row, column: str) -> str:
     value = row.payload.get(column)
     if column not in row.payload:
         known = ", ".join(list(row.payload)[:20])
-        raise InputRefused(f"there is no column {column!r} to take the key from.", remedy=f"Choose one of: {known}.", row=row.row, line=row.line)
+        raise InputRefused(
+            f"there is no column {column!r} to take the key from.",
+            remedy=f"Choose one of: {known}.",
+            row=row.row,
+            line=row.line,
+        )
     key = "" if value is None else str(value)
     if not key.strip() or len(key) > ITEM_KEY_LENGTH:
         problem = "the key is empty." if not key.strip() else f"the key has {len(key):,} characters."
         raise InputRefused(
-            problem, remedy=f"Every row needs its own key of at most {ITEM_KEY_LENGTH} characters.", row=row.row, line=row.line, column=column
+            problem,
+            remedy=f"Every row needs its own key of at most {ITEM_KEY_LENGTH} characters.",
+            row=row.row,
+            line=row.line,
+            column=column,
         )
     return key
 
@@ -94,7 +103,9 @@ def _insert(batch_id: str, rows: Keyed) -> None:
 
 def _copy(batch_id: str, rows: Keyed) -> None:
     defaults = "\t".join(str(value) for value in DEFAULTS)
-    lines = (f"{batch_id}\t{position}\t{escaped(key)}\t{escaped(payload)}\t{defaults}\n" for position, key, payload in rows)
+    lines = (
+        f"{batch_id}\t{position}\t{escaped(key)}\t{escaped(payload)}\t{defaults}\n" for position, key, payload in rows
+    )
     stream = LineStream(lines)
     with connection.cursor() as cursor, connection.wrap_database_errors:
         try:

@@ -23,7 +23,9 @@ from django.db import Error as DatabaseErrors
 
 from batches.exceptions import ItemTimeout
 
-TRANSACTION_CONTROL = re.compile(r"(?:^|;)\s*(?:COMMIT|ROLLBACK(?!\s+TO)|BEGIN|START\s+TRANSACTION|END|ABORT|PREPARE\s+TRANSACTION)\b", re.I)
+TRANSACTION_CONTROL = re.compile(
+    r"(?:^|;)\s*(?:COMMIT|ROLLBACK(?!\s+TO)|BEGIN|START\s+TRANSACTION|END|ABORT|PREPARE\s+TRANSACTION)\b", re.I
+)
 
 
 class TransactionBroken(Exception):

@@ -1,4 +1,7 @@
-"""Who holds a lane and until when. Elapsed time is no proof of death: a lane changes hands only by raising its fence."""
+"""Who holds a lane and until when.
+
+Elapsed time is no proof of death: a lane changes hands only by raising its fence.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +76,9 @@ def take(batch: Batch, lane: int | None = None) -> Lease | None:
     """Hold a free lane of the batch (that one, or any); None when there is none. One statement decides a race."""
     candidates = free_lanes(batch) if lane is None else free_lanes(batch).filter(lane=lane)
     for pk in candidates.order_by("lane").values_list("pk", flat=True):
-        taken = Checkpoint.objects.filter(pk=pk, worker="", batch__status__in=(Batch.Status.QUEUED, Batch.Status.RUNNING))
+        taken = Checkpoint.objects.filter(
+            pk=pk, worker="", batch__status__in=(Batch.Status.QUEUED, Batch.Status.RUNNING)
+        )
         if taken.update(worker=worker_name(), fence=F("fence") + 1, lease_expires_at=lease_end()):
             row = Checkpoint.objects.get(pk=pk)
             return Lease(row.pk, batch.pk, row.lane, row.fence, row.worker, row.position, row.careful)

@@ -71,7 +71,9 @@ class Batch(models.Model):
     id = models.CharField(
         primary_key=True,
         max_length=64,
-        validators=[RegexValidator(BATCH_ID, "Use letters, digits, dot, hyphen and underscore; start with a letter or digit.")],
+        validators=[
+            RegexValidator(BATCH_ID, "Use letters, digits, dot, hyphen and underscore; start with a letter or digit.")
+        ],
     )
     name = models.CharField(max_length=200, blank=True, validators=[ProhibitNullCharactersValidator()])
     processor = models.CharField(max_length=100, blank=True, help_text="Empty for an ad hoc batch of the Python API.")
@@ -81,11 +83,15 @@ class Batch(models.Model):
     total_items = models.PositiveIntegerField(default=0)
     fingerprint = models.CharField(max_length=64, blank=True, help_text="sha256 of processor, params and items.")
     source = models.JSONField(
-        default=dict, blank=True, help_text="What was read: filename, bytes, sha256, format, encoding, dialect, columns, key_column."
+        default=dict,
+        blank=True,
+        help_text="What was read: filename, bytes, sha256, format, encoding, dialect, columns, key_column.",
     )
 
     concurrency = models.PositiveSmallIntegerField(
-        default=1, validators=[MinValueValidator(1), MaxValueValidator(64)], help_text="Lanes: items run side by side in so many."
+        default=1,
+        validators=[MinValueValidator(1), MaxValueValidator(64)],
+        help_text="Lanes: items run side by side in so many.",
     )
     checkpoint_every = models.PositiveSmallIntegerField(
         default=10, validators=[MinValueValidator(1), MaxValueValidator(50)], help_text="Items a transaction, 1 to 50."
@@ -97,7 +103,10 @@ class Batch(models.Model):
     )
     item_timeout = models.FloatField(default=30.0, validators=[positive_number], help_text="Seconds an item may run.")
     rate = models.FloatField(
-        null=True, blank=True, validators=[positive_number], help_text="Items a second over all lanes; empty: as fast as it goes."
+        null=True,
+        blank=True,
+        validators=[positive_number],
+        help_text="Items a second over all lanes; empty: as fast as it goes.",
     )
     max_errors = models.PositiveIntegerField(
         null=True, blank=True, help_text="Halt when more items than this have failed; empty: no limit."
@@ -203,7 +212,8 @@ class Item(models.Model):
     status = models.CharField(max_length=11, choices=Status.choices, default=Status.PENDING)
     attempts = models.PositiveIntegerField(default=0)
     forgiven = models.PositiveIntegerField(
-        default=0, help_text="Attempts that do not count towards the limit: rate-limited ones, and those before a retry."
+        default=0,
+        help_text="Attempts that do not count towards the limit: rate-limited ones, and those before a retry.",
     )
     crashes = models.PositiveSmallIntegerField(default=0, help_text="Workers that died while it was in flight.")
     lane = models.PositiveSmallIntegerField(null=True, blank=True, help_text="The lane that counted its outcome.")
@@ -223,7 +233,9 @@ class Item(models.Model):
         ]
         indexes = [
             models.Index(fields=["batch", "position"], name="item_failed", condition=Q(failed_at__isnull=False)),
-            models.Index(fields=["batch", "available_at"], name="item_waiting", condition=Q(available_at__isnull=False)),
+            models.Index(
+                fields=["batch", "available_at"], name="item_waiting", condition=Q(available_at__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:
@@ -246,11 +258,15 @@ class Checkpoint(models.Model):
     quarantined = models.PositiveIntegerField(default=0)
     worker = models.CharField(max_length=120, blank=True, help_text="host:pid:start of the holder; empty when free.")
     fence = models.PositiveBigIntegerField(default=0)
-    lease_expires_at = models.DateTimeField(null=True, blank=True, help_text="By the database's clock; empty when free.")
+    lease_expires_at = models.DateTimeField(
+        null=True, blank=True, help_text="By the database's clock; empty when free."
+    )
     careful = models.PositiveSmallIntegerField(
         default=0, help_text="Items still to run one a transaction, because the last holder died."
     )
-    in_flight = models.ForeignKey(Item, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
+    in_flight = models.ForeignKey(
+        Item, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+    )
     sequence = models.PositiveBigIntegerField(default=0, help_text="Chunks committed.")
     metadata = models.JSONField(default=dict, blank=True)
     saved_at = models.DateTimeField(null=True, blank=True)
@@ -271,7 +287,9 @@ class IdempotencyRecord(models.Model):
         DONE = "DONE", "Done"
 
     key = HexKeyField(primary_key=True, max_length=32)
-    request_hash = models.CharField(max_length=64, blank=True, help_text="sha256 of the arguments; empty: not compared.")
+    request_hash = models.CharField(
+        max_length=64, blank=True, help_text="sha256 of the arguments; empty: not compared."
+    )
     state = models.CharField(max_length=11, choices=State.choices, default=State.DONE)
     response = models.JSONField(null=True)
     created_at = models.DateTimeField()

@@ -97,7 +97,7 @@ def _act(verb: str, batch_id: str, actor: str, reason: str) -> Batch:
     for _ in range(3):
         batch = get_batch(batch_id)
         to = VERBS[verb].get(batch.status)
-        if to is None or not batch.processor and verb != "cancel":
+        if to is None or (not batch.processor and verb != "cancel"):
             break
         if transitions.move(batch_id, to, verb=verb, from_=(batch.status,), actor=actor, reason=reason):
             return _after(batch_id, to)
@@ -140,7 +140,7 @@ SCOPES: dict[str, Callable[[Batch, Any], Q]] = {"all_failed": _all_failed, "item
 
 
 def retry(batch_id: str, *, actor: str = "", reason: str = "", **scope: Any) -> Retry:
-    """Put failed items back to pending, with fresh attempts, and let the batch run. Nothing that succeeded runs again."""
+    """Put failed items back to pending, with fresh attempts, and let the batch run; what succeeded stays done."""
     batch = get_batch(batch_id)
     chosen = {name: wanted for name, wanted in scope.items() if wanted not in (None, "", [], False)}
     if len(chosen) != 1 or not set(chosen) <= set(SCOPES):
@@ -163,12 +163,20 @@ def _put_back(batch: Batch, condition: Q, scope: Mapping[str, Any], actor: str, 
     number = (batch.retries.aggregate(last=Max("number"))["last"] or 0) + 1
     made = Retry.objects.create(batch=batch, number=number, scope=dict(scope), actor=actor, reason=reason)
     RetriedItem.objects.bulk_create(
-        (RetriedItem(retry=made, item_id=pk, code_before=code) for pk, code in items.values_list("pk", "code").iterator()),
+        (
+            RetriedItem(retry=made, item_id=pk, code_before=code)
+            for pk, code in items.values_list("pk", "code").iterator()
+        ),
         batch_size=2_000,
     )
     counted = list(items.values("lane", "status").annotate(n=Count("pk")).order_by("lane", "status"))
     made.items = items.update(
-        status=Item.Status.PENDING, available_at=timezone.now(), failed_at=None, lane=None, crashes=0, forgiven=F("attempts")
+        status=Item.Status.PENDING,
+        available_at=timezone.now(),
+        failed_at=None,
+        lane=None,
+        crashes=0,
+        forgiven=F("attempts"),
     )
     if not made.items:
         raise InvalidInput("No failed item matches: there is nothing to retry.")

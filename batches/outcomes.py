@@ -93,7 +93,7 @@ def encode_result(result: Any) -> str:
             code="RESULT_TOO_LARGE",
             category="defect",
         )
-    if "\\u0000" in text or "\\ud" in text and not encodable(result):
+    if "\\u0000" in text or ("\\ud" in text and not encodable(result)):
         raise ResultRefused(
             "The result holds a NUL character or half a surrogate pair, which no database stores.",
             code="RESULT_NOT_JSON",
@@ -115,7 +115,7 @@ def describe(exception: BaseException) -> str:
     """An exception's words, whatever it does when asked: cut to 8 KiB, storable in any database."""
     try:
         text = str(exception) or type(exception).__name__
-    except BaseException:  # noqa: BLE001 - a broken __str__ may raise anything
+    except BaseException:
         text = f"<unprintable {type(exception).__name__}>"
     if isinstance(exception, SystemExit):
         text = f"The processor called sys.exit({text if exception.args else ''})."
@@ -185,7 +185,7 @@ def explicit_code(exception: BaseException) -> str:
 
 def is_retryable(exception: BaseException, processor: Processor, retryable: bool | None, category: str) -> bool:
     """The processor's word first, then its category's; a timeout is worth another try, the unknown is not."""
-    if isinstance(exception, RetryItem) or isinstance(exception, processor.retry_on):
+    if isinstance(exception, (RetryItem, *processor.retry_on)):
         return True
     said: bool | None = getattr(exception, "retryable", None) if isinstance(exception, ItemError) else None
     if said is not None:

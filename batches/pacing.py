@@ -59,5 +59,8 @@ def wait_until(due: float, lease: leases.Lease, is_over: Callable[[], bool]) -> 
         if monotonic() - looked_up >= LOOK_UP_EVERY and due - monotonic() > 0:
             looked_up = monotonic()
             leases.renew(lease)
-            if is_over() or Batch.objects.values_list("status", flat=True).get(pk=lease.batch_id) != Batch.Status.RUNNING:
+            if (
+                is_over()
+                or Batch.objects.values_list("status", flat=True).get(pk=lease.batch_id) != Batch.Status.RUNNING
+            ):
                 return

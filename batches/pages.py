@@ -17,9 +17,9 @@ from django.utils.safestring import SafeString
 
 from batches import operations
 from batches.models import Batch, Checkpoint, Item
-from batches.rights import OPERATE
 from batches.progress_tracker import Progress, get_progress, human, progress_of
 from batches.redaction import redact
+from batches.rights import OPERATE
 
 S = Batch.Status
 ICONS = {
@@ -143,7 +143,9 @@ def sentence(batch: Batch, progress: Progress, history: Sequence[Any]) -> str:
         left = eta(progress)
         return f"{pace or 'Just started'}{f', {left}' if left else ''}.{tail}"
     if batch.status == S.PAUSED:
-        return f"Paused{by_whom(history, S.PAUSED)}. {progress.remaining:,} items to go; resume goes on where it stopped."
+        return (
+            f"Paused{by_whom(history, S.PAUSED)}. {progress.remaining:,} items to go; resume goes on where it stopped."
+        )
     if batch.status == S.HALTED:
         return f"Halted: {batch.reason} Nothing is lost."
     if batch.status == S.COMPLETED:
@@ -209,7 +211,11 @@ def confirmation_context(batch: Batch, verb: str) -> dict[str, Any]:
     failures = progress.failed + progress.quarantined
     if verb == "retry":
         seconds = failures / batch.rate if batch.rate else None
-        pace = f"at {batch.rate:g} a second: about {spaced(human(seconds))}" if seconds is not None else "as fast as they go"
+        pace = (
+            f"at {batch.rate:g} a second: about {spaced(human(seconds))}"
+            if seconds is not None
+            else "as fast as they go"
+        )
         return {
             "batch": batch,
             "verb": verb,
@@ -225,7 +231,8 @@ def confirmation_context(batch: Batch, verb: str) -> dict[str, Any]:
         "verb": verb,
         "question": f"Cancel {batch}?",
         "effects": [
-            f"{progress.remaining:,} items will not be processed. This cannot be undone: to stop for a while, pause instead.",
+            f"{progress.remaining:,} items will not be processed. This cannot be undone: "
+            "to stop for a while, pause instead.",
             f"The {progress.done:,} items that are done stay done.",
         ],
         "button": "Cancel the batch",
@@ -235,7 +242,10 @@ def confirmation_context(batch: Batch, verb: str) -> dict[str, Any]:
 def pill(status: str, label: str) -> SafeString:
     """A status in words, with its sign and colour."""
     return format_html(
-        '<span class="bp-pill bp-{}"><span aria-hidden="true">{}</span> {}</span>', status.lower(), ICONS.get(status, ""), label
+        '<span class="bp-pill bp-{}"><span aria-hidden="true">{}</span> {}</span>',
+        status.lower(),
+        ICONS.get(status, ""),
+        label,
     )
 
 

@@ -149,9 +149,7 @@ def active_seconds(batch: Batch, now: datetime) -> float:
     return batch.active_seconds + max(0.0, running)
 
 
-def recent_velocity(
-    batch: Batch, lanes: Sequence[Checkpoint], done: int, active: float, now: datetime
-) -> float | None:
+def recent_velocity(batch: Batch, lanes: Sequence[Checkpoint], done: int, active: float, now: datetime) -> float | None:
     """Items a second since this stretch of running began; None while there is too little to go by."""
     if batch.status == S.RUNNING and done >= MINIMUM_SAMPLE and active > 0:
         speed = done / active
@@ -175,7 +173,7 @@ def outcome_of(batch: Batch, count: dict[str, int], remaining: int) -> str | Non
 
 def is_stuck(batch: Batch, lanes: Sequence[Checkpoint], now: datetime) -> bool:
     """It should be running, yet no worker has held a lane for longer than a lease."""
-    if batch.status not in WORKING or any(l.lease_expires_at and l.lease_expires_at > now for l in lanes):
+    if batch.status not in WORKING or any(row.lease_expires_at and row.lease_expires_at > now for row in lanes):
         return False
     lease = timedelta(seconds=settings.PORTAL_LEASE_SECONDS)
     last = max([lane.saved_at for lane in lanes if lane.saved_at] + [batch.running_since or batch.created_at])
@@ -223,7 +221,12 @@ def start_batch(batch_id: str, total_items: int) -> None:
         Checkpoint.objects.filter(batch=batch).update(succeeded=0, failed=0, skipped=0, quarantined=0)
         Milestone.objects.filter(batch=batch).delete()
         Batch.objects.filter(pk=batch.pk).update(
-            total_items=total_items, status=S.RUNNING, started_at=now, running_since=now, active_seconds=0, finished_at=None
+            total_items=total_items,
+            status=S.RUNNING,
+            started_at=now,
+            running_since=now,
+            active_seconds=0,
+            finished_at=None,
         )
 
 

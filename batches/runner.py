@@ -23,7 +23,7 @@ from django.db import OperationalError, connection, transaction
 from django.db.models import Max, Min
 from django.utils import timezone
 
-from batches import leases, outcomes, statements, transitions
+from batches import leases, outcomes, transitions
 from batches.context import ItemContext
 from batches.exceptions import LeaseLost, OperationInProgress, UnknownProcessor
 from batches.isolation import Isolation, Uncontained, kill_if_hung
@@ -33,7 +33,18 @@ from batches.outcomes import Claimed, Outcome
 from batches.pacing import Pacer, wait_until
 from batches.processors import ItemError, Processor, SkipItem, get
 from batches.signals import item_failed
-from batches.statements import DUE, ONE, ONWARD, AlreadyRemembered, Claim, ItemsMoved, Totals, claim, database_now, record
+from batches.statements import (
+    DUE,
+    ONE,
+    ONWARD,
+    AlreadyRemembered,
+    Claim,
+    ItemsMoved,
+    Totals,
+    claim,
+    database_now,
+    record,
+)
 
 logger = logging.getLogger("batches")
 
@@ -264,7 +275,7 @@ def process(turn: Slice, item: Claimed) -> Outcome:
         return outcomes.skipped(item, skip.reason, started_at)
     except Uncontained:
         raise
-    except BaseException as error:  # noqa: BLE001 - sys.exit and the timeout fail their item, not the worker
+    except BaseException as error:
         if isinstance(error, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             raise
         return fail(turn, item, error, started_at)
@@ -336,7 +347,8 @@ def watch_budget(turn: Slice, totals: Totals) -> None:
     elif batch.max_error_rate is not None and totals.done >= BUDGET_SAMPLE:
         rate = 100 * totals.failed / totals.done
         if rate > batch.max_error_rate:
-            reason = f"{totals.failed:,} of {totals.done:,} items failed ({rate:.1f} %); the budget is {batch.max_error_rate:g} %."
+            reason = f"{totals.failed:,} of {totals.done:,} items failed ({rate:.1f} %)"
+            reason += f"; the budget is {batch.max_error_rate:g} %."
     if reason:
         transitions.move(batch.pk, Batch.Status.HALTED, verb="halt", actor="worker", reason=reason)
 
@@ -393,7 +405,7 @@ def recover(turn: Slice, error: Exception, trouble: int) -> None:
         culprit = turn.current if error.by_item else None
     reconnect(turn)
     turn.cursor = turn.lease.position
-    if isinstance(error, ItemsMoved) or is_transient(error) and trouble < CHUNK_TRIES:
+    if isinstance(error, ItemsMoved) or (is_transient(error) and trouble < CHUNK_TRIES):
         sleep(random.uniform(0, min(1.0, 0.05 * 2**trouble)))  # noqa: S311
     elif culprit is not None and is_its_fault(error):
         blame(turn, culprit, error)
@@ -405,7 +417,7 @@ def recover(turn: Slice, error: Exception, trouble: int) -> None:
 def is_transient(error: Exception) -> bool:
     """Another transaction was in the way; the same chunk may succeed the next time."""
     state = getattr(error.__cause__, "pgcode", None)
-    return state in TRANSIENT or isinstance(error, OperationalError) and "locked" in str(error)
+    return state in TRANSIENT or (isinstance(error, OperationalError) and "locked" in str(error))
 
 
 def is_its_fault(error: Exception) -> bool:

@@ -10,7 +10,8 @@ rolls back with the items, and a receiver that raises rolls the chunk back.
 """
 
 batch_transitioned = Signal()
-"""Sent after commit for every change of status. Arguments: `batch_id`, `from_status`, `to_status`, `reason`, `actor`."""
+"""Sent after commit for every change of status. Arguments: `batch_id`, `from_status`, `to_status`, `reason`,
+`actor`."""
 
 milestone_reached = Signal()
 """Sent after commit, once a milestone. Arguments: `batch_id`, `milestone` (25, 50, 75 or 100), `reached_at`."""

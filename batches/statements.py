@@ -64,7 +64,7 @@ LEFT JOIN LATERAL (
   WHERE batch_id = l.batch_id AND b.status = 'RUNNING' AND status = 'PENDING' AND {{found}} LIMIT %s {{lock}}
 ) i ON true
 WHERE l.id = %s AND l.fence = %s
-"""
+"""  # noqa: S608 - only constants of this module are put in
 CLAIM_SQLITE = f"""
 SELECT b.status, i.* FROM batches_checkpoint l JOIN batches_batch b ON b.id = l.batch_id
 LEFT JOIN (
@@ -78,7 +78,7 @@ def claim(lease: Lease, limit: int, found: str, *bounds: Any, lock: bool = True)
     """The batch's status and at most `limit` pending items; `LeaseLost` when the lane is somebody else's."""
     if connection.vendor == "postgresql":
         sql = CLAIM_POSTGRESQL.format(found=found, lock="FOR UPDATE SKIP LOCKED" if lock else "")
-        params = (*bounds, limit, lease.checkpoint_id, lease.fence)
+        params: Any = (*bounds, limit, lease.checkpoint_id, lease.fence)
     else:
         sql = CLAIM_SQLITE.format(found=found)
         params = (lease.batch_id, *bounds, limit, lease.checkpoint_id, lease.fence)
@@ -96,7 +96,7 @@ def database_now() -> Any:
 
 
 def record(lease: Lease, outcomes: Sequence[Outcome], *, position: int, careful: int) -> Totals:
-    """Write items, idempotency rows and, under the fence, the lane. Whatever it raises, the chunk must be rolled back."""
+    """Write items, idempotency rows and, under the fence, the lane. Whatever it raises, roll back."""
     write = _record_postgresql if connection.vendor == "postgresql" else _record_sqlite
     counts = Counter(outcome.status for outcome in outcomes)
     successes = sum(outcome.status == Item.Status.SUCCEEDED and not outcome.remembered for outcome in outcomes)
@@ -149,7 +149,7 @@ def _record_postgresql(
     rows = json.dumps([_row_of(lease, outcome) for outcome in outcomes], default=str)
     added = [counts[status] for status in COUNTED]
     lease_length = timedelta(seconds=settings.PORTAL_LEASE_SECONDS)
-    params = (rows, TTL, position, careful, *added, lease_length, lease.checkpoint_id, lease.fence, lease.batch_id)
+    params: Any = (rows, TTL, position, careful, *added, lease_length, lease.checkpoint_id, lease.fence, lease.batch_id)
     with connection.cursor() as cursor:
         cursor.execute(RECORD_POSTGRESQL, params)
         row = cursor.fetchone()

@@ -110,7 +110,9 @@ def drafted(
         errors = {field: [str(m) for m in messages] for field, messages in error.message_dict.items()}
     if "item_timeout" not in errors and batch.item_timeout >= settings.PORTAL_LEASE_SECONDS * 2 / 3:
         limit = settings.PORTAL_LEASE_SECONDS * 2 / 3
-        errors["item_timeout"] = [f"Must be less than {limit:g} s, two thirds of the lease; raise PORTAL_LEASE_SECONDS."]
+        errors["item_timeout"] = [
+            f"Must be less than {limit:g} s, two thirds of the lease; raise PORTAL_LEASE_SECONDS."
+        ]
     if errors:
         field, messages = next(iter(errors.items()))
         raise InvalidInput(f"{field}: {messages[0]}", errors)
@@ -133,7 +135,9 @@ def opened(
 ) -> Any:
     """The reader of exactly one source."""
     if sum(source is not None for source in (file, items, queryset)) != 1:
-        raise InvalidInput("Give the items as a file, a list or a queryset: exactly one of them.", {"file": ["Required."]})
+        raise InvalidInput(
+            "Give the items as a file, a list or a queryset: exactly one of them.", {"file": ["Required."]}
+        )
     if items is not None:
         return readers.from_items(items)
     if queryset is not None:

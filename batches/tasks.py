@@ -30,7 +30,7 @@ PR_SET_PDEATHSIG = 1
 SECONDS_TO_REPORT = 0.5
 
 _stop = mmap.mmap(-1, 1)
-"""Shared with the pool's children, which are forked after import: the parent's word that the worker is shutting down."""
+"""Shared with the pool's children, which are forked after import: the parent's word to stop."""
 
 
 @shared_task(name="batches.tasks.run_slice", ignore_result=True)
@@ -142,7 +142,7 @@ def die_with_parent(**kwargs: Any) -> None:
 
 @worker_process_init.connect
 def begin_child(**kwargs: Any) -> None:
-    """The pool replaces a child that died at once, and the new one frees the dead one's lane: no lease is waited for."""
+    """The pool replaces a dead child at once, and the new one frees the dead one's lane."""
     die_with_parent()
     signal.signal(signal.SIGTERM, _Termination.ask)
     try:

@@ -26,7 +26,13 @@ def verify(batch_id: str) -> list[str]:
     batch = Batch.objects.filter(pk=batch_id).first()
     if batch is None:
         raise UnknownBatch(f"There is no batch {batch_id!r}.")
-    checks = (counters_equal_items, final_states_are_final, successes_are_remembered, history_is_a_path, milestones_in_order)
+    checks = (
+        counters_equal_items,
+        final_states_are_final,
+        successes_are_remembered,
+        history_is_a_path,
+        milestones_in_order,
+    )
     return [broken for check in (*checks, *CHECKS) for broken in check(batch)]
 
 
@@ -75,7 +81,7 @@ def successes_are_remembered(batch: Batch) -> Iterator[str]:
         known = IdempotencyRecord.objects.filter(key__in=keys, state=IdempotencyRecord.State.DONE).in_bulk()
         for key, (status, result, finished_at) in keys.items():
             row = known.get(key)
-            if status == S.SUCCEEDED and row is None and finished_at > now - TTL:
+            if status == S.SUCCEEDED and row is None and (finished_at is None or finished_at > now - TTL):
                 missing += 1
             elif row is not None and status == S.SUCCEEDED and row.response != result:
                 different += 1

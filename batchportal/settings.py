@@ -98,7 +98,18 @@ PORTAL_MAX_UPLOAD_MB = env.float("PORTAL_MAX_UPLOAD_MB", default=50)
 PORTAL_PROCESSORS = env.list("PORTAL_PROCESSORS", default=[])
 PORTAL_REDACT = env.list(
     "PORTAL_REDACT",
-    default=["password", "passwd", "secret", "token", "api_key", "apikey", "authorization", "cookie", "session", "private"],
+    default=[
+        "password",
+        "passwd",
+        "secret",
+        "token",
+        "api_key",
+        "apikey",
+        "authorization",
+        "cookie",
+        "session",
+        "private",
+    ],
 )
 
 # -- database ----------------------------------------------------------------------------------------------------------

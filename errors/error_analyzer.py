@@ -118,8 +118,13 @@ def group_of(row: BatchGroup) -> dict[str, Any]:
 
 def problematic_items(batch_id: str, least: int = 3) -> list[dict[str, Any]]:
     """Items that failed three times or more."""
-    items = ErrorRecord.objects.filter(batch=batch_id).order_by().values("item_key").annotate(
-        errors=Count("pk"), index=Min("position"), kinds=Count("group", distinct=True), last=Max("finished_at")
+    items = (
+        ErrorRecord.objects.filter(batch=batch_id)
+        .order_by()
+        .values("item_key")
+        .annotate(
+            errors=Count("pk"), index=Min("position"), kinds=Count("group", distinct=True), last=Max("finished_at")
+        )
     )
     return [
         {"item": row["item_key"], "index": row["index"], "errors": row["errors"], "different_errors": row["kinds"]}
@@ -153,7 +158,9 @@ def identify_patterns(batch_id: str) -> dict[str, Any]:
         "time_clustering": time_clusters([at for _, at, _, _ in records]),
         "index_patterns": runs(sorted({position for position, _, _, _ in records})),
         "recurring_types": [
-            {"error_type": error_type, "code": code, "count": n} for (error_type, code), n in kinds.most_common() if n >= 2
+            {"error_type": error_type, "code": code, "count": n}
+            for (error_type, code), n in kinds.most_common()
+            if n >= 2
         ],
     }
 
@@ -165,9 +172,7 @@ def time_clusters(times: list[Any], gap: float = 5.0, least: int = 3) -> list[di
             clusters[-1].append(at)
         else:
             clusters.append([at])
-    return [
-        {"start": c[0].isoformat(), "end": c[-1].isoformat(), "count": len(c)} for c in clusters if len(c) >= least
-    ]
+    return [{"start": c[0].isoformat(), "end": c[-1].isoformat(), "count": len(c)} for c in clusters if len(c) >= least]
 
 
 def runs(positions: list[int], least: int = 3) -> list[dict[str, Any]]:
@@ -179,5 +184,3 @@ def runs(positions: list[int], least: int = 3) -> list[dict[str, Any]]:
         else:
             found.append([position])
     return [{"start": run[0], "end": run[-1], "count": len(run)} for run in found if len(run) >= least]
-
-

@@ -16,9 +16,13 @@ def items_of_group(batch: Batch, fingerprint: Any) -> Q:
     """Failed items whose last error is of that group."""
     group = ErrorGroup.objects.filter(processor=batch.processor, fingerprint=str(fingerprint)).first()
     if group is None:
-        raise InvalidInput(f"There is no error group {fingerprint!r} in this batch.", {"group": ["Unknown fingerprint."]})
+        raise InvalidInput(
+            f"There is no error group {fingerprint!r} in this batch.", {"group": ["Unknown fingerprint."]}
+        )
     last = ErrorRecord.objects.filter(item=OuterRef("pk")).order_by("-attempt", "-pk").values("group")[:1]
-    items = Item.objects.filter(batch=batch, failed_at__isnull=False).annotate(group=Subquery(last)).filter(group=group.pk)
+    items = (
+        Item.objects.filter(batch=batch, failed_at__isnull=False).annotate(group=Subquery(last)).filter(group=group.pk)
+    )
     return Q(pk__in=items.values("pk"))
 
 

@@ -45,7 +45,12 @@ def in_process(engine: None) -> Callable[..., subprocess.Popen[str]]:
         url = f"sqlite:///{settings['NAME']}"
     else:
         url = f"postgres://postgres@{settings['HOST']}:{settings['PORT']}/{settings['NAME']}"
-    environment = {**os.environ, "DATABASE_URL": url, "PYTHONPATH": str(ROOT), "DJANGO_SETTINGS_MODULE": "batchportal.settings"}
+    environment = {
+        **os.environ,
+        "DATABASE_URL": url,
+        "PYTHONPATH": str(ROOT),
+        "DJANGO_SETTINGS_MODULE": "batchportal.settings",
+    }
     environment["PORTAL_PROCESSORS"] = "tests.processors"
 
     def start(source: str, *arguments: str) -> subprocess.Popen[str]:

@@ -118,7 +118,10 @@ class Processor:
         if unknown:
             raise InvalidInput(
                 f"Processor {self.name} has no parameter {unknown[0]!r}.",
-                {f"params.{name}": [f"Unknown parameter; {self.name} takes: {', '.join(known) or 'none'}."] for name in unknown},
+                {
+                    f"params.{name}": [f"Unknown parameter; {self.name} takes: {', '.join(known) or 'none'}."]
+                    for name in unknown
+                },
             )
         if self.params is None:
             return {}

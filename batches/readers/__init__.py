@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import PurePath
 from typing import Any, BinaryIO
 
@@ -15,7 +16,7 @@ from batches.readers.xlsx_reader import XlsxReader
 
 __all__ = ["READERS", "Reader", "Row", "from_items", "from_queryset", "open_reader"]
 
-READERS: dict[str, type[Reader]] = {
+READERS: dict[str, Callable[..., Reader]] = {
     ".csv": CsvReader,
     ".tsv": CsvReader,
     ".txt": CsvReader,
@@ -54,7 +55,10 @@ def refuse_disguise(file: BinaryIO, suffix: str) -> None:
     file.seek(0)
     is_zip = head.startswith(b"PK\x03\x04")
     if suffix == ".xlsx" and not is_zip:
-        raise InputRefused("The file is named .xlsx, but it is no Excel workbook.", remedy="Save it as .xlsx, or name it after what it is.")
+        raise InputRefused(
+            "The file is named .xlsx, but it is no Excel workbook.",
+            remedy="Save it as .xlsx, or name it after what it is.",
+        )
     if suffix != ".xlsx" and (is_zip or head.startswith((b"\xd0\xcf\x11\xe0", b"\x1f\x8b", b"%PDF"))):
         raise InputRefused(
             f"The file is named {suffix}, but it is a binary file (a workbook, archive or PDF).",

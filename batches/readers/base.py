@@ -76,7 +76,9 @@ class FileReader(Reader):
 def refuse_names(names: list[str], *, row: int = 1) -> None:
     """A header must name each column once."""
     if len(names) > MAX_COLUMNS:
-        raise InputRefused(f"The header has {len(names):,} columns.", remedy=f"At most {MAX_COLUMNS} are read.", row=row)
+        raise InputRefused(
+            f"The header has {len(names):,} columns.", remedy=f"At most {MAX_COLUMNS} are read.", row=row
+        )
     for index, name in enumerate(names, 1):
         if not name.strip():
             raise InputRefused(
@@ -91,7 +93,11 @@ def refuse_names(names: list[str], *, row: int = 1) -> None:
 def refuse_cell(value: str, *, row: int, line: int | None, column: str) -> None:
     if "\x00" in value:
         raise InputRefused(
-            "the cell holds a NUL character.", remedy="Remove it: no database stores it.", row=row, line=line, column=column
+            "the cell holds a NUL character.",
+            remedy="Remove it: no database stores it.",
+            row=row,
+            line=line,
+            column=column,
         )
     if len(value) > MAX_CELL:
         raise InputRefused(
@@ -107,14 +113,20 @@ def checked_object(value: Any, *, row: int, line: int | None = None) -> dict[str
     """A JSON object fit to be a payload, or `InputRefused` with the place of what is wrong."""
     if not isinstance(value, dict):
         raise InputRefused(
-            f"the item is a {type(value).__name__}, not an object.", remedy="Every item must be an object.", row=row, line=line
+            f"the item is a {type(value).__name__}, not an object.",
+            remedy="Every item must be an object.",
+            row=row,
+            line=line,
         )
     for name, inner in value.items():
         refuse_value(name, row=row, line=line, column=str(name), depth=1)
         refuse_value(inner, row=row, line=line, column=str(name), depth=2)
     if len(json.dumps(value, default=str)) > MAX_PAYLOAD:
         raise InputRefused(
-            f"the item takes more than {MAX_PAYLOAD:,} bytes.", remedy="Leave out what its processor does not need.", row=row, line=line
+            f"the item takes more than {MAX_PAYLOAD:,} bytes.",
+            remedy="Leave out what its processor does not need.",
+            row=row,
+            line=line,
         )
     return value
 

@@ -70,7 +70,7 @@ class CsvReader(FileReader):
     def _cells(self) -> Iterator[tuple[int, list[str]]]:
         """(last line, cells) of every row that is not empty, the header included."""
         self.file.seek(0)
-        text = io.TextIOWrapper(Unclosed(self.file), encoding=self.encoding, newline="")
+        text = io.TextIOWrapper(io.BufferedReader(Unclosed(self.file)), encoding=self.encoding, newline="")
         previous = csv.field_size_limit(MAX_CELL)
         rows = csv.reader(text, delimiter=self.delimiter, strict=True)
         row = 0
@@ -98,7 +98,9 @@ class CsvReader(FileReader):
         if "\x00" in "".join(cells):
             names = getattr(self, "columns", [])
             for index, cell in enumerate(cells):
-                refuse_cell(cell, row=row, line=line, column=names[index] if index < len(names) else f"number {index + 1}")
+                refuse_cell(
+                    cell, row=row, line=line, column=names[index] if index < len(names) else f"number {index + 1}"
+                )
 
     def _refusal(self, error: csv.Error, row: int, line: int) -> InputRefused:
         words = str(error)
@@ -110,10 +112,16 @@ class CsvReader(FileReader):
                 line=line,
             )
         if "unexpected end of data" in words:
-            return InputRefused("a quote is opened and never closed.", remedy='Close it with ", or write "" for a quote.', row=row)
+            return InputRefused(
+                "a quote is opened and never closed.", remedy='Close it with ", or write "" for a quote.', row=row
+            )
         if "NUL" in words:
-            return InputRefused("the row holds a NUL character.", remedy="Remove it: no database stores it.", row=row, line=line)
-        return InputRefused(f"the row cannot be read: {words}.", remedy="Quotes within a cell are written twice.", row=row, line=line)
+            return InputRefused(
+                "the row holds a NUL character.", remedy="Remove it: no database stores it.", row=row, line=line
+            )
+        return InputRefused(
+            f"the row cannot be read: {words}.", remedy="Quotes within a cell are written twice.", row=row, line=line
+        )
 
     def _undecodable(self, error: UnicodeError, row: int, line: int) -> InputRefused:
         byte = ""
@@ -163,7 +171,9 @@ def refuse_unknown_encoding(name: str) -> None:
         if not codecs.lookup(name)._is_text_encoding:
             raise LookupError
     except LookupError:
-        raise InputRefused(f"There is no text encoding {name!r}.", remedy="Use utf-8, utf-16, cp1252 or another known name.") from None
+        raise InputRefused(
+            f"There is no text encoding {name!r}.", remedy="Use utf-8, utf-16, cp1252 or another known name."
+        ) from None
 
 
 def detect_delimiter(sample: str) -> str:

@@ -59,7 +59,10 @@ def decoded(raw: bytes, row: int, line: int) -> str:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise InputRefused(
-            f"the line is not UTF-8 (byte 0x{raw[error.start]:02x}).", remedy="Save the file as UTF-8.", row=row, line=line
+            f"the line is not UTF-8 (byte 0x{raw[error.start]:02x}).",
+            remedy="Save the file as UTF-8.",
+            row=row,
+            line=line,
         ) from None
 
 
@@ -67,9 +70,13 @@ def parsed(text: str, row: int, line: int) -> Any:
     try:
         return json.loads(text, object_pairs_hook=without_duplicates, parse_constant=refuse_constant)
     except RecursionError:
-        raise InputRefused(f"the item is nested deeper than {MAX_DEPTH} levels.", remedy="Flatten it.", row=row, line=line) from None
+        raise InputRefused(
+            f"the item is nested deeper than {MAX_DEPTH} levels.", remedy="Flatten it.", row=row, line=line
+        ) from None
     except ValueError as error:
-        raise InputRefused(f"the line is not JSON: {error}.", remedy="Write one JSON object a line.", row=row, line=line) from None
+        raise InputRefused(
+            f"the line is not JSON: {error}.", remedy="Write one JSON object a line.", row=row, line=line
+        ) from None
 
 
 class JsonReader(FileReader):
@@ -93,7 +100,9 @@ class JsonReader(FileReader):
         except (ijson.JSONError, ValueError, RecursionError, UnicodeDecodeError) as error:
             if isinstance(error, InputRefused):
                 raise
-            raise InputRefused(f"the file is not a JSON array: {error}.", remedy="It must be one array of objects.", row=row + 1) from None
+            raise InputRefused(
+                f"the file is not a JSON array: {error}.", remedy="It must be one array of objects.", row=row + 1
+            ) from None
 
 
 def refuse_encoding(encoding: str) -> None:

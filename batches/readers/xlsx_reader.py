@@ -39,10 +39,11 @@ class XlsxReader(FileReader):
                 sheet = book.get_sheet_by_index(0)
                 self.sheet = sheet.name
                 first = (sheet.start or (0, 0))[0]
-                for number, cells in enumerate(sheet.iter_rows(), first + 1):
-                    yield number, cells
+                yield from enumerate(sheet.iter_rows(), first + 1)
         except CalamineError as error:
-            raise InputRefused(f"The workbook cannot be read: {error}.", remedy="Save it again as .xlsx, without a password.") from None
+            raise InputRefused(
+                f"The workbook cannot be read: {error}.", remedy="Save it again as .xlsx, without a password."
+            ) from None
 
     def _header(self) -> list[str]:
         for number, cells in self._rows():
@@ -80,7 +81,9 @@ def refuse_bomb(file: BinaryIO) -> None:
             packed = sum(entry.compress_size for entry in archive.infolist())
             unpacked = sum(entry.file_size for entry in archive.infolist())
     except (zipfile.BadZipFile, ValueError, OSError):
-        raise InputRefused("The file is no Excel workbook, or it is damaged.", remedy="Save it again as .xlsx.") from None
+        raise InputRefused(
+            "The file is no Excel workbook, or it is damaged.", remedy="Save it again as .xlsx."
+        ) from None
     if unpacked > MOST_UNPACKED or unpacked > MOST_RATIO * max(packed, 1024):
         raise InputRefused(
             f"The workbook unpacks to {unpacked / 1024 / 1024:,.0f} MB.", remedy="Export the rows as CSV instead."

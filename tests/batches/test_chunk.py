@@ -7,11 +7,11 @@ import math
 import pytest
 from django.contrib.auth.models import Group
 from django.db import connection
-from tests.batches.factories import item, modes, ran, statuses, submitted
 
 from batches import operations, runner
 from batches.models import Checkpoint, IdempotencyRecord, Milestone
 from errors.models import ErrorRecord
+from tests.batches.factories import item, modes, ran, statuses, submitted
 
 pytestmark = pytest.mark.usefixtures("engine")
 

@@ -50,7 +50,9 @@ class Command(BaseCommand):
         run.add_argument("file", metavar="FILE")
         run.add_argument("--id", default="", help="the batch's id; the same id and content is submitted once")
         run.add_argument("--name", default="")
-        run.add_argument("--param", action="append", default=[], metavar="K=V", help="K=@FILE reads the value from a file")
+        run.add_argument(
+            "--param", action="append", default=[], metavar="K=V", help="K=@FILE reads the value from a file"
+        )
         run.add_argument("--key-column", default="", help="the column that names a row")
         run.add_argument("--encoding", default="")
         run.add_argument("--concurrency", type=int)
@@ -83,7 +85,9 @@ class Command(BaseCommand):
         except BatchError as error:
             code = self.refuse(error, BROKE)
         except OSError as error:
-            code = self.refuse(error, REFUSED if isinstance(error, (FileNotFoundError, PermissionError, IsADirectoryError)) else BROKE)
+            code = self.refuse(
+                error, REFUSED if isinstance(error, (FileNotFoundError, PermissionError, IsADirectoryError)) else BROKE
+            )
         sys.exit(code)
 
     def refuse(self, error: Exception, code: int) -> int:
@@ -144,7 +148,8 @@ class Command(BaseCommand):
         batch = operations.get_batch(batch_id)
         progress = progress_tracker.get_progress(batch_id)
         failed = progress.failed + progress.quarantined
-        words = f"{batch_id}: {progress.done:,} of {progress.total_items:,} done, {failed:,} failed. {batch.get_status_display()}."
+        done = f"{progress.done:,} of {progress.total_items:,} done"
+        words = f"{batch_id}: {done}, {failed:,} failed. {batch.get_status_display()}."
         if batch.reason and batch.status in (Batch.Status.HALTED, Batch.Status.FAILED):
             words += f" {batch.reason}"
         if batch.status in (Batch.Status.PAUSED, Batch.Status.PAUSING, Batch.Status.HALTED):
@@ -179,7 +184,8 @@ class Command(BaseCommand):
             found = progress[batch.pk]
             failed = found.failed + found.quarantined
             self.stdout.write(
-                f"{batch.pk:<40} {batch.status.lower():<10} {found.done_percent:>5} %  {found.done:>9,} of {found.total_items:,}  {failed:,} failed"
+                f"{batch.pk:<40} {batch.status.lower():<10} {found.done_percent:>5} %  "
+                f"{found.done:>9,} of {found.total_items:,}  {failed:,} failed"
             )
         if not listed:
             self.stdout.write("There are no batches.")
@@ -191,17 +197,25 @@ class Command(BaseCommand):
         failed = Item.objects.filter(batch=batch, failed_at__isnull=False).order_by("position")[:20]
         if asked.json:
             rows = [
-                {"key": i.key, "position": i.position, "code": i.code, "message": i.message, "payload": redact(i.payload)}
+                {
+                    "key": i.key,
+                    "position": i.position,
+                    "code": i.code,
+                    "message": i.message,
+                    "payload": redact(i.payload),
+                }
                 for i in failed
             ]
             legal = operations.legal_verbs(batch)
-            self.show_json(progress.to_dict() | {"name": batch.name, "reason": batch.reason, "legal_verbs": legal, "failures": rows})
+            self.show_json(
+                progress.to_dict()
+                | {"name": batch.name, "reason": batch.reason, "legal_verbs": legal, "failures": rows}
+            )
             return OK
         self.stdout.write(f"{batch.pk}  {batch.get_status_display()}  {batch.reason or batch.sentence}")
-        self.stdout.write(
-            f"{progress.done:,} of {progress.total_items:,} done: {progress.completed:,} succeeded, {progress.failed:,} failed, "
-            f"{progress.skipped:,} skipped, {progress.quarantined:,} quarantined; {progress.remaining:,} to go"
-        )
+        self.stdout.write(f"{progress.done:,} of {progress.total_items:,} done, {progress.remaining:,} to go:")
+        for name in ("completed", "failed", "skipped", "quarantined"):
+            self.stdout.write(f"  {getattr(progress, name):>9,} {name}")
         for item in failed:
             self.stdout.write(f"  {item.key}: {item.code}: {item.message[:160]}")
         return OK

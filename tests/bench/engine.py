@@ -1,0 +1,168 @@
+"""The engine beside a hand-written loop (floor F2), interleaved in one run, on both databases: `python -m tests.bench.engine`.
+
+F2 does per chunk what the engine must do, with nothing else around it: read 10 items, write 10 idempotency rows and 10
+item rows in one statement each, the checkpoint, commit. Only the ratio counts: machines differ, and vary by the minute.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from time import perf_counter
+from typing import Any
+
+ITEMS, ROUNDS, CHUNK = 10_000, 5, 10
+
+
+def main() -> None:
+    """Each database in a process of its own, since Django is told which one at its start."""
+    from tests.servers.postgresql import PostgreSQL
+
+    server = PostgreSQL(settings=("fsync=on", "synchronous_commit=on")).start()
+    try:
+        for name, url in (("PostgreSQL", server.create("bench")), ("SQLite", "")):
+            with tempfile.TemporaryDirectory() as var:
+                environment = {**os.environ, "PORTAL_VAR": var, "DJANGO_SETTINGS_MODULE": "batchportal.settings"}
+                environment |= {"DATABASE_URL": url} if url else {}
+                environment |= {"LOG_LEVEL": "ERROR", "CELERY_BROKER_URL": "memory://"}
+                subprocess.run([sys.executable, "-m", "tests.bench.engine", name], env=environment, check=True)
+    finally:
+        server.stop()
+
+
+def compare(name: str) -> None:
+    import django
+
+    django.setup()
+    from django.core.management import call_command
+
+    call_command("migrate", verbosity=0)
+    engine, floor = [], []
+    for round_number in range(ROUNDS + 1):
+        one, other = timed(run_engine, f"engine-{round_number}"), timed(run_floor, f"floor-{round_number}")
+        if round_number:  # the first round warms both up
+            engine.append(ITEMS / one)
+            floor.append(ITEMS / other)
+    ratios = [mine / theirs for mine, theirs in zip(engine, floor, strict=True)]
+    print(
+        f"{name:<11} engine {statistics.median(engine):>7,.0f} items/s   F2 {statistics.median(floor):>7,.0f} items/s   "
+        f"engine / F2 = {statistics.median(ratios):.2f}  ({min(ratios):.2f}-{max(ratios):.2f}, {ROUNDS} rounds)"
+    )
+
+
+def timed(work: Any, batch_id: str) -> float:
+    from batches import operations
+    from batches.models import Batch
+    from batches.processors import processor
+
+    processor("bench.noop")(trivial)
+    operations.submit(processor="bench.noop", items=[{"n": n, "name": "item"} for n in range(ITEMS)], batch_id=batch_id)
+    Batch.objects.filter(pk=batch_id).update(status="QUEUED")
+    began = perf_counter()
+    work(batch_id)
+    return perf_counter() - began
+
+
+def trivial(payload: dict[str, Any], context: Any) -> dict[str, str]:
+    return {"sha256": hashlib.sha256(json.dumps(payload).encode()).hexdigest()}
+
+
+def run_engine(batch_id: str) -> None:
+    from batches import runner
+
+    runner.work_slice(batch_id, seconds=3_600)
+
+
+def run_floor(batch_id: str) -> None:
+    from django.db import connection
+
+    (floor_postgresql if connection.vendor == "postgresql" else floor_sqlite)(batch_id)
+
+
+READ = "SELECT id, key, payload FROM batches_item WHERE batch_id = {} AND position > {} ORDER BY position LIMIT {}"
+
+
+def outcome(batch_id: str, key: str, payload: str) -> tuple[bytes, str]:
+    digest = hashlib.sha256(f"{batch_id}:{key}:process".encode()).digest()
+    return digest, json.dumps(trivial(json.loads(payload), None))
+
+
+def floor_postgresql(batch_id: str) -> None:
+    """Seven round trips a chunk: BEGIN, lane, items, idempotency rows, item rows, checkpoint, COMMIT."""
+    from django.db import connection
+    from psycopg2.extras import execute_values
+
+    connection.ensure_connection()
+    raw = connection.connection
+    raw.autocommit = False
+    position = -1
+    with raw.cursor() as cursor:
+        while True:
+            cursor.execute("SELECT status FROM batches_batch WHERE id = %s", (batch_id,))
+            cursor.execute(READ.format("%s", "%s", "%s") + " FOR UPDATE SKIP LOCKED", (batch_id, position, CHUNK))
+            rows = cursor.fetchall()
+            if not rows:
+                break
+            done = [(pk, *outcome(batch_id, key, payload)) for pk, key, payload in rows]
+            execute_values(
+                cursor,
+                "INSERT INTO batches_idempotencyrecord (key, request_hash, state, response, created_at, expires_at) VALUES %s",
+                [(key, result) for _, key, result in done],
+                template="(%s, '', 'DONE', %s, now(), now() + interval '24 hours')",
+            )
+            execute_values(
+                cursor,
+                "UPDATE batches_item i SET status = 'SUCCEEDED', attempts = 1, lane = 0, result = v.result::jsonb, "
+                "finished_at = now() FROM (VALUES %s) AS v (id, result) WHERE i.id = v.id",
+                [(pk, result) for pk, _, result in done],
+            )
+            position += len(rows)
+            cursor.execute(
+                "UPDATE batches_checkpoint SET position = %s, succeeded = succeeded + %s, saved_at = now() WHERE batch_id = %s",
+                (position, len(rows), batch_id),
+            )
+            raw.commit()
+    raw.rollback()
+    raw.autocommit = True
+
+
+def floor_sqlite(batch_id: str) -> None:
+    """The same statements in one process."""
+    from django.db import connection
+
+    connection.ensure_connection()
+    cursor = connection.connection.cursor()
+    position = -1
+    while True:
+        cursor.execute("BEGIN IMMEDIATE")
+        cursor.execute("SELECT status FROM batches_batch WHERE id = ?", (batch_id,))
+        rows = cursor.execute(READ.format("?", "?", "?"), (batch_id, position, CHUNK)).fetchall()
+        if not rows:
+            break
+        done = [(pk, *outcome(batch_id, key, payload)) for pk, key, payload in rows]
+        cursor.executemany(
+            "INSERT INTO batches_idempotencyrecord (key, request_hash, state, response, created_at, expires_at) "
+            "VALUES (?, '', 'DONE', ?, datetime('now'), datetime('now', '+24 hours'))",
+            [(key, result) for _, key, result in done],
+        )
+        cursor.executemany(
+            "UPDATE batches_item SET status = 'SUCCEEDED', attempts = 1, lane = 0, result = ?, "
+            "finished_at = datetime('now') WHERE id = ?",
+            [(result, pk) for pk, _, result in done],
+        )
+        position += len(rows)
+        cursor.execute(
+            "UPDATE batches_checkpoint SET position = ?, succeeded = succeeded + ?, saved_at = datetime('now') WHERE batch_id = ?",
+            (position, len(rows), batch_id),
+        )
+        cursor.execute("COMMIT")
+    cursor.execute("ROLLBACK")
+
+
+if __name__ == "__main__":
+    compare(sys.argv[1]) if len(sys.argv) > 1 else main()

@@ -1,0 +1,82 @@
+"""The main job, as an operator does it: upload, watch, pause, resume, read what failed."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from playwright.sync_api import expect
+
+from tests.browser.conftest import PASSWORD, ROOT, Portal
+
+SAMPLE = ROOT / "samples" / "airports.csv"
+SCHEMA = ROOT / "samples" / "airports.schema.json"
+
+
+def sign_in(page: Any, portal: Portal, name: str) -> None:
+    page.goto(f"{portal.url}/")
+    page.fill("#id_username", name)
+    page.fill("#id_password", PASSWORD)
+    page.click("input[type=submit]")
+    expect(page.get_by_role("heading", name=re.compile("batch", re.I)).first).to_be_visible()
+
+
+def number(page: Any, name: str) -> int:
+    return int(page.locator(f"[data-p={name}]").first.inner_text().replace(",", ""))
+
+
+def test_it_lets_an_operator_do_the_main_job(page: Any, portal: Portal) -> None:
+    page.set_default_timeout(30_000)
+    expect.set_options(timeout=90_000)
+    sign_in(page, portal, "operator")
+    page.get_by_role("link", name="New batch").first.click()
+    page.get_by_role("link", name=re.compile("check_rows")).click()
+    page.set_input_files("input[name=file]", SAMPLE)
+    page.set_input_files("input[name='file.schema']", SCHEMA)
+    page.fill("input[name=key_column]", "iata")
+    page.fill("input[name=rate]", "400")
+    page.get_by_role("button", name="Submit the batch").click()
+
+    expect(page.locator(".bp-pill").first).to_contain_text("Running")
+    page.wait_for_function("() => Number(document.querySelector('[data-p=done]').textContent.replace(',', '')) > 50")
+    page.get_by_role("button", name="Pause").click()
+    expect(page.locator(".bp-pill").first).to_contain_text("Paused")
+    expect(page.locator(".bp-sentence")).to_contain_text("Paused by operator")
+    done = number(page, "done")
+    assert 50 < done < 3376
+    page.reload()
+    assert number(page, "done") == done
+
+    page.get_by_role("button", name="Resume").click()
+    expect(page.locator(".bp-pill").first).to_contain_text("Completed")
+    expect(page.locator(".bp-sentence")).to_contain_text("54 of 3,376 items failed")
+    assert number(page, "failed") == 54
+    expect(page.locator("#failures")).to_contain_text("does not match")
+    batch = page.url.rstrip("/").split("/")[-2]
+    assert portal.manage("batch", "verify", batch).returncode == 0
+
+    page.locator(".bp-count-failed").click()
+    expect(page.locator(".paginator")).to_contain_text("54")
+    page.locator("#result_list tbody th a").first.click()
+    expect(page.locator(".bp-json").first).to_contain_text("iata")
+
+
+def test_it_shows_what_is_wrong_with_a_file_and_keeps_what_was_typed(page: Any, portal: Portal) -> None:
+    sign_in(page, portal, "operator")
+    page.goto(f"{portal.url}/admin/batches/batch/add/check_rows/")
+    ragged = {"name": "ragged.csv", "mimeType": "text/csv", "buffer": b"a,b\n1,2\n3\n"}
+    page.set_input_files("input[name=file]", ragged)
+    page.fill("textarea[name='params.schema']", "{}")
+    page.fill("input[name=name]", "my rows")
+    page.evaluate("window.onerror = null")
+    with page.expect_response(re.compile("add/check_rows")) as answer:
+        page.get_by_role("button", name="Submit the batch").click()
+    assert answer.value.status == 200
+    expect(page.locator(".bp-error")).to_contain_text("row 3: the row has 1 fields, the header has 2.")
+    assert page.input_value("input[name=name]") == "my rows"
+
+
+def test_it_gives_a_viewer_no_buttons(page: Any, portal: Portal) -> None:
+    sign_in(page, portal, "viewer")
+    expect(page.get_by_role("link", name="New batch")).to_have_count(0)
+    expect(page.locator("select[name=action]")).to_have_count(0)
