@@ -38,7 +38,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Batch',
             fields=[
-                ('id', models.CharField(max_length=64, primary_key=True, serialize=False, validators=[django.core.validators.RegexValidator(re.compile('[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\\Z'), 'Use letters, digits, dot, hyphen and underscore; start with a letter or digit.')])),
+                ('id', models.CharField(max_length=64, primary_key=True, serialize=False, validators=[django.core.validators.RegexValidator(re.compile('\\A[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\\Z'), 'Use letters, digits, dot, hyphen and underscore; start with a letter or digit.')])),
                 ('name', models.CharField(blank=True, max_length=200, validators=[django.core.validators.ProhibitNullCharactersValidator()])),
                 ('processor', models.CharField(blank=True, help_text='Empty for an ad hoc batch of the Python API.', max_length=100)),
                 ('params', models.JSONField(blank=True, default=dict)),

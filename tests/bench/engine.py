@@ -1,4 +1,4 @@
-"""The engine beside a hand-written loop (floor F2), interleaved in one run, on both databases: `python -m tests.bench.engine`.
+"""The engine beside a hand-written loop (floor F2), interleaved in one run, on both databases.
 
 F2 does per chunk what the engine must do, with nothing else around it: read 10 items, write 10 idempotency rows and 10
 item rows in one statement each, the checkpoint, commit. Only the ratio counts: machines differ, and vary by the minute.
@@ -50,7 +50,8 @@ def compare(name: str) -> None:
             floor.append(ITEMS / other)
     ratios = [mine / theirs for mine, theirs in zip(engine, floor, strict=True)]
     print(
-        f"{name:<11} engine {statistics.median(engine):>7,.0f} items/s   F2 {statistics.median(floor):>7,.0f} items/s   "
+        f"{name:<11} engine {statistics.median(engine):>7,.0f} items/s   "
+        f"F2 {statistics.median(floor):>7,.0f} items/s   "
         f"engine / F2 = {statistics.median(ratios):.2f}  ({min(ratios):.2f}-{max(ratios):.2f}, {ROUNDS} rounds)"
     )
 
@@ -111,7 +112,8 @@ def floor_postgresql(batch_id: str) -> None:
             done = [(pk, *outcome(batch_id, key, payload)) for pk, key, payload in rows]
             execute_values(
                 cursor,
-                "INSERT INTO batches_idempotencyrecord (key, request_hash, state, response, created_at, expires_at) VALUES %s",
+                "INSERT INTO batches_idempotencyrecord (key, request_hash, state, response, created_at, expires_at) "
+                "VALUES %s",
                 [(key, result) for _, key, result in done],
                 template="(%s, '', 'DONE', %s, now(), now() + interval '24 hours')",
             )
@@ -123,7 +125,8 @@ def floor_postgresql(batch_id: str) -> None:
             )
             position += len(rows)
             cursor.execute(
-                "UPDATE batches_checkpoint SET position = %s, succeeded = succeeded + %s, saved_at = now() WHERE batch_id = %s",
+                "UPDATE batches_checkpoint SET position = %s, succeeded = succeeded + %s, saved_at = now() "
+                "WHERE batch_id = %s",
                 (position, len(rows), batch_id),
             )
             raw.commit()
@@ -157,7 +160,8 @@ def floor_sqlite(batch_id: str) -> None:
         )
         position += len(rows)
         cursor.execute(
-            "UPDATE batches_checkpoint SET position = ?, succeeded = succeeded + ?, saved_at = datetime('now') WHERE batch_id = ?",
+            "UPDATE batches_checkpoint SET position = ?, succeeded = succeeded + ?, saved_at = datetime('now') "
+            "WHERE batch_id = ?",
             (position, len(rows), batch_id),
         )
         cursor.execute("COMMIT")
