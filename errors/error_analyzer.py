@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from batches import adhoc
 from batches.models import Batch, Item
-from batches.outcomes import Failure
+from batches.outcomes import Failure, storable
 from batches.signals import item_failed
 from errors.models import BatchGroup, ErrorRecord
 
@@ -56,21 +56,22 @@ def record_error(
     error_code: str = "",
     attempt: int | None = None,
 ) -> None:
-    """Record one failed attempt of an ad hoc batch's item; the batch need not exist yet."""
+    """Record one failed attempt of an item; the batch need not exist yet. An attempt is recorded once."""
     key = adhoc.checked_item(item_id)
     now = timezone.now()
     with transaction.atomic():
         batch = adhoc.locked_batch(batch_id)
-        before = ErrorRecord.objects.filter(batch=batch, item_key=key).count()
-        item = Item.objects.filter(batch=batch, key=key).first()
+        earlier = ErrorRecord.objects.filter(batch=batch, item__isnull=True, item_key=key)
+        if attempt is not None and earlier.filter(attempt=attempt).exists():
+            return
         failure = Failure(
-            item_id=item.pk if item else 0,
+            item_id=0,
             item_key=key,
             position=int(item_index),
-            payload=item.payload if item else {},
-            attempt=attempt or before + 1,
+            payload=Item.objects.filter(batch=batch, key=key).values_list("payload", flat=True).first() or {},
+            attempt=attempt or earlier.count() + 1,
             exception=error,
-            code=error_code,
+            code=storable(str(error_code))[:64],
             final=True,
             started_at=now,
             finished_at=now,

@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.db import models
+from django.db.models import Q
 
 from batches.classification import CODES
-from batches.models import Batch, Item
+from batches.models import ITEM_KEY_LENGTH, Batch, HexKeyField, Item
+
+MANY_ATTEMPTS = 3
+"""From so many failed attempts on, an item is a problem of its own."""
 
 
 class ErrorGroup(models.Model):
     """Similar failures of one processor, known by their fingerprint."""
+
+    class State(models.TextChoices):
+        NEW = "new", "New: nobody has looked at it"
+        ACKNOWLEDGED = "acknowledged", "Acknowledged: somebody is on it"
+        RESOLVED = "resolved", "Resolved: it should not come back"
+        IGNORED = "ignored", "Ignored: known, and not worth a look"
+        REGRESSED = "regressed", "Regressed: it came back after it was resolved"
 
     processor = models.CharField(max_length=100, blank=True)
     fingerprint = models.CharField(max_length=16)
     error_type = models.CharField(max_length=200)
     code = models.CharField(max_length=64)
     category = models.CharField(max_length=12, choices=[(category, category) for category in CODES])
-    title = models.CharField(max_length=600)
+    title = models.CharField(max_length=600, help_text="The message's template, with the payload's fields named.")
+    key = models.CharField(max_length=600, blank=True, help_text="What they have in common, as it was hashed.")
+    state = models.CharField(max_length=12, choices=State.choices, default=State.NEW)
+    resolved_at = models.DateTimeField(null=True, blank=True, help_text="Attempts started later make it regress.")
+    assignee = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
     first_seen = models.DateTimeField()
-    last_seen = models.DateTimeField()
+    last_seen = models.DateTimeField(help_text="To a few seconds: lanes must not queue up to write it.")
 
     class Meta:
         ordering = ("-last_seen", "pk")
@@ -29,12 +47,31 @@ class ErrorGroup(models.Model):
         return self.title
 
 
-class BatchGroup(models.Model):
-    """One group within one batch: how many failed attempts, and when."""
+class GroupChange(models.Model):
+    """One change of a group's state, or one act upon it: who, what, why."""
 
-    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="error_groups")
+    group = models.ForeignKey(ErrorGroup, on_delete=models.CASCADE, related_name="changes")
+    verb = models.CharField(max_length=20)
+    from_state = models.CharField(max_length=12, blank=True)
+    to_state = models.CharField(max_length=12, blank=True)
+    actor = models.CharField(max_length=150, blank=True)
+    reason = models.TextField(blank=True)
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("group", "pk")
+
+    def __str__(self) -> str:
+        return f"{self.group_id}: {self.from_state} -> {self.to_state}"
+
+
+class BatchGroup(models.Model):
+    """One group within one batch: how many failed attempts of how many items, and when."""
+
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="error_groups", db_index=False)
     group = models.ForeignKey(ErrorGroup, on_delete=models.CASCADE, related_name="batches")
     errors = models.PositiveIntegerField(default=0)
+    items = models.PositiveIntegerField(default=0)
     first_seen = models.DateTimeField()
     last_seen = models.DateTimeField()
 
@@ -46,22 +83,38 @@ class BatchGroup(models.Model):
         return f"{self.batch_id}: {self.errors} x {self.group}"
 
 
+class Traceback(models.Model):
+    """Where an exception came from; stored once however many failures share it."""
+
+    sha256 = HexKeyField(primary_key=True, max_length=32)
+    frame = models.CharField(max_length=200, help_text="module.function of the innermost frame.")
+    text = models.TextField()
+
+    def __str__(self) -> str:
+        return self.frame
+
+
 class ErrorRecord(models.Model):
     """One failed attempt of one item; never changed."""
 
     batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="error_records", db_index=False)
-    item = models.ForeignKey(Item, null=True, blank=True, on_delete=models.CASCADE, related_name="error_records")
-    group = models.ForeignKey(ErrorGroup, on_delete=models.PROTECT, related_name="records")
-    item_key = models.CharField(max_length=200)
+    item = models.ForeignKey(
+        Item, null=True, blank=True, on_delete=models.CASCADE, related_name="error_records", db_index=False
+    )
+    group = models.ForeignKey(ErrorGroup, on_delete=models.PROTECT, related_name="records", db_index=False)
+    item_key = models.CharField(max_length=ITEM_KEY_LENGTH)
     position = models.BigIntegerField()
     attempt = models.PositiveIntegerField(default=1)
     error_type = models.CharField(max_length=200)
     code = models.CharField(max_length=64)
     category = models.CharField(max_length=12)
     classified_by = models.CharField(max_length=10)
+    retryable = models.BooleanField(null=True, help_text="Empty: it depends.")
     message = models.TextField()
     fields = models.JSONField(default=list, help_text="Payload fields the processor named as the culprits.")
-    traceback = models.TextField(blank=True)
+    traceback = models.ForeignKey(
+        Traceback, null=True, blank=True, on_delete=models.PROTECT, related_name="records", db_index=False
+    )
     final = models.BooleanField(default=True, help_text="False: the item was to be tried again.")
     started_at = models.DateTimeField()
     finished_at = models.DateTimeField()
@@ -69,9 +122,16 @@ class ErrorRecord(models.Model):
 
     class Meta:
         ordering = ("pk",)
+        constraints = [models.UniqueConstraint(fields=["item", "attempt"], name="error_attempt")]
         indexes = [
             models.Index(fields=["batch", "id"], name="error_batch"),
             models.Index(fields=["group", "batch", "id"], name="error_group_batch"),
+            models.Index(fields=["batch", "item_key"], name="error_ad_hoc", condition=Q(item__isnull=True)),
+            models.Index(
+                fields=["batch", "-attempt", "position"],
+                name="error_problems",
+                condition=Q(attempt__gte=MANY_ATTEMPTS),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from django.db.models import Count, Exists, F, OuterRef, Q, Subquery
+from django.db.models import Count, Exists, F, OuterRef, Q
 
 from batches.exceptions import InvalidInput
 from batches.models import Batch, Item
@@ -19,11 +19,8 @@ def items_of_group(batch: Batch, fingerprint: Any) -> Q:
         raise InvalidInput(
             f"There is no error group {fingerprint!r} in this batch.", {"group": ["Unknown fingerprint."]}
         )
-    last = ErrorRecord.objects.filter(item=OuterRef("pk")).order_by("-attempt", "-pk").values("group")[:1]
-    items = (
-        Item.objects.filter(batch=batch, failed_at__isnull=False).annotate(group=Subquery(last)).filter(group=group.pk)
-    )
-    return Q(pk__in=items.values("pk"))
+    last = ErrorRecord.objects.filter(batch=batch, group=group, attempt=F("item__attempts"))
+    return Q(pk__in=last.values("item"))
 
 
 def failures_have_records(batch: Batch) -> Iterator[str]:
@@ -36,9 +33,11 @@ def failures_have_records(batch: Batch) -> Iterator[str]:
     ahead = ErrorRecord.objects.filter(batch=batch, item__isnull=False, attempt__gt=F("item__attempts")).count()
     if ahead:
         yield f"{ahead:,} error records are of an attempt their item has not had."
-    counted = dict(ErrorRecord.objects.filter(batch=batch).order_by().values_list("group").annotate(n=Count("pk")))
-    for group, errors in BatchGroup.objects.filter(batch=batch).values_list("group", "errors"):
-        if counted.pop(group, 0) != errors:
-            yield f"An error group counts {errors:,} errors, its records are another number."
+    by_group = ErrorRecord.objects.filter(batch=batch).order_by().values("group")
+    rows = by_group.annotate(errors=Count("pk"), items=Count("item_key", distinct=True))
+    counted = {row["group"]: [row["errors"], row["items"]] for row in rows}
+    for group, *says in BatchGroup.objects.filter(batch=batch).values_list("group", "errors", "items"):
+        if (are := counted.pop(group, [0, 0])) != says:
+            yield f"An error group counts {says[0]:,} errors of {says[1]:,} items; there are {are[0]:,} of {are[1]:,}."
     if counted:
-        yield f"{sum(counted.values()):,} error records are counted by no group."
+        yield f"{sum(errors for errors, _ in counted.values()):,} error records are counted by no group."

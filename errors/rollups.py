@@ -1,0 +1,188 @@
+"""Groups and their counters: found or made, and counted, in a number of statements that does not grow with failures."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Protocol, TypeVar
+
+from django.db import connection
+from django.db.models import Count, Exists, OuterRef
+
+from batches.classification import Classification
+from batches.models import Batch
+from batches.outcomes import Failure
+from errors.fingerprints import Identity, others
+from errors.models import BatchGroup, ErrorGroup, ErrorRecord, GroupChange
+
+MOST_TEMPLATES = 200
+"""So many groups may one class and code have in a batch; what exceeds them shares one group of other messages."""
+TOUCHED_EVERY = timedelta(seconds=10)
+
+
+class SeenFailure(Protocol):
+    """What is counted: a failure with its words, kind and identity."""
+
+    @property
+    def failure(self) -> Failure: ...
+    @property
+    def error_type(self) -> str: ...
+    @property
+    def found(self) -> Classification: ...
+    @property
+    def identity(self) -> Identity: ...
+
+
+One = TypeVar("One", bound=SeenFailure)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A group as the chunk found it."""
+
+    id: int
+    state: str
+    resolved_at: datetime | None
+    last_seen: datetime
+    in_batch: bool
+
+
+def groups_for(batch: Batch, seen: Sequence[One]) -> tuple[list[One], dict[str, int]]:
+    """The failures, some moved to other messages, and the group of every fingerprint."""
+    known = known_groups(batch, {one.identity.fingerprint for one in seen})
+    fresh = [one for one in seen if not (found := known.get(one.identity.fingerprint)) or not found.in_batch]
+    kept = list(seen)
+    if moved := beyond_cap(batch, fresh):
+        kept = [moved_to_others(batch.processor, one, moved) for one in seen]
+        known |= known_groups(batch, {one.identity.fingerprint for one in kept} - set(known))
+    write_groups(batch, kept, known)
+    missing = {one.identity.fingerprint for one in kept} - set(known)
+    if missing:
+        known |= known_groups(batch, missing)
+    used = {one.identity.fingerprint: known[one.identity.fingerprint] for one in kept}
+    regress(kept, used)
+    return kept, {fingerprint: group.id for fingerprint, group in used.items()}
+
+
+def known_groups(batch: Batch, fingerprints: Collection[str]) -> dict[str, Known]:
+    here = BatchGroup.objects.filter(batch=batch, group=OuterRef("pk"))
+    rows = ErrorGroup.objects.filter(processor=batch.processor, fingerprint__in=fingerprints).order_by()
+    columns = ("pk", "state", "resolved_at", "last_seen", "in_batch", "fingerprint")
+    return {row[-1]: Known(*row[:-1]) for row in rows.annotate(in_batch=Exists(here)).values_list(*columns)}
+
+
+def beyond_cap(batch: Batch, fresh: Sequence[SeenFailure]) -> set[str]:
+    """Fingerprints new to the batch for which their class and code have no room left."""
+    if not fresh:
+        return set()
+    counted = BatchGroup.objects.filter(batch=batch, group__error_type__in={one.error_type for one in fresh})
+    rows = counted.order_by().values_list("group__error_type", "group__code").annotate(n=Count("pk"))
+    used = Counter({(error_type, code): n for error_type, code, n in rows})
+    beyond = set()
+    for one in {one.identity.fingerprint: one for one in fresh}.values():
+        kind = one.error_type, one.found.code
+        used[kind] += 1
+        if used[kind] > MOST_TEMPLATES:
+            beyond.add(one.identity.fingerprint)
+    return beyond
+
+
+def moved_to_others(processor: str, one: One, moved: set[str]) -> One:
+    if one.identity.fingerprint not in moved:
+        return one
+    identity = others(processor, one.failure.exception, one.found.code)
+    return replace(one, identity=identity)  # type: ignore[type-var]
+
+
+def write_groups(batch: Batch, seen: Sequence[SeenFailure], known: dict[str, Known]) -> None:
+    """Make the groups that are missing, and touch those not seen for a while; the others' rows stay unlocked."""
+    latest: dict[str, SeenFailure] = {one.identity.fingerprint: one for one in seen}
+    stale = {
+        fingerprint: one
+        for fingerprint, one in latest.items()
+        if (group := known.get(fingerprint)) is None or group.last_seen < one.failure.finished_at - TOUCHED_EVERY
+    }
+    if stale:
+        ErrorGroup.objects.bulk_create(
+            [group_of(batch, stale[fingerprint]) for fingerprint in sorted(stale)],
+            update_conflicts=True,
+            unique_fields=["processor", "fingerprint"],
+            update_fields=["last_seen"],
+        )
+
+
+def group_of(batch: Batch, one: SeenFailure) -> ErrorGroup:
+    return ErrorGroup(
+        processor=batch.processor,
+        fingerprint=one.identity.fingerprint,
+        error_type=one.error_type,
+        code=one.found.code,
+        category=one.found.category,
+        title=one.identity.title,
+        key=one.identity.key,
+        first_seen=one.failure.finished_at,
+        last_seen=one.failure.finished_at,
+    )
+
+
+def regress(seen: Sequence[SeenFailure], known: dict[str, Known]) -> None:
+    """A resolved group comes back by an attempt that started after it was resolved; attempts in flight do not count."""
+    for fingerprint, group in sorted(known.items()):
+        if group.state != ErrorGroup.State.RESOLVED or group.resolved_at is None:
+            continue
+        started = max(one.failure.started_at for one in seen if one.identity.fingerprint == fingerprint)
+        resolved = ErrorGroup.objects.filter(pk=group.id, state=ErrorGroup.State.RESOLVED, resolved_at__lt=started)
+        if resolved.update(state=ErrorGroup.State.REGRESSED, resolved_at=None):
+            GroupChange.objects.create(
+                group_id=group.id,
+                verb="regress",
+                from_state=ErrorGroup.State.RESOLVED,
+                to_state=ErrorGroup.State.REGRESSED,
+                reason="An attempt that started after it was resolved failed in the same way.",
+            )
+
+
+COUNT = """
+INSERT INTO errors_batchgroup AS old (batch_id, group_id, errors, items, first_seen, last_seen) VALUES {rows}
+ON CONFLICT (batch_id, group_id) DO UPDATE SET
+  errors = old.errors + excluded.errors, items = old.items + excluded.items,
+  first_seen = {least}(old.first_seen, excluded.first_seen), last_seen = {greatest}(old.last_seen, excluded.last_seen)
+"""
+
+
+def count(batch: Batch, seen: Sequence[SeenFailure], groups: dict[str, int]) -> None:
+    """Add to the batch's counters what this chunk saw, in one statement and one order."""
+    new = new_items(batch, seen, groups)
+    rows: list[Any] = []
+    for fingerprint in sorted({one.identity.fingerprint for one in seen}):
+        times = [one.failure.finished_at for one in seen if one.identity.fingerprint == fingerprint]
+        first, last = (connection.ops.adapt_datetimefield_value(at) for at in (min(times), max(times)))
+        rows += [batch.pk, groups[fingerprint], len(times), new[groups[fingerprint]], first, last]
+    least, greatest = ("MIN", "MAX") if connection.vendor == "sqlite" else ("LEAST", "GREATEST")
+    values = ", ".join(["(%s, %s, %s, %s, %s, %s)"] * (len(rows) // 6))
+    with connection.cursor() as cursor:
+        cursor.execute(COUNT.format(rows=values, least=least, greatest=greatest), rows)
+
+
+def new_items(batch: Batch, seen: Sequence[SeenFailure], groups: dict[str, int]) -> Counter[int]:
+    """Items a group, of those it had not met before in this batch."""
+    met = {(groups[one.identity.fingerprint], one.failure.item_key) for one in seen}
+    again = [one.failure for one in seen if one.failure.attempt > 1]
+    return Counter(group for group, _ in met - met_before(batch, again))
+
+
+def met_before(batch: Batch, again: Iterable[Failure]) -> set[tuple[int, str]]:
+    """(group, item key) of the earlier failures of items that fail again."""
+    pairs: set[tuple[int, str]] = set()
+    items = {failure.item_id for failure in again if failure.item_id}
+    keys = {failure.item_key for failure in again if not failure.item_id}
+    records = ErrorRecord.objects.order_by()
+    if items:
+        pairs.update(records.filter(item__in=items).values_list("group_id", "item_key"))
+    if keys:
+        pairs.update(
+            records.filter(batch=batch, item__isnull=True, item_key__in=keys).values_list("group_id", "item_key")
+        )
+    return pairs

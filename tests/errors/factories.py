@@ -1,0 +1,60 @@
+"""Failures for tests, as plain functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from batches.models import Batch, Item
+from batches.outcomes import Failure
+from batches.signals import item_failed
+
+
+def raised(error: BaseException) -> BaseException:
+    """The exception, with a traceback."""
+    try:
+        raise error
+    except BaseException as caught:
+        return caught
+
+
+def batch_of(size: int = 0, batch_id: str = "b1", payload: dict[str, Any] | None = None, **more: Any) -> Batch:
+    """A batch with items that nothing has happened to."""
+    batch = Batch.objects.create(pk=batch_id, processor="test.do", total_items=size, **more)
+    Item.objects.bulk_create(
+        Item(batch=batch, position=n, key=f"k{n}", payload=payload or {"n": n}) for n in range(size)
+    )
+    return batch
+
+
+def failure(batch: Batch, position: int, error: BaseException, attempt: int = 1, **more: Any) -> Failure:
+    item = Item.objects.get(batch=batch, position=position)
+    now: datetime = more.pop("at", None) or timezone.now()
+    known: dict[str, Any] = {
+        "item_id": item.pk,
+        "item_key": item.key,
+        "position": position,
+        "payload": item.payload,
+        "attempt": attempt,
+        "exception": error,
+        "code": "",
+        "final": True,
+        "started_at": now - timedelta(seconds=0.1),
+        "finished_at": now,
+        "worker": "host:1",
+    }
+    return Failure(**known | more)
+
+
+def report(batch: Batch, failures: Iterable[Failure]) -> None:
+    """As the runner reports a chunk's failures."""
+    with transaction.atomic():
+        item_failed.send(Batch, batch=batch, failures=list(failures))
+
+
+def fail(batch: Batch, position: int, error: BaseException, attempt: int = 1, **more: Any) -> None:
+    report(batch, [failure(batch, position, error, attempt, **more)])
