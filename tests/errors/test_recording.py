@@ -216,18 +216,20 @@ def test_the_group_scope_names_items_that_failed_last_with_it() -> None:
 
 LANE = """
 import sys
+from dataclasses import replace
 from batches.models import Batch
 from tests.errors.factories import failure, report
-batch, first, words = Batch.objects.get(pk="b1"), int(sys.argv[1]), sys.argv[2].split(",")
-for n in range(first, first + 60, 6):
-    report(batch, [failure(batch, n + m, ValueError(words[m])) for m in range(6)])
+batch, lane, words = Batch.objects.get(pk="b1"), int(sys.argv[1]), sys.argv[2].split(",")
+chunk = [failure(batch, lane * 50 + n, ValueError(word)) for n, word in enumerate(words)]
+for attempt in range(1, 31):
+    report(batch, [replace(one, attempt=attempt) for one in chunk])
 """
 
 
 def test_lanes_with_the_same_errors_do_not_block_each_other(in_process: Callable[..., subprocess.Popen[str]]) -> None:
-    batch = batch_of(240)
-    words = ["ant", "bee", "cat", "dog", "elk", "fox"]
-    lanes = [in_process(LANE, str(60 * n), ",".join(words[::step])) for n, step in enumerate((1, -1, 1, -1))]
+    batch = batch_of(200)
+    words = [chr(97 + n // 10) + chr(97 + n % 10) for n in range(50)]
+    lanes = [in_process(LANE, str(n), ",".join(words[::step])) for n, step in enumerate((1, -1, 1, -1))]
     for lane in lanes:
-        assert lane.wait(timeout=60) == 0, lane.communicate()[1]
-    assert sorted(BatchGroup.objects.filter(batch=batch).values_list("errors", "items")) == [(40, 40)] * 6
+        assert lane.wait(timeout=120) == 0, lane.communicate()[1]
+    assert sorted(BatchGroup.objects.filter(batch=batch).values_list("errors", "items")) == [(120, 4)] * 50
