@@ -56,6 +56,7 @@ class Isolation:
         self.lazy_begin = connection.vendor == "sqlite"
         self.begin = ""
         self.locked_at: float | None = None
+        self.locked_for = 0.0
         self.in_item = False
         self.savepoints = 0
         self.clean_savepoint = False
@@ -67,8 +68,11 @@ class Isolation:
     def chunk(self) -> Iterator[None]:
         """One durable transaction; on SQLite it begins for real with the first statement after the claim."""
         self.begin, self.locked_at, self.savepoints, self.clean_savepoint = "", None, 0, False
-        with connection.execute_wrapper(self), transaction.atomic(durable=True):
-            yield
+        try:
+            with connection.execute_wrapper(self), transaction.atomic(durable=True):
+                yield
+        finally:
+            self.locked_for = self.held_lock_for()
 
     @contextmanager
     def reading(self) -> Iterator[None]:

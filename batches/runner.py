@@ -198,6 +198,7 @@ def work(turn: Slice) -> bool:
             recover(turn, error, trouble)
             continue
         trouble = 0
+        turn.pacer.let_others_write(turn.isolation.locked_for)
         if done is None:
             return False
         if done:
