@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, Max, Min
+from django.db.models import Count, Max, Min, Q
 from django.utils import timezone
 
 from batches import adhoc
 from batches.models import Batch, Item
 from batches.outcomes import Failure, storable
 from batches.signals import item_failed
-from errors.models import BatchGroup, ErrorRecord
+from errors.models import MANY_ATTEMPTS, BatchGroup, ErrorRecord
 
 MANY = 50.0
 PROBLEMATIC = 100
@@ -30,7 +32,7 @@ ADVICE = {
 
 @dataclass(frozen=True, slots=True)
 class ErrorReport:
-    """`error_rate` is errors / total items x 100."""
+    """`error_rate` is errors / total items x 100, floored to one decimal."""
 
     batch_id: str
     total_errors: int
@@ -91,7 +93,7 @@ def aggregate_errors(batch_id: str, total_items: int | None = None) -> ErrorRepo
         types[row.group.error_type] += row.errors
         codes[row.group.code] += row.errors
         categories[row.group.category] += row.errors
-    rate = round(100 * total / items, 2) if items else 0.0
+    rate = math.floor(1000 * total / items) / 10 if items else 0.0
     return ErrorReport(
         batch_id=batch_id,
         total_errors=total,
@@ -111,26 +113,40 @@ def group_of(row: BatchGroup) -> dict[str, Any]:
         "error_type": row.group.error_type,
         "code": row.group.code,
         "category": row.group.category,
+        "state": row.group.state,
         "errors": row.errors,
-        "first_seen": row.first_seen.isoformat().replace("+00:00", "Z"),
-        "last_seen": row.last_seen.isoformat().replace("+00:00", "Z"),
+        "items": row.items,
+        "first_seen": iso(row.first_seen),
+        "last_seen": iso(row.last_seen),
     }
 
 
-def problematic_items(batch_id: str, least: int = 3) -> list[dict[str, Any]]:
-    """Items that failed three times or more."""
-    items = (
-        ErrorRecord.objects.filter(batch=batch_id)
-        .order_by()
-        .values("item_key")
-        .annotate(
-            errors=Count("pk"), index=Min("position"), kinds=Count("group", distinct=True), last=Max("finished_at")
-        )
+def problematic_items(batch_id: str, most: int = PROBLEMATIC) -> list[dict[str, Any]]:
+    """Items with three failed attempts or more, those with the most first; read by index, not by counting records."""
+    high = ErrorRecord.objects.filter(batch=batch_id, attempt__gte=MANY_ATTEMPTS).order_by("-attempt", "position")
+    worst = list(dict.fromkeys(high.values_list("item", "item_key")[: 10 * most]))[:most]
+    theirs = Q(item__in=[item for item, _ in worst if item]) | Q(
+        batch=batch_id, item__isnull=True, item_key__in=[key for item, key in worst if not item]
+    )
+    rows = ErrorRecord.objects.filter(theirs).order_by().values("item_key")
+    counted = rows.annotate(
+        errors=Count("pk"), index=Min("position"), kinds=Count("group", distinct=True), last=Max("finished_at")
     )
     return [
-        {"item": row["item_key"], "index": row["index"], "errors": row["errors"], "different_errors": row["kinds"]}
-        for row in items.filter(errors__gte=least).order_by("-errors", "index")[:PROBLEMATIC]
+        {
+            "item": row["item_key"],
+            "index": row["index"],
+            "errors": row["errors"],
+            "different_errors": row["kinds"],
+            "last_failed_at": iso(row["last"]),
+        }
+        for row in sorted(counted, key=lambda row: (-row["errors"], row["index"]))
+        if row["errors"] >= MANY_ATTEMPTS
     ]
+
+
+def iso(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")
 
 
 def recommendations(rate: float, categories: Counter[str], rows: list[BatchGroup]) -> list[str]:

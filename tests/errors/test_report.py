@@ -1,0 +1,88 @@
+"""The error report: counted from rollups, said in words."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from batches.exceptions import InvalidInput
+from errors import error_analyzer
+from errors.models import ErrorRecord
+from tests.errors.factories import batch_of, fail, failure, report
+
+pytestmark = pytest.mark.django_db
+
+
+def test_it_records_errors_of_a_batch_that_does_not_exist_yet() -> None:
+    error_analyzer.record_error(
+        batch_id="batch_123", item_id="item_42", item_index=42, error=TimeoutError("slow"), error_code="TIMEOUT"
+    )
+    found = error_analyzer.aggregate_errors("batch_123", total_items=100)
+    assert (found.total_errors, found.error_rate) == (1, 1.0)
+    assert (found.errors_by_type, found.errors_by_code) == ({"TimeoutError": 1}, {"TIMEOUT": 1})
+    assert any("timeout" in said.lower() for said in found.recommendations)
+    assert json.loads(json.dumps(found.to_dict()))["batch_id"] == "batch_123"
+
+
+def test_it_counts_each_call_as_an_attempt_and_a_given_attempt_once() -> None:
+    for attempt in (None, None, 7, 7):
+        error_analyzer.record_error("b", "i", 0, ValueError("x"), attempt=attempt)
+    assert list(ErrorRecord.objects.values_list("attempt", flat=True)) == [1, 2, 7]
+
+
+def test_it_knows_an_unknown_batch_has_no_errors() -> None:
+    found = error_analyzer.aggregate_errors("nobody")
+    assert (found.total_errors, found.error_rate, found.recommendations) == (0, 0.0, [])
+
+
+@pytest.mark.parametrize("batch_id", ["", "a b", "x" * 65, "../x"])
+def test_it_refuses_what_is_no_batch_id(batch_id: str) -> None:
+    with pytest.raises(InvalidInput):
+        error_analyzer.record_error(batch_id, "i", 0, ValueError("x"))
+    with pytest.raises(InvalidInput):
+        error_analyzer.aggregate_errors(batch_id)
+
+
+def test_it_floors_the_rate() -> None:
+    batch = batch_of(3)
+    report(batch, [failure(batch, n, ValueError("x")) for n in (0, 1)])
+    assert error_analyzer.aggregate_errors("b1").error_rate == 66.6
+
+
+def test_it_names_every_kind_of_error_present() -> None:
+    batch = batch_of(9)
+    kinds = [TimeoutError(), ValueError("bad"), ConnectionError(), PermissionError(), TypeError(), RuntimeError("odd")]
+    report(batch, [failure(batch, n, error) for n, error in enumerate([*kinds, KeyError("a"), MemoryError()])])
+    said = " ".join(error_analyzer.aggregate_errors("b1").recommendations).lower()
+    for word in ("error rate", "timeout", "validation", "network", "auth", "defect", "unknown", "resource"):
+        assert word in said
+
+
+def test_it_lists_items_that_failed_three_times_the_worst_first() -> None:
+    batch = batch_of(4)
+    for position, attempts in enumerate((1, 3, 5, 2)):
+        for attempt in range(1, attempts + 1):
+            fail(batch, position, ValueError("x" if attempt % 2 else "y"), attempt)
+    listed = error_analyzer.aggregate_errors("b1").problematic_items
+    assert [(row["item"], row["index"], row["errors"]) for row in listed] == [("k2", 2, 5), ("k1", 1, 3)]
+    assert listed[0]["different_errors"] == 2
+
+
+def test_it_lists_problematic_items_of_an_ad_hoc_batch() -> None:
+    for _ in range(3):
+        error_analyzer.record_error("b", "item_7", 7, ValueError("x"))
+    assert [row["item"] for row in error_analyzer.aggregate_errors("b").problematic_items] == ["item_7"]
+
+
+def test_it_asks_no_more_of_the_database_for_more_errors() -> None:
+    batch = batch_of(60)
+    fail(batch, 0, ValueError("x"), attempt=3)
+    with CaptureQueriesContext(connection) as few:
+        error_analyzer.aggregate_errors("b1")
+    report(batch, [failure(batch, n, ValueError(f"x {n}"), attempt=3) for n in range(1, 60)])
+    with CaptureQueriesContext(connection) as many:
+        error_analyzer.aggregate_errors("b1")
+    assert len(many) == len(few) <= 5
