@@ -86,7 +86,7 @@ class BatchAdmin(admin.ModelAdmin):
     # -- the list
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        response = super().changelist_view(request, extra_context)
+        response = super().changelist_view(request, {"title": "Batches", **(extra_context or {})})
         if isinstance(response, TemplateResponse) and response.context_data and "cl" in response.context_data:
             listed = list(response.context_data["cl"].result_list)
             response.context_data |= pages.list_context(listed, request)

@@ -7,3 +7,4 @@ class PortalAdminSite(AdminSite):
     site_header = "batchportal"
     site_title = "batchportal"
     index_title = "Operations"
+    enable_nav_sidebar = False
