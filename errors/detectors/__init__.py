@@ -1,0 +1,12 @@
+"""What failures have in common. A detector is a function of a `Summary`, and one name in `DETECTORS`."""
+
+from __future__ import annotations
+
+from errors.detectors.findings import Detector, Finding, Stream, Summary
+from errors.detectors.periods import periodic
+from errors.detectors.runs import long_runs
+from errors.detectors.segments import hot_ranges, hot_times
+
+__all__ = ["DETECTORS", "Finding", "Stream", "Summary"]
+
+DETECTORS: tuple[Detector, ...] = (hot_ranges, hot_times, long_runs, periodic)

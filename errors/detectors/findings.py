@@ -1,0 +1,139 @@
+"""What detectors read and what they say: values only, no models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from errors.detectors.statistics import llr
+
+BUDGET = 0.01
+"""The chance of any false alarm in a batch, over all detectors and streams."""
+DETECTORS_SHARING = 5
+LEAST_ALPHA = 1e-5
+
+Confidence = Literal["strong", "moderate", "weak", "chance"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Failures of one kind: the sorted indices of the items that failed finally in that way."""
+
+    name: str
+    failed: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A batch as detectors see it. Items are numbered 0..total-1 in input order.
+
+    `order` lists the items by when their first attempt finished, None where that is the input's order; `rows` are
+    payloads by index, at least of the failed items and a sample of the others; `weight` is how many items each
+    sampled success stands for; `sizes` are chunk and page sizes worth a look; `peek` counts the looks at a batch
+    that still runs.
+    """
+
+    total: int
+    streams: Sequence[Stream]
+    order: Sequence[int] | None = None
+    rows: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    weight: float = 1.0
+    sizes: Sequence[int] = ()
+    peek: int = 0
+
+    @property
+    def alpha(self) -> float:
+        """What one detector may spend on one stream."""
+        alpha = BUDGET / (DETECTORS_SHARING * max(1, len(self.streams)))
+        return max(LEAST_ALPHA, alpha / (self.peek * (self.peek + 1)) if self.peek else alpha)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A pattern: `failed` of `size` items failed here, `others_failed` of `others` elsewhere.
+
+    `text` names it shortly, `phrase` is what its items are called in a sentence. `p` is adjusted for everything that
+    was tried; `items` are the failed items it covers; `also` names other ways to see the same items.
+    """
+
+    detector: str
+    stream: str
+    text: str
+    phrase: str
+    failed: int
+    size: int
+    others_failed: int
+    others: int
+    p: float
+    llr: float
+    confidence: Confidence
+    items: frozenset[int] = field(repr=False)
+    where: Mapping[str, Any] = field(default_factory=dict)
+    also: tuple[str, ...] = ()
+    note: str = ""
+
+    @property
+    def precision(self) -> float:
+        return self.failed / self.size if self.size else 0.0
+
+    @property
+    def by_chance(self) -> bool:
+        return self.confidence == "chance"
+
+    @property
+    def sentence(self) -> str:
+        """Natural frequencies: here, and everywhere else."""
+        elsewhere = self.others_failed / self.others if self.others else 0.0
+        return (
+            f"{self.failed:,} of the {self.size:,} {self.phrase} failed ({percent(self.precision)}). "
+            f"Of the other {self.others:,}, {self.others_failed:,} failed ({percent(elsewhere)})."
+        )
+
+
+Detector = Callable[[Summary], list[Finding]]
+
+
+def confidence(p: float, failed: int, alpha: float = 1.0) -> Confidence:
+    """In a word; what does not clear the bar may be chance."""
+    if p > alpha:
+        return "chance"
+    if p <= 1e-6 and failed >= 20:
+        return "strong"
+    return "moderate" if p <= 1e-3 and failed >= 10 else "weak"
+
+
+def finding(
+    detector: str,
+    stream: Stream,
+    total: int,
+    items: Sequence[int],
+    size: int,
+    p: float,
+    text: str,
+    phrase: str,
+    *,
+    alpha: float = 1.0,
+    **where: Any,
+) -> Finding:
+    """A finding about `size` items of which `items` failed, counted against all the others."""
+    failed, failures = len(items), len(stream.failed)
+    return Finding(
+        detector=detector,
+        stream=stream.name,
+        text=text,
+        phrase=phrase,
+        failed=failed,
+        size=size,
+        others_failed=failures - failed,
+        others=total - size,
+        p=min(1.0, p),
+        llr=llr(failed, size, failures, total),
+        confidence=confidence(p, failed, alpha),
+        items=frozenset(items),
+        where=where,
+    )
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.0f}%" if share >= 0.1 or share == 0 else f"{100 * share:.1f}%"

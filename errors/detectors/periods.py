@@ -1,0 +1,86 @@
+"""D4: failures at a fixed place of every m items, like every 7th, or the last of each chunk."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from errors.detectors.findings import Finding, Stream, Summary, finding
+from errors.detectors.statistics import llr, tail
+
+PERIODS = range(2, 65)
+USUAL_SIZES = (100, 128, 250, 256, 500, 512, 1000)
+LEAST_FAILURES = 5
+LEAST_TIMES = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Items with index % period == residue: `failed` of `size`; `p` is adjusted for all residues tried."""
+
+    period: int
+    residue: int
+    failed: int
+    size: int
+    llr: float
+    p: float
+
+
+def best_period(failed: Sequence[int], total: int, alpha: float, sizes: Iterable[int] = ()) -> Period | None:
+    """The period and residue with the highest likelihood ratio, if it is unlikely to be chance.
+
+    Multiples of the true period cover fewer failures and divisors dilute it, so both score lower.
+    """
+    tried = sorted({m for m in (*PERIODS, *sizes) if 2 <= m <= total / 4})
+    best = max(candidates(failed, total, tried), key=lambda found: (found[-1], -found[0]), default=None)
+    if best is None:
+        return None
+    period, residue, count, size, score = best
+    p = tail(count, total, len(failed), size) * sum(tried)
+    return Period(period, residue, count, size, score, p) if p <= alpha else None
+
+
+def candidates(failed: Sequence[int], total: int, tried: Iterable[int]) -> Iterator[tuple[int, int, int, int, float]]:
+    """(period, residue, failures, items, likelihood ratio) of the residues that fail at twice the overall rate."""
+    failures = len(failed)
+    if not failures or failures * LEAST_TIMES > total:
+        return
+    for period in tried:
+        residue, count = Counter(position % period for position in failed).most_common(1)[0]
+        size = (total - residue - 1) // period + 1
+        if count >= LEAST_FAILURES and count * total >= LEAST_TIMES * failures * size:
+            yield period, residue, count, size, llr(count, size, failures, total)
+
+
+def periodic(summary: Summary) -> list[Finding]:
+    """The best period of every stream."""
+    found = ((stream, of_stream(stream, summary)) for stream in summary.streams if stream.failed)
+    return [described(stream, period, summary.total) for stream, period in found if period is not None]
+
+
+def of_stream(stream: Stream, summary: Summary) -> Period | None:
+    return best_period(stream.failed, summary.total, summary.alpha, summary.sizes)
+
+
+def described(stream: Stream, period: Period, total: int) -> Finding:
+    m, r = period.period, period.residue
+    place = {m - 1: f"the last of each {m}", 0: f"the first of each {m}"}.get(r, f"from {r}")
+    text = f"every {ordinal(m)} item, {place}"
+    return finding(
+        "period",
+        stream,
+        total,
+        [position for position in stream.failed if position % m == r],
+        period.size,
+        period.p,
+        text,
+        f"items that are {text}",
+        period=m,
+        residue=r,
+    )
+
+
+def ordinal(n: int) -> str:
+    ending = "th" if n % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
+    return f"{n}{ending}"

@@ -1,0 +1,153 @@
+"""D1: stretches of items, by position or in time, in which far more failed than elsewhere."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import exp, log
+
+from errors.detectors.findings import Finding, Stream, Summary, finding
+
+LEAST_FAILURES = 5
+RATES = (0.5, 0.9, 0.99)
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Positions start..end, both failures; `expected` is how many as extreme chance alone would make."""
+
+    start: int
+    end: int
+    failed: int
+    score: float
+    expected: float
+
+    @property
+    def size(self) -> int:
+        return self.end - self.start + 1
+
+
+def hot_segments(failed: Sequence[int], total: int, alpha: float) -> list[Segment]:
+    """The best-scoring segments that do not overlap and are unlikely to be chance, from left to right.
+
+    For each alternative rate the score is a likelihood ratio, so P(sup >= e^x) <= e^-x from any start (Ville); the
+    union over starts and alternatives is the bound.
+    """
+    if not failed or len(failed) == total:
+        return []
+    rate = len(failed) / total
+    rates = [p for p in sorted({min(0.5, 5 * rate), *RATES}) if p >= 1.5 * rate]
+    found = [
+        Segment(start, end, failures, score, total * len(rates) * exp(-score))
+        for p in rates
+        for start, end, failures, score in maximal(failed, log(p / rate), log((1 - p) / (1 - rate)))
+        if failures >= LEAST_FAILURES and total * len(rates) * exp(-score) <= alpha
+    ]
+    return sorted(without_overlap(found), key=lambda segment: segment.start)
+
+
+def maximal(failed: Sequence[int], gain: float, loss: float) -> list[tuple[int, int, int, float]]:
+    """All maximal-scoring disjoint segments, (start, end, failures, score), in time linear in the failures.
+
+    Ruzzo and Tompa, "A linear time algorithm for finding all maximal scoring subsequences", 1999. The successes
+    between two failures count as one step.
+    """
+    starts: list[int] = []  # index into `failed` where each candidate begins
+    ends: list[int] = []
+    lefts: list[float] = []  # the sum before each candidate, and after it
+    rights: list[float] = []
+    links: list[int] = []  # the nearest candidate to the left whose left sum is smaller
+    total = 0.0
+    for n, position in enumerate(failed):
+        if n:
+            total += loss * (position - failed[n - 1] - 1)
+        start, left, total = n, total, total + gain
+        link = len(starts) - 1
+        while True:
+            while link >= 0 and lefts[link] >= left:
+                link = links[link]
+            if link < 0 or rights[link] >= total:
+                break
+            start, left = starts[link], lefts[link]
+            del starts[link:], ends[link:], lefts[link:], rights[link:]
+            link = links[link]
+            del links[len(starts) :]
+        starts.append(start)
+        ends.append(n)
+        lefts.append(left)
+        rights.append(total)
+        links.append(link)
+    return [
+        (failed[start], failed[end], end - start + 1, right - left)
+        for start, end, left, right in zip(starts, ends, lefts, rights, strict=True)
+    ]
+
+
+def without_overlap(segments: Iterable[Segment]) -> list[Segment]:
+    """The best first, each taken if it overlaps none taken before."""
+    taken: list[Segment] = []
+    starts: list[int] = []
+    for segment in sorted(segments, key=lambda segment: -segment.score):
+        at = bisect_left(starts, segment.start)
+        before, after = taken[at - 1] if at else None, taken[at] if at < len(taken) else None
+        if (before is None or before.end < segment.start) and (after is None or segment.end < after.start):
+            taken.insert(at, segment)
+            starts.insert(at, segment.start)
+    return taken
+
+
+def hot_ranges(summary: Summary) -> list[Finding]:
+    """Hot stretches of the input."""
+    return [found for stream in summary.streams for found in ranges_of(stream, summary)]
+
+
+def ranges_of(stream: Stream, summary: Summary) -> list[Finding]:
+    return [
+        finding(
+            "hot range",
+            stream,
+            summary.total,
+            between(stream.failed, segment),
+            segment.size,
+            segment.expected,
+            f"items {segment.start:,} to {segment.end:,}",
+            f"items from {segment.start:,} to {segment.end:,}",
+            start=segment.start,
+            end=segment.end,
+            score=segment.score,
+        )
+        for segment in hot_segments(stream.failed, summary.total, summary.alpha)
+    ]
+
+
+def between(failed: Sequence[int], segment: Segment) -> Sequence[int]:
+    return failed[bisect_left(failed, segment.start) : bisect_right(failed, segment.end)]
+
+
+def hot_times(summary: Summary) -> list[Finding]:
+    """Hot stretches of time, measured in first attempts: pauses, ramps and retries at once make none."""
+    if summary.order is None:
+        return []
+    rank = {item: n for n, item in enumerate(summary.order)}
+    return [found for stream in summary.streams for found in times_of(stream, summary, rank, summary.order)]
+
+
+def times_of(stream: Stream, summary: Summary, rank: dict[int, int], order: Sequence[int]) -> list[Finding]:
+    failed = sorted(rank[item] for item in stream.failed)
+    return [
+        finding(
+            "hot time",
+            stream,
+            summary.total,
+            [order[n] for n in between(failed, segment)],
+            segment.size,
+            segment.expected,
+            "a stretch of time",
+            "items first tried in one stretch of time",
+            first=order[segment.start],
+            last=order[segment.end],
+            score=segment.score,
+        )
+        for segment in hot_segments(failed, summary.total, summary.alpha)
+    ]
