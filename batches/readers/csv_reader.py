@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
@@ -14,6 +15,9 @@ from batches.exceptions import InputRefused
 from batches.readers.base import MAX_CELL, FileReader, Row, refuse_cell, refuse_names
 
 SAMPLE = 256 * 1024
+WIDE = ["utf_16", "utf_16_be", "utf_16_le", "utf_32", "utf_32_be", "utf_32_le", "utf_7"]  # told by their mark only
+ENOUGH_TO_TELL = 30  # fewer foreign letters than this tell no code page from another
+ESCAPED = re.compile("[\udc80-\udcff]")
 DELIMITERS = (",", ";", "\t", "|")
 BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
@@ -70,7 +74,9 @@ class CsvReader(FileReader):
     def _cells(self) -> Iterator[tuple[int, list[str]]]:
         """(last line, cells) of every row that is not empty, the header included."""
         self.file.seek(0)
-        text = io.TextIOWrapper(io.BufferedReader(Unclosed(self.file)), encoding=self.encoding, newline="")
+        text = io.TextIOWrapper(
+            io.BufferedReader(Unclosed(self.file)), encoding=self.encoding, errors="surrogateescape", newline=""
+        )
         previous = csv.field_size_limit(MAX_CELL)
         rows = csv.reader(text, delimiter=self.delimiter, strict=True)
         row = 0
@@ -83,24 +89,28 @@ class CsvReader(FileReader):
                     return
                 except csv.Error as error:
                     raise self._refusal(error, row + 1, rows.line_num) from None
-                except UnicodeError as error:
-                    raise self._undecodable(error, row + 1, rows.line_num + 1) from None
+                except UnicodeError:
+                    raise self._undecodable("", row + 1, rows.line_num + 1) from None
                 if not cells:
                     continue
                 row += 1
-                self._refuse_nul(cells, row, rows.line_num)
+                self._refuse_cells(cells, row, rows.line_num)
                 yield rows.line_num, cells
         finally:
             csv.field_size_limit(previous)
             text.detach()
 
-    def _refuse_nul(self, cells: list[str], row: int, line: int) -> None:
-        if "\x00" in "".join(cells):
-            names = getattr(self, "columns", [])
-            for index, cell in enumerate(cells):
-                refuse_cell(
-                    cell, row=row, line=line, column=names[index] if index < len(names) else f"number {index + 1}"
-                )
+    def _refuse_cells(self, cells: list[str], row: int, line: int) -> None:
+        """NUL characters, and bytes that are not of the encoding (they come through as half surrogates)."""
+        whole = "".join(cells)
+        if "\x00" not in whole and (whole.isascii() or not ESCAPED.search(whole)):
+            return
+        names = getattr(self, "columns", [])
+        for index, cell in enumerate(cells):
+            column = names[index] if index < len(names) else f"number {index + 1}"
+            refuse_cell(cell, row=row, line=line, column=column)
+            if escaped := ESCAPED.search(cell):
+                raise self._undecodable(f" (byte 0x{ord(escaped.group()) - 0xDC00:02x})", row, line, column)
 
     def _refusal(self, error: csv.Error, row: int, line: int) -> InputRefused:
         words = str(error)
@@ -123,15 +133,13 @@ class CsvReader(FileReader):
             f"the row cannot be read: {words}.", remedy="Quotes within a cell are written twice.", row=row, line=line
         )
 
-    def _undecodable(self, error: UnicodeError, row: int, line: int) -> InputRefused:
-        byte = ""
-        if isinstance(error, UnicodeDecodeError):
-            byte = f" (byte 0x{error.object[error.start]:02x})"
+    def _undecodable(self, byte: str, row: int, line: int | None, column: str | None = None) -> InputRefused:
         return InputRefused(
             f"the text is not {self.encoding}{byte}.",
             remedy="Save the file as UTF-8, or name its encoding when you upload it.",
             row=row,
             line=line,
+            column=column,
         )
 
 
@@ -161,7 +169,8 @@ def detect_encoding(sample: bytes) -> str:
     except UnicodeDecodeError as error:
         if len(sample) == SAMPLE and error.start >= len(sample) - 8:
             return "utf-8"
-    best = from_bytes(sample[: 64 * 1024]).best()
+    foreign = sum(byte > 0x7F for byte in sample)
+    best = from_bytes(sample[: 64 * 1024], cp_exclusion=WIDE).best() if foreign >= ENOUGH_TO_TELL else None
     found = best.encoding if best is not None else "cp1252"
     return "cp1252" if found in ("ascii", "latin_1", "cp1250", "cp1252") else found
 
