@@ -34,15 +34,13 @@ from batches.pacing import Pacer, wait_until
 from batches.processors import ItemError, Processor, SkipItem, get
 from batches.signals import item_failed
 from batches.statements import (
-    DUE,
-    ONE,
-    ONWARD,
     AlreadyRemembered,
     Claim,
     ItemsMoved,
     Totals,
     claim,
-    database_now,
+    claim_due,
+    claim_one,
     record,
 )
 
@@ -218,7 +216,7 @@ def run_chunk(turn: Slice) -> int | None:
     committed: list[bool] = []
     with turn.isolation.chunk():
         with turn.isolation.reading():
-            found = claim_items(turn) if marked is None else claim(turn.lease, 1, ONE, marked.id)
+            found = claim_items(turn) if marked is None else claim_one(turn.lease, marked.id)
         turn.claimed = found.items
         if found.status != Batch.Status.RUNNING:
             return None
@@ -234,17 +232,17 @@ def run_chunk(turn: Slice) -> int | None:
     return len(done)
 
 
-def claim_items(turn: Slice, *, lock: bool = True) -> Claim:
+def claim_items(turn: Slice) -> Claim:
     """The next pending items: retries that are due, looked for once a second, else onwards from the cursor."""
-    alone = turn.alone or turn.lease.careful or not lock
+    alone = turn.alone or turn.lease.careful
     limit = 1 if alone else turn.pacer.chunk_size(turn.batch.checkpoint_every)
     if monotonic() >= turn.retries_seen_at + RETRIES_EVERY:
         turn.retries_seen_at = monotonic()
-        due = claim(turn.lease, limit, DUE, database_now(), lock=lock)
+        due = claim_due(turn.lease, limit)
         if due.items:
             turn.retries_seen_at = 0.0
             return due
-    return claim(turn.lease, limit, ONWARD, turn.cursor, turn.cursor + turn.window, lock=lock)
+    return claim(turn.lease, limit, after=turn.cursor, upto=turn.cursor + turn.window)
 
 
 def process_items(turn: Slice, items: list[Claimed]) -> list[Outcome]:
@@ -326,7 +324,7 @@ def find_more(turn: Slice) -> bool:
 
 def mark_next(turn: Slice) -> Claimed | None:
     """After an unclean take-over: commit which item is about to run, so that a second death names its culprit."""
-    found = claim_items(turn, lock=False)
+    found = claim_items(turn)
     if not found.items:
         return None
     leases.mark_in_flight(turn.lease, found.items[0].id)
@@ -406,11 +404,11 @@ def recover(turn: Slice, error: Exception, trouble: int) -> None:
         culprit = turn.current if error.by_item else None
     reconnect(turn)
     turn.cursor = turn.lease.position
-    if isinstance(error, ItemsMoved) or (is_transient(error) and trouble < CHUNK_TRIES):
+    if trouble < CHUNK_TRIES and (isinstance(error, ItemsMoved) or is_transient(error)):
         sleep(random.uniform(0, min(1.0, 0.05 * 2**trouble)))  # noqa: S311
     elif culprit is not None and is_its_fault(error):
         blame(turn, culprit, error)
-    elif trouble >= CHUNK_TRIES and not is_its_fault(error):
+    elif trouble >= CHUNK_TRIES and (culprit is None or not is_its_fault(error)):
         raise error
     turn.alone = max(turn.alone, len(turn.claimed))
 
@@ -433,7 +431,7 @@ def blame(turn: Slice, item: Claimed, error: Exception) -> None:
         cause = OperationInProgress("The same operation on this item is being done elsewhere at this moment.")
     with turn.isolation.chunk():
         with turn.isolation.reading():
-            found = claim(turn.lease, 1, ONE, item.id)
+            found = claim_one(turn.lease, item.id)
         if found.items:
             record_chunk(turn, [fail(turn, found.items[0], cause, timezone.now())])
 

@@ -1,6 +1,6 @@
 """The two statements of a chunk, by database: claim its items, and record everything that became of them.
 
-PostgreSQL does each in one round trip, which decides the engine's speed there; SQLite has no round trips. `record`
+PostgreSQL does each in one round trip, by a function of `batches.functions`; SQLite has no round trips. `record`
 changes the lane's row only if its fence is still this worker's, and keeps it locked until the commit, so that the
 check and the commit are one act.
 """
@@ -18,6 +18,7 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
+from batches import functions
 from batches.exceptions import LeaseLost
 from batches.keys import PROCESS, TTL, key_of
 from batches.leases import Lease
@@ -57,14 +58,7 @@ ONWARD = "position > %s AND position <= %s AND available_at IS NULL ORDER BY pos
 DUE = "available_at <= %s AND available_at IS NOT NULL ORDER BY available_at, position"
 ONE = "id = %s ORDER BY id"
 
-CLAIM_POSTGRESQL = f"""
-SELECT b.status, i.* FROM batches_checkpoint l JOIN batches_batch b ON b.id = l.batch_id
-LEFT JOIN LATERAL (
-  SELECT {ITEM_COLUMNS} FROM batches_item
-  WHERE batch_id = l.batch_id AND b.status = 'RUNNING' AND status = 'PENDING' AND {{found}} LIMIT %s {{lock}}
-) i ON true
-WHERE l.id = %s AND l.fence = %s
-"""  # noqa: S608 - only constants of this module are put in
+CLAIM_POSTGRESQL = f"SELECT * FROM {functions.CLAIM}(%s, %s, %s, %s, %s, %s, %s)"  # noqa: S608
 CLAIM_SQLITE = f"""
 SELECT b.status, i.* FROM batches_checkpoint l JOIN batches_batch b ON b.id = l.batch_id
 LEFT JOIN (
@@ -74,25 +68,43 @@ WHERE l.id = %s AND l.fence = %s
 """  # noqa: S608 - only constants of this module are put in
 
 
-def claim(lease: Lease, limit: int, found: str, *bounds: Any, lock: bool = True) -> Claim:
-    """The batch's status and at most `limit` pending items; `LeaseLost` when the lane is somebody else's."""
-    if connection.vendor == "postgresql":
-        sql = CLAIM_POSTGRESQL.format(found=found, lock="FOR UPDATE SKIP LOCKED" if lock else "")
-        params: Any = (*bounds, limit, lease.checkpoint_id, lease.fence)
-    else:
-        sql = CLAIM_SQLITE.format(found=found)
-        params = (lease.batch_id, *bounds, limit, lease.checkpoint_id, lease.fence)
+def claim(lease: Lease, limit: int, *, after: int, upto: int) -> Claim:
+    """The batch's status and at most `limit` pending items of a window; `LeaseLost` if the lane is another's."""
+    return _claim(lease, limit, ONWARD, (after, upto), after=after, upto=upto)
+
+
+def claim_due(lease: Lease, limit: int) -> Claim:
+    """The same for retries whose time has come."""
+    now = timezone.now()
+    return _claim(lease, limit, DUE, (stamp(now),), due=now)
+
+
+def claim_one(lease: Lease, item_id: int) -> Claim:
+    """The same for that item, if it is still pending."""
+    return _claim(lease, 1, ONE, (item_id,), one=item_id)
+
+
+def _claim(
+    lease: Lease,
+    limit: int,
+    found: str,
+    bounds: tuple[Any, ...],
+    *,
+    after: int | None = None,
+    upto: int | None = None,
+    due: datetime | None = None,
+    one: int | None = None,
+) -> Claim:
     with connection.cursor() as cursor:
-        cursor.execute(sql, params)
+        if connection.vendor == "postgresql":
+            cursor.execute(CLAIM_POSTGRESQL, (lease.checkpoint_id, lease.fence, limit, after, upto, due, one))
+        else:
+            params = (lease.batch_id, *bounds, limit, lease.checkpoint_id, lease.fence)
+            cursor.execute(CLAIM_SQLITE.format(found=found), params)
         rows = cursor.fetchall()
     if not rows:
         raise LeaseLost(f"Lane {lease.lane} of batch {lease.batch_id} was taken over.")
     return Claim(rows[0][0], [Claimed(*row[1:]) for row in rows if row[1] is not None])
-
-
-def database_now() -> Any:
-    """A parameter for comparing stored times in raw SQL."""
-    return connection.ops.adapt_datetimefield_value(timezone.now())
 
 
 def record(lease: Lease, outcomes: Sequence[Outcome], *, position: int, careful: int) -> Totals:
@@ -113,32 +125,7 @@ def record(lease: Lease, outcomes: Sequence[Outcome], *, position: int, careful:
 
 COUNTED = (Item.Status.SUCCEEDED, Item.Status.FAILED, Item.Status.SKIPPED, Item.Status.QUARANTINED)
 
-RECORD_POSTGRESQL = """
-WITH outcome AS (
-  SELECT * FROM jsonb_to_recordset(%s::jsonb) AS o(id bigint, remember text, status text, attempts int, forgiven int,
-    lane int, result text, message text, code text, available_at timestamptz, failed_at timestamptz,
-    started_at timestamptz, finished_at timestamptz)
-), written AS (
-  UPDATE batches_item i SET status = o.status, attempts = o.attempts, forgiven = o.forgiven, lane = o.lane,
-    result = o.result::jsonb, message = o.message, code = o.code, available_at = o.available_at,
-    failed_at = o.failed_at, started_at = o.started_at, finished_at = o.finished_at
-  FROM outcome o WHERE i.id = o.id AND i.status = 'PENDING' RETURNING 1
-), remembered AS (
-  INSERT INTO batches_idempotencyrecord AS r (key, request_hash, state, response, created_at, expires_at)
-  SELECT decode(o.remember, 'hex'), '', 'DONE', o.result::jsonb, clock_timestamp(), clock_timestamp() + %s
-  FROM outcome o WHERE o.remember IS NOT NULL
-  ON CONFLICT (key) DO UPDATE SET request_hash = '', state = 'DONE', response = excluded.response,
-    created_at = excluded.created_at, expires_at = excluded.expires_at
-  WHERE r.expires_at <= clock_timestamp() RETURNING 1
-)
-UPDATE batches_checkpoint SET position = %s, careful = %s, in_flight_id = NULL, sequence = sequence + 1,
-  succeeded = succeeded + %s, failed = failed + %s, skipped = skipped + %s, quarantined = quarantined + %s,
-  saved_at = clock_timestamp(), lease_expires_at = clock_timestamp() + %s
-WHERE id = %s AND fence = %s
-RETURNING (SELECT count(*) FROM written), (SELECT count(*) FROM remembered), (
-  SELECT array[sum(succeeded + failed + skipped + quarantined), sum(failed + quarantined)]
-  FROM batches_checkpoint WHERE batch_id = %s)
-"""
+RECORD_POSTGRESQL = f"SELECT * FROM {functions.RECORD}(%s, %s, %s::jsonb, %s, %s, %s, %s, %s, %s, %s, %s)"  # noqa: S608
 
 Recorded = tuple[int, int, Totals] | None
 
@@ -149,13 +136,13 @@ def _record_postgresql(
     rows = json.dumps([_row_of(lease, outcome) for outcome in outcomes], default=str)
     added = [counts[status] for status in COUNTED]
     lease_length = timedelta(seconds=settings.PORTAL_LEASE_SECONDS)
-    params: Any = (rows, TTL, position, careful, *added, lease_length, lease.checkpoint_id, lease.fence, lease.batch_id)
+    params: Any = (lease.checkpoint_id, lease.fence, rows, TTL, position, careful, lease_length, *added)
     with connection.cursor() as cursor:
         cursor.execute(RECORD_POSTGRESQL, params)
         row = cursor.fetchone()
     if row is None:
         return None
-    written, remembered, (done, failed) = row  # the sums are as before this statement
+    written, remembered, done, failed = row  # the sums are as before this statement
     return written, remembered, Totals(done + sum(added), failed + added[1] + added[3])
 
 

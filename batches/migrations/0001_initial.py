@@ -7,12 +7,21 @@ import re
 from django.conf import settings
 from django.db import migrations, models
 
+from batches import functions
+
 
 def leave_room_for_updates(apps, schema_editor):
     """An item is updated once, a lane with every chunk: room on their pages keeps those updates heap-only."""
     if schema_editor.connection.vendor == "postgresql":
         schema_editor.execute("ALTER TABLE batches_item SET (fillfactor = 60)")
         schema_editor.execute("ALTER TABLE batches_checkpoint SET (fillfactor = 20)")
+
+
+def create_functions(apps, schema_editor):
+    """The chunk's two statements, planned once a session."""
+    if schema_editor.connection.vendor == "postgresql":
+        schema_editor.execute(functions.CREATE_CLAIM)
+        schema_editor.execute(functions.CREATE_RECORD)
 
 
 class Migration(migrations.Migration):
@@ -204,4 +213,5 @@ class Migration(migrations.Migration):
             constraint=models.UniqueConstraint(fields=('retry', 'item'), name='retried_once'),
         ),
         migrations.RunPython(leave_room_for_updates, migrations.RunPython.noop),
+        migrations.RunPython(create_functions, migrations.RunPython.noop),
     ]
