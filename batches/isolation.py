@@ -18,7 +18,7 @@ from time import monotonic
 from types import FrameType
 from typing import Any
 
-from django.db import DatabaseError, connection, transaction
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, transaction
 from django.db import Error as DatabaseErrors
 
 from batches.exceptions import ItemTimeout
@@ -52,8 +52,9 @@ class Isolation:
     """The chunk's transaction as the items see it; an execute wrapper of `connection`."""
 
     def __init__(self, item_timeout: float) -> None:
-        self.item_timeout, self.time_limit = item_timeout, TimeLimit(item_timeout)
-        self.lazy_begin = connection.vendor == "sqlite"
+        self.connection = connections[DEFAULT_DB_ALIAS]
+        self.item_timeout, self.guard = item_timeout, ItemGuard(self, TimeLimit(item_timeout))
+        self.lazy_begin = self.connection.vendor == "sqlite"
         self.begin = ""
         self.locked_at: float | None = None
         self.locked_for = 0.0
@@ -69,7 +70,7 @@ class Isolation:
         """One durable transaction; on SQLite it begins for real with the first statement after the claim."""
         self.begin, self.locked_at, self.savepoints, self.clean_savepoint = "", None, 0, False
         try:
-            with connection.execute_wrapper(self), transaction.atomic(durable=True):
+            with self.connection.execute_wrapper(self), transaction.atomic(durable=True):
                 yield
         finally:
             self.locked_for = self.held_lock_for()
@@ -83,20 +84,10 @@ class Isolation:
         finally:
             self._passing = False
 
-    @contextmanager
-    def item(self) -> Iterator[None]:
+    def item(self) -> ItemGuard:
         """Whatever goes wrong inside is undone up to here, and raised."""
         self.in_item, self.touched, self.error = True, False, None
-        try:
-            with self.time_limit:
-                yield
-            self._check_honesty()
-        except BaseException as error:
-            self._undo(error)
-            raise
-        finally:
-            self.in_item = False
-        self.clean_savepoint = self.clean_savepoint and not self.touched
+        return self.guard
 
     def held_lock_for(self) -> float:
         """Seconds since this chunk took SQLite's writer lock; 0 if it has not."""
@@ -120,7 +111,7 @@ class Isolation:
         try:
             return execute(sql, params, many, context)
         except DatabaseError as error:
-            if not connection.savepoint_ids:
+            if not self.connection.savepoint_ids:
                 self.error = error
             raise
 
@@ -137,7 +128,7 @@ class Isolation:
         release = [f"RELEASE SAVEPOINT item_{self.savepoints}"] if self.savepoints else []
         self.savepoints += 1
         mark = [f"SAVEPOINT item_{self.savepoints}"]
-        if connection.vendor == "postgresql":
+        if self.connection.vendor == "postgresql":
             limit = [] if release else [f"SET LOCAL statement_timeout = {int(self.item_timeout * 1000)}"]
             self._send("; ".join(limit + release + mark))
         else:
@@ -145,8 +136,8 @@ class Isolation:
                 self._send(statement)
         self.clean_savepoint = True
 
-    def _undo(self, error: BaseException) -> None:
-        by_item = connection.closed_in_transaction
+    def undo(self, error: BaseException) -> None:
+        by_item = self.connection.closed_in_transaction
         try:
             if not by_item and (self.clean_savepoint or self.touched):
                 self._send(f"ROLLBACK TO SAVEPOINT item_{self.savepoints}")
@@ -155,29 +146,61 @@ class Isolation:
             raise Uncontained(error, by_item=False) from undone
         if by_item:
             raise Uncontained(ConnectionClosed(ConnectionClosed.__doc__), by_item=True) from error
-        connection.needs_rollback = False
+        self.connection.needs_rollback = False
 
     def _send(self, sql: str) -> None:
         """Past the wrapper, and past Django's refusal to talk to a transaction that needs a rollback."""
-        needed, connection.needs_rollback = connection.needs_rollback, False
+        needed, self.connection.needs_rollback = self.connection.needs_rollback, False
         was_passing, self._passing = self._passing, True
         try:
-            with connection.cursor() as cursor:
+            with self.connection.cursor() as cursor:
                 cursor.execute(sql)
         finally:
-            self._passing, connection.needs_rollback = was_passing, needed
+            self._passing, self.connection.needs_rollback = was_passing, needed
 
-    def _check_honesty(self) -> None:
+    def check_honesty(self) -> None:
         if self.error is not None:
             raise TransactionBroken(f"{TransactionBroken.__doc__} It was: {self.error}") from self.error
-        if connection.closed_in_transaction:
+        if self.connection.closed_in_transaction:
             raise ConnectionClosed(ConnectionClosed.__doc__)
-        if connection.needs_rollback:
+        if self.connection.needs_rollback:
             raise TransactionBroken(TransactionBroken.__doc__)
 
 
+class ItemGuard:
+    """The `with` block of one item: a class and no generator, since every item pays for it."""
+
+    __slots__ = ("isolation", "time_limit")
+
+    def __init__(self, isolation: Isolation, time_limit: TimeLimit) -> None:
+        self.isolation, self.time_limit = isolation, time_limit
+
+    def __enter__(self) -> None:
+        try:
+            self.time_limit.start()
+        except BaseException as early:
+            self.__exit__(type(early), early, None)
+            raise
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        isolation = self.isolation
+        try:
+            self.time_limit.stop()
+            if error is None:
+                isolation.check_honesty()
+        except BaseException as late:
+            isolation.undo(late)
+            raise
+        else:
+            if error is not None:
+                isolation.undo(error)
+        finally:
+            isolation.in_item = False
+        isolation.clean_savepoint = isolation.clean_savepoint and not isolation.touched
+
+
 class TimeLimit:
-    """Raises `ItemTimeout` inside the `with` block of an item that takes longer than so many seconds.
+    """Raises `ItemTimeout` between `start` and `stop` when more than so many seconds lie between them.
 
     Signals reach the main thread only: elsewhere there is no limit.
     """
@@ -188,12 +211,12 @@ class TimeLimit:
         if self.possible:
             signal.signal(signal.SIGALRM, self._interrupt)
 
-    def __enter__(self) -> None:
+    def start(self) -> None:
         if self.possible:
             self.armed = True
             signal.setitimer(signal.ITIMER_REAL, self.seconds)
 
-    def __exit__(self, *raised: object) -> None:
+    def stop(self) -> None:
         self.armed = False
         if self.possible:
             signal.setitimer(signal.ITIMER_REAL, 0)

@@ -6,10 +6,8 @@ import json
 import math
 import random
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
-
-from django.utils import timezone
 
 from batches.classification import classify
 from batches.models import Item
@@ -17,10 +15,16 @@ from batches.processors import ItemError, Processor, RetryItem
 
 MAX_RESULT = 64 * 1024
 MAX_MESSAGE = 8 * 1024
+ENCODE = json.JSONEncoder(allow_nan=False).encode
 BACKOFF_BASE, BACKOFF_CAP = 1.0, 300.0
 
 
-@dataclass(frozen=True, slots=True)
+def now() -> datetime:
+    """This machine's clock, in UTC; every item reads it twice."""
+    return datetime.now(UTC)
+
+
+@dataclass(slots=True)
 class Claimed:
     """An item in this lane's hands for the length of one transaction."""
 
@@ -82,7 +86,7 @@ def encode_result(result: Any) -> str:
     if result is None:
         return "null"
     try:
-        text = json.dumps(result, allow_nan=False)
+        text = ENCODE(result)
     except (TypeError, ValueError, RecursionError, OverflowError) as error:
         raise ResultRefused(
             f"The result is not JSON: {describe(error)}", code="RESULT_NOT_JSON", category="defect"
@@ -129,11 +133,11 @@ def storable(text: str) -> str:
 
 
 def succeeded(item: Claimed, result: Any, started_at: datetime) -> Outcome:
-    return Outcome(item, Item.Status.SUCCEEDED, started_at, timezone.now(), result_json=encode_result(result))
+    return Outcome(item, Item.Status.SUCCEEDED, started_at, now(), result_json=encode_result(result))
 
 
 def skipped(item: Claimed, reason: str, started_at: datetime) -> Outcome:
-    return Outcome(item, Item.Status.SKIPPED, started_at, timezone.now(), message=storable(reason))
+    return Outcome(item, Item.Status.SKIPPED, started_at, now(), message=storable(reason))
 
 
 def failed(
@@ -146,7 +150,7 @@ def failed(
     worker: str,
 ) -> Outcome:
     """FAILED, or PENDING with `available_at` when the failure may pass and attempts are left."""
-    finished_at = timezone.now()
+    finished_at = now()
     message, own_code = describe(exception), explicit_code(exception)
     found = classify(exception, own_code, message)
     forgiven = found.category == "rate_limit"

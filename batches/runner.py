@@ -263,7 +263,7 @@ def process(turn: Slice, item: Claimed) -> Outcome:
     if turn.alone and (known := remembered(turn, item)) is not None:
         return known
     watch(turn)
-    turn.current, started_at = item, timezone.now()
+    turn.current, started_at = item, outcomes.now()
     context = ItemContext(turn.batch.pk, item.key, item.position, item.attempts + 1, turn.batch.params)
     try:
         payload = json.loads(item.payload_json)

@@ -205,7 +205,8 @@ def _record_sqlite(
     rows = [_row_of(lease, outcome) for outcome in outcomes]
     for row in rows:
         for column in ("available_at", "failed_at", "started_at", "finished_at"):
-            row[column] = stamp(row[column])
+            if row[column] is not None:
+                row[column] = stamp(row[column])
     kept = [
         (bytes.fromhex(row["remember"]), row["result"], stamp(now), stamp(now + TTL)) for row in rows if row["remember"]
     ]
