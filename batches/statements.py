@@ -11,12 +11,11 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import connection
-from django.utils import timezone
 
 from batches import functions
 from batches.exceptions import LeaseLost
@@ -75,7 +74,7 @@ def claim(lease: Lease, limit: int, *, after: int, upto: int) -> Claim:
 
 def claim_due(lease: Lease, limit: int) -> Claim:
     """The same for retries whose time has come."""
-    now = timezone.now()
+    now = datetime.now(UTC)
     return _claim(lease, limit, DUE, (stamp(now),), due=now)
 
 
@@ -123,6 +122,7 @@ def record(lease: Lease, outcomes: Sequence[Outcome], *, position: int, careful:
     return totals
 
 
+FAILED = (Item.Status.FAILED, Item.Status.QUARANTINED)
 COUNTED = (Item.Status.SUCCEEDED, Item.Status.FAILED, Item.Status.SKIPPED, Item.Status.QUARANTINED)
 
 RECORD_POSTGRESQL = f"SELECT * FROM {functions.RECORD}(%s, %s, %s::jsonb, %s, %s, %s, %s, %s, %s, %s, %s)"  # noqa: S608
@@ -133,7 +133,7 @@ Recorded = tuple[int, int, Totals] | None
 def _record_postgresql(
     lease: Lease, outcomes: Sequence[Outcome], counts: Counter[str], position: int, careful: int
 ) -> Recorded:
-    rows = json.dumps([_row_of(lease, outcome) for outcome in outcomes], default=str)
+    rows = json.dumps([_object_of(lease, outcome) for outcome in outcomes])
     added = [counts[status] for status in COUNTED]
     lease_length = timedelta(seconds=settings.PORTAL_LEASE_SECONDS)
     params: Any = (lease.checkpoint_id, lease.fence, rows, TTL, position, careful, lease_length, *added)
@@ -146,33 +146,65 @@ def _record_postgresql(
     return written, remembered, Totals(done + sum(added), failed + added[1] + added[3])
 
 
-def _row_of(lease: Lease, outcome: Outcome) -> dict[str, Any]:
-    """An outcome as columns of the item, plus the idempotency key to remember."""
+def _object_of(lease: Lease, outcome: Outcome) -> dict[str, Any]:
+    """The row with names, and the idempotency key to remember."""
+    row = dict(zip(ROW, _row_of(lease, outcome), strict=True))
+    row["remember"] = _key_to_remember(lease, outcome)
+    return row
+
+
+ROW = [
+    "status",
+    "attempts",
+    "forgiven",
+    "lane",
+    "result",
+    "message",
+    "code",
+    "available_at",
+    "failed_at",
+    "started_at",
+    "finished_at",
+    "id",
+]
+
+
+def _row_of(lease: Lease, outcome: Outcome) -> tuple[Any, ...]:
+    """An outcome as columns of the item, in the order of `ROW`; times as text in UTC."""
     item, status = outcome.item, outcome.status
-    failed = status in (Item.Status.FAILED, Item.Status.QUARANTINED)
-    remember = status == Item.Status.SUCCEEDED and not outcome.remembered
-    return {
-        "id": item.id,
-        "remember": key_of(lease.batch_id, item.key, PROCESS) if remember else None,
-        "status": str(status),
-        "attempts": item.attempts + outcome.tried,
-        "forgiven": item.forgiven + outcome.forgiven,
-        "lane": None if status == Item.Status.PENDING else lease.lane,
-        "result": outcome.result_json,
-        "message": outcome.message,
-        "code": outcome.code,
-        "available_at": outcome.available_at,
-        "failed_at": outcome.finished_at if failed else None,
-        "started_at": outcome.started_at,
-        "finished_at": outcome.finished_at,
-    }
+    finished_at = stamp(outcome.finished_at)
+    return (
+        str(status),
+        item.attempts + outcome.tried,
+        item.forgiven + outcome.forgiven,
+        None if status == Item.Status.PENDING else lease.lane,
+        outcome.result_json,
+        outcome.message,
+        outcome.code,
+        None if outcome.available_at is None else stamp(outcome.available_at),
+        finished_at if status in FAILED else None,
+        stamp(outcome.started_at),
+        finished_at,
+        item.id,
+    )
+
+
+def _key_to_remember(lease: Lease, outcome: Outcome) -> str | None:
+    """The idempotency key under which the outcome's result is remembered; None when it is not."""
+    if outcome.status != Item.Status.SUCCEEDED or outcome.remembered:
+        return None
+    return key_of(lease.batch_id, outcome.item.key, PROCESS)
+
+
+def stamp(at: datetime) -> str:
+    """A UTC time as Django stores it in SQLite."""
+    return str(at)[: -len("+00:00")]
 
 
 ITEM_SQLITE = """
-UPDATE batches_item SET status = %(status)s, attempts = %(attempts)s, forgiven = %(forgiven)s, lane = %(lane)s,
-  result = %(result)s, message = %(message)s, code = %(code)s, available_at = %(available_at)s,
-  failed_at = %(failed_at)s, started_at = %(started_at)s, finished_at = %(finished_at)s
-WHERE id = %(id)s AND status = 'PENDING'
+UPDATE batches_item SET status = %s, attempts = %s, forgiven = %s, lane = %s, result = %s, message = %s, code = %s,
+  available_at = %s, failed_at = %s, started_at = %s, finished_at = %s
+WHERE id = %s AND status = 'PENDING'
 """
 REMEMBER_SQLITE = """
 INSERT INTO batches_idempotencyrecord (key, request_hash, state, response, created_at, expires_at)
@@ -193,34 +225,25 @@ FROM batches_checkpoint WHERE batch_id = %s
 """
 
 
-def stamp(at: datetime | None) -> str | None:
-    """A UTC time as Django stores it in SQLite."""
-    return None if at is None else str(at.replace(tzinfo=None))
-
-
 def _record_sqlite(
     lease: Lease, outcomes: Sequence[Outcome], counts: Counter[str], position: int, careful: int
 ) -> Recorded:
-    now = timezone.now()
-    rows = [_row_of(lease, outcome) for outcome in outcomes]
-    for row in rows:
-        for column in ("available_at", "failed_at", "started_at", "finished_at"):
-            if row[column] is not None:
-                row[column] = stamp(row[column])
+    now = datetime.now(UTC)
+    saved_at, forgotten_at = stamp(now), stamp(now + TTL)
     kept = [
-        (bytes.fromhex(row["remember"]), row["result"], stamp(now), stamp(now + TTL)) for row in rows if row["remember"]
+        (bytes.fromhex(key), outcome.result_json, saved_at, forgotten_at)
+        for outcome in outcomes
+        if (key := _key_to_remember(lease, outcome))
     ]
     added = [counts[status] for status in COUNTED]
     lease_end = stamp(now + timedelta(seconds=settings.PORTAL_LEASE_SECONDS))
     with connection.cursor() as cursor:
-        cursor.executemany(ITEM_SQLITE, rows)
+        cursor.executemany(ITEM_SQLITE, [_row_of(lease, outcome) for outcome in outcomes])
         written = cursor.rowcount
         if kept:
             cursor.executemany(REMEMBER_SQLITE, kept)
         remembered = cursor.rowcount if kept else 0
-        cursor.execute(
-            LANE_SQLITE, (position, careful, *added, stamp(now), lease_end, lease.checkpoint_id, lease.fence)
-        )
+        cursor.execute(LANE_SQLITE, (position, careful, *added, saved_at, lease_end, lease.checkpoint_id, lease.fence))
         if not cursor.rowcount:
             return None
         cursor.execute(TOTALS_SQLITE, (lease.batch_id,))
