@@ -1,0 +1,226 @@
+"""What the triage desk shows: counts, groups and samples, put together from rollups and by index."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from django.db.models import Count, Q, QuerySet, Sum
+from django.urls import reverse
+from django.utils.http import urlencode
+
+from batches.models import Batch, Checkpoint
+from batches.pages import items_url, pill, pretty
+from batches.redaction import redact
+from errors.detectors.findings import percent
+from errors.detectors.statistics import wilson
+from errors.models import BatchGroup, ErrorGroup, ErrorRecord
+
+OPEN = (ErrorGroup.State.NEW, ErrorGroup.State.REGRESSED, ErrorGroup.State.ACKNOWLEDGED)
+GROUPS_SHOWN = 50
+RECORDS_SHOWN = 50
+SAMPLES = 3
+PLACEHOLDER = re.compile(r"<([^<>]{1,100})>")
+
+
+@dataclass(frozen=True, slots=True)
+class GroupFilter:
+    """What is asked of a batch's groups; badge, list and button share the one query it makes."""
+
+    state: str = ""
+    category: str = ""
+    code: str = ""
+    text: str = ""
+
+    @classmethod
+    def of(cls, query: Mapping[str, str]) -> GroupFilter:
+        """From a page's address; what it does not know is left out."""
+        return cls(**{known.name: query.get(known.name, "")[:200].replace("\x00", "") for known in fields(cls)})
+
+    def groups(self, batch: Batch) -> QuerySet[BatchGroup]:
+        rows = BatchGroup.objects.filter(batch=batch).select_related("group", "group__assignee")
+        if self.state:
+            rows = rows.filter(group__state__in=OPEN if self.state == "open" else [self.state])
+        if self.category:
+            rows = rows.filter(group__category=self.category)
+        if self.code:
+            rows = rows.filter(group__code=self.code)
+        if self.text:
+            rows = rows.filter(Q(group__title__icontains=self.text) | Q(group__error_type__icontains=self.text))
+        return rows.order_by("-items", "-errors", "pk")
+
+    @property
+    def query(self) -> str:
+        return urlencode({known.name: value for known in fields(self) if (value := getattr(self, known.name))})
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Failed items now, of how many, with Wilson's 95 % interval of their share."""
+
+    failed: int
+    quarantined: int
+    total: int
+    done: int
+
+    @property
+    def affected(self) -> int:
+        return self.failed + self.quarantined
+
+    @property
+    def share(self) -> str:
+        low, high = wilson(self.affected, self.done)
+        return (
+            f"{percent(self.affected / self.done)}, between {percent(low)} and {percent(high)}" if self.done else "none"
+        )
+
+
+def failed_of(batch: Batch) -> Failed:
+    sums = Checkpoint.objects.filter(batch=batch).aggregate(
+        failed=Sum("failed", default=0),
+        quarantined=Sum("quarantined", default=0),
+        succeeded=Sum("succeeded", default=0),
+        skipped=Sum("skipped", default=0),
+    )
+    return Failed(sums["failed"], sums["quarantined"], batch.total_items, sum(sums.values()))
+
+
+def sentence(batch: Batch, failed: Failed) -> str:
+    """The desk's first line, for a person who was just woken."""
+    if not failed.affected:
+        return f"No item is failed now; {failed.done:,} of {failed.total:,} are done."
+    of = f"of {failed.done:,} items so far" if failed.done < failed.total else f"of {failed.total:,} items"
+    tail = f" Halted: {batch.reason}" if batch.status == Batch.Status.HALTED else ""
+    return f"{failed.affected:,} {of} failed ({failed.share}).{tail}"
+
+
+def desk_of(batch: Batch, asked: GroupFilter) -> dict[str, Any]:
+    """One batch's desk."""
+    failed = failed_of(batch)
+    everything = BatchGroup.objects.filter(batch=batch)
+    whole = everything.aggregate(groups=Count("pk"), errors=Sum("errors", default=0))
+    matching = asked.groups(batch)
+    return {
+        "batch": batch,
+        "pill": pill(batch.status, batch.get_status_display()),
+        "sentence": sentence(batch, failed),
+        "failed": failed,
+        "counts": [
+            ("items affected", failed.affected, items_url(batch, failed=True)),
+            ("errors (attempts)", whole["errors"], records_url(batch)),
+            ("groups", whole["groups"], "#groups"),
+            ("quarantined", failed.quarantined, items_url(batch, status__exact="QUARANTINED")),
+        ],
+        "groups": [row_of(row, failed, whole["errors"]) for row in matching[:GROUPS_SHOWN]],
+        "matching": matching.count(),
+        "shown": GROUPS_SHOWN,
+        "asked": asked,
+        "states": [("open", "open"), *((state.value, state.value) for state in ErrorGroup.State)],
+        "categories": sorted(everything.values_list("group__category", flat=True).distinct().order_by()),
+    }
+
+
+def records_url(batch: Batch, **filters: Any) -> str:
+    query = urlencode({"batch__id__exact": batch.pk, **filters})
+    return f"{reverse('admin:errors_errorrecord_changelist')}?{query}"
+
+
+def row_of(row: BatchGroup, failed: Failed, errors: int) -> dict[str, Any]:
+    return {
+        "rollup": row,
+        "group": row.group,
+        "pill": pill(row.group.state, row.group.state),
+        "share": percent(row.errors / errors) if errors else "",
+        "url": reverse("admin:errors_group", args=[row.batch_id, row.group.fingerprint]),
+        "items_url": reverse("admin:errors_group", args=[row.batch_id, row.group.fingerprint]) + "#items",
+    }
+
+
+# -- one group ---------------------------------------------------------------------------------------------------------
+
+
+def group_page(batch: Batch, group: ErrorGroup, after: int = 0) -> dict[str, Any]:
+    """One group within one batch: its failures by keyset page, three samples, its history."""
+    rollup = BatchGroup.objects.get(batch=batch, group=group)
+    records = ErrorRecord.objects.filter(batch=batch, group=group).order_by("pk")
+    page = list(records.filter(pk__gt=after).select_related("item")[: RECORDS_SHOWN + 1])
+    samples = list(records.select_related("item", "traceback")[:SAMPLES])
+    elsewhere = BatchGroup.objects.filter(group=group).exclude(batch=batch).select_related("batch")
+    return {
+        "batch": batch,
+        "group": group,
+        "rollup": rollup,
+        "pill": pill(group.state, group.state),
+        "sentence": group_sentence(rollup, failed_of(batch)),
+        "records": page[:RECORDS_SHOWN],
+        "next": page[RECORDS_SHOWN - 1].pk if len(page) > RECORDS_SHOWN else None,
+        "samples": [sample_of(record, group) for record in samples],
+        "because": because(group),
+        "history": list(group.changes.order_by("-pk")[:100]),
+        "elsewhere": list(elsewhere.order_by("-last_seen")[:10]),
+        "batches": BatchGroup.objects.filter(group=group).count(),
+        "retries": retries_of(batch, group),
+    }
+
+
+def group_sentence(rollup: BatchGroup, failed: Failed) -> str:
+    times = "" if rollup.errors == rollup.items else f" ({rollup.errors:,} attempts)"
+    items = f"{rollup.items:,} {'item' if rollup.items == 1 else 'items'}"
+    return f"{items} failed with this{times}, of {failed.total:,} in the batch."
+
+
+def because(group: ErrorGroup) -> list[tuple[str, str]]:
+    """What the members of a group have in common, piece by piece."""
+    return [
+        ("processor", group.processor or "Python API"),
+        ("exception", group.error_type),
+        ("code", group.code),
+        ("message", group.key or group.title),
+    ]
+
+
+def sample_of(record: ErrorRecord, group: ErrorGroup) -> dict[str, Any]:
+    """A failure with its payload, the fields that its message speaks of marked."""
+    payload = redact(record.item.payload) if record.item else {}
+    marked = {name.split(".")[0] for name in (*PLACEHOLDER.findall(group.title), *record.fields)}
+    return {
+        "record": record,
+        "payload": [(name, pretty(value), name in marked) for name, value in payload.items()]
+        if isinstance(payload, dict)
+        else [("", pretty(payload), False)],
+        "traceback": record.traceback,
+    }
+
+
+def retries_of(batch: Batch, group: ErrorGroup, most: int = 10) -> Sequence[Any]:
+    """The retries which named this group, with what became of their items."""
+    made = batch.retries.filter(scope__group=group.fingerprint).order_by("-number")[:most]
+    return [{"retry": retry, "outcome": retry.outcome()} for retry in made]
+
+
+# -- over all batches --------------------------------------------------------------------------------------------------
+
+
+def overview(most: int = GROUPS_SHOWN) -> dict[str, Any]:
+    """What needs attention now, over all batches: open groups, those that touch most items first."""
+    groups = ErrorGroup.objects.filter(state__in=OPEN).select_related("assignee")
+    counted = groups.annotate(
+        items=Sum("batches__items", default=0), errors=Sum("batches__errors", default=0), seen_in=Count("batches")
+    ).order_by("-last_seen", "pk")
+    rows = list(counted[:most])
+    latest = latest_batches([group.pk for group in rows])
+    return {
+        "groups": [
+            {"group": group, "pill": pill(group.state, group.state), "batch": latest.get(group.pk)} for group in rows
+        ],
+        "open": groups.count(),
+        "shown": most,
+    }
+
+
+def latest_batches(groups: Sequence[int]) -> dict[int, str]:
+    """The batch in which each group was seen last."""
+    seen = BatchGroup.objects.filter(group__in=groups).order_by("last_seen").values_list("group", "batch")
+    return dict(seen)
