@@ -176,13 +176,29 @@ class BatchAdmin(admin.ModelAdmin):
         return TemplateResponse(request, f"admin/batches/batch/{template}", whole)
 
 
+class CodeFilter(admin.SimpleListFilter):
+    """By error code: those that failed items of the batch have now, found by the index of failed items."""
+
+    title = "code"
+    parameter_name = "code"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        failed = Item.objects.filter(failed_at__isnull=False)
+        if batch := request.GET.get("batch__id__exact"):
+            failed = failed.filter(batch=batch.replace("\x00", ""))
+        return [(code, code) for code in failed.values_list("code", flat=True).distinct().order_by("code")[:100]]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Item]) -> QuerySet[Item]:
+        return queryset.filter(code=self.value()) if self.value() else queryset
+
+
 @admin.register(Item)
 class ItemAdmin(ReadOnly):
     """A batch's items, filtered by the number that was clicked."""
 
     list_display = ("position", "key", "batch", "shown_status", "attempts", "code", "shown_message", "finished_at")
     list_display_links = ("key",)
-    list_filter = ("status", "code")
+    list_filter = ("status", CodeFilter)
     search_fields = ("=key",)
     ordering = ("batch", "position")
     list_select_related = ("batch",)

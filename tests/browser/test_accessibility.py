@@ -1,0 +1,63 @@
+"""Every page against axe-core: no serious violation, in light, in dark, and on a phone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from tests.browser.conftest import PASSWORD, ROOT, Portal
+
+BATCH = "seen-by-axe"
+LOOKS = {
+    "light": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"},
+    "dark": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"},
+    "phone": {"viewport": {"width": 390, "height": 844}, "color_scheme": "light"},
+}
+
+
+@pytest.fixture(scope="module")
+def sample(portal: Portal) -> str:
+    rows, schema = ROOT / "samples" / "airports.csv", ROOT / "samples" / "airports.schema.json"
+    ran = portal.manage("batch", "run", "check_rows", str(rows), "--id", BATCH, "--param", f"schema=@{schema}")
+    assert ran.returncode == 1, ran.stderr
+    return BATCH
+
+
+@pytest.fixture(params=LOOKS)
+def admin(request: Any, chromium: Any, portal: Portal) -> Iterator[Any]:
+    context = chromium.new_context(**LOOKS[request.param])
+    page = context.new_page()
+    page.goto(f"{portal.url}/admin/login/")
+    page.fill("#id_username", "operator")
+    page.fill("#id_password", PASSWORD)
+    page.click("input[type=submit]")
+    page.wait_for_url(re.compile("/admin/(?!login)"))
+    yield page
+    context.close()
+
+
+def test_it_has_no_serious_fault_on_any_page(admin: Any, portal: Portal, sample: str) -> None:
+    batch, desk = f"/admin/batches/batch/{sample}", f"/admin/errors/errorgroup/desk/{sample}/"
+    admin.goto(portal.url + desk)
+    group = admin.locator("[data-row] th a").first.get_attribute("href")
+    pages = ["/admin/batches/batch/", f"{batch}/change/", f"{batch}/act/retry/", "/admin/batches/batch/add/"]
+    pages += ["/admin/batches/batch/add/check_rows/", "/admin/errors/errorgroup/desk/", desk, group]
+    pages += [f"/admin/batches/item/?batch__id__exact={sample}"]
+    faults = [fault for url in pages for fault in faults_of(admin, portal.url + url)]
+    assert not faults, "\n".join(faults)
+
+
+def faults_of(page: Any, url: str) -> list[str]:
+    """The serious and critical violations of a page, each with the first element that has it."""
+    page.goto(url)
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{url}: {fault['id']} ({fault['impact']}, {len(fault['nodes'])} times): {fault['nodes'][0]['html'][:200]}"
+        f" {fault['nodes'][0].get('failureSummary', '')[:300]}"
+        for fault in found
+        if fault["impact"] in ("serious", "critical")
+    ]
