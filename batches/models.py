@@ -374,3 +374,91 @@ class Milestone(models.Model):
 
     def __str__(self) -> str:
         return f"{self.batch_id}: {self.milestone} %"
+
+
+class Sample(models.Model):
+    """Where an active batch stood at a moment: what the recent velocity and its chart are made of.
+
+    The slot says which moment it stands for, so that however many write, a batch has one sample every 5 s, and one more
+    where a stretch of running begins. Old samples are thinned.
+    """
+
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="samples", db_index=False)
+    slot = models.BigIntegerField(help_text="Milliseconds since 1970, a multiple of 5,000 unless running began then.")
+    at = models.DateTimeField()
+    done = models.PositiveIntegerField(help_text="Items that had any outcome.")
+    active_seconds = models.FloatField()
+
+    class Meta:
+        ordering = ("batch", "slot")
+        constraints = [models.UniqueConstraint(fields=["batch", "slot"], name="sample_slot")]
+
+    def __str__(self) -> str:
+        return f"{self.batch_id}: {self.done} at {self.at}"
+
+
+class Watch(models.Model):
+    """A person who wants mail about a batch: its milestones, and its halt or failure."""
+
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="watches", db_index=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name_plural = "watches"
+        constraints = [models.UniqueConstraint(fields=["batch", "user"], name="watch_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user} watches {self.batch_id}"
+
+
+class Webhook(models.Model):
+    """Another system that is told about every batch, by signed POSTs in the Standard Webhooks form."""
+
+    url = models.URLField(max_length=500, validators=[ProhibitNullCharactersValidator()])
+    secret = models.CharField(max_length=100, help_text="whsec_ and 24 to 64 bytes in base64; signs what is sent.")
+    active = models.BooleanField(default=True, help_text="Inactive ones are told nothing.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("pk",)
+
+    def __str__(self) -> str:
+        return self.url
+
+
+class Delivery(models.Model):
+    """One message to one receiver: written in the commit that caused it, sent afterwards until it arrives."""
+
+    class Event(models.TextChoices):
+        MILESTONE = "batch.milestone", "Milestone reached"
+        COMPLETED = "batch.completed", "Completed"
+        HALTED = "batch.halted", "Halted"
+        CANCELLED = "batch.cancelled", "Cancelled"
+        FAILED = "batch.failed", "Failed"
+
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="deliveries")
+    event = models.CharField(max_length=20, choices=Event.choices)
+    data = models.JSONField(default=dict)
+    webhook = models.ForeignKey(Webhook, null=True, blank=True, on_delete=models.CASCADE, related_name="deliveries")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.CASCADE, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    due_at = models.DateTimeField(null=True, blank=True, help_text="The next attempt; empty: delivered or given up.")
+    delivered_at = models.DateTimeField(null=True, blank=True)
+    answer = models.TextField(blank=True, help_text="What the receiver said to the last attempt.")
+
+    class Meta:
+        verbose_name_plural = "deliveries"
+        ordering = ("-pk",)
+        indexes = [models.Index(fields=["due_at"], name="delivery_due", condition=Q(due_at__isnull=False))]
+
+    def __str__(self) -> str:
+        return f"{self.event} of {self.batch_id} to {self.webhook or self.user}"
+
+    @property
+    def message_id(self) -> str:
+        """The same at every attempt, so that a receiver can take it once."""
+        return f"msg_batchportal_{self.pk}"

@@ -13,12 +13,14 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from batches import adhoc, transitions
+from batches import adhoc, samples, transitions
 from batches.exceptions import InvalidInput, UnknownBatch
-from batches.models import Batch, Checkpoint, Item, Milestone
+from batches.models import Batch, Checkpoint, Item, Milestone, Sample
+from batches.samples import active_seconds
 
 S = Batch.Status
 MINIMUM_SAMPLE = 5
+RECENT_SECONDS = 30.0
 WORKING = (S.RUNNING, S.PAUSING, S.CANCELLING)
 
 
@@ -74,7 +76,7 @@ def get_progress(batch_id: str) -> Progress:
 
 
 def progress_of(batches: Sequence[Batch]) -> dict[str, Progress]:
-    """The progress of several batches, in three queries however many there are."""
+    """The progress of several batches, in four queries however many there are."""
     ids = [batch.pk for batch in batches]
     lanes: dict[str, list[Checkpoint]] = {pk: [] for pk in ids}
     for lane in Checkpoint.objects.filter(batch__in=ids).order_by("lane"):
@@ -83,7 +85,10 @@ def progress_of(batches: Sequence[Batch]) -> dict[str, Progress]:
     for milestone in Milestone.objects.filter(batch__in=ids).order_by("milestone"):
         milestones[milestone.batch_id].append(milestone)
     current = _current_items([lane for rows in lanes.values() for lane in rows if lane.worker])
-    return {batch.pk: progress(batch, lanes[batch.pk], milestones[batch.pk], current) for batch in batches}
+    recent = samples.recent(batches, timezone.now())
+    return {
+        batch.pk: progress(batch, lanes[batch.pk], milestones[batch.pk], recent[batch.pk], current) for batch in batches
+    }
 
 
 def _current_items(lanes: Iterable[Checkpoint]) -> dict[tuple[str, int], str]:
@@ -96,7 +101,11 @@ def _current_items(lanes: Iterable[Checkpoint]) -> dict[tuple[str, int], str]:
 
 
 def progress(
-    batch: Batch, lanes: Sequence[Checkpoint], milestones: Sequence[Milestone], current: dict[tuple[str, int], str]
+    batch: Batch,
+    lanes: Sequence[Checkpoint],
+    milestones: Sequence[Milestone],
+    recent: Sequence[Sample],
+    current: dict[tuple[str, int], str],
 ) -> Progress:
     """Pure arithmetic over rows that were read."""
     now = timezone.now()
@@ -105,8 +114,8 @@ def progress(
     remaining = total - sum(count.values())
     active = active_seconds(batch, now)
     velocity = count["succeeded"] / active if active > 0 else None
-    recent = recent_velocity(batch, lanes, sum(count.values()), active, now)
-    eta = eta_of(batch, remaining, recent)
+    pace = recent_pace(batch, recent, sum(count.values()), active)
+    eta = eta_of(batch, remaining, pace)
     held = [lane for lane in lanes if lane.worker]
     return Progress(
         batch_id=batch.pk,
@@ -119,7 +128,7 @@ def progress(
         progress_percent=percent(count["succeeded"], total, batch.status),
         done_percent=percent(total - remaining, total, batch.status),
         current_velocity=rounded(velocity),
-        recent_velocity=rounded(recent),
+        recent_velocity=rounded(pace.velocity),
         eta_seconds=rounded(eta),
         eta_human=None if eta is None else human(eta),
         active_seconds=round(active, 3),
@@ -143,24 +152,46 @@ def progress(
     )
 
 
-def active_seconds(batch: Batch, now: datetime) -> float:
-    """Time in which a worker may have been working; pauses are excluded."""
-    running = (now - batch.running_since).total_seconds() if batch.running_since else 0.0
-    return batch.active_seconds + max(0.0, running)
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Items that came by in a window of active time, and their velocity; None while there is too little to go by."""
+
+    items: int = 0
+    velocity: float | None = None
 
 
-def recent_velocity(batch: Batch, lanes: Sequence[Checkpoint], done: int, active: float, now: datetime) -> float | None:
-    """Items a second since this stretch of running began; None while there is too little to go by."""
-    if batch.status == S.RUNNING and done >= MINIMUM_SAMPLE and active > 0:
-        speed = done / active
-        return min(speed, batch.rate) if batch.rate else speed
-    return None
+def recent_pace(batch: Batch, recent: Sequence[Sample], done: int, active: float) -> Pace:
+    """Items a second over the last 30 s of this stretch of running, or over longer for items that come slowly."""
+    if batch.status != S.RUNNING or active <= 0:
+        return Pace()
+    since = window_start(recent, done, active)
+    if since is None and recent:
+        return Pace()
+    moved = done - (since.done if since else 0)
+    took = active - (since.active_seconds if since else 0.0)
+    if took <= 0 or (moved < MINIMUM_SAMPLE and took < RECENT_SECONDS):
+        return Pace(moved)
+    speed = moved / took
+    return Pace(moved, min(speed, batch.rate) if batch.rate else speed)
 
 
-def eta_of(batch: Batch, remaining: int, velocity: float | None) -> float | None:
-    if batch.status != S.RUNNING or velocity is None or velocity <= 0:
+def window_start(recent: Sequence[Sample], done: int, active: float) -> Sample | None:
+    """The sample to measure from. Going back ends where there was more done than later: a retry put items back."""
+    start: Sample | None = None
+    for sample in reversed(recent):
+        later = start.done if start else done
+        enough = start is not None and done - start.done >= MINIMUM_SAMPLE
+        if sample.done > later or (enough and active - sample.active_seconds > RECENT_SECONDS):
+            break
+        start = sample
+    return start
+
+
+def eta_of(batch: Batch, remaining: int, pace: Pace) -> float | None:
+    """Seconds to go at the recent pace; None while it is not running, or below the minimum sample."""
+    if batch.status != S.RUNNING or not pace.velocity or pace.items < MINIMUM_SAMPLE:
         return None
-    return remaining / velocity
+    return remaining / pace.velocity
 
 
 def outcome_of(batch: Batch, count: dict[str, int], remaining: int) -> str | None:
@@ -228,6 +259,8 @@ def start_batch(batch_id: str, total_items: int) -> None:
             active_seconds=0,
             finished_at=None,
         )
+        batch.active_seconds = 0
+        samples.begin_stretch(batch, now)
 
 
 def increment_completed(batch_id: str, count: int = 1) -> None:

@@ -20,7 +20,7 @@ from django.db import DatabaseError
 from django.db.models import Q
 from kombu.exceptions import OperationalError
 
-from batches import idempotency_manager, leases, runner, transitions
+from batches import idempotency_manager, leases, runner, samples, transitions
 from batches.models import Batch, Item
 
 logger = logging.getLogger("batches")
@@ -52,8 +52,9 @@ def sweep() -> None:
 
 @shared_task(name="batches.tasks.clean_up", ignore_result=True)
 def clean_up() -> None:
-    """Forget idempotency rows that have expired."""
+    """Forget idempotency rows that have expired, and most samples of long ago."""
     idempotency_manager.cleanup_expired()
+    samples.thin()
 
 
 def sweep_now() -> None:
@@ -138,6 +139,12 @@ def die_with_parent(**kwargs: Any) -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)
+
+
+@beat_embedded_init.connect
+def begin_beat(**kwargs: Any) -> None:
+    """The beat's process is one a worker, and always idle: what needs a clock of its own lives there."""
+    samples.take_in_background()
 
 
 @worker_process_init.connect

@@ -11,7 +11,7 @@ from django.db.models import Exists, F, OuterRef, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from batches import leases
+from batches import leases, samples
 from batches.models import TRANSITIONS, Batch, Checkpoint, Item, Milestone, Transition
 from batches.signals import batch_transitioned, milestone_reached
 
@@ -46,6 +46,8 @@ def move(
             rows = rows.filter(only_if)
         if not rows.update(status=to, reason=reason, **clock_changes(batch, to)):
             return False
+        if to == S.RUNNING:
+            samples.begin_stretch(batch, timezone.now())
         record(batch, verb, batch.status, to, actor=actor, reason=reason)
     return True
 

@@ -214,4 +214,66 @@ class Migration(migrations.Migration):
         ),
         migrations.RunPython(leave_room_for_updates, migrations.RunPython.noop),
         migrations.RunPython(create_functions, migrations.RunPython.noop),
+        migrations.CreateModel(
+            name='Webhook',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('url', models.URLField(max_length=500, validators=[django.core.validators.ProhibitNullCharactersValidator()])),
+                ('secret', models.CharField(help_text='whsec_ and 24 to 64 bytes in base64; signs what is sent.', max_length=100)),
+                ('active', models.BooleanField(default=True, help_text='Inactive ones are told nothing.')),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+            ],
+            options={
+                'ordering': ('pk',),
+            },
+        ),
+        migrations.CreateModel(
+            name='Sample',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('slot', models.BigIntegerField(help_text='Milliseconds since 1970, a multiple of 5,000 unless running began then.')),
+                ('at', models.DateTimeField()),
+                ('done', models.PositiveIntegerField(help_text='Items that had any outcome.')),
+                ('active_seconds', models.FloatField()),
+                ('batch', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='samples', to='batches.batch')),
+            ],
+            options={
+                'ordering': ('batch', 'slot'),
+                'constraints': [models.UniqueConstraint(fields=('batch', 'slot'), name='sample_slot')],
+            },
+        ),
+        migrations.CreateModel(
+            name='Watch',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('batch', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='watches', to='batches.batch')),
+                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'verbose_name_plural': 'watches',
+                'constraints': [models.UniqueConstraint(fields=('batch', 'user'), name='watch_once')],
+            },
+        ),
+        migrations.CreateModel(
+            name='Delivery',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('event', models.CharField(choices=[('batch.milestone', 'Milestone reached'), ('batch.completed', 'Completed'), ('batch.halted', 'Halted'), ('batch.cancelled', 'Cancelled'), ('batch.failed', 'Failed')], max_length=20)),
+                ('data', models.JSONField(default=dict)),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('attempts', models.PositiveSmallIntegerField(default=0)),
+                ('due_at', models.DateTimeField(blank=True, help_text='The next attempt; empty: delivered or given up.', null=True)),
+                ('delivered_at', models.DateTimeField(blank=True, null=True)),
+                ('answer', models.TextField(blank=True, help_text='What the receiver said to the last attempt.')),
+                ('batch', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='deliveries', to='batches.batch')),
+                ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('webhook', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='deliveries', to='batches.webhook')),
+            ],
+            options={
+                'verbose_name_plural': 'deliveries',
+                'ordering': ('-pk',),
+                'indexes': [models.Index(condition=models.Q(('due_at__isnull', False)), fields=['due_at'], name='delivery_due')],
+            },
+        ),
     ]
