@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from itertools import islice
 
@@ -25,7 +25,9 @@ def store_items(batch: Batch, reader: Reader, *, key_column: str = "") -> int:
     Must run in a transaction, which the refusal is to roll back.
     """
     rows = Keyed(reader, key_column)
-    store = _copy if connection.vendor == "postgresql" else _insert
+    store = _insert
+    if connection.vendor == "postgresql":
+        store = _copy_pages if reader.reads_database else _copy
     try:
         with transaction.atomic():
             store(batch.pk, rows)
@@ -92,7 +94,7 @@ def refuse_duplicate(reader: Reader, key_column: str) -> None:
             )
 
 
-def _insert(batch_id: str, rows: Keyed) -> None:
+def _insert(batch_id: str, rows: Iterable[tuple[int, str, str]]) -> None:
     marks = ", ".join(["%s"] * len(COLUMNS))
     sql = f"INSERT INTO batches_item ({', '.join(COLUMNS)}) VALUES ({marks})"  # noqa: S608 - constants only
     walk = iter(rows)
@@ -101,7 +103,14 @@ def _insert(batch_id: str, rows: Keyed) -> None:
             cursor.executemany(sql, page)
 
 
-def _copy(batch_id: str, rows: Keyed) -> None:
+def _copy_pages(batch_id: str, rows: Iterable[tuple[int, str, str]]) -> None:
+    """For rows that come over the same connection: while a COPY runs, it can answer no query."""
+    walk = iter(rows)
+    while page := list(islice(walk, AT_ONCE)):
+        _copy(batch_id, page)
+
+
+def _copy(batch_id: str, rows: Iterable[tuple[int, str, str]]) -> None:
     defaults = "\t".join(str(value) for value in DEFAULTS)
     lines = (
         f"{batch_id}\t{position}\t{escaped(key)}\t{escaped(payload)}\t{defaults}\n" for position, key, payload in rows

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, NamedTuple
 from batches.exceptions import InputRefused
 
 MAX_CELL = 128 * 1024
+MAX_FIELD = 32 * 1024 * 1024  # where the CSV parser itself gives up
 MAX_PAYLOAD = 256 * 1024
 MAX_COLUMNS = 512
 MAX_DEPTH = 100
@@ -28,6 +29,8 @@ class Row(NamedTuple):
 
 class Reader(ABC):
     """Iterable more than once; every iteration starts from the beginning."""
+
+    reads_database = False
 
     @abstractmethod
     def __iter__(self) -> Iterator[Row]: ...

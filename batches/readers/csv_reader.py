@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 from charset_normalizer import from_bytes
 
 from batches.exceptions import InputRefused
-from batches.readers.base import MAX_CELL, FileReader, Row, refuse_cell, refuse_names
+from batches.readers.base import MAX_CELL, MAX_FIELD, FileReader, Row, refuse_cell, refuse_names
 
 SAMPLE = 256 * 1024
 WIDE = ["utf_16", "utf_16_be", "utf_16_le", "utf_32", "utf_32_be", "utf_32_le", "utf_7"]  # told by their mark only
@@ -77,12 +77,12 @@ class CsvReader(FileReader):
         text = io.TextIOWrapper(
             io.BufferedReader(Unclosed(self.file)), encoding=self.encoding, errors="surrogateescape", newline=""
         )
-        previous = csv.field_size_limit(MAX_CELL)
+        previous = csv.field_size_limit(MAX_FIELD)
         rows = csv.reader(text, delimiter=self.delimiter, strict=True)
         row = 0
         try:
             while True:
-                csv.field_size_limit(MAX_CELL)
+                csv.field_size_limit(MAX_FIELD)
                 try:
                     cells = next(rows)
                 except StopIteration:
@@ -103,7 +103,7 @@ class CsvReader(FileReader):
     def _refuse_cells(self, cells: list[str], row: int, line: int) -> None:
         """NUL characters, and bytes that are not of the encoding (they come through as half surrogates)."""
         whole = "".join(cells)
-        if "\x00" not in whole and (whole.isascii() or not ESCAPED.search(whole)):
+        if len(whole) <= MAX_CELL and "\x00" not in whole and (whole.isascii() or not ESCAPED.search(whole)):
             return
         names = getattr(self, "columns", [])
         for index, cell in enumerate(cells):
@@ -116,7 +116,7 @@ class CsvReader(FileReader):
         words = str(error)
         if "field larger" in words:
             return InputRefused(
-                f"a cell has more than {MAX_CELL:,} characters.",
+                f"a cell has more than {MAX_FIELD:,} characters.",
                 remedy="Is a quote left open, or a whole file in the cell?",
                 row=row,
                 line=line,

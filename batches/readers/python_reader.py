@@ -9,6 +9,7 @@ from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import QuerySet
+from django.db.models.query import ValuesIterable
 
 from batches.readers.base import Reader, Row, checked_object
 
@@ -37,13 +38,16 @@ class ItemsReader(Reader):
 
 
 class QuerysetReader(Reader):
-    """The concrete fields of each object of a queryset, as JSON would write them."""
+    """The concrete fields of each object, or those that `values` chose, as JSON would write them."""
+
+    reads_database = True
 
     def __init__(self, queryset: QuerySet[Any]) -> None:
-        self.queryset = queryset if queryset.ordered else queryset.order_by("pk")
+        ordered = queryset if queryset.ordered else queryset.order_by("pk")
+        self.queryset = ordered if ordered._iterable_class is ValuesIterable else ordered.values()
 
     def __iter__(self) -> Iterator[Row]:
-        for row, values in enumerate(self.queryset.values().iterator(chunk_size=AT_ONCE), 1):
+        for row, values in enumerate(self.queryset.iterator(chunk_size=AT_ONCE), 1):
             payload = json.loads(json.dumps(values, cls=DjangoJSONEncoder))
             yield Row(row, None, checked_object(payload, row=row))
 

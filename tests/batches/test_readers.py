@@ -94,7 +94,7 @@ def test_it_can_be_read_twice() -> None:
         (b"a,\n1,2\n", "f.csv", "column 2 without a name", 1, None, None),
         (b'a,b\n1,"2\n3,4\n', "f.csv", "never closed", 2, None, None),
         (b"a,b\n1,2\n3,\x00\n", "f.csv", "NUL", 3, 3, "b"),
-        (b"a,b\n1," + b"x" * 10_000_000 + b"\n", "f.csv", "characters", 2, None, None),
+        (b"a,b\n1," + b"x" * 10_000_000 + b"\n", "f.csv", "characters", 2, 2, "b"),
         (b"a,b\n1,\xff\xfe\xfa\n", "f.csv", "not utf-8 (byte 0xff)", 2, 2, "b"),
         (b"PK\x03\x04zip", "f.csv", "binary file", None, None, None),
         (b"a,b", "f.xlsx", "no Excel workbook", None, None, None),

@@ -1,0 +1,92 @@
+"""The portal's own processes: set-up, and the web server's limit."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.browser.conftest import wait_for
+from tests.servers.postgresql import free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    kept = {k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "CELERY_BROKER_URL")}
+    return {**kept, "PORTAL_VAR": str(tmp_path), "LOG_LEVEL": "ERROR", "PORTAL_MAX_UPLOAD_MB": "1"}
+
+
+def manage(environment: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "manage.py", *arguments]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, cwd=ROOT, env=environment, text=True, stdout=pipe, stderr=pipe)
+
+
+def test_it_sets_up_once_when_two_set_ups_run_at_once(environment: dict[str, str]) -> None:
+    manage(environment, "migrate", "-v0").communicate()
+    both = [manage(environment, "portal_setup") for _ in range(2)]
+    said = [process.communicate() for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    words = "".join(out for out, _ in said)
+    assert words.count("It is shown this once.") == 1
+    assert words.count("airports are being checked") == 1
+    listed, _ = manage(environment, "batch", "list", "--json").communicate()
+    assert json.dumps(json.loads(listed)).count('"airports-sample"') == 1
+
+
+def test_it_says_nothing_new_the_second_time(environment: dict[str, str]) -> None:
+    manage(environment, "portal_setup").communicate()
+    again = manage(environment, "portal_setup")
+    words, trouble = again.communicate()
+    assert (again.returncode, words.strip(), trouble) == (0, "", "")
+
+
+@pytest.fixture
+def port(environment: dict[str, str]) -> Iterator[int]:
+    manage(environment, "migrate", "-v0").communicate()
+    number = free_port()
+    command = [sys.executable, "-m", "batchportal.web"]
+    web = subprocess.Popen(command, cwd=ROOT, env={**environment, "PORT": str(number)})
+    try:
+        wait_for(f"http://127.0.0.1:{number}/readyz")
+        yield number
+    finally:
+        web.terminate()
+        web.wait(20)
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_it_refuses_a_body_over_the_limit_whoever_sends_it(port: int, announced: bool) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection.putrequest("POST", "/api/batches")
+    connection.putheader("Content-Type", "application/json")
+    if announced:
+        connection.putheader("Content-Length", str(50 * 1024 * 1024))
+        connection.endheaders()
+    else:
+        connection.putheader("Transfer-Encoding", "chunked")
+        connection.endheaders()
+        block = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
+        try:
+            for _ in range(60):
+                connection.send(block)
+        except OSError:
+            pass  # it has hung up, as it should
+    answer = connection.getresponse()
+    assert answer.status == 413
+    assert "PORTAL_MAX_UPLOAD_MB" in json.loads(answer.read())["detail"]
+
+
+def test_it_answers_after_it_has_refused(port: int) -> None:
+    for _ in range(2):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        connection.request("GET", "/healthz")
+        assert connection.getresponse().status == 200
