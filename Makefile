@@ -40,6 +40,7 @@ browser: .venv/.test ## The main job in a real browser
 
 bench: .venv/.test ## The engine beside hand-written floors
 	python -m tests.bench.engine
+	python -m tests.bench.ingest
 
 clean: ## Remove what was installed and everything written at run time
 	rm -rf .venv var .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
