@@ -23,7 +23,7 @@ from django.db import OperationalError, connection, transaction
 from django.db.models import Max, Min
 from django.utils import timezone
 
-from batches import leases, outcomes, transitions
+from batches import hints, leases, outcomes, transitions
 from batches.context import ItemContext
 from batches.exceptions import LeaseLost, OperationInProgress, UnknownProcessor
 from batches.isolation import Isolation, Uncontained, kill_if_hung
@@ -302,6 +302,7 @@ def move_on(turn: Slice, done: list[Outcome]) -> None:
     turn.lease.careful = max(0, turn.lease.careful - len(done))
     turn.alone = max(0, turn.alone - len(done))
     turn.window = WINDOW
+    hints.hint(turn.batch.pk)
 
 
 def find_more(turn: Slice) -> bool:

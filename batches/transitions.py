@@ -11,7 +11,7 @@ from django.db.models import Exists, F, OuterRef, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from batches import leases, samples
+from batches import hints, leases, samples
 from batches.models import TRANSITIONS, Batch, Checkpoint, Item, Milestone, Transition
 from batches.signals import batch_transitioned, milestone_reached
 
@@ -81,6 +81,7 @@ def record(batch: Batch, verb: str, from_: str, to: str, *, actor: str = "", rea
 
 def _announce(batch_id: str, from_: str, to: str, reason: str, actor: str) -> None:
     logger.info("batch %s: %s -> %s%s", batch_id, from_ or "new", to, f" ({reason})" if reason else "")
+    hints.hint(batch_id)
     batch_transitioned.send_robust(
         Batch, batch_id=batch_id, from_status=from_, to_status=to, reason=reason, actor=actor
     )

@@ -7,6 +7,11 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "batchportal.settings")
 http = get_asgi_application()
 
-from channels.routing import ProtocolTypeRouter  # noqa: E402
+from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
+from django.urls import re_path  # noqa: E402
 
-application = ProtocolTypeRouter({"http": http})
+from batches.routing import websocket_urlpatterns  # noqa: E402
+from batchportal.sockets import not_found  # noqa: E402
+
+sockets = URLRouter([*websocket_urlpatterns, re_path(r"", not_found)])  # type: ignore[arg-type]
+application = ProtocolTypeRouter({"http": http, "websocket": sockets})

@@ -9,8 +9,10 @@ import os
 import sys
 from typing import Any
 
-from daphne import http_protocol
+from daphne import http_protocol, server
 from daphne.cli import CommandLineInterface
+
+from batchportal.sockets import SocketFactory, SocketServer
 
 ROOM_FOR_FORM = 1024 * 1024
 
@@ -54,6 +56,8 @@ def main(arguments: list[str] | None = None) -> Any:
 
     LimitedRequest.limit = int(settings.PORTAL_MAX_UPLOAD_MB * 1024 * 1024) + ROOM_FOR_FORM
     http_protocol.WebRequest = LimitedRequest
+    server.WebSocketFactory = SocketFactory
+    CommandLineInterface.server_class = SocketServer
     host, port = os.environ.get("HOST", "127.0.0.1"), os.environ.get("PORT", "8000")
     return CommandLineInterface().run(
         arguments or ["-b", host, "-p", port, "--no-server-name", "-v", "0", "batchportal.asgi:application"]

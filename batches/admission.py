@@ -1,0 +1,117 @@
+"""Who may open a socket: by session cookie and Origin, or by token; asked again while it is open."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from http.cookies import CookieError
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.contrib.auth import get_user, get_user_model
+from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
+from django.http import HttpRequest, parse_cookie
+from django.http.request import split_domain_port, validate_host
+from django.utils import timezone
+from rest_framework.authtoken.models import Token
+
+from batches.models import Batch
+from batches.rights import VIEW
+
+PROTOCOL = "batchportal"
+TOKEN_PROTOCOL = "token."  # noqa: S105 - the prefix of one
+MOST_BATCHES = 100
+
+
+class Refused(Exception):
+    """No socket; `status` is the HTTP status of the refusal."""
+
+    def __init__(self, status: int, why: str) -> None:
+        super().__init__(why)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Whose socket it is, and by which key it was opened."""
+
+    user_id: int
+    password: str
+    session: str = ""
+    token: str = ""
+
+
+def admit(scope: dict[str, Any], batch_ids: Sequence[str]) -> Admission:
+    """The admission to these batches, or `Refused`: 403 for who may not watch, 404 for a batch that does not exist."""
+    headers = {name.decode("latin1"): value.decode("latin1") for name, value in scope["headers"]}
+    check_origin(headers)
+    token = token_of(headers, scope.get("subprotocols", ()))
+    admission = by_token(token) if token is not None else by_session(headers)
+    if not batch_ids or len(batch_ids) > MOST_BATCHES:
+        raise Refused(404, f"Name 1 to {MOST_BATCHES} batches.")
+    if Batch.objects.filter(pk__in=batch_ids).count() != len(set(batch_ids)):
+        raise Refused(404, "There is no such batch.")
+    return admission
+
+
+def check_origin(headers: dict[str, str]) -> None:
+    """A browser names the page that opens the socket: it must be one of ours. Other clients name none."""
+    host = headers.get("host", "")
+    if not validate_host(split_domain_port(host)[0], settings.ALLOWED_HOSTS or ["localhost", "127.0.0.1", "[::1]"]):
+        raise Refused(403, "This portal does not go by that host name.")
+    origin = headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc != host and origin not in settings.CSRF_TRUSTED_ORIGINS:
+        raise Refused(403, "A page of another site may not open this socket.")
+
+
+def token_of(headers: dict[str, str], protocols: Iterable[str]) -> str | None:
+    """From `Authorization: Token …`, or, as a browser cannot set headers, the subprotocol `token.…`; never the URL."""
+    if "authorization" in headers:
+        kind, _, key = headers["authorization"].partition(" ")
+        return key.strip() if kind.lower() == "token" else ""
+    return next((name.removeprefix(TOKEN_PROTOCOL) for name in protocols if name.startswith(TOKEN_PROTOCOL)), None)
+
+
+def by_token(key: str) -> Admission:
+    token = Token.objects.select_related("user").filter(key=key).first()
+    return checked(token.user if token else None, token=key)
+
+
+def by_session(headers: dict[str, str]) -> Admission:
+    """A cookie counts only beside an Origin, so that no page of another site can use it."""
+    try:
+        key = parse_cookie(headers.get("cookie", "")).get(settings.SESSION_COOKIE_NAME)
+    except CookieError:
+        key = None
+    if not key or "origin" not in headers:
+        raise Refused(403, "Sign in first.")
+    request = HttpRequest()
+    request.session = SessionStore(key)
+    return checked(get_user(request), session=key)
+
+
+def checked(user: Any, **key: str) -> Admission:
+    if not isinstance(user, AbstractBaseUser) or not user.is_active or not user.has_perm(VIEW):  # type: ignore[attr-defined]
+        raise Refused(403, "This account may not watch batches.")
+    return Admission(user.pk, user.password, **key)
+
+
+def lost(admissions: Collection[Admission]) -> set[Admission]:
+    """Those that no longer hold: right taken away, account closed, password changed, signed out, token revoked."""
+    users = get_user_model()._default_manager.with_perm(  # type: ignore[attr-defined]
+        VIEW, backend="django.contrib.auth.backends.ModelBackend"
+    )
+    passwords = dict(users.filter(pk__in={held.user_id for held in admissions}).values_list("pk", "password"))
+    sessions = {held.session for held in admissions if held.session}
+    tokens = {held.token for held in admissions if held.token}
+    open_sessions = Session.objects.filter(pk__in=sessions, expire_date__gt=timezone.now())
+    valid = {""} | set(open_sessions.values_list("pk", flat=True)) if sessions else {""}
+    valid |= set(Token.objects.filter(pk__in=tokens).values_list("pk", flat=True)) if tokens else set()
+    return {
+        held
+        for held in admissions
+        if passwords.get(held.user_id) != held.password or held.session not in valid or held.token not in valid
+    }

@@ -1,0 +1,64 @@
+"""Daphne's sockets with three things it lacks: a bound on what comes in, word of what has not gone out yet, and HTTP
+statuses for refusals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from autobahn.websocket.types import ConnectionDeny
+from daphne import ws_protocol
+from daphne.server import Server
+
+RESPONSE = "websocket.http.response"
+LARGEST_FRAME = 4096
+SECONDS_TO_CLOSE = 30
+
+
+class Socket(ws_protocol.WebSocketProtocol):
+    """One connection."""
+
+    refusal = 403
+
+    def backlog(self) -> int:
+        """Bytes that were sent to this client and that it has not taken yet."""
+        return len(self.transport.dataBuffer) - self.transport.offset + self.transport._tempDataLen
+
+    def handle_reply(self, message: dict[str, Any]) -> None:
+        if message["type"] == f"{RESPONSE}.start":
+            self.refusal = message["status"]
+        elif message["type"] == f"{RESPONSE}.body":
+            reason = message.get("body", b"").decode()
+            self.handshake_deferred.errback(ConnectionDeny(self.refusal, reason))  # type: ignore[no-untyped-call]
+            del self.handshake_deferred
+            self.server.protocol_disconnected(self)
+        else:
+            super().handle_reply(message)
+
+
+class SocketFactory(ws_protocol.WebSocketFactory):
+    protocol = Socket
+
+    def setProtocolOptions(self, **options: Any) -> None:  # noqa: N802 - autobahn's name
+        largest = {"maxMessagePayloadSize": LARGEST_FRAME, "maxFramePayloadSize": LARGEST_FRAME}
+        closing = {"failByDrop": False, "closeHandshakeTimeout": SECONDS_TO_CLOSE}
+        super().setProtocolOptions(**(options | largest | closing))
+
+
+class SocketServer(Server):
+    """Tells the application what its sockets can do."""
+
+    def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
+        if scope["type"] == "websocket":
+            scope["extensions"] = {RESPONSE: {}, "batchportal.backlog": protocol.backlog}
+        return super().create_application(protocol, scope)
+
+
+async def not_found(scope: Any, receive: Callable[..., Any], send: Callable[..., Any]) -> None:
+    """Refuse a socket whose address names nothing."""
+    await receive()
+    if RESPONSE in scope.get("extensions", {}):
+        await send({"type": f"{RESPONSE}.start", "status": 404, "headers": []})
+        await send({"type": f"{RESPONSE}.body", "body": b"There is no such socket."})
+    else:
+        await send({"type": "websocket.close"})

@@ -1,0 +1,129 @@
+"""The hub: one read for all who watch, and nothing that queues up for a slow one."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import deque
+from typing import Any
+
+from batches import hub as hubs
+from batches.admission import Admission
+from batches.consumers import LARGEST_BACKLOG, ProgressConsumer
+from batches.hub import Hub, essence_of
+from batches.models import Batch
+from batches.progress_tracker import get_progress
+from tests.batches.factories import modes, submitted
+
+
+class Socket(ProgressConsumer):
+    """A consumer whose client takes what it is sent only when the test says so."""
+
+    def __init__(self, *batch_ids: str) -> None:
+        super().__init__()
+        self.admission, self.batch_ids, self.unread = Admission(1, ""), batch_ids, 0
+        self.latest, self.events, self.closing = {}, deque(maxlen=32), None
+        self.sent: list[str] = []
+        self.code: int | None = None
+        self.backlog = lambda: self.unread
+
+    async def send(self, text_data: Any = None, *args: Any, **kwargs: Any) -> None:
+        self.sent.append(text_data)
+
+    async def close(self, code: Any = None, reason: Any = None) -> None:
+        self.code = code
+
+
+def reading(batch: Batch) -> hubs.Reading:
+    return hubs.Reading({batch.pk: batch}, {batch.pk: get_progress(batch.pk)}, [], set())
+
+
+def in_loop(work: Any) -> None:
+    """With a hub that belongs to this loop and reads nothing by itself."""
+
+    async def run() -> None:
+        await work(hubs.hub())
+
+    asyncio.run(run())
+
+
+def watch(hub: Hub, *sockets: Socket) -> None:
+    for socket in sockets:
+        for batch_id in socket.batch_ids:
+            hub.watchers[batch_id].add(socket)
+            hub.shown[batch_id].newcomers.add(socket)
+
+
+def test_it_encodes_once_for_all_who_watch(engine: None) -> None:
+    batch = submitted(modes("ok"))
+    sockets = [Socket(batch.pk) for _ in range(50)]
+    found = reading(batch)
+
+    async def work(hub: Hub) -> None:
+        watch(hub, *sockets)
+        await hub.publish(batch.pk, found)
+        assert all(socket.sent[0] is sockets[0].sent[0] for socket in sockets)
+
+    in_loop(work)
+
+
+def test_it_says_nothing_twice_but_gives_newcomers_their_snapshot(engine: None) -> None:
+    batch = submitted(modes("ok"))
+    early, late = Socket(batch.pk), Socket(batch.pk)
+    found = reading(batch)
+
+    async def work(hub: Hub) -> None:
+        watch(hub, early)
+        await hub.publish(batch.pk, found)
+        await hub.publish(batch.pk, found)
+        watch(hub, late)
+        await hub.publish(batch.pk, found)
+        assert (len(early.sent), len(late.sent)) == (1, 1)
+
+    in_loop(work)
+
+
+def test_it_keeps_only_the_latest_for_a_slow_client_and_still_sends_the_final_state(engine: None) -> None:
+    batch = submitted(modes("ok"))
+    slow, quick = Socket(batch.pk), Socket(batch.pk)
+    found = reading(batch)
+
+    async def work(hub: Hub) -> None:
+        watch(hub, slow, quick)
+        slow.unread = LARGEST_BACKLOG + 1
+        for n in range(500):
+            batch.reason = str(n)
+            hub.shown[batch.pk].essence = None
+            await hub.publish(batch.pk, found)
+        batch.status = Batch.Status.CANCELLED
+        await hub.publish(batch.pk, found)
+        assert (len(quick.sent), quick.code) == (500, 1000)
+        assert (slow.sent, slow.code, len(slow.latest)) == ([], None, 1)
+        await hub.catch_up()
+        assert slow.sent == []
+        slow.unread = 0
+        await hub.catch_up()
+        assert (len(slow.sent), slow.code, hub.behind) == (1, 1000, set())
+        assert json.loads(slow.sent[0])["reason"] == "499"
+
+    in_loop(work)
+
+
+def test_it_keeps_a_bounded_number_of_events_for_a_slow_client() -> None:
+    slow = Socket("b")
+    slow.unread = LARGEST_BACKLOG + 1
+
+    async def work(hub: Hub) -> None:
+        for n in range(1000):
+            await slow.tell(str(n))
+        assert len(slow.events) == 32
+
+    in_loop(work)
+
+
+def test_it_does_not_take_a_running_clock_for_news(engine: None) -> None:
+    batch = submitted(modes("ok"))
+    state = get_progress(batch.pk).to_dict()
+    assert essence_of(state | {"active_seconds": 99.0, "eta_human": "9s"}) == essence_of(state)
+    assert essence_of(state | {"completed": 1}) != essence_of(state)
+    assert essence_of(state | {"stuck": True}) != essence_of(state)
