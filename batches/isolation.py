@@ -18,7 +18,7 @@ from time import monotonic
 from types import FrameType
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, transaction
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, OperationalError, connections, transaction
 from django.db import Error as DatabaseErrors
 
 from batches.exceptions import ItemTimeout
@@ -38,6 +38,10 @@ class TransactionControl(Exception):
 
 class ConnectionClosed(Exception):
     """A processor may not close the connection: it holds the chunk's transaction."""
+
+
+class ChunkLost(OperationalError):
+    """The database ended the chunk's transaction without an error; is its disk full?"""
 
 
 class Uncontained(Exception):
@@ -100,6 +104,8 @@ class Isolation:
             self.begin = sql
             return None
         self._begin_now()
+        if self.locked_at is not None and not self.connection.connection.in_transaction:
+            raise ChunkLost(ChunkLost.__doc__)
         if not self.in_item:
             return execute(sql, params, many, context)
         if TRANSACTION_CONTROL.search(sql):

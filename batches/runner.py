@@ -26,7 +26,7 @@ from django.utils import timezone
 from batches import hints, leases, outcomes, transitions
 from batches.context import ItemContext
 from batches.exceptions import LeaseLost, OperationInProgress, UnknownProcessor
-from batches.isolation import Isolation, Uncontained, kill_if_hung
+from batches.isolation import ChunkLost, Isolation, Uncontained, kill_if_hung
 from batches.keys import PROCESS, key_of
 from batches.models import MILESTONES, Batch, IdempotencyRecord, Item, Milestone
 from batches.outcomes import Claimed, Outcome
@@ -62,10 +62,6 @@ IDLE_SECONDS = 0.05
 
 class WorkerCrash(ItemError):
     """The item was in flight at two deaths of its worker."""
-
-
-class ChunkLost(OperationalError):
-    """The database ended the chunk's transaction without an error; is its disk full?"""
 
 
 def never() -> bool:

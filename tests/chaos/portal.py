@@ -1,0 +1,108 @@
+"""A whole portal to be hurt: a real database, a real broker, real Celery workers kept alive by their keeper."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.servers.postgresql import PostgreSQL
+from tests.servers.valkey import Valkey
+
+ROOT = Path(__file__).resolve().parents[2]
+LEASE = 3.0
+
+
+class Portal:
+    """`start()` before Django is set up in this process: it decides the environment for both."""
+
+    def __init__(self, database: str, workers: int = 3) -> None:
+        self.var = tempfile.mkdtemp(prefix="portal-chaos-")
+        self.postgresql = PostgreSQL() if database == "postgresql" else None
+        self.valkey = Valkey() if database == "postgresql" else None
+        self.workers = workers
+        self.keeper: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> Portal:
+        """Servers, tables, this process's Django; no worker yet."""
+        chosen = {"PORTAL_VAR": self.var, "PORTAL_LEASE_SECONDS": str(LEASE), "PORTAL_WORKERS": str(self.workers)}
+        chosen |= {"PORTAL_PROCESSORS": "tests.chaos.ledger", "LOG_LEVEL": "ERROR", "PYTHONPATH": str(ROOT)}
+        chosen |= {"DJANGO_SETTINGS_MODULE": "batchportal.settings"}
+        for name in ("DATABASE_URL", "CELERY_BROKER_URL", "REDIS_URL"):
+            os.environ.pop(name, None)
+        if self.postgresql is not None and self.valkey is not None:
+            self.postgresql.start()
+            self.valkey.start()
+            chosen |= {"DATABASE_URL": self.postgresql.create("portal"), "CELERY_BROKER_URL": self.valkey.url}
+        os.environ.update(chosen)
+        import django
+
+        django.setup()
+        from django.core.management import call_command
+        from django.db import connection
+
+        from tests.chaos.ledger import CREATE
+
+        call_command("migrate", verbosity=0)
+        with connection.cursor() as cursor:
+            cursor.execute(CREATE)
+            cursor.execute("CREATE INDEX chaos_item ON chaos_ledger (batch_id, item_key)")
+        connection.close()
+        return self
+
+    def hire(self) -> None:
+        """Start the keeper and its workers."""
+        log = open(Path(self.var) / "worker.log", "ab")  # noqa: SIM115 - the child's for its life
+        command = [sys.executable, "-m", "batchportal.worker"]
+        self.keeper = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
+
+    def celery(self) -> int | None:
+        """The pid of Celery's parent process, under the keeper."""
+        return next(iter(children_of(self.keeper.pid)), None) if self.keeper else None
+
+    def stop(self) -> None:
+        """End what was started; stopped processes are woken first."""
+        if self.keeper is not None:
+            for pid in descendants_of(self.keeper.pid):
+                send(pid, signal.SIGCONT)
+            self.keeper.terminate()
+            try:
+                self.keeper.wait(20)
+            except subprocess.TimeoutExpired:
+                for pid in [*descendants_of(self.keeper.pid), self.keeper.pid]:
+                    send(pid, signal.SIGKILL)
+        for server in (self.valkey, self.postgresql):
+            if server is not None:
+                server.stop()
+
+    def log(self) -> str:
+        return (Path(self.var) / "worker.log").read_text(errors="replace")
+
+
+def send(pid: int, number: signal.Signals) -> bool:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def children_of(parent: int) -> list[int]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if int(fields[1]) == parent:
+                found.append(int(entry.name))
+    return found
+
+
+def descendants_of(parent: int) -> list[int]:
+    direct = children_of(parent)
+    return direct + [pid for child in direct for pid in descendants_of(child)]

