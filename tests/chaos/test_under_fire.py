@@ -11,10 +11,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SHORT = {
-    "kills": "--items 12000 --ms 1 --kills 25 --parents 1 --every 0.1",
-    "freezes": "--items 6000 --ms 2 --freezes 4 --disconnects 6 --every 0.2",
-    "servers": "--items 6000 --ms 2 --crashes 1 --brokers 2 --redeliveries 3 --pauses 3 --every 0.4",
-    "sqlite": "--database sqlite --lanes 1 --items 6000 --ms 1 --kills 15 --pauses 2 --every 0.1",
+    "kills": "--items 12000 --ms 1 --kills 25 --parents 1",
+    "freezes": "--items 6000 --ms 2 --freezes 4 --disconnects 6",
+    "servers": "--items 6000 --ms 2 --crashes 1 --brokers 2 --redeliveries 3 --pauses 3",
+    "sqlite": "--database sqlite --lanes 1 --items 6000 --ms 1 --kills 15 --pauses 2",
 }
 
 
