@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
+
+from django.db import connections
 
 from batches import idempotency_manager
 from batches.keys import PROCESS, key_of
@@ -32,11 +36,32 @@ class ItemContext:
         )
 
     def once(self, name: str, function: Callable[[], Any]) -> Any:
-        """The step's remembered result, or the function's, remembered with the item's own effects."""
+        """The step's remembered result, or the function's, remembered with the item's own effects.
+
+        Outside a transaction it is remembered at once, for longer than any retry may take. A coroutine function is
+        awaited: `await context.once("charge", charge)`.
+        """
+        if inspect.iscoroutinefunction(function):
+            return self._once_awaited(name, function)
         key = idempotency_manager.generate_key(self.batch_id, self.item_key, name)
         known = idempotency_manager.get_record(key)
+        return known.response if known is not None else idempotency_manager.remember_step(key, function())
+
+    async def _once_awaited(self, name: str, function: Callable[[], Awaitable[Any]]) -> Any:
+        key = idempotency_manager.generate_key(self.batch_id, self.item_key, name)
+        known = await in_a_thread(idempotency_manager.get_record, key)
         if known is not None:
             return known.response
-        result = function()
-        idempotency_manager.store_result(key, None, result)
-        return result
+        return await in_a_thread(idempotency_manager.remember_step, key, await function())
+
+
+async def in_a_thread(function: Callable[..., Any], *arguments: Any) -> Any:
+    """A database's function may not run on an event loop."""
+
+    def run() -> Any:
+        try:
+            return function(*arguments)
+        finally:
+            connections.close_all()
+
+    return await asyncio.to_thread(run)

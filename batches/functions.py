@@ -56,7 +56,8 @@ END $$
 # `outcomes` are the rows of `statements._row_of`. The sums returned are as before this commit.
 CREATE_RECORD = f"""
 CREATE FUNCTION {RECORD}(lane_id bigint, lane_fence bigint, outcomes jsonb, remember_for interval, lane_position int,
-  lane_careful int, lease interval, more_succeeded int, more_failed int, more_skipped int, more_quarantined int)
+  lane_careful int, lease interval, more_succeeded int, more_failed int, more_skipped int, more_quarantined int,
+  from_status text)
 RETURNS TABLE (written bigint, remembered bigint, done bigint, failed bigint)
 LANGUAGE plpgsql {BY_INDEX_ONLY} AS $$
 #variable_conflict use_column
@@ -69,15 +70,16 @@ BEGIN
   ), written AS (
     UPDATE batches_item i SET status = o.status, attempts = o.attempts, forgiven = o.forgiven, lane = o.lane,
       result = o.result::jsonb, message = o.message, code = o.code, available_at = o.available_at,
-      failed_at = o.failed_at, started_at = o.started_at, finished_at = o.finished_at
-    FROM outcome o WHERE i.id = o.id AND i.status = 'PENDING' RETURNING 1
+      failed_at = o.failed_at, started_at = o.started_at, finished_at = o.finished_at,
+      claimed_at = NULL
+    FROM outcome o WHERE i.id = o.id AND i.status = from_status RETURNING 1
   ), remembered AS (
     INSERT INTO batches_idempotencyrecord AS r (key, request_hash, state, response, created_at, expires_at)
     SELECT decode(o.remember, 'hex'), '', 'DONE', o.result::jsonb, clock_timestamp(), clock_timestamp() + remember_for
     FROM outcome o WHERE o.remember IS NOT NULL
     ON CONFLICT (key) DO UPDATE SET request_hash = '', state = 'DONE', response = excluded.response,
       created_at = excluded.created_at, expires_at = excluded.expires_at
-    WHERE r.expires_at <= clock_timestamp() RETURNING 1
+    WHERE r.expires_at <= clock_timestamp() OR (from_status = 'RUNNING' AND r.state = 'IN_PROGRESS') RETURNING 1
   ), lane AS (
     UPDATE batches_checkpoint l SET position = lane_position, careful = lane_careful, in_flight_id = NULL,
       sequence = l.sequence + 1, succeeded = l.succeeded + more_succeeded, failed = l.failed + more_failed,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from hashlib import sha256
 from time import monotonic, sleep
 from typing import Any
@@ -25,6 +26,7 @@ from batches.models import IdempotencyRecord
 State = IdempotencyRecord.State
 CLEAN_UP_AT_ONCE = 1_000
 WAIT_SECONDS = 2.0
+STEP_TTL = timedelta(days=365)
 
 
 def generate_key(batch_id: str, item_id: str, operation: str) -> str:
@@ -57,6 +59,13 @@ def store_result(key: str, request_data: Any, result: Any) -> IdempotencyRecord:
         if record is not None:
             return same_request(record, asked)
         return finish(key, result)
+
+
+def remember_step(key: str, result: Any) -> Any:
+    """Remember the result of one step of an item so long that no retry repeats it; returns it."""
+    store_result(key, None, result)
+    IdempotencyRecord.objects.filter(key=key).update(expires_at=timezone.now() + STEP_TTL)
+    return result
 
 
 def cleanup_expired() -> int:

@@ -19,6 +19,7 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from batches import unknown
 from batches.exceptions import LeaseLost
 from batches.models import Batch, Checkpoint, Item
 
@@ -91,9 +92,11 @@ def renew(lease: Lease) -> None:
         raise LeaseLost(f"Lane {lease.lane} of batch {lease.batch_id} was taken over.")
 
 
+@transaction.atomic
 def release(lease: Lease) -> None:
     """Give the lane back, clean. Nothing happens when it was taken over already."""
-    _held(lease).update(worker="", lease_expires_at=None, in_flight=None)
+    if _held(lease).update(worker="", lease_expires_at=None, in_flight=None):
+        unknown.settle(lease.batch_id, lease.lane, lease.worker)
 
 
 def mark_in_flight(lease: Lease, item_id: int) -> None:
@@ -127,8 +130,9 @@ def revoke(checkpoint_id: int) -> bool:
     if row is None:
         return False
     batch = Batch.objects.only("checkpoint_every").get(pk=row.batch_id)
+    out = unknown.settle(row.batch_id, row.lane, row.worker)
     Checkpoint.objects.filter(pk=row.pk).update(
-        fence=F("fence") + 1, worker="", lease_expires_at=None, careful=batch.checkpoint_every, in_flight=None
+        fence=F("fence") + 1, worker="", lease_expires_at=None, careful=max(out, batch.checkpoint_every), in_flight=None
     )
     if row.in_flight_id is not None:
         Item.objects.filter(pk=row.in_flight_id).update(crashes=F("crashes") + 1)

@@ -194,8 +194,8 @@ TRANSITIONS: dict[str, dict[str, str]] = {
 
 
 class Item(models.Model):
-    """The smallest unit of work. Only `failed_at` and `available_at` are indexed beside the identity, so the update of
-    a succeeding item stays heap-only on PostgreSQL."""
+    """The smallest unit of work. Only `failed_at`, `available_at` and `claimed_at` are indexed beside the identity, so
+    the update of an item that succeeds within its chunk stays heap-only on PostgreSQL."""
 
     class Status(models.TextChoices):
         PENDING = "PENDING", "Pending"
@@ -222,6 +222,7 @@ class Item(models.Model):
     code = models.CharField(max_length=64, blank=True, help_text="Error code of the last failed attempt.")
     available_at = models.DateTimeField(null=True, blank=True, help_text="A retry waits until then.")
     failed_at = models.DateTimeField(null=True, blank=True, help_text="Set while it is failed or quarantined.")
+    claimed_at = models.DateTimeField(null=True, blank=True, help_text="Set while its call to the outside is out.")
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 
@@ -233,6 +234,7 @@ class Item(models.Model):
         ]
         indexes = [
             models.Index(fields=["batch", "position"], name="item_failed", condition=Q(failed_at__isnull=False)),
+            models.Index(fields=["batch", "position"], name="item_out", condition=Q(claimed_at__isnull=False)),
             models.Index(
                 fields=["batch", "available_at"], name="item_waiting", condition=Q(available_at__isnull=False)
             ),

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Count, F, Max, Q
 from django.utils import timezone
 
-from batches import leases, tasks, transitions
+from batches import leases, tasks, transitions, unknown
 from batches.exceptions import InvalidInput, InvalidTransition, UnknownBatch
 from batches.models import BATCH_ID, Batch, Checkpoint, Item, RetriedItem, Retry
 from batches.submission import Submission, submit
@@ -21,6 +21,7 @@ __all__ = [
     "SCOPES",
     "Submission",
     "cancel",
+    "decide",
     "get_batch",
     "legal_verbs",
     "pause",
@@ -111,6 +112,29 @@ def _after(batch_id: str, to: str) -> Batch:
         leases.expire_dead_workers()
         transitions.settle(batch_id)
     return get_batch(batch_id)
+
+
+# -- calls of unknown outcome -----------------------------------------------------------------------------------------
+
+DECISIONS = {"succeeded": Item.Status.SUCCEEDED, "failed": Item.Status.FAILED}
+
+
+def decide(batch_id: str, item_key: str, outcome: str, *, actor: str = "", reason: str = "") -> Item:
+    """A person's word on a call whose worker was lost: it "succeeded" or "failed"; written to the batch's history."""
+    batch = get_batch(batch_id)
+    if outcome not in DECISIONS:
+        raise InvalidInput("Say what became of it: succeeded or failed.", {"outcome": ["succeeded or failed."]})
+    with transaction.atomic():
+        batch = Batch.objects.select_for_update().get(pk=batch.pk)
+        item = Item.objects.select_for_update().filter(batch=batch, key=item_key).first()
+        if item is None:
+            raise InvalidInput(f"There is no item {item_key!r}.", {"item_key": ["Not an item of this batch."]})
+        if item.status != Item.Status.QUARANTINED or item.code != unknown.CODE:
+            raise InvalidTransition(batch_id, "decide", Item.Status(item.status).label)
+        unknown.decide(item, DECISIONS[outcome])
+        why = f"Item {item_key}: {outcome}." + (f" {reason}" if reason else "")
+        transitions.record(batch, "decide", batch.status, batch.status, actor=actor, reason=why)
+    return item
 
 
 # -- retry -------------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import random
 import signal
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from django.db import Error as AnyDatabaseError
 from django.db import OperationalError, transaction
 from django.utils import timezone
 
-from batches import leases, outcomes, transitions
+from batches import external, leases, outcomes, transitions
 from batches.context import ItemContext
 from batches.exceptions import LeaseLost, OperationInProgress, UnknownProcessor
 from batches.isolation import ChunkLost, Uncontained, kill_if_hung
@@ -80,8 +81,9 @@ def work_slice(
     lease = begin(batch, lane) if processor is not None else None
     if processor is None or lease is None:
         return False
+    turn = open_slice(batch, processor, lease, monotonic() + seconds, should_stop, on_chunk, expendable)
     try:
-        return work(open_slice(batch, processor, lease, monotonic() + seconds, should_stop, on_chunk, expendable))
+        return work(turn) if processor.effects == "database" else external.work(turn)
     except LeaseLost as lost:
         logger.warning("%s Everything since its last commit is void.", lost)
         return False
@@ -89,6 +91,8 @@ def work_slice(
         kill_if_hung(None)
         leases.release(lease)
         transitions.settle(batch_id)
+        if turn.tainted and expendable:
+            os._exit(1)  # a call that could not be ended lives in this process: it must not go on
 
 
 def find_processor(batch: Batch) -> Processor | None:

@@ -65,6 +65,8 @@ class Slice:
     window: int = WINDOW
     wrapped: bool = False
     alone: int = 0
+    tainted: bool = False
+    leased_at: float = field(default_factory=monotonic)
     retries_seen_at: float = 0.0
     watched_until: float = 0.0
     claimed: list[Claimed] = field(default_factory=list)
@@ -126,7 +128,8 @@ def record_outcomes(turn: Slice, done: list[Outcome]) -> Totals:
     if failures:
         item_failed.send(Batch, batch=turn.batch, failures=failures)
     position = max(turn.lease.position, *(outcome.item.position for outcome in done))
-    totals = record(turn.lease, done, position=position, careful=max(0, turn.lease.careful - len(done)))
+    careful = max(0, turn.lease.careful - len(done))
+    totals = record(turn.lease, done, position=position, careful=careful, from_status=turn.processor.claims_as)
     if totals.done * 100 >= turn.next_milestone * turn.batch.total_items:
         transitions.reach_milestones(turn.batch.pk, totals.done, turn.batch.total_items)
         turn.next_milestone = next_milestone(100 * totals.done // turn.batch.total_items)

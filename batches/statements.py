@@ -106,12 +106,17 @@ def _claim(
     return Claim(rows[0][0], [Claimed(*row[1:]) for row in rows if row[1] is not None])
 
 
-def record(lease: Lease, outcomes: Sequence[Outcome], *, position: int, careful: int) -> Totals:
-    """Write items, idempotency rows and, under the fence, the lane. Whatever it raises, roll back."""
+def record(
+    lease: Lease, outcomes: Sequence[Outcome], *, position: int, careful: int, from_status: str = Item.Status.PENDING
+) -> Totals:
+    """Write items, idempotency rows and, under the fence, the lane. Whatever it raises, roll back.
+
+    `from_status` is RUNNING for calls to the outside, whose claim was committed before.
+    """
     write = _record_postgresql if connection.vendor == "postgresql" else _record_sqlite
     counts = Counter(outcome.status for outcome in outcomes)
     successes = sum(outcome.status == Item.Status.SUCCEEDED and not outcome.remembered for outcome in outcomes)
-    lane = write(lease, outcomes, counts, position, careful)
+    lane = write(lease, outcomes, counts, position, careful, str(from_status))
     if lane is None:
         raise LeaseLost(f"Lane {lease.lane} of batch {lease.batch_id} was taken over.")
     written, remembered, totals = lane
@@ -125,18 +130,18 @@ def record(lease: Lease, outcomes: Sequence[Outcome], *, position: int, careful:
 FAILED = (Item.Status.FAILED, Item.Status.QUARANTINED)
 COUNTED = (Item.Status.SUCCEEDED, Item.Status.FAILED, Item.Status.SKIPPED, Item.Status.QUARANTINED)
 
-RECORD_POSTGRESQL = f"SELECT * FROM {functions.RECORD}(%s, %s, %s::jsonb, %s, %s, %s, %s, %s, %s, %s, %s)"  # noqa: S608
+RECORD_POSTGRESQL = f"SELECT * FROM {functions.RECORD}(%s, %s, %s::jsonb, %s, %s, %s, %s, %s, %s, %s, %s, %s)"  # noqa: S608
 
 Recorded = tuple[int, int, Totals] | None
 
 
 def _record_postgresql(
-    lease: Lease, outcomes: Sequence[Outcome], counts: Counter[str], position: int, careful: int
+    lease: Lease, outcomes: Sequence[Outcome], counts: Counter[str], position: int, careful: int, from_status: str
 ) -> Recorded:
     rows = json.dumps([_object_of(lease, outcome) for outcome in outcomes])
     added = [counts[status] for status in COUNTED]
     lease_length = timedelta(seconds=settings.PORTAL_LEASE_SECONDS)
-    params: Any = (lease.checkpoint_id, lease.fence, rows, TTL, position, careful, lease_length, *added)
+    params: Any = (lease.checkpoint_id, lease.fence, rows, TTL, position, careful, lease_length, *added, from_status)
     with connection.cursor() as cursor:
         cursor.execute(RECORD_POSTGRESQL, params)
         row = cursor.fetchone()
@@ -203,15 +208,15 @@ def stamp(at: datetime) -> str:
 
 ITEM_SQLITE = """
 UPDATE batches_item SET status = %s, attempts = %s, forgiven = %s, lane = %s, result = %s, message = %s, code = %s,
-  available_at = %s, failed_at = %s, started_at = %s, finished_at = %s
-WHERE id = %s AND status = 'PENDING'
+  available_at = %s, failed_at = %s, started_at = %s, finished_at = %s, claimed_at = NULL
+WHERE id = %s AND status = '{from_status}'
 """
 REMEMBER_SQLITE = """
 INSERT INTO batches_idempotencyrecord (key, request_hash, state, response, created_at, expires_at)
 VALUES (%s, '', 'DONE', %s, %s, %s)
 ON CONFLICT (key) DO UPDATE SET request_hash = '', state = 'DONE', response = excluded.response,
   created_at = excluded.created_at, expires_at = excluded.expires_at
-WHERE expires_at <= excluded.created_at
+WHERE expires_at <= excluded.created_at OR (state = 'IN_PROGRESS' AND '{from_status}' = 'RUNNING')
 """
 LANE_SQLITE = """
 UPDATE batches_checkpoint SET position = %s, careful = %s, in_flight_id = NULL, sequence = sequence + 1,
@@ -226,7 +231,7 @@ FROM batches_checkpoint WHERE batch_id = %s
 
 
 def _record_sqlite(
-    lease: Lease, outcomes: Sequence[Outcome], counts: Counter[str], position: int, careful: int
+    lease: Lease, outcomes: Sequence[Outcome], counts: Counter[str], position: int, careful: int, from_status: str
 ) -> Recorded:
     now = datetime.now(UTC)
     saved_at, forgotten_at = stamp(now), stamp(now + TTL)
@@ -238,10 +243,12 @@ def _record_sqlite(
     added = [counts[status] for status in COUNTED]
     lease_end = stamp(now + timedelta(seconds=settings.PORTAL_LEASE_SECONDS))
     with connection.cursor() as cursor:
-        cursor.executemany(ITEM_SQLITE, [_row_of(lease, outcome) for outcome in outcomes])
+        cursor.executemany(
+            ITEM_SQLITE.format(from_status=from_status), [_row_of(lease, outcome) for outcome in outcomes]
+        )
         written = cursor.rowcount
         if kept:
-            cursor.executemany(REMEMBER_SQLITE, kept)
+            cursor.executemany(REMEMBER_SQLITE.format(from_status=from_status), kept)
         remembered = cursor.rowcount if kept else 0
         cursor.execute(LANE_SQLITE, (position, careful, *added, saved_at, lease_end, lease.checkpoint_id, lease.fence))
         if not cursor.rowcount:

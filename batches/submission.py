@@ -62,7 +62,7 @@ def submit(
     `InvalidInput` (and its kinds `InputRefused`, `UnknownProcessor`) with nothing written, and `BatchConflict` when
     the id belongs to a batch with other content; the same content again answers the batch that is there.
     """
-    runs = runnable(processor)
+    runs = processors.get(processor)
     given = (concurrency, checkpoint_every, rate, max_attempts, item_timeout, max_errors, max_error_rate)
     options = {option: value for option, value in zip(OPTIONS, given, strict=True) if value is not None}
     batch = drafted(runs, batch_id, name, filename, options, user)
@@ -76,16 +76,6 @@ def submit(
         if known is None:
             raise
         return same_or_conflict(known, batch, reader, key_column)
-
-
-def runnable(name: str) -> Processor:
-    found = processors.get(name)
-    if found.effects != "database":
-        raise InvalidInput(
-            f"Processor {name} has effects outside this database, which this version does not run.",
-            {"processor": ["Its effects are external; only effects in this database can be run."]},
-        )
-    return found
 
 
 def drafted(

@@ -93,6 +93,7 @@ class Migration(migrations.Migration):
                 ('code', models.CharField(blank=True, help_text='Error code of the last failed attempt.', max_length=64)),
                 ('available_at', models.DateTimeField(blank=True, help_text='A retry waits until then.', null=True)),
                 ('failed_at', models.DateTimeField(blank=True, help_text='Set while it is failed or quarantined.', null=True)),
+                ('claimed_at', models.DateTimeField(blank=True, help_text='Set while its call to the outside is out.', null=True)),
                 ('started_at', models.DateTimeField(blank=True, null=True)),
                 ('finished_at', models.DateTimeField(blank=True, null=True)),
                 ('batch', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='items', to='batches.batch')),
@@ -179,6 +180,10 @@ class Migration(migrations.Migration):
             options={
                 'ordering': ('batch', 'pk'),
             },
+        ),
+        migrations.AddIndex(
+            model_name='item',
+            index=models.Index(condition=models.Q(('claimed_at__isnull', False)), fields=['batch', 'position'], name='item_out'),
         ),
         migrations.AddIndex(
             model_name='item',

@@ -32,6 +32,9 @@ __all__ = [
     "processor",
 ]
 
+OnUnknown = Literal["retry", "ask"] | Callable[[dict[str, Any]], str]
+
+MAX_PARALLEL = 64
 MAX_CHUNK = 50  # the 65th writing savepoint of one transaction overflows PostgreSQL's subtransaction cache
 ENTRY_POINTS = "batchportal.processors"
 BUILT_IN = ("batches.processors.check_rows",)
@@ -57,7 +60,7 @@ class ItemError(Exception):
     """This item failed, and the processor knows why.
 
     `code`, `category`, `retryable` and `fingerprint` override what triage would find out; `field` (or `fields`) names
-    the payload's culprit.
+    the payload's culprit; a retry waits `after` seconds.
     """
 
     def __init__(
@@ -70,9 +73,11 @@ class ItemError(Exception):
         fields: tuple[str, ...] = (),
         retryable: bool | None = None,
         fingerprint: str = "",
+        after: float | None = None,
     ) -> None:
         super().__init__(message)
         self.code, self.category, self.retryable, self.fingerprint = code, category, retryable, fingerprint
+        self.after = after
         self.fields = tuple(fields) or ((field,) if field else ())
         self.field = field or (self.fields[0] if self.fields else "")
 
@@ -109,7 +114,17 @@ class Processor:
     retry_on: tuple[type[BaseException], ...] = ()
     can_rehearse: bool = True
     parallel: int = 8
+    on_unknown: OnUnknown = "retry"
     description: str = ""
+
+    @property
+    def claims_as(self) -> str:
+        """The status of its items in a worker's hands; a chunk's are pending until it commits."""
+        return "PENDING" if self.effects == "database" else "RUNNING"
+
+    def asks_about_unknown(self, params: dict[str, Any]) -> bool:
+        """Whether a call of unknown outcome waits for a person."""
+        return (self.on_unknown(params) if callable(self.on_unknown) else self.on_unknown) == "ask"
 
     def clean_params(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """The params as its form cleans them; `InvalidInput` names every field that is wrong."""
@@ -147,12 +162,22 @@ def processor(
     retry_on: tuple[type[BaseException], ...] = (),
     can_rehearse: bool | None = None,
     parallel: int = 8,
+    on_unknown: OnUnknown = "retry",
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Register a function as the processor of that name; `item_timeout` in seconds, `checkpoint_every` in items."""
+    """Register a function as the processor of that name; `item_timeout` in seconds, `checkpoint_every` in items.
+
+    With `effects="external"`, up to `parallel` items of a lane run side by side, and `on_unknown` says what becomes of
+    a call whose worker was lost while it was out: "retry" it under the same idempotency key, or "ask" a person; a
+    function of the params may decide.
+    """
     if not 1 <= checkpoint_every <= MAX_CHUNK:
         raise ValueError(f"checkpoint_every is {checkpoint_every}; it must be from 1 to {MAX_CHUNK}.")
     if effects not in ("database", "external"):
         raise ValueError(f'effects is {effects!r}; it must be "database" or "external".')
+    if on_unknown not in ("retry", "ask") and not callable(on_unknown):
+        raise ValueError(f'on_unknown is {on_unknown!r}; it must be "retry", "ask" or a function of the params.')
+    if not 1 <= parallel <= MAX_PARALLEL:
+        raise ValueError(f"parallel is {parallel}; it must be from 1 to {MAX_PARALLEL}.")
     if max_attempts < 1:
         raise ValueError(f"max_attempts is {max_attempts}; it must be 1 or more.")
 
@@ -173,6 +198,7 @@ def processor(
             retry_on=tuple(retry_on),
             can_rehearse=effects == "database" if can_rehearse is None else can_rehearse,
             parallel=parallel,
+            on_unknown=on_unknown,
             description=(inspect.getdoc(function) or "").partition("\n")[0],
         )
         return function

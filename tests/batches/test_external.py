@@ -1,0 +1,256 @@
+"""Processors whose effects are outside this database: at least once, under one key, and never forgotten."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import django.db
+import pytest
+from django.db import OperationalError, connection
+
+from batches import calls, external, operations, runner
+from batches.exceptions import InvalidInput, InvalidTransition
+from batches.models import Batch, Checkpoint, IdempotencyRecord, Item
+from errors.models import ErrorRecord
+from tests.batches import outside
+from tests.batches.factories import item, statuses
+from tests.batches.test_crash import wait_until
+
+pytestmark = pytest.mark.usefixtures("engine")
+Start = Callable[..., subprocess.Popen[str]]
+WORK = "import sys, tests.batches.outside; from batches import runner; runner.work_until_idle(sys.argv[1])"
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "calls.log"
+
+
+def submitted(log: Path, processor: str, *wanted: str, **more: Any) -> Batch:
+    options = {name: more.pop(name) for name in ("item_timeout", "max_attempts", "rate", "max_errors") if name in more}
+    items = [{"mode": mode, "log": str(log), "n": n, **more} for n, mode in enumerate(wanted)]
+    return operations.submit(processor=processor, items=items, batch_id="outside", actor="ana", **options).batch
+
+
+def ran(log: Path, processor: str, *wanted: str, **more: Any) -> Batch:
+    batch = submitted(log, processor, *wanted, **more)
+    operations.start(batch.pk)
+    runner.work_until_idle(batch.pk)
+    batch.refresh_from_db()
+    assert operations.verify(batch.pk) == []
+    return batch
+
+
+def called(log: Path) -> list[tuple[int, str]]:
+    """(position, key) of every call, in order."""
+    lines = [line.split() for line in log.read_text().splitlines()] if log.exists() else []
+    return [(int(position), key) for position, key, _ in lines]
+
+
+@pytest.mark.parametrize("processor", ["outside.call", "outside.async"])
+def test_it_calls_once_for_every_item(log: Path, processor: str) -> None:
+    batch = ran(log, processor, *["ok"] * 25)
+    assert batch.status == "COMPLETED"
+    assert sorted(position for position, _ in called(log)) == list(range(25))
+    assert set(statuses(batch)) == {"SUCCEEDED"}
+    assert not Item.objects.filter(claimed_at__isnull=False).exists()
+    assert not IdempotencyRecord.objects.filter(state="IN_PROGRESS").exists()
+
+
+def test_it_has_as_many_calls_out_at_once_as_the_processor_allows(log: Path) -> None:
+    batch = ran(log, "outside.call", *["together"] * (2 * outside.SIDE_BY_SIDE))
+    assert set(statuses(batch)) == {"SUCCEEDED"}
+
+
+@pytest.mark.parametrize("processor", ["outside.call", "outside.async"])
+def test_it_gives_every_attempt_the_same_key(log: Path, processor: str) -> None:
+    ran(log, "outside.call", "again", "ok")
+    keys = [key for position, key in called(log) if position == 0]
+    assert len(keys) == 3
+    assert len(set(keys)) == 1
+
+
+def test_it_repeats_no_step_that_was_done(log: Path) -> None:
+    batch = ran(log, "outside.call", "steps")
+    assert item(batch, 0).attempts == 2
+    assert len(called(log)) == 3  # a call an attempt, and the step once
+
+
+def test_it_repeats_no_step_of_a_coroutine(log: Path) -> None:
+    batch = ran(log, "outside.async", "again")
+    assert item(batch, 0).attempts == 2
+    assert item(batch, 0).result == {"charged": 1}
+    assert len(called(log)) == 1
+
+
+def test_it_does_not_count_rate_limited_attempts(log: Path) -> None:
+    batch = ran(log, "outside.call", "limited", max_attempts=2)
+    assert statuses(batch) == ["SUCCEEDED"]
+    assert item(batch, 0).attempts == 6
+
+
+def test_it_contains_whatever_an_item_does(log: Path) -> None:
+    batch = ran(log, "outside.call", "exit", "rubbish", "skip", "ok")
+    assert statuses(batch) == ["FAILED", "FAILED", "SKIPPED", "SUCCEEDED"]
+    assert "sys.exit(3)" in item(batch, 0).message
+    assert item(batch, 1).code == "RESULT_NOT_JSON"
+
+
+@pytest.mark.parametrize(("processor", "mode"), [("outside.call", "busy"), ("outside.async", "slow")])
+def test_it_ends_a_call_that_runs_too_long(log: Path, processor: str, mode: str) -> None:
+    batch = ran(log, processor, mode, "ok", item_timeout=0.3, max_attempts=1)
+    assert statuses(batch) == ["FAILED", "SUCCEEDED"]
+    assert item(batch, 0).code == "TIMEOUT"
+
+
+def test_it_gives_up_a_call_that_cannot_be_ended(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calls, "GRACE_SECONDS", 0.2)
+    batch = ran(log, "outside.alone", "slow", "ok", seconds=3, item_timeout=0.3, max_attempts=1)
+    assert statuses(batch) == ["FAILED", "SUCCEEDED"]
+    assert "could not be ended" in item(batch, 0).message
+
+
+def test_it_repeats_only_the_calls_that_were_out_when_the_worker_was_killed(log: Path, in_process: Start) -> None:
+    batch = submitted(log, "outside.alone", *["slow"] * 60, seconds=0.02)
+    operations.start(batch.pk)
+    kills = 4
+    for kill in range(1, kills + 1):
+        worker = in_process(WORK, batch.pk)
+        wait_until(lambda kill=kill: len(called(log)) >= kill * 10)  # type: ignore[misc]
+        os.kill(worker.pid, signal.SIGKILL)
+        worker.communicate()
+    runner.work_until_idle(batch.pk)
+    times = Counter(position for position, _ in called(log))
+    assert sorted(times) == list(range(60))
+    assert sum(times.values()) <= 60 + kills
+    assert len({key for _, key in called(log)}) == 60
+    assert set(statuses(batch)) == {"SUCCEEDED"}
+    assert operations.verify(batch.pk) == []
+
+
+def test_it_asks_a_person_about_calls_of_unknown_outcome(log: Path, in_process: Start) -> None:
+    batch = submitted(log, "outside.ask", "slow", "slow", "ok", "ok", seconds=30)
+    operations.start(batch.pk)
+    worker = in_process(WORK, batch.pk)
+    wait_until(lambda: len(called(log)) == 2)
+    os.kill(worker.pid, signal.SIGKILL)
+    worker.communicate()
+    runner.work_until_idle(batch.pk)
+    assert statuses(batch) == ["QUARANTINED", "QUARANTINED", "SUCCEEDED", "SUCCEEDED"]
+    assert len(called(log)) == 4
+    assert set(ErrorRecord.objects.values_list("code", flat=True)) == {"UNKNOWN_OUTCOME"}
+    assert operations.verify(batch.pk) == []
+
+    operations.decide(batch.pk, item(batch, 0).key, "succeeded", actor="ana", reason="the bank has it")
+    operations.decide(batch.pk, item(batch, 1).key, "failed", actor="ana")
+    assert statuses(batch)[:2] == ["SUCCEEDED", "FAILED"]
+    assert operations.verify(batch.pk) == []
+    told = batch.transitions.filter(verb="decide").first()
+    assert told is not None
+    assert (told.actor, "the bank has it" in told.reason) == ("ana", True)
+    with pytest.raises(InvalidTransition):
+        operations.decide(batch.pk, item(batch, 0).key, "failed", actor="ana")
+    with pytest.raises(InvalidInput, match="succeeded or failed"):
+        operations.decide(batch.pk, item(batch, 1).key, "perhaps", actor="ana")
+
+
+def test_it_sets_an_item_aside_that_kills_its_workers(log: Path, in_process: Start) -> None:
+    batch = submitted(log, "outside.call", "ok", "die", "ok", "ok")
+    operations.start(batch.pk)
+    deaths = 0
+    while operations.get_batch(batch.pk).status in Batch.ACTIVE and deaths < 10:
+        worker = in_process(WORK, batch.pk)
+        worker.communicate(timeout=60)
+        deaths += worker.returncode != 0
+    assert deaths == 3
+    assert statuses(batch) == ["SUCCEEDED", "QUARANTINED", "SUCCEEDED", "SUCCEEDED"]
+    assert item(batch, 1).code == "WORKER_CRASH"
+    assert operations.verify(batch.pk) == []
+
+
+@pytest.mark.parametrize("point", range(1, 7))
+@pytest.mark.parametrize("after", [False, True])
+def test_it_repeats_no_call_when_a_commit_fails_or_its_reply_is_lost(
+    log: Path, point: int, after: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = submitted(log, "outside.alone", *["ok"] * 3)
+    operations.start(batch.pk)
+    real = django.db.connections["default"]
+    commit, count = real._commit, [0]
+
+    def lose() -> None:
+        count[0] += 1
+        if count[0] == point and not after:
+            connection.connection.rollback()
+            raise OperationalError("disk I/O error")
+        commit()
+        if count[0] == point:
+            raise OperationalError("server closed the connection unexpectedly")
+
+    work = external.work
+
+    def losing(turn: Any) -> bool:
+        real._commit = lose
+        try:
+            return work(turn)
+        finally:
+            real._commit = commit
+
+    monkeypatch.setattr(external, "work", losing)
+    runner.work_until_idle(batch.pk)
+    assert count[0] >= point
+    assert sorted(position for position, _ in called(log)) == [0, 1, 2]
+    assert set(statuses(batch)) == {"SUCCEEDED"}
+    assert operations.verify(batch.pk) == []
+
+
+def test_it_is_paused_only_when_no_call_is_out(log: Path, in_process: Start) -> None:
+    batch = submitted(log, "outside.call", *["slow"] * 40, seconds=0.2)
+    operations.start(batch.pk)
+    worker = in_process(WORK, batch.pk)
+    wait_until(lambda: len(called(log)) >= 6)
+    operations.pause(batch.pk)
+    wait_until(lambda: operations.get_batch(batch.pk).status == "PAUSED")
+    before = len(called(log))
+    assert Item.objects.filter(batch=batch, status="SUCCEEDED").count() == before
+    assert not Item.objects.filter(batch=batch, status="RUNNING").exists()
+    worker.communicate(timeout=30)
+    assert len(called(log)) == before
+    operations.resume(batch.pk)
+    runner.work_until_idle(batch.pk)
+    assert sorted(position for position, _ in called(log)) == list(range(40))
+
+
+def test_it_halts_at_its_error_budget(log: Path) -> None:
+    batch = submitted(log, "outside.alone", *["exit"] * 30, max_errors=3, max_attempts=1)
+    operations.start(batch.pk)
+    runner.work_until_idle(batch.pk)
+    assert operations.get_batch(batch.pk).status == "HALTED"
+    assert len(called(log)) <= 5
+
+
+def test_it_keeps_its_lane_while_a_call_takes_long(log: Path, settings: Any) -> None:
+    settings.PORTAL_LEASE_SECONDS = 1.2
+    batch = submitted(log, "outside.alone", "slow", seconds=0.6, item_timeout=0.7)
+    operations.start(batch.pk)
+    seen: list[Any] = []
+    keep = external.keep_lease
+
+    def looking(turn: Any) -> None:
+        keep(turn)
+        seen.append(Checkpoint.objects.get(batch=batch).lease_expires_at)
+
+    external.keep_lease, began = looking, time.monotonic()
+    try:
+        runner.work_until_idle(batch.pk)
+    finally:
+        external.keep_lease = keep
+    assert time.monotonic() > began
+    assert max(seen) > min(seen)
