@@ -129,7 +129,7 @@ def decide(batch_id: str, item_key: str, outcome: str, *, actor: str = "", reaso
         item = Item.objects.select_for_update().filter(batch=batch, key=item_key).first()
         if item is None:
             raise InvalidInput(f"There is no item {item_key!r}.", {"item_key": ["Not an item of this batch."]})
-        if item.status != Item.Status.QUARANTINED or item.code != unknown.CODE:
+        if item.status not in FAILED or item.code != unknown.CODE:
             raise InvalidTransition(batch_id, "decide", Item.Status(item.status).label)
         unknown.decide(item, DECISIONS[outcome])
         why = f"Item {item_key}: {outcome}." + (f" {reason}" if reason else "")

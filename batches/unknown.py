@@ -93,13 +93,14 @@ def claimed_of(item: Item) -> Claimed:
 
 
 def decide(item: Item, status: str) -> None:
-    """Give a quarantined item the outcome a person found; in the caller's transaction."""
+    """Give an item of unknown outcome the one a person found; in the caller's transaction."""
+    before = item.status.lower()
     now, item.status, item.message = timezone.now(), status, "" if status == Item.Status.SUCCEEDED else item.message
     item.failed_at = None if status == Item.Status.SUCCEEDED else item.failed_at
     item.code = "" if status == Item.Status.SUCCEEDED else item.code
     item.save(update_fields=["status", "message", "failed_at", "code"])
-    lane = Checkpoint.objects.filter(batch=item.batch_id, lane=item.lane)
-    lane.update(quarantined=F("quarantined") - 1, **{status.lower(): F(status.lower()) + 1})
+    lane = Checkpoint.objects.filter(batch=item.batch_id, lane=item.lane or 0)
+    lane.update(**{before: F(before) - 1, status.lower(): F(status.lower()) + 1})
     if status == Item.Status.SUCCEEDED:
         key = key_of(item.batch_id, item.key, PROCESS)
         values = {"state": IdempotencyRecord.State.DONE, "created_at": now, "expires_at": now + TTL, "response": None}

@@ -37,7 +37,7 @@ OnUnknown = Literal["retry", "ask"] | Callable[[dict[str, Any]], str]
 MAX_PARALLEL = 64
 MAX_CHUNK = 50  # the 65th writing savepoint of one transaction overflows PostgreSQL's subtransaction cache
 ENTRY_POINTS = "batchportal.processors"
-BUILT_IN = ("batches.processors.check_rows",)
+BUILT_IN = ("batches.processors.check_rows", "batches.processors.http_request", "batches.processors.import_rows")
 
 
 class SkipItem(Exception):

@@ -1,0 +1,129 @@
+"""`import_rows`: each row into a table of this portal's database, made or changed by its key field."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from django import forms
+from django.apps import apps
+from django.conf import settings
+from django.core.exceptions import FieldDoesNotExist, ValidationError
+from django.db import IntegrityError, models, transaction
+from django.forms import modelform_factory
+
+from batches.processors import Context, ItemError, SkipItem, processor
+
+MODES = (
+    ("upsert", "Make new rows, change those that are there"),
+    ("create", "Make new rows; one that is there is skipped"),
+    ("update", "Change rows that are there; a new one is skipped"),
+)
+
+
+def importable() -> list[tuple[str, str]]:
+    """The models `PORTAL_IMPORT_MODELS` lists, as choices."""
+    return [(name, str(model_of(name)._meta.verbose_name_plural).capitalize()) for name in listed()]
+
+
+def listed() -> list[str]:
+    return [name.strip() for name in settings.PORTAL_IMPORT_MODELS]
+
+
+@lru_cache(maxsize=64)
+def model_of(name: str) -> type[models.Model]:
+    return apps.get_model(name)
+
+
+class ImportRowsForm(forms.Form):
+    """Where the rows go."""
+
+    model = forms.ChoiceField(choices=importable, help_text="The table; PORTAL_IMPORT_MODELS lists those allowed.")
+    key_field = forms.CharField(
+        max_length=100, help_text="The model's unique field that says which row is meant; also a column of the file."
+    )
+    mode = forms.ChoiceField(choices=MODES, initial="upsert", required=False)
+
+    def clean_mode(self) -> str:
+        return self.cleaned_data["mode"] or "upsert"
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if "model" in cleaned and "key_field" in cleaned:
+            model, name = model_of(cleaned["model"]), cleaned["key_field"]
+            try:
+                unique = getattr(model._meta.get_field(name), "unique", False)
+            except FieldDoesNotExist:
+                unique = False
+            if not unique:
+                unique_ones = ", ".join(f.name for f in model._meta.fields if f.unique)
+                self.add_error(
+                    "key_field", f"{name!r} is no unique field of {cleaned['model']}; it has: {unique_ones}."
+                )
+        return cleaned
+
+
+@processor("import_rows", params=ImportRowsForm, max_attempts=3)
+def import_rows(payload: dict[str, Any], context: Context) -> dict[str, Any]:
+    """Write each row into a table, by its key field, with every check its model has."""
+    params = context.params
+    if params["model"] not in listed():
+        raise ItemError(f"{params['model']} is not one of PORTAL_IMPORT_MODELS.", code="MODEL_NOT_ALLOWED")
+    model, key_field = model_of(params["model"]), params["key_field"]
+    refuse_strange_columns(model, payload, key_field)
+    try:
+        with transaction.atomic():
+            return stored(model, key_field, params["mode"], payload)
+    except IntegrityError:
+        # Another lane made the row between our look and our write: now it is there to be changed.
+        return stored(model, key_field, params["mode"], payload)
+
+
+def stored(model: type[models.Model], key_field: str, mode: str, payload: dict[str, Any]) -> dict[str, Any]:
+    known = find(model, key_field, payload[key_field])
+    if known is None and mode == "update":
+        raise SkipItem(f"There is no row with {key_field} {payload[key_field]!r}.")
+    if known is not None and mode == "create":
+        raise SkipItem(f"A row with {key_field} {payload[key_field]!r} is there already.")
+    names = [name for name in payload if model._meta.get_field(name).editable]
+    form = form_of(model, tuple(names))(data=payload, instance=known)
+    if not form.is_valid():
+        raise refused(form)
+    made = form.save()
+    return {"pk": str(made.pk), "created": known is None}
+
+
+def find(model: type[models.Model], key_field: str, value: Any) -> models.Model | None:
+    """The row of that key, locked; a value its field cannot hold is a fault of the row."""
+    try:
+        wanted = model._meta.get_field(key_field).to_python(value)  # type: ignore[union-attr]
+    except ValidationError as error:
+        raise ItemError(
+            f"{key_field}: {' '.join(error.messages)}", code="VALIDATION_FAILED", category="validation", field=key_field
+        ) from None
+    return model._default_manager.select_for_update().filter(**{key_field: wanted}).first()
+
+
+@lru_cache(maxsize=64)
+def form_of(model: type[models.Model], names: tuple[str, ...]) -> type[forms.ModelForm[Any]]:
+    return modelform_factory(model, fields=names)
+
+
+def refuse_strange_columns(model: type[models.Model], payload: dict[str, Any], key_field: str) -> None:
+    known = {field.name for field in model._meta.get_fields() if getattr(field, "editable", False)}
+    known.add(key_field)
+    strange = tuple(name for name in payload if name not in known)
+    if strange:
+        message = f"{model._meta.label} has no field {strange[0]!r}; it has: {', '.join(sorted(known))}."
+        raise ItemError(message, code="VALIDATION_FAILED", category="validation", fields=strange)
+    if payload.get(key_field) in (None, ""):
+        message = f"The row has no {key_field}."
+        raise ItemError(message, code="VALIDATION_FAILED", category="validation", field=key_field)
+
+
+def refused(form: forms.ModelForm[Any]) -> ItemError:
+    """All faults of the row at once."""
+    faults = {name: " ".join(str(message) for message in messages) for name, messages in form.errors.items()}
+    text = "; ".join(f"{'row' if name == '__all__' else name}: {message}" for name, message in sorted(faults.items()))
+    fields = tuple(name for name in sorted(faults) if name != "__all__")
+    return ItemError(text, code="VALIDATION_FAILED", category="validation", fields=fields)

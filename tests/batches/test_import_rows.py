@@ -1,0 +1,95 @@
+"""Rows into a table of this database, by key: effects exactly once, every fault of a row named."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, User
+
+from batches import operations, runner
+from batches.exceptions import InvalidInput
+from batches.models import Batch, Item
+from tests.batches.factories import statuses
+
+pytestmark = pytest.mark.usefixtures("engine")
+
+
+@pytest.fixture(autouse=True)
+def allowed(settings: Any) -> None:
+    settings.PORTAL_IMPORT_MODELS = ["auth.User", "auth.Group"]
+
+
+def ran(items: list[dict[str, Any]], **params: Any) -> Batch:
+    given = {"model": "auth.User", "key_field": "username", **params}
+    batch = operations.submit(processor="import_rows", params=given, items=items, batch_id="people").batch
+    operations.start("people")
+    runner.work_until_idle("people")
+    assert operations.verify("people") == []
+    return batch
+
+
+def test_it_makes_and_changes_rows_by_key() -> None:
+    User.objects.create(username="ana", first_name="Ann", last_name="Kept")
+    batch = ran([{"username": "ana", "first_name": "Ana"}, {"username": "bo", "first_name": "Bo"}])
+    assert statuses(batch) == ["SUCCEEDED", "SUCCEEDED"]
+    rows = User.objects.filter(username__in=("ana", "bo")).order_by("username")
+    assert list(rows.values_list("first_name", "last_name")) == [("Ana", "Kept"), ("Bo", "")]
+    assert [row["created"] for row in Item.objects.order_by("position").values_list("result", flat=True)] == [
+        False,
+        True,
+    ]
+
+
+def test_it_names_every_fault_of_a_row_and_writes_nothing_of_it() -> None:
+    batch = ran([{"username": "a b", "email": "not mail", "first_name": "x" * 200}, {"username": "ok"}])
+    assert statuses(batch) == ["FAILED", "SUCCEEDED"]
+    message = Item.objects.get(position=0).message
+    assert all(f"{field}: " in message for field in ("username", "email", "first_name"))
+    assert not User.objects.filter(username="a b").exists()
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [({"username": "a", "shoe_size": 44}, "no field 'shoe_size'"), ({"first_name": "a"}, "no username")],
+)
+def test_it_refuses_rows_that_do_not_fit_the_table(row: dict[str, Any], words: str) -> None:
+    batch = ran([row])
+    assert statuses(batch) == ["FAILED"]
+    assert words in Item.objects.get().message
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"), [("create", ["SKIPPED", "SUCCEEDED"]), ("update", ["SUCCEEDED", "SKIPPED"])]
+)
+def test_it_skips_what_its_mode_does_not_mean(mode: str, expected: list[str]) -> None:
+    User.objects.create(username="ana")
+    assert statuses(ran([{"username": "ana"}, {"username": "bo"}], mode=mode)) == expected
+
+
+@pytest.mark.parametrize(
+    ("params", "field"),
+    [
+        ({"model": "auth.Permission"}, "model"),
+        ({"key_field": "first_name"}, "key_field"),
+        ({"key_field": "nope"}, "key_field"),
+        ({"mode": "replace"}, "mode"),
+    ],
+)
+def test_it_refuses_tables_that_are_not_listed_and_keys_that_are_none(params: dict[str, Any], field: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        ran([{"username": "a"}], **params)
+    assert f"params.{field}" in refused.value.errors
+
+
+def test_it_makes_one_row_of_a_key_that_occurs_twice() -> None:
+    batch = operations.submit(
+        processor="import_rows",
+        params={"model": "auth.Group", "key_field": "name"},
+        items=[{"name": "crew"}] * 12,
+        batch_id="twice",
+    ).batch
+    operations.start("twice")
+    runner.work_until_idle("twice")
+    assert set(statuses(batch)) == {"SUCCEEDED"}
+    assert Group.objects.filter(name="crew").count() == 1
