@@ -19,11 +19,20 @@ logger = logging.getLogger("batches.processor")
 class ItemContext:
     """The `Context` of one attempt of one item."""
 
-    __slots__ = ("attempt", "batch_id", "item_key", "params", "position")
+    __slots__ = ("attempt", "batch_id", "item_key", "params", "position", "rehearsing")
 
-    def __init__(self, batch_id: str, item_key: str, position: int, attempt: int, params: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        batch_id: str,
+        item_key: str,
+        position: int,
+        attempt: int,
+        params: dict[str, Any],
+        *,
+        rehearsing: bool = False,
+    ) -> None:
         self.batch_id, self.item_key, self.position = batch_id, item_key, position
-        self.attempt, self.params = attempt, params
+        self.attempt, self.params, self.rehearsing = attempt, params, rehearsing
 
     @property
     def idempotency_key(self) -> str:

@@ -10,9 +10,9 @@ from django.db import transaction
 from django.db.models import Count, F, Max, Q
 from django.utils import timezone
 
-from batches import leases, tasks, transitions, unknown
+from batches import leases, processors, rehearsals, tasks, transitions, unknown
 from batches.exceptions import InvalidInput, InvalidTransition, UnknownBatch
-from batches.models import BATCH_ID, Batch, Checkpoint, Item, RetriedItem, Retry
+from batches.models import BATCH_ID, Batch, Checkpoint, Item, Rehearsal, RetriedItem, Retry
 from batches.submission import Submission, submit
 from batches.tasks import sweep_now as sweep
 from batches.verification import verify
@@ -23,8 +23,10 @@ __all__ = [
     "cancel",
     "decide",
     "get_batch",
+    "get_rehearsal",
     "legal_verbs",
     "pause",
+    "rehearse",
     "resume",
     "retry",
     "start",
@@ -112,6 +114,49 @@ def _after(batch_id: str, to: str) -> Batch:
         leases.expire_dead_workers()
         transitions.settle(batch_id)
     return get_batch(batch_id)
+
+
+# -- rehearse ----------------------------------------------------------------------------------------------------------
+
+REHEARSABLE = (S.PENDING, S.PAUSED, S.HALTED, S.COMPLETED)
+MOST_SAMPLED = 10_000
+
+
+def rehearse(
+    batch_id: str, *, sample: int | None = None, actor: str = "", wake: bool = True, **scope: Any
+) -> Rehearsal:
+    """Run what would run, or `sample` items of it chosen at random, and roll everything back.
+
+    `scope` names failed items as for a retry. With `wake` a worker does it; without, the caller does.
+    """
+    batch = get_batch(batch_id)
+    if batch.status not in REHEARSABLE or not batch.processor:
+        raise InvalidTransition(batch_id, "rehearse", Batch.Status(batch.status).label)
+    if sample is not None and (type(sample) is not int or not 1 <= sample <= MOST_SAMPLED):
+        raise InvalidInput(f"sample: from 1 to {MOST_SAMPLED:,} items.", {"sample": [f"From 1 to {MOST_SAMPLED:,}."]})
+    chosen = {name: wanted for name, wanted in scope.items() if wanted not in (None, "", [], False)}
+    if len(chosen) > 1 or not set(chosen) <= set(SCOPES):
+        raise InvalidInput(f"Say which items to rehearse, by one of: {', '.join(SCOPES)}; or nothing, for all.")
+    condition = Q()
+    for name, wanted in chosen.items():
+        condition = SCOPES[name](batch, wanted) & Q(failed_at__isnull=False)
+    made = rehearsals.make(batch, sample=sample, condition=condition, scope=chosen, actor=actor)
+    if wake:
+        transaction.on_commit(partial(tasks.send_rehearsal, made.pk))
+    return made
+
+
+def get_rehearsal(batch_id: str, number: int) -> Rehearsal:
+    """The batch's rehearsal of that number, or `UnknownBatch`."""
+    found = get_batch(batch_id).rehearsals.filter(number=number).first()
+    if found is None:
+        raise UnknownBatch(f"Batch {batch_id} has no rehearsal {number}.")
+    return found
+
+
+def legal_to_rehearse(batch: Batch) -> bool:
+    known = batch.processor and batch.status in REHEARSABLE
+    return bool(known and processors.can_rehearse(batch.processor) and rehearsals.eligible(batch).exists())
 
 
 # -- calls of unknown outcome -----------------------------------------------------------------------------------------

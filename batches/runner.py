@@ -183,7 +183,9 @@ def process(turn: Slice, item: Claimed) -> Outcome:
         return known
     watch(turn)
     turn.current, started_at = item, outcomes.now()
-    context = ItemContext(turn.batch.pk, item.key, item.position, item.attempts + 1, turn.batch.params)
+    context = ItemContext(
+        turn.batch.pk, item.key, item.position, item.attempts + 1, turn.batch.params, rehearsing=turn.rehearsing
+    )
     try:
         payload = json.loads(item.payload_json)
         with turn.isolation.item():

@@ -11,7 +11,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from batches import operations
-from batches.models import BATCH_ID, ITEM_KEY_LENGTH, Batch, Item, Retry, Transition
+from batches.models import BATCH_ID, ITEM_KEY_LENGTH, Batch, Item, Rehearsal, Retry, Transition
 from batches.parsers import parsed
 from batches.processors import Processor
 from batches.progress_tracker import Progress
@@ -112,6 +112,33 @@ class RetrySerializer(serializers.ModelSerializer[Retry]):
 
     def get_outcome(self, retry: Retry) -> dict[str, int]:
         return retry.outcome()
+
+
+class RehearsalSerializer(serializers.Serializer[Rehearsal]):
+    """The report so far; `state` says whether it is whole."""
+
+    batch_id = serializers.CharField()
+    number = serializers.IntegerField()
+    state = serializers.ChoiceField(choices=Rehearsal.State.choices)
+    note = serializers.CharField()
+    scope = RedactedField()
+    items = serializers.IntegerField()
+    done = serializers.IntegerField()
+    succeeded = serializers.IntegerField()
+    skipped = serializers.IntegerField()
+    failed = serializers.IntegerField()
+    total_errors = serializers.IntegerField()
+    error_rate = serializers.FloatField(help_text="Percent of the items rehearsed so far.")
+    errors_by_type = serializers.DictField(child=serializers.IntegerField())
+    errors_by_code = serializers.DictField(child=serializers.IntegerField())
+    groups = serializers.ListField(child=serializers.DictField())
+    problematic_items = serializers.ListField(child=serializers.DictField())
+    actor = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    finished_at = serializers.DateTimeField(allow_null=True)
+
+    def to_representation(self, rehearsal: Rehearsal) -> Any:
+        return super().to_representation(rehearsal.to_dict())  # type: ignore[arg-type]
 
 
 class ProcessorSerializer(serializers.Serializer[Processor]):
@@ -233,3 +260,21 @@ class RetryRequestSerializer(ReasonSerializer):
         max_length=MOST_KEYS,
     )
     group = serializers.CharField(required=False, max_length=64, help_text="Fingerprint of an error group.")
+
+
+class RehearseRequestSerializer(ReasonSerializer):
+    """All that would run, or `sample` items of it; or failed items, by at most one of the others."""
+
+    sample = serializers.IntegerField(required=False, min_value=1, max_value=10_000)
+    all_failed = serializers.BooleanField(required=False)
+    item_keys = serializers.ListField(
+        child=serializers.CharField(max_length=ITEM_KEY_LENGTH, trim_whitespace=False),
+        required=False,
+        max_length=MOST_KEYS,
+    )
+    group = serializers.CharField(required=False, max_length=64, help_text="Fingerprint of an error group.")
+
+
+class DecisionSerializer(ReasonSerializer):
+    item_key = serializers.CharField(max_length=ITEM_KEY_LENGTH, trim_whitespace=False)
+    outcome = serializers.ChoiceField(choices=["succeeded", "failed"])

@@ -9,6 +9,12 @@ Arguments: `batch` (Batch), `failures` (list of `batches.outcomes.Failure`). Wha
 rolls back with the items, and a receiver that raises rolls the chunk back.
 """
 
+items_rehearsed = Signal()
+"""Sent for the failures of a rehearsed chunk, after it was rolled back. Arguments: `batch`, `failures` (as above).
+
+A receiver answers a list with a dict for each failure: fingerprint, title, category, code, error_type, message.
+"""
+
 batch_transitioned = Signal()
 """Sent after commit for every change of status. Arguments: `batch_id`, `from_status`, `to_status`, `reason`,
 `actor`."""

@@ -66,6 +66,7 @@ class Slice:
     wrapped: bool = False
     alone: int = 0
     tainted: bool = False
+    rehearsing: bool = False
     leased_at: float = field(default_factory=monotonic)
     retries_seen_at: float = 0.0
     watched_until: float = 0.0

@@ -20,7 +20,7 @@ from django.db import DatabaseError
 from django.db.models import Q
 from kombu.exceptions import OperationalError
 
-from batches import idempotency_manager, leases, runner, samples, transitions
+from batches import idempotency_manager, leases, rehearsals, runner, samples, transitions
 from batches.models import Batch, Item
 
 logger = logging.getLogger("batches")
@@ -44,6 +44,19 @@ def run_slice(batch_id: str, lane: int) -> None:
             send(batch_id, lane)
 
 
+@shared_task(name="batches.tasks.run_rehearsal", ignore_result=True)
+def run_rehearsal(pk: int) -> None:
+    """Rehearse for a while, then queue up behind the others."""
+    with _Termination.deferred():
+        if rehearsals.work(pk, should_stop=should_stop, expendable=True) and not should_stop():
+            send_rehearsal(pk)
+
+
+def send_rehearsal(pk: int) -> None:
+    """Word to the workers; the sweep repeats it."""
+    tell(run_rehearsal, pk)
+
+
 @shared_task(name="batches.tasks.sweep", ignore_result=True)
 def sweep() -> None:
     """Every few seconds, and at worker start: make true what the database says should be."""
@@ -64,6 +77,8 @@ def sweep_now() -> None:
     for batch in Batch.objects.filter(status__in=Batch.ACTIVE).exclude(processor=""):
         transitions.settle(batch.pk)
         wake(batch.pk)
+    for pk in rehearsals.stale().values_list("pk", flat=True):
+        send_rehearsal(pk)
 
 
 def wake(batch_id: str) -> None:
@@ -85,11 +100,16 @@ def has_work(batch: Batch) -> bool:
 
 
 def send(batch_id: str, lane: int) -> None:
+    """Word to the workers that a lane is free."""
+    tell(run_slice, batch_id, lane)
+
+
+def tell(task: Any, *arguments: Any) -> None:
     """A broker that is away costs nothing but the wait for the next sweep."""
     try:
-        run_slice.apply_async((batch_id, lane), expires=HINT_EXPIRES, retry=False)
+        task.apply_async(arguments, expires=HINT_EXPIRES, retry=False)
     except (OperationalError, OSError) as error:
-        logger.warning("batch %s: no word to the workers, the sweep will repeat it: %s", batch_id, error)
+        logger.warning("no word to the workers about %s, the sweep will repeat it: %s", arguments, error)
 
 
 def should_stop() -> bool:

@@ -48,8 +48,12 @@ def counters_equal_items(batch: Batch) -> Iterator[str]:
             says, are = getattr(row, name), by_lane.pop((row.lane, name.upper()), 0)
             if says != are:
                 yield f"Lane {row.lane} counts {says:,} items {name}; there are {are:,}."
+    held = set(Checkpoint.objects.filter(batch=batch).exclude(worker="").values_list("lane", flat=True))
     for (lane, status), n in by_lane.items():
-        if lane is not None or status not in (S.PENDING, S.RUNNING):
+        if status == S.RUNNING:
+            if lane not in held:
+                yield f"{n:,} items are running on lane {lane}, which nobody holds."
+        elif lane is not None or status != S.PENDING:
             yield f"{n:,} items are {status.lower()} with lane {lane}, which no lane counts."
 
 

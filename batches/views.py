@@ -29,11 +29,14 @@ from batches.schema import PortalSchema, schema_of
 from batches.serializers import (
     BatchPageSerializer,
     BatchSerializer,
+    DecisionSerializer,
     FileSubmissionSerializer,
     ItemSerializer,
     ItemsSubmissionSerializer,
     ProcessorSerializer,
     ReasonSerializer,
+    RehearsalSerializer,
+    RehearseRequestSerializer,
     RetryRequestSerializer,
     RetrySerializer,
     SubmissionSerializer,
@@ -190,6 +193,37 @@ class RetryDetail(PortalView):
         if retry is None:
             raise Http404
         return Response(RetrySerializer(retry).data)
+
+
+class Rehearse(PortalView):
+    @extend_schema(request={"application/json": RehearseRequestSerializer}, responses={202: RehearsalSerializer})
+    @once_per_key
+    def post(self, request: Request, batch_id: str) -> Response:
+        """Run it, or a sample of it, and roll everything back; a worker does it."""
+        said = checked(RehearseRequestSerializer, request)
+        said.pop("reason", None)
+        made = operations.rehearse(batch_id, actor=request.user.get_username(), **said)
+        location = reverse("batch-rehearsal", args=[batch_id, made.number])
+        return Response(RehearsalSerializer(made).data, status.HTTP_202_ACCEPTED, headers={"Location": location})
+
+
+class RehearsalDetail(PortalView):
+    @extend_schema(responses=RehearsalSerializer)
+    def get(self, request: Request, batch_id: str, number: int) -> Response:
+        """A rehearsal, and the error report the run would have had."""
+        return Response(RehearsalSerializer(operations.get_rehearsal(batch_id, number)).data)
+
+
+class Decide(PortalView):
+    @extend_schema(request={"application/json": DecisionSerializer}, responses=ItemSerializer)
+    @once_per_key
+    def post(self, request: Request, batch_id: str) -> Response:
+        """A person's word on a call of unknown outcome."""
+        said = checked(DecisionSerializer, request)
+        reason = said.get("reason", "")
+        actor = request.user.get_username()
+        item = operations.decide(batch_id, said["item_key"], said["outcome"], actor=actor, reason=reason)
+        return Response(ItemSerializer(item).data)
 
 
 class ProcessorList(PortalView):

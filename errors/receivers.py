@@ -17,7 +17,7 @@ from batches.models import Batch
 from batches.outcomes import Failure, describe, storable
 from batches.processors import ItemError
 from batches.redaction import redact_text
-from batches.signals import item_failed
+from batches.signals import item_failed, items_rehearsed
 from errors import rollups
 from errors.fingerprints import Identity, identify, last_frame
 from errors.models import ErrorRecord, Traceback
@@ -47,6 +47,27 @@ def write_errors(sender: type[Batch], batch: Batch, failures: Sequence[Failure],
     seen, groups = rollups.groups_for(batch, seen)
     rollups.count(batch, seen, groups)
     ErrorRecord.objects.bulk_create([record_of(batch, one, groups, stacks) for one in seen])
+
+
+@receiver(items_rehearsed)
+def tell_rehearsed(
+    sender: type[Batch], batch: Batch, failures: Sequence[Failure], **kwargs: Any
+) -> list[dict[str, Any]]:
+    """How the failures of a rehearsal would be grouped; nothing is written."""
+    columns = batch.source.get("columns") or ()
+    seen = [look(batch.processor, failure, columns) for failure in failures]
+    return [
+        {
+            "fingerprint": one.identity.fingerprint,
+            "title": one.identity.title,
+            "category": one.found.category,
+            "code": one.found.code,
+            "error_type": one.error_type,
+            "message": one.message[:1000],
+            "fields": culprits(one.failure.exception),
+        }
+        for one in seen
+    ]
 
 
 def look(processor: str, failure: Failure, columns: Sequence[str] = ()) -> Seen:

@@ -7,7 +7,7 @@ import sys
 import time
 from typing import Any
 
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, User
 from django.db import connection, transaction
 
 from batches.processors import Context, ItemError, RetryItem, SkipItem, processor
@@ -111,6 +111,7 @@ MODES: dict[str, Any] = {
     "django_commit": lambda p, c: transaction.commit(),
     "close": lambda p, c: connection.close(),
     "sleep": lambda p, c: time.sleep(p.get("seconds", 1)),
+    "deferred": lambda p, c: User.groups.through.objects.create(user_id=10**9, group_id=10**9).pk,
     "once": count_once,
     "key": lambda p, c: {"key": c.idempotency_key},
 }

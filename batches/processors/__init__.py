@@ -90,6 +90,8 @@ class Context(Protocol):
     position: int
     attempt: int
     params: dict[str, Any]
+    rehearsing: bool
+    """Whether everything will be rolled back: then a processor with effects elsewhere must only look."""
     logger: logging.Logger | logging.LoggerAdapter[Any]
 
     @property
@@ -215,6 +217,11 @@ def get(name: str) -> Processor:
         raise UnknownProcessor(
             f"There is no processor {name!r}; known: {known}.", {"processor": [f"Unknown processor; known: {known}."]}
         ) from None
+
+
+def can_rehearse(name: str) -> bool:
+    """Whether a processor of that name is known and may be rehearsed."""
+    return name in _registry and _registry[name].can_rehearse
 
 
 def all_processors() -> list[Processor]:

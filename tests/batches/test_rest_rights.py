@@ -14,6 +14,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
 
+from batches import operations
 from batches.models import Batch, Item, Transition
 from tests.batches.people import ROLES, browser, client, person
 from tests.batches.rest_batches import committed, finished
@@ -35,6 +36,9 @@ ROUTES: dict[str, dict[str, dict[str, Any]]] = {
     "batch-resume": {"post": ACT},
     "batch-cancel": {"post": ACT},
     "batch-retry": {"post": ACT},
+    "batch-rehearse": {"post": ACT},
+    "batch-rehearsal": {"get": READ},
+    "batch-decide": {"post": ACT},
     "batch-retry-detail": {"get": READ},
     "batch-errors": {"get": READ},
     "batch-error-records": {"get": READ},
@@ -76,6 +80,7 @@ def expected(route: str, method: str, role: str) -> Any:
 @pytest.mark.parametrize("role", ROLES)
 def test_it_serves_each_role_what_it_may(role: str) -> None:
     finished()
+    operations.rehearse("b1", wake=False)
     client("admin").post("/api/batches/b1/retry", {"all_failed": True}, format="json")
     visitor, before = client(role), written()
     wrong = {}

@@ -17,7 +17,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from batches import operations, progress_tracker, runner
+from batches import operations, progress_tracker, rehearsals, runner
 from batches.exceptions import BatchConflict, BatchError, InvalidInput, InvalidTransition, UnknownBatch
 from batches.models import Batch, Item
 from batches.redaction import redact
@@ -62,6 +62,8 @@ class Command(BaseCommand):
         run.add_argument("--max-errors", type=int, metavar="N")
         run.add_argument("--max-error-rate", type=float, metavar="PERCENT")
         run.add_argument("--rate", type=float, metavar="ITEMS_PER_SECOND")
+        run.add_argument("--rehearse", action="store_true", help="run everything and roll it back: what would happen?")
+        run.add_argument("--sample", type=int, metavar="N", help="rehearse N items, chosen at random")
         run.add_argument("--detach", action="store_true", help="leave the running to the portal's worker")
         listing = add("list", "The newest batches.", batch=False)
         listing.add_argument("--status", choices=[status.lower() for status in Batch.Status.values])
@@ -73,6 +75,12 @@ class Command(BaseCommand):
         retry = add("retry", "Put failed items back and let the batch run.")
         retry.add_argument("--group", default="", metavar="FP", help="only those of one error group")
         retry.add_argument("--reason", default="")
+        rehearse = add("rehearse", "Run what would run, and roll it back: the errors it would have.")
+        rehearse.add_argument("--sample", type=int, metavar="N", help="N items, chosen at random")
+        decide = add("decide", "Say what became of a call whose outcome is unknown.")
+        decide.add_argument("item", metavar="ITEM_KEY")
+        decide.add_argument("outcome", choices=sorted(operations.DECISIONS))
+        decide.add_argument("--reason", default="")
         add("verify", "Check every promise the portal makes about a batch.")
         add("worker", "Work until nothing is left to do, without Celery.", batch=False)
 
@@ -99,6 +107,29 @@ class Command(BaseCommand):
 
     # -- run and watch
 
+    def do_rehearse(self, asked: Namespace) -> int:
+        operations.get_batch(asked.id)
+        return self.rehearse(asked, asked.id)
+
+    def rehearse(self, asked: Namespace, batch_id: str) -> int:
+        made = operations.rehearse(batch_id, sample=asked.sample, actor=ACTOR, wake=False)
+        while rehearsals.work(made.pk):
+            pass
+        report = operations.get_rehearsal(batch_id, made.number).to_dict()
+        if asked.json:
+            self.show_json(report)
+            return WITH_ERRORS if report["failed"] else OK
+        self.stdout.write(
+            f"{batch_id}: rehearsed {report['done']:,} of {report['items']:,} items, {report['failed']:,} would fail. "
+            "Nothing was changed."
+        )
+        for group in report["groups"][:20]:
+            self.stdout.write(f"  {group['count']:>9,}  {group['code']}: {group['title'][:160]}")
+        batch = operations.get_batch(batch_id)
+        if batch.status == Batch.Status.PENDING:
+            self.stdout.write(f"To run it: manage.py batch start {batch_id}, or batch run with --id {batch_id}")
+        return WITH_ERRORS if report["failed"] else OK
+
     def do_run(self, asked: Namespace) -> int:
         with Path(asked.file).open("rb") as file:
             made = operations.submit(
@@ -120,6 +151,8 @@ class Command(BaseCommand):
                 actor=ACTOR,
             )
         batch = made.batch
+        if asked.rehearse:
+            return self.rehearse(asked, batch.pk)
         if batch.status == Batch.Status.PENDING:
             operations.start(batch.pk, actor=ACTOR)
         if asked.detach:
@@ -245,6 +278,10 @@ class Command(BaseCommand):
     def act(self, asked: Namespace, verb: Callable[..., Batch]) -> int:
         batch = verb(asked.id, actor=ACTOR, reason=asked.reason)
         return self.tell(asked, batch.pk, f"{batch.pk}: {batch.get_status_display()}.", exit_code=OK)
+
+    def do_decide(self, asked: Namespace) -> int:
+        item = operations.decide(asked.id, asked.item, asked.outcome, actor=ACTOR, reason=asked.reason)
+        return self.tell(asked, asked.id, f"{asked.id}: item {item.key}: {item.status.lower()}.", exit_code=OK)
 
     def do_retry(self, asked: Namespace) -> int:
         scope: dict[str, Any] = {"group": asked.group} if asked.group else {"all_failed": True}

@@ -1,0 +1,156 @@
+"""Run for real, rolled back: the report a run would have, and nothing changed in any table but the rehearsal's own."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.contrib.auth.models import Group
+from django.core.management import call_command
+from django.db import connection
+
+from batches import operations, rehearsals, runner
+from batches.exceptions import InvalidInput, InvalidTransition, UnknownBatch
+from batches.models import Item, Rehearsal
+from tests.batches.factories import item, modes, submitted
+from tests.batches.outside import outside  # noqa: F401 - registers its processors
+
+pytestmark = pytest.mark.usefixtures("engine")
+Start = Callable[..., subprocess.Popen[str]]
+
+
+def everything() -> dict[str, list[Any]]:
+    """All rows of all tables but the rehearsal's."""
+    models = [model for model in apps.get_models() if model is not Rehearsal]
+    return {model._meta.label: sorted(map(str, model.objects.values_list())) for model in models}
+
+
+def rehearsed(batch_id: str, **options: Any) -> dict[str, Any]:
+    made = operations.rehearse(batch_id, actor="ana", wake=False, **options)
+    while rehearsals.work(made.pk):
+        pass
+    return operations.get_rehearsal(batch_id, made.number).to_dict()
+
+
+def test_it_tells_what_would_happen_and_changes_nothing() -> None:
+    batch = submitted(modes(*["ok"] * 12, "invalid", "invalid", "skip", *["ok"] * 10, effect=True))
+    before = everything()
+    report = rehearsed(batch.pk)
+    assert everything() == before
+    assert Group.objects.filter(name__startswith=batch.pk).count() == 0
+    assert (report["state"], report["done"], report["items"]) == ("DONE", 25, 25)
+    assert (report["succeeded"], report["skipped"], report["failed"]) == (22, 1, 2)
+    assert report["error_rate"] == 8.0
+    (group,) = report["groups"]
+    assert (group["count"], group["item_keys"]) == (2, [item(batch, 12).key, item(batch, 13).key])
+    assert sum(report["errors_by_code"].values()) == 2
+
+
+def test_it_tells_the_same_as_the_run_does() -> None:
+    batch = submitted(modes(*["ok", "invalid", "error", "set_result", "exit"] * 4, effect=True), max_attempts=1)
+    report = rehearsed(batch.pk)
+    operations.start(batch.pk)
+    runner.work_until_idle(batch.pk)
+    failed = Item.objects.filter(batch=batch, status="FAILED")
+    assert report["failed"] == failed.count() > 0
+    assert {group["fingerprint"] for group in report["groups"]} == set(
+        apps.get_model("errors.ErrorRecord").objects.values_list("group__fingerprint", flat=True)
+    )
+
+
+def test_it_rehearses_a_random_sample() -> None:
+    batch = submitted(modes(*["ok"] * 60))
+    report = rehearsed(batch.pk, sample=7)
+    assert (report["items"], report["done"]) == (7, 7)
+
+
+def test_it_rehearses_what_a_retry_would_run() -> None:
+    batch = submitted(modes("ok", "invalid", "error", "ok"), max_attempts=1)
+    operations.start(batch.pk)
+    runner.work_until_idle(batch.pk)
+    assert rehearsed(batch.pk)["done"] == 2
+    report = rehearsed(batch.pk, item_keys=[item(batch, 1).key])
+    assert (report["done"], report["failed"]) == (1, 1)
+    assert operations.verify(batch.pk) == []
+
+
+def test_it_names_the_item_that_breaks_its_chunk() -> None:
+    batch = submitted(modes("ok", "ok", "close", "ok", effect=True), max_attempts=1)
+    before = everything()
+    report = rehearsed(batch.pk)
+    assert (report["succeeded"], report["failed"]) == (3, 1)
+    assert report["problematic_items"][0]["item_key"] == item(batch, 2).key
+    assert everything() == before
+
+
+def test_it_sees_what_only_the_commit_would_refuse() -> None:
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite tells deferred faults at the commit only")
+    batch = submitted(modes("ok", "deferred", "ok"), max_attempts=1)
+    report = rehearsed(batch.pk)
+    assert (report["succeeded"], report["failed"]) == (2, 1)
+
+
+def test_it_goes_on_when_its_worker_dies_and_names_the_item_that_kills_it(in_process: Start) -> None:
+    batch = submitted(modes("ok", "ok", "die", "ok", "ok"))
+    made = operations.rehearse(batch.pk, wake=False)
+    source = "import sys; from batches import rehearsals; rehearsals.work(int(sys.argv[1]))"
+    deaths = 0
+    while Rehearsal.objects.get(pk=made.pk).state == "RUNNING" and deaths < 9:
+        worker = in_process(source, str(made.pk))
+        worker.communicate(timeout=60)
+        deaths += worker.returncode != 0
+        Rehearsal.objects.filter(pk=made.pk).update(lease_expires_at=None)
+    report = operations.get_rehearsal(batch.pk, 1).to_dict()
+    assert deaths == 2
+    assert (report["done"], report["failed"], list(report["errors_by_code"])) == (5, 1, ["WORKER_CRASH"])
+
+
+def test_it_is_done_by_one_worker_only() -> None:
+    batch = submitted(modes("ok"))
+    made = operations.rehearse(batch.pk, wake=False)
+    assert rehearsals.take(made.pk) is not None
+    assert rehearsals.take(made.pk) is None
+
+
+def test_it_stops_when_the_batch_is_started() -> None:
+    batch = submitted(modes(*["ok"] * 30))
+    made = operations.rehearse(batch.pk, wake=False)
+    operations.start(batch.pk)
+    assert not rehearsals.work(made.pk)
+    assert operations.get_rehearsal(batch.pk, 1).state == "CANCELLED"
+
+
+def test_it_refuses_what_cannot_be_rehearsed(tmp_path: Any) -> None:
+    calls = operations.submit(
+        processor="outside.call", items=[{"log": str(tmp_path / "calls.log")}], batch_id="outside"
+    ).batch
+    with pytest.raises(InvalidInput, match="cannot be rolled back"):
+        operations.rehearse(calls.pk)
+    batch = submitted(modes("ok"))
+    for sample in (0, -1, 10**9, True):
+        with pytest.raises(InvalidInput, match="sample"):
+            operations.rehearse(batch.pk, sample=sample)
+    with pytest.raises(InvalidInput, match="Say which"):
+        operations.rehearse(batch.pk, all_failed=True, item_keys=["1"])
+    with pytest.raises(InvalidInput, match="nothing to rehearse"):
+        operations.rehearse(batch.pk, all_failed=True)
+    with pytest.raises(UnknownBatch):
+        operations.get_rehearsal(batch.pk, 99)
+    operations.start(batch.pk)
+    with pytest.raises(InvalidTransition):
+        operations.rehearse(batch.pk)
+
+
+def test_it_rehearses_from_the_command_line(tmp_path: Any, capsys: Any) -> None:
+    rows = tmp_path / "rows.csv"
+    rows.write_text("mode,n\nok,1\ninvalid,2\nok,3\n")
+    with pytest.raises(SystemExit) as ended:
+        call_command("batch", "run", "test.do", str(rows), "--id", "dry", "--rehearse")
+    assert ended.value.code == 1
+    said = capsys.readouterr().out
+    assert "3 of 3 items, 1 would fail. Nothing was changed." in said
+    assert operations.get_batch("dry").status == "PENDING"
