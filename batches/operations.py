@@ -13,13 +13,15 @@ from django.utils import timezone
 from batches import leases, processors, rehearsals, tasks, transitions, unknown
 from batches.exceptions import InvalidInput, InvalidTransition, UnknownBatch
 from batches.models import BATCH_ID, Batch, Checkpoint, Item, Rehearsal, RetriedItem, Retry
-from batches.submission import Submission, submit
+from batches.submission import Submission, refuse_bad_options, submit
 from batches.tasks import sweep_now as sweep
 from batches.verification import verify
 
 __all__ = [
+    "ADJUSTABLE",
     "SCOPES",
     "Submission",
+    "adjust",
     "cancel",
     "decide",
     "get_batch",
@@ -114,6 +116,37 @@ def _after(batch_id: str, to: str) -> Batch:
         leases.expire_dead_workers()
         transitions.settle(batch_id)
     return get_batch(batch_id)
+
+
+# -- how it runs -------------------------------------------------------------------------------------------------------
+
+ADJUSTABLE = ("concurrency", "rate", "max_attempts", "item_timeout", "max_errors", "max_error_rate")
+
+
+def adjust(batch_id: str, *, actor: str = "", reason: str = "", **changes: Any) -> Batch:
+    """Change how a batch runs: lanes, rate, attempts, time limit, error budget (None: no limit).
+
+    Also while it runs: each lane takes the new values at its next time slice, 30 s later at most.
+    """
+    batch = get_batch(batch_id)
+    strange = sorted(set(changes) - set(ADJUSTABLE))
+    if strange or not changes:
+        names = ", ".join(ADJUSTABLE)
+        raise InvalidInput(f"Say what to change, by any of: {names}.", {name: ["Unknown."] for name in strange})
+    if batch.is_final and batch.status != S.COMPLETED:
+        raise InvalidTransition(batch_id, "adjust", Batch.Status(batch.status).label)
+    with transaction.atomic():
+        batch = Batch.objects.select_for_update().get(pk=batch_id)
+        before = {name: getattr(batch, name) for name in changes}
+        for name, value in changes.items():
+            setattr(batch, name, value)
+        refuse_bad_options(batch)
+        batch.save(update_fields=list(changes))
+        said = "; ".join(f"{name} {before[name]} → {getattr(batch, name)}" for name in changes)
+        why = f"{said}. {reason}".strip()
+        transitions.record(batch, "adjust", batch.status, batch.status, actor=actor, reason=why)
+        transaction.on_commit(partial(tasks.wake, batch_id))
+    return batch
 
 
 # -- rehearse ----------------------------------------------------------------------------------------------------------

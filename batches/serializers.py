@@ -278,3 +278,14 @@ class RehearseRequestSerializer(ReasonSerializer):
 class DecisionSerializer(ReasonSerializer):
     item_key = serializers.CharField(max_length=ITEM_KEY_LENGTH, trim_whitespace=False)
     outcome = serializers.ChoiceField(choices=["succeeded", "failed"])
+
+
+class AdjustSerializer(ReasonSerializer):
+    """What to change; null takes a limit away."""
+
+    concurrency = serializers.IntegerField(required=False, min_value=1, max_value=64)
+    rate = serializers.FloatField(required=False, allow_null=True, help_text="Items a second over all lanes.")
+    max_attempts = serializers.IntegerField(required=False, min_value=1, max_value=100)
+    item_timeout = serializers.FloatField(required=False, help_text="Seconds.")
+    max_errors = serializers.IntegerField(required=False, allow_null=True, min_value=0, max_value=2**31 - 1)
+    max_error_rate = serializers.FloatField(required=False, allow_null=True, help_text="Percent.")

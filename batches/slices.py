@@ -174,7 +174,16 @@ def await_retry(turn: Slice) -> bool:
 
 def watch_budget(turn: Slice, totals: Totals) -> None:
     """Halt the batch when its error budget is used up, counted over all lanes."""
-    batch, reason = turn.batch, ""
+    if over_budget(turn.batch, totals):
+        turn.batch.refresh_from_db(fields=["max_errors", "max_error_rate"])  # somebody may have raised it
+        reason = over_budget(turn.batch, totals)
+        if reason:
+            transitions.move(turn.batch.pk, Batch.Status.HALTED, verb="halt", actor="worker", reason=reason)
+
+
+def over_budget(batch: Batch, totals: Totals) -> str:
+    """Why the batch must halt; empty while it may go on."""
+    reason = ""
     if batch.max_errors is not None and totals.failed > batch.max_errors:
         reason = f"{totals.failed:,} items failed; the budget is {batch.max_errors:,}."
     elif batch.max_error_rate is not None and totals.done >= BUDGET_SAMPLE:
@@ -182,8 +191,7 @@ def watch_budget(turn: Slice, totals: Totals) -> None:
         if rate > batch.max_error_rate:
             reason = f"{totals.failed:,} of {totals.done:,} items failed ({rate:.1f} %)"
             reason += f"; the budget is {batch.max_error_rate:g} %."
-    if reason:
-        transitions.move(batch.pk, Batch.Status.HALTED, verb="halt", actor="worker", reason=reason)
+    return reason
 
 
 def next_milestone(reached: int) -> float:

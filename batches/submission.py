@@ -93,6 +93,12 @@ def drafted(
     )
     for option, value in options.items():
         setattr(batch, option, value)
+    refuse_bad_options(batch)
+    return batch
+
+
+def refuse_bad_options(batch: Batch) -> None:
+    """`InvalidInput` names every field of the batch that its checks do not pass."""
     errors: dict[str, list[str]] = {}
     try:
         batch.clean_fields(exclude=["params", "source", "created_by", "fingerprint"])
@@ -106,7 +112,6 @@ def drafted(
     if errors:
         field, messages = next(iter(errors.items()))
         raise InvalidInput(f"{field}: {messages[0]}", errors)
-    return batch
 
 
 def proposed_id(name: str) -> str:

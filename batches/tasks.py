@@ -6,6 +6,7 @@ import ctypes
 import logging
 import mmap
 import os
+import resource
 import signal
 import sys
 import threading
@@ -16,6 +17,7 @@ from typing import Any
 
 from celery import shared_task
 from celery.signals import beat_embedded_init, worker_process_init, worker_ready, worker_shutting_down
+from django.conf import settings
 from django.db import DatabaseError
 from django.db.models import Q
 from kombu.exceptions import OperationalError
@@ -161,6 +163,13 @@ def die_with_parent(**kwargs: Any) -> None:
             os._exit(1)
 
 
+def limit_memory() -> None:
+    """An item that floods memory gets a `MemoryError`, instead of taking the machine with it."""
+    if settings.PORTAL_WORKER_MEMORY_MB and sys.platform == "linux":
+        limit = settings.PORTAL_WORKER_MEMORY_MB * 1024 * 1024
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+
 @beat_embedded_init.connect
 def begin_beat(**kwargs: Any) -> None:
     """The beat's process is one a worker, and always idle: what needs a clock of its own lives there."""
@@ -171,6 +180,7 @@ def begin_beat(**kwargs: Any) -> None:
 def begin_child(**kwargs: Any) -> None:
     """The pool replaces a dead child at once, and the new one frees the dead one's lane."""
     die_with_parent()
+    limit_memory()
     signal.signal(signal.SIGTERM, _Termination.ask)
     try:
         sweep_now()

@@ -22,6 +22,7 @@ urlpatterns = [
     *route("batches/<str:batch_id>/cancel", views.Act.as_view(verb="cancel"), "batch-cancel"),
     *route("batches/<str:batch_id>/retry", views.RetryItems.as_view(), "batch-retry"),
     *route("batches/<str:batch_id>/retries/<int:number>", views.RetryDetail.as_view(), "batch-retry-detail"),
+    *route("batches/<str:batch_id>/adjust", views.Adjust.as_view(), "batch-adjust"),
     *route("batches/<str:batch_id>/rehearse", views.Rehearse.as_view(), "batch-rehearse"),
     *route("batches/<str:batch_id>/rehearsals/<int:number>", views.RehearsalDetail.as_view(), "batch-rehearsal"),
     *route("batches/<str:batch_id>/decide", views.Decide.as_view(), "batch-decide"),

@@ -27,6 +27,7 @@ from batches.permissions import MayView
 from batches.progress_tracker import Progress
 from batches.schema import PortalSchema, schema_of
 from batches.serializers import (
+    AdjustSerializer,
     BatchPageSerializer,
     BatchSerializer,
     DecisionSerializer,
@@ -193,6 +194,15 @@ class RetryDetail(PortalView):
         if retry is None:
             raise Http404
         return Response(RetrySerializer(retry).data)
+
+
+class Adjust(PortalView):
+    @extend_schema(request={"application/json": AdjustSerializer}, responses={200: BatchPageSerializer})
+    @once_per_key
+    def post(self, request: Request, batch_id: str) -> Response:
+        """Change how it runs, also while it runs: lanes, rate, attempts, time limit, error budget."""
+        said = checked(AdjustSerializer, request)
+        return Response(page_of(operations.adjust(batch_id, actor=request.user.get_username(), **said)))
 
 
 class Rehearse(PortalView):

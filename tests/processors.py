@@ -112,6 +112,7 @@ MODES: dict[str, Any] = {
     "close": lambda p, c: connection.close(),
     "sleep": lambda p, c: time.sleep(p.get("seconds", 1)),
     "deferred": lambda p, c: User.groups.through.objects.create(user_id=10**9, group_id=10**9).pk,
+    "flood": lambda p, c: len([bytearray(64 * 1024 * 1024) for _ in range(1000)]),
     "once": count_once,
     "key": lambda p, c: {"key": c.idempotency_key},
 }

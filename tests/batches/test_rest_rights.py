@@ -36,6 +36,7 @@ ROUTES: dict[str, dict[str, dict[str, Any]]] = {
     "batch-resume": {"post": ACT},
     "batch-cancel": {"post": ACT},
     "batch-retry": {"post": ACT},
+    "batch-adjust": {"post": ACT},
     "batch-rehearse": {"post": ACT},
     "batch-rehearsal": {"get": READ},
     "batch-decide": {"post": ACT},

@@ -75,6 +75,10 @@ class Command(BaseCommand):
         retry = add("retry", "Put failed items back and let the batch run.")
         retry.add_argument("--group", default="", metavar="FP", help="only those of one error group")
         retry.add_argument("--reason", default="")
+        adjust = add("adjust", "Change how a batch runs, also while it runs; `none` takes a limit away.")
+        for name in operations.ADJUSTABLE:
+            adjust.add_argument(f"--{name.replace('_', '-')}", metavar="N")
+        adjust.add_argument("--reason", default="")
         rehearse = add("rehearse", "Run what would run, and roll it back: the errors it would have.")
         rehearse.add_argument("--sample", type=int, metavar="N", help="N items, chosen at random")
         decide = add("decide", "Say what became of a call whose outcome is unknown.")
@@ -279,6 +283,13 @@ class Command(BaseCommand):
         batch = verb(asked.id, actor=ACTOR, reason=asked.reason)
         return self.tell(asked, batch.pk, f"{batch.pk}: {batch.get_status_display()}.", exit_code=OK)
 
+    def do_adjust(self, asked: Namespace) -> int:
+        given = {name: getattr(asked, name) for name in operations.ADJUSTABLE if getattr(asked, name) is not None}
+        changes = {name: number_of(name, text) for name, text in given.items()}
+        batch = operations.adjust(asked.id, actor=ACTOR, reason=asked.reason, **changes)
+        said = ", ".join(f"{name} {getattr(batch, name)}" for name in changes)
+        return self.tell(asked, asked.id, f"{asked.id}: {said}.", exit_code=OK)
+
     def do_decide(self, asked: Namespace) -> int:
         item = operations.decide(asked.id, asked.item, asked.outcome, actor=ACTOR, reason=asked.reason)
         return self.tell(asked, asked.id, f"{asked.id}: item {item.key}: {item.status.lower()}.", exit_code=OK)
@@ -297,6 +308,16 @@ def exit_code_of(batch: Batch, failed: int) -> int:
     if batch.status == Batch.Status.COMPLETED:
         return WITH_ERRORS if failed else OK
     return BROKE if batch.status == Batch.Status.FAILED else STOPPED
+
+
+def number_of(name: str, text: str) -> int | float | None:
+    """A limit as it was typed; `none` is no limit."""
+    if text.lower() == "none":
+        return None
+    try:
+        return float(text) if "." in text or name in ("rate", "item_timeout", "max_error_rate") else int(text)
+    except ValueError:
+        raise InvalidInput(f"--{name.replace('_', '-')} {text!r}: write a number, or none.") from None
 
 
 def params_of(pairs: list[str]) -> dict[str, str]:
