@@ -14,7 +14,7 @@ from django.urls import URLPattern, path
 
 from batches import operations, pages, processors
 from batches.exceptions import BatchError, UnknownProcessor
-from batches.forms import NewBatchForm
+from batches.forms import AdjustForm, NewBatchForm, RehearseForm
 from batches.models import Batch, Item
 from batches.redaction import redact
 from batches.rights import OPERATE
@@ -80,6 +80,9 @@ class BatchAdmin(admin.ModelAdmin):
         return [
             path("add/<str:processor>/", wrap(self.new_batch), name="batches_batch_new"),
             path("<path:batch_id>/act/<str:verb>/", wrap(self.act_on_one), name="batches_batch_act"),
+            path("<path:batch_id>/adjust/", wrap(self.adjust), name="batches_batch_adjust"),
+            path("<path:batch_id>/rehearse/", wrap(self.rehearse), name="batches_batch_rehearse"),
+            path("<path:batch_id>/rehearsal/<int:number>/", wrap(self.rehearsal), name="batches_batch_rehearsal"),
             *super().get_urls(),
         ]
 
@@ -145,6 +148,58 @@ class BatchAdmin(admin.ModelAdmin):
         except BatchError as error:
             self.message_user(request, str(error), messages.WARNING)
         return redirect(batch)
+
+    def operated(self, request: HttpRequest, batch_id: str) -> Batch:
+        """The batch, for a person who may act on it."""
+        batch = self.get_object(request, batch_id)
+        if batch is None:
+            raise Http404
+        if not self.has_operate_permission(request):
+            raise PermissionDenied
+        return batch
+
+    def adjust(self, request: HttpRequest, batch_id: str) -> HttpResponse:
+        """Change how it runs: lanes, rate, attempts, time limit, error budget."""
+        batch = self.operated(request, batch_id)
+        now = {name: getattr(batch, name) for name in operations.ADJUSTABLE}
+        form = AdjustForm(request.POST or None, initial=now)
+        if request.method == "POST" and form.is_valid():
+            try:
+                if changes := form.changes():
+                    reason = form.cleaned_data["reason"]
+                    operations.adjust(batch.pk, actor=request.user.get_username(), reason=reason, **changes)
+                    self.message_user(request, f"{batch}: changed. Its lanes follow within 30 s.", messages.SUCCESS)
+                return redirect(batch)
+            except BatchError as error:
+                form.refuse(error)
+        lead = "Also while it runs: each lane takes the new values at its next time slice, 30 s later at most."
+        context = {"batch": batch, "form": form, "lead": lead, "button": "Change"}
+        return self.render(request, "form.html", context, title="How it runs")
+
+    def rehearse(self, request: HttpRequest, batch_id: str) -> HttpResponse:
+        """Ask a worker for a rehearsal; its page follows it."""
+        batch = self.operated(request, batch_id)
+        form = RehearseForm(request.POST or None, initial={"sample": 100})
+        if request.method == "POST" and form.is_valid():
+            actor = request.user.get_username()
+            try:
+                made = operations.rehearse(batch.pk, sample=form.cleaned_data["sample"], actor=actor)
+                return redirect("admin:batches_batch_rehearsal", batch.pk, made.number)
+            except BatchError as error:
+                form.add_error(None, str(error))
+        lead = "The items run for real, and every chunk is rolled back. You get the errors the run would have."
+        context = {"batch": batch, "form": form, "lead": lead, "button": "Rehearse"}
+        return self.render(request, "form.html", context, title="Rehearse")
+
+    def rehearsal(self, request: HttpRequest, batch_id: str, number: int) -> HttpResponse:
+        batch = self.get_object(request, batch_id)
+        if not self.has_view_permission(request, batch):
+            raise PermissionDenied
+        try:
+            found = operations.get_rehearsal(batch_id, number).to_dict()
+        except BatchError as error:
+            raise Http404(str(error)) from None
+        return self.render(request, "rehearsal.html", {"batch": batch, "found": found}, title=f"Rehearsal of {batch}")
 
     # -- a new one
 

@@ -167,3 +167,49 @@ def text_of(upload: Any) -> str:
         return str(upload.read().decode("utf-8-sig"))
     except UnicodeDecodeError:
         raise InvalidInput("The parameter's file is not UTF-8 text.") from None
+
+
+class ReasonedForm(forms.Form):
+    """A form whose act is written to the history with its reason."""
+
+    reason = forms.CharField(label="Why (shown in the history)", required=False, max_length=200)
+
+    def refuse(self, error: BatchError) -> None:
+        """Show what an operation refused, at the fields it named."""
+        told = False
+        for field, messages in getattr(error, "errors", {}).items():
+            if field in self.fields:
+                self.add_error(field, messages)
+                told = True
+        if not told:
+            self.add_error(None, str(error))
+
+
+class AdjustForm(ReasonedForm):
+    """How a batch runs from now on."""
+
+    concurrency = forms.IntegerField(help_text="Lanes side by side, 1 to 64.")
+    rate = forms.FloatField(required=False, help_text="Items a second, over all lanes. Empty: as fast as it goes.")
+    max_attempts = forms.IntegerField(help_text="Tries an item has when its failure may pass.")
+    item_timeout = forms.FloatField(help_text="Seconds an item may run.")
+    max_errors = forms.IntegerField(required=False, help_text="Halt when more items have failed. Empty: never.")
+    max_error_rate = forms.FloatField(
+        required=False, help_text="Halt when more than this percentage has failed. Empty: never."
+    )
+    field_order = ("concurrency", "rate", "max_attempts", "item_timeout", "max_errors", "max_error_rate", "reason")
+
+    def changes(self) -> dict[str, Any]:
+        """What differs from how the batch runs now."""
+        return {name: self.cleaned_data[name] for name in self.changed_data if name in operations.ADJUSTABLE}
+
+
+class RehearseForm(forms.Form):
+    """What to rehearse."""
+
+    sample = forms.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=operations.MOST_SAMPLED,
+        label="Items, chosen at random",
+        help_text="Empty: all that would run.",
+    )

@@ -113,6 +113,9 @@ def batch_context(batch: Batch, request: HttpRequest) -> dict[str, Any]:
             {"name": verb, "confirmed": verb in ("cancel", "retry"), "label": LABELS[verb]}
             for verb in (operations.legal_verbs(batch) if may_operate else [])
         ],
+        "may_operate": may_operate,
+        "may_rehearse": may_operate and operations.legal_to_rehearse(batch),
+        "rehearsals": list(batch.rehearsals.order_by("-number").defer("chosen")[:5]),
         "counts": counts(batch, progress),
         "marks": marks(progress),
         "lanes": list(Checkpoint.objects.filter(batch=batch).order_by("lane")),

@@ -1,0 +1,69 @@
+"""Rehearse and adjust from the batch's page: who may, what is refused, what is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from batches import operations, rehearsals
+from batches.models import Rehearsal
+from tests.batches.factories import modes, submitted
+
+pytestmark = pytest.mark.usefixtures("engine")
+User = Callable[[str], Any]
+
+
+def signed_in(user: Any) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def test_an_operator_rehearses_and_reads_what_would_fail(user_of: User) -> None:
+    batch = submitted(modes("ok", "invalid", "ok"))
+    client = signed_in(user_of("operator"))
+    page = f"/admin/batches/batch/{batch.pk}/"
+    assert b"Rehearse" in client.get(page).content
+    answer = client.post(f"{page}rehearse/", {"sample": ""})
+    made = Rehearsal.objects.get()
+    assert answer["Location"].endswith(f"/rehearsal/{made.number}/")
+    assert b"Rehearsing: 0 of 3" in client.get(answer["Location"]).content
+    rehearsals.work(made.pk)
+    rehearsals.work(made.pk)
+    said = client.get(answer["Location"]).content.decode()
+    assert "1 of 3 items would fail" in said
+    assert "nothing was changed" in said
+    assert "price is negative" in said
+    assert f"/rehearsal/{made.number}/" in client.get(page).content.decode()
+
+
+def test_an_operator_changes_how_a_batch_runs(user_of: User) -> None:
+    batch = submitted(modes("ok"))
+    client = signed_in(user_of("operator"))
+    page = f"/admin/batches/batch/{batch.pk}/adjust/"
+    now = {"concurrency": 1, "max_attempts": 3, "item_timeout": batch.item_timeout}
+    assert client.post(page, {**now, "concurrency": 3, "rate": "2.5", "reason": "slow down"}).status_code == 302
+    batch.refresh_from_db()
+    assert (batch.concurrency, batch.rate) == (3, 2.5)
+    assert batch.transitions.get(verb="adjust").reason.endswith("slow down")
+    refused = client.post(page, {**now, "concurrency": 3, "rate": "2.5", "item_timeout": 9999})
+    assert "two thirds of the lease" in refused.content.decode()
+    batch.refresh_from_db()
+    assert batch.item_timeout == now["item_timeout"]
+
+
+@pytest.mark.parametrize("act", ["rehearse", "adjust"])
+def test_a_viewer_may_look_and_not_touch(user_of: User, act: str) -> None:
+    batch = submitted(modes("ok"))
+    made = operations.rehearse(batch.pk, wake=False)
+    client = signed_in(user_of("viewer"))
+    page = f"/admin/batches/batch/{batch.pk}/"
+    assert client.get(f"{page}{act}/").status_code == 403
+    assert client.post(f"{page}{act}/", {"sample": 1}).status_code == 403
+    assert client.get(f"{page}rehearsal/{made.number}/").status_code == 200
+    assert client.get(f"{page}rehearsal/99/").status_code == 404
+    assert f"{page}rehearse/" not in client.get(page).content.decode()
+    assert Rehearsal.objects.count() == 1
