@@ -29,16 +29,15 @@ class Summary:
     """A batch as detectors see it. Items are numbered 0..total-1 in input order.
 
     `order` lists the items by when their first attempt finished, None where that is the input's order; `rows` are
-    payloads by index, at least of the failed items and a sample of the others; `weight` is how many items each
-    sampled success stands for; `sizes` are chunk and page sizes worth a look; `peek` counts the looks at a batch
-    that still runs.
+    payloads by index, and if those are not of all items, `sample` names the ones drawn whatever became of them;
+    `sizes` are chunk and page sizes worth a look; `peek` counts the looks at a batch that still runs.
     """
 
     total: int
     streams: Sequence[Stream]
     order: Sequence[int] | None = None
     rows: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
-    weight: float = 1.0
+    sample: frozenset[int] | None = None
     sizes: Sequence[int] = ()
     peek: int = 0
 
@@ -85,10 +84,14 @@ class Finding:
     def sentence(self) -> str:
         """Natural frequencies: here, and everywhere else."""
         elsewhere = self.others_failed / self.others if self.others else 0.0
-        return (
+        said = (
             f"{self.failed:,} of the {self.size:,} {self.phrase} failed ({percent(self.precision)}). "
             f"Of the other {self.others:,}, {self.others_failed:,} failed ({percent(elsewhere)})."
         )
+        if "fields" not in self.where:
+            return said
+        coverage = self.failed / (self.failed + self.others_failed)
+        return f"{said} {percent(coverage)} of all failures have {self.text}."
 
 
 Detector = Callable[[Summary], list[Finding]]

@@ -1,0 +1,182 @@
+"""D5: which attribute of the items explains the failures, in natural frequencies."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from errors.detectors.conditions import MISSING, Atom, Condition, Tally, flat, tallies
+from errors.detectors.findings import Finding, Stream, Summary, confidence
+from errors.detectors.statistics import llr, tail
+
+LEAST_SUPPORT = 5
+LEAST_FAILURES = 5
+LEAST_COVERAGE = 0.2
+LEAST_RISK = 2.0
+SAME = 0.95
+MOST = 3
+KEPT_INSIDE = 0.8
+BETTER_INSIDE = 1.5
+
+Columns = Mapping[str, Mapping[int, Atom]]
+"""field -> item -> value; items without the field are not in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Universe:
+    """The items of one test: all failed ones at hand, and the others that were drawn without regard to the outcome."""
+
+    items: Sequence[int]
+    failed: frozenset[int]
+
+    def without(self, gone: Collection[int]) -> Universe:
+        return Universe([item for item in self.items if item not in gone], self.failed.difference(gone))
+
+    def within(self, kept: Collection[int]) -> Universe:
+        return Universe([item for item in self.items if item in kept], self.failed.intersection(kept))
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """A condition that passed: its counts, its chance times the number of conditions tried, and how far it is off."""
+
+    tally: Tally
+    p: float
+    raw_p: float
+    llr: float
+
+
+def attributes(summary: Summary) -> list[Finding]:
+    """Up to three conditions a stream, each with its equivalents."""
+    if not summary.rows:
+        return []
+    columns = columns_of(summary.rows)
+    return [found for stream in summary.streams for found in explain(stream, summary, columns)]
+
+
+def columns_of(rows: Mapping[int, Mapping[str, Any]]) -> dict[str, dict[int, Atom]]:
+    columns: dict[str, dict[int, Atom]] = {}
+    for item, row in rows.items():
+        for name, value in flat(row):
+            columns.setdefault(name, {})[item] = value
+    return columns
+
+
+def explain(stream: Stream, summary: Summary, columns: Columns) -> Iterator[Finding]:
+    """The best condition, then the best for what it leaves, and so on."""
+    whole = left = universe_of(stream, summary)
+    least = max(LEAST_FAILURES, LEAST_COVERAGE * len(left.failed))
+    for _ in range(MOST):
+        passing = passing_conditions(left, columns, summary.alpha, least)
+        if not passing:
+            return
+        best = passing[0]
+        covered = covers(best.tally.condition, columns, left.items)
+        also = [one.tally.condition.text for one in passing[1:] if same_items(one, best, covered, columns, left.items)]
+        narrower = refine(best, left.within(covered), columns, summary.alpha)
+        conditions = [best.tally.condition, *([narrower] if narrower else [])]
+        hit = covered if narrower is None else covers(narrower, columns, sorted(covered))
+        yield described(stream, summary, whole, conditions, hit, best, also)
+        left = left.without(covered)
+
+
+def universe_of(stream: Stream, summary: Summary) -> Universe:
+    failed = frozenset(stream.failed).intersection(summary.rows)
+    drawn = summary.rows if summary.sample is None else summary.sample.intersection(summary.rows)
+    return Universe(sorted(failed.union(drawn)), failed)
+
+
+def passing_conditions(universe: Universe, columns: Columns, alpha: float, least: float) -> list[Tested]:
+    """Those that fail at twice the rate of the others and are unlikely to be chance, the most telling first."""
+    tried = [tally for tally in counted(universe, columns) if supported(tally, universe)]
+    total, failures = len(universe.items), len(universe.failed)
+    passed = []
+    for tally in tried:
+        if tally.failed >= least and relative_risk(tally, total, failures) >= LEAST_RISK:
+            p = tail(tally.failed, total, failures, tally.items)
+            if p * len(tried) <= alpha:
+                passed.append(Tested(tally, p * len(tried), p, llr(tally.failed, tally.items, failures, total)))
+    return sorted(passed, key=lambda one: -one.llr)
+
+
+def counted(universe: Universe, columns: Columns) -> Iterator[Tally]:
+    for field, column in columns.items():
+        items = Counter(column.get(item, MISSING) for item in universe.items)
+        failed = Counter(column.get(item, MISSING) for item in universe.failed)
+        yield from tallies(field, items, failed)
+
+
+def supported(tally: Tally, universe: Universe) -> bool:
+    """Blind to outcomes, so that counting what is left is an honest correction."""
+    return LEAST_SUPPORT <= tally.items <= len(universe.items) - LEAST_SUPPORT
+
+
+def relative_risk(tally: Tally, total: int, failures: int) -> float:
+    """How much more often items fail here than elsewhere, smoothed by half a failure."""
+    here = (tally.failed + 0.5) / (tally.items + 1)
+    return here / ((failures - tally.failed + 0.5) / (total - tally.items + 1))
+
+
+def covers(condition: Condition, columns: Columns, items: Sequence[int]) -> frozenset[int]:
+    column = columns[condition.field]
+    return frozenset(item for item in items if condition.holds(column.get(item, MISSING)))
+
+
+def same_items(one: Tested, best: Tested, covered: frozenset[int], columns: Columns, items: Sequence[int]) -> bool:
+    """Whether a condition holds for nearly the same items."""
+    smaller, larger = sorted((one.tally.items, best.tally.items))
+    if smaller < SAME * larger:
+        return False
+    other = covers(one.tally.condition, columns, items)
+    return len(other & covered) >= SAME * len(other | covered)
+
+
+def refine(best: Tested, inside: Universe, columns: Columns, alpha: float) -> Condition | None:
+    """A second condition that keeps most of the failures and makes the first much more precise."""
+    wanted = BETTER_INSIDE * best.tally.failed / best.tally.items
+    for one in passing_conditions(inside, columns, alpha, KEPT_INSIDE * len(inside.failed)):
+        if one.tally.failed >= wanted * one.tally.items:
+            return one.tally.condition
+    return None
+
+
+def described(
+    stream: Stream,
+    summary: Summary,
+    universe: Universe,
+    conditions: Sequence[Condition],
+    hit: frozenset[int],
+    best: Tested,
+    also: Sequence[str],
+) -> Finding:
+    """In numbers of the whole batch, also where only a sample was looked at."""
+    failed, failures = hit & universe.failed, len(stream.failed)
+    share = failures / max(1, len(universe.failed))
+    weight = (summary.total - failures) / max(1, len(universe.items) - len(universe.failed))
+    here = round(share * len(failed))
+    size = here + round(weight * (len(hit) - len(failed)))
+    text = " and ".join(condition.text for condition in conditions)
+    return Finding(
+        detector="attribute",
+        stream=stream.name,
+        text=text,
+        phrase=f"items with {text}",
+        failed=here,
+        size=size,
+        others_failed=failures - here,
+        others=summary.total - size,
+        p=min(1.0, best.p),
+        llr=llr(here, size, failures, summary.total),
+        confidence=confidence(best.p, here),
+        items=failed,
+        where={
+            "fields": [condition.field for condition in conditions],
+            "coverage": here / failures,
+            "lift": here / size / (failures / summary.total),
+            "raw_p": best.raw_p,
+            "sampled": summary.sample is not None,
+        },
+        also=tuple(also),
+    )

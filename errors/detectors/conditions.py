@@ -1,0 +1,155 @@
+"""What can be said of a payload's field, whatever became of the item: equal, missing, empty, at most, longer."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import accumulate
+from math import ceil, isfinite
+from typing import Any
+
+Atom = tuple[str, Any]
+"""A value with its kind, so that 1, True and "1" stay apart."""
+MISSING: Atom = ("missing", None)
+EMPTY: tuple[Atom, ...] = (("null", None), ("text", ""), ("list", 0))
+MOST_VALUES = 200
+CUTS = 15
+DEEPEST = 3
+SHOWN = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Something true of some values of one field; `text` is how a person would say it."""
+
+    field: str
+    text: str
+    holds: Callable[[Atom], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """A condition, how many items it holds for, and how many of those failed."""
+
+    condition: Condition
+    items: int
+    failed: int
+
+
+def flat(payload: Mapping[str, Any], path: str = "", depth: int = 1) -> Iterator[tuple[str, Atom]]:
+    """(field path, atom) down to the third level."""
+    for name, value in payload.items():
+        here = f"{path}.{name}" if path else str(name)
+        if isinstance(value, Mapping) and depth < DEEPEST:
+            yield from flat(value, here, depth + 1)
+        else:
+            yield here, atom(value)
+
+
+def atom(value: Any) -> Atom:
+    """Lists and deep objects count by their size only."""
+    if value is None:
+        return "null", None
+    if isinstance(value, bool):
+        return "boolean", value
+    if isinstance(value, (int, float)):
+        return "number", value
+    if isinstance(value, str):
+        return "text", value
+    return "list" if isinstance(value, (list, tuple)) else "object", len(value)
+
+
+def tallies(field: str, items: Counter[Atom], failed: Counter[Atom]) -> Iterator[Tally]:
+    """Every condition on a field with its counts, equality first."""
+    yield from equalities(field, items, failed)
+    yield from kinds(field, items, failed)
+    yield from cuts(field, field, number_in, items, failed)
+    yield from cuts(field, f"length of {field}", length_of, items, failed)
+
+
+def equalities(field: str, items: Counter[Atom], failed: Counter[Atom]) -> Iterator[Tally]:
+    """The most frequent values; a field whose values nearly all differ has none worth a look."""
+    often = Counter({one: n for one, n in items.items() if n > 1 and one != MISSING and one[0] != "object"})
+    for one, n in often.most_common(MOST_VALUES):
+        if one[0] != "list":
+            yield Tally(Condition(field, f"{field} = {shown(one[1])}", one.__eq__), n, failed[one])
+
+
+def shown(value: Any) -> str:
+    text = repr(value) if isinstance(value, str) and not value.strip() else str(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+
+
+def kinds(field: str, items: Counter[Atom], failed: Counter[Atom]) -> Iterator[Tally]:
+    by_kind, failed_by_kind = Counter[str](), Counter[str]()
+    for one, n in items.items():
+        by_kind[one[0]] += n
+        failed_by_kind[one[0]] += failed[one]
+    empty = Condition(field, f"{field} is empty", EMPTY.__contains__)
+    yield Tally(empty, sum(items[one] for one in EMPTY), sum(failed[one] for one in EMPTY))
+    for kind in sorted(by_kind):
+        text = f"{field} is missing" if kind == "missing" else f"type of {field} is {kind}"
+        yield Tally(Condition(field, text, of_kind(kind)), by_kind[kind], failed_by_kind[kind])
+
+
+def of_kind(kind: str) -> Callable[[Atom], bool]:
+    return lambda one: one[0] == kind
+
+
+def number_in(one: Atom) -> float | None:
+    """A number, also one written as text, as every CSV file has them."""
+    if one[0] not in ("number", "text"):
+        return None
+    try:
+        number = float(one[1])
+    except (ValueError, OverflowError):
+        return None
+    return number if isfinite(number) else None
+
+
+def length_of(one: Atom) -> float | None:
+    if one[0] == "text":
+        return float(len(one[1]))
+    return float(one[1]) if one[0] == "list" else None
+
+
+def cuts(
+    field: str,
+    name: str,
+    measure: Callable[[Atom], float | None],
+    items: Counter[Atom],
+    failed: Counter[Atom],
+) -> Iterator[Tally]:
+    """At most, and more than, each of 15 quantiles."""
+    counts: dict[float, list[int]] = {}
+    for one, n in items.items():
+        if (number := measure(one)) is not None:
+            count = counts.setdefault(number, [0, 0])
+            count[0] += n
+            count[1] += failed[one]
+    if len(counts) < 2:
+        return
+    numbers = sorted(counts)
+    reached = list(accumulate(counts[number][0] for number in numbers))
+    failing = list(accumulate(counts[number][1] for number in numbers))
+    for at in quantiles(reached):
+        cut = numbers[at]
+        yield Tally(Condition(field, f"{name} <= {cut:g}", at_most(measure, cut)), reached[at], failing[at])
+        above = Condition(field, f"{name} > {cut:g}", more_than(measure, cut))
+        yield Tally(above, reached[-1] - reached[at], failing[-1] - failing[at])
+
+
+def quantiles(reached: list[int]) -> list[int]:
+    """Where cumulated counts reach equal shares; never the last, above which there is nothing."""
+    shares = (ceil(reached[-1] * k / (CUTS + 1)) for k in range(1, CUTS + 1))
+    return sorted({bisect_left(reached, share) for share in shares} - {len(reached) - 1})
+
+
+def at_most(measure: Callable[[Atom], float | None], cut: float) -> Callable[[Atom], bool]:
+    return lambda one: (number := measure(one)) is not None and number <= cut
+
+
+def more_than(measure: Callable[[Atom], float | None], cut: float) -> Callable[[Atom], bool]:
+    return lambda one: (number := measure(one)) is not None and number > cut
