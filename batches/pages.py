@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 
 from batches import operations
 from batches.models import Batch, Checkpoint, Item
-from batches.progress_tracker import Progress, get_progress, human, progress_of
+from batches.progress_tracker import Progress, Velocity, get_progress, human, progress_of, velocity_of
 from batches.redaction import redact
 from batches.rights import OPERATE
 
@@ -118,6 +118,7 @@ def batch_context(batch: Batch, request: HttpRequest) -> dict[str, Any]:
         "rehearsals": list(batch.rehearsals.order_by("-number").defer("chosen")[:5]),
         "counts": counts(batch, progress),
         "marks": marks(progress),
+        "chart": sparkline(velocity_of(batch)),
         "lanes": list(Checkpoint.objects.filter(batch=batch).order_by("lane")),
         "now": timezone.now(),
         "history": history,
@@ -202,6 +203,18 @@ def counts(batch: Batch, progress: Progress) -> list[dict[str, Any]]:
 def marks(progress: Progress) -> list[dict[str, Any]]:
     reached = {row["milestone"]: row["reached_at"] for row in progress.milestones}
     return [{"at": mark, "reached": reached.get(mark)} for mark in (25, 50, 75, 100)]
+
+
+def sparkline(velocity: Velocity) -> dict[str, Any]:
+    """The velocity chart as an SVG line in a box of 1,000 x 100, for pages without JavaScript."""
+    if len(velocity.points) < 2:
+        return {"line": "", "words": velocity.words}
+    begin, end = velocity.points[0][0], velocity.points[-1][0]
+    top = max(speed for _, speed in velocity.points) or 1
+    line = " ".join(
+        f"{1000 * (at - begin) / (end - begin or 1):.0f},{98 - 94 * speed / top:.0f}" for at, speed in velocity.points
+    )
+    return {"line": line, "words": velocity.words}
 
 
 def items_url(batch: Batch, *, failed: bool = False, **filters: str) -> str:

@@ -237,6 +237,29 @@ def human(seconds: float) -> str:
     return f"{days}d {hours}h" if hours else f"{days}d"
 
 
+@dataclass(frozen=True, slots=True)
+class Velocity:
+    """A batch's velocity over its life: points of (time, items a second), pauses as (from, to), times in seconds since
+    1970; a pause that lasts has no end."""
+
+    batch_id: str
+    points: list[list[float]]
+    pauses: list[list[float | None]]
+    words: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+def velocity_of(batch: Batch) -> Velocity:
+    points = samples.series(batch)
+    speeds = [speed for _, speed in points] or [0.0]
+    words = f"Velocity: {speeds[-1]:,.1f} items a second at last, {max(speeds):,.1f} at most."
+    return Velocity(
+        batch.pk, [list(point) for point in points], [list(pause) for pause in samples.pauses(batch)], words
+    )
+
+
 # -- ad hoc batches: counted by hand -----------------------------------------------------------------------------------
 
 

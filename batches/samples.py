@@ -27,6 +27,7 @@ THINNED = (
     (timedelta(hours=2), 300_000),
     (timedelta(hours=24), 1_800_000),
 )
+AT_REST = (Batch.Status.PAUSED, Batch.Status.HALTED, Batch.Status.COMPLETED)
 MOVING = (Batch.Status.RUNNING, Batch.Status.PAUSING, Batch.Status.CANCELLING)
 
 
@@ -110,6 +111,19 @@ def series(batch: Batch) -> list[tuple[float, float]]:
             points.append((sample.at.timestamp(), round(max(0, sample.done - before.done) / active, 3)))
         before = sample
     return points
+
+
+def pauses(batch: Batch) -> list[tuple[float, float | None]]:
+    """When nothing could run between its first start and its end, as seconds since 1970; None: until now."""
+    found: list[tuple[float, float | None]] = []
+    since: float | None = None
+    for status, at in batch.transitions.order_by("pk").values_list("to_status", "at"):
+        if status in MOVING and since is not None:
+            found.append((since, at.timestamp()))
+            since = None
+        elif status in AT_REST and since is None:
+            since = at.timestamp()
+    return [*found, (since, None)] if since is not None and not batch.is_final else found
 
 
 def keep_taking() -> None:

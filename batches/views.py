@@ -24,7 +24,7 @@ from batches.models import Batch, Item, Transition
 from batches.pagination import ById, ByPosition, NewestFirst
 from batches.parsers import StrictJSONParser
 from batches.permissions import MayView
-from batches.progress_tracker import Progress
+from batches.progress_tracker import Progress, Velocity
 from batches.schema import PortalSchema, schema_of
 from batches.serializers import (
     AdjustSerializer,
@@ -123,6 +123,13 @@ class BatchProgress(PortalView):
         batch = operations.get_batch(batch_id)
         progress = progress_tracker.progress_of([batch])[batch.pk].to_dict()
         return Response(progress | {"sentence": batch.sentence, "reason": batch.reason})
+
+
+class BatchVelocity(PortalView):
+    @extend_schema(responses={(200, "application/json"): schema_of(Velocity)})
+    def get(self, request: Request, batch_id: str) -> Response:
+        """The velocity chart: items a second at moments (seconds since 1970), and the pauses between."""
+        return Response(progress_tracker.velocity_of(operations.get_batch(batch_id)).to_dict())
 
 
 class BatchCheckpoint(PortalView):

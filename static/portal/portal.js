@@ -1,84 +1,94 @@
-// Keeps what a page shows of active batches fresh: asks for their progress while the tab is visible.
+// What every page does with what it hears of a batch: numbers, bar, milestones, lanes; and times in local time.
 "use strict";
-(() => {
-  const EVERY = 1000, SLOWEST = 10000;
+const portal = (() => {
   const grouped = new Intl.NumberFormat("en-US");
-  const one = (n) => (n >= 10 ? grouped.format(Math.round(n)) : n.toFixed(1));
+  const pace = (n) => (n >= 10 ? grouped.format(Math.round(n)) : n.toFixed(1));
+  const clock = (iso) => (iso ? new Date(iso).toLocaleTimeString() : "–");
 
   function words(p) {
     const failures = p.failed + p.quarantined;
-    const speed = p.recent_velocity === null ? "" : `${one(p.recent_velocity)} items a second`;
+    const speed = p.recent_velocity === null ? "" : `${pace(p.recent_velocity)} items a second`;
     const eta = p.eta_human === null ? "" : `about ${p.eta_human.replace(/([a-z])/g, " $1")} left`;
     const tail = failures ? ` ${grouped.format(failures)} ${failures === 1 ? "item" : "items"} failed so far.` : "";
-    const state = p.status !== "RUNNING" || p.stuck ? p.sentence : `${speed || "Just started"}${eta ? `, ${eta}` : ""}.`;
+    const stuck = "It should be running, but no worker has taken it for a while. Is the worker process up?";
+    const state = p.stuck ? stuck : p.status !== "RUNNING" ? p.sentence : `${speed || "Just started"}${eta ? `, ${eta}` : ""}.`;
     return {
       sentence: state + tail, speed, eta,
       done: grouped.format(p.total_items - p.remaining), total_items: grouped.format(p.total_items),
       done_percent: p.done_percent.toFixed(1), done_percent_text: `${p.done_percent.toFixed(1)} %`,
       succeeded: grouped.format(p.completed), failed: grouped.format(p.failed), skipped: grouped.format(p.skipped),
       quarantined: grouped.format(p.quarantined), to_go: grouped.format(p.remaining), failures: grouped.format(failures),
+      current_item: p.current_item ?? "–",
     };
+  }
+
+  function say(node, text) {
+    if (node && node.textContent !== text) node.textContent = text;
+  }
+
+  function showBar(bar, p) {
+    if (!bar || !p.total_items) return;
+    const width = (n) => (1000 * n) / p.total_items;
+    const ok = width(p.completed + p.skipped);
+    bar.querySelector("[data-part=ok]").setAttribute("width", ok);
+    bar.querySelector("[data-part=bad]").setAttribute("x", ok);
+    bar.querySelector("[data-part=bad]").setAttribute("width", width(p.failed + p.quarantined));
+    bar.setAttribute("aria-label", `${p.done_percent.toFixed(1)} % done`);
+  }
+
+  function showMilestones(root, milestones) {
+    for (const row of milestones) {
+      const mark = root.querySelector(`[data-mark="${row.milestone}"]`);
+      if (!mark || mark.classList.contains("bp-reached")) continue;
+      mark.classList.add("bp-reached");
+      say(mark, `${row.milestone} % ✓ ${clock(row.reached_at)}`);
+    }
+  }
+
+  function laneRow(lane) {
+    const row = document.createElement("tr");
+    row.dataset.lane = lane;
+    for (const name of ["lane", "worker", "position", "saved", "lease"]) {
+      const cell = document.createElement("td");
+      cell.dataset.cell = name;
+      if (name === "lane" || name === "position") cell.className = "bp-num";
+      row.append(cell);
+    }
+    return row;
+  }
+
+  function showLanes(table, lanes) {
+    if (!table) return;
+    for (const lane of lanes) {
+      let row = table.querySelector(`[data-lane="${lane.lane}"]`);
+      if (!row) table.append((row = laneRow(lane.lane)));
+      const texts = {
+        lane: String(lane.lane), worker: lane.worker ?? "free",
+        position: lane.current_item_index < 0 ? "–" : grouped.format(lane.current_item_index),
+        saved: lane.saved_at ? clock(lane.saved_at) : "none yet", lease: clock(lane.lease_expires_at),
+      };
+      for (const [name, text] of Object.entries(texts)) say(row.querySelector(`[data-cell=${name}]`), text);
+    }
   }
 
   function show(root, p) {
     const said = words(p);
-    for (const node of root.querySelectorAll("[data-p]")) {
-      const text = said[node.dataset.p];
-      if (text !== undefined && node.textContent !== text) node.textContent = text;
-    }
-    const bar = root.querySelector("[data-bar]");
-    if (bar && p.total_items) {
-      const width = (n) => (1000 * n) / p.total_items;
-      const ok = width(p.completed + p.skipped);
-      bar.querySelector("[data-part=ok]").setAttribute("width", ok);
-      bar.querySelector("[data-part=bad]").setAttribute("x", ok);
-      bar.querySelector("[data-part=bad]").setAttribute("width", width(p.failed + p.quarantined));
-      bar.setAttribute("aria-label", `${p.done_percent.toFixed(1)} % done`);
-    }
-    for (const row of p.milestones) {
-      const mark = root.querySelector(`[data-mark="${row.milestone}"]`);
-      if (mark && !mark.classList.contains("bp-reached")) {
-        mark.classList.add("bp-reached");
-        mark.textContent = `${row.milestone} % ✓ ${new Date(row.reached_at).toLocaleTimeString()}`;
-      }
-    }
+    for (const node of root.querySelectorAll("[data-p]")) if (said[node.dataset.p] !== undefined) say(node, said[node.dataset.p]);
+    showBar(root.querySelector("[data-bar]"), p);
+    showMilestones(root, p.milestones);
+    showLanes(root.querySelector("[data-lanes]"), p.lanes);
+    return said;
   }
 
-  function watch(root) {
-    let wait = EVERY;
-    const offline = root.querySelector("[data-offline]");
-    async function ask() {
-      if (!document.hidden) {
-        try {
-          const answer = await fetch(root.dataset.progress, { headers: { Accept: "application/json" } });
-          if (!answer.ok) throw new Error(answer.status);
-          const progress = await answer.json();
-          show(root, progress);
-          if (offline) offline.hidden = true;
-          wait = EVERY;
-          if (progress.status !== root.dataset.status) {
-            location.reload();
-            return;
-          }
-        } catch {
-          wait = Math.min(SLOWEST, wait * 2);
-          if (offline) offline.hidden = false;
-        }
-      }
-      setTimeout(ask, wait * (0.9 + Math.random() / 5));
-    }
-    setTimeout(ask, EVERY);
-  }
-
-  for (const time of document.querySelectorAll("time[datetime]")) {
-    const at = new Date(time.dateTime);
-    if (!Number.isNaN(at.getTime())) {
+  function localTimes(root) {
+    for (const time of root.querySelectorAll("time[datetime]")) {
+      const at = new Date(time.dateTime);
+      if (Number.isNaN(at.getTime())) continue;
       time.textContent = "short" in time.dataset ? at.toLocaleTimeString() : at.toLocaleString();
       time.title = at.toISOString();
     }
   }
-  const roots = document.querySelectorAll("[data-progress]");
-  roots.forEach(watch);
-  const live = document.querySelector("[data-live]");
-  if (live && roots.length) live.hidden = false;
+
+  localTimes(document);
+  return { show, localTimes };
 })();

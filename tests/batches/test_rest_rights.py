@@ -28,6 +28,7 @@ ROUTES: dict[str, dict[str, dict[str, Any]]] = {
     "batches": {"get": READ, "post": ACT},
     "batch": {"get": READ},
     "batch-progress": {"get": READ},
+    "batch-velocity": {"get": READ},
     "batch-checkpoint": {"get": READ},
     "batch-items": {"get": READ},
     "batch-transitions": {"get": READ},

@@ -1,0 +1,69 @@
+// The velocity chart: items a second over time, pauses shaded; asks for new points while its batch moves.
+"use strict";
+(() => {
+  const EVERY = 5000, HEIGHT = 140;
+  const frame = document.querySelector("[data-velocity]");
+  if (!frame || typeof uPlot === "undefined") return;
+  const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  let chart = null, pauses = [], loadedAt = 0, loading = false;
+
+  function shade(plot) {
+    plot.ctx.save();
+    plot.ctx.fillStyle = color("--bp-track");
+    plot.ctx.globalAlpha = 0.6;
+    for (const [from, to] of pauses) {
+      const left = Math.max(plot.bbox.left, plot.valToPos(from, "x", true));
+      const right = Math.min(plot.bbox.left + plot.bbox.width, plot.valToPos(to ?? Date.now() / 1000, "x", true));
+      if (right > left) plot.ctx.fillRect(left, plot.bbox.top, right - left, plot.bbox.height);
+    }
+    plot.ctx.restore();
+  }
+
+  function options() {
+    const axis = { stroke: () => color("--body-quiet-color"), grid: { stroke: () => color("--hairline-color") }, ticks: { show: false } };
+    return {
+      width: frame.clientWidth, height: HEIGHT, legend: { show: false }, cursor: { y: false },
+      scales: { y: { range: (plot, low, high) => [0, Math.max(1, high * 1.1)] } },
+      axes: [axis, { ...axis, size: 56 }],
+      series: [{}, { stroke: () => color("--bp-running"), width: 2, points: { show: false } }],
+      hooks: { drawClear: [shade] },
+    };
+  }
+
+  function draw(found) {
+    pauses = found.pauses;
+    const times = [], speeds = [];
+    for (const [at, speed] of found.points) {
+      const last = times[times.length - 1];
+      const pause = pauses.find(([from]) => last !== undefined && from >= last && from < at);
+      if (pause) { times.push(pause[0] + 0.001); speeds.push(null); }
+      times.push(at);
+      speeds.push(speed);
+    }
+    if (times.length < 2) return;
+    if (chart) chart.setData([times, speeds]);
+    else {
+      frame.replaceChildren();
+      chart = new uPlot(options(), [times, speeds], frame);
+    }
+    frame.setAttribute("aria-label", found.words);
+  }
+
+  async function load() {
+    if (loading || document.hidden) return;
+    loading = true;
+    loadedAt = Date.now();
+    try {
+      const answer = await fetch(frame.dataset.velocity, { headers: { Accept: "application/json" } });
+      if (answer.ok) draw(await answer.json());
+    } catch {
+      // the next frame tries again
+    }
+    loading = false;
+  }
+
+  addEventListener("resize", () => { if (chart) chart.setSize({ width: frame.clientWidth, height: HEIGHT }); });
+  document.addEventListener("progress", () => { if (Date.now() - loadedAt >= EVERY) load(); });
+  document.addEventListener("refreshed", load);
+  load();
+})();

@@ -1,0 +1,112 @@
+"""Pages move by themselves: over a socket, by polling without one, and not at all in a hidden tab."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import ROOT, Portal
+from tests.browser.test_main_job import sign_in
+
+expect.set_options(timeout=60_000)
+NO_SOCKETS = """
+window.sockets = 0;
+window.WebSocket = class { constructor() { window.sockets += 1; setTimeout(() => this.onclose({ code: 1006 })); } close() {} };
+"""
+COUNT_SOCKETS = """
+window.opened = []; const Real = WebSocket;
+window.WebSocket = class extends Real { constructor(url) { super(url); window.opened.push(this); } };
+"""
+HIDE = """hidden => {
+  Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+MOVED = """([selector, than]) =>
+  Number(document.querySelector(selector).textContent.replace(/[^0-9]/g, "")) > than"""
+
+
+def submitted(portal: Portal, name: str, rate: int) -> str:
+    sample = ROOT / "samples"
+    made = portal.manage(
+        *("batch", "run", "check_rows", str(sample / "airports.csv"), "--id", name, "--key-column", "iata"),
+        *("--param", f"schema=@{sample / 'airports.schema.json'}", "--rate", str(rate), "--detach"),
+    )
+    assert made.returncode == 0, made.stderr
+    return name
+
+
+def wait_until_moved(page: Any, selector: str, than: int = 0) -> None:
+    page.wait_for_function(MOVED, arg=[selector, than], timeout=60_000)
+
+
+@pytest.fixture
+def quiet_page(chromium: Any) -> Iterator[Any]:
+    """A page that may complain in its console: its sockets are broken on purpose."""
+    context = chromium.new_context()
+    yield context.new_page()
+    context.close()
+
+
+def test_it_moves_the_batch_page_without_loading_it_again(page: Any, portal: Portal) -> None:
+    sign_in(page, portal, "viewer")
+    name = submitted(portal, "live-page", 400)
+    page.goto(f"{portal.url}/admin/batches/batch/{name}/change/")
+    page.evaluate("window.same = true")
+    expect(page.locator("[data-live]")).to_have_text("● live")
+    wait_until_moved(page, "[data-p=done]", 100)
+    expect(page.locator(".bp-sentence")).to_have_text(re.compile(r"items a second, about .* left"))
+    expect(page.locator("[data-mark='25']")).to_contain_text("✓")
+    expect(page.locator("[data-lanes] [data-cell=worker]").first).not_to_have_text("free")
+    expect(page.locator("[data-velocity] canvas")).to_be_visible()
+    expect(page.locator(".bp-pill").first).to_contain_text("Completed")
+    expect(page.locator(".bp-sentence")).to_contain_text("54 of 3,376 items failed")
+    expect(page.locator("#failures tbody tr").first).to_be_visible()
+    expect(page.locator("[data-mark='100']")).to_contain_text("✓")
+    expect(page.locator("[data-live]")).to_be_hidden()
+    expect(page.locator("[data-announce]")).to_contain_text("54 of 3,376")
+    assert page.evaluate("window.same") is True
+
+
+def test_it_moves_the_batch_list(page: Any, portal: Portal) -> None:
+    name = submitted(portal, "live-list", 300)
+    sign_in(page, portal, "viewer")
+    page.evaluate("window.same = true")
+    row = f"tr[data-batch={name}]"
+    wait_until_moved(page, f"{row} [data-p=done]", 100)
+    portal.manage("batch", "pause", name)
+    expect(page.locator(f"{row} .bp-pill")).to_contain_text("Paused")
+    portal.manage("batch", "resume", name)
+    expect(page.locator(f"{row} .bp-pill")).to_contain_text("Completed")
+    assert page.evaluate("window.same") is True
+
+
+def test_it_polls_when_there_is_no_socket_and_says_so(quiet_page: Any, portal: Portal) -> None:
+    page = quiet_page
+    page.add_init_script(NO_SOCKETS)
+    sign_in(page, portal, "viewer")
+    name = submitted(portal, "live-polled", 300)
+    page.goto(f"{portal.url}/admin/batches/batch/{name}/change/")
+    expect(page.locator("[data-live]")).to_have_text("live updates are off, refreshing every 5 s")
+    done = int(page.locator("[data-p=done]").inner_text().replace(",", ""))
+    wait_until_moved(page, "[data-p=done]", done)
+    assert page.evaluate("window.sockets") > 1  # it goes on trying
+    expect(page.locator(".bp-pill").first).to_contain_text("Completed")
+
+
+def test_it_is_silent_in_a_hidden_tab(page: Any, portal: Portal) -> None:
+    page.add_init_script(COUNT_SOCKETS)
+    sign_in(page, portal, "viewer")
+    name = submitted(portal, "live-hidden", 20)
+    page.goto(f"{portal.url}/admin/batches/batch/{name}/change/")
+    expect(page.locator("[data-live]")).to_have_text("● live")
+    page.evaluate(HIDE, True)
+    page.wait_for_function("() => window.opened.every((socket) => socket.readyState === WebSocket.CLOSED)")
+    done = int(page.locator("[data-p=done]").inner_text().replace(",", ""))
+    page.evaluate(HIDE, False)
+    wait_until_moved(page, "[data-p=done]", done)
+    portal.manage("batch", "cancel", name)
+    expect(page.locator(".bp-pill").first).to_contain_text("Cancelled")
