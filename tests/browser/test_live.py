@@ -15,7 +15,10 @@ from tests.browser.test_main_job import sign_in
 expect.set_options(timeout=60_000)
 NO_SOCKETS = """
 window.sockets = 0;
-window.WebSocket = class { constructor() { window.sockets += 1; setTimeout(() => this.onclose({ code: 1006 })); } close() {} };
+window.WebSocket = class {
+  constructor() { window.sockets += 1; setTimeout(() => this.onclose({ code: 1006 })); }
+  close() {}
+};
 """
 COUNT_SOCKETS = """
 window.opened = []; const Real = WebSocket;
