@@ -2,12 +2,13 @@
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 PORT ?= 8000
+N ?= 100000
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PORT
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help run test lint types unit unit-postgresql browser bench clean
+.PHONY: help run test lint types unit unit-postgresql fire browser chaos bench clean
 
 help: ## What can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
@@ -17,7 +18,7 @@ run: .venv/.run ## Install, set up and serve the portal with its worker
 	@printf '\n  Portal      http://127.0.0.1:%s/   (Ctrl-C stops it)\n\n' '$(PORT)'
 	@exec honcho --no-colour start
 
-test: lint types unit unit-postgresql browser ## Every check and test
+test: lint types unit unit-postgresql fire browser ## Every check and test
 
 lint: .venv/.test ## Style, import contracts, migrations
 	ruff check .
@@ -30,13 +31,20 @@ types: .venv/.test ## Static types
 	mypy
 
 unit: .venv/.test ## Tests on SQLite
-	pytest -q -n 2 tests/batches tests/errors tests/portal
+	pytest -q -n 2 tests/batches tests/errors tests/portal tests/live tests/chaos/test_every_statement.py
 
 unit-postgresql: .venv/.test ## The same tests on PostgreSQL
-	pytest -q -n 2 --database=postgresql tests/batches tests/errors
+	pytest -q -n 2 --database=postgresql tests/batches tests/errors tests/live tests/chaos/test_every_statement.py
+
+fire: .venv/.test ## Workers, servers and connections killed while a batch runs, for two minutes
+	pytest -q tests/chaos/test_under_fire.py tests/chaos/test_guards.py
 
 browser: .venv/.test ## The main job in a real browser
 	pytest -q tests/browser
+
+chaos: .venv/.test ## A long run under fire, on both databases; N=200000 makes it longer
+	python -m tests.chaos.run --items $(N) --ms 1 --kills 500 --freezes 25 --disconnects 25 --crashes 4 --brokers 5 --redeliveries 5 --pauses 5
+	python -m tests.chaos.run --database sqlite --lanes 1 --items $(N) --kills 200 --pauses 3
 
 bench: .venv/.test ## The engine beside hand-written floors
 	python -m tests.bench.engine

@@ -56,7 +56,7 @@ def quiet_page(chromium: Any) -> Iterator[Any]:
 
 def test_it_moves_the_batch_page_without_loading_it_again(page: Any, portal: Portal) -> None:
     sign_in(page, portal, "viewer")
-    name = submitted(portal, "live-page", 400)
+    name = submitted(portal, "live-page", 200)
     page.goto(f"{portal.url}/admin/batches/batch/{name}/change/")
     page.evaluate("window.same = true")
     expect(page.locator("[data-live]")).to_have_text("● live")
