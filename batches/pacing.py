@@ -12,7 +12,7 @@ from batches.models import Batch, Checkpoint
 
 LOOK_UP_EVERY = 0.25
 CHUNK_SECONDS = 0.5
-SHORT_LOCK, LOCK_BUDGET, BREAK_SECONDS = 0.02, 0.4, 0.12
+LOCK_BUDGET, BUSY_SHARE, BREAK_SECONDS = 0.4, 0.75, 0.12
 
 
 class Pacer:
@@ -21,7 +21,7 @@ class Pacer:
     def __init__(self, batch: Batch, lease: leases.Lease) -> None:
         self.rate, self.batch_id, self.lease = batch.rate, batch.pk, lease
         self.due = monotonic() + self._owed()
-        self._share, self._share_until, self._locked = 0.0, 0.0, 0.0
+        self._share, self._share_until, self._locked, self._locked_since = 0.0, 0.0, 0.0, monotonic()
 
     def share(self) -> float:
         """Items a second for this lane: the rate over the lanes held now, counted once a second."""
@@ -40,16 +40,15 @@ class Pacer:
             self.due = max(self.due, monotonic() - CHUNK_SECONDS) + items / self.share()
 
     def let_others_write(self, locked_for: float) -> None:
-        """On SQLite, after chunks that held the writer lock long: a break in which logins and the pause button get in.
+        """On SQLite, a break in which logins and the pause button get in, if the writer lock is held most of the time.
 
-        SQLite's waiters look up every 100 ms at worst; after short chunks they find a gap by themselves.
+        SQLite's waiters look up every 100 ms at worst; where a fair part of the time is free, they find it themselves.
         """
-        if locked_for < SHORT_LOCK:
-            return
         self._locked += locked_for
         if self._locked >= LOCK_BUDGET:
-            self._locked = 0.0
-            sleep(BREAK_SECONDS)
+            if self._locked > BUSY_SHARE * (monotonic() - self._locked_since):
+                sleep(BREAK_SECONDS)
+            self._locked, self._locked_since = 0.0, monotonic()
 
     def wait(self, is_over: Callable[[], bool]) -> None:
         """Until the next chunk is due, or `is_over`."""
