@@ -8,13 +8,13 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
 from batches import operations, pages, processors
 from batches.exceptions import BatchError, UnknownProcessor
-from batches.forms import AdjustForm, NewBatchForm, RehearseForm
+from batches.forms import AdjustForm, DecideForm, NewBatchForm, RehearseForm
 from batches.models import Batch, Item
 from batches.redaction import redact
 from batches.rights import OPERATE
@@ -81,6 +81,7 @@ class BatchAdmin(admin.ModelAdmin):
             path("add/<str:processor>/", wrap(self.new_batch), name="batches_batch_new"),
             path("<path:batch_id>/act/<str:verb>/", wrap(self.act_on_one), name="batches_batch_act"),
             path("<path:batch_id>/adjust/", wrap(self.adjust), name="batches_batch_adjust"),
+            path("<path:batch_id>/decide/<int:item>/", wrap(self.decide), name="batches_batch_decide"),
             path("<path:batch_id>/rehearse/", wrap(self.rehearse), name="batches_batch_rehearse"),
             path("<path:batch_id>/rehearsal/<int:number>/", wrap(self.rehearsal), name="batches_batch_rehearsal"),
             *super().get_urls(),
@@ -175,6 +176,24 @@ class BatchAdmin(admin.ModelAdmin):
         lead = "Also while it runs: each lane takes the new values at its next time slice, 30 s later at most."
         context = {"batch": batch, "form": form, "lead": lead, "button": "Change"}
         return self.render(request, "form.html", context, title="How it runs")
+
+    def decide(self, request: HttpRequest, batch_id: str, item: int) -> HttpResponse:
+        """A person's word on a call of unknown outcome."""
+        batch = self.operated(request, batch_id)
+        row = get_object_or_404(Item, batch=batch, pk=item)
+        form = DecideForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            outcome, reason = form.cleaned_data["outcome"], form.cleaned_data["reason"]
+            try:
+                operations.decide(batch.pk, row.key, outcome, actor=request.user.get_username(), reason=reason)
+                self.message_user(request, f"Item {row.key}: {outcome}.", messages.SUCCESS)
+            except BatchError as error:
+                self.message_user(request, str(error), messages.WARNING)
+            return redirect(batch)
+        lead = f"Item {row.key}: its worker was lost, or no answer came, while its call was out."
+        lead += " Look at the receiver before you decide; to call again, retry it instead."
+        context = {"batch": batch, "form": form, "lead": lead, "button": "Decide"}
+        return self.render(request, "form.html", context, title="Decide")
 
     def rehearse(self, request: HttpRequest, batch_id: str) -> HttpResponse:
         """Ask a worker for a rehearsal; its page follows it."""

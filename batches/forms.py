@@ -203,6 +203,17 @@ class AdjustForm(ReasonedForm):
         return {name: self.cleaned_data[name] for name in self.changed_data if name in operations.ADJUSTABLE}
 
 
+class DecideForm(ReasonedForm):
+    """What became of a call whose outcome is unknown."""
+
+    outcome = forms.ChoiceField(
+        choices=[("succeeded", "It was done: count it as succeeded"), ("failed", "It was not: leave it failed")],
+        widget=forms.RadioSelect,
+        label="What does the receiver say?",
+    )
+    field_order = ("outcome", "reason")
+
+
 class RehearseForm(forms.Form):
     """What to rehearse."""
 

@@ -113,6 +113,7 @@ MODES: dict[str, Any] = {
     "sleep": lambda p, c: time.sleep(p.get("seconds", 1)),
     "deferred": lambda p, c: User.groups.through.objects.create(user_id=10**9, group_id=10**9).pk,
     "flood": lambda p, c: len([bytearray(64 * 1024 * 1024) for _ in range(1000)]),
+    "unknown": lambda p, c: raising(ItemError("no answer came", code="UNKNOWN_OUTCOME", retryable=False)),
     "once": count_once,
     "key": lambda p, c: {"key": c.idempotency_key},
 }

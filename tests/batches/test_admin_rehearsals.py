@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from batches import operations, rehearsals
+from batches import operations, rehearsals, runner
 from batches.models import Rehearsal
-from tests.batches.factories import modes, submitted
+from tests.batches.factories import item, modes, statuses, submitted
 
 pytestmark = pytest.mark.usefixtures("engine")
 User = Callable[[str], Any]
@@ -69,3 +69,18 @@ def test_a_viewer_may_look_and_not_touch(user_of: User, act: str) -> None:
     assert client.get(f"{page}rehearsal/99/").status_code == 404
     assert f"{page}rehearse/" not in client.get(whole).content.decode()
     assert Rehearsal.objects.count() == 1
+
+
+def test_an_operator_decides_about_a_call_of_unknown_outcome(user_of: User) -> None:
+    batch = submitted(modes("unknown", "ok"), max_attempts=1)
+    operations.start(batch.pk)
+    runner.work_until_idle(batch.pk)
+    row, client = item(batch, 0), signed_in(user_of("operator"))
+    page = f"/admin/batches/batch/{batch.pk}/decide/{row.pk}/"
+    assert page in client.get(f"/admin/batches/batch/{batch.pk}/change/").content.decode()
+    assert "Look at the receiver" in client.get(page).content.decode()
+    assert client.post(page, {"outcome": "perhaps"}).status_code == 200
+    assert client.post(page, {"outcome": "succeeded", "reason": "seen"}).status_code == 302
+    assert statuses(batch) == ["SUCCEEDED", "SUCCEEDED"]
+    assert batch.transitions.get(verb="decide").actor == "operator"
+    assert operations.verify(batch.pk) == []

@@ -24,6 +24,7 @@ def sample(portal: Portal) -> str:
     rows, schema = ROOT / "samples" / "airports.csv", ROOT / "samples" / "airports.schema.json"
     ran = portal.manage("batch", "run", "check_rows", str(rows), "--id", BATCH, "--param", f"schema=@{schema}")
     assert ran.returncode == 1, ran.stderr
+    assert portal.manage("batch", "rehearse", BATCH).returncode == 1
     return BATCH
 
 
@@ -46,6 +47,8 @@ def test_it_has_no_serious_fault_on_any_page(admin: Any, portal: Portal, sample:
     group = admin.locator("[data-row] th a").first.get_attribute("href")
     pages = ["/admin/batches/batch/", f"{batch}/change/", f"{batch}/act/retry/", "/admin/batches/batch/add/"]
     pages += ["/admin/batches/batch/add/check_rows/", "/admin/errors/errorgroup/desk/", desk, group]
+    pages += ["/admin/batches/batch/add/http_request/", f"{batch}/rehearse/", f"{batch}/adjust/"]
+    pages += [f"{batch}/rehearsal/1/"]
     pages += [f"/admin/batches/item/?batch__id__exact={sample}"]
     faults = [fault for url in pages for fault in faults_of(admin, portal.url + url)]
     assert not faults, "\n".join(faults)
