@@ -23,7 +23,7 @@ from django.db.models import Q
 from kombu.exceptions import OperationalError
 
 from batches import idempotency_manager, leases, rehearsals, runner, samples, transitions
-from batches.models import Batch, Item
+from batches.models import Batch, Checkpoint, Item
 
 logger = logging.getLogger("batches")
 
@@ -41,9 +41,30 @@ def run_slice(batch_id: str, lane: int) -> None:
     with _Termination.deferred():
         if not Batch.objects.filter(pk=batch_id).exists():
             return
-        unfinished = runner.work_slice(batch_id, lane, should_stop=should_stop, expendable=True)
-        if unfinished and not should_stop():
-            send(batch_id, lane)
+        neediest = needier_than(batch_id)
+        if neediest is not None:
+            work_on(neediest, None)
+        if not should_stop():
+            work_on(batch_id, lane)
+
+
+def work_on(batch_id: str, lane: int | None) -> None:
+    unfinished = runner.work_slice(batch_id, lane, should_stop=should_stop, expendable=True)
+    if unfinished and not should_stop() and lane is not None:
+        send(batch_id, lane)
+
+
+def needier_than(batch_id: str) -> str | None:
+    """An active batch that nobody works on, while this one has a worker already: it goes first, whatever was sent.
+
+    A batch of many lanes sends many messages; without this the single one of a small batch would wait behind them.
+    """
+    held = Checkpoint.objects.exclude(worker="").values("batch_id")
+    if not held.filter(batch=batch_id).exists():
+        return None
+    active = Batch.objects.filter(status__in=(Batch.Status.QUEUED, Batch.Status.RUNNING)).exclude(processor="")
+    waiting = active.exclude(pk__in=held).order_by("created_at").values_list("pk", flat=True)
+    return next((pk for pk in waiting[:20] if has_work(pk)), None)
 
 
 @shared_task(name="batches.tasks.run_rehearsal", ignore_result=True)
@@ -95,7 +116,7 @@ def wake(batch_id: str) -> None:
         send(batch_id, lane)
 
 
-def has_work(batch: Batch) -> bool:
+def has_work(batch: Batch | str) -> bool:
     """Whether an item of the batch could be claimed at this moment, or soon."""
     pending = Item.objects.filter(batch=batch, status=Item.Status.PENDING)
     return pending.filter(Q(available_at__isnull=True) | Q(available_at__lte=leases.now_sql())).exists()
