@@ -118,7 +118,9 @@ def work(turn: Slice) -> bool:
     """Chunk after chunk, until there is nothing to do (False) or the time is up (True)."""
     trouble = 0
     while not turn.is_over():
-        turn.pacer.wait(turn.is_over)
+        if turn.pacer.due > monotonic():
+            stop_watching(turn)
+            turn.pacer.wait(turn.is_over)
         try:
             done = run_chunk(turn)
         except (AnyDatabaseError, Uncontained, AlreadyRemembered, ItemsMoved) as error:
@@ -132,8 +134,10 @@ def work(turn: Slice) -> bool:
         if done:
             turn.pacer.done(done)
             turn.on_chunk()
-        elif not (look_further(turn) or await_retry(turn)):
-            return False
+        elif not look_further(turn):
+            stop_watching(turn)
+            if not await_retry(turn):
+                return False
     return True
 
 
@@ -217,12 +221,20 @@ def watch(turn: Slice) -> None:
         kill_if_hung(turn.batch.item_timeout + GRACE_SECONDS)
 
 
+def stop_watching(turn: Slice) -> None:
+    """No item is running: to wait, for a turn or for the database, is no hanging."""
+    if turn.watched_until:
+        turn.watched_until = 0.0
+        kill_if_hung(None)
+
+
 # -- when a chunk did not commit ---------------------------------------------------------------------------------------
 
 
 def recover(turn: Slice, error: Exception, trouble: int) -> None:
     """Nothing in memory is believed any more. One item a transaction finds the culprit, if it was an item's fault."""
-    logger.warning("batch %s, lane %d: chunk rolled back: %s", turn.batch.pk, turn.lease.lane, error)
+    stop_watching(turn)
+    logger.warning("batch %s, lane %d: chunk rolled back: %s", turn.batch.pk, turn.lease.lane, one_line(error))
     culprit = turn.claimed[0] if len(turn.claimed) == 1 else None
     if isinstance(error, Uncontained):
         culprit = turn.current if error.by_item else None
@@ -235,6 +247,11 @@ def recover(turn: Slice, error: Exception, trouble: int) -> None:
     elif trouble >= CHUNK_TRIES and (culprit is None or not is_its_fault(error)):
         raise error
     turn.alone = max(turn.alone, len(turn.claimed))
+
+
+def one_line(error: Exception) -> str:
+    """The first line of what a driver says; some say it all again for every address they tried."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def is_transient(error: Exception) -> bool:

@@ -18,7 +18,8 @@ from typing import Any
 from celery import shared_task
 from celery.signals import beat_embedded_init, worker_process_init, worker_ready, worker_shutting_down
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError, connection
+from django.db import OperationalError as DatabaseUnavailable
 from django.db.models import Q
 from kombu.exceptions import OperationalError
 
@@ -35,10 +36,20 @@ _stop = mmap.mmap(-1, 1)
 """Shared with the pool's children, which are forked after import: the parent's word to stop."""
 
 
+@contextmanager
+def patient() -> Iterator[None]:
+    """A database that is away is a line in the log: the next sweep finds everything as it was."""
+    try:
+        yield
+    except (DatabaseUnavailable, InterfaceError) as error:
+        logger.warning("the database is away: %s", runner.one_line(error))
+        connection.close()
+
+
 @shared_task(name="batches.tasks.run_slice", ignore_result=True)
 def run_slice(batch_id: str, lane: int) -> None:
     """Work on one lane for a while, then queue up behind the others."""
-    with _Termination.deferred():
+    with patient(), _Termination.deferred():
         if not Batch.objects.filter(pk=batch_id).exists():
             return
         neediest = needier_than(batch_id)
@@ -70,7 +81,7 @@ def needier_than(batch_id: str) -> str | None:
 @shared_task(name="batches.tasks.run_rehearsal", ignore_result=True)
 def run_rehearsal(pk: int) -> None:
     """Rehearse for a while, then queue up behind the others."""
-    with _Termination.deferred():
+    with patient(), _Termination.deferred():
         if rehearsals.work(pk, should_stop=should_stop, expendable=True) and not should_stop():
             send_rehearsal(pk)
 
@@ -83,14 +94,16 @@ def send_rehearsal(pk: int) -> None:
 @shared_task(name="batches.tasks.sweep", ignore_result=True)
 def sweep() -> None:
     """Every few seconds, and at worker start: make true what the database says should be."""
-    sweep_now()
+    with patient():
+        sweep_now()
 
 
 @shared_task(name="batches.tasks.clean_up", ignore_result=True)
 def clean_up() -> None:
     """Forget idempotency rows that have expired, and most samples of long ago."""
-    idempotency_manager.cleanup_expired()
-    samples.thin()
+    with patient():
+        idempotency_manager.cleanup_expired()
+        samples.thin()
 
 
 def sweep_now() -> None:

@@ -93,3 +93,20 @@ def test_it_spares_the_neighbours_of_an_item_that_floods_memory(
     assert statuses(batch) == ["SUCCEEDED", "FAILED", "SUCCEEDED"]
     assert item(batch, 1).code == "RESOURCE_EXHAUSTED"
     assert operations.verify(batch.pk) == []
+
+
+def test_it_is_not_taken_for_hung_while_it_waits_for_its_turn(
+    in_process: Callable[..., subprocess.Popen[str]],
+) -> None:
+    batch = submitted(modes("ok", "ok", "ok"), rate=1.0, item_timeout=0.2)
+    operations.start(batch.pk)
+    source = """
+import sys
+from batches import runner
+runner.GRACE_SECONDS = 0.2
+runner.work_slice(sys.argv[1], expendable=True)
+"""
+    worker = in_process(source, batch.pk)
+    _, errors = worker.communicate(timeout=60)
+    assert worker.returncode == 0, errors
+    assert statuses(batch) == ["SUCCEEDED"] * 3
