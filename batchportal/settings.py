@@ -160,7 +160,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_SERIALIZER = "json"
 CELERY_BEAT_SCHEDULE = {
-    "sweep": {"task": "batches.tasks.sweep", "schedule": 5.0, "options": {"expires": 5}},
+    "sweep": {"task": "batches.tasks.sweep", "schedule": 2.0, "options": {"expires": 2}},
     "clean-up": {"task": "batches.tasks.clean_up", "schedule": crontab(minute=17)},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR / "beat-schedule")
