@@ -16,6 +16,7 @@ from batches import adhoc
 from batches.models import Batch, Item
 from batches.outcomes import Failure, storable
 from batches.signals import item_failed
+from errors.findings import findings
 from errors.models import MANY_ATTEMPTS, BatchGroup, ErrorRecord
 
 MANY = 50.0
@@ -103,6 +104,7 @@ def aggregate_errors(batch_id: str, total_items: int | None = None) -> ErrorRepo
         problematic_items=problematic_items(batch_id),
         recommendations=recommendations(rate, categories, rows),
         groups=[group_of(row) for row in rows],
+        findings=findings(batch, large=False) if batch else [],
     )
 
 

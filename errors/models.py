@@ -83,6 +83,23 @@ class BatchGroup(models.Model):
         return f"{self.batch_id}: {self.errors} x {self.group}"
 
 
+class Findings(models.Model):
+    """What the detectors found at their last look at a batch, and how much there was to see then."""
+
+    batch = models.OneToOneField(Batch, on_delete=models.CASCADE, primary_key=True, related_name="findings")
+    found = models.JSONField(default=list)
+    looks = models.PositiveIntegerField(default=0, help_text="Each look at a running batch spends of the budget.")
+    errors = models.PositiveIntegerField(default=0)
+    finished_at = models.DateTimeField(null=True, help_text="When the batch had finished, if it had.")
+    at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "findings"
+
+    def __str__(self) -> str:
+        return f"{self.batch_id}: {len(self.found)} findings"
+
+
 class Traceback(models.Model):
     """Where an exception came from; stored once however many failures share it."""
 

@@ -12,6 +12,7 @@ from batches.pagination import ById
 from batches.schema import schema_of
 from batches.views import OfBatch, PortalView
 from errors import error_analyzer
+from errors.findings import findings
 from errors.models import ErrorRecord
 from errors.serializers import ErrorRecordSerializer
 
@@ -31,6 +32,13 @@ class ErrorReport(PortalView):
     def get(self, request: Request, batch_id: str) -> Response:
         """What failed in the batch, counted and put into words."""
         return Response(error_analyzer.aggregate_errors(operations.get_batch(batch_id).pk).to_dict())
+
+
+class ErrorFindings(PortalView):
+    @extend_schema(responses={(200, "application/json"): {"type": "array", "items": {"type": "object"}}})
+    def get(self, request: Request, batch_id: str) -> Response:
+        """What the failures have in common, one finding a cause, the strongest first."""
+        return Response(findings(operations.get_batch(batch_id)))
 
 
 class ErrorRecordList(OfBatch):

@@ -17,6 +17,20 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name='Findings',
+            fields=[
+                ('batch', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='findings', serialize=False, to='batches.batch')),
+                ('found', models.JSONField(default=list)),
+                ('looks', models.PositiveIntegerField(default=0, help_text='Each look at a running batch spends of the budget.')),
+                ('errors', models.PositiveIntegerField(default=0)),
+                ('finished_at', models.DateTimeField(help_text='When the batch had finished, if it had.', null=True)),
+                ('at', models.DateTimeField()),
+            ],
+            options={
+                'verbose_name_plural': 'findings',
+            },
+        ),
+        migrations.CreateModel(
             name='Traceback',
             fields=[
                 ('sha256', batches.models.HexKeyField(max_length=32, primary_key=True, serialize=False)),

@@ -44,6 +44,7 @@ ROUTES: dict[str, dict[str, dict[str, Any]]] = {
     "batch-retry-detail": {"get": READ},
     "batch-errors": {"get": READ},
     "batch-error-records": {"get": READ},
+    "batch-error-findings": {"get": READ},
     "processors": {"get": READ},
     "schema": {"get": READ},
     "docs": {"get": READ},

@@ -1,0 +1,161 @@
+"""What the detectors say about a batch: read from its records, found once, kept until there is more to see."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import Max, Q, QuerySet, Sum
+from django.utils import timezone
+
+from batches.models import Batch, Item
+from batches.redaction import redact
+from errors.detectors import Finding, Stream, Summary, find
+from errors.models import BatchGroup, ErrorRecord, Findings
+
+LEAST_FAILED = 5
+MOST_GROUPS = 10
+DRAWN = 20_000
+"""Payloads looked at besides those of failed items, and at most as many of these."""
+LOOK_EVERY = timedelta(seconds=30)
+GROWTH = 1.1
+AT_ONCE = 200_000
+"""Batches up to this size are looked at while their report is asked for."""
+
+
+def findings(batch: Batch, *, large: bool = True) -> list[dict[str, Any]]:
+    """The batch's findings, strongest first; the stored ones while they are current, or if it is too large for now."""
+    stored = Findings.objects.filter(batch=batch).first()
+    errors = BatchGroup.objects.filter(batch=batch).aggregate(n=Sum("errors"))["n"] or 0
+    if errors < LEAST_FAILED:
+        return []
+    if (stored and is_current(stored, batch, errors)) or (not large and batch.total_items > AT_ONCE):
+        return list(stored.found) if stored else []
+    return looked_at(batch, stored, errors)
+
+
+def is_current(stored: Findings, batch: Batch, errors: int) -> bool:
+    """A running batch is looked at now and then, as every look spends of the false-alarm budget."""
+    if stored.errors == errors and stored.finished_at == batch.finished_at:
+        return True
+    soon = timezone.now() < stored.at + LOOK_EVERY or errors < GROWTH * stored.errors
+    return bool(batch.processor) and batch.finished_at is None and soon
+
+
+def looked_at(batch: Batch, stored: Findings | None, errors: int) -> list[dict[str, Any]]:
+    looks = stored.looks + 1 if stored else 1
+    peek = 0 if looks == 1 and batch.finished_at else looks
+    found = [as_dict(one) for one in find(summary_of(batch, peek))]
+    known = {"found": found, "looks": looks, "errors": errors, "finished_at": batch.finished_at, "at": timezone.now()}
+    Findings.objects.update_or_create(batch=batch, defaults=known)
+    return found
+
+
+def as_dict(found: Finding) -> dict[str, Any]:
+    return {
+        "detector": found.detector,
+        "stream": found.stream,
+        "text": found.text,
+        "sentence": found.sentence,
+        "failed": found.failed,
+        "size": found.size,
+        "others_failed": found.others_failed,
+        "others": found.others,
+        "p": found.p,
+        "confidence": found.confidence,
+        "also": list(found.also),
+        "note": found.note,
+        "where": {name: list(value) if isinstance(value, tuple) else value for name, value in found.where.items()},
+    }
+
+
+def summary_of(batch: Batch, peek: int = 0) -> Summary:
+    """The items in front of the first one that has no outcome yet: all of them once the batch is done."""
+    failures = failed_finally(batch)
+    total = seen_items(batch, failures)
+    streams = streams_of({position: kind for position, kind in failures.items() if position < total})
+    drawn = drawn_from(batch.pk, total)
+    return Summary(
+        total=total,
+        streams=streams,
+        order=finish_order(batch, total) if streams else None,
+        rows=rows_of(batch, streams, drawn, total),
+        sample=drawn,
+        sizes=sorted({batch.checkpoint_every}),
+        peek=peek,
+    )
+
+
+def failed_finally(batch: Batch) -> dict[int, tuple[str, str]]:
+    """position -> category and fingerprint of the last failure of each item that failed, by position."""
+    last = ErrorRecord.objects.filter(
+        Q(item__failed_at__isnull=False) | Q(item__isnull=True), batch=batch, final=True
+    ).order_by("position", "attempt")
+    kinds = last.values_list("position", "category", "group__fingerprint")
+    return {position: (category, fingerprint) for position, category, fingerprint in kinds.iterator()}
+
+
+def seen_items(batch: Batch, failures: Mapping[int, Any]) -> int:
+    if not batch.processor:
+        return max(batch.total_items, max(failures, default=-1) + 1)
+    untouched = batch.items.filter(status__in=[Item.Status.PENDING, Item.Status.RUNNING]).order_by("position")
+    first = untouched.values_list("position", flat=True).first()
+    if first is not None:
+        return first
+    last: int | None = batch.items.aggregate(last=Max("position"))["last"]
+    return 0 if last is None else last + 1
+
+
+def streams_of(failures: Mapping[int, tuple[str, str]]) -> list[Stream]:
+    """All failures, those of each category, and those of the largest groups; a handful is no stream."""
+    categories, groups = defaultdict[str, list[int]](list), defaultdict[str, list[int]](list)
+    for position, (category, fingerprint) in failures.items():
+        categories[category].append(position)
+        groups[fingerprint].append(position)
+    largest = sorted(groups.items(), key=lambda one: (-len(one[1]), one[0]))[:MOST_GROUPS]
+    every = [("any", list(failures)), *sorted(categories.items()), *largest]
+    distinct = {tuple(failed): name for name, failed in reversed(every) if len(failed) >= LEAST_FAILED}
+    return [Stream(name, failed) for failed, name in reversed(distinct.items())]
+
+
+def drawn_from(seed: str, total: int) -> frozenset[int] | None:
+    """Positions chosen whatever became of them, the same at every look; None: all."""
+    if total <= DRAWN:
+        return None
+    return frozenset(random.Random(seed).sample(range(total), DRAWN))  # noqa: S311
+
+
+def rows_of(
+    batch: Batch, streams: Sequence[Stream], drawn: frozenset[int] | None, total: int
+) -> dict[int, Mapping[str, Any]]:
+    """Payloads without their secrets, by position."""
+    if not streams:
+        return {}
+    items = batch.items.filter(position__lt=total)
+    if drawn is None:
+        return payloads(items)
+    failed = streams[0].failed
+    wanted = sorted(drawn.union(failed) if len(failed) <= DRAWN else drawn)
+    rows: dict[int, Mapping[str, Any]] = {}
+    for start in range(0, len(wanted), 900):  # SQLite takes no more parameters
+        rows |= payloads(items.filter(position__in=wanted[start : start + 900]))
+    return rows
+
+
+def payloads(items: QuerySet[Item]) -> dict[int, Mapping[str, Any]]:
+    rows = items.order_by().values_list("position", "payload").iterator()
+    return {position: redact(payload) for position, payload in rows if isinstance(payload, dict)}
+
+
+def finish_order(batch: Batch, total: int) -> list[int] | None:
+    """Items by when their first attempt was over; None if that is the input's order, or nobody knows."""
+    finished = dict(batch.items.filter(position__lt=total).values_list("position", "finished_at").iterator())
+    retried = batch.error_records.filter(attempt=1, position__lt=total).values_list("position", "finished_at")
+    finished |= dict(retried.iterator())
+    if len(finished) != total or None in finished.values():
+        return None
+    order = sorted(finished, key=lambda position: (finished[position], position))
+    return None if order == list(range(total)) else order

@@ -1,0 +1,113 @@
+"""Findings of a stored batch: looked for once, and again when there is more to see."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from batches.models import Batch, Item
+from errors import error_analyzer
+from errors.findings import LOOK_EVERY, drawn_from, findings, summary_of
+from errors.models import Findings
+from tests.batches.people import client
+from tests.errors.factories import batch_of, failure, report
+
+pytestmark = pytest.mark.django_db
+
+
+def run(size: int, failed: list[int], done: int | None = None, secret: str = "") -> Batch:
+    """A batch whose first `done` items have an outcome."""
+    done = size if done is None else done
+    batch = batch_of(size)
+    items = list(batch.items.order_by("position"))
+    for item in items:
+        item.payload = {
+            "country": "DE" if item.position % 20 == 0 else "FR",
+            **({secret: item.position % 20 == 0} if secret else {}),
+        }
+        if item.position < done:
+            item.status = Item.Status.FAILED if item.position in failed else Item.Status.SUCCEEDED
+            item.finished_at = timezone.now()
+            item.failed_at = item.finished_at if item.position in failed else None
+    Item.objects.bulk_update(items, ["payload", "status", "finished_at", "failed_at"])
+    report(batch, [failure(batch, n, ValueError("bad country")) for n in failed])
+    if done == size:
+        batch.finished_at = timezone.now()
+        batch.save()
+    return batch
+
+
+GERMAN = list(range(0, 400, 20))
+
+
+def test_it_names_the_cause_in_the_report() -> None:
+    run(400, GERMAN)
+    (found,) = error_analyzer.aggregate_errors("b1").findings
+    assert (found["text"], found["failed"], found["size"]) == ("country = DE", 20, 20)
+    assert "20 of the 20 items" in found["sentence"]
+    assert found["confidence"] == "strong"
+
+
+def test_it_looks_once() -> None:
+    batch = run(400, GERMAN)
+    first = findings(batch)
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        assert findings(batch) == first
+    assert len(queries) == 2
+    assert Findings.objects.get(batch=batch).looks == 1
+
+
+def test_it_looks_again_when_more_failed_after_the_end() -> None:
+    batch = run(400, GERMAN)
+    findings(batch)
+    report(batch, [failure(batch, 0, ValueError("bad country"), attempt=2)])
+    findings(batch)
+    assert Findings.objects.get(batch=batch).looks == 2
+
+
+def test_it_sees_only_items_before_the_first_without_outcome() -> None:
+    batch = run(400, GERMAN[:10], done=200)
+    summary = summary_of(batch, peek=1)
+    assert (summary.total, len(summary.rows)) == (200, 200)
+    assert [found["size"] for found in findings(batch)] == [10]
+
+
+def test_it_looks_at_a_running_batch_now_and_then() -> None:
+    batch = run(400, GERMAN[:10], done=200)
+    findings(batch)
+    report(batch, [failure(batch, n, ValueError("bad country"), attempt=2) for n in GERMAN[:10]])
+    findings(batch)
+    assert Findings.objects.get(batch=batch).looks == 1
+    Findings.objects.update(at=timezone.now() - LOOK_EVERY)
+    findings(batch)
+    assert Findings.objects.get(batch=batch).looks == 2
+
+
+def test_it_says_nothing_of_a_handful() -> None:
+    assert findings(run(400, GERMAN[:4])) == []
+
+
+def test_it_shows_no_secret() -> None:
+    batch = run(400, GERMAN, secret="password")
+    assert "password = " not in str(findings(batch))
+
+
+def test_it_draws_the_same_items_at_every_look() -> None:
+    assert drawn_from("b1", 20_000) is None
+    assert drawn_from("b1", 50_000) == drawn_from("b1", 50_000) != drawn_from("b2", 50_000)
+
+
+def test_it_answers_over_rest() -> None:
+    run(400, GERMAN)
+    (found,) = client("viewer").get("/api/batches/b1/errors/findings").json()
+    assert found["text"] == "country = DE"
+
+
+def test_it_keeps_outsiders_out() -> None:
+    run(10, [1])
+    assert client("nobody").get("/api/batches/b1/errors/findings").status_code == 403
+    assert client("viewer").get("/api/batches/none/errors/findings").status_code == 404
