@@ -1,0 +1,9 @@
+"""Advice, from values only: what to do about a batch's failures, and what it should bring. No database."""
+
+from __future__ import annotations
+
+from errors.advice.facts import Advice, Facts, Group, History, Prediction
+from errors.advice.plan import Step, plan, totals
+from errors.advice.rules import RULES, advise
+
+__all__ = ["RULES", "Advice", "Facts", "Group", "History", "Prediction", "Step", "advise", "plan", "totals"]

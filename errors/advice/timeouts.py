@@ -1,0 +1,38 @@
+"""Would twice the time have helped? Three shares of attempts still running, no model fitted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+TIGHT, HANG = 0.5, 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`share` of the timeouts would end within twice the limit; `never` is the share of attempts that does not end."""
+
+    kind: Literal["tight", "mixed", "hang"]
+    share: float
+    never: float = 0.0
+
+
+def timeout_verdict(durations: Sequence[float], timeouts: float, limit: float) -> Verdict:
+    """`durations` in seconds of attempts that ended by themselves, the number cut off at `limit` seconds."""
+    total = len(durations) + timeouts
+    if not timeouts or not any(limit / 2 < seconds <= limit for seconds in durations):
+        return Verdict("hang", 0.0)
+    quarter, half, whole = (
+        (timeouts + sum(seconds > at for seconds in durations)) / total for at in (limit / 4, limit / 2, limit)
+    )
+    return verdict_of(quarter, half, whole)
+
+
+def verdict_of(quarter: float, half: float, whole: float) -> Verdict:
+    """From the shares still running at a quarter, half, and all of the limit: Aitken's limit of the three."""
+    bend = quarter + whole - 2 * half
+    never = min(whole, max(0.0, (quarter * whole - half * half) / bend)) if bend else 0.0
+    later = never + (whole - never) ** 2 / (half - never) if half > never else whole
+    share = round(min(1.0, max(0.0, 1 - later / whole)), 12) if whole else 0.0
+    return Verdict("tight" if share >= TIGHT else "hang" if share < HANG else "mixed", share, never)

@@ -1,0 +1,97 @@
+"""Verdicts, targets, kinds and predictions: the worked values."""
+
+from __future__ import annotations
+
+import pytest
+
+from errors.advice.concurrency import concurrency_target
+from errors.advice.facts import Group
+from errors.advice.predictions import of_group, recoveries
+from errors.advice.problems import Label, TwoKinds, prior_kinds, problem, two_kinds
+from errors.advice.recurring import is_dominant, is_recurring, spike
+from errors.advice.timeouts import timeout_verdict, verdict_of
+from errors.detectors.statistics import wilson
+
+
+@pytest.mark.parametrize(
+    ("durations", "timeouts", "kind", "share"),
+    [
+        ([1.0] * 100 + [6.0] * 500 + [12.0] * 150, 50, "tight", 0.75),
+        ([1.0] * 900, 50, "hang", 0.0),
+        ([1.0] * 900, 0, "hang", 0.0),
+    ],
+)
+def test_it_says_whether_twice_the_time_would_help(
+    durations: list[float], timeouts: int, kind: str, share: float
+) -> None:
+    found = timeout_verdict(durations, timeouts, 20.0)
+    assert (found.kind, found.share) == (kind, pytest.approx(share))
+
+
+def test_it_sees_a_share_that_never_ends() -> None:
+    found = verdict_of(0.85, 0.25, 0.10)
+    assert (found.kind, found.share, found.never) == ("mixed", pytest.approx(0.375), pytest.approx(0.05))
+
+
+def test_it_keeps_below_the_plateau() -> None:
+    assert concurrency_target([600, 590, 640], 1.5) == 13
+    assert (concurrency_target([], 1.5), concurrency_target([600], 0)) == (None, None)
+
+
+def test_it_needs_history_to_see_a_spike() -> None:
+    steady = [0.005] * 6
+    assert [spike(9, 1000, steady), spike(12, 1000, steady), spike(12, 1000, steady[:3])] == ["no", "yes", "undecided"]
+
+
+def test_it_knows_what_recurs_and_what_rules() -> None:
+    assert [is_recurring(n) for n in (2, 3)] == [False, True]
+    assert [is_dominant(2, 2), is_dominant(1, 2), is_dominant(50, 100), is_dominant(40, 100)] == [
+        True,
+        False,
+        True,
+        False,
+    ]
+
+
+def test_it_tells_permanent_failures_from_passing_ones() -> None:
+    kinds = two_kinds(1000, 580, 454)
+    assert kinds is not None
+    assert (kinds.permanent, kinds.again) == (pytest.approx(0.4), pytest.approx(0.3))
+    assert kinds.is_permanent(3) == pytest.approx(0.8811, abs=1e-4)
+    assert kinds.next_works(3) == pytest.approx(0.0833, abs=1e-4)
+    assert two_kinds(29, 20, 10) is None
+    assert two_kinds(100, 100, 100) == TwoKinds(1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("category", "different", "succeeded", "crashes", "label"),
+    [
+        ("validation", 1, False, 0, "poison"),
+        ("validation", 2, False, 0, "shape-shifter"),
+        ("validation", 1, True, 0, "flaky"),
+        ("crash", 1, False, 2, "crasher"),
+        ("network", 1, False, 0, "unclear"),
+    ],
+)
+def test_it_labels_items(category: str, different: int, succeeded: bool, crashes: int, label: Label) -> None:
+    found = problem("k", 3, different, prior_kinds(category), succeeded=succeeded, crashes=crashes)
+    assert found.label == label
+
+
+@pytest.mark.parametrize(
+    ("waiting", "worked", "tried", "expected"), [(200, 31, 40, (125, 155, 175)), (150, 0, 20, (0, 0, 24))]
+)
+def test_it_predicts_from_past_retries(waiting: int, worked: int, tried: int, expected: tuple[int, int, int]) -> None:
+    found = recoveries(waiting, worked, tried, "")
+    assert (found.low, found.mid, found.high) == expected
+
+
+def test_it_predicts_from_the_category_before_any_retry() -> None:
+    network = of_group(Group("f", "t", "network", 100, 100))
+    validation = of_group(Group("f", "t", "validation", 100, 100))
+    assert (network.mid, validation.mid) == (90, 2)
+
+
+@pytest.mark.parametrize(("worked", "low", "high"), [(20, 0.839, 1.0), (18, 0.699, 0.972), (10, 0.299, 0.701)])
+def test_a_canary_of_twenty_says_this_much(worked: int, low: float, high: float) -> None:
+    assert wilson(worked, 20) == (pytest.approx(low, abs=6e-4), pytest.approx(high, abs=6e-4))
