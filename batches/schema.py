@@ -49,7 +49,10 @@ PROBLEM: Schema = {
         "status": {"type": "integer"},
         "detail": {"type": "string"},
         "errors": {"type": "object", "additionalProperties": {"type": "array", "items": {"type": "string"}}},
-        "current_status": {"type": "string", "description": "The batch's status, when a verb is illegal in it."},
+        "current_status": {
+            "type": "string",
+            "description": "The status of the batch, or the state of the error group, in which the verb is illegal.",
+        },
     },
     "required": ["type", "title", "status", "detail"],
 }

@@ -16,6 +16,7 @@ from rest_framework.test import APIClient
 
 from batches import operations
 from batches.models import Batch, Item, Transition
+from errors.models import ErrorGroup
 from tests.batches.people import ROLES, browser, client, person
 from tests.batches.rest_batches import committed, finished
 
@@ -45,6 +46,11 @@ ROUTES: dict[str, dict[str, dict[str, Any]]] = {
     "batch-errors": {"get": READ},
     "batch-error-records": {"get": READ},
     "batch-error-findings": {"get": READ},
+    "batch-error-groups": {"get": READ},
+    **{
+        f"batch-group-{verb}": {"post": ACT}
+        for verb in ("acknowledge", "resolve", "ignore", "reopen", "assign", "note")
+    },
     "processors": {"get": READ},
     "schema": {"get": READ},
     "docs": {"get": READ},
@@ -99,7 +105,8 @@ def test_it_serves_each_role_what_it_may(role: str) -> None:
 
 def address(route: str) -> str:
     path = next(path for path, found in rest_patterns() if found.name == route)
-    return reverse(route, kwargs={name: value for name, value in GIVEN.items() if name in path})
+    given = GIVEN | {"fingerprint": ErrorGroup.objects.values_list("fingerprint", flat=True).first() or "none"}
+    return reverse(route, kwargs={name: value for name, value in given.items() if f":{name}>" in path})
 
 
 @contextmanager

@@ -1,0 +1,45 @@
+"""GET /api/batches/{id}/errors/groups, and the verbs upon a group."""
+
+from __future__ import annotations
+
+import pytest
+
+from errors.models import ErrorGroup, GroupChange
+from tests.batches.people import client
+from tests.errors.factories import batch_of, fail, raised
+
+pytestmark = pytest.mark.django_db
+LIST = "/api/batches/b1/errors/groups"
+
+
+def failing() -> str:
+    """The address of the first of two groups."""
+    batch = batch_of(2)
+    fail(batch, 0, raised(ValueError("bad")))
+    fail(batch, 1, raised(ConnectionError("refused")))
+    return f"{LIST}/{ErrorGroup.objects.get(title='bad').fingerprint}"
+
+
+def test_it_lists_groups_by_filter() -> None:
+    failing()
+    for wanted in ("category=network", "q=REFUS", "code=NETWORK_ERROR"):
+        assert [row["title"] for row in client("viewer").get(f"{LIST}?{wanted}").json()["results"]] == ["refused"]
+    assert len(client("viewer").get(f"{LIST}?state=new").json()["results"]) == 2
+    assert client("viewer").get(f"{LIST}?state=nonsense").status_code == 400
+
+
+def test_it_resolves_once_and_then_tells_the_state() -> None:
+    address, operator = failing(), client("operator")
+    assert operator.post(f"{address}/resolve", {"reason": "fixed"}, format="json").json()["state"] == "resolved"
+    again = operator.post(f"{address}/resolve", {}, format="json")
+    assert (again.status_code, again.json()["current_status"]) == (409, "RESOLVED")
+    assert GroupChange.objects.values_list("verb", "actor", "reason").get() == ("resolve", "operator", "fixed")
+
+
+def test_it_assigns_and_notes_and_refuses_strangers() -> None:
+    address, operator = failing(), client("operator")
+    assert operator.post(f"{address}/assign", {"user": "operator"}, format="json").json()["assignee"] == "operator"
+    assert operator.post(f"{address}/assign", {"user": None}, format="json").json()["assignee"] is None
+    assert operator.post(f"{address}/assign", {"user": "nobody"}, format="json").status_code == 400
+    assert operator.post(f"{address}/note", {"reason": "seen"}, format="json").status_code == 200
+    assert operator.post(f"{LIST}/none/resolve", {}, format="json").status_code == 404
