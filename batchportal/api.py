@@ -27,10 +27,12 @@ from batches.exceptions import (
     OperationInProgress,
     UnknownBatch,
 )
+from errors.actions import UnknownAdvice
 
 CONTENT_TYPE = "application/problem+json"
 STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (UnknownBatch, 404),
+    (UnknownAdvice, 404),
     (InvalidTransition, 409),
     (BatchConflict, 409),
     (OperationInProgress, 409),

@@ -16,6 +16,8 @@ from batches import adhoc
 from batches.models import Batch, Item
 from batches.outcomes import Failure, storable
 from batches.signals import item_failed
+from errors import plans
+from errors import recommendations as advised
 from errors.findings import findings
 from errors.models import MANY_ATTEMPTS, BatchGroup, ErrorRecord
 
@@ -105,6 +107,8 @@ def aggregate_errors(batch_id: str, total_items: int | None = None) -> ErrorRepo
         recommendations=recommendations(rate, categories, rows),
         groups=[group_of(row) for row in rows],
         findings=findings(batch, large=False) if batch else [],
+        advice=advised.listed(batch, total, large=False) if batch else [],
+        recovery_plan=plans.steps_of(batch.pk) if batch else [],
     )
 
 

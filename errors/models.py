@@ -153,3 +153,96 @@ class ErrorRecord(models.Model):
 
     def __str__(self) -> str:
         return f"{self.item_key}: {self.code}"
+
+
+class Recommendation(models.Model):
+    """One piece of advice about a batch: what to do, why, what it should bring and, once done, what it brought."""
+
+    class State(models.TextChoices):
+        OPEN = "open", "Open: nobody has decided"
+        APPLIED = "applied", "Applied: what it started is not over, or cannot be measured"
+        VERIFIED = "verified", "Verified: the outcome stands beside the prediction"
+        NO_EFFECT = "no_effect", "No effect: it was applied, and nothing came of it"
+        DISMISSED = "dismissed", "Dismissed: it comes back if its evidence doubles"
+        EXPIRED = "expired", "Expired: the batch has changed"
+        SUPERSEDED = "superseded", "Superseded by a newer one"
+
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="recommendations", db_index=False)
+    number = models.PositiveIntegerField()
+    rule = models.CharField(max_length=20, db_index=True)
+    rule_version = models.PositiveSmallIntegerField(default=1)
+    subject = models.CharField(max_length=200, help_text="Tells it from others of its rule.")
+    scope = models.JSONField(default=dict, help_text="The failures it is about: a filter, and how many items.")
+    findings = models.JSONField(default=list)
+    evidence = models.JSONField(default=list)
+    weight = models.PositiveIntegerField(default=0, help_text="How much evidence there is, to see it double.")
+    confidence = models.CharField(max_length=10)
+    title = models.CharField(max_length=700)
+    why = models.TextField()
+    action = models.JSONField(default=dict, help_text="verb and params, as it is carried out.")
+    predicted = models.JSONField(default=dict, help_text="metric, low, mid, high, basis; empty: not predicted.")
+    cost = models.JSONField(default=dict, help_text="items, minutes.")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
+    by = models.CharField(max_length=150, blank=True)
+    at = models.DateTimeField(null=True, blank=True)
+    reason = models.TextField(blank=True)
+    retry = models.PositiveIntegerField(null=True, blank=True, help_text="Number of the bulk retry it started.")
+    actual = models.JSONField(default=dict, help_text="What became of the retry's items.")
+    held = models.BooleanField(null=True, help_text="Whether the outcome lay within the prediction.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("batch", "number")
+        constraints = [models.UniqueConstraint(fields=["batch", "number"], name="recommendation_number")]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Advised(models.Model):
+    """What a batch looked like when its recommendations were last worked out."""
+
+    batch = models.OneToOneField(Batch, on_delete=models.CASCADE, primary_key=True, related_name="advised")
+    looked = models.CharField(max_length=100)
+    at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "advised"
+
+    def __str__(self) -> str:
+        return f"{self.batch_id}: {self.looked}"
+
+
+class RecoveryPlan(models.Model):
+    """The steps back to health, as they were worked out; worked out anew only when somebody asks."""
+
+    batch = models.OneToOneField(Batch, on_delete=models.CASCADE, primary_key=True, related_name="recovery_plan")
+    totals = models.JSONField(default=dict)
+    by = models.CharField(max_length=150, blank=True)
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return str(self.totals.get("line", ""))
+
+
+class PlanStep(models.Model):
+    """One step of a recovery plan, applied at most once."""
+
+    plan = models.ForeignKey(RecoveryPlan, on_delete=models.CASCADE, related_name="steps", db_index=False)
+    step = models.PositiveSmallIntegerField()
+    kind = models.CharField(max_length=10)
+    title = models.CharField(max_length=700)
+    action = models.JSONField(default=dict)
+    predicted = models.JSONField(default=dict)
+    cost = models.JSONField(default=dict)
+    state = models.CharField(max_length=10, choices=[("open", "Open"), ("applied", "Applied")], default="open")
+    by = models.CharField(max_length=150, blank=True)
+    at = models.DateTimeField(null=True, blank=True)
+    retry = models.PositiveIntegerField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("plan", "step")
+        constraints = [models.UniqueConstraint(fields=["plan", "step"], name="plan_step")]
+
+    def __str__(self) -> str:
+        return self.title

@@ -9,15 +9,16 @@ from django.http import Http404
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.views import APIView
 
 from batches import operations
 from batches.idempotent_requests import once_per_key
 from batches.pagination import ById
-from batches.permissions import MayTriage
+from batches.permissions import MayTriage, MayView
 from batches.schema import schema_of
 from batches.serializers import ReasonSerializer
 from batches.views import OfBatch, PortalView, checked
-from errors import error_analyzer, groups
+from errors import error_analyzer, groups, plans, recommendations
 from errors.findings import findings
 from errors.models import BatchGroup, ErrorGroup, ErrorRecord
 from errors.serializers import AssignSerializer, BatchGroupSerializer, ErrorRecordSerializer, NoteSerializer
@@ -45,6 +46,88 @@ class ErrorFindings(PortalView):
     def get(self, request: Request, batch_id: str) -> Response:
         """What the failures have in common, one finding a cause, the strongest first."""
         return Response(findings(operations.get_batch(batch_id)))
+
+
+OBJECT = {"type": "object", "additionalProperties": {}}
+MANY = {"type": "array", "items": OBJECT}
+
+
+class Recommendations(PortalView):
+    @extend_schema(responses={(200, "application/json"): MANY})
+    def get(self, request: Request, batch_id: str) -> Response:
+        """What to do about the failures, how sure that is, what it should bring, and what it brought."""
+        batch = operations.get_batch(batch_id)
+        return Response(recommendations.listed(batch, recommendations.errors_of(batch)))
+
+
+class MayApply(MayTriage):
+    """Applying starts something: it needs both rights."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        return super().has_permission(request, view) and MayView().has_permission(request, view)
+
+
+class Decision(PortalView):
+    """What decides about advice: the right to triage, and what starts something also the right to operate."""
+
+    permission_classes = (MayTriage,)
+
+    def said(self, request: Request) -> dict[str, Any]:
+        return {"actor": request.user.get_username()} | checked(ReasonSerializer, request)
+
+
+class ApplyRecommendation(Decision):
+    permission_classes = (MayApply,)
+
+    @extend_schema(request={"application/json": ReasonSerializer}, responses={(200, "application/json"): OBJECT})
+    @once_per_key
+    def post(self, request: Request, batch_id: str, number: int) -> Response:
+        """Do what it says; 409 if it is not open, or the batch's status does not allow it now."""
+        found = recommendations.apply(batch_id, number, **self.said(request))
+        return Response(recommendations.as_dict(found, recommendations.records_of_rules()))
+
+
+class DismissRecommendation(Decision):
+    @extend_schema(request={"application/json": ReasonSerializer}, responses={(200, "application/json"): OBJECT})
+    @once_per_key
+    def post(self, request: Request, batch_id: str, number: int) -> Response:
+        """Do not show it again, unless its evidence doubles."""
+        found = recommendations.dismiss(batch_id, number, **self.said(request))
+        return Response(recommendations.as_dict(found, recommendations.records_of_rules()))
+
+
+class Plan(Decision):
+    @extend_schema(responses={(200, "application/json"): OBJECT})
+    def get(self, request: Request, batch_id: str) -> Response:
+        """The recovery plan as it was last worked out."""
+        return Response(plans.show(batch_id))
+
+    @extend_schema(request={"application/json": ReasonSerializer}, responses={(200, "application/json"): OBJECT})
+    @once_per_key
+    def post(self, request: Request, batch_id: str) -> Response:
+        """Work the recovery plan out anew; nothing of it is carried out."""
+        plans.make(batch_id, actor=self.said(request)["actor"])
+        return Response(plans.show(batch_id))
+
+
+class ApplyStep(Decision):
+    permission_classes = (MayApply,)
+
+    @extend_schema(request={"application/json": ReasonSerializer}, responses={(200, "application/json"): OBJECT})
+    @once_per_key
+    def post(self, request: Request, batch_id: str, number: int) -> Response:
+        """Carry out one step, once; 409 if it is done, or the batch's status does not allow it now."""
+        return Response(plans.as_dict(plans.apply(batch_id, number, **self.said(request))))
+
+
+class ApplyPlan(Decision):
+    permission_classes = (MayApply,)
+
+    @extend_schema(request={"application/json": ReasonSerializer}, responses={(200, "application/json"): MANY})
+    @once_per_key
+    def post(self, request: Request, batch_id: str) -> Response:
+        """Carry out the open steps, until one has to wait for the one before: ask again when the batch is at rest."""
+        return Response([plans.as_dict(step) for step in plans.apply_all(batch_id, **self.said(request))])
 
 
 class ErrorRecordList(OfBatch):

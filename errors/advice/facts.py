@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 from errors.advice.problems import Problem, TwoKinds
@@ -49,6 +50,8 @@ class Facts:
     groups: Sequence[Group] = ()
     verdict: Verdict | None = None
     item_timeout: float = 0.0
+    longest: float = inf
+    """Time limits must stay below it."""
     concurrency: int = 1
     target: int | None = None
     """The concurrency the other side bears, if it was measured."""

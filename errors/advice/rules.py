@@ -7,12 +7,14 @@ goes without a word.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
+from math import ceil
 from typing import Any
 
 from errors.advice.facts import Advice, Facts, Group, Prediction
 from errors.advice.predictions import added, of_group
 from errors.advice.recurring import is_dominant, is_recurring
+from errors.advice.timeouts import Verdict
 from errors.detectors.findings import percent
 from errors.detectors.statistics import wilson
 
@@ -59,7 +61,7 @@ def high_rate(facts: Facts) -> list[Advice]:
 def timeouts(facts: Facts) -> list[Advice]:
     """More time where attempts were about to end; never where they hang."""
     groups = facts.of("timeout")
-    items, errors = counted(groups)
+    _, errors = counted(groups)
     if not errors:
         return []
     verdict, limit = facts.verdict, facts.item_timeout
@@ -72,17 +74,28 @@ def timeouts(facts: Facts) -> list[Advice]:
         none = Prediction("items recovered", 0, 0, 0, "no success in the second half of the limit")
         title = "Do not raise the time limit: look at these items, and at what they wait for"
         return [of_groups("timeout", groups, facts, why, "moderate", title, verb="hold", predicted=none, seen=seen)]
-    share = round(items * verdict.share)
-    low, high = (round(items * bound) for bound in wilson(errors * verdict.share, errors))
+    return [more_time(facts, groups, verdict, seen)]
+
+
+def more_time(facts: Facts, groups: Sequence[Group], verdict: Verdict, seen: Sequence[dict[str, Any]]) -> Advice:
+    """Twice the limit, or as near to it as the lease allows; what it brings shrinks with it."""
+    (items, errors), limit = counted(groups), facts.item_timeout
+    longer = 2 * limit if 2 * limit < facts.longest else float(ceil(facts.longest) - 1)
+    share = verdict.share * min(1.0, (longer - limit) / limit)
     why = (
         f"Of {errors:,} timeouts at {limit:g} s, {percent(verdict.share)} should end within {2 * limit:g} s, "
         "as fast as the others thin out."
     )
-    more = Prediction("items recovered", low, share, high, "the shares still running at a quarter, half and the limit")
+    if longer <= limit:
+        title = f"More than {limit:g} s would help, and needs a longer lease: raise PORTAL_LEASE_SECONDS"
+        return of_groups("timeout", groups, facts, why, "weak", title, verb="hold", seen=seen)
+    low, high = (round(items * bound) for bound in wilson(errors * share, errors))
+    basis = "the shares still running at a quarter, half and the limit"
+    more = Prediction("items recovered", low, round(items * share), high, basis)
     sure = "moderate" if verdict.kind == "tight" else "weak"
-    title = f"Raise the time limit from {limit:g} s to {2 * limit:g} s, and try a few of them"
+    title = f"Raise the time limit from {limit:g} s to {longer:g} s, and try a few of them"
     said = of_groups("timeout", groups, facts, why, sure, title, verb="adjust", predicted=more, seen=seen)
-    return [with_params(said, {"changes": {"item_timeout": 2 * limit}, "retry": said.params})]
+    return with_params(said, {"changes": {"item_timeout": longer}, "retry": said.params})
 
 
 def rate_limit(facts: Facts) -> list[Advice]:
@@ -147,7 +160,7 @@ def window_of(facts: Facts, groups: Sequence[Group]) -> Any:
     """A hot range or time in which these failures lie."""
     streams = {group.fingerprint for group in groups} | {group.category for group in groups}
     windows = [found for found in facts.findings if found["stream"] in streams and found["confidence"] in SURE]
-    return next((found for found in windows if "fields" not in found["where"] and "every" not in found["where"]), None)
+    return next((found for found in windows if {"start", "first"} & set(found["where"])), None)
 
 
 def recurring(facts: Facts) -> list[Advice]:
@@ -292,7 +305,3 @@ def scaled(whole: Prediction, part: int, of: int) -> Prediction:
 
 def with_params(said: Advice, params: Any, findings: Sequence[str] = ()) -> Advice:
     return replace(said, params=params, findings=findings)
-
-
-def prediction_dict(predicted: Prediction | None) -> dict[str, Any]:
-    return asdict(predicted) if predicted else {}

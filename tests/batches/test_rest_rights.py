@@ -51,6 +51,12 @@ ROUTES: dict[str, dict[str, dict[str, Any]]] = {
         f"batch-group-{verb}": {"post": ACT}
         for verb in ("acknowledge", "resolve", "ignore", "reopen", "assign", "note")
     },
+    "batch-recommendations": {"get": READ},
+    "batch-recommendation-apply": {"post": ACT},
+    "batch-recommendation-dismiss": {"post": ACT},
+    "batch-plan": {"get": READ, "post": ACT},
+    "batch-plan-apply": {"post": ACT},
+    "batch-plan-step-apply": {"post": ACT},
     "processors": {"get": READ},
     "schema": {"get": READ},
     "docs": {"get": READ},
@@ -90,6 +96,8 @@ def expected(route: str, method: str, role: str) -> Any:
 def test_it_serves_each_role_what_it_may(role: str) -> None:
     finished()
     operations.rehearse("b1", wake=False)
+    client("admin").post("/api/batches/b1/errors/plan", {}, format="json")
+    client("admin").get("/api/batches/b1/errors/recommendations")
     client("admin").post("/api/batches/b1/retry", {"all_failed": True}, format="json")
     visitor, before = client(role), written()
     wrong = {}

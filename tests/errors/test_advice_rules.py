@@ -78,6 +78,17 @@ def test_it_raises_a_tight_limit_and_never_that_of_a_hang() -> None:
     assert few.confidence == "low"
 
 
+@pytest.mark.parametrize(
+    ("limit", "longest", "verb", "title"), [(30.0, 40.0, "adjust", "39 s"), (39.0, 40.0, "hold", "lease")]
+)
+def test_it_stays_below_what_the_lease_allows(limit: float, longest: float, verb: str, title: str) -> None:
+    given = facts(group("timeout", 10), verdict=Verdict("tight", 0.75), item_timeout=limit, longest=longest)
+    one = said(given, "timeout")
+    assert one is not None
+    assert one.verb == verb
+    assert title in one.title
+
+
 def test_it_lowers_the_concurrency_to_what_the_other_side_bears() -> None:
     one = said(facts(group("rate_limit", 10), concurrency=20, target=13), "rate_limit")
     assert one is not None

@@ -1,0 +1,233 @@
+"""Recommendations: worked out, decided upon, carried out, and compared with what came of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission
+
+from batches import operations
+from batches.exceptions import InvalidTransition
+from batches.models import Batch, Item
+from errors import error_analyzer, plans, recommendations
+from errors.models import PlanStep, Recommendation
+from tests.batches.people import client, person
+from tests.batches.rest_batches import BAD, GOOD, committed, finished, submitted
+from tests.errors.factories import batch_of, failure, report
+
+pytestmark = pytest.mark.django_db
+State = Recommendation.State
+
+
+def failing(n: int = 6, error: type[Exception] = ConnectionError, **more: Any) -> Batch:
+    """A batch at rest in which all items failed in one way."""
+    batch = batch_of(n, status=Batch.Status.COMPLETED, **more)
+    fail_all(batch, error)
+    return batch
+
+
+def fail_all(batch: Batch, error: type[Exception], attempt: int = 1) -> None:
+    report(batch, [failure(batch, i, error("no answer"), attempt) for i in range(batch.total_items)])
+    failed = Item.objects.filter(batch=batch)
+    failed.update(status=Item.Status.FAILED, attempts=attempt, failed_at="2026-01-01T00:00:00Z", lane=0)
+    batch.lanes.update_or_create(lane=0, defaults={"failed": batch.total_items})
+
+
+def of_rule(rule: str) -> Recommendation:
+    return Recommendation.objects.filter(rule=rule).latest("number")
+
+
+def test_it_works_advice_out_once_and_keeps_its_numbers() -> None:
+    batch = failing()
+    recommendations.refresh(batch)
+    before = list(Recommendation.objects.values())
+    recommendations.refresh(batch)
+    assert list(Recommendation.objects.values()) == before
+    assert {row["rule"] for row in before} == {"high_rate", "network", "recurring"}
+
+
+def test_it_shows_advice_in_the_report() -> None:
+    failing()
+    found = error_analyzer.aggregate_errors("b1")
+    assert {one["rule"] for one in found.advice} == {"high_rate", "network", "recurring"}
+    assert found.recovery_plan == []
+    plans.make("b1")
+    assert [step["kind"] for step in error_analyzer.aggregate_errors("b1").recovery_plan] == ["retry"]
+
+
+def test_it_retries_by_the_operation_and_only_once() -> None:
+    recommendations.refresh(failing())
+    number = of_rule("network").number
+    done = recommendations.apply("b1", number, actor="ann", reason="it is back")
+    assert (done.state, done.by, done.retry) == (State.APPLIED, "ann", 1)
+    assert operations.get_batch("b1").status == Batch.Status.QUEUED
+    with pytest.raises(InvalidTransition, match="applied"):
+        recommendations.apply("b1", number)
+    assert operations.get_batch("b1").retries.count() == 1
+
+
+def test_what_the_operation_refuses_stays_open() -> None:
+    batch = failing()
+    recommendations.refresh(batch)
+    Batch.objects.update(status=Batch.Status.RUNNING)
+    with pytest.raises(InvalidTransition):
+        recommendations.apply("b1", of_rule("network").number)
+    assert of_rule("network").state == State.OPEN
+
+
+@pytest.mark.parametrize(("worked", "state", "held"), [(6, "verified", True), (0, "no_effect", False)])
+def test_it_puts_the_outcome_beside_the_prediction(worked: int, state: str, held: bool) -> None:
+    batch = failing(6)
+    recommendations.refresh(batch)
+    recommendations.apply("b1", of_rule("network").number)
+    first = [item.pk for item in batch.items.order_by("position")[:worked]]
+    Item.objects.filter(batch=batch).update(status=Item.Status.FAILED)
+    Item.objects.filter(pk__in=first).update(status=Item.Status.SUCCEEDED)
+    recommendations.verify(batch)
+    found = of_rule("network")
+    assert (found.state, found.held, found.actual["recovered"]) == (state, held, worked)
+    assert recommendations.records_of_rules() == {"network": {"measured": 1, "held": int(held)}}
+
+
+def test_it_waits_for_a_retry_that_is_not_over() -> None:
+    batch = failing()
+    recommendations.refresh(batch)
+    recommendations.apply("b1", of_rule("network").number)
+    recommendations.verify(batch)
+    assert of_rule("network").state == State.APPLIED
+
+
+def test_what_is_dismissed_comes_back_when_its_evidence_doubles() -> None:
+    batch = failing()
+    recommendations.refresh(batch)
+    recommendations.dismiss("b1", of_rule("network").number, actor="ann", reason="known")
+    recommendations.refresh(batch)
+    assert of_rule("network").state == State.DISMISSED
+    fail_all(batch, ConnectionError, attempt=2)
+    recommendations.refresh(batch)
+    again = of_rule("network")
+    assert (again.state, again.weight) == (State.OPEN, 12)
+
+
+def test_what_no_longer_holds_expires() -> None:
+    batch = failing()
+    recommendations.refresh(batch)
+    Item.objects.update(failed_at=None, status=Item.Status.SUCCEEDED)
+    batch.lanes.update(failed=0, succeeded=6)
+    recommendations.refresh(batch)
+    assert of_rule("high_rate").state == State.EXPIRED
+
+
+def test_it_raises_the_limit_through_the_operation() -> None:
+    batch = failing(6, TimeoutError, item_timeout=10.0)
+    now = batch.created_at
+    Item.objects.bulk_create(
+        Item(
+            batch=batch,
+            position=100 + n,
+            key=f"s{n}",
+            payload={},
+            status=Item.Status.SUCCEEDED,
+            started_at=now,
+            finished_at=now + timedelta(seconds=6 if n < 20 else 3),
+        )
+        for n in range(100)
+    )
+    batch.lanes.update(succeeded=100)
+    recommendations.refresh(batch)
+    found = of_rule("timeout")
+    assert found.action["params"]["changes"] == {"item_timeout": 20.0}
+    recommendations.apply("b1", found.number)
+    assert operations.get_batch("b1").item_timeout == 20.0
+    assert of_rule("timeout").retry == 1
+
+
+def test_it_keeps_a_plan_until_it_is_asked_for_another() -> None:
+    failing()
+    made = plans.make("b1", actor="ann")
+    assert made.totals["line"].startswith("6 failed: ~5 (")
+    plans.apply("b1", 1, actor="ann")
+    step = PlanStep.objects.get()
+    assert (step.state, step.by, step.retry) == ("applied", "ann", 1)
+    with pytest.raises(InvalidTransition):
+        plans.apply("b1", 1)
+    assert plans.show("b1")["totals"] == made.totals
+
+
+def test_it_applies_a_plan_as_far_as_it_goes() -> None:
+    batch = failing(6)
+    report(batch, [failure(batch, n, OSError("disk on fire"), 2) for n in (4, 5)])
+    Item.objects.filter(position__in=(4, 5)).update(attempts=2)
+    plans.make("b1")
+    assert [step.state for step in plans.apply_all("b1")] == ["applied"]
+    assert [step.state for step in PlanStep.objects.all()] == ["applied", "open"]
+    with pytest.raises(InvalidTransition):
+        plans.apply_all("b1")
+    Batch.objects.update(status=Batch.Status.COMPLETED)
+    assert [step.step for step in plans.apply_all("b1")] == [2]
+    assert plans.apply_all("b1") == []
+
+
+@committed
+def test_it_serves_and_applies_over_rest() -> None:
+    finished(items=(GOOD, BAD, BAD, BAD))
+    ann, url = client("operator"), "/api/batches/b1/errors"
+    listed = ann.get(f"{url}/recommendations").json()
+    assert [one["rule"] for one in listed] == ["validation", "high_rate", "recurring"]
+    assert ann.post(f"{url}/recommendations/2/apply", {}, format="json").json()["state"] == "applied"
+    again = ann.post(f"{url}/recommendations/2/apply", {}, format="json")
+    assert (again.status_code, again.headers["Content-Type"]) == (409, "application/problem+json")
+    assert (
+        ann.post(f"{url}/recommendations/3/dismiss", {"reason": "known"}, format="json").json()["state"] == "dismissed"
+    )
+    assert [one["number"] for one in ann.get(f"{url}/recommendations").json()] == [1, 2]
+    assert ann.post(f"{url}/recommendations/99/apply", {}, format="json").status_code == 404
+    assert ann.get(f"{url}/plan").json()["steps"] == []
+    made = ann.post(f"{url}/plan", {}, format="json").json()
+    assert (made["totals"]["corrected"], made["by"]) == (3, "operator")
+    assert ann.post(f"{url}/plan/1/apply", {}, format="json").json()["state"] == "applied"
+    assert ann.post(f"{url}/plan/1/apply", {}, format="json").status_code == 409
+    assert ann.post(f"{url}/plan/9/apply", {}, format="json").status_code == 404
+
+
+@pytest.mark.parametrize("missing", ["operate_batch", "triage_error"])
+def test_applying_needs_both_rights(missing: str) -> None:
+    recommendations.refresh(failing())
+    ann = client("operator")
+    person("operator").user_permissions.remove(Permission.objects.get(codename=missing))
+    for address in ("recommendations/1/apply", "plan/1/apply", "plan/apply"):
+        assert ann.post(f"/api/batches/b1/errors/{address}", {}, format="json").status_code == 403
+    assert not Recommendation.objects.exclude(state=State.OPEN).exists()
+
+
+def test_it_has_no_advice_without_errors() -> None:
+    submitted()
+    assert recommendations.listed(operations.get_batch("b1"), 0) == []
+    assert (
+        plans.make("b1").totals["line"] == "0 failed: none should recover by a retry, 0 need corrected input, 0 unclear"
+    )
+
+
+APPLY = """
+import sys
+from batches.exceptions import InvalidTransition
+from errors import recommendations
+try:
+    recommendations.apply("b1", int(sys.argv[1]), actor=sys.argv[2])
+    print("applied")
+except InvalidTransition:
+    print("refused")
+"""
+
+
+@committed
+def test_of_two_people_one_applies(in_process: Callable[..., Any]) -> None:
+    recommendations.refresh(failing())
+    number = of_rule("network").number
+    both = [in_process(APPLY, str(number), name) for name in ("ann", "bob")]
+    said = sorted(one.communicate(timeout=60)[0].strip() for one in both)
+    assert said == ["applied", "refused"]
+    assert operations.get_batch("b1").retries.count() == 1
