@@ -6,9 +6,13 @@ from collections.abc import Callable, Mapping
 from inspect import signature
 from typing import Any
 
+from django.contrib.auth import get_user_model
+
 from batches import operations
 from batches.exceptions import BatchError, InvalidTransition
 from batches.models import Batch, Retry
+from errors import groups
+from errors.models import ErrorGroup
 
 CANARY = 20
 
@@ -39,6 +43,18 @@ def _adjust(batch_id: str, params: Mapping[str, Any], actor: str, reason: str) -
     return None
 
 
+def _assign(batch_id: str, params: Mapping[str, Any], actor: str, reason: str) -> Retry | None:
+    """To whoever takes it up; a remark in its history if that is nobody with an account."""
+    processor = operations.get_batch(batch_id).processor
+    group = ErrorGroup.objects.get(processor=processor, fingerprint=params["group"])
+    user = get_user_model()._default_manager.filter(username=actor).first()
+    if user is None:
+        groups.note(group.pk, reason, actor=actor)
+    else:
+        groups.assign(group.pk, user, actor=actor, reason=reason)
+    return None
+
+
 def _noted(batch_id: str, params: Mapping[str, Any], actor: str, reason: str) -> Retry | None:
     """A decision: nothing is moved, the state of the advice is all there is."""
     return None
@@ -50,7 +66,7 @@ ACTIONS: dict[str, Callable[[str, Mapping[str, Any], str, str], Retry | None]] =
     "adjust": _adjust,
     "fix": _noted,
     "hold": _noted,
-    "look": _noted,
+    "assign": _assign,
 }
 
 

@@ -185,7 +185,7 @@ def about_group(group: Group, why: str, sure: str, predicted: Prediction | None)
         title=f"Find the root cause of: {group.title}",
         why=why,
         confidence=sure,
-        verb="look",
+        verb="assign",
         params={"group": group.fingerprint},
         items=group.items,
         weight=group.errors,

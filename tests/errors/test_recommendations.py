@@ -13,7 +13,7 @@ from batches import operations
 from batches.exceptions import InvalidTransition
 from batches.models import Batch, Item
 from errors import error_analyzer, plans, recommendations
-from errors.models import PlanStep, Recommendation
+from errors.models import ErrorGroup, GroupChange, PlanStep, Recommendation
 from tests.batches.people import client, person
 from tests.batches.rest_batches import BAD, GOOD, committed, finished, submitted
 from tests.errors.factories import batch_of, failure, report
@@ -143,6 +143,16 @@ def test_it_raises_the_limit_through_the_operation() -> None:
     recommendations.apply("b1", found.number)
     assert operations.get_batch("b1").item_timeout == 20.0
     assert of_rule("timeout").retry == 1
+
+
+@pytest.mark.parametrize(("actor", "verb"), [("operator", "assign"), ("command line", "note")])
+def test_it_gives_what_recurs_to_whoever_takes_it_up(actor: str, verb: str) -> None:
+    person("operator")
+    recommendations.refresh(failing())
+    recommendations.apply("b1", of_rule("recurring").number, actor=actor)
+    change = GroupChange.objects.get()
+    assert (change.verb, change.actor) == (verb, actor)
+    assert (ErrorGroup.objects.get().assignee is not None) == (verb == "assign")
 
 
 def test_it_keeps_a_plan_until_it_is_asked_for_another() -> None:

@@ -21,6 +21,7 @@ from batches import operations, progress_tracker, rehearsals, runner
 from batches.exceptions import BatchConflict, BatchError, InvalidInput, InvalidTransition, UnknownBatch
 from batches.models import Batch, Item
 from batches.redaction import redact
+from batches.reports import REPORTS
 
 OK, WITH_ERRORS, REFUSED, STOPPED, BROKE = 0, 1, 2, 3, 4
 ACTOR = "command line"
@@ -86,12 +87,14 @@ class Command(BaseCommand):
         decide.add_argument("outcome", choices=sorted(operations.DECISIONS))
         decide.add_argument("--reason", default="")
         add("verify", "Check every promise the portal makes about a batch.")
+        for name, report in REPORTS.items():
+            add(name, report.help)
         add("worker", "Work until nothing is left to do, without Celery.", batch=False)
 
     def handle(self, *args: Any, **options: Any) -> None:
         asked = Namespace(**options)
         try:
-            code = getattr(self, f"do_{asked.command}")(asked)
+            code = self.report(asked) if asked.command in REPORTS else getattr(self, f"do_{asked.command}")(asked)
         except (InvalidInput, UnknownBatch, BatchConflict, InvalidTransition, CommandError) as error:
             code = self.refuse(error, REFUSED)
         except BatchError as error:
@@ -255,6 +258,16 @@ class Command(BaseCommand):
             self.stdout.write(f"  {getattr(progress, name):>9,} {name}")
         for item in failed:
             self.stdout.write(f"  {item.key}: {item.code}: {item.message[:160]}")
+        return OK
+
+    def report(self, asked: Namespace) -> int:
+        """What another app has to say about the batch."""
+        known = REPORTS[asked.command]
+        document = known.document(asked.id)
+        if asked.json:
+            self.show_json(document)
+        else:
+            self.stdout.write("\n".join(known.lines(document)))
         return OK
 
     def do_verify(self, asked: Namespace) -> int:

@@ -1,0 +1,60 @@
+"""The error report for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from batches import operations
+from errors.error_analyzer import aggregate_errors
+
+GROUPS, ITEMS, WIDTH = 20, 10, 160
+
+
+def document(batch_id: str) -> dict[str, Any]:
+    return aggregate_errors(operations.get_batch(batch_id).pk).to_dict()
+
+
+def lines(report: dict[str, Any]) -> Iterator[str]:
+    """Groups, what they have in common, what to do about it, and the plan if there is one."""
+    if not report["total_errors"]:
+        yield f"{report['batch_id']}: no errors."
+        return
+    yield f"{report['batch_id']}: {report['total_errors']:,} errors, {report['error_rate']:g} for every 100 items."
+    yield from below("Groups", (group_line(group) for group in report["groups"][:GROUPS]))
+    yield from below("In common", (found["sentence"] for found in report["findings"]))
+    yield from below("Advice", (said for one in report["advice"] for said in advice_lines(one)))
+    yield from below("Plan", (step_line(step) for step in report["recovery_plan"]))
+    yield from below("Items that keep failing", (item_line(item) for item in report["problematic_items"][:ITEMS]))
+
+
+def below(heading: str, said: Iterator[str]) -> Iterator[str]:
+    listed = list(said)
+    if listed:
+        yield f"{heading}:"
+        yield from (f"  {line}" for line in listed)
+
+
+def group_line(group: dict[str, Any]) -> str:
+    return (
+        f"{group['errors']:>9,}  {group['fingerprint']}  {group['code']}: {group['title'][:WIDTH]} [{group['state']}]"
+    )
+
+
+def advice_lines(one: dict[str, Any]) -> Iterator[str]:
+    """What to do, then why, what it should bring and what it brought."""
+    yield f"{one['number']}. {one['title']} [{one['confidence']}, {one['state']}]"
+    yield f"   {one['why']}"
+    if foreseen := one["predicted"]:
+        interval = f"{foreseen['mid']:,} ({foreseen['low']:,}-{foreseen['high']:,})"
+        yield f"   {foreseen['metric']}: {interval}, by {foreseen['basis']}"
+    if came := one["actual"]:
+        yield f"   what came of it: {came['recovered']:,} recovered, {came['failed_again']:,} failed again"
+
+
+def step_line(step: dict[str, Any]) -> str:
+    return f"{step['step']}. {step['title'][:WIDTH]} [{step['state']}]"
+
+
+def item_line(item: dict[str, Any]) -> str:
+    return f"{item['errors']:>9,}  {item['item']}, in {item['different_errors']} ways"
