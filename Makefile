@@ -43,8 +43,10 @@ browser: .venv/.test ## The main job in a real browser
 	pytest -q tests/browser
 
 chaos: .venv/.test ## A long run under fire, on both databases; N=200000 makes it longer
-	python -m tests.chaos.run --items $(N) --ms 1 --kills 500 --freezes 25 --disconnects 25 --crashes 4 --brokers 5 --redeliveries 5 --pauses 5
-	python -m tests.chaos.run --database sqlite --lanes 1 --items $(N) --kills 200 --pauses 3
+	python -m tests.chaos.run --items $(N) --ms 1 --kills 500 --freezes 25 --disconnects 25 --crashes 4 --brokers 5 --redeliveries 5 --clocks 10 --pauses 5
+	python -m tests.chaos.run --database sqlite --lanes 1 --items $(N) --kills 200 --clocks 10 --pauses 3
+	python -m tests.chaos.run --items $(N) --poison 30 --ms 1
+	@[ "$$(id -u)" != 0 ] || python -m tests.chaos.run --items $(N) --ms 1 --disks 10 --kills 20
 
 bench: .venv/.test ## The engine beside hand-written floors
 	python -m tests.bench.engine

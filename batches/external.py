@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import Error as AnyDatabaseError
 from django.db import OperationalError, connection, transaction
 
-from batches import hints, leases, outcomes, unknown
+from batches import clock, hints, leases, outcomes, unknown
 from batches.calls import Calls
 from batches.exceptions import LeaseLost
 from batches.isolation import ChunkLost
@@ -130,7 +130,7 @@ def remembered(batch_id: str, items: list[Claimed]) -> dict[int, Outcome]:
     """What was done before under an item's idempotency key: its response, and no call."""
     keys = {key_of(batch_id, item.key, PROCESS): item for item in items}
     rows = IdempotencyRecord.objects.filter(
-        key__in=keys, state=IdempotencyRecord.State.DONE, expires_at__gt=leases.now_sql()
+        key__in=keys, state=IdempotencyRecord.State.DONE, expires_at__gt=clock.now_sql()
     )
     found = {}
     for row in rows:

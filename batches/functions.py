@@ -37,6 +37,7 @@ BEGIN
     RETURN QUERY SELECT its_status, {CLAIM_COLUMNS} {PENDING} AND i.id = one FOR UPDATE SKIP LOCKED;
     claimed := FOUND;
   ELSIF due IS NOT NULL THEN
+    due := clock_timestamp();  -- the caller's clock may be wrong
     RETURN QUERY SELECT its_status, {CLAIM_COLUMNS} {PENDING} AND i.available_at <= due
       ORDER BY i.available_at, i.position LIMIT at_most FOR UPDATE SKIP LOCKED;
     claimed := FOUND;
@@ -69,7 +70,8 @@ BEGIN
       started_at timestamptz, finished_at timestamptz)
   ), written AS (
     UPDATE batches_item i SET status = o.status, attempts = o.attempts, forgiven = o.forgiven, lane = o.lane,
-      result = o.result::jsonb, message = o.message, code = o.code, available_at = o.available_at,
+      result = o.result::jsonb, message = o.message, code = o.code,
+      available_at = clock_timestamp() + (o.available_at - o.finished_at),
       failed_at = o.failed_at, started_at = o.started_at, finished_at = o.finished_at,
       claimed_at = NULL
     FROM outcome o WHERE i.id = o.id AND i.status = from_status RETURNING 1

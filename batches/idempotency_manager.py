@@ -16,8 +16,8 @@ from typing import Any
 
 from django.db import OperationalError, connection, transaction
 from django.db.models import Q
-from django.utils import timezone
 
+from batches import clock
 from batches.adhoc import checked_id, checked_item
 from batches.exceptions import IdempotencyConflict, InvalidInput, OperationInProgress
 from batches.keys import TTL, key_of
@@ -41,7 +41,7 @@ def generate_key(batch_id: str, item_id: str, operation: str) -> str:
 def get_record(key: str) -> IdempotencyRecord | None:
     """The finished record of a key that has not expired, or None."""
     return IdempotencyRecord.objects.filter(
-        key=checked_key(key), state=State.DONE, expires_at__gt=timezone.now()
+        key=checked_key(key), state=State.DONE, expires_at__gt=clock.now_sql()
     ).first()
 
 
@@ -64,7 +64,7 @@ def store_result(key: str, request_data: Any, result: Any) -> IdempotencyRecord:
 def remember_step(key: str, result: Any) -> Any:
     """Remember the result of one step of an item so long that no retry repeats it; returns it."""
     store_result(key, None, result)
-    IdempotencyRecord.objects.filter(key=key).update(expires_at=timezone.now() + STEP_TTL)
+    IdempotencyRecord.objects.filter(key=key).update(expires_at=clock.now() + STEP_TTL)
     return result
 
 
@@ -72,7 +72,7 @@ def cleanup_expired() -> int:
     """Forget expired rows, a thousand a transaction; the number removed. Rows in progress are left alone."""
     removed = 0
     while True:
-        old = IdempotencyRecord.objects.filter(state=State.DONE, expires_at__lte=timezone.now())
+        old = IdempotencyRecord.objects.filter(state=State.DONE, expires_at__lte=clock.now_sql())
         keys = list(old.values_list("pk", flat=True)[:CLEAN_UP_AT_ONCE])
         if not keys:
             return removed
@@ -114,7 +114,7 @@ def run_once(key: str, request_data: Any, function: Callable[[], Any]) -> Any:
 
 def claim(key: str, asked: str) -> IdempotencyRecord | None:
     """Insert the key's row as this transaction's own (None), or return the finished row of somebody who was first."""
-    now = timezone.now()
+    now = clock.now()
     IdempotencyRecord.objects.filter(Q(expires_at__lte=now), key=key, state=State.DONE).delete()
     row = IdempotencyRecord(key=key, request_hash=asked, state=State.IN_PROGRESS, created_at=now)
     fields = IdempotencyRecord._meta.concrete_fields
@@ -135,7 +135,7 @@ def claim(key: str, asked: str) -> IdempotencyRecord | None:
 
 def finish(key: str, result: Any) -> IdempotencyRecord:
     """The claimed row, done: the response as JSON gives it back, for 24 hours from now."""
-    now = timezone.now()
+    now = clock.now()
     response = json.loads(json_text(result, "result"))
     IdempotencyRecord.objects.filter(key=key).update(
         state=State.DONE, response=response, created_at=now, expires_at=now + TTL

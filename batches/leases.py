@@ -16,10 +16,9 @@ from typing import Any
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
-from django.db.models.functions import Now
-from django.utils import timezone
 
 from batches import unknown
+from batches.clock import now_sql
 from batches.exceptions import LeaseLost
 from batches.models import Batch, Checkpoint, Item
 
@@ -37,20 +36,6 @@ class Lease:
     worker: str
     position: int
     careful: int
-
-
-def now_sql() -> Any:
-    """The database's clock; SQLite has only the machine's."""
-    if connection.vendor == "postgresql":
-        return ClockTimestamp()
-    return timezone.now()
-
-
-class ClockTimestamp(Now):
-    """The time of this very statement; `now()` stands still within a transaction."""
-
-    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        return self.as_sql(compiler, connection, template="CLOCK_TIMESTAMP()", **context)
 
 
 def lease_end() -> Any:

@@ -8,9 +8,8 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Count, F, Max, Q
-from django.utils import timezone
 
-from batches import leases, processors, rehearsals, tasks, transitions, unknown
+from batches import clock, leases, processors, rehearsals, tasks, transitions, unknown
 from batches.exceptions import InvalidInput, InvalidTransition, UnknownBatch
 from batches.models import BATCH_ID, Batch, Checkpoint, Item, Rehearsal, RetriedItem, Retry
 from batches.submission import Submission, refuse_bad_options, submit
@@ -274,7 +273,7 @@ def _put_back(batch: Batch, condition: Q, scope: Mapping[str, Any], actor: str, 
     counted = list(items.values("lane", "status").annotate(n=Count("pk")).order_by("lane", "status"))
     made.items = items.update(
         status=Item.Status.PENDING,
-        available_at=timezone.now(),
+        available_at=clock.now_sql(),
         failed_at=None,
         lane=None,
         crashes=0,

@@ -19,7 +19,7 @@ from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from batches import leases, outcomes, runner, slices
+from batches import clock, leases, outcomes, runner, slices
 from batches.exceptions import InvalidInput
 from batches.isolation import Uncontained, kill_if_hung
 from batches.models import Batch, Item, Rehearsal
@@ -114,7 +114,7 @@ def work(
 
 def take(pk: int) -> Rehearsal | None:
     """Hold a rehearsal that nobody holds; one statement decides a race."""
-    free = Q(lease_expires_at__isnull=True) | Q(lease_expires_at__lte=leases.now_sql())
+    free = Q(lease_expires_at__isnull=True) | Q(lease_expires_at__lte=clock.now_sql())
     mine = Rehearsal.objects.filter(free, pk=pk, state=R.RUNNING)
     if not mine.update(fence=F("fence") + 1, lease_expires_at=leases.lease_end()):
         return None
@@ -278,5 +278,5 @@ def add(report: dict[str, Any], failure: Failure, seen: dict[str, Any]) -> None:
 
 def stale() -> QuerySet[Rehearsal]:
     """Rehearsals that should be running and nobody holds."""
-    free = Q(lease_expires_at__isnull=True) | Q(lease_expires_at__lte=leases.now_sql())
+    free = Q(lease_expires_at__isnull=True) | Q(lease_expires_at__lte=clock.now_sql())
     return Rehearsal.objects.filter(free, state=R.RUNNING)

@@ -17,7 +17,7 @@ from django.db import connection
 from django.db.models import Max, Min
 from django.utils import timezone
 
-from batches import hints, leases, outcomes, transitions
+from batches import clock, hints, leases, outcomes, transitions
 from batches.isolation import Isolation
 from batches.keys import PROCESS, key_of
 from batches.models import MILESTONES, Batch, IdempotencyRecord, Item, Milestone
@@ -166,7 +166,7 @@ def await_retry(turn: Slice) -> bool:
     due = waiting.aggregate(first=Min("available_at"))["first"]
     if due is None:
         return False
-    seconds = max(0.05, (due - timezone.now()).total_seconds())
+    seconds = max(0.05, (due - clock.now()).total_seconds())
     wait_until(min(monotonic() + seconds, turn.deadline), turn.lease, turn.is_over)
     turn.retries_seen_at = 0.0
     return True
@@ -226,7 +226,7 @@ def remembered(turn: Slice, item: Claimed) -> Outcome | None:
     known = IdempotencyRecord.objects.filter(
         key=key_of(turn.batch.pk, item.key, PROCESS),
         state=IdempotencyRecord.State.DONE,
-        expires_at__gt=leases.now_sql(),
+        expires_at__gt=clock.now_sql(),
     ).first()
     if known is None:
         return None

@@ -23,7 +23,7 @@ from django.db import OperationalError as DatabaseUnavailable
 from django.db.models import Q
 from kombu.exceptions import OperationalError
 
-from batches import idempotency_manager, leases, rehearsals, runner, samples, transitions
+from batches import clock, idempotency_manager, leases, rehearsals, runner, samples, transitions
 from batches.models import Batch, Checkpoint, Item
 
 logger = logging.getLogger("batches")
@@ -132,7 +132,7 @@ def wake(batch_id: str) -> None:
 def has_work(batch: Batch | str) -> bool:
     """Whether an item of the batch could be claimed at this moment, or soon."""
     pending = Item.objects.filter(batch=batch, status=Item.Status.PENDING)
-    return pending.filter(Q(available_at__isnull=True) | Q(available_at__lte=leases.now_sql())).exists()
+    return pending.filter(Q(available_at__isnull=True) | Q(available_at__lte=clock.now_sql())).exists()
 
 
 def send(batch_id: str, lane: int) -> None:

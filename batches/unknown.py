@@ -12,6 +12,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from batches import outcomes
+from batches.clock import now_sql
 from batches.exceptions import UnknownProcessor
 from batches.keys import PROCESS, TTL, key_of
 from batches.models import Batch, Checkpoint, IdempotencyRecord, Item
@@ -39,7 +40,7 @@ def settle(batch_id: str, lane: int, worker: str, *, still_out: Collection[int] 
         set_aside(batch, lane, worker, items, processor or Processor(name=batch.processor, function=print))
     else:
         Item.objects.filter(pk__in=[item.pk for item in items]).update(
-            status=Item.Status.PENDING, lane=None, claimed_at=None, available_at=timezone.now()
+            status=Item.Status.PENDING, lane=None, claimed_at=None, available_at=now_sql()
         )
     return len(items)
 

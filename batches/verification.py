@@ -113,6 +113,6 @@ def history_is_a_path(batch: Batch) -> Iterator[str]:
 
 
 def milestones_in_order(batch: Batch) -> Iterator[str]:
-    reached = list(batch.milestones.order_by("reached_at", "milestone").values_list("milestone", flat=True))
+    reached = list(batch.milestones.order_by("pk").values_list("milestone", flat=True))
     if reached != sorted(set(reached)) or not set(reached) <= set(MILESTONES):
         yield f"Milestones are out of order: {', '.join(map(str, reached))}."

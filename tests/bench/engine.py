@@ -1,4 +1,4 @@
-"""The engine beside a hand-written loop (floor F2), interleaved in one run, on both databases.
+"""The engine beside a hand-written loop (floor F2), and beside itself unguarded, in one run, on both databases.
 
 F2 does per chunk what the engine must do, with nothing else around it: read 10 items, write 10 idempotency rows and 10
 item rows in one statement each, the checkpoint, commit. Only the ratio counts: machines differ, and vary by the minute.
@@ -13,6 +13,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from contextlib import nullcontext
 from time import perf_counter
 from typing import Any
 
@@ -42,18 +43,18 @@ def compare(name: str) -> None:
     from django.core.management import call_command
 
     call_command("migrate", verbosity=0)
-    engine, floor = [], []
+    doers = {"engine": run_engine, "F2": run_floor, "unguarded": run_unguarded}
+    speed: dict[str, list[float]] = {doer: [] for doer in doers}
     for round_number in range(ROUNDS + 1):
-        one, other = timed(run_engine, f"engine-{round_number}"), timed(run_floor, f"floor-{round_number}")
-        if round_number:  # the first round warms both up
-            engine.append(ITEMS / one)
-            floor.append(ITEMS / other)
-    ratios = [mine / theirs for mine, theirs in zip(engine, floor, strict=True)]
-    print(
-        f"{name:<11} engine {statistics.median(engine):>7,.0f} items/s   "
-        f"F2 {statistics.median(floor):>7,.0f} items/s   "
-        f"engine / F2 = {statistics.median(ratios):.2f}  ({min(ratios):.2f}-{max(ratios):.2f}, {ROUNDS} rounds)"
-    )
+        for doer, run in doers.items():
+            seconds = timed(run, f"{doer}-{round_number}")
+            if round_number:  # the first round warms all of them up
+                speed[doer].append(ITEMS / seconds)
+    print(f"{name:<11}", *(f"{doer} {statistics.median(its):>7,.0f} items/s  " for doer, its in speed.items()))
+    for doer in ("F2", "unguarded"):
+        ratios = [mine / theirs for mine, theirs in zip(speed["engine"], speed[doer], strict=True)]
+        spread = f"({min(ratios):.2f}-{max(ratios):.2f}, {ROUNDS} rounds)"
+        print(f"{name:<11} engine / {doer} = {statistics.median(ratios):.2f}  {spread}")
 
 
 def timed(work: Any, batch_id: str) -> float:
@@ -77,6 +78,42 @@ def run_engine(batch_id: str) -> None:
     from batches import runner
 
     runner.work_slice(batch_id, seconds=3_600)
+
+
+def run_unguarded(batch_id: str) -> None:
+    """The engine without what makes it safe: no idempotency rows, nothing around an item, no regard for the fence."""
+    from django.db import connection
+
+    from batches import functions, outcomes, runner, statements
+    from batches.isolation import Isolation
+
+    def forgetful(*given: Any) -> Any:
+        outcome = succeeded(*given)
+        outcome.remembered = True
+        return outcome
+
+    succeeded, item, lane = outcomes.succeeded, Isolation.item, statements.LANE_SQLITE
+    body = functions.CREATE_RECORD.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION")
+    outcomes.succeeded = forgetful
+    Isolation.item = lambda self: nullcontext()  # type: ignore[assignment, method-assign, return-value]
+    statements.LANE_SQLITE = lane.replace("AND fence = %s", "AND %s IS NOT NULL")
+    if connection.vendor == "postgresql":
+        execute(body.replace("AND l.fence = lane_fence", "").replace("AND i.status = from_status", ""))
+    try:
+        runner.work_slice(batch_id, seconds=3_600)
+    finally:
+        outcomes.succeeded, Isolation.item, statements.LANE_SQLITE = succeeded, item, lane  # type: ignore[method-assign]
+        if connection.vendor == "postgresql":
+            execute(body)
+
+
+def execute(sql: str) -> None:
+    """In a session that then ends: it would keep the plan of the function it knew."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+    connection.close()
 
 
 def run_floor(batch_id: str) -> None:

@@ -2,14 +2,38 @@
 
 from __future__ import annotations
 
+import os
+import random
+import signal
 import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from django.db import connection
+from django.utils import timezone
 
+from batches import outcomes
 from batches.processors import Context, ItemError, processor
 
 CREATE = "CREATE TABLE chaos_ledger (batch_id varchar(64) NOT NULL, item_key varchar(200) NOT NULL)"
+
+
+def hang() -> None:
+    """For ever, whatever is raised into it."""
+    while True:
+        try:
+            time.sleep(1)
+        except BaseException:
+            continue
+
+
+POISONS: dict[str, Callable[[], Any]] = {
+    "segfault": lambda: os.kill(os.getpid(), signal.SIGSEGV),
+    "hang": hang,
+    "memory": lambda: [bytearray(64 * 1024 * 1024) for _ in range(1_000)],
+}
 
 
 @processor("chaos.ledger")
@@ -19,6 +43,29 @@ def write(payload: dict[str, Any], context: Context) -> dict[str, int]:
         cursor.execute("INSERT INTO chaos_ledger VALUES (%s, %s)", (context.batch_id, context.item_key))
     if payload.get("ms"):
         time.sleep(payload["ms"] / 1000)
+    if payload.get("poison"):
+        POISONS[payload["poison"]]()
     if payload.get("fails"):
         raise ItemError("it was to fail", code="PLANNED", category="validation")
     return {"position": context.position}
+
+
+def wrong_clock(path: Path) -> None:
+    """From now on this process's clock is wrong by what the file says, drawn anew for each host: here, each process."""
+    right = timezone.now
+    known: dict[str, timedelta] = {}
+
+    def wrong() -> datetime:
+        said = path.read_text() if path.exists() else ""
+        if said and said not in known:
+            hours, _, whose = said.partition(" ")
+            drawn = random.Random(f"{said} {os.getpid() if whose == 'each' else 0}")
+            known[said] = timedelta(hours=drawn.uniform(-float(hours), float(hours)))
+        return right() + known.get(said, timedelta())
+
+    timezone.now = wrong
+    outcomes.now = wrong
+
+
+if "CHAOS_CLOCK" in os.environ:
+    wrong_clock(Path(os.environ["CHAOS_CLOCK"]))

@@ -19,9 +19,12 @@ LEASE = 3.0
 class Portal:
     """`start()` before Django is set up in this process: it decides the environment for both."""
 
-    def __init__(self, database: str, workers: int = 3) -> None:
-        self.var = tempfile.mkdtemp(prefix="portal-chaos-")
-        self.postgresql = PostgreSQL() if database == "postgresql" else None
+    def __init__(self, database: str, workers: int = 3, small_disk: bool = False) -> None:
+        self.disk = SmallDisk() if small_disk else None
+        self.var = tempfile.mkdtemp(prefix="portal-chaos-", dir=self.disk and self.disk.path)
+        self.clock = Path(tempfile.mkdtemp(prefix="portal-clock-")) / "wrong-by"
+        place = None if self.disk is None else self.disk.path
+        self.postgresql = PostgreSQL(place=place) if database == "postgresql" else None
         self.valkey = Valkey() if database == "postgresql" else None
         self.workers = workers
         self.keeper: subprocess.Popen[bytes] | None = None
@@ -31,6 +34,7 @@ class Portal:
         chosen = {"PORTAL_VAR": self.var, "PORTAL_LEASE_SECONDS": str(LEASE), "PORTAL_WORKERS": str(self.workers)}
         chosen |= {"PORTAL_PROCESSORS": "tests.chaos.ledger", "LOG_LEVEL": "ERROR", "PYTHONPATH": str(ROOT)}
         chosen |= {"DJANGO_SETTINGS_MODULE": "batchportal.settings"}
+        os.environ.pop("CHAOS_CLOCK", None)  # this process's own clock stays right
         for name in ("DATABASE_URL", "CELERY_BROKER_URL", "REDIS_URL"):
             os.environ.pop(name, None)
         if self.postgresql is not None and self.valkey is not None:
@@ -57,7 +61,8 @@ class Portal:
         """Start the keeper and its workers."""
         log = open(Path(self.var) / "worker.log", "ab")  # noqa: SIM115 - the child's for its life
         command = [sys.executable, "-m", "batchportal.worker"]
-        self.keeper = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
+        given = os.environ | {"CHAOS_CLOCK": str(self.clock)}
+        self.keeper = subprocess.Popen(command, cwd=ROOT, env=given, stdout=log, stderr=log, start_new_session=True)
 
     def celery(self) -> int | None:
         """The pid of Celery's parent process, under the keeper."""
@@ -77,9 +82,40 @@ class Portal:
         for server in (self.valkey, self.postgresql):
             if server is not None:
                 server.stop()
+        if self.disk is not None:
+            self.disk.unmount()
 
     def log(self) -> str:
         return (Path(self.var) / "worker.log").read_text(errors="replace")
+
+
+class SmallDisk:
+    """A file system of its own that can be filled; only root may mount one."""
+
+    MEGABYTES = 400
+
+    def __init__(self) -> None:
+        self.path = tempfile.mkdtemp(prefix="portal-disk-")
+        self.balloon = Path(self.path) / "balloon"
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={self.MEGABYTES}m", "tmpfs", self.path], check=True)
+        os.chmod(self.path, 0o755)
+
+    def fill(self) -> None:
+        """Not a byte is left."""
+        with self.balloon.open("ab", buffering=0) as balloon:
+            block = bytes(64 * 1024)
+            try:
+                while balloon.write(block):
+                    pass
+            except OSError:
+                return
+
+    def free(self) -> None:
+        self.balloon.unlink(missing_ok=True)
+
+    def unmount(self) -> None:
+        subprocess.run(["umount", "--lazy", self.path], check=True)
+        Path(self.path).rmdir()
 
 
 def send(pid: int, number: signal.Signals) -> bool:

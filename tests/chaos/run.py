@@ -20,6 +20,7 @@ from tests.chaos.portal import LEASE, Portal, send
 
 BATCH = "under-fire"
 PATIENCE = 90.0
+POISONS = ("segfault", "hang", "memory")
 LAST_ACT = 0.97  # of the items; what comes later might find the batch done
 
 
@@ -40,11 +41,17 @@ class Run:
         self.random.shuffle(acts)
         return acts
 
+    def poisoned(self) -> list[int]:
+        """Where the items are that take their worker down, hang in native code, or flood memory."""
+        return random.Random(self.options.seed).sample(range(self.options.items), self.options.poison)
+
     def run(self) -> list[str]:
         from batches import operations
 
         o = self.options
-        items = [{"fails": n % 97 == 96, "ms": o.ms} for n in range(o.items)]
+        items: list[dict[str, Any]] = [{"fails": n % 97 == 96, "ms": o.ms} for n in range(o.items)]
+        for number, position in enumerate(self.poisoned()):
+            items[position] = {"poison": POISONS[number % len(POISONS)]}
         operations.submit(processor="chaos.ledger", items=items, batch_id=BATCH, concurrency=o.lanes)
         self.portal.hire()
         operations.start(BATCH, actor="chaos")
@@ -75,9 +82,21 @@ class Run:
 
         found = checker.violations(BATCH)
         found += [f"verify: {fault}" for fault in operations.verify(BATCH)]
+        found += self.check_poison()
         if plan and sum(self.landed.values()) < 0.9 * len(plan):
             found.append(f"unknown: {sum(self.landed.values())} of {len(plan)} acts landed")
         return found
+
+    def check_poison(self) -> list[str]:
+        """Each poisonous item costs itself and nothing else."""
+        from batches.models import Item
+
+        cost = {"segfault": "QUARANTINED", "hang": "QUARANTINED", "memory": "FAILED"}
+        expected = {at: cost[POISONS[n % len(POISONS)]] for n, at in enumerate(self.poisoned())}
+        lost = dict(Item.objects.exclude(status="SUCCEEDED").values_list("position", "status"))
+        planned = dict.fromkeys(range(96, self.options.items, 97), "FAILED")
+        wrong = sorted((planned | expected).items() ^ lost.items())
+        return [f"item {position}: {status} is not as it should be" for position, status in wrong[:10]]
 
     # -- looking
 
@@ -193,6 +212,25 @@ class Run:
         self.portal.valkey.start()
         return True
 
+    def move_clock(self) -> bool:
+        """Every worker's clock is wrong by another span of up to 25 hours; on SQLite all of them by the same."""
+        whose = "each" if self.portal.postgresql is not None else "all"
+        self.portal.clock.write_text(f"{self.random.choice((1, 25))}.{self.random.randrange(10**6):06} {whose}")
+        return self.worker() is not None
+
+    def fill_disk(self) -> bool:
+        """Nothing can be written for a while; what the database's server then needs is to be started again."""
+        disk, server = self.portal.disk, self.portal.postgresql
+        if disk is None or self.worker() is None:
+            return False
+        disk.fill()
+        time.sleep(self.random.uniform(0.5, 3))
+        disk.free()
+        if server is not None and server.process is not None and server.process.poll() is not None:
+            server.kill()
+            server.start()
+        return True
+
     def redeliver(self) -> bool:
         """Every message five times at once, and two sweeps."""
         from batches import tasks
@@ -238,6 +276,8 @@ ACTS: dict[str, Callable[[Run], bool]] = {
     "crashes": Run.crash,
     "brokers": Run.lose_broker,
     "redeliveries": Run.redeliver,
+    "clocks": Run.move_clock,
+    "disks": Run.fill_disk,
     "pauses": Run.pause,
 }
 
@@ -255,6 +295,7 @@ def options_of(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--items", type=int, default=20_000)
     parser.add_argument("--lanes", type=int, default=3)
     parser.add_argument("--ms", type=float, default=0, help="what an item takes")
+    parser.add_argument("--poison", type=int, default=0, help="items that segfault, hang or flood memory")
     for name in ACTS:
         parser.add_argument(f"--{name}", type=int, default=0)
     return parser.parse_args(arguments)
@@ -262,7 +303,7 @@ def options_of(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def run(options: argparse.Namespace) -> tuple[list[str], Run]:
     """The broken promises of one run, and the run; servers and workers are ended whatever happens."""
-    portal = Portal(options.database, workers=options.lanes)
+    portal = Portal(options.database, workers=options.lanes, small_disk=options.disks > 0)
     portal.start()
     made = Run(portal, options)
     try:

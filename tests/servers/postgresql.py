@@ -38,8 +38,8 @@ def free_port() -> int:
 class PostgreSQL:
     """Started by `start()`, ended by `stop()`; `url(name)` is a DATABASE_URL."""
 
-    def __init__(self, settings: tuple[str, ...] = FAST) -> None:
-        self.root = Path(tempfile.mkdtemp(prefix="portal-pg-"))
+    def __init__(self, settings: tuple[str, ...] = FAST, place: str | None = None) -> None:
+        self.root = Path(tempfile.mkdtemp(prefix="portal-pg-", dir=place))
         self.port, self.settings = free_port(), settings
         self.as_user: dict[str, Any] = {}
         self.process: subprocess.Popen[bytes] | None = None

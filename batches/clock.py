@@ -1,0 +1,33 @@
+"""Whose clock counts: the database's, which all workers share. SQLite has only the machine's."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+from django.db.models.functions import Now
+from django.utils import timezone
+
+
+class ClockTimestamp(Now):
+    """The time of this very statement; `now()` stands still within a transaction."""
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        return self.as_sql(compiler, connection, template="CLOCK_TIMESTAMP()", **context)
+
+
+def now_sql() -> Any:
+    """The present, for use within a statement."""
+    if connection.vendor == "postgresql":
+        return ClockTimestamp()
+    return timezone.now()
+
+
+def now() -> datetime:
+    """The present, asked of the database."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT CLOCK_TIMESTAMP()")
+            return cursor.fetchone()[0]  # type: ignore[no-any-return]
+    return timezone.now()
