@@ -13,7 +13,7 @@ from typing import Any
 
 from errors.advice.facts import Advice, Facts, Group, Prediction
 from errors.advice.predictions import added, of_group
-from errors.advice.recurring import is_dominant, is_recurring
+from errors.advice.recurring import is_dominant, is_recurring, spike
 from errors.advice.timeouts import Verdict
 from errors.detectors.findings import percent
 from errors.detectors.statistics import wilson
@@ -40,6 +40,8 @@ def high_rate(facts: Facts) -> list[Advice]:
     mid = round(rest * facts.failed / facts.tried)
     risk = Prediction("items still at risk", round(rest * low), mid, round(rest * high), "the failure rate so far")
     why = f"{facts.failed:,} of the {facts.tried:,} items tried failed ({percent(facts.failed / facts.tried)})."
+    if spike(facts.failed, facts.tried, facts.history.rates) == "yes":
+        why += f" That is more than twice the worst of the last {facts.history.batches} batches."
     return [
         Advice(
             rule="high_rate",

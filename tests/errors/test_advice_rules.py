@@ -62,6 +62,13 @@ def test_it_pauses_only_what_runs_and_counts_what_is_at_risk() -> None:
     assert ended.verb == "fix"
 
 
+@pytest.mark.parametrize(("worst", "spikes"), [(0.1, True), (0.2, False)])
+def test_it_compares_a_high_rate_with_the_batches_before(worst: float, spikes: bool) -> None:
+    one = said(replace(facts(tried=100), failed=30, history=History(5, [worst, 0.0, 0.0, 0.0, 0.0])), "high_rate")
+    assert one is not None
+    assert ("twice the worst of the last 5" in one.why) == spikes
+
+
 def test_it_raises_a_tight_limit_and_never_that_of_a_hang() -> None:
     given = facts(group("timeout"), verdict=Verdict("tight", 0.75), item_timeout=20.0)
     tight = said(given, "timeout")

@@ -195,6 +195,7 @@ def test_it_serves_and_applies_over_rest() -> None:
     )
     assert [one["number"] for one in ann.get(f"{url}/recommendations").json()] == [1, 2]
     assert ann.post(f"{url}/recommendations/99/apply", {}, format="json").status_code == 404
+    assert ann.post(f"{url}/recommendations/{10**20}/apply", {}, format="json").status_code == 404
     assert ann.get(f"{url}/plan").json()["steps"] == []
     made = ann.post(f"{url}/plan", {}, format="json").json()
     assert (made["totals"]["corrected"], made["by"]) == (3, "operator")
