@@ -48,15 +48,18 @@ class Known:
     last_seen: datetime
     in_batch: bool
 
+    @property
+    def may_change(self) -> bool:
+        """Whether an error can bring it back."""
+        return self.state == ErrorGroup.State.RESOLVED
+
 
 def groups_for(batch: Batch, seen: Sequence[One]) -> tuple[list[One], dict[str, int]]:
     """The failures, some moved to other messages, and the group of every fingerprint."""
     known = known_groups(batch, {one.identity.fingerprint for one in seen})
-    fresh = [one for one in seen if not (found := known.get(one.identity.fingerprint)) or not found.in_batch]
     kept = list(seen)
-    if moved := beyond_cap(batch, fresh):
-        kept = [moved_to_others(batch.processor, one, moved) for one in seen]
-        known |= known_groups(batch, {one.identity.fingerprint for one in kept} - set(known))
+    if any(is_fresh(one, known) for one in seen):
+        known, kept = within_cap(batch, kept, known)
     write_groups(batch, kept, known)
     missing = {one.identity.fingerprint for one in kept} - set(known)
     if missing:
@@ -66,6 +69,34 @@ def groups_for(batch: Batch, seen: Sequence[One]) -> tuple[list[One], dict[str, 
     return kept, {fingerprint: group.id for fingerprint, group in used.items()}
 
 
+def is_fresh(one: SeenFailure, known: dict[str, Known]) -> bool:
+    """Whether the batch has not had this fingerprint yet."""
+    group = known.get(one.identity.fingerprint)
+    return group is None or not group.in_batch
+
+
+def within_cap(batch: Batch, seen: list[One], known: dict[str, Known]) -> tuple[dict[str, Known], list[One]]:
+    """Templates are new to the batch: lanes take turns from here on, so that together they keep to the cap."""
+    fresh = [one for one in seen if is_fresh(one, known)]
+    used = templates_of(batch, fresh)
+    if any(used[kind_of(one)] < MOST_TEMPLATES for one in fresh):
+        take_turns(batch)
+        known = known_groups(batch, {one.identity.fingerprint for one in seen})
+        fresh = [one for one in seen if is_fresh(one, known)]
+        used = templates_of(batch, fresh)
+    if moved := beyond_cap(used, fresh):
+        seen = [moved_to_others(batch.processor, one, moved) for one in seen]
+        known |= known_groups(batch, {one.identity.fingerprint for one in seen} - set(known))
+    return known, seen
+
+
+def take_turns(batch: Batch) -> None:
+    """Until this transaction ends, no other lane adds templates to the batch; SQLite has one writer anyway."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"templates of {batch.pk}"])
+
+
 def known_groups(batch: Batch, fingerprints: Collection[str]) -> dict[str, Known]:
     here = BatchGroup.objects.filter(batch=batch, group=OuterRef("pk"))
     rows = ErrorGroup.objects.filter(processor=batch.processor, fingerprint__in=fingerprints).order_by()
@@ -73,18 +104,23 @@ def known_groups(batch: Batch, fingerprints: Collection[str]) -> dict[str, Known
     return {row[-1]: Known(*row[:-1]) for row in rows.annotate(in_batch=Exists(here)).values_list(*columns)}
 
 
-def beyond_cap(batch: Batch, fresh: Sequence[SeenFailure]) -> set[str]:
-    """Fingerprints new to the batch for which their class and code have no room left."""
-    if not fresh:
-        return set()
+def kind_of(one: SeenFailure) -> tuple[str, str]:
+    return one.error_type, one.found.code
+
+
+def templates_of(batch: Batch, fresh: Sequence[SeenFailure]) -> Counter[tuple[str, str]]:
+    """How many groups the batch has of each class and code in question."""
     counted = BatchGroup.objects.filter(batch=batch, group__error_type__in={one.error_type for one in fresh})
     rows = counted.order_by().values_list("group__error_type", "group__code").annotate(n=Count("pk"))
-    used = Counter({(error_type, code): n for error_type, code, n in rows})
+    return Counter({(error_type, code): n for error_type, code, n in rows})
+
+
+def beyond_cap(used: Counter[tuple[str, str]], fresh: Sequence[SeenFailure]) -> set[str]:
+    """Fingerprints new to the batch for which their class and code have no room left."""
     beyond = set()
     for one in {one.identity.fingerprint: one for one in fresh}.values():
-        kind = one.error_type, one.found.code
-        used[kind] += 1
-        if used[kind] > MOST_TEMPLATES:
+        used[kind_of(one)] += 1
+        if used[kind_of(one)] > MOST_TEMPLATES:
             beyond.add(one.identity.fingerprint)
     return beyond
 
@@ -97,16 +133,24 @@ def moved_to_others(processor: str, one: One, moved: set[str]) -> One:
 
 
 def write_groups(batch: Batch, seen: Sequence[SeenFailure], known: dict[str, Known]) -> None:
-    """Make the groups that are missing, and touch those not seen for a while; the others' rows stay unlocked."""
+    """Make the groups that are missing, and touch those not seen for a while; the others' rows stay unlocked.
+
+    A group that may change its state is touched too: the rows of a chunk are locked here and in this order only, so
+    that two lanes never wait for each other.
+    """
     latest: dict[str, SeenFailure] = {one.identity.fingerprint: one for one in seen}
-    stale = {
-        fingerprint: one
+    touched = {
+        fingerprint: group_of(batch, one)
         for fingerprint, one in latest.items()
-        if (group := known.get(fingerprint)) is None or group.last_seen < one.failure.finished_at - TOUCHED_EVERY
+        if (group := known.get(fingerprint)) is None
+        or group.last_seen < one.failure.finished_at - TOUCHED_EVERY
+        or group.may_change
     }
-    if stale:
+    for fingerprint in touched.keys() & known.keys():
+        touched[fingerprint].last_seen = max(touched[fingerprint].last_seen, known[fingerprint].last_seen)
+    if touched:
         ErrorGroup.objects.bulk_create(
-            [group_of(batch, stale[fingerprint]) for fingerprint in sorted(stale)],
+            [touched[fingerprint] for fingerprint in sorted(touched)],
             update_conflicts=True,
             unique_fields=["processor", "fingerprint"],
             update_fields=["last_seen"],

@@ -60,6 +60,7 @@ def in_process(engine: None) -> Callable[..., subprocess.Popen[str]]:
             env=environment,
             cwd=ROOT,
             text=True,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
