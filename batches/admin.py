@@ -11,11 +11,13 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
+from django.utils.decorators import method_decorator
+from django.views.decorators.http import require_POST
 
-from batches import operations, pages, processors
+from batches import deliveries, operations, pages, processors
 from batches.exceptions import BatchError, UnknownProcessor
-from batches.forms import AdjustForm, DecideForm, NewBatchForm, RehearseForm
-from batches.models import Batch, Item
+from batches.forms import AdjustForm, DecideForm, NewBatchForm, RehearseForm, WebhookForm
+from batches.models import Batch, Delivery, Item, Webhook
 from batches.redaction import redact
 from batches.rights import OPERATE
 
@@ -80,6 +82,7 @@ class BatchAdmin(admin.ModelAdmin):
         return [
             path("add/<str:processor>/", wrap(self.new_batch), name="batches_batch_new"),
             path("<path:batch_id>/act/<str:verb>/", wrap(self.act_on_one), name="batches_batch_act"),
+            path("<path:batch_id>/watch/", wrap(self.watch), name="batches_batch_watch"),
             path("<path:batch_id>/adjust/", wrap(self.adjust), name="batches_batch_adjust"),
             path("<path:batch_id>/decide/<int:item>/", wrap(self.decide), name="batches_batch_decide"),
             path("<path:batch_id>/rehearse/", wrap(self.rehearse), name="batches_batch_rehearse"),
@@ -158,6 +161,26 @@ class BatchAdmin(admin.ModelAdmin):
         if not self.has_operate_permission(request):
             raise PermissionDenied
         return batch
+
+    @method_decorator(require_POST)
+    def watch(self, request: HttpRequest, batch_id: str) -> HttpResponse:
+        """Begin or end to mail this person about the batch."""
+        batch = self.get_object(request, batch_id)
+        if batch is None:
+            raise Http404
+        if not self.has_view_permission(request, batch):
+            raise PermissionDenied
+        try:
+            if request.POST.get("watch") == "0":
+                operations.unwatch(batch_id, request.user)  # type: ignore[arg-type]
+                self.message_user(request, f"No more mail about {batch}.", messages.SUCCESS)
+            else:
+                operations.watch(batch_id, request.user)  # type: ignore[arg-type]
+                said = f"Mail to {request.user.email}: milestones of {batch}, and its end."  # type: ignore[union-attr]
+                self.message_user(request, said, messages.SUCCESS)
+        except BatchError as error:
+            self.message_user(request, str(error), messages.WARNING)
+        return redirect(batch)
 
     def adjust(self, request: HttpRequest, batch_id: str) -> HttpResponse:
         """Change how it runs: lanes, rate, attempts, time limit, error budget."""
@@ -311,3 +334,91 @@ class ItemAdmin(ReadOnly):
     @admin.display(description="Result")
     def shown_result(self, item: Item) -> str:
         return pages.pretty(redact(item.result))
+
+
+class AdminsOnly(admin.ModelAdmin):
+    """Settings: for those who may also manage users."""
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.is_superuser)  # type: ignore[union-attr]
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.has_module_permission(request)
+
+    has_change_permission = has_delete_permission = has_view_permission
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return self.has_module_permission(request)
+
+
+@admin.register(Webhook)
+class WebhookAdmin(AdminsOnly):
+    """Other systems that are told about batches. A secret is shown once, when it is made."""
+
+    form = WebhookForm
+    list_display = ("url", "active", "created_at")
+    actions = ("send_test", "new_secret")
+
+    def save_model(self, request: HttpRequest, obj: Webhook, form: Any, change: bool) -> None:
+        if not obj.secret:
+            obj.secret = deliveries.new_secret()
+            self.show(request, obj)
+        super().save_model(request, obj, form, change)
+
+    def show(self, request: HttpRequest, hook: Webhook) -> None:
+        said = f"The signing secret of {hook.url}, shown this once: {hook.secret}"
+        self.message_user(request, said, messages.WARNING)
+
+    @admin.action(description="Send a test message")
+    def send_test(self, request: HttpRequest, hooks: QuerySet[Webhook]) -> None:
+        sent = sum(deliveries.send_test(hook) for hook in hooks)
+        self.message_user(request, f"{sent} test messages are on their way: see Deliveries.", messages.SUCCESS)
+
+    @admin.action(description="Make a new signing secret")
+    def new_secret(self, request: HttpRequest, hooks: QuerySet[Webhook]) -> None:
+        for hook in hooks:
+            hook.secret = deliveries.new_secret()
+            hook.save(update_fields=["secret"])
+            self.show(request, hook)
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(ReadOnly):
+    """The delivery log: what was sent to whom, how often, and what was answered."""
+
+    list_display = ("created_at", "event", "batch", "receiver", "state", "attempts", "shown_answer")
+    list_filter = ("event", "webhook")
+    search_fields = ("=batch__id",)
+    list_select_related = ("batch", "webhook", "user")
+    show_full_result_count = False
+    list_per_page = 100
+    actions = ("send_again",)
+    fields = ("event", "batch", "receiver", "state", "attempts", "due_at", "delivered_at", "shown_data", "answer")
+    readonly_fields = fields
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm(OPERATE))  # type: ignore[union-attr]
+
+    @admin.display(description="To")
+    def receiver(self, row: Delivery) -> str:
+        return str(row.webhook or row.user or "–")
+
+    @admin.display(description="State")
+    def state(self, row: Delivery) -> str:
+        if row.delivered_at:
+            return "Delivered"
+        return "Given up" if row.due_at is None else "Waiting for its next attempt" if row.attempts else "Waiting"
+
+    @admin.display(description="Answer")
+    def shown_answer(self, row: Delivery) -> str:
+        return row.answer if len(row.answer) <= 120 else f"{row.answer[:120]}…"
+
+    @admin.display(description="Message")
+    def shown_data(self, row: Delivery) -> str:
+        return pages.pretty(redact(row.data))
+
+    @admin.action(description="Send again", permissions=["operate"])
+    def send_again(self, request: HttpRequest, rows: QuerySet[Delivery]) -> None:
+        for row in rows:
+            deliveries.again(row)
+        self.message_user(request, f"{len(rows)} deliveries are sent again.", messages.SUCCESS)

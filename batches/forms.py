@@ -7,9 +7,9 @@ from typing import Any
 from django import forms
 from django.conf import settings
 
-from batches import operations
+from batches import operations, outbound
 from batches.exceptions import BatchError, InvalidInput
-from batches.models import Batch
+from batches.models import Batch, Webhook
 from batches.processors import Processor
 
 LONG_TEXT_LIMIT = 1024 * 1024
@@ -224,3 +224,18 @@ class RehearseForm(forms.Form):
         label="Items, chosen at random",
         help_text="Empty: all that would run.",
     )
+
+
+class WebhookForm(forms.ModelForm):
+    """Where to send to, checked against the allow-list when it is typed; the secret is made by the portal."""
+
+    class Meta:
+        model = Webhook
+        fields = ("url", "active")
+
+    def clean_url(self) -> str:
+        url: str = self.cleaned_data["url"]
+        try:
+            return outbound.checked_url(url, settings.PORTAL_OUTBOUND_HOSTS)
+        except outbound.OutboundRefused as refused:
+            raise forms.ValidationError(str(refused)) from None

@@ -477,7 +477,9 @@ class Webhook(models.Model):
     """Another system that is told about every batch, by signed POSTs in the Standard Webhooks form."""
 
     url = models.URLField(max_length=500, validators=[ProhibitNullCharactersValidator()])
-    secret = models.CharField(max_length=100, help_text="whsec_ and 24 to 64 bytes in base64; signs what is sent.")
+    secret = models.CharField(
+        max_length=100, blank=True, help_text="whsec_ and 24 to 64 bytes in base64; signs what is sent."
+    )
     active = models.BooleanField(default=True, help_text="Inactive ones are told nothing.")
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -497,6 +499,7 @@ class Delivery(models.Model):
         HALTED = "batch.halted", "Halted"
         CANCELLED = "batch.cancelled", "Cancelled"
         FAILED = "batch.failed", "Failed"
+        TEST = "batch.test", "Test message"
 
     batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="deliveries")
     event = models.CharField(max_length=20, choices=Event.choices)

@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
 from django.db.models import Count, F, Max, Q
 
 from batches import clock, leases, processors, rehearsals, tasks, transitions, unknown
 from batches.exceptions import InvalidInput, InvalidTransition, UnknownBatch
-from batches.models import BATCH_ID, Batch, Checkpoint, Item, Rehearsal, RetriedItem, Retry
+from batches.models import BATCH_ID, Batch, Checkpoint, Item, Rehearsal, RetriedItem, Retry, Watch
 from batches.submission import Submission, refuse_bad_options, submit
 from batches.tasks import sweep_now as sweep
 from batches.verification import verify
@@ -33,7 +34,9 @@ __all__ = [
     "start",
     "submit",
     "sweep",
+    "unwatch",
     "verify",
+    "watch",
 ]
 
 S = Batch.Status
@@ -189,6 +192,26 @@ def get_rehearsal(batch_id: str, number: int) -> Rehearsal:
 def legal_to_rehearse(batch: Batch) -> bool:
     known = batch.processor and batch.status in REHEARSABLE
     return bool(known and processors.can_rehearse(batch.processor) and rehearsals.eligible(batch).exists())
+
+
+# -- who is told -------------------------------------------------------------------------------------------------------
+
+
+def watch(batch_id: str, user: AbstractBaseUser) -> None:
+    """Mail this person about the batch: its milestones, and its end or halt. Asked for twice, it is done once."""
+    batch = get_batch(batch_id)
+    if not getattr(user, "email", ""):
+        raise InvalidInput("Your account has no mail address; an admin can add one.", {"email": ["Missing."]})
+    Watch.objects.get_or_create(batch=batch, user_id=user.pk)
+
+
+def unwatch(batch_id: str, user: AbstractBaseUser) -> None:
+    """No more mail about the batch for this person."""
+    Watch.objects.filter(batch=get_batch(batch_id), user_id=user.pk).delete()
+
+
+def is_watching(batch: Batch, user: AbstractBaseUser) -> bool:
+    return Watch.objects.filter(batch=batch, user_id=user.pk).exists()
 
 
 # -- calls of unknown outcome -----------------------------------------------------------------------------------------

@@ -105,6 +105,7 @@ def batch_context(batch: Batch, request: HttpRequest) -> dict[str, Any]:
     history = list(batch.transitions.order_by("-pk")[:SHOWN_HISTORY])
     failed = list(Item.objects.filter(batch=batch, failed_at__isnull=False).order_by("position")[:SHOWN_FAILURES])
     return {
+        "watching": operations.is_watching(batch, request.user),  # type: ignore[arg-type]
         "batch": batch,
         "progress": progress,
         "pill": pill(batch.status, batch.get_status_display()),

@@ -35,6 +35,12 @@ class MayView(BasePermission):
         return bool(request.user and request.user.has_perm(VIEW if request.method in SAFE_METHODS else self.act))
 
 
+class MayWatch(MayView):
+    """Who may see batches may be told about them."""
+
+    act = VIEW
+
+
 class MayTriage(MayView):
     """Everything but reading needs the right to triage."""
 

@@ -23,7 +23,7 @@ from django.db import OperationalError as DatabaseUnavailable
 from django.db.models import Q
 from kombu.exceptions import OperationalError
 
-from batches import clock, idempotency_manager, leases, rehearsals, runner, samples, transitions
+from batches import clock, deliveries, idempotency_manager, leases, rehearsals, runner, samples, transitions
 from batches.models import Batch, Checkpoint, Item
 
 logger = logging.getLogger("batches")
@@ -104,6 +104,7 @@ def clean_up() -> None:
     with patient():
         idempotency_manager.cleanup_expired()
         samples.thin()
+        deliveries.forget_old()
 
 
 def sweep_now() -> None:
@@ -208,6 +209,7 @@ def limit_memory() -> None:
 def begin_beat(**kwargs: Any) -> None:
     """The beat's process is one a worker, and always idle: what needs a clock of its own lives there."""
     samples.take_in_background()
+    deliveries.send_in_background()
 
 
 @worker_process_init.connect

@@ -11,8 +11,8 @@ from django.db.models import Exists, F, OuterRef, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from batches import hints, leases, samples
-from batches.models import TRANSITIONS, Batch, Checkpoint, Item, Milestone, Transition
+from batches import deliveries, hints, leases, samples
+from batches.models import TRANSITIONS, Batch, Checkpoint, Delivery, Item, Milestone, Transition
 from batches.signals import batch_transitioned, milestone_reached
 
 logger = logging.getLogger("batches")
@@ -67,6 +67,7 @@ def clock_changes(batch: Batch, to: str) -> dict[str, Any]:
 
 def record(batch: Batch, verb: str, from_: str, to: str, *, actor: str = "", reason: str = "") -> None:
     """One row of history, and word to whoever listens once it is committed."""
+    counters = counters_of(batch.pk)
     Transition.objects.create(
         batch_id=batch.pk,
         verb=verb,
@@ -74,8 +75,11 @@ def record(batch: Batch, verb: str, from_: str, to: str, *, actor: str = "", rea
         to_status=to,
         actor=actor,
         reason=reason,
-        counters=counters_of(batch.pk) | {"total": batch.total_items},
+        counters=counters | {"total": batch.total_items},
     )
+    if from_ != to and (event := deliveries.EVENTS.get(S(to))) is not None:
+        said = {"status": to, "reason": reason, "actor": actor, **counters, "total": batch.total_items}
+        deliveries.queue(batch.pk, event, said)
     transaction.on_commit(partial(_announce, batch.pk, from_, to, reason, actor))
 
 
@@ -139,6 +143,9 @@ def reach_milestones(batch_id: str, done: int, total: int) -> list[int]:
     for mark in new:
         row, created = Milestone.objects.get_or_create(batch_id=batch_id, milestone=mark)
         if created:
+            reached = row.reached_at.isoformat().replace("+00:00", "Z")
+            said = {"milestone": mark, "reached_at": reached, "done": done, "total": total}
+            deliveries.queue(batch_id, Delivery.Event.MILESTONE, said)
             transaction.on_commit(
                 partial(
                     milestone_reached.send_robust, Batch, batch_id=batch_id, milestone=mark, reached_at=row.reached_at

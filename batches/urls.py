@@ -26,6 +26,7 @@ urlpatterns = [
     *route("batches/<str:batch_id>/adjust", views.Adjust.as_view(), "batch-adjust"),
     *route("batches/<str:batch_id>/rehearse", views.Rehearse.as_view(), "batch-rehearse"),
     *route("batches/<str:batch_id>/rehearsals/<int:number>", views.RehearsalDetail.as_view(), "batch-rehearsal"),
+    *route("batches/<str:batch_id>/watch", views.WatchBatch.as_view(), "batch-watch"),
     *route("batches/<str:batch_id>/decide", views.Decide.as_view(), "batch-decide"),
     *route("processors", views.ProcessorList.as_view(), "processors"),
     *route("schema", SpectacularAPIView.as_view(), "schema"),

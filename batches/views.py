@@ -23,7 +23,7 @@ from batches.idempotent_requests import once_per_key
 from batches.models import Batch, Item, Transition
 from batches.pagination import ById, ByPosition, NewestFirst
 from batches.parsers import StrictJSONParser
-from batches.permissions import MayView
+from batches.permissions import MayView, MayWatch
 from batches.progress_tracker import Progress, Velocity
 from batches.schema import PortalSchema, schema_of
 from batches.serializers import (
@@ -249,3 +249,21 @@ class ProcessorList(PortalView):
         """What can be run, and with which parameters."""
         known: Any = processors.all_processors()
         return Response(ProcessorSerializer(known, many=True).data)
+
+
+class WatchBatch(PortalView):
+    """Mail about a batch to the account that asks: POST begins it, DELETE ends it."""
+
+    permission_classes = (MayWatch,)
+
+    @extend_schema(request=None, responses={204: None})
+    def post(self, request: Request, batch_id: str) -> Response:
+        """Mail me at its milestones, and when it ends or halts."""
+        operations.watch(batch_id, request.user)  # type: ignore[arg-type]
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(request=None, responses={204: None})
+    def delete(self, request: Request, batch_id: str) -> Response:
+        """No more mail about it."""
+        operations.unwatch(batch_id, request.user)  # type: ignore[arg-type]
+        return Response(status=status.HTTP_204_NO_CONTENT)

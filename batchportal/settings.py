@@ -96,6 +96,7 @@ if not 0 < PORTAL_ITEM_TIMEOUT < PORTAL_IDLE_SECONDS < PORTAL_LEASE_SECONDS:
     raise ImproperlyConfigured("It must hold: 0 < PORTAL_ITEM_TIMEOUT < PORTAL_IDLE_SECONDS < PORTAL_LEASE_SECONDS.")
 PORTAL_MAX_UPLOAD_MB = env.float("PORTAL_MAX_UPLOAD_MB", default=50)
 PORTAL_PROCESSORS = env.list("PORTAL_PROCESSORS", default=[])
+PORTAL_URL = env.str("PORTAL_URL", default=f"http://127.0.0.1:{env.str('PORT', default='8000')}").rstrip("/")
 PORTAL_OUTBOUND_HOSTS = env.list("PORTAL_OUTBOUND_HOSTS", default=[])
 PORTAL_IMPORT_MODELS = env.list("PORTAL_IMPORT_MODELS", default=[])
 PORTAL_WORKER_MEMORY_MB = env.int("PORTAL_WORKER_MEMORY_MB", default=1024)
@@ -164,6 +165,16 @@ CELERY_BEAT_SCHEDULE = {
     "clean-up": {"task": "batches.tasks.clean_up", "schedule": crontab(minute=17)},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR / "beat-schedule")
+
+# -- Mail --------------------------------------------------------------------------------------------------------------
+
+if env.str("EMAIL_URL", default=""):
+    vars().update(env.email_url("EMAIL_URL"))
+else:  # nothing is sent, and nothing is lost
+    EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+    EMAIL_FILE_PATH = str(VAR / "mail")
+EMAIL_TIMEOUT = 15
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="batchportal@localhost")
 
 # -- REST and sockets --------------------------------------------------------------------------------------------------
 

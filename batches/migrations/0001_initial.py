@@ -251,7 +251,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('url', models.URLField(max_length=500, validators=[django.core.validators.ProhibitNullCharactersValidator()])),
-                ('secret', models.CharField(help_text='whsec_ and 24 to 64 bytes in base64; signs what is sent.', max_length=100)),
+                ('secret', models.CharField(blank=True, help_text='whsec_ and 24 to 64 bytes in base64; signs what is sent.', max_length=100)),
                 ('active', models.BooleanField(default=True, help_text='Inactive ones are told nothing.')),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
             ],
@@ -291,7 +291,7 @@ class Migration(migrations.Migration):
             name='Delivery',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('event', models.CharField(choices=[('batch.milestone', 'Milestone reached'), ('batch.completed', 'Completed'), ('batch.halted', 'Halted'), ('batch.cancelled', 'Cancelled'), ('batch.failed', 'Failed')], max_length=20)),
+                ('event', models.CharField(choices=[('batch.milestone', 'Milestone reached'), ('batch.completed', 'Completed'), ('batch.halted', 'Halted'), ('batch.cancelled', 'Cancelled'), ('batch.failed', 'Failed'), ('batch.test', 'Test message')], max_length=20)),
                 ('data', models.JSONField(default=dict)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('attempts', models.PositiveSmallIntegerField(default=0)),

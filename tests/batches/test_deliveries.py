@@ -1,0 +1,212 @@
+"""Word to those outside: written with what caused it, signed, sent until it arrives, and to nobody who may not know."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.db import connection, transaction
+from django.utils import timezone
+from standardwebhooks import Webhook as Verifier
+
+from batches import deliveries, operations, runner, transitions
+from batches.exceptions import InvalidInput
+from batches.models import Delivery, Webhook
+from tests.batches.factories import modes, ran, submitted
+from tests.batches.test_http_request import Server
+from tests.batches.test_rest_rights import client
+
+pytestmark = pytest.mark.usefixtures("engine")
+
+
+@pytest.fixture
+def server(settings: Any) -> Iterator[Server]:
+    made = Server()
+    threading.Thread(target=made.serve_forever, daemon=True).start()
+    settings.PORTAL_OUTBOUND_HOSTS = [made.address]
+    yield made
+    made.shutdown()
+    made.server_close()
+
+
+@pytest.fixture
+def hook(server: Server) -> Webhook:
+    return Webhook.objects.create(url=f"http://{server.address}/hook", secret=deliveries.new_secret())
+
+
+@pytest.fixture
+def ana(django_user_model: Any) -> Any:
+    return django_user_model.objects.create_superuser("ana", "ana@example.com", "x")
+
+
+def said(server: Server) -> list[dict[str, Any]]:
+    return [json.loads(request["body"]) for request in server.seen]
+
+
+def queued() -> str:
+    """One delivery for each receiver."""
+    batch = submitted(modes("ok"))
+    deliveries.queue(batch.pk, Delivery.Event.HALTED, {"status": "HALTED", "reason": "too many"})
+    return batch.pk
+
+
+def answering(status: int, headers: dict[str, str] | None = None) -> Callable[[Any], Any]:
+    return lambda request: (status, headers or {}, b"well")
+
+
+def test_it_tells_a_webhook_each_milestone_and_the_end_once(server: Server, hook: Webhook) -> None:
+    ran(modes(*["ok"] * 8))
+    deliveries.send_due()
+    assert deliveries.send_due() == 0
+    told = said(server)
+    assert [one["data"].get("milestone") for one in told if one["type"] == "batch.milestone"] == [25, 50, 75, 100]
+    assert [one["data"]["status"] for one in told if one["type"] == "batch.completed"] == ["COMPLETED"]
+    assert len(told) == 5
+    assert not Delivery.objects.filter(delivered_at=None).exists()
+
+
+def test_it_signs_so_that_the_standards_own_library_believes_it(server: Server, hook: Webhook) -> None:
+    ran(modes("ok"))
+    deliveries.send_due()
+    request = server.seen[0]
+    assert Verifier(hook.secret).verify(request["body"], request["headers"])["data"]["batch_id"]
+    with pytest.raises(Exception, match="No matching signature"):
+        Verifier(deliveries.new_secret()).verify(request["body"], request["headers"])
+
+
+def test_it_tries_again_later_under_the_same_id_until_it_is_taken(server: Server, hook: Webhook) -> None:
+    queued()
+    server.answer = answering(500)
+    assert deliveries.send_due() == 1
+    row = Delivery.objects.get()
+    assert (row.attempts, row.delivered_at, row.answer) == (1, None, "500 well")
+    assert row.due_at is not None
+    assert row.due_at > timezone.now()
+    assert deliveries.send_due() == 0
+    Delivery.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+    server.answer = answering(204)
+    assert deliveries.send_due() == 1
+    row.refresh_from_db()
+    assert row.delivered_at is not None
+    assert row.due_at is None
+    assert len({request["headers"]["webhook-id"] for request in server.seen}) == 1
+
+
+def test_it_waits_as_long_as_the_receiver_asks(server: Server, hook: Webhook) -> None:
+    queued()
+    server.answer = answering(429, {"Retry-After": "3600"})
+    deliveries.send_due()
+    due = Delivery.objects.get().due_at
+    assert due is not None
+    assert due > timezone.now() + timedelta(minutes=55)
+
+
+def test_it_gives_up_when_the_schedule_is_used_up(server: Server, hook: Webhook) -> None:
+    queued()
+    server.answer = answering(500)
+    for _ in range(len(deliveries.SCHEDULE) + 1):
+        Delivery.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+        deliveries.send_due()
+    row = Delivery.objects.get()
+    assert (row.due_at, row.delivered_at, row.attempts) == (None, None, len(deliveries.SCHEDULE) + 1)
+
+
+def test_it_tells_a_receiver_that_is_gone_nothing_more(server: Server, hook: Webhook) -> None:
+    queued()
+    server.answer = answering(410)
+    deliveries.send_due()
+    hook.refresh_from_db()
+    assert not hook.active
+    queued()
+    assert Delivery.objects.count() == 1
+
+
+@pytest.mark.parametrize("url", ["http://169.254.169.254/latest", "http://127.0.0.1:1/", "http://evil.example/"])
+def test_it_is_not_sent_where_the_portal_may_not_go(server: Server, url: str) -> None:
+    Webhook.objects.create(url=url, secret=deliveries.new_secret())
+    queued()
+    deliveries.send_due()
+    assert "OutboundRefused" in Delivery.objects.get().answer
+    assert server.seen == []
+
+
+def test_it_tells_nobody_what_was_rolled_back(hook: Webhook) -> None:
+    batch = submitted(modes("ok"))
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        deliveries.queue(batch.pk, Delivery.Event.FAILED, {})
+        raise ZeroDivisionError
+    assert not Delivery.objects.exists()
+
+
+def test_it_is_sent_by_one_of_two_that_want_to(server: Server, hook: Webhook) -> None:
+    queued()
+    rows = list(Delivery.objects.select_related("webhook", "user", "batch"))
+    mine = Delivery.objects.filter(pk=rows[0].pk, due_at=rows[0].due_at, attempts=0)
+    assert mine.update(attempts=1, due_at=timezone.now() + deliveries.CLAIMED) == 1
+    assert deliveries.send_due() == 0
+    assert server.seen == []
+
+
+def test_it_mails_those_who_watch_and_no_longer_those_who_stopped(ana: Any) -> None:
+    batch = submitted(modes(*["ok"] * 4), name="a\nb")
+    operations.watch(batch.pk, ana)
+    operations.watch(batch.pk, ana)
+    operations.start(batch.pk)
+    runner.work_until_idle(batch.pk)
+    deliveries.send_due()
+    assert [message.to for message in mail.outbox] == [["ana@example.com"]] * 5
+    assert mail.outbox[0].subject == "a b: 25 % done"
+    assert batch.pk in str(mail.outbox[0].body)
+    other = submitted(modes("ok"))
+    operations.watch(other.pk, ana)
+    operations.unwatch(other.pk, ana)
+    assert not operations.is_watching(other, ana)
+
+
+def test_it_mails_nobody_who_lost_the_right_to_look(ana: Any) -> None:
+    batch = submitted(modes("ok"))
+    operations.watch(batch.pk, ana)
+    ana.is_superuser = False
+    ana.save()
+    deliveries.queue(batch.pk, Delivery.Event.HALTED, {"status": "HALTED"})
+    deliveries.send_due()
+    assert mail.outbox == []
+    assert "may no longer" in Delivery.objects.get().answer
+
+
+def test_it_refuses_a_watcher_without_an_address(ana: Any) -> None:
+    ana.email = ""
+    with pytest.raises(InvalidInput, match="no mail address"):
+        operations.watch(submitted(modes("ok")).pk, ana)
+
+
+def test_it_is_watched_over_rest_by_whoever_may_look(django_user_model: Any) -> None:
+    batch = submitted(modes("ok"))
+    viewer = client("viewer")
+    viewer_row = django_user_model.objects.get(username="viewer")
+    viewer_row.email = "v@example.com"
+    viewer_row.save()
+    address = f"/api/batches/{batch.pk}/watch"
+    assert viewer.post(address).status_code == 204
+    assert operations.is_watching(batch, viewer_row)
+    assert viewer.delete(address).status_code == 204
+    assert not operations.is_watching(batch, viewer_row)
+    assert viewer.post("/api/batches/none/watch").status_code == 404
+
+
+def test_it_costs_a_chunk_without_a_milestone_nothing(hook: Webhook, django_assert_num_queries: Any) -> None:
+    batch = submitted(modes("ok"))
+    with django_assert_num_queries(1, connection=connection):
+        transitions.reach_milestones(batch.pk, 0, 100)
+
+
+def test_it_forgets_what_was_settled_long_ago(server: Server, hook: Webhook) -> None:
+    queued()
+    deliveries.send_due()
+    Delivery.objects.update(created_at=timezone.now() - timedelta(days=40))
+    assert deliveries.forget_old() == 1
