@@ -64,7 +64,7 @@ BROKEN: dict[str, tuple[Callable[[Batch], Any], str]] = {
         "its history ends with RUNNING",
     ),
     "milestones are out of order": (
-        lambda b: Milestone.objects.filter(milestone=100).update(pk=0),
+        lambda b: Milestone.objects.filter(milestone=100).update(id=-1),
         "Milestones are out of order",
     ),
 }
