@@ -162,6 +162,7 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_SERIALIZER = "json"
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "batches.tasks.sweep", "schedule": 2.0, "options": {"expires": 2}},
+    "errors-sweep": {"task": "errors.tasks.sweep", "schedule": 60.0, "options": {"expires": 60}},
     "clean-up": {"task": "batches.tasks.clean_up", "schedule": crontab(minute=17)},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR / "beat-schedule")

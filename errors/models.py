@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import Q
 
 from batches.classification import CODES
-from batches.models import ITEM_KEY_LENGTH, Batch, HexKeyField, Item
+from batches.models import ITEM_KEY_LENGTH, Batch, HexKeyField, Item, Retry
 
 MANY_ATTEMPTS = 3
 """From so many failed attempts on, an item is a problem of its own."""
@@ -32,6 +32,27 @@ class ErrorGroup(models.Model):
     key = models.CharField(max_length=600, blank=True, help_text="What they have in common, as it was hashed.")
     state = models.CharField(max_length=12, choices=State.choices, default=State.NEW)
     resolved_at = models.DateTimeField(null=True, blank=True, help_text="Attempts started later make it regress.")
+    resolved_in = models.CharField(
+        max_length=50, blank=True, help_text="Version of the processor from which on it should not happen; empty: any."
+    )
+    late = models.PositiveIntegerField(
+        default=0, help_text="Errors since it was resolved that did not count against it."
+    )
+    clean_after = models.ForeignKey(
+        Retry,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        help_text="It is to be resolved when no item of this retry fails in the same way.",
+    )
+    clean_by = models.CharField(max_length=150, blank=True, help_text="Who asked for that.")
+    ignored_at = models.DateTimeField(null=True, blank=True)
+    until = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="What ends that: date, items, rate or next_batch; empty: nothing does.",
+    )
     assignee = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )

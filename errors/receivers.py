@@ -17,9 +17,10 @@ from batches.models import Batch
 from batches.outcomes import Failure, describe, storable
 from batches.processors import ItemError
 from batches.redaction import redact_text
-from batches.signals import item_failed, items_rehearsed
-from errors import rollups
+from batches.signals import batch_transitioned, item_failed, items_rehearsed
+from errors import clean_retries, comebacks, rollups
 from errors.fingerprints import Identity, identify, last_frame
+from errors.known import Known
 from errors.models import ErrorRecord, Traceback
 from errors.tracebacks import stack_of
 
@@ -46,7 +47,15 @@ def write_errors(sender: type[Batch], batch: Batch, failures: Sequence[Failure],
     stacks = keep_stacks(seen)
     seen, groups = rollups.groups_for(batch, seen)
     rollups.count(batch, seen, groups)
+    comebacks.bring_back(batch, seen, groups)
     ErrorRecord.objects.bulk_create([record_of(batch, one, groups, stacks) for one in seen])
+
+
+@receiver(batch_transitioned)
+def settle_clean_retries(sender: type[Batch], batch_id: str, to_status: str, **kwargs: Any) -> None:
+    """A batch that is over decides the groups that wait for a retry of it; the sweep repeats what gets lost."""
+    if to_status in Batch.FINAL:
+        clean_retries.settle(batch_id)
 
 
 @receiver(items_rehearsed)
@@ -92,12 +101,12 @@ def keep_stacks(seen: Sequence[Seen]) -> dict[str, str]:
     return digests
 
 
-def record_of(batch: Batch, one: Seen, groups: dict[str, int], stacks: dict[str, str]) -> ErrorRecord:
+def record_of(batch: Batch, one: Seen, groups: dict[str, Known], stacks: dict[str, str]) -> ErrorRecord:
     failure = one.failure
     return ErrorRecord(
         batch=batch,
         item_id=failure.item_id or None,
-        group_id=groups[one.identity.fingerprint],
+        group_id=groups[one.identity.fingerprint].id,
         item_key=failure.item_key,
         position=failure.position,
         attempt=failure.attempt,

@@ -3,58 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Any, Protocol, TypeVar
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, TypeVar
 
 from django.db import connection
-from django.db.models import Count, Exists, OuterRef
+from django.db.models import Count
 
-from batches.classification import Classification
 from batches.models import Batch
 from batches.outcomes import Failure
-from errors.fingerprints import Identity, others
-from errors.models import BatchGroup, ErrorGroup, ErrorRecord, GroupChange
+from errors.fingerprints import others
+from errors.known import Known, SeenFailure, known_groups
+from errors.models import BatchGroup, ErrorGroup, ErrorRecord
 
 MOST_TEMPLATES = 200
 """So many groups may one class and code have in a batch; what exceeds them shares one group of other messages."""
 TOUCHED_EVERY = timedelta(seconds=10)
 
 
-class SeenFailure(Protocol):
-    """What is counted: a failure with its words, kind and identity."""
-
-    @property
-    def failure(self) -> Failure: ...
-    @property
-    def error_type(self) -> str: ...
-    @property
-    def found(self) -> Classification: ...
-    @property
-    def identity(self) -> Identity: ...
-
-
 One = TypeVar("One", bound=SeenFailure)
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A group as the chunk found it."""
-
-    id: int
-    state: str
-    resolved_at: datetime | None
-    last_seen: datetime
-    in_batch: bool
-
-    @property
-    def may_change(self) -> bool:
-        """Whether an error can bring it back."""
-        return self.state == ErrorGroup.State.RESOLVED
-
-
-def groups_for(batch: Batch, seen: Sequence[One]) -> tuple[list[One], dict[str, int]]:
+def groups_for(batch: Batch, seen: Sequence[One]) -> tuple[list[One], dict[str, Known]]:
     """The failures, some moved to other messages, and the group of every fingerprint."""
     known = known_groups(batch, {one.identity.fingerprint for one in seen})
     kept = list(seen)
@@ -64,9 +35,7 @@ def groups_for(batch: Batch, seen: Sequence[One]) -> tuple[list[One], dict[str, 
     missing = {one.identity.fingerprint for one in kept} - set(known)
     if missing:
         known |= known_groups(batch, missing)
-    used = {one.identity.fingerprint: known[one.identity.fingerprint] for one in kept}
-    regress(kept, used)
-    return kept, {fingerprint: group.id for fingerprint, group in used.items()}
+    return kept, {one.identity.fingerprint: known[one.identity.fingerprint] for one in kept}
 
 
 def is_fresh(one: SeenFailure, known: dict[str, Known]) -> bool:
@@ -95,13 +64,6 @@ def take_turns(batch: Batch) -> None:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"templates of {batch.pk}"])
-
-
-def known_groups(batch: Batch, fingerprints: Collection[str]) -> dict[str, Known]:
-    here = BatchGroup.objects.filter(batch=batch, group=OuterRef("pk"))
-    rows = ErrorGroup.objects.filter(processor=batch.processor, fingerprint__in=fingerprints).order_by()
-    columns = ("pk", "state", "resolved_at", "last_seen", "in_batch", "fingerprint")
-    return {row[-1]: Known(*row[:-1]) for row in rows.annotate(in_batch=Exists(here)).values_list(*columns)}
 
 
 def kind_of(one: SeenFailure) -> tuple[str, str]:
@@ -171,23 +133,6 @@ def group_of(batch: Batch, one: SeenFailure) -> ErrorGroup:
     )
 
 
-def regress(seen: Sequence[SeenFailure], known: dict[str, Known]) -> None:
-    """A resolved group comes back by an attempt that started after it was resolved; attempts in flight do not count."""
-    for fingerprint, group in sorted(known.items()):
-        if group.state != ErrorGroup.State.RESOLVED or group.resolved_at is None:
-            continue
-        started = max(one.failure.started_at for one in seen if one.identity.fingerprint == fingerprint)
-        resolved = ErrorGroup.objects.filter(pk=group.id, state=ErrorGroup.State.RESOLVED, resolved_at__lt=started)
-        if resolved.update(state=ErrorGroup.State.REGRESSED, resolved_at=None):
-            GroupChange.objects.create(
-                group_id=group.id,
-                verb="regress",
-                from_state=ErrorGroup.State.RESOLVED,
-                to_state=ErrorGroup.State.REGRESSED,
-                reason="An attempt that started after it was resolved failed in the same way.",
-            )
-
-
 COUNT = """
 INSERT INTO errors_batchgroup AS old (batch_id, group_id, errors, items, first_seen, last_seen) VALUES {rows}
 ON CONFLICT (batch_id, group_id) DO UPDATE SET
@@ -196,23 +141,23 @@ ON CONFLICT (batch_id, group_id) DO UPDATE SET
 """
 
 
-def count(batch: Batch, seen: Sequence[SeenFailure], groups: dict[str, int]) -> None:
+def count(batch: Batch, seen: Sequence[SeenFailure], groups: dict[str, Known]) -> None:
     """Add to the batch's counters what this chunk saw, in one statement and one order."""
     new = new_items(batch, seen, groups)
     rows: list[Any] = []
     for fingerprint in sorted({one.identity.fingerprint for one in seen}):
         times = [one.failure.finished_at for one in seen if one.identity.fingerprint == fingerprint]
         first, last = (connection.ops.adapt_datetimefield_value(at) for at in (min(times), max(times)))
-        rows += [batch.pk, groups[fingerprint], len(times), new[groups[fingerprint]], first, last]
+        rows += [batch.pk, groups[fingerprint].id, len(times), new[groups[fingerprint].id], first, last]
     least, greatest = ("MIN", "MAX") if connection.vendor == "sqlite" else ("LEAST", "GREATEST")
     values = ", ".join(["(%s, %s, %s, %s, %s, %s)"] * (len(rows) // 6))
     with connection.cursor() as cursor:
         cursor.execute(COUNT.format(rows=values, least=least, greatest=greatest), rows)
 
 
-def new_items(batch: Batch, seen: Sequence[SeenFailure], groups: dict[str, int]) -> Counter[int]:
+def new_items(batch: Batch, seen: Sequence[SeenFailure], groups: dict[str, Known]) -> Counter[int]:
     """Items a group, of those it had not met before in this batch."""
-    met = {(groups[one.identity.fingerprint], one.failure.item_key) for one in seen}
+    met = {(groups[one.identity.fingerprint].id, one.failure.item_key) for one in seen}
     again = [one.failure for one in seen if one.failure.attempt > 1]
     return Counter(group for group, _ in met - met_before(batch, again))
 

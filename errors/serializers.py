@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from rest_framework import serializers
 
-from batches.serializers import ReasonSerializer
+from batches.serializers import ReasonSerializer, StrictMixin
 from errors.models import BatchGroup, ErrorRecord
 
 
@@ -35,14 +35,51 @@ class BatchGroupSerializer(serializers.ModelSerializer[BatchGroup]):
     code = serializers.CharField(source="group.code", read_only=True)
     error_type = serializers.CharField(source="group.error_type", read_only=True)
     assignee = serializers.CharField(source="group.assignee.username", default=None, allow_null=True, read_only=True)
+    until = serializers.JSONField(source="group.until", read_only=True)
+    resolved_in = serializers.CharField(source="group.resolved_in", read_only=True)
+    late = serializers.IntegerField(source="group.late", read_only=True)
+    clean_after = serializers.SerializerMethodField()
 
     class Meta:
         model = BatchGroup
         fields = (
             *("fingerprint", "title", "state", "category", "code", "error_type", "assignee"),
+            *("until", "resolved_in", "late", "clean_after"),
             *("errors", "items", "first_seen", "last_seen"),
         )
         read_only_fields = fields
+
+    def get_clean_after(self, row: BatchGroup) -> dict[str, Any] | None:
+        """The bulk retry it waits for, to be resolved if that is clean."""
+        retry = row.group.clean_after
+        return {"batch_id": retry.batch_id, "number": retry.number} if retry else None
+
+
+class UntilSerializer(StrictMixin, serializers.Serializer[Any]):
+    """Exactly one of them."""
+
+    date = serializers.DateTimeField(required=False)
+    items = serializers.IntegerField(required=False, help_text="More than so many items since now.")
+    rate = serializers.FloatField(required=False, help_text="More than this percentage of a batch's items.")
+    next_batch = serializers.BooleanField(required=False, help_text="A batch that is submitted after now.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if len(attrs) != 1:
+            raise serializers.ValidationError("Give exactly one condition; leave `until` out to ignore it for good.")
+        return attrs
+
+
+class IgnoreSerializer(ReasonSerializer):
+    """Until when; without it until somebody reopens the group."""
+
+    until = UntilSerializer(required=False)
+
+
+class ResolveSerializer(ReasonSerializer):
+    """From which version on it should not happen again, or which bulk retry of the batch is to be clean first."""
+
+    in_version = serializers.CharField(required=False, max_length=50)
+    retry = serializers.IntegerField(required=False, min_value=1, help_text="Number of a bulk retry of this batch.")
 
 
 class AssignSerializer(ReasonSerializer):

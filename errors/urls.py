@@ -4,7 +4,14 @@ from batches.routes import route
 from errors import views
 
 GROUP = "batches/<str:batch_id>/errors/groups/<str:fingerprint>"
-VERBS = ("acknowledge", "resolve", "ignore", "reopen")
+VERBS = {
+    "acknowledge": views.ActOnGroup,
+    "resolve": views.ResolveGroup,
+    "ignore": views.IgnoreGroup,
+    "reopen": views.ActOnGroup,
+    "assign": views.AssignGroup,
+    "note": views.NoteOnGroup,
+}
 urlpatterns = [
     *route("batches/<str:batch_id>/errors", views.ErrorReport.as_view(), "batch-errors"),
     *route("batches/<str:batch_id>/errors/records", views.ErrorRecordList.as_view(), "batch-error-records"),
@@ -24,8 +31,6 @@ urlpatterns = [
     *route("batches/<str:batch_id>/errors/plan/<int:number>/apply", views.ApplyStep.as_view(), "batch-plan-step-apply"),
     *route("batches/<str:batch_id>/errors/findings", views.ErrorFindings.as_view(), "batch-error-findings"),
     *route("batches/<str:batch_id>/errors/groups", views.ErrorGroupList.as_view(), "batch-error-groups"),
-    *route(f"{GROUP}/assign", views.AssignGroup.as_view(), "batch-group-assign"),
-    *route(f"{GROUP}/note", views.NoteOnGroup.as_view(), "batch-group-note"),
 ]
-for verb in VERBS:
-    urlpatterns += route(f"{GROUP}/{verb}", views.ActOnGroup.as_view(verb=verb), f"batch-group-{verb}")
+for verb, view in VERBS.items():
+    urlpatterns += route(f"{GROUP}/{verb}", view.as_view(verb=verb), f"batch-group-{verb}")

@@ -12,7 +12,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from batches import operations
+from batches.exceptions import InvalidInput
 from batches.idempotent_requests import once_per_key
+from batches.models import Retry
 from batches.pagination import ById
 from batches.permissions import MayTriage, MayView
 from batches.schema import schema_of
@@ -21,7 +23,14 @@ from batches.views import OfBatch, PortalView, checked
 from errors import error_analyzer, groups, plans, recommendations
 from errors.findings import findings
 from errors.models import BatchGroup, ErrorGroup, ErrorRecord
-from errors.serializers import AssignSerializer, BatchGroupSerializer, ErrorRecordSerializer, NoteSerializer
+from errors.serializers import (
+    AssignSerializer,
+    BatchGroupSerializer,
+    ErrorRecordSerializer,
+    IgnoreSerializer,
+    NoteSerializer,
+    ResolveSerializer,
+)
 
 
 class RecordFilter(filters.FilterSet):
@@ -153,7 +162,7 @@ class GroupFilter(filters.FilterSet):
 class ErrorGroupList(OfBatch):
     """The batch's error groups, first come first."""
 
-    rows = BatchGroup.objects.select_related("group__assignee")
+    rows = BatchGroup.objects.select_related("group__assignee", "group__clean_after")
     serializer_class = BatchGroupSerializer
     pagination_class = ById
     filterset_class = GroupFilter
@@ -161,9 +170,16 @@ class ErrorGroupList(OfBatch):
 
 def group_in(batch_id: str, fingerprint: str) -> BatchGroup:
     rows = BatchGroup.objects.filter(batch=operations.get_batch(batch_id), group__fingerprint=fingerprint)
-    found = rows.select_related("group__assignee").first()
+    found = rows.select_related("group__assignee", "group__clean_after").first()
     if found is None:
         raise Http404(f"Batch {batch_id} has no error group {fingerprint}.")
+    return found
+
+
+def retry_of(batch_id: str, number: int) -> Retry:
+    found = Retry.objects.filter(batch=batch_id, number=number).first()
+    if found is None:
+        raise InvalidInput(f"Batch {batch_id} has no retry {number}.", {"retry": ["Unknown retry."]})
     return found
 
 
@@ -179,10 +195,38 @@ class ActOnGroup(PortalView):
         """Do it: 200; 409 with the group's current state if it is illegal now."""
         return self.act(request, batch_id, fingerprint, checked(ReasonSerializer, request))
 
-    def act(self, request: Request, batch_id: str, fingerprint: str, said: dict[str, Any]) -> Response:
+    def act(self, request: Request, batch_id: str, fingerprint: str, said: dict[str, Any], verb: str = "") -> Response:
         group_id = group_in(batch_id, fingerprint).group_id
-        getattr(groups, self.verb)(group_id, actor=request.user.get_username(), **said)
+        getattr(groups, verb or self.verb)(group_id, actor=request.user.get_username(), **said)
         return Response(BatchGroupSerializer(group_in(batch_id, fingerprint)).data)
+
+
+class ResolveGroup(ActOnGroup):
+    verb = "resolve"
+
+    @extend_schema(request={"application/json": ResolveSerializer}, responses=BatchGroupSerializer)
+    @once_per_key
+    def post(self, request: Request, batch_id: str, fingerprint: str) -> Response:
+        """Resolve it: now, from a version of the processor on, or when a bulk retry turns out clean."""
+        said = checked(ResolveSerializer, request)
+        if "retry" not in said:
+            return self.act(request, batch_id, fingerprint, said)
+        if "in_version" in said:
+            raise InvalidInput(
+                "Resolve in a version or after a retry, not both.", {"retry": ["Leave one of them out."]}
+            )
+        said["retry"] = retry_of(batch_id, said["retry"])
+        return self.act(request, batch_id, fingerprint, said, "resolve_when_clean")
+
+
+class IgnoreGroup(ActOnGroup):
+    verb = "ignore"
+
+    @extend_schema(request={"application/json": IgnoreSerializer}, responses=BatchGroupSerializer)
+    @once_per_key
+    def post(self, request: Request, batch_id: str, fingerprint: str) -> Response:
+        """Ignore it until a condition is met, or for good."""
+        return self.act(request, batch_id, fingerprint, checked(IgnoreSerializer, request))
 
 
 class AssignGroup(ActOnGroup):

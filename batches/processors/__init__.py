@@ -17,6 +17,7 @@ from typing import Any, Literal, Protocol
 from django import forms
 from django.conf import settings
 from django.utils.module_loading import autodiscover_modules
+from packaging.version import InvalidVersion, Version
 
 from batches.exceptions import InvalidInput, UnknownProcessor
 
@@ -29,7 +30,9 @@ __all__ = [
     "all_processors",
     "discover",
     "get",
+    "is_version",
     "processor",
+    "version_of",
 ]
 
 OnUnknown = Literal["retry", "ask"] | Callable[[dict[str, Any]], str]
@@ -118,6 +121,7 @@ class Processor:
     parallel: int = 8
     on_unknown: OnUnknown = "retry"
     description: str = ""
+    version: str = ""
 
     @property
     def claims_as(self) -> str:
@@ -165,12 +169,14 @@ def processor(
     can_rehearse: bool | None = None,
     parallel: int = 8,
     on_unknown: OnUnknown = "retry",
+    version: str = "",
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register a function as the processor of that name; `item_timeout` in seconds, `checkpoint_every` in items.
 
     With `effects="external"`, up to `parallel` items of a lane run side by side, and `on_unknown` says what becomes of
     a call whose worker was lost while it was out: "retry" it under the same idempotency key, or "ask" a person; a
-    function of the params may decide.
+    function of the params may decide. `version` (as of a Python package: "2.1", "2024.11.3rc1") lets an error be
+    resolved in a version: then only that one or a later one brings it back.
     """
     if not 1 <= checkpoint_every <= MAX_CHUNK:
         raise ValueError(f"checkpoint_every is {checkpoint_every}; it must be from 1 to {MAX_CHUNK}.")
@@ -180,6 +186,8 @@ def processor(
         raise ValueError(f'on_unknown is {on_unknown!r}; it must be "retry", "ask" or a function of the params.')
     if not 1 <= parallel <= MAX_PARALLEL:
         raise ValueError(f"parallel is {parallel}; it must be from 1 to {MAX_PARALLEL}.")
+    if version and not is_version(version):
+        raise ValueError(f'version is {version!r}; it must be like "2", "2.1" or "2024.11.3rc1".')
     if max_attempts < 1:
         raise ValueError(f"max_attempts is {max_attempts}; it must be 1 or more.")
 
@@ -202,6 +210,7 @@ def processor(
             parallel=parallel,
             on_unknown=on_unknown,
             description=(inspect.getdoc(function) or "").partition("\n")[0],
+            version=version,
         )
         return function
 
@@ -217,6 +226,20 @@ def get(name: str) -> Processor:
         raise UnknownProcessor(
             f"There is no processor {name!r}; known: {known}.", {"processor": [f"Unknown processor; known: {known}."]}
         ) from None
+
+
+def version_of(name: str) -> str:
+    """The version that the processor of that name declares in this process; empty if it does not, or is not known."""
+    return _registry[name].version if name in _registry else ""
+
+
+def is_version(text: str) -> bool:
+    """Whether there is an order in which it stands."""
+    try:
+        Version(text)
+    except InvalidVersion:
+        return False
+    return True
 
 
 def can_rehearse(name: str) -> bool:

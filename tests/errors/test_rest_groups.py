@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from batches.models import Retry
 from errors.models import ErrorGroup, GroupChange
 from tests.batches.people import client
 from tests.errors.factories import batch_of, fail, raised
@@ -43,3 +44,23 @@ def test_it_assigns_and_notes_and_refuses_strangers() -> None:
     assert operator.post(f"{address}/assign", {"user": "nobody"}, format="json").status_code == 400
     assert operator.post(f"{address}/note", {"reason": "seen"}, format="json").status_code == 200
     assert operator.post(f"{LIST}/none/resolve", {}, format="json").status_code == 404
+
+
+def test_it_ignores_until_a_condition() -> None:
+    address, operator = failing(), client("operator")
+    for until in ({"items": 0}, {"moon": 1}, {}, {"items": 2, "rate": 3}, {"date": "2001-01-01T00:00:00Z"}):
+        answer = operator.post(f"{address}/ignore", {"until": until}, format="json")
+        assert (answer.status_code, ErrorGroup.objects.filter(state="ignored").count()) == (400, 0), until
+    ignored = operator.post(f"{address}/ignore", {"until": {"items": 10}}, format="json").json()
+    assert (ignored["state"], ignored["until"]) == ("ignored", {"items": 10, "from": 1})
+
+
+def test_it_resolves_when_a_retry_of_the_batch_is_clean() -> None:
+    address, operator = failing(), client("operator")
+    unknown = operator.post(f"{address}/resolve", {"retry": 1}, format="json")
+    assert (unknown.status_code, unknown.json()["errors"]) == (400, {"retry": ["Unknown retry."]})
+    Retry.objects.create(batch_id="b1", number=1, items=1)
+    both = operator.post(f"{address}/resolve", {"retry": 1, "in_version": "2"}, format="json")
+    assert both.status_code == 400
+    waiting = operator.post(f"{address}/resolve", {"retry": 1}, format="json").json()
+    assert (waiting["state"], waiting["clean_after"]) == ("new", {"batch_id": "b1", "number": 1})
