@@ -6,7 +6,7 @@ from django.db import migrations
 
 VIEWER = ("view_batch", "view_item", "view_checkpoint", "view_transition", "view_retry", "view_milestone")
 TRIAGE = ("view_errorgroup", "view_errorrecord", "view_batchgroup")
-OPERATOR = ("operate_batch", "triage_error")
+OPERATOR = ("operate_batch", "triage_error", "view_delivery")
 
 
 def create_roles(apps, schema_editor):

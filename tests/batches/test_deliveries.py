@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from django.core import mail
 from django.db import connection, transaction
+from django.urls import reverse
 from django.utils import timezone
 from standardwebhooks import Webhook as Verifier
 
@@ -18,6 +20,7 @@ from batches import deliveries, operations, runner, transitions
 from batches.exceptions import InvalidInput
 from batches.models import Delivery, Webhook
 from tests.batches.factories import modes, ran, submitted
+from tests.batches.test_admin_pages import page, tab
 from tests.batches.test_http_request import Server
 from tests.batches.test_rest_rights import client
 
@@ -210,3 +213,52 @@ def test_it_forgets_what_was_settled_long_ago(server: Server, hook: Webhook) -> 
     deliveries.send_due()
     Delivery.objects.update(created_at=timezone.now() - timedelta(days=40))
     assert deliveries.forget_old() == 1
+
+
+def test_it_shows_the_log_to_operators_and_webhooks_to_admins_only(user_of: Any, hook: Webhook) -> None:
+    queued()
+    log, hooks = reverse("admin:batches_delivery_changelist"), reverse("admin:batches_webhook_changelist")
+    expected = {"viewer": (403, 403), "operator": (200, 403), "admin": (200, 200)}
+    for role, codes in expected.items():
+        client = tab(user_of(role))
+        assert (client.get(log).status_code, client.get(hooks).status_code) == codes
+    assert hook.secret not in page(client, hooks)
+    assert hook.secret not in page(client, reverse("admin:batches_webhook_change", args=[hook.pk]))
+
+
+def test_it_makes_the_secret_itself_and_shows_it_once(user_of: Any, server: Server) -> None:
+    client, add = tab(user_of("admin")), reverse("admin:batches_webhook_add")
+    shown = client.post(add, {"url": f"http://{server.address}/h", "active": "on"}, follow=True).content.decode()
+    assert html.escape(Webhook.objects.get().secret) in shown
+    assert Webhook.objects.get().secret not in page(client, reverse("admin:batches_webhook_changelist"))
+
+
+@pytest.mark.parametrize("url", ["http://localhost/x", "ftp://a.example/", "http://u:p@a.example/", "no url"])
+def test_it_refuses_a_webhook_it_may_not_call(user_of: Any, url: str) -> None:
+    client = tab(user_of("admin"))
+    answer = client.post(reverse("admin:batches_webhook_add"), {"url": url, "active": "on"})
+    assert answer.status_code == 200
+    assert not Webhook.objects.exists()
+
+
+def test_it_sends_once_more_when_asked(user_of: Any, server: Server, hook: Webhook) -> None:
+    queued()
+    deliveries.send_due()
+    log, row = reverse("admin:batches_delivery_changelist"), Delivery.objects.get()
+    tab(user_of("operator")).post(log, {"action": "send_again", "_selected_action": row.pk})
+    hooks = reverse("admin:batches_webhook_changelist")
+    tab(user_of("admin")).post(hooks, {"action": "send_test", "_selected_action": hook.pk})
+    assert deliveries.send_due() == 2
+    assert [one["type"] for one in said(server)] == ["batch.halted", "batch.halted", "batch.test"]
+
+
+def test_it_is_watched_from_the_page(user_of: Any, django_user_model: Any) -> None:
+    viewer, batch = user_of("viewer"), submitted(modes("ok"))
+    client, address = tab(viewer), reverse("admin:batches_batch_watch", args=[batch.pk])
+    assert "no mail address" in client.post(address, {"watch": "1"}, follow=True).content.decode()
+    django_user_model.objects.filter(pk=viewer.pk).update(email="v@example.com")
+    client.post(address, {"watch": "1"})
+    assert "Stop watching" in page(client, batch.get_absolute_url())
+    client.post(address, {"watch": "0"})
+    assert "Stop watching" not in page(client, batch.get_absolute_url())
+    assert client.get(address).status_code == 405
