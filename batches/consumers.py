@@ -10,7 +10,8 @@ from urllib.parse import parse_qs
 
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
-from django.db import DatabaseError, connection
+from django.db import Error as AnyDatabaseError
+from django.db import connection
 
 from batches.admission import PROTOCOL, Admission, Refused, admit
 from batches.hub import hub
@@ -118,6 +119,6 @@ def admitted(scope: dict[str, Any], batch_ids: tuple[str, ...]) -> Admission:
     """In a thread with a lasting connection; one that failed is not used again."""
     try:
         return admit(scope, batch_ids)
-    except DatabaseError:
+    except AnyDatabaseError:
         connection.close()
         raise Refused(503, "The database does not answer; try again.") from None

@@ -10,7 +10,7 @@ import asyncio
 import json
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from time import monotonic, time
@@ -19,7 +19,8 @@ from weakref import WeakKeyDictionary
 
 from channels.layers import get_channel_layer
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import Error as AnyDatabaseError
+from django.db import connection
 
 from batches.admission import Admission, lost
 from batches.hints import GROUP
@@ -124,7 +125,6 @@ class Hub:
     async def run(self) -> None:
         """Look, show, wait: at most four times a second, and at least once."""
         try:
-            self.after = await self.in_thread(newest_transition)
             while self.watchers or self.behind:
                 began = monotonic()
                 await self.look()
@@ -133,8 +133,7 @@ class Hub:
                     await self.wait_for_hint(WITHOUT_HINT - EVERY)
         except Exception:
             logger.exception("live progress stopped; the next watcher starts it again")
-            for watcher in self.everyone():
-                await watcher.finish(1011)
+            await self.each(self.everyone(), lambda watcher: watcher.finish(1011))
         finally:
             for task in self.tasks[1:]:
                 task.cancel()
@@ -151,8 +150,10 @@ class Hub:
         if monotonic() - self.rights_at > RIGHTS_EVERY:
             self.rights_at, admissions = monotonic(), {watcher.admission for watcher in self.everyone()}
         try:
+            if self.after < 0:
+                self.after = await self.in_thread(newest_transition)
             found = await self.in_thread(read, ids, self.after, admissions)
-        except DatabaseError as error:
+        except AnyDatabaseError as error:
             logger.warning("live progress cannot read the database, trying again: %s", error)
             await asyncio.sleep(AFTER_TROUBLE)
             return
@@ -171,7 +172,7 @@ class Hub:
         def call() -> Any:
             try:
                 return function(*arguments)
-            except DatabaseError:
+            except AnyDatabaseError:
                 connection.close()
                 raise
 
@@ -196,8 +197,7 @@ class Hub:
         if receivers:
             words = {"sentence": batch.sentence, "reason": batch.reason}
             frame = self.encode({"type": "progress", **state, **words})
-            for watcher in receivers:
-                await watcher.show(batch_id, frame)
+            await self.each(receivers, lambda watcher: watcher.show(batch_id, frame))
         if batch.is_final:
             await self.finish(batch_id, NORMAL)
 
@@ -212,8 +212,7 @@ class Hub:
         receivers = self.watchers.get(batch_id, set()) - self.shown[batch_id].newcomers
         if receivers:
             frame = self.encode(message)
-            for watcher in receivers:
-                await watcher.tell(frame)
+            await self.each(receivers, lambda watcher: watcher.tell(frame))
 
     def encode(self, message: dict[str, Any]) -> str:
         """`seq` grows over all frames of a process, and, as it follows the clock, over its restarts."""
@@ -225,19 +224,32 @@ class Hub:
         for watcher in self.watchers.pop(batch_id, set()):
             if not any(watcher in self.watchers.get(other, ()) for other in watcher.batch_ids):
                 self.behind.discard(watcher)
-                await watcher.finish(code)
+                await self.each([watcher], lambda watcher: watcher.finish(code))
         self.shown.pop(batch_id, None)
 
     async def send_away(self, admissions: set[Admission]) -> None:
         if admissions:
             for watcher in [one for one in self.everyone() if one.admission in admissions]:
                 self.leave(watcher)
-                await watcher.finish(RIGHT_LOST)
+                await self.each([watcher], lambda watcher: watcher.finish(RIGHT_LOST))
 
     async def catch_up(self) -> None:
         for watcher in list(self.behind):
-            if await watcher.catch_up():
-                self.behind.discard(watcher)
+            await self.each([watcher], self.let_catch_up)
+
+    async def let_catch_up(self, watcher: Watcher) -> None:
+        if await watcher.catch_up():
+            self.behind.discard(watcher)
+
+    async def each(self, watchers: Iterable[Watcher], say: Callable[[Watcher], Awaitable[None]]) -> None:
+        """Say it to each of them; a socket that cannot take it is left alone, and disturbs nobody else."""
+        for watcher in list(watchers):
+            try:
+                await say(watcher)
+            except Exception as error:  # whatever a server raises for a socket that is gone
+                logger.info("a socket could not be written to: %s", error)
+                if any(watcher in self.watchers.get(batch_id, ()) for batch_id in watcher.batch_ids):
+                    self.leave(watcher)
 
     # -- hints
 
@@ -246,13 +258,17 @@ class Hub:
         layer = get_channel_layer()
         channel = await layer.new_channel()
         self.channel = channel
+        away = False
         while True:
             try:
                 message = await layer.receive(channel)
+                away = False
                 if not self.watchers.keys().isdisjoint(message["batches"]):
                     self.wake.set()
             except Exception as error:  # whatever a layer raises
-                logger.warning("no hints from the channel layer, looking once a second: %s", error)
+                if not away:
+                    logger.warning("no hints from the channel layer, looking once a second: %s", error)
+                away = True
                 await asyncio.sleep(AFTER_TROUBLE)
 
     async def stay_in_group(self) -> None:

@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from time import sleep, time
 
-from django.db import DatabaseError, connection
+from django.db import Error as AnyDatabaseError
+from django.db import connection
 from django.db.models import Exists, F, OuterRef, Q, Sum
 from django.db.models.functions import Mod
 from django.utils import timezone
@@ -132,7 +133,7 @@ def keep_taking() -> None:
         sleep(EVERY_MS / 1000 - time() % (EVERY_MS / 1000))
         try:
             take()
-        except DatabaseError as error:
+        except AnyDatabaseError as error:
             logger.warning("no samples taken: %s", error)
             connection.close()
 

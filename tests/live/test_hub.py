@@ -7,6 +7,8 @@ import json
 from collections import deque
 from typing import Any
 
+from django.db import InterfaceError, OperationalError
+
 from batches import hub as hubs
 from batches.admission import Admission
 from batches.consumers import LARGEST_BACKLOG, ProgressConsumer
@@ -127,3 +129,55 @@ def test_it_does_not_take_a_running_clock_for_news(engine: None) -> None:
     assert essence_of(state | {"active_seconds": 99.0, "eta_human": "9s"}) == essence_of(state)
     assert essence_of(state | {"completed": 1}) != essence_of(state)
     assert essence_of(state | {"stuck": True}) != essence_of(state)
+
+
+class Broken(Socket):
+    """A socket that is gone, and whose server says so loudly."""
+
+    async def send(self, text_data: Any = None, *args: Any, **kwargs: Any) -> None:
+        raise RuntimeError("gone")
+
+    async def close(self, code: Any = None, reason: Any = None) -> None:
+        raise RuntimeError("gone")
+
+
+def test_it_is_not_disturbed_by_a_socket_that_is_gone(engine: None) -> None:
+    batch = submitted(modes("ok"))
+    sockets = [Broken(batch.pk), Socket(batch.pk), Broken(batch.pk), Socket(batch.pk)]
+    found = reading(batch)
+
+    async def work(hub: Hub) -> None:
+        watch(hub, *sockets)
+        await hub.publish(batch.pk, found)
+        assert hub.everyone() == {sockets[1], sockets[3]}
+        await hub.finish(batch.pk, 1000)
+
+    in_loop(work)
+    assert [len(socket.sent) for socket in sockets] == [0, 1, 0, 1]
+    assert [socket.code for socket in sockets] == [None, 1000, None, 1000]
+
+
+def test_it_goes_on_when_the_database_is_back(engine: None, monkeypatch: Any) -> None:
+    batch = submitted(modes("ok"))
+    found, socket = reading(batch), Socket(batch.pk)
+    tries = iter([InterfaceError("connection already closed"), OperationalError("away"), InterfaceError("again")])
+
+    def answering(value: Any) -> Any:
+        def answer(*arguments: Any) -> Any:
+            if error := next(tries, None):
+                raise error
+            return value
+
+        return answer
+
+    monkeypatch.setattr(hubs, "newest_transition", answering(7))
+    monkeypatch.setattr(hubs, "read", answering(found))
+    monkeypatch.setattr(hubs, "AFTER_TROUBLE", 0.0)
+
+    async def work(hub: Hub) -> None:
+        watch(hub, socket)
+        for _ in range(4):
+            await hub.look()
+
+    in_loop(work)
+    assert [json.loads(frame)["batch_id"] for frame in socket.sent] == [batch.pk]

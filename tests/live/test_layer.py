@@ -1,0 +1,90 @@
+"""Hints over a real channel layer: they may come in bursts, and they may stop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from channels_redis.core import RedisChannelLayer
+from django.db.models import F
+
+from batches import operations
+from batches.hints import GROUP
+from batches.models import Batch, Checkpoint
+from tests.batches.factories import modes, submitted
+from tests.live.conftest import Web, frames, serving
+from tests.live.test_sockets import by_token, path_of
+from tests.servers.valkey import Valkey
+
+HINTS = 500
+
+
+@pytest.fixture
+def valkey() -> Iterator[Valkey]:
+    server = Valkey().start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def layered(valkey: Valkey, django_db_setup: None, django_db_blocker: Any) -> Iterator[Web]:
+    yield from serving({"REDIS_URL": valkey.url, "CELERY_BROKER_URL": valkey.url})
+
+
+def running(count: int) -> Batch:
+    batch = submitted(modes(*["ok"] * count))
+    operations.start(batch.pk)
+    Batch.objects.filter(pk=batch.pk).update(status="RUNNING")
+    Checkpoint.objects.get_or_create(batch=batch, lane=0)
+    return batch
+
+
+def one_more(batch: Batch) -> None:
+    Checkpoint.objects.filter(batch=batch, lane=0).update(succeeded=F("succeeded") + 1)
+
+
+def test_it_shows_the_last_state_after_a_burst_of_hints(engine: None, layered: Web, valkey: Valkey) -> None:
+    batch = running(HINTS + 1)
+
+    async def burst() -> None:
+        layer = RedisChannelLayer(hosts=[valkey.url])
+        for _ in range(HINTS):
+            await layer.group_send(GROUP, {"type": "hint", "batches": [batch.pk]})
+
+    with layered.socket(path_of(batch), **by_token()) as socket:
+        said = frames(socket)
+        assert next(said)["completed"] == 0
+        for _ in range(HINTS):
+            one_more(batch)
+        asyncio.run(burst())
+        shown = [frame["completed"] for frame in until(said, HINTS)]
+    assert shown[-1] == HINTS
+    assert len(shown) < 100
+
+
+def test_it_goes_on_from_the_database_when_the_layer_and_the_broker_die(
+    engine: None, layered: Web, valkey: Valkey
+) -> None:
+    batch = running(10)
+    with layered.socket(path_of(batch), **by_token()) as socket:
+        said = frames(socket)
+        assert next(said)["completed"] == 0
+        valkey.kill()
+        for count in (1, 2, 3):
+            one_more(batch)
+            assert [frame["completed"] for frame in until(said, count)][-1] == count
+    headers = by_token()["additional_headers"]
+    answer = httpx.get(f"{layered.origin}/api/batches/{batch.pk}/progress", headers=headers, timeout=30)
+    assert (answer.status_code, answer.json()["completed"]) == (200, 3)
+
+
+def until(said: Iterator[dict[str, Any]], completed: int) -> Iterator[dict[str, Any]]:
+    """Progress frames up to the one that shows so many."""
+    for frame in said:
+        if frame["type"] == "progress":
+            yield frame
+            if frame["completed"] >= completed:
+                return
