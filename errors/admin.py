@@ -14,7 +14,7 @@ from django.urls import URLPattern, path
 from batches.admin import ReadOnly
 from batches.models import Batch
 from batches.rights import OPERATE, TRIAGE, VIEW
-from errors import desk
+from errors import desk, scopes
 from errors.models import BatchGroup, ErrorGroup, ErrorRecord
 
 
@@ -49,7 +49,7 @@ class ErrorGroupAdmin(ReadOnly):
     def group(self, request: HttpRequest, batch_id: str, fingerprint: str) -> HttpResponse:
         """One group within one batch."""
         batch = self.batch(request, batch_id)
-        rollup = get_object_or_404(BatchGroup, batch=batch, group__fingerprint=fingerprint)
+        rollup = get_object_or_404(BatchGroup, batch=batch, group=scopes.group_in(batch, fingerprint))
         after = request.GET.get("after", "0")
         context = desk.group_page(batch, rollup.group, int(after) if after.isdecimal() and len(after) < 19 else 0)
         return self.render(request, "group.html", context, title=rollup.group.title or rollup.group.error_type)

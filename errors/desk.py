@@ -16,7 +16,7 @@ from batches.pages import items_url, pill, pretty
 from batches.redaction import redact
 from errors.detectors.findings import percent
 from errors.detectors.statistics import wilson
-from errors.models import BatchGroup, ErrorGroup, ErrorRecord
+from errors.models import STANDING, BatchGroup, ErrorGroup, ErrorRecord
 
 OPEN = (ErrorGroup.State.NEW, ErrorGroup.State.REGRESSED, ErrorGroup.State.ACKNOWLEDGED)
 GROUPS_SHOWN = 50
@@ -205,7 +205,7 @@ def retries_of(batch: Batch, group: ErrorGroup, most: int = 10) -> Sequence[Any]
 
 def overview(most: int = GROUPS_SHOWN) -> dict[str, Any]:
     """What needs attention now, over all batches: open groups, those that touch most items first."""
-    groups = ErrorGroup.objects.filter(state__in=OPEN).select_related("assignee")
+    groups = ErrorGroup.objects.filter(STANDING, state__in=OPEN).select_related("assignee")
     counted = groups.annotate(
         items=Sum("batches__items", default=0), errors=Sum("batches__errors", default=0), seen_in=Count("batches")
     ).order_by("-last_seen", "pk")

@@ -176,7 +176,11 @@ def remember(group_id: int, verb: str, state: str, to: str, actor: str, reason: 
 
 
 def state_of(group_id: int) -> str:
-    state = ErrorGroup.objects.filter(pk=group_id).values_list("state", flat=True).first()
-    if state is None:
+    """The state of a group that stands; one whose errors count elsewhere has none of its own."""
+    group = ErrorGroup.objects.filter(pk=group_id).only("state", "merged_into", "by_place").first()
+    if group is None:
         raise InvalidInput(f"There is no error group {group_id}.", {"group": ["Unknown group."]})
-    return state
+    if not group.stands:
+        problem = f"Errors of group {group_id} count elsewhere: it was merged or split."
+        raise InvalidInput(problem, {"group": ["Name the group in which they count."]})
+    return group.state

@@ -29,6 +29,10 @@ class SeenFailure(Protocol):
     def found(self) -> Classification: ...
     @property
     def identity(self) -> Identity: ...
+    @property
+    def stack(self) -> str: ...
+    @property
+    def origin(self) -> int | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,14 @@ class Known:
     resolved_in: str
     ignored_at: datetime | None
     until: dict[str, Any]
+    merged_into: str | None
+    by_place: bool
     in_batch: bool
+
+    @property
+    def overridden(self) -> bool:
+        """Whether its errors count elsewhere."""
+        return self.by_place or self.merged_into is not None
 
     @property
     def may_change(self) -> bool:
@@ -50,7 +61,10 @@ class Known:
         return self.state == State.RESOLVED or (self.state == State.IGNORED and bool(self.until))
 
 
-COLUMNS = ("pk", "state", "last_seen", "resolved_at", "resolved_in", "ignored_at", "until", "in_batch")
+COLUMNS = (
+    *("pk", "state", "last_seen", "resolved_at", "resolved_in", "ignored_at", "until"),
+    *("merged_into__fingerprint", "by_place", "in_batch"),
+)
 
 
 def known_groups(batch: Batch, fingerprints: Collection[str]) -> dict[str, Known]:

@@ -11,6 +11,8 @@ from batches.models import ITEM_KEY_LENGTH, Batch, HexKeyField, Item, Retry
 
 MANY_ATTEMPTS = 3
 """From so many failed attempts on, an item is a problem of its own."""
+STANDING = Q(merged_into__isnull=True, by_place=False)
+"""Groups in which errors count; the others only say where."""
 
 
 class ErrorGroup(models.Model):
@@ -53,6 +55,17 @@ class ErrorGroup(models.Model):
         blank=True,
         help_text="What ends that: date, items, rate or next_batch; empty: nothing does.",
     )
+    merged_into = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="merged",
+        help_text="Where errors of its fingerprint count, because somebody said so.",
+    )
+    by_place = models.BooleanField(
+        default=False, help_text="Errors of its fingerprint count in a group for each place in the code."
+    )
     assignee = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
@@ -66,6 +79,11 @@ class ErrorGroup(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+    @property
+    def stands(self) -> bool:
+        """Whether errors count in it; otherwise it only says where."""
+        return self.merged_into_id is None and not self.by_place
 
 
 class GroupChange(models.Model):
@@ -133,13 +151,22 @@ class Traceback(models.Model):
 
 
 class ErrorRecord(models.Model):
-    """One failed attempt of one item; never changed."""
+    """One failed attempt of one item; never changed, but for the group in which it counts."""
 
     batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="error_records", db_index=False)
     item = models.ForeignKey(
         Item, null=True, blank=True, on_delete=models.CASCADE, related_name="error_records", db_index=False
     )
     group = models.ForeignKey(ErrorGroup, on_delete=models.PROTECT, related_name="records", db_index=False)
+    origin = models.ForeignKey(
+        ErrorGroup,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+        help_text="The group of its own, if that was merged into the one in which it counts.",
+    )
     item_key = models.CharField(max_length=ITEM_KEY_LENGTH)
     position = models.BigIntegerField()
     attempt = models.PositiveIntegerField(default=1)
@@ -164,6 +191,7 @@ class ErrorRecord(models.Model):
         indexes = [
             models.Index(fields=["batch", "id"], name="error_batch"),
             models.Index(fields=["group", "batch", "id"], name="error_group_batch"),
+            models.Index(fields=["origin"], name="error_origin", condition=Q(origin__isnull=False)),
             models.Index(fields=["batch", "item_key"], name="error_ad_hoc", condition=Q(item__isnull=True)),
             models.Index(
                 fields=["batch", "-attempt", "position"],

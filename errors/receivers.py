@@ -18,7 +18,7 @@ from batches.outcomes import Failure, describe, storable
 from batches.processors import ItemError
 from batches.redaction import redact_text
 from batches.signals import batch_transitioned, item_failed, items_rehearsed
-from errors import clean_retries, comebacks, rollups
+from errors import clean_retries, comebacks, rollups, turns
 from errors.fingerprints import Identity, identify, last_frame
 from errors.known import Known
 from errors.models import ErrorRecord, Traceback
@@ -37,6 +37,7 @@ class Seen:
     found: Classification
     identity: Identity
     stack: str
+    origin: int | None = None
 
 
 @receiver(item_failed)
@@ -44,6 +45,7 @@ def write_errors(sender: type[Batch], batch: Batch, failures: Sequence[Failure],
     """A record a failure, and everything counted."""
     columns = batch.source.get("columns") or ()
     seen = [look(batch.processor, failure, columns) for failure in failures]
+    turns.record(batch.processor)
     stacks = keep_stacks(seen)
     seen, groups = rollups.groups_for(batch, seen)
     rollups.count(batch, seen, groups)
@@ -107,6 +109,7 @@ def record_of(batch: Batch, one: Seen, groups: dict[str, Known], stacks: dict[st
         batch=batch,
         item_id=failure.item_id or None,
         group_id=groups[one.identity.fingerprint].id,
+        origin_id=one.origin,
         item_key=failure.item_key,
         position=failure.position,
         attempt=failure.attempt,

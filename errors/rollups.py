@@ -13,6 +13,7 @@ from django.db.models import Count
 
 from batches.models import Batch
 from batches.outcomes import Failure
+from errors import overrides, turns
 from errors.fingerprints import others
 from errors.known import Known, SeenFailure, known_groups
 from errors.models import BatchGroup, ErrorGroup, ErrorRecord
@@ -28,8 +29,8 @@ One = TypeVar("One", bound=SeenFailure)
 def groups_for(batch: Batch, seen: Sequence[One]) -> tuple[list[One], dict[str, Known]]:
     """The failures, some moved to other messages, and the group of every fingerprint."""
     known = known_groups(batch, {one.identity.fingerprint for one in seen})
-    kept = list(seen)
-    if any(is_fresh(one, known) for one in seen):
+    kept, known = overrides.follow(batch, list(seen), known)
+    if any(is_fresh(one, known) for one in kept):
         known, kept = within_cap(batch, kept, known)
     write_groups(batch, kept, known)
     missing = {one.identity.fingerprint for one in kept} - set(known)
@@ -49,21 +50,15 @@ def within_cap(batch: Batch, seen: list[One], known: dict[str, Known]) -> tuple[
     fresh = [one for one in seen if is_fresh(one, known)]
     used = templates_of(batch, fresh)
     if any(used[kind_of(one)] < MOST_TEMPLATES for one in fresh):
-        take_turns(batch)
+        turns.add_templates(batch.pk)
         known = known_groups(batch, {one.identity.fingerprint for one in seen})
         fresh = [one for one in seen if is_fresh(one, known)]
         used = templates_of(batch, fresh)
     if moved := beyond_cap(used, fresh):
         seen = [moved_to_others(batch.processor, one, moved) for one in seen]
         known |= known_groups(batch, {one.identity.fingerprint for one in seen} - set(known))
+        seen, known = overrides.follow(batch, seen, known)
     return known, seen
-
-
-def take_turns(batch: Batch) -> None:
-    """Until this transaction ends, no other lane adds templates to the batch; SQLite has one writer anyway."""
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"templates of {batch.pk}"])
 
 
 def kind_of(one: SeenFailure) -> tuple[str, str]:
@@ -91,7 +86,7 @@ def moved_to_others(processor: str, one: One, moved: set[str]) -> One:
     if one.identity.fingerprint not in moved:
         return one
     identity = others(processor, one.failure.exception, one.found.code)
-    return replace(one, identity=identity)  # type: ignore[type-var]
+    return replace(one, identity=identity, origin=None)  # type: ignore[type-var]
 
 
 def write_groups(batch: Batch, seen: Sequence[SeenFailure], known: dict[str, Known]) -> None:

@@ -13,14 +13,21 @@ from errors.models import BatchGroup, ErrorGroup, ErrorRecord
 
 
 def items_of_group(batch: Batch, fingerprint: Any) -> Q:
-    """Failed items whose last error is of that group."""
+    """Failed items whose last error is of that group, also of one that was merged into another since."""
     group = ErrorGroup.objects.filter(processor=batch.processor, fingerprint=str(fingerprint)).first()
     if group is None:
         raise InvalidInput(
             f"There is no error group {fingerprint!r} in this batch.", {"group": ["Unknown fingerprint."]}
         )
-    last = ErrorRecord.objects.filter(batch=batch, group=group, attempt=F("item__attempts"))
+    counted = {"origin": group} if group.merged_into_id else {"group": group}
+    last = ErrorRecord.objects.filter(batch=batch, attempt=F("item__attempts"), **counted)
     return Q(pk__in=last.values("item"))
+
+
+def group_in(batch: Batch, fingerprint: str) -> int | None:
+    """The id of the group as which a fingerprint counts in the batch, its own or the one it was merged into."""
+    meant = Q(group__fingerprint=fingerprint) | Q(group__merged__fingerprint=fingerprint)
+    return BatchGroup.objects.filter(meant, batch=batch).order_by().values_list("group", flat=True).first()
 
 
 def failures_have_records(batch: Batch) -> Iterator[str]:

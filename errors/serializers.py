@@ -39,12 +39,13 @@ class BatchGroupSerializer(serializers.ModelSerializer[BatchGroup]):
     resolved_in = serializers.CharField(source="group.resolved_in", read_only=True)
     late = serializers.IntegerField(source="group.late", read_only=True)
     clean_after = serializers.SerializerMethodField()
+    merged = serializers.SerializerMethodField()
 
     class Meta:
         model = BatchGroup
         fields = (
             *("fingerprint", "title", "state", "category", "code", "error_type", "assignee"),
-            *("until", "resolved_in", "late", "clean_after"),
+            *("until", "resolved_in", "late", "clean_after", "merged"),
             *("errors", "items", "first_seen", "last_seen"),
         )
         read_only_fields = fields
@@ -53,6 +54,28 @@ class BatchGroupSerializer(serializers.ModelSerializer[BatchGroup]):
         """The bulk retry it waits for, to be resolved if that is clean."""
         retry = row.group.clean_after
         return {"batch_id": retry.batch_id, "number": retry.number} if retry else None
+
+    def get_merged(self, row: BatchGroup) -> list[dict[str, str]]:
+        """Fingerprints that count here because somebody said so; each can be taken out again."""
+        return [{"fingerprint": one.fingerprint, "title": one.title} for one in row.group.merged.all()]
+
+
+class MergeSerializer(ReasonSerializer):
+    """Into which group of the batch."""
+
+    into = serializers.CharField(max_length=16, help_text="Fingerprint of another error group of the batch.")
+
+
+class SplitSerializer(ReasonSerializer):
+    """Exactly one of: what was merged into the group and is to be taken out, or that every place gets its own."""
+
+    fingerprint = serializers.CharField(required=False, max_length=16, help_text="One of the group's `merged`.")
+    by = serializers.ChoiceField(required=False, choices=["place"], help_text="A group for each place in the code.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("fingerprint" in attrs) == ("by" in attrs):
+            raise serializers.ValidationError("Give exactly one of `fingerprint` and `by`.")
+        return attrs
 
 
 class UntilSerializer(StrictMixin, serializers.Serializer[Any]):

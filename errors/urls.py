@@ -11,6 +11,8 @@ VERBS = {
     "reopen": views.ActOnGroup,
     "assign": views.AssignGroup,
     "note": views.NoteOnGroup,
+    "merge": views.MergeGroup,
+    "split": views.SplitGroup,
 }
 urlpatterns = [
     *route("batches/<str:batch_id>/errors", views.ErrorReport.as_view(), "batch-errors"),

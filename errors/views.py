@@ -20,7 +20,7 @@ from batches.permissions import MayTriage, MayView
 from batches.schema import schema_of
 from batches.serializers import ReasonSerializer
 from batches.views import OfBatch, PortalView, checked
-from errors import error_analyzer, groups, plans, recommendations
+from errors import error_analyzer, groups, plans, recommendations, regrouping, scopes
 from errors.findings import findings
 from errors.models import BatchGroup, ErrorGroup, ErrorRecord
 from errors.serializers import (
@@ -28,8 +28,10 @@ from errors.serializers import (
     BatchGroupSerializer,
     ErrorRecordSerializer,
     IgnoreSerializer,
+    MergeSerializer,
     NoteSerializer,
     ResolveSerializer,
+    SplitSerializer,
 )
 
 
@@ -159,18 +161,22 @@ class GroupFilter(filters.FilterSet):
         fields: tuple[str, ...] = ()
 
 
+LISTED = BatchGroup.objects.select_related("group__assignee", "group__clean_after").prefetch_related("group__merged")
+
+
 class ErrorGroupList(OfBatch):
     """The batch's error groups, first come first."""
 
-    rows = BatchGroup.objects.select_related("group__assignee", "group__clean_after")
+    rows = LISTED
     serializer_class = BatchGroupSerializer
     pagination_class = ById
     filterset_class = GroupFilter
 
 
 def group_in(batch_id: str, fingerprint: str) -> BatchGroup:
-    rows = BatchGroup.objects.filter(batch=operations.get_batch(batch_id), group__fingerprint=fingerprint)
-    found = rows.select_related("group__assignee", "group__clean_after").first()
+    """The group by its fingerprint, or by one that was merged into it."""
+    batch = operations.get_batch(batch_id)
+    found = LISTED.filter(batch=batch, group=scopes.group_in(batch, fingerprint)).first()
     if found is None:
         raise Http404(f"Batch {batch_id} has no error group {fingerprint}.")
     return found
@@ -227,6 +233,48 @@ class IgnoreGroup(ActOnGroup):
     def post(self, request: Request, batch_id: str, fingerprint: str) -> Response:
         """Ignore it until a condition is met, or for good."""
         return self.act(request, batch_id, fingerprint, checked(IgnoreSerializer, request))
+
+
+class MergeGroup(ActOnGroup):
+    verb = "merge"
+
+    @extend_schema(request={"application/json": MergeSerializer}, responses=BatchGroupSerializer)
+    @once_per_key
+    def post(self, request: Request, batch_id: str, fingerprint: str) -> Response:
+        """Let it count in another group of the batch, for what there is and for what is to come; answers that one."""
+        said = checked(MergeSerializer, request)
+        into = other_group(batch_id, said.pop("into"), "into")
+        actor, group_id = request.user.get_username(), group_in(batch_id, fingerprint).group_id
+        regrouping.merge(group_id, into.pk, actor=actor, **said)
+        return Response(BatchGroupSerializer(group_in(batch_id, fingerprint)).data)
+
+
+class SplitGroup(ActOnGroup):
+    verb = "split"
+
+    @extend_schema(request={"application/json": SplitSerializer}, responses=BatchGroupSerializer(many=True))
+    @once_per_key
+    def post(self, request: Request, batch_id: str, fingerprint: str) -> Response:
+        """Take out what was merged into it, or make a group for each place in the code; answers the batch's parts."""
+        said, group_id = checked(SplitSerializer, request), group_in(batch_id, fingerprint).group_id
+        who = {"actor": request.user.get_username(), "reason": said.get("reason", "")}
+        if "by" in said:
+            parts = regrouping.split_by_place(group_id, **who)
+        else:
+            out = other_group(batch_id, said["fingerprint"], "fingerprint")
+            regrouping.split(group_id, out.pk, **who)
+            parts = [group_id, out.pk]
+        rows = LISTED.filter(batch=batch_id, group__in=parts).order_by("pk")
+        return Response(BatchGroupSerializer(rows, many=True).data)
+
+
+def other_group(batch_id: str, fingerprint: str, field: str) -> ErrorGroup:
+    processor = operations.get_batch(batch_id).processor
+    found = ErrorGroup.objects.filter(processor=processor, fingerprint=fingerprint).first()
+    if found is None:
+        problem = f"There is no error group {fingerprint!r} of this processor."
+        raise InvalidInput(problem, {field: ["Unknown fingerprint."]})
+    return found
 
 
 class AssignGroup(ActOnGroup):

@@ -57,6 +57,8 @@ class Migration(migrations.Migration):
                 ('clean_by', models.CharField(blank=True, help_text='Who asked for that.', max_length=150)),
                 ('ignored_at', models.DateTimeField(blank=True, null=True)),
                 ('until', models.JSONField(blank=True, default=dict, help_text='What ends that: date, items, rate or next_batch; empty: nothing does.')),
+                ('merged_into', models.ForeignKey(blank=True, help_text='Where errors of its fingerprint count, because somebody said so.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='merged', to='errors.errorgroup')),
+                ('by_place', models.BooleanField(default=False, help_text='Errors of its fingerprint count in a group for each place in the code.')),
                 ('first_seen', models.DateTimeField()),
                 ('last_seen', models.DateTimeField(help_text='To a few seconds: lanes must not queue up to write it.')),
                 ('assignee', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
@@ -117,6 +119,7 @@ class Migration(migrations.Migration):
                 ('worker', models.CharField(blank=True, max_length=120)),
                 ('batch', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='error_records', to='batches.batch')),
                 ('group', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='records', to='errors.errorgroup')),
+                ('origin', models.ForeignKey(blank=True, db_index=False, help_text='The group of its own, if that was merged into the one in which it counts.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='errors.errorgroup')),
                 ('item', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='error_records', to='batches.item')),
                 ('traceback', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='records', to='errors.traceback')),
             ],
@@ -139,6 +142,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='errorrecord',
             index=models.Index(fields=['group', 'batch', 'id'], name='error_group_batch'),
+        ),
+        migrations.AddIndex(
+            model_name='errorrecord',
+            index=models.Index(condition=models.Q(('origin__isnull', False)), fields=['origin'], name='error_origin'),
         ),
         migrations.AddIndex(
             model_name='errorrecord',

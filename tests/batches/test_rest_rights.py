@@ -50,7 +50,7 @@ ROUTES: dict[str, dict[str, dict[str, Any]]] = {
     "batch-error-groups": {"get": READ},
     **{
         f"batch-group-{verb}": {"post": ACT}
-        for verb in ("acknowledge", "resolve", "ignore", "reopen", "assign", "note")
+        for verb in ("acknowledge", "resolve", "ignore", "reopen", "assign", "note", "merge", "split")
     },
     "batch-recommendations": {"get": READ},
     "batch-recommendation-apply": {"post": ACT},

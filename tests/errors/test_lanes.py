@@ -76,8 +76,8 @@ def run_together(processes: list[subprocess.Popen[str]]) -> None:
         assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.flush()
-    for process in processes:
-        assert process.wait(timeout=120) == 0, process.communicate()[1]
+    said = [process.communicate(timeout=120)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0] * len(processes), "\n".join(said)
 
 
 LANE = """

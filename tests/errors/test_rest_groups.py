@@ -64,3 +64,28 @@ def test_it_resolves_when_a_retry_of_the_batch_is_clean() -> None:
     assert both.status_code == 400
     waiting = operator.post(f"{address}/resolve", {"retry": 1}, format="json").json()
     assert (waiting["state"], waiting["clean_after"]) == ("new", {"batch_id": "b1", "number": 1})
+
+
+def test_it_merges_and_takes_out_again() -> None:
+    address, operator = failing(), client("operator")
+    other = ErrorGroup.objects.get(title="refused").fingerprint
+    merged = operator.post(f"{address}/merge", {"into": other, "reason": "one cause"}, format="json").json()
+    assert (merged["title"], merged["errors"], [one["title"] for one in merged["merged"]]) == ("refused", 2, ["bad"])
+    assert [row["title"] for row in operator.get(LIST).json()["results"]] == ["refused"]
+    assert operator.post(f"{address}/note", {"reason": "by its old name"}, format="json").json()["title"] == "refused"
+    again = operator.post(f"{LIST}/{other}/merge", {"into": address.rsplit("/", 1)[1]}, format="json")
+    assert again.status_code == 400
+    out = {"fingerprint": merged["merged"][0]["fingerprint"]}
+    parts = operator.post(f"{LIST}/{other}/split", out, format="json").json()
+    told = sorted((part["title"], part["errors"], part["merged"]) for part in parts)
+    assert told == [("bad", 1, []), ("refused", 1, [])]
+    assert operator.post(f"{LIST}/{other}/split", out, format="json").status_code == 400
+
+
+def test_it_splits_by_place() -> None:
+    address, operator = failing(), client("operator")
+    for wrong in ({}, {"by": "moon"}, {"by": "place", "fingerprint": "f"}):
+        assert operator.post(f"{address}/split", wrong, format="json").status_code == 400
+    (part,) = operator.post(f"{address}/split", {"by": "place"}, format="json").json()
+    assert part["title"] == "bad · tests.errors.factories.raised"
+    assert operator.post(f"{address}/resolve", {}, format="json").status_code == 404
