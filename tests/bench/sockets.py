@@ -1,0 +1,235 @@
+"""A thousand sockets on one batch: how old is what they are shown, and what does that cost the runner?
+
+Real PostgreSQL, Valkey and web process; the clients are two processes of their own. An update's age is counted from
+just before its commit to its receipt ("commit"), and from its encoding to its receipt ("sent"), on one clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+SOCKETS, PROCESSES = 1_000, 2
+SECONDS = 20.0
+ITEMS, RATE, ROUNDS = 4_000, 400, 3
+
+
+def main() -> None:
+    from tests.servers.postgresql import PostgreSQL
+    from tests.servers.valkey import Valkey
+
+    server, valkey = PostgreSQL().start(), Valkey().start()
+    try:
+        with tempfile.TemporaryDirectory() as var:
+            chosen = {"PORTAL_VAR": var, "DJANGO_SETTINGS_MODULE": "batchportal.settings", "LOG_LEVEL": "ERROR"}
+            chosen |= {
+                "DATABASE_URL": server.create("bench"),
+                "REDIS_URL": valkey.url,
+                "CELERY_BROKER_URL": "memory://",
+            }
+            os.environ.update(chosen)
+            measure()
+    finally:
+        valkey.kill()
+        server.stop()
+
+
+def measure() -> None:
+    import django
+
+    django.setup()
+    from django.contrib.auth.models import User
+    from django.core.management import call_command
+    from rest_framework.authtoken.models import Token
+
+    call_command("migrate", verbosity=0)
+    token = Token.objects.create(user=User.objects.create_superuser("bench", "", "bench")).key
+    with web() as (port, pid):
+        for rate in (1, 4):
+            ages = [age for seen in updates(port, token, rate) for age in seen]
+            print(f"{SOCKETS:,} sockets, {rate} updates a second, {len(ages):,} frames")
+            print(f"  from the commit:   {words([commit for commit, _ in ages])}")
+            print(f"  from the encoding: {words([sent for _, sent in ages])}")
+        print(f"web process: {resident(pid):.0f} MB with {SOCKETS:,} sockets behind it")
+        for rate in (RATE, None):
+            alone, watched = [], []
+            for number in range(ROUNDS):
+                alone.append(drain(f"alone-{rate}-{number}", rate))
+                name = f"watched-{rate}-{number}"
+                submit(name, rate)
+                with clients(port, token, name, 3_600):
+                    watched.append(drain(name, rate))
+            cost = statistics.median(1 - theirs / its for its, theirs in zip(alone, watched, strict=True))
+            pace = f"{rate} items/s asked for" if rate else "as fast as it goes (clients take CPU of their own)"
+            print(
+                f"runner, {pace}: {statistics.median(alone):,.0f} items/s alone, "
+                f"{statistics.median(watched):,.0f} with {SOCKETS:,} watchers: {100 * cost:+.1f} % slower"
+            )
+
+
+def words(ages: Sequence[float]) -> str:
+    cuts = statistics.quantiles(ages, n=20)
+    return f"p50 {1000 * cuts[9]:.0f} ms, p95 {1000 * cuts[18]:.0f} ms, max {1000 * max(ages):.0f} ms"
+
+
+def resident(pid: int) -> float:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize() / 1e6
+
+
+# -- what is measured --------------------------------------------------------------------------------------------------
+
+
+def updates(port: int, token: str, rate: int) -> Iterator[list[tuple[float, float]]]:
+    """The ages of all updates, by client process: (since the commit, since the encoding), seconds."""
+    from batches import hints
+    from batches.models import Batch, Checkpoint
+
+    name = f"updates-{rate}"
+    submit(name, None, items=100_000)
+    Batch.objects.filter(pk=name).update(status="RUNNING")
+    committed: dict[int, float] = {}
+    with clients(port, token, name, SECONDS + 2) as running:
+        until = time.time() + SECONDS
+        number = 0
+        while time.time() < until:
+            number += 1
+            committed[number] = time.time()
+            Checkpoint.objects.update_or_create(batch_id=name, lane=0, defaults={"succeeded": number})
+            hints.hint(name)
+            time.sleep(1 / rate)
+        for client in running:
+            out, _ = client.communicate(timeout=60)
+            seen = json.loads(out)
+            yield [(at - committed[done], at - seq / 1000) for done, seq, at in seen if done in committed]
+
+
+def drain(name: str, rate: int | None) -> float:
+    """Items a second of a runner in a process of its own."""
+    submit(name, rate)
+    command = [sys.executable, "-m", "tests.bench.sockets", "runner", name]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def submit(name: str, rate: int | None, items: int = ITEMS) -> None:
+    from batches import operations
+    from batches.models import Batch
+    from batches.processors import processor
+
+    if not Batch.objects.filter(pk=name).exists():
+        processor("bench.noop")(nothing)
+        operations.submit(processor="bench.noop", items=({"n": n} for n in range(items)), batch_id=name, rate=rate)
+
+
+def nothing(payload: dict[str, Any], context: Any) -> None:
+    return None
+
+
+# -- the processes -----------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def web() -> Iterator[tuple[int, int]]:
+    from tests.browser.conftest import wait_for
+    from tests.servers.postgresql import free_port
+
+    port = free_port()
+    command = [sys.executable, "-m", "batchportal.web"]
+    process = subprocess.Popen(command, env={**os.environ, "PORT": str(port)}, stderr=subprocess.DEVNULL)
+    try:
+        wait_for(f"http://127.0.0.1:{port}/readyz")
+        yield port, process.pid
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+@contextmanager
+def clients(port: int, token: str, batch_id: str, seconds: float) -> Iterator[list[subprocess.Popen[str]]]:
+    """All sockets, open and with their snapshot."""
+    address = f"ws://127.0.0.1:{port}/ws/batches/{batch_id}/progress"
+    command = [sys.executable, "-m", "tests.bench.sockets", "client", address, token, str(SOCKETS // PROCESSES)]
+    running = [
+        subprocess.Popen([*command, str(seconds)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(PROCESSES)
+    ]
+    try:
+        for client in running:
+            assert client.stderr is not None
+            while "open" not in (line := client.stderr.readline()):
+                if not line:
+                    raise RuntimeError("A client ended before its sockets were open.")
+        yield running
+    finally:
+        for client in running:
+            client.kill()
+            client.wait()
+
+
+def client(address: str, token: str, count: int, seconds: float) -> None:
+    """So many sockets; prints [completed, seq, time of receipt] of every progress frame."""
+    from websockets.asyncio.client import connect
+    from websockets.exceptions import ConnectionClosed
+
+    seen: list[tuple[int, int, float]] = []
+
+    async def watch(opened: asyncio.Semaphore, ready: asyncio.Event) -> None:
+        headers = {"Authorization": f"Token {token}"}
+        async with opened:
+            socket = await connect(address, additional_headers=headers, compression=None, open_timeout=60)
+            await socket.recv()
+        ready.set()
+        try:
+            while True:
+                frame, at = await socket.recv(), time.time()
+                said = json.loads(frame)
+                if said["type"] == "progress":
+                    seen.append((said["completed"], said["seq"], at))
+        except ConnectionClosed:
+            return
+
+    async def run() -> None:
+        opened, ready = asyncio.Semaphore(20), [asyncio.Event() for _ in range(count)]
+        watching = [asyncio.create_task(watch(opened, one)) for one in ready]
+        await asyncio.gather(*(one.wait() for one in ready))
+        print("open", file=sys.stderr, flush=True)
+        await asyncio.wait(watching, timeout=seconds)
+        print(json.dumps(seen), flush=True)
+        os._exit(0)
+
+    asyncio.run(run())
+
+
+def runner(name: str) -> None:
+    import django
+
+    django.setup()
+    from batches import operations
+    from batches import runner as engine
+    from batches.processors import processor
+
+    processor("bench.noop")(nothing)
+    operations.start(name)
+    began = time.perf_counter()
+    engine.work_slice(name, seconds=3_600)
+    print(ITEMS / (time.perf_counter() - began))
+
+
+if __name__ == "__main__":
+    match sys.argv[1:]:
+        case ["client", address, token, count, seconds]:
+            client(address, token, int(count), float(seconds))
+        case ["runner", name]:
+            runner(name)
+        case _:
+            main()
