@@ -7,12 +7,14 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.core.management import call_command
+from django.db import OperationalError, connection
 
 from batches import operations
 from batches.models import Batch, Item
@@ -171,3 +173,37 @@ def test_it_exits_with_1_when_a_promise_is_broken(batch: Run) -> None:
     ended = batch("verify", made.pk)
     assert ended.returncode == 1
     assert "Lane 0 counts 2 items succeeded; there are 1." in ended.stdout
+
+
+def test_it_watches_on_when_the_database_was_away(monkeypatch: Any, capsys: Any) -> None:
+    made = ran(modes("ok", "ok"))
+    get_batch, tries = operations.get_batch, iter([None, OperationalError("server closed the connection\nmore")])
+
+    def shaky(batch_id: str) -> Any:
+        if error := next(tries, None):
+            raise error
+        return get_batch(batch_id)
+
+    monkeypatch.setattr(operations, "get_batch", shaky)
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(connection, "close", lambda: None)
+    with pytest.raises(SystemExit) as ended:
+        call_command("batch", "watch", made.pk)
+    assert ended.value.code == 0
+    assert "still watching: server closed the connection" in capsys.readouterr().err
+
+
+def test_it_stops_watching_at_ctrl_c_and_the_batch_goes_on(monkeypatch: Any, capsys: Any) -> None:
+    made = submitted(modes("ok"))
+    operations.start(made.pk)
+
+    def interrupted(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(time, "sleep", interrupted)
+    with pytest.raises(SystemExit) as ended:
+        call_command("batch", "watch", made.pk)
+    assert ended.value.code == 3
+    assert "it goes on" in capsys.readouterr().err
+    made.refresh_from_db()
+    assert made.status == "QUEUED"

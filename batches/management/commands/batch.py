@@ -14,6 +14,8 @@ from types import FrameType
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import Error as AnyDatabaseError
+from django.db import connection
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
@@ -177,12 +179,29 @@ class Command(BaseCommand):
 
     def do_watch(self, asked: Namespace) -> int:
         operations.get_batch(asked.id)
-        with bar(asked, asked.id) as update:
-            while operations.get_batch(asked.id).status in Batch.ACTIVE:
-                update()
-                time.sleep(0.25)
-            update(True)
+        try:
+            with bar(asked, asked.id) as update:
+                while self.patiently(lambda: operations.get_batch(asked.id).status in Batch.ACTIVE):
+                    self.patiently(update)
+                    time.sleep(0.25)
+                self.patiently(lambda: update(True))
+        except KeyboardInterrupt:
+            self.stderr.write(f"No longer watching {asked.id}; it goes on.")
+            return STOPPED
         return self.finish(asked, asked.id)
+
+    def patiently(self, question: Callable[[], Any]) -> Any:
+        """The database's answer, however long it is away."""
+        away = False
+        while True:
+            try:
+                return question()
+            except AnyDatabaseError as error:
+                if not away:
+                    self.stderr.write(f"The database is away, still watching: {runner.one_line(error)}")
+                away = True
+                connection.close()
+                time.sleep(1)
 
     def finish(self, asked: Namespace, batch_id: str) -> int:
         batch = operations.get_batch(batch_id)
