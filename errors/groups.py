@@ -9,7 +9,6 @@ from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
-from django.db.models import QuerySet
 from django.utils import timezone
 
 from batches.exceptions import InvalidInput, InvalidTransition
@@ -98,14 +97,17 @@ def note(group_id: int, text: str, *, actor: str = "") -> None:
     remember(group_id, "note", state, state, actor, text)
 
 
-def in_bulk(verb: Callable[[int], None], groups: QuerySet[ErrorGroup]) -> list[int]:
-    """Apply a verb to each group on its own, in the order of their ids; the ids to which it did not apply."""
-    refused = []
-    for group_id in list(groups.order_by("pk").values_list("pk", flat=True)):
+def in_bulk(verb: Callable[[int], None], groups: Mapping[int, str]) -> dict[int, str]:
+    """Apply a verb to each group (id -> fingerprint) on its own; those to which it did not apply, and why.
+
+    In the order in which lanes lock groups, as all of it may be one transaction.
+    """
+    refused = {}
+    for group_id in sorted(groups, key=lambda pk: groups[pk]):
         try:
             verb(group_id)
-        except InvalidTransition:
-            refused.append(group_id)
+        except InvalidTransition as why:
+            refused[group_id] = str(why)
     return refused
 
 
@@ -181,6 +183,5 @@ def state_of(group_id: int) -> str:
     if group is None:
         raise InvalidInput(f"There is no error group {group_id}.", {"group": ["Unknown group."]})
     if not group.stands:
-        problem = f"Errors of group {group_id} count elsewhere: it was merged or split."
-        raise InvalidInput(problem, {"group": ["Name the group in which they count."]})
+        raise InvalidGroupTransition(group_id, "change", "merged into another" if group.merged_into_id else "split")
     return group.state

@@ -103,7 +103,7 @@ def refuse_split(group: ErrorGroup) -> None:
 def refuse_moved(group: ErrorGroup, verb: str) -> None:
     """A group whose errors count elsewhere is a signpost, not a group."""
     if not group.stands:
-        raise InvalidGroupTransition(group.pk, verb, "merged" if group.merged_into_id else "split")
+        raise InvalidGroupTransition(group.pk, verb, "merged into another" if group.merged_into_id else "split")
 
 
 # -- what moves --------------------------------------------------------------------------------------------------------

@@ -8,7 +8,9 @@ from django.contrib.auth.models import User
 from rest_framework import serializers
 
 from batches.serializers import ReasonSerializer, StrictMixin
-from errors.models import BatchGroup, ErrorRecord
+from errors.models import BatchGroup, ErrorGroup, ErrorRecord
+
+MOST_GROUPS = 1_000
 
 
 class ErrorRecordSerializer(serializers.ModelSerializer[ErrorRecord]):
@@ -117,3 +119,50 @@ class NoteSerializer(ReasonSerializer):
     """A remark; `reason` holds its text."""
 
     reason = serializers.CharField(max_length=2_000)
+
+
+class GroupScopeSerializer(StrictMixin, serializers.Serializer[Any]):
+    """Which groups of the batch: what the list filters by, or their fingerprints; empty: all of them."""
+
+    state = serializers.ChoiceField(required=False, choices=ErrorGroup.State.choices)
+    category = serializers.CharField(required=False, max_length=12)
+    code = serializers.CharField(required=False, max_length=64)
+    q = serializers.CharField(required=False, max_length=200, help_text="In the title.")
+    fingerprints = serializers.ListField(
+        required=False, child=serializers.CharField(max_length=16), max_length=MOST_GROUPS
+    )
+
+
+class Bulk(serializers.Serializer[Any]):
+    """What is common to verbs upon many groups."""
+
+    filter = GroupScopeSerializer()
+    count = serializers.IntegerField(required=False, min_value=0, help_text="Refuse if it meets another number by now.")
+
+
+class BulkReasonSerializer(Bulk, ReasonSerializer):
+    pass
+
+
+class BulkResolveSerializer(Bulk, ResolveSerializer):
+    pass
+
+
+class BulkIgnoreSerializer(Bulk, IgnoreSerializer):
+    pass
+
+
+class BulkAssignSerializer(Bulk, AssignSerializer):
+    pass
+
+
+class RefusedSerializer(serializers.Serializer[Any]):
+    fingerprint = serializers.CharField()
+    why = serializers.CharField()
+
+
+class BulkResultSerializer(serializers.Serializer[Any]):
+    """Fingerprints of the groups that were changed, and those that were not, with the reason."""
+
+    changed = serializers.ListField(child=serializers.CharField())
+    refused = RefusedSerializer(many=True)

@@ -1,18 +1,26 @@
 """REST routes of the triage app."""
 
 from batches.routes import route
-from errors import views
+from errors import group_views, serializers, views
 
-GROUP = "batches/<str:batch_id>/errors/groups/<str:fingerprint>"
+GROUPS = "batches/<str:batch_id>/errors/groups"
+GROUP = f"{GROUPS}/<str:fingerprint>"
+IN_BULK = {
+    "acknowledge": serializers.BulkReasonSerializer,
+    "resolve": serializers.BulkResolveSerializer,
+    "ignore": serializers.BulkIgnoreSerializer,
+    "reopen": serializers.BulkReasonSerializer,
+    "assign": serializers.BulkAssignSerializer,
+}
 VERBS = {
-    "acknowledge": views.ActOnGroup,
-    "resolve": views.ResolveGroup,
-    "ignore": views.IgnoreGroup,
-    "reopen": views.ActOnGroup,
-    "assign": views.AssignGroup,
-    "note": views.NoteOnGroup,
-    "merge": views.MergeGroup,
-    "split": views.SplitGroup,
+    "acknowledge": group_views.ActOnGroup,
+    "resolve": group_views.ResolveGroup,
+    "ignore": group_views.IgnoreGroup,
+    "reopen": group_views.ActOnGroup,
+    "assign": group_views.AssignGroup,
+    "note": group_views.NoteOnGroup,
+    "merge": group_views.MergeGroup,
+    "split": group_views.SplitGroup,
 }
 urlpatterns = [
     *route("batches/<str:batch_id>/errors", views.ErrorReport.as_view(), "batch-errors"),
@@ -32,7 +40,10 @@ urlpatterns = [
     *route("batches/<str:batch_id>/errors/plan/apply", views.ApplyPlan.as_view(), "batch-plan-apply"),
     *route("batches/<str:batch_id>/errors/plan/<int:number>/apply", views.ApplyStep.as_view(), "batch-plan-step-apply"),
     *route("batches/<str:batch_id>/errors/findings", views.ErrorFindings.as_view(), "batch-error-findings"),
-    *route("batches/<str:batch_id>/errors/groups", views.ErrorGroupList.as_view(), "batch-error-groups"),
+    *route(GROUPS, group_views.ErrorGroupList.as_view(), "batch-error-groups"),
 ]
 for verb, view in VERBS.items():
     urlpatterns += route(f"{GROUP}/{verb}", view.as_view(verb=verb), f"batch-group-{verb}")
+for verb, serializer in IN_BULK.items():
+    many = group_views.ActOnGroups.as_view(verb=verb, serializer_class=serializer)
+    urlpatterns += route(f"{GROUPS}/{verb}", many, f"batch-groups-{verb}")

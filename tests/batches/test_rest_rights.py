@@ -52,6 +52,7 @@ ROUTES: dict[str, dict[str, dict[str, Any]]] = {
         f"batch-group-{verb}": {"post": ACT}
         for verb in ("acknowledge", "resolve", "ignore", "reopen", "assign", "note", "merge", "split")
     },
+    **{f"batch-groups-{verb}": {"post": ACT} for verb in ("acknowledge", "resolve", "ignore", "reopen", "assign")},
     "batch-recommendations": {"get": READ},
     "batch-recommendation-apply": {"post": ACT},
     "batch-recommendation-dismiss": {"post": ACT},

@@ -79,7 +79,8 @@ def test_it_regresses_only_by_an_attempt_that_started_after_it_was_resolved() ->
 
 def test_it_says_which_groups_of_many_it_could_not_change() -> None:
     first, done, last = group_in("new", "a"), group_in("resolved", "b"), group_in("regressed", "c")
-    assert groups.in_bulk(groups.resolve, ErrorGroup.objects.all()) == [done.pk]
+    chosen = {group.pk: group.fingerprint for group in (first, done, last)}
+    assert groups.in_bulk(groups.resolve, chosen) == {done.pk: f"Cannot resolve error group {done.pk}: it is resolved."}
     assert set(GroupChange.objects.values_list("group", flat=True)) == {first.pk, last.pk}
 
 

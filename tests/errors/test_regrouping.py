@@ -168,7 +168,7 @@ def test_it_refuses_what_makes_no_sense() -> None:
         regrouping.split_by_place(ant)
     with pytest.raises(InvalidInput, match="were merged into this one"):
         regrouping.split_by_place(bee)
-    with pytest.raises(InvalidInput, match="count elsewhere"):
+    with pytest.raises(InvalidTransition, match="merged into another"):
         groups.resolve(ant)
     ErrorGroup.objects.create(
         processor="other", fingerprint="f", title="o", first_seen=timezone.now(), last_seen=timezone.now()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from batches.models import Retry
@@ -89,3 +91,57 @@ def test_it_splits_by_place() -> None:
     (part,) = operator.post(f"{address}/split", {"by": "place"}, format="json").json()
     assert part["title"] == "bad · tests.errors.factories.raised"
     assert operator.post(f"{address}/resolve", {}, format="json").status_code == 404
+
+
+def test_it_acts_on_all_groups_of_a_filter_and_says_where_it_could_not() -> None:
+    address, operator = failing(), client("operator")
+    bad = address.rsplit("/", 1)[1]
+    operator.post(f"{address}/resolve", {}, format="json")
+    done = operator.post(f"{LIST}/ignore", {"filter": {}, "until": {"rate": 5}, "count": 2}, format="json").json()
+    refused = ErrorGroup.objects.get(title="refused")
+    assert done["changed"] == [refused.fingerprint]
+    assert [(one["fingerprint"], one["why"][-15:]) for one in done["refused"]] == [(bad, "it is resolved.")]
+    assert (refused.state, refused.until) == ("ignored", {"rate": 5.0})
+    assert GroupChange.objects.filter(verb="ignore").get().actor == "operator"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "titles"),
+    [
+        ({"category": "network"}, ["refused"]),
+        ({"q": "BAD", "state": "new"}, ["bad"]),
+        ({"state": "resolved"}, []),
+        ({"fingerprints": []}, []),
+        ({}, ["bad", "refused"]),
+    ],
+    ids=str,
+)
+def test_it_acts_on_what_the_list_shows_for_the_same_filter(wanted: dict[str, Any], titles: list[str]) -> None:
+    failing()
+    operator = client("operator")
+    done = operator.post(f"{LIST}/acknowledge", {"filter": wanted}, format="json").json()
+    assert sorted(ErrorGroup.objects.filter(state="acknowledged").values_list("title", flat=True)) == titles
+    assert (len(done["changed"]), done["refused"]) == (len(titles), [])
+    again = operator.post(f"{LIST}/acknowledge", {"filter": wanted}, format="json").json()
+    assert (again["changed"], len(again["refused"])) == ([], 0 if "state" in wanted else len(titles))
+
+
+def test_it_acts_on_selected_groups_as_one_with_a_key() -> None:
+    address, operator = failing(), client("operator")
+    asked = {"filter": {"fingerprints": [address.rsplit("/", 1)[1]]}, "user": "operator"}
+    answers = [
+        operator.post(f"{LIST}/assign", asked, format="json", headers={"Idempotency-Key": "once"}).json()
+        for _ in range(2)
+    ]
+    assert answers[0] == answers[1] == {"changed": asked["filter"]["fingerprints"], "refused": []}  # type: ignore[index]
+    assert GroupChange.objects.count() == 1
+
+
+def test_it_refuses_a_bulk_act_that_is_not_understood() -> None:
+    failing()
+    operator = client("operator")
+    for wrong in ({}, {"filter": {"sate": "new"}}, {"filter": {"state": "old"}}, {"filter": {}, "count": 7}):
+        assert operator.post(f"{LIST}/resolve", wrong, format="json").status_code == 400, wrong
+    assert operator.post(f"{LIST}/ignore", {"filter": {}, "until": {"items": 0}}, format="json").status_code == 400
+    assert client("viewer").post(f"{LIST}/resolve", {"filter": {}}, format="json").status_code == 403
+    assert not GroupChange.objects.exists()
