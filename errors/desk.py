@@ -14,6 +14,7 @@ from django.utils.http import urlencode
 from batches.models import Batch, Checkpoint
 from batches.pages import items_url, pill, pretty
 from batches.redaction import redact
+from errors.ageing import WHY, badge
 from errors.detectors.findings import percent
 from errors.detectors.statistics import wilson
 from errors.models import STANDING, BatchGroup, ErrorGroup, ErrorRecord
@@ -41,6 +42,7 @@ class GroupFilter:
 
     def groups(self, batch: Batch) -> QuerySet[BatchGroup]:
         rows = BatchGroup.objects.filter(batch=batch).select_related("group", "group__assignee")
+        rows = rows.annotate(ageing=badge("group__"))
         if self.state:
             rows = rows.filter(group__state__in=OPEN if self.state == "open" else [self.state])
         if self.category:
@@ -116,6 +118,7 @@ def desk_of(batch: Batch, asked: GroupFilter) -> dict[str, Any]:
         "groups": [row_of(row, failed, whole["errors"]) for row in matching[:GROUPS_SHOWN]],
         "matching": matching.count(),
         "shown": GROUPS_SHOWN,
+        "ageing_means": WHY,
         "asked": asked,
         "states": [("open", "open"), *((state.value, state.value) for state in ErrorGroup.State)],
         "categories": sorted(everything.values_list("group__category", flat=True).distinct().order_by()),
@@ -207,7 +210,10 @@ def overview(most: int = GROUPS_SHOWN) -> dict[str, Any]:
     """What needs attention now, over all batches: open groups, those that touch most items first."""
     groups = ErrorGroup.objects.filter(STANDING, state__in=OPEN).select_related("assignee")
     counted = groups.annotate(
-        items=Sum("batches__items", default=0), errors=Sum("batches__errors", default=0), seen_in=Count("batches")
+        items=Sum("batches__items", default=0),
+        errors=Sum("batches__errors", default=0),
+        seen_in=Count("batches"),
+        ageing=badge(),
     ).order_by("-last_seen", "pk")
     rows = list(counted[:most])
     latest = latest_batches([group.pk for group in rows])
@@ -217,6 +223,7 @@ def overview(most: int = GROUPS_SHOWN) -> dict[str, Any]:
         ],
         "open": groups.count(),
         "shown": most,
+        "ageing_means": WHY,
     }
 
 

@@ -20,6 +20,7 @@ from batches.permissions import MayTriage
 from batches.serializers import ReasonSerializer
 from batches.views import OfBatch, PortalView, checked
 from errors import groups, regrouping, scopes
+from errors.ageing import badge
 from errors.models import BatchGroup, ErrorGroup
 from errors.serializers import (
     AssignSerializer,
@@ -32,19 +33,23 @@ from errors.serializers import (
     SplitSerializer,
 )
 
+LISTED = (
+    BatchGroup.objects.select_related("group__assignee", "group__clean_after")
+    .prefetch_related("group__merged")
+    .annotate(ageing=badge("group__"))
+)
+
 
 class GroupFilter(filters.FilterSet):
     state = filters.ChoiceFilter(field_name="group__state", choices=ErrorGroup.State.choices)
     category = filters.CharFilter(field_name="group__category", max_length=12)
     code = filters.CharFilter(field_name="group__code", max_length=64)
     q = filters.CharFilter(field_name="group__title", lookup_expr="icontains", max_length=200, label="In the title.")
+    ageing = filters.BooleanFilter(label="New for long, and nobody has looked at it.")
 
     class Meta:
         model = BatchGroup
         fields: tuple[str, ...] = ()
-
-
-LISTED = BatchGroup.objects.select_related("group__assignee", "group__clean_after").prefetch_related("group__merged")
 
 
 class ErrorGroupList(OfBatch):
@@ -212,7 +217,7 @@ def chosen(batch_id: str, wanted: dict[str, Any], count: int | None) -> dict[int
     Read once: what is counted is what is acted upon.
     """
     fingerprints = wanted.pop("fingerprints", None)
-    rows = GroupFilter(wanted, BatchGroup.objects.filter(batch=operations.get_batch(batch_id))).qs
+    rows = GroupFilter(wanted, LISTED.filter(batch=operations.get_batch(batch_id))).qs
     if fingerprints is not None:
         rows = rows.filter(group__fingerprint__in=fingerprints)
     names = dict(rows.order_by("pk").values_list("group", "group__fingerprint"))

@@ -8,6 +8,7 @@ from django.contrib.auth.models import User
 from rest_framework import serializers
 
 from batches.serializers import ReasonSerializer, StrictMixin
+from errors.ageing import WHY
 from errors.models import BatchGroup, ErrorGroup, ErrorRecord
 
 MOST_GROUPS = 1_000
@@ -37,6 +38,7 @@ class BatchGroupSerializer(serializers.ModelSerializer[BatchGroup]):
     code = serializers.CharField(source="group.code", read_only=True)
     error_type = serializers.CharField(source="group.error_type", read_only=True)
     assignee = serializers.CharField(source="group.assignee.username", default=None, allow_null=True, read_only=True)
+    ageing = serializers.BooleanField(read_only=True, help_text=WHY)
     until = serializers.JSONField(source="group.until", read_only=True)
     resolved_in = serializers.CharField(source="group.resolved_in", read_only=True)
     late = serializers.IntegerField(source="group.late", read_only=True)
@@ -46,7 +48,7 @@ class BatchGroupSerializer(serializers.ModelSerializer[BatchGroup]):
     class Meta:
         model = BatchGroup
         fields = (
-            *("fingerprint", "title", "state", "category", "code", "error_type", "assignee"),
+            *("fingerprint", "title", "state", "ageing", "category", "code", "error_type", "assignee"),
             *("until", "resolved_in", "late", "clean_after", "merged"),
             *("errors", "items", "first_seen", "last_seen"),
         )
@@ -128,6 +130,7 @@ class GroupScopeSerializer(StrictMixin, serializers.Serializer[Any]):
     category = serializers.CharField(required=False, max_length=12)
     code = serializers.CharField(required=False, max_length=64)
     q = serializers.CharField(required=False, max_length=200, help_text="In the title.")
+    ageing = serializers.BooleanField(required=False)
     fingerprints = serializers.ListField(
         required=False, child=serializers.CharField(max_length=16), max_length=MOST_GROUPS
     )

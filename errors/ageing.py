@@ -1,0 +1,38 @@
+"""Which new groups nobody has looked at for too long: a badge and a filter, never a change of state."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db.models import BooleanField, Case, Exists, OuterRef, Q, QuerySet, Value, When
+from django.db.models.functions import Now
+
+from batches.models import Batch
+from errors.models import BatchGroup, ErrorGroup
+
+AFTER = timedelta(days=7)
+CLEAN_BATCHES = 3
+WHY = f"New for {AFTER.days} days or {CLEAN_BATCHES} clean batches, and nobody has looked at it."
+
+
+def is_ageing(group: str = "") -> Q:
+    """New for 7 days, or for 3 batches that completed without it; `group` is the lookup to a group, like "group__"."""
+    long = Q(**{f"{group}first_seen__lte": Now() - AFTER})
+    enough = clean_batches(group).order_by("created_at")[CLEAN_BATCHES - 1 : CLEAN_BATCHES]
+    return Q(**{f"{group}state": ErrorGroup.State.NEW}) & (long | Q(Exists(enough)))
+
+
+def badge(group: str = "") -> Case:
+    """The same as a value, to annotate rows with."""
+    return Case(When(is_ageing(group), then=Value(True)), default=Value(False), output_field=BooleanField())
+
+
+def clean_batches(group: str) -> QuerySet[Batch]:
+    """Batches of the group's processor, submitted since it was seen last, that completed without it."""
+    met = BatchGroup.objects.filter(batch=OuterRef("pk"), group=OuterRef(OuterRef(f"{group}pk")))
+    return Batch.objects.filter(
+        ~Exists(met),
+        processor=OuterRef(f"{group}processor"),
+        status=Batch.Status.COMPLETED,
+        created_at__gt=OuterRef(f"{group}last_seen"),
+    )
