@@ -1,0 +1,33 @@
+"""The worker's pool of processes."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from billiard.pool import RUN, TERMINATE
+from celery.concurrency import get_implementation
+
+from batchportal import pool
+from batchportal.celery import app
+
+
+def test_it_is_the_pool_that_workers_use() -> None:
+    assert get_implementation(app.conf.worker_pool) is pool.Processes
+
+
+def test_it_looks_for_the_dead_more_than_once_a_second() -> None:
+    assert all(seconds < 1 for seconds in pool.AttentivePool.timers.fget(SimpleNamespace(maintain_pool=print)).values())
+
+
+def test_it_looks_until_the_pool_ends(monkeypatch: Any) -> None:
+    looked: list[float] = []
+    kept = SimpleNamespace(_state=RUN, _maintain_pool=lambda: looked.append(1))
+
+    def rest(seconds: float) -> None:
+        if len(looked) == 3:
+            kept._state = TERMINATE
+
+    monkeypatch.setattr(pool, "sleep", rest)
+    pool.AttentiveSupervisor(kept).body()
+    assert len(looked) == 3
