@@ -1,0 +1,49 @@
+"""One group from its first error to its return, with batches that really run."""
+
+from __future__ import annotations
+
+import pytest
+
+from batches import operations, runner
+from batches.models import Batch, Item
+from errors import groups, scopes
+from errors.models import ErrorGroup, GroupChange
+from tests.batches.factories import modes, ran
+
+pytestmark = pytest.mark.usefixtures("engine")
+
+
+def retried(batch: Batch, fixed: int) -> None:
+    """The input of so many items is put right, all that failed is tried again, and the group waits for it."""
+    group = ErrorGroup.objects.get()
+    Item.objects.filter(batch=batch, position__lt=fixed).update(payload={"mode": "ok"})
+    retry = operations.retry(batch.pk, group=group.fingerprint)
+    groups.resolve_when_clean(group.pk, retry, actor="ann")
+    runner.work_until_idle(batch.pk)
+
+
+def history() -> list[tuple[str, str, str]]:
+    return list(GroupChange.objects.order_by("pk").values_list("verb", "to_state", "reason"))
+
+
+def test_a_group_is_resolved_by_a_clean_retry_and_comes_back_in_the_next_batch() -> None:
+    batch = ran(modes(*["invalid"] * 4))
+    retried(batch, fixed=2)
+    assert history()[-1] == ("not_clean", "new", "2 of 4 still fail")
+    retried(batch, fixed=4)
+    clean = f"Retry 2 of {batch.pk} is clean: none of its 2 items fail alike."
+    assert history()[-1] == ("resolve", "resolved", clean)
+    later = ran(modes("invalid", "ok"))
+    assert (history()[-1][:2], ErrorGroup.objects.get().state) == (("regress", "regressed"), "regressed")
+    for one in (batch, later):
+        assert operations.verify(one.pk) == []
+        assert list(scopes.failures_have_records(one)) == []
+
+
+def test_an_ignored_group_comes_back_while_the_batch_runs() -> None:
+    ran(modes("invalid"))
+    groups.ignore(ErrorGroup.objects.get().pk, until={"items": 5})
+    ran(modes(*["invalid"] * 5))
+    assert ErrorGroup.objects.get().state == "ignored"
+    ran(modes(*["invalid"] * 12), checkpoint_every=5)
+    assert history()[-1] == ("unignore", "new", "un-ignored because 10 items > 5")
