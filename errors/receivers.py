@@ -18,9 +18,9 @@ from batches.outcomes import Failure, describe, storable
 from batches.processors import ItemError
 from batches.redaction import redact_text
 from batches.signals import batch_transitioned, item_failed, items_rehearsed
-from errors import clean_retries, comebacks, rollups, turns
+from errors import clean_retries, comebacks, overrides, rollups, turns
 from errors.fingerprints import Identity, identify, last_frame
-from errors.known import Known
+from errors.known import Known, known_groups
 from errors.models import ErrorRecord, Traceback
 from errors.tracebacks import stack_of
 
@@ -67,6 +67,7 @@ def tell_rehearsed(
     """How the failures of a rehearsal would be grouped; nothing is written."""
     columns = batch.source.get("columns") or ()
     seen = [look(batch.processor, failure, columns) for failure in failures]
+    seen, _ = overrides.follow(batch, seen, known_groups(batch, {one.identity.fingerprint for one in seen}))
     return [
         {
             "fingerprint": one.identity.fingerprint,

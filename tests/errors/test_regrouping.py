@@ -15,6 +15,7 @@ from batches.exceptions import InvalidInput, InvalidTransition
 from batches.models import Batch
 from errors import groups, regrouping, scopes
 from errors.models import BatchGroup, ErrorGroup, ErrorRecord, Findings, GroupChange
+from errors.receivers import tell_rehearsed
 from tests.errors.factories import batch_of, fail, failure, raised, report
 from tests.errors.test_lanes import run_together
 
@@ -142,6 +143,15 @@ def test_it_splits_by_place_what_there_is_and_what_is_to_come() -> None:
     batch.items.update(attempts=2)
     assert sum(errors for errors, _ in counters().values()) == 9
     assert len(counters()) == 2
+
+
+def test_a_rehearsal_tells_groups_as_people_left_them() -> None:
+    batch = two_groups()
+    regrouping.merge(group("ant").pk, group("bee").pk)
+    failures = [failure(batch, n, ValueError(word)) for n, word in ((3, "ant"), (4, "bee"), (5, "cat"))]
+    told = tell_rehearsed(Batch, batch, failures)
+    bee = group("bee").fingerprint
+    assert [one["fingerprint"] == bee for one in told] == [True, True, False]
 
 
 def elsewhere() -> BaseException:
