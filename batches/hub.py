@@ -17,24 +17,23 @@ from time import monotonic, time
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
-from channels.layers import get_channel_layer
 from django.conf import settings
 from django.db import Error as AnyDatabaseError
 from django.db import connection
 
 from batches.admission import Admission, lost
-from batches.hints import GROUP
+from batches.listening import Listener
 from batches.models import Batch, Transition
 from batches.progress_tracker import Progress, progress_of
 
 logger = logging.getLogger("batches")
 
 EVERY = 0.25
+BETWEEN_LOOKS = 0.05
 WITHOUT_HINT = 1.0
 HEARTBEAT = 5.0
 RIGHTS_EVERY = 2.0
 AFTER_TROUBLE = 1.0
-JOIN_EVERY = 10.0
 MOVING_WITH_TIME = ("active_seconds", "current_velocity", "recent_velocity", "eta_seconds", "eta_human", "lanes")
 NORMAL, RIGHT_LOST, BATCH_GONE = 1000, 4403, 4404
 
@@ -106,7 +105,7 @@ class Hub:
             self.shown[batch_id].newcomers.add(watcher)
         self.wake.set()
         if not self.tasks or self.tasks[0].done():
-            listening = [self.listen(), self.stay_in_group()] if settings.REDIS_URL else []
+            listening = [Listener(self.hear).run()] if settings.REDIS_URL else []
             self.tasks = [asyncio.create_task(work) for work in (self.run(), *listening)]
 
     def leave(self, watcher: Watcher) -> None:
@@ -123,12 +122,16 @@ class Hub:
     # -- the loop
 
     async def run(self) -> None:
-        """Look, show, wait: at most four times a second, and at least once."""
+        """Look, show, wait: at most four times a second, and at least once.
+
+        A look that had nothing to say delays the next one hardly: news that follows it need not wait for its turn.
+        """
         try:
             while self.watchers or self.behind:
                 began = monotonic()
-                await self.look()
-                await asyncio.sleep(max(0.0, EVERY - (monotonic() - began)))
+                said = await self.look()
+                pause = EVERY if said or not settings.REDIS_URL else BETWEEN_LOOKS
+                await asyncio.sleep(max(0.0, pause - (monotonic() - began)))
                 if settings.REDIS_URL:
                     await self.wait_for_hint(WITHOUT_HINT - EVERY)
         except Exception:
@@ -138,6 +141,10 @@ class Hub:
             for task in self.tasks[1:]:
                 task.cancel()
 
+    def hear(self, moved: Iterable[str]) -> None:
+        if not self.watchers.keys().isdisjoint(moved):
+            self.wake.set()
+
     async def wait_for_hint(self, seconds: float) -> None:
         try:
             await asyncio.wait_for(self.wake.wait(), seconds)
@@ -145,7 +152,8 @@ class Hub:
             pass
         self.wake.clear()
 
-    async def look(self) -> None:
+    async def look(self) -> bool:
+        """Show what there is to show; True when there was something."""
         ids, admissions = list(self.watchers), set()
         if monotonic() - self.rights_at > RIGHTS_EVERY:
             self.rights_at, admissions = monotonic(), {watcher.admission for watcher in self.everyone()}
@@ -156,15 +164,14 @@ class Hub:
         except AnyDatabaseError as error:
             logger.warning("live progress cannot read the database, trying again: %s", error)
             await asyncio.sleep(AFTER_TROUBLE)
-            return
+            return False
         await self.catch_up()
         await self.send_away(found.lost)
         for transition in found.transitions:
             self.after = max(self.after, transition.pk)
             await self.tell(transition.batch_id, status_of(transition))
-        for batch_id in ids:
-            if batch_id in self.watchers:
-                await self.publish(batch_id, found)
+        watched = [batch_id for batch_id in ids if batch_id in self.watchers]
+        return any([await self.publish(batch_id, found) for batch_id in watched])
 
     async def in_thread(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """On the hub's own thread and its lasting connection, which is closed when it was of no use."""
@@ -180,12 +187,12 @@ class Hub:
 
     # -- what goes out
 
-    async def publish(self, batch_id: str, found: Reading) -> None:
-        """The batch's state: to all when it has changed, to newcomers in any case."""
+    async def publish(self, batch_id: str, found: Reading) -> bool:
+        """The batch's state: to all when it has changed, to newcomers in any case. True when it went to anyone."""
         batch, shown = found.batches.get(batch_id), self.shown[batch_id]
         if batch is None:
             await self.finish(batch_id, BATCH_GONE)
-            return
+            return True
         state = found.progress[batch_id].to_dict()
         await self.announce_milestones(batch_id, shown, state["milestones"])
         essence = essence_of(state)
@@ -200,6 +207,7 @@ class Hub:
             await self.each(receivers, lambda watcher: watcher.show(batch_id, frame))
         if batch.is_final:
             await self.finish(batch_id, NORMAL)
+        return bool(receivers)
 
     async def announce_milestones(self, batch_id: str, shown: Shown, milestones: Iterable[dict[str, Any]]) -> None:
         for row in milestones:
@@ -250,35 +258,6 @@ class Hub:
                 logger.info("a socket could not be written to: %s", error)
                 if any(watcher in self.watchers.get(batch_id, ()) for batch_id in watcher.batch_ids):
                     self.leave(watcher)
-
-    # -- hints
-
-    async def listen(self) -> None:
-        """Wake up for hints about what is watched; without them the loop looks once a second."""
-        layer = get_channel_layer()
-        channel = await layer.new_channel()
-        self.channel = channel
-        away = False
-        while True:
-            try:
-                message = await layer.receive(channel)
-                away = False
-                if not self.watchers.keys().isdisjoint(message["batches"]):
-                    self.wake.set()
-            except Exception as error:  # whatever a layer raises
-                if not away:
-                    logger.warning("no hints from the channel layer, looking once a second: %s", error)
-                away = True
-                await asyncio.sleep(AFTER_TROUBLE)
-
-    async def stay_in_group(self) -> None:
-        """One membership a process; said again and again, for a layer that was restarted has forgotten it."""
-        while True:
-            try:
-                await get_channel_layer().group_add(GROUP, self.channel)
-                await asyncio.sleep(JOIN_EVERY)
-            except Exception:  # `listen` says it
-                await asyncio.sleep(AFTER_TROUBLE)
 
 
 def essence_of(state: dict[str, Any]) -> Any:

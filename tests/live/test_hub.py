@@ -10,6 +10,7 @@ from typing import Any
 from django.db import InterfaceError, OperationalError
 
 from batches import hub as hubs
+from batches import listening
 from batches.admission import Admission
 from batches.consumers import LARGEST_BACKLOG, ProgressConsumer
 from batches.hub import Hub, essence_of
@@ -181,3 +182,75 @@ def test_it_goes_on_when_the_database_is_back(engine: None, monkeypatch: Any) ->
 
     in_loop(work)
     assert [json.loads(frame)["batch_id"] for frame in socket.sent] == [batch.pk]
+
+
+class Layer:
+    """A channel layer that refuses the first so many joins, and says something at the join it is told to."""
+
+    def __init__(self, refusals: int = 0, speaks_at: int = 1) -> None:
+        self.refusals, self.speaks_at, self.joins = refusals, speaks_at, 0
+        self.members = set[str]()
+        self.hints: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+
+    async def new_channel(self) -> str:
+        return "ours"
+
+    async def group_add(self, group: str, channel: str) -> None:
+        self.joins += 1
+        if self.joins <= self.refusals:
+            raise ConnectionError("refused")
+        self.members.add(channel)
+        if self.joins - self.refusals == self.speaks_at:
+            self.hints.put_nowait({"batches": ["a"]})
+
+    async def group_discard(self, group: str, channel: str) -> None:
+        self.members.discard(channel)
+
+    async def receive(self, channel: str) -> dict[str, Any]:
+        return await self.hints.get()
+
+
+def listen_to(layer: Layer, monkeypatch: Any) -> None:
+    """Until the first hint was heard."""
+    monkeypatch.setattr(listening, "get_channel_layer", lambda: layer)
+    monkeypatch.setattr(listening, "AFTER_TROUBLE", 0.01)
+
+    async def run() -> None:
+        heard = asyncio.Event()
+        task = asyncio.create_task(listening.Listener(lambda moved: heard.set()).run())
+        await asyncio.wait_for(heard.wait(), 10)
+        assert layer.members == {"ours"}
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(run())
+
+
+def test_it_says_once_that_the_layer_is_away_and_once_that_it_is_back(monkeypatch: Any, caplog: Any) -> None:
+    listen_to(Layer(refusals=3), monkeypatch)
+    said = [record.getMessage() for record in caplog.records if record.name == "batches"]
+    assert len(said) == 2
+    assert "no hints" in said[0]
+    assert "is back" in said[1]
+
+
+def test_it_leaves_the_group_when_nobody_watches_any_more(monkeypatch: Any) -> None:
+    layer = Layer()
+    listen_to(layer, monkeypatch)
+    assert layer.members == set()
+
+
+def test_it_joins_again_after_a_silence_for_the_layer_may_have_forgotten_it(monkeypatch: Any) -> None:
+    monkeypatch.setattr(listening, "JOIN_EVERY", 0.01)
+    listen_to(Layer(speaks_at=3), monkeypatch)
+
+
+def test_it_says_whether_a_look_had_something_to_show(engine: None) -> None:
+    batch = submitted(modes("ok"))
+    socket, found = Socket(batch.pk), reading(batch)
+
+    async def work(hub: Hub) -> None:
+        watch(hub, socket)
+        assert [await hub.publish(batch.pk, found) for _ in range(2)] == [True, False]
+
+    in_loop(work)

@@ -11,7 +11,7 @@ import pytest
 from channels_redis.core import RedisChannelLayer
 from django.db.models import F
 
-from batches import operations
+from batches import listening, operations
 from batches.hints import GROUP
 from batches.models import Batch, Checkpoint
 from tests.batches.factories import modes, submitted
@@ -79,6 +79,30 @@ def test_it_goes_on_from_the_database_when_the_layer_and_the_broker_die(
     headers = by_token()["additional_headers"]
     answer = httpx.get(f"{layered.origin}/api/batches/{batch.pk}/progress", headers=headers, timeout=30)
     assert (answer.status_code, answer.json()["completed"]) == (200, 3)
+
+
+def test_it_hears_hints_again_when_the_layer_was_restarted_empty(valkey: Valkey, monkeypatch: Any) -> None:
+    async def run() -> None:
+        layer = RedisChannelLayer(hosts=[valkey.url])
+        monkeypatch.setattr(listening, "get_channel_layer", lambda: layer)
+        heard: asyncio.Queue[list[str]] = asyncio.Queue()
+        task = asyncio.create_task(listening.Listener(heard.put_nowait).run())  # type: ignore[arg-type]
+        await until_heard(heard, "before")
+        valkey.kill()
+        valkey.start()
+        await until_heard(heard, "after")
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    async def until_heard(heard: asyncio.Queue[list[str]], batch_id: str) -> None:
+        """Hints until one arrives, each over a connection of its own."""
+        async with asyncio.timeout(30):
+            while heard.empty() or await heard.get() != [batch_id]:
+                sender = RedisChannelLayer(hosts=[valkey.url])
+                await sender.group_send(GROUP, {"type": "hint", "batches": [batch_id]})
+                await asyncio.sleep(0.05)
+
+    asyncio.run(run())
 
 
 def until(said: Iterator[dict[str, Any]], completed: int) -> Iterator[dict[str, Any]]:
