@@ -11,6 +11,8 @@ from errors.comebacks import remember
 from errors.models import ErrorGroup, ErrorRecord
 
 State = ErrorGroup.State
+GIVEN_UP = (Batch.Status.CANCELLED, Batch.Status.FAILED)
+"""Then items of a retry that still wait are not tried any more."""
 
 
 def settle(batch_id: str | None = None) -> None:
@@ -28,7 +30,7 @@ def decide(group: ErrorGroup) -> None:
     if retry is None:
         return
     outcome = retry.outcome()
-    if outcome["waiting"] and retry.batch.status not in Batch.FINAL:
+    if outcome["waiting"] and retry.batch.status not in GIVEN_UP:
         return
     why = trouble(retry, group, outcome["waiting"])
     to = State(group.state) if why else State.RESOLVED

@@ -6,7 +6,7 @@ import pytest
 
 from batches import operations, runner
 from batches.models import Batch, Item
-from errors import groups, scopes
+from errors import clean_retries, groups, scopes
 from errors.models import ErrorGroup, GroupChange
 from tests.batches.factories import modes, ran
 
@@ -47,3 +47,13 @@ def test_an_ignored_group_comes_back_while_the_batch_runs() -> None:
     assert ErrorGroup.objects.get().state == "ignored"
     ran(modes(*["invalid"] * 12), checkpoint_every=5)
     assert history()[-1] == ("unignore", "new", "un-ignored because 10 items > 5")
+
+
+def test_a_group_waits_while_an_item_of_the_retry_waits() -> None:
+    batch = ran(modes("invalid", "invalid"))
+    group = ErrorGroup.objects.get()
+    retry = operations.retry(batch.pk, all_failed=True)
+    groups.resolve_when_clean(group.pk, retry)
+    Batch.objects.filter(pk=batch.pk).update(status="COMPLETED")
+    clean_retries.settle()
+    assert ErrorGroup.objects.get().clean_after == retry
