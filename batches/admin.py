@@ -147,7 +147,9 @@ class BatchAdmin(admin.ModelAdmin):
             context = pages.confirmation_context(batch, verb)
             return self.render(request, "confirm.html", context, title=context["question"])
         try:
-            scope = {"all_failed": True} if verb == "retry" else {}
+            scope: dict[str, Any] = {"all_failed": True} if verb == "retry" else {}
+            if verb == "retry" and request.POST.get("canary"):
+                scope |= {"canary": pages.CANARY, "needed": pages.NEEDED, "permanent": True}
             self.message_user(request, act(verb, batch_id, request, **scope), messages.SUCCESS)
         except BatchError as error:
             self.message_user(request, str(error), messages.WARNING)

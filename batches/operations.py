@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
-from django.db.models import Count, F, Max, Q
+from django.db.models import Max, Q
 
-from batches import clock, leases, processors, rehearsals, tasks, transitions, unknown
-from batches.exceptions import InvalidInput, InvalidTransition, UnknownBatch
-from batches.models import BATCH_ID, Batch, Checkpoint, Item, Rehearsal, RetriedItem, Retry, Watch
+from batches import leases, processors, rehearsals, retries, scopes, tasks, transitions, unknown
+from batches.exceptions import InvalidInput, InvalidTransition, OperationInProgress, UnknownBatch
+from batches.models import BATCH_ID, Batch, Checkpoint, Item, Rehearsal, Retry, Watch
+from batches.scopes import SCOPES
 from batches.submission import Submission, refuse_bad_options, submit
 from batches.tasks import sweep_now as sweep
 from batches.verification import verify
@@ -23,13 +25,17 @@ __all__ = [
     "Submission",
     "adjust",
     "cancel",
+    "cancel_retry",
     "decide",
     "get_batch",
     "get_rehearsal",
+    "get_retry",
     "legal_verbs",
     "pause",
+    "pause_retry",
     "rehearse",
     "resume",
+    "resume_retry",
     "retry",
     "start",
     "submit",
@@ -174,7 +180,7 @@ def rehearse(
         raise InvalidInput(f"Say which items to rehearse, by one of: {', '.join(SCOPES)}; or nothing, for all.")
     condition = Q()
     for name, wanted in chosen.items():
-        condition = SCOPES[name](batch, wanted) & Q(failed_at__isnull=False)
+        condition = scopes.SCOPES[name](batch, wanted) & Q(failed_at__isnull=False)
     made = rehearsals.make(batch, sample=sample, condition=condition, scope=chosen, actor=actor)
     if wake:
         transaction.on_commit(partial(tasks.send_rehearsal, made.pk))
@@ -240,77 +246,163 @@ def decide(batch_id: str, item_key: str, outcome: str, *, actor: str = "", reaso
 # -- retry -------------------------------------------------------------------------------------------------------------
 
 
-def _all_failed(batch: Batch, wanted: Any) -> Q:
-    if wanted is not True:
-        raise InvalidInput("all_failed must be true.", {"all_failed": ["Must be true."]})
-    return Q()
+CANARY = 20
+MOST_CANARIES = 100_000
 
 
-def _by_keys(batch: Batch, keys: Any) -> Q:
-    if not isinstance(keys, (list, tuple)) or not keys or not all(isinstance(key, str) for key in keys):
-        raise InvalidInput("item_keys must be a list of keys.", {"item_keys": ["A list of item keys, not empty."]})
-    known = set(Item.objects.filter(batch=batch, key__in=keys, status__in=FAILED).values_list("key", flat=True))
-    strange = [key for key in keys if key not in known]
-    if strange:
-        raise InvalidInput(
-            f"{len(strange)} of the items are not failed items of this batch, the first: {strange[0]!r}.",
-            {"item_keys": [f"Not a failed item: {key!r}" for key in strange[:10]]},
-        )
-    return Q(key__in=keys)
+def retry(
+    batch_id: str,
+    *,
+    actor: str = "",
+    reason: str = "",
+    canary: int = 0,
+    needed: int | None = None,
+    rate: float | None = None,
+    permanent: bool | None = None,
+    params: Mapping[str, Any] | None = None,
+    key: str = "",
+    **scope: Any,
+) -> Retry:
+    """Put failed items back to pending, with fresh attempts, and let the batch run; what succeeded stays done.
 
-
-SCOPES: dict[str, Callable[[Batch, Any], Q]] = {"all_failed": _all_failed, "item_keys": _by_keys}
-"""How a retry names its items: scope name -> condition on failed items. The triage app adds `group`."""
-
-
-def retry(batch_id: str, *, actor: str = "", reason: str = "", **scope: Any) -> Retry:
-    """Put failed items back to pending, with fresh attempts, and let the batch run; what succeeded stays done."""
+    With a `canary` so many items go first, and the rest only if `needed` of them (1 unless told) recover; such a
+    retry leaves out what cannot pass unchanged, unless `permanent` or other `params` are given. `rate` is in items
+    a second. The same `key` again is the same retry.
+    """
+    if known := Retry.objects.filter(batch=batch_id, key=key).first() if key else None:
+        return known
     batch = get_batch(batch_id)
-    chosen = {name: wanted for name, wanted in scope.items() if wanted not in (None, "", [], False)}
-    if len(chosen) != 1 or not set(chosen) <= set(SCOPES):
-        raise InvalidInput(f"Say which items to retry, by exactly one of: {', '.join(SCOPES)}.")
-    (name, wanted), *_ = chosen.items()
-    condition = SCOPES[name](batch, wanted)
+    name, wanted = _chosen(scope)
+    condition = scopes.SCOPES[name](batch, wanted)
+    made = Retry(
+        scope={name: wanted},
+        state=Retry.State.CANARY if canary else Retry.State.RUNNING,
+        canary=_whole(canary, "canary", 0),
+        needed=_whole((1 if canary else 0) if needed is None else needed, "needed", 0),
+        rate=_positive(rate),
+        permanent=(not canary or params is not None) if permanent is None else permanent,
+        key=key,
+        actor=actor,
+        reason=reason,
+    )
+    if made.needed > made.canary:
+        raise InvalidInput("needed is more than the canary has.", {"needed": ["At most the canary's size."]})
     with transaction.atomic():
         batch = Batch.objects.select_for_update().get(pk=batch_id)
+        if key and (known := batch.retries.filter(key=key).first()):
+            return known
         if batch.status not in RETRYABLE or not batch.processor:
             raise InvalidTransition(batch_id, "retry", Batch.Status(batch.status).label)
-        made = _put_back(batch, condition, {name: wanted}, actor, reason)
+        _begin(batch, made, condition, params)
         why = reason or f"retry {made.number}: {made.items:,} items"
         transitions.move(batch_id, S.QUEUED, verb="retry", from_=(batch.status,), actor=actor, reason=why)
         transaction.on_commit(partial(tasks.wake, batch_id))
     return made
 
 
-def _put_back(batch: Batch, condition: Q, scope: Mapping[str, Any], actor: str, reason: str) -> Retry:
-    items = Item.objects.filter(condition, batch=batch, failed_at__isnull=False, status__in=FAILED)
-    number = (batch.retries.aggregate(last=Max("number"))["last"] or 0) + 1
-    made = Retry.objects.create(batch=batch, number=number, scope=dict(scope), actor=actor, reason=reason)
-    RetriedItem.objects.bulk_create(
-        (
-            RetriedItem(retry=made, item_id=pk, code_before=code)
-            for pk, code in items.values_list("pk", "code").iterator()
-        ),
-        batch_size=2_000,
-    )
-    counted = list(items.values("lane", "status").annotate(n=Count("pk")).order_by("lane", "status"))
-    made.items = items.update(
-        status=Item.Status.PENDING,
-        available_at=clock.now_sql(),
-        failed_at=None,
-        lane=None,
-        crashes=0,
-        forgiven=F("attempts"),
-    )
-    if not made.items:
-        raise InvalidInput("No failed item matches: there is nothing to retry.")
-    made.save(update_fields=["items"])
-    _discount(batch, counted)
-    return made
+def _chosen(scope: Mapping[str, Any]) -> tuple[str, Any]:
+    chosen = {name: wanted for name, wanted in scope.items() if wanted not in (None, "", [], False)}
+    if len(chosen) != 1 or not set(chosen) <= set(scopes.SCOPES):
+        raise InvalidInput(f"Say which items to retry, by exactly one of: {', '.join(scopes.SCOPES)}.")
+    (name, wanted), *_ = chosen.items()
+    return name, wanted
 
 
-def _discount(batch: Batch, counted: Sequence[Mapping[str, Any]]) -> None:
-    """The lanes no longer count the outcomes that were taken back."""
-    for row in counted:
-        column = str(row["status"]).lower()
-        Checkpoint.objects.filter(batch=batch, lane=row["lane"]).update(**{column: F(column) - row["n"]})
+def _whole(number: Any, name: str, least: int) -> int:
+    if type(number) is not int or not least <= number <= MOST_CANARIES:
+        message = f"A whole number from {least} to {MOST_CANARIES:,}."
+        raise InvalidInput(f"{name}: {message}", {name: [message]})
+    return number
+
+
+def _positive(rate: Any) -> float | None:
+    if rate is not None and not (isinstance(rate, (int, float)) and math.isfinite(rate) and rate > 0):
+        raise InvalidInput("rate: items a second, more than 0.", {"rate": ["Items a second, more than 0."]})
+    return rate
+
+
+def _begin(batch: Batch, made: Retry, condition: Q, params: Mapping[str, Any] | None) -> None:
+    made.batch = batch
+    made.number = (batch.retries.aggregate(last=Max("number"))["last"] or 0) + 1
+    made.changes = _change(batch, params)
+    made.save()
+    if not retries.freeze(made, condition):
+        raise InvalidInput("No failed item matches that could pass: there is nothing to retry.")
+    made.save(update_fields=["items", "frozen_to"])
+    retries.release(made)
+
+
+def _change(batch: Batch, params: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Give the batch other parameters from now on; returns what was and what is."""
+    if params is None:
+        return {}
+    wanted = processors.get(batch.processor).clean_params({**batch.params, **params})
+    if batch.lanes.exclude(worker="").exists():
+        raise OperationInProgress("A worker is finishing its chunk with the old parameters; ask again shortly.")
+    before, batch.params = batch.params, wanted
+    batch.save(update_fields=["params"])
+    return {"params": {"before": before, "after": wanted}}
+
+
+# -- a retry under way -------------------------------------------------------------------------------------------------
+
+
+def get_retry(batch_id: str, number: int) -> Retry:
+    """The bulk retry of that number, or `UnknownBatch`."""
+    known = get_batch(batch_id).retries.filter(number=number).first() if 0 < number < 2**31 else None
+    if known is None:
+        raise UnknownBatch(f"Batch {batch_id} has no retry {number}.")
+    return known
+
+
+def pause_retry(batch_id: str, number: int, *, actor: str = "", reason: str = "") -> Retry:
+    """Take back what was not begun; resume goes on with it."""
+    return _stop_retry("pause", batch_id, number, Retry.UNDER_WAY, Retry.State.PAUSED, actor, reason)
+
+
+def cancel_retry(batch_id: str, number: int, *, actor: str = "", reason: str = "") -> Retry:
+    """Stop for good: what was not begun is failed again, as it was."""
+    return _stop_retry("cancel", batch_id, number, Retry.OPEN, Retry.State.CANCELLED, actor, reason)
+
+
+def _stop_retry(verb: str, batch_id: str, number: int, legal: Sequence[str], to: str, actor: str, reason: str) -> Retry:
+    get_retry(batch_id, number)
+    with transaction.atomic():
+        batch, found = _locked(batch_id, number)
+        if found.state not in legal:
+            raise InvalidTransition(batch_id, f"{verb} retry {number} of", Retry.State(found.state).label)
+        retries.take_back(found)
+        retries.change(found, to, f"{verb} asked for by {actor or 'nobody'}{': ' if reason else ''}{reason}")
+        _note(batch, f"retry {verb}", actor, reason or f"retry {number}")
+    transitions.settle(batch_id)
+    found.refresh_from_db()
+    return found
+
+
+def resume_retry(batch_id: str, number: int, *, actor: str = "", reason: str = "") -> Retry:
+    """Go on with a paused retry, or with the rest of a held one although its canary failed."""
+    get_retry(batch_id, number)
+    with transaction.atomic():
+        batch, found = _locked(batch_id, number)
+        if found.state not in (Retry.State.PAUSED, Retry.State.HELD):
+            raise InvalidTransition(batch_id, f"resume retry {number} of", Retry.State(found.state).label)
+        if batch.status not in (*RETRYABLE, S.QUEUED, S.RUNNING):
+            raise InvalidTransition(batch_id, "resume a retry of", Batch.Status(batch.status).label)
+        small = found.state == Retry.State.PAUSED and found.canary and retries.tried(found) < found.canary
+        retries.change(found, Retry.State.CANARY if small else Retry.State.RUNNING, reason)
+        _note(batch, "retry resume", actor, reason or f"retry {number}")
+        if not retries.release(found):
+            retries.step(found)
+        elif batch.status in RETRYABLE:
+            transitions.move(batch_id, S.QUEUED, verb="retry", from_=(batch.status,), actor=actor, reason=reason)
+        transaction.on_commit(partial(tasks.wake, batch_id))
+    return found
+
+
+def _locked(batch_id: str, number: int) -> tuple[Batch, Retry]:
+    batch = Batch.objects.select_for_update().get(pk=batch_id)
+    return batch, Retry.objects.select_for_update().get(batch=batch, number=number)
+
+
+def _note(batch: Batch, verb: str, actor: str, reason: str) -> None:
+    transitions.record(batch, verb, batch.status, batch.status, actor=actor, reason=reason)

@@ -38,6 +38,7 @@ ICONS = {
     "QUARANTINED": "☣",
 }
 SHOWN_FAILURES = 20
+CANARY, NEEDED = 20, 16
 SHOWN_HISTORY = 100
 
 NEEDS_ATTENTION = Q(status__in=(S.HALTED, S.FAILED, S.PAUSED)) | Q(
@@ -242,6 +243,8 @@ def confirmation_context(batch: Batch, verb: str) -> dict[str, Any]:
                 "Each of them gets its attempts afresh. Nothing that succeeded runs again.",
             ],
             "button": f"Retry {failures:,} items",
+            "canary": CANARY if failures > CANARY else 0,
+            "needed": NEEDED,
         }
     return {
         "batch": batch,

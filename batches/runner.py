@@ -82,17 +82,18 @@ def work_slice(
     if processor is None or lease is None:
         return False
     turn = open_slice(batch, processor, lease, monotonic() + seconds, should_stop, on_chunk, expendable)
+    unfinished = released = False
     try:
-        return work(turn) if processor.effects == "database" else external.work(turn)
+        unfinished = work(turn) if processor.effects == "database" else external.work(turn)
     except LeaseLost as lost:
         logger.warning("%s Everything since its last commit is void.", lost)
-        return False
     finally:
         kill_if_hung(None)
         leases.release(lease)
-        transitions.settle(batch_id)
+        released = transitions.settle(batch_id)
         if turn.tainted and expendable:
             os._exit(1)  # a call that could not be ended lives in this process: it must not go on
+    return unfinished or released
 
 
 def find_processor(batch: Batch) -> Processor | None:

@@ -107,7 +107,10 @@ class RetrySerializer(serializers.ModelSerializer[Retry]):
 
     class Meta:
         model = Retry
-        fields = ("batch_id", "number", "scope", "items", "reason", "actor", "created_at", "outcome")
+        fields = (
+            *("batch_id", "number", "scope", "state", "note", "items", "canary", "needed", "rate", "permanent"),
+            *("reason", "actor", "created_at", "finished_at", "outcome"),
+        )
         read_only_fields = fields
 
     def get_outcome(self, retry: Retry) -> dict[str, int]:
@@ -251,8 +254,23 @@ class ReasonSerializer(StrictMixin, serializers.Serializer[Any]):
 
 
 class RetryRequestSerializer(ReasonSerializer):
-    """Exactly one of `all_failed`, `item_keys` and `group`."""
+    """Exactly one of `all_failed`, `item_keys`, `group`, `positions`, `failed_between`, `code` and `field`.
 
+    With a `canary` so many items go first, the rest only if `needed` of them recover; items whose failure cannot pass
+    unchanged are left out, unless `permanent` says otherwise. `rate` is in items a second.
+    """
+
+    canary = serializers.IntegerField(required=False, min_value=0, max_value=100_000)
+    needed = serializers.IntegerField(required=False, min_value=0, max_value=100_000)
+    rate = serializers.FloatField(required=False, min_value=0.001, max_value=1_000_000)
+    permanent = serializers.BooleanField(required=False)
+    params = serializers.DictField(required=False, help_text="Other parameters of the processor, from now on.")
+    positions = serializers.ListField(child=serializers.IntegerField(), required=False, min_length=2, max_length=2)
+    failed_between = serializers.ListField(
+        child=serializers.CharField(max_length=40), required=False, min_length=2, max_length=2
+    )
+    code = serializers.CharField(required=False, max_length=64)
+    field = serializers.DictField(required=False, help_text="A field of the payload: name and value.")
     all_failed = serializers.BooleanField(required=False)
     item_keys = serializers.ListField(
         child=serializers.CharField(max_length=ITEM_KEY_LENGTH, trim_whitespace=False),

@@ -11,8 +11,8 @@ from django.db.models import Exists, F, OuterRef, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from batches import deliveries, hints, leases, samples
-from batches.models import TRANSITIONS, Batch, Checkpoint, Delivery, Item, Milestone, Transition
+from batches import deliveries, hints, leases, retries, samples
+from batches.models import TRANSITIONS, Batch, Checkpoint, Delivery, Item, Milestone, Retry, Transition
 from batches.signals import batch_transitioned, milestone_reached
 
 logger = logging.getLogger("batches")
@@ -48,6 +48,8 @@ def move(
             return False
         if to == S.RUNNING:
             samples.begin_stretch(batch, timezone.now())
+        if to in (S.CANCELLED, S.FAILED):
+            retries.close(batch_id, f"The batch is {S(to).label.lower()}.")
         record(batch, verb, batch.status, to, actor=actor, reason=reason)
     return True
 
@@ -97,14 +99,18 @@ def counters_of(batch_id: str) -> dict[str, int]:
     return {name: int(sums[name]) for name in COUNTERS}
 
 
-def settle(batch_id: str) -> None:
-    """Complete a batch whose items all have an outcome; make an asked pause or cancel true once no lane is held."""
+def settle(batch_id: str) -> bool:
+    """Complete a batch whose items all have an outcome; make an asked pause or cancel true once no lane is held.
+
+    Its retries advance before that; True when one of them put items back, so that there is work again.
+    """
     leases.revoke_expired(batch_id)
+    released = retries.advance(batch_id)
     batch = Batch.objects.filter(pk=batch_id).first()
     if batch is None or batch.status not in Batch.ACTIVE:
-        return
+        return False
     if is_done(batch) and complete(batch):
-        return
+        return False
     at_rest = ~Exists(Checkpoint.objects.filter(batch_id=OuterRef("pk")).exclude(worker=""))
     ask = {S.PAUSING: (S.PAUSED, "pause"), S.CANCELLING: (S.CANCELLED, "cancel")}.get(S(batch.status))
     if ask is not None:
@@ -119,6 +125,7 @@ def settle(batch_id: str) -> None:
             reason=asked.reason if asked else "",
             only_if=at_rest,
         )
+    return released
 
 
 def is_done(batch: Batch) -> bool:
@@ -128,8 +135,10 @@ def is_done(batch: Batch) -> bool:
 def complete(batch: Batch) -> bool:
     """COMPLETED, unless an item still waits; the milestones that no chunk wrote are written now."""
     open_items = Item.objects.filter(batch_id=OuterRef("pk"), status__in=(Item.Status.PENDING, Item.Status.RUNNING))
+    under_way = Retry.objects.filter(batch_id=OuterRef("pk"), state__in=Retry.UNDER_WAY)
+    at_rest = ~Exists(open_items) & ~Exists(under_way)
     with transaction.atomic():
-        if not move(batch.pk, S.COMPLETED, verb="complete", actor="worker", only_if=~Exists(open_items)):
+        if not move(batch.pk, S.COMPLETED, verb="complete", actor="worker", only_if=at_rest):
             return False
         reach_milestones(batch.pk, batch.total_items, batch.total_items)
     return True

@@ -22,7 +22,17 @@ urlpatterns = [
     *route("batches/<str:batch_id>/resume", views.Act.as_view(verb="resume"), "batch-resume"),
     *route("batches/<str:batch_id>/cancel", views.Act.as_view(verb="cancel"), "batch-cancel"),
     *route("batches/<str:batch_id>/retry", views.RetryItems.as_view(), "batch-retry"),
+    *route("batches/<str:batch_id>/retries", views.RetryList.as_view(), "batch-retries"),
     *route("batches/<str:batch_id>/retries/<int:number>", views.RetryDetail.as_view(), "batch-retry-detail"),
+    *(
+        pattern
+        for verb in ("pause", "resume", "cancel")
+        for pattern in route(
+            f"batches/<str:batch_id>/retries/<int:number>/{verb}",
+            views.ActOnRetry.as_view(verb=verb),
+            f"batch-retry-{verb}",
+        )
+    ),
     *route("batches/<str:batch_id>/adjust", views.Adjust.as_view(), "batch-adjust"),
     *route("batches/<str:batch_id>/rehearse", views.Rehearse.as_view(), "batch-rehearse"),
     *route("batches/<str:batch_id>/rehearsals/<int:number>", views.RehearsalDetail.as_view(), "batch-rehearsal"),

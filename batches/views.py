@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import Http404, QueryDict
+from django.http import QueryDict
 from django.urls import reverse
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
@@ -197,10 +197,30 @@ class RetryDetail(PortalView):
     @extend_schema(responses=RetrySerializer)
     def get(self, request: Request, batch_id: str, number: int) -> Response:
         """A bulk retry, and what became of its items."""
-        retry = operations.get_batch(batch_id).retries.filter(number=number).first()
-        if retry is None:
-            raise Http404
-        return Response(RetrySerializer(retry).data)
+        return Response(RetrySerializer(operations.get_retry(batch_id, number)).data)
+
+
+class RetryList(PortalView):
+    @extend_schema(responses=RetrySerializer(many=True))
+    def get(self, request: Request, batch_id: str) -> Response:
+        """The batch's bulk retries, the latest first, at most 100."""
+        made = operations.get_batch(batch_id).retries.order_by("-number")[:100]
+        return Response(RetrySerializer(made, many=True).data)
+
+
+class ActOnRetry(PortalView):
+    """Pause, resume or cancel a bulk retry."""
+
+    verb: str = ""
+
+    @extend_schema(request={"application/json": ReasonSerializer}, responses={202: RetrySerializer})
+    @once_per_key
+    def post(self, request: Request, batch_id: str, number: int) -> Response:
+        """Ask for it: 202; 409 if it is illegal now. What was not begun is failed again, and never lost."""
+        said = checked(ReasonSerializer, request)
+        act = getattr(operations, f"{self.verb}_retry")
+        made = act(batch_id, number, actor=request.user.get_username(), reason=said.get("reason", ""))
+        return Response(RetrySerializer(made).data, status.HTTP_202_ACCEPTED)
 
 
 class Adjust(PortalView):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from inspect import signature
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -27,12 +26,7 @@ def _pause(batch_id: str, params: Mapping[str, Any], actor: str, reason: str) ->
 
 
 def _retry(batch_id: str, params: Mapping[str, Any], actor: str, reason: str) -> Retry:
-    return operations.retry(batch_id, actor=actor, reason=reason, **(dict(params) | canary()))
-
-
-def canary() -> dict[str, int]:
-    """A few items first, where the operation knows how."""
-    return {"canary": CANARY} if "canary" in signature(operations.retry).parameters else {}
+    return operations.retry(batch_id, actor=actor, reason=reason, canary=CANARY, **params)
 
 
 def _adjust(batch_id: str, params: Mapping[str, Any], actor: str, reason: str) -> Retry | None:

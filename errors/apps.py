@@ -8,10 +8,12 @@ class ErrorsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from batches import operations, reports, verification
+        from batches import operations, reports, retries, verification
         from errors import receivers, scopes, words  # noqa: F401
 
         operations.SCOPES["group"] = scopes.items_of_group
+        retries.KINDS.append(scopes.last_groups)
+        retries.PERMANENT.append(scopes.hopeless)
         said = "What failed, what it has in common, and what to do about it."
         reports.REPORTS["errors"] = reports.Report(said, words.document, words.lines)
         verification.CHECKS.append(scopes.failures_have_records)

@@ -49,6 +49,8 @@ def trouble(retry: Retry, group: ErrorGroup, waiting: int) -> str:
     if failed:
         return f"{failed:,} of {retry.items:,} still fail"
     if waiting:
+        if retry.state == Retry.State.HELD:
+            return retry.note
         status = Batch.Status(retry.batch.status).label.lower()
         return f"{waiting:,} of {retry.items:,} were not tried again: the batch is {status}"
     return ""

@@ -11,7 +11,7 @@ from django.db.models import Count, Max, Q, Sum
 from django.utils import timezone
 
 from batches import operations
-from batches.models import Batch
+from batches.models import Batch, Retry
 from errors.actions import UnknownAdvice, carry_out, refuse
 from errors.advice import Advice, advise
 from errors.facts import facts_of
@@ -136,14 +136,15 @@ def verify(batch: Batch) -> None:
     for found in Recommendation.objects.filter(batch=batch, state=State.APPLIED, retry__isnull=False):
         made = batch.retries.filter(number=found.retry or 0).first()
         outcome = made.outcome() if made else {"waiting": 1}
-        if outcome["waiting"]:
+        stopped = made is not None and made.state in (Retry.State.HELD, Retry.State.CANCELLED)
+        if outcome["waiting"] and not stopped:
             continue
         recovered = outcome["recovered"]
         low, high = found.predicted.get("low"), found.predicted.get("high")
         Recommendation.objects.filter(pk=found.pk, state=State.APPLIED).update(
             state=State.VERIFIED if recovered else State.NO_EFFECT,
             actual=outcome,
-            held=None if low is None else low <= recovered <= high,
+            held=None if low is None or outcome["waiting"] else low <= recovered <= high,
         )
 
 

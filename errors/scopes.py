@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.db.models import Count, Exists, F, OuterRef, Q
@@ -48,3 +48,15 @@ def failures_have_records(batch: Batch) -> Iterator[str]:
             yield f"An error group counts {says[0]:,} errors of {says[1]:,} items; there are {are[0]:,} of {are[1]:,}."
     if counted:
         yield f"{sum(errors for errors, _ in counted.values()):,} error records are counted by no group."
+
+
+def last_groups(batch: Batch, items: Sequence[int]) -> dict[int, str]:
+    """The fingerprint of each item's last error."""
+    last = ErrorRecord.objects.filter(item__in=items, attempt=F("item__attempts"))
+    return dict(last.order_by().values_list("item_id", "group__fingerprint"))
+
+
+def hopeless(batch: Batch) -> Q:
+    """Failed items whose last error no other try can pass: a wrong input, a missing right, a defect."""
+    last = ErrorRecord.objects.filter(batch=batch, retryable=False, attempt=F("item__attempts"))
+    return Q(pk__in=last.values("item"))

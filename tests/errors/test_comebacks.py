@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -108,7 +108,7 @@ def test_it_is_ignored_for_good_without_a_condition() -> None:
         {"rate": 100},
         {"rate": float("nan")},
         {"date": "tomorrow"},
-        {"date": timezone.now() - timedelta(days=1)},
+        {"date": datetime(2020, 1, 1, tzinfo=UTC)},
         {"next_batch": False},
         {"moon": "full"},
         {"items": 3, "rate": 4},
@@ -198,7 +198,7 @@ def retried(size: int = 4) -> tuple[Batch, Retry, int]:
     report(batch, [failure(batch, n, ValueError("bad")) for n in range(size)])
     batch.items.update(attempts=1, status="PENDING")
     retry = Retry.objects.create(batch=batch, number=1, items=size)
-    RetriedItem.objects.bulk_create(RetriedItem(retry=retry, item=item) for item in batch.items.all())
+    RetriedItem.objects.bulk_create(RetriedItem(retry=retry, item=item, fate="RELEASED") for item in batch.items.all())
     Batch.objects.update(status="RUNNING")
     return batch, retry, ErrorGroup.objects.get().pk
 

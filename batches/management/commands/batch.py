@@ -76,6 +76,8 @@ class Command(BaseCommand):
         for verb, text in VERBS.items():
             add(verb, text).add_argument("--reason", default="")
         retry = add("retry", "Put failed items back and let the batch run.")
+        retry.add_argument("--canary", type=int, default=0, metavar="N", help="N items first, the rest if they recover")
+        retry.add_argument("--needed", type=int, metavar="N", help="so many of the canary must recover; 1 unless told")
         retry.add_argument("--group", default="", metavar="FP", help="only those of one error group")
         retry.add_argument("--reason", default="")
         adjust = add("adjust", "Change how a batch runs, also while it runs; `none` takes a limit away.")
@@ -328,11 +330,13 @@ class Command(BaseCommand):
 
     def do_retry(self, asked: Namespace) -> int:
         scope: dict[str, Any] = {"group": asked.group} if asked.group else {"all_failed": True}
-        made = operations.retry(asked.id, actor=ACTOR, reason=asked.reason, **scope)
+        careful: dict[str, Any] = {"canary": asked.canary, "needed": asked.needed, "permanent": True}
+        made = operations.retry(asked.id, actor=ACTOR, reason=asked.reason, **careful, **scope)
         if asked.json:
             self.show_json({"batch_id": asked.id, "retry": made.number, "items": made.items})
         else:
-            self.stdout.write(f"{asked.id}: {made.items:,} items are tried again (retry {made.number}).")
+            first = f", {made.canary:,} of them first" if made.canary else ""
+            self.stdout.write(f"{asked.id}: {made.items:,} items are tried again{first} (retry {made.number}).")
         return OK
 
 

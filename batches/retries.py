@@ -1,0 +1,231 @@
+"""A bulk retry under way: which of its items are put back when, what became of each, and when it stops.
+
+Everything is in the database. Whoever settles the batch advances its retries, so that a killed worker costs nothing:
+the next sweep looks at the same rows and goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Count, F, Q, QuerySet
+from django.utils import timezone
+
+from batches import clock
+from batches.models import Batch, Checkpoint, Item, RetriedItem, Retry
+
+SECOND_WAVE = 100
+AT_ONCE = 2_000
+FAILED = (Item.Status.FAILED, Item.Status.QUARANTINED)
+DONE_WELL = (Item.Status.SUCCEEDED, Item.Status.SKIPPED)
+R, Fate = Retry.State, RetriedItem.Fate
+
+KINDS: list[Callable[[Batch, Sequence[int]], Mapping[int, str]]] = []
+"""How items failed last: (batch, item ids) -> item id -> kind. Without one the error code is the kind."""
+PERMANENT: list[Callable[[Batch], Q]] = []
+"""Conditions on failed items that cannot pass unchanged."""
+
+
+def kinds_of(batch: Batch, items: Sequence[int]) -> dict[int, str]:
+    kinds = dict(Item.objects.filter(pk__in=items).values_list("pk", "code"))
+    for told in KINDS:
+        kinds |= told(batch, items)
+    return kinds
+
+
+def freeze(retry: Retry, condition: Q) -> int:
+    """Write down every item the retry means, before any is touched; returns how many will be tried."""
+    items = Item.objects.filter(condition, batch=retry.batch, failed_at__isnull=False, status__in=FAILED)
+    permanent = set[int]()
+    if not retry.permanent:
+        for hopeless in PERMANENT:
+            permanent |= set(items.filter(hopeless(retry.batch)).order_by().values_list("pk", flat=True))
+    rows = list(items.order_by("position").values_list("pk", "code", "attempts", "status", "lane"))
+    for start in range(0, len(rows), AT_ONCE):
+        page = rows[start : start + AT_ONCE]
+        kinds = kinds_of(retry.batch, [row[0] for row in page])
+        RetriedItem.objects.bulk_create(_frozen(retry, row, kinds, row[0] in permanent) for row in page)
+    retry.frozen_to = max((row[0] for row in rows), default=0)
+    retry.items = len(rows) - len(permanent)
+    return retry.items
+
+
+def _frozen(retry: Retry, row: Sequence[Any], kinds: Mapping[int, str], skipped: bool) -> RetriedItem:
+    pk, code, attempts, status, lane = row
+    return RetriedItem(
+        retry=retry,
+        item_id=pk,
+        code_before=code,
+        kind_before=kinds.get(pk, "")[:64],
+        attempts_before=attempts,
+        status_before=status,
+        lane_before=lane,
+        fate=Fate.SKIPPED if skipped else Fate.WAITING,
+        why="It cannot pass unchanged: correct it, or ask for permanent failures too." if skipped else "",
+    )
+
+
+# -- advancing ---------------------------------------------------------------------------------------------------------
+
+
+def advance(batch_id: str) -> bool:
+    """Judge what is finished and put back the next wave of every retry under way; True if items were put back."""
+    if not Retry.objects.filter(batch=batch_id, state__in=Retry.UNDER_WAY).exists():
+        return False
+    with transaction.atomic():
+        batch = Batch.objects.select_for_update().get(pk=batch_id)
+        if batch.status not in (Batch.Status.QUEUED, Batch.Status.RUNNING):
+            return False
+        under_way = batch.retries.select_for_update().filter(state__in=Retry.UNDER_WAY)
+        released = [step(retry) for retry in under_way]
+        return any(released)
+
+
+def step(retry: Retry) -> bool:
+    """One look at one retry. The caller holds its row and the batch's."""
+    judge(retry)
+    if retry.retried.filter(fate=Fate.RELEASED).exists():
+        return False
+    if retry.state == R.CANARY and tried(retry):
+        verdict = recovered(retry)
+        if verdict < retry.needed:
+            of = f"{verdict:,} of the {retry.canary:,} items of the canary recovered; {retry.needed:,} were asked for"
+            change(retry, R.HELD, f"{of}. The rest stays failed until someone resumes or cancels the retry.")
+            return False
+        change(retry, R.RUNNING)
+    while retry.retried.filter(fate=Fate.WAITING).exists():
+        if release(retry):
+            return True
+    change(retry, R.DONE)
+    return False
+
+
+def tried(retry: Retry) -> int:
+    return retry.retried.exclude(fate__in=(Fate.WAITING, Fate.SKIPPED)).count()
+
+
+def recovered(retry: Retry) -> int:
+    return retry.retried.filter(fate=Fate.RECOVERED).count()
+
+
+def change(retry: Retry, state: str, note: str = "") -> None:
+    retry.state, retry.note = state, note
+    retry.finished_at = timezone.now() if state in (R.DONE, R.CANCELLED) else None
+    retry.save(update_fields=["state", "note", "finished_at"])
+
+
+def wave_of(retry: Retry) -> int | None:
+    """How many items go next: the canary, then a hundred, then all (None)."""
+    if retry.state == R.CANARY:
+        return retry.canary
+    return SECOND_WAVE if retry.canary and tried(retry) <= retry.canary else None
+
+
+def release(retry: Retry) -> int:
+    """Put the next wave back to pending, spaced out by the rate; what is not failed any more is skipped."""
+    waiting = retry.retried.filter(fate=Fate.WAITING).order_by("item__position")
+    wave = list(waiting.values_list("pk", "item_id")[: wave_of(retry)])
+    count = 0
+    for start in range(0, len(wave), AT_ONCE):
+        count += _release(retry, wave[start : start + AT_ONCE], offset=start)
+    return count
+
+
+def _release(retry: Retry, wave: Sequence[tuple[int, int]], offset: int) -> int:
+    failed = Item.objects.select_for_update().filter(
+        pk__in=[item for _, item in wave], batch=retry.batch, status__in=FAILED, failed_at__isnull=False
+    )
+    ready = {pk for (pk,) in failed.order_by("pk").values_list("pk")}
+    items = Item.objects.filter(pk__in=ready)
+    rows = retry.retried.filter(pk__in=[row for row, _ in wave])
+    rows.exclude(item__in=ready).update(fate=Fate.SKIPPED, why="It was not failed any more.")
+    rows.filter(item__in=ready).update(fate=Fate.RELEASED)
+    counted = list(items.values("lane", "status").annotate(n=Count("pk")).order_by("lane", "status"))
+    items.update(
+        status=Item.Status.PENDING,
+        available_at=clock.now_sql(),
+        failed_at=None,
+        lane=None,
+        crashes=0,
+        forgiven=F("attempts"),
+    )
+    if retry.rate:
+        space_out([item for _, item in wave if item in ready], retry.rate, offset)
+    for row in counted:
+        recount(retry.batch, row["lane"], row["status"], -row["n"])
+    return len(ready)
+
+
+def space_out(items: Sequence[int], rate: float, offset: int) -> None:
+    """Each item becomes due when the rate allows it."""
+    now = clock.now()
+    rows = [Item(pk=pk, available_at=now + timedelta(seconds=(offset + n) / rate)) for n, pk in enumerate(items)]
+    Item.objects.bulk_update(rows, ["available_at"], batch_size=500)
+
+
+def recount(batch: Batch, lane: int | None, status: str, by: int) -> None:
+    """The lane counts its outcomes anew after some were taken back, or returned."""
+    column = status.lower()
+    Checkpoint.objects.filter(batch=batch, lane=lane or 0).update(**{column: F(column) + by})
+
+
+# -- what became of them -----------------------------------------------------------------------------------------------
+
+
+def judge(retry: Retry) -> None:
+    """Give every item that has its outcome its fate, for good."""
+    released = retry.retried.filter(fate=Fate.RELEASED)
+    done_well = released.filter(item__status__in=DONE_WELL).values_list("pk", flat=True)
+    RetriedItem.objects.filter(pk__in=list(done_well)).update(fate=Fate.RECOVERED)
+    rows = list(released.filter(item__status__in=FAILED).values_list("pk", "item_id", "kind_before", "item__code"))
+    for start in range(0, len(rows), AT_ONCE):
+        page = rows[start : start + AT_ONCE]
+        kinds = kinds_of(retry.batch, [item for _, item, _, _ in page])
+        judged = [_failed_again(pk, before, kinds.get(item, "")[:64], code) for pk, item, before, code in page]
+        RetriedItem.objects.bulk_update(judged, ["fate", "kind_after", "code_after"], batch_size=500)
+
+
+def _failed_again(pk: int, before: str, after: str, code: str) -> RetriedItem:
+    return RetriedItem(pk=pk, fate=Fate.SAME if after == before else Fate.DIFFERENT, kind_after=after, code_after=code)
+
+
+# -- a person's word ---------------------------------------------------------------------------------------------------
+
+
+def take_back(retry: Retry) -> None:
+    """Items put back and not begun are failed again, as they were; one in a worker's hands has its outcome first."""
+    judge(retry)
+    released = _open_items(retry)
+    groups = list(released.values("lane_before", "status_before").order_by().annotate(n=Count("pk")))
+    for group in groups:
+        lane, status = group["lane_before"], group["status_before"]
+        rows = released.filter(lane_before=lane, status_before=status)
+        pairs = list(rows.values_list("pk", "item_id"))
+        for start in range(0, len(pairs), AT_ONCE):
+            _take_back(retry, pairs[start : start + AT_ONCE], lane, status)
+
+
+def _take_back(retry: Retry, pairs: Sequence[tuple[int, int]], lane: int | None, status: str) -> None:
+    items = [item for _, item in pairs]
+    back = list(
+        Item.objects.select_for_update().filter(pk__in=items, status=Item.Status.PENDING).values_list("pk", flat=True)
+    )
+    moved = Item.objects.filter(pk__in=back).update(
+        status=status, lane=lane, failed_at=timezone.now(), available_at=None
+    )
+    retry.retried.filter(item__in=back, fate=Fate.RELEASED).update(fate=Fate.WAITING)
+    recount(retry.batch, lane, status, moved)
+
+
+def _open_items(retry: Retry) -> QuerySet[RetriedItem]:
+    return retry.retried.filter(fate=Fate.RELEASED, item__status=Item.Status.PENDING)
+
+
+def close(batch_id: str, reason: str) -> None:
+    """The batch is given up, and its retries with it."""
+    Retry.objects.filter(batch=batch_id, state__in=Retry.OPEN).update(
+        state=R.CANCELLED, note=reason, finished_at=timezone.now()
+    )

@@ -1,0 +1,97 @@
+"""How a retry names its items: scope name -> condition on failed items. Other apps add theirs to `SCOPES`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Q
+from django.utils.dateparse import parse_datetime
+
+from batches.exceptions import InvalidInput
+from batches.models import Batch, Item
+
+FAILED = (Item.Status.FAILED, Item.Status.QUARANTINED)
+FARTHEST = 2**31 - 1
+
+
+def refusal(field: str, message: str) -> InvalidInput:
+    return InvalidInput(f"{field}: {message}", {field: [message]})
+
+
+def all_failed(batch: Batch, wanted: Any) -> Q:
+    if wanted is not True:
+        raise InvalidInput("all_failed must be true.", {"all_failed": ["Must be true."]})
+    return Q()
+
+
+def by_keys(batch: Batch, keys: Any) -> Q:
+    if not isinstance(keys, (list, tuple)) or not keys or not all(isinstance(key, str) for key in keys):
+        raise InvalidInput("item_keys must be a list of keys.", {"item_keys": ["A list of item keys, not empty."]})
+    known = set(Item.objects.filter(batch=batch, key__in=keys, status__in=FAILED).values_list("key", flat=True))
+    strange = [key for key in keys if key not in known]
+    if strange:
+        raise InvalidInput(
+            f"{len(strange)} of the items are not failed items of this batch, the first: {strange[0]!r}.",
+            {"item_keys": [f"Not a failed item: {key!r}" for key in strange[:10]]},
+        )
+    return Q(key__in=keys)
+
+
+def by_positions(batch: Batch, wanted: Any) -> Q:
+    """From one position to another, both included."""
+    first, last = pair(wanted, "positions")
+    if not all(type(end) is int and 0 <= end <= FARTHEST for end in (first, last)) or first > last:
+        raise refusal("positions", "Write the first and the last position, such as [400, 419].")
+    return Q(position__gte=first, position__lte=last)
+
+
+def by_time(batch: Batch, wanted: Any) -> Q:
+    """Items that failed between two times, both included."""
+    first, last = (moment(end) for end in pair(wanted, "failed_between"))
+    if first is None or last is None or first > last:
+        raise refusal("failed_between", "Write two times with their zone, the earlier first.")
+    return Q(finished_at__gte=first, finished_at__lte=last)
+
+
+def by_code(batch: Batch, wanted: Any) -> Q:
+    if not isinstance(wanted, str) or len(wanted) > 64 or "\x00" in wanted:
+        raise refusal("code", "Write one error code.")
+    return Q(code=wanted)
+
+
+def by_field(batch: Batch, wanted: Any) -> Q:
+    """Items whose payload has that value under that name: {"name": "country", "value": "DE"}."""
+    if not isinstance(wanted, dict) or set(wanted) != {"name", "value"} or not isinstance(wanted["name"], str):
+        raise refusal("field", 'Write a name and a value, such as {"name": "country", "value": "DE"}.')
+    name, value = wanted["name"], wanted["value"]
+    if not name or "\x00" in name or "\x00" in str(value) or not isinstance(value, (str, int, float, bool, type(None))):
+        raise refusal("field", "The value must be text, a number, true, false or null.")
+    candidates = Item.objects.filter(batch=batch, failed_at__isnull=False).values_list("pk", "payload").iterator()
+    found = [pk for pk, row in candidates if isinstance(row, dict) and name in row and row[name] == value]
+    return Q(pk__in=found)
+
+
+def pair(wanted: Any, name: str) -> tuple[Any, Any]:
+    if not isinstance(wanted, (list, tuple)) or len(wanted) != 2:
+        raise refusal(name, "Write two values: from and to.")
+    return wanted[0], wanted[1]
+
+
+def moment(said: Any) -> datetime | None:
+    try:
+        found = parse_datetime(said) if isinstance(said, str) else None
+    except ValueError:
+        return None
+    return found if found is not None and found.tzinfo is not None else None
+
+
+SCOPES: dict[str, Callable[[Batch, Any], Q]] = {
+    "all_failed": all_failed,
+    "item_keys": by_keys,
+    "positions": by_positions,
+    "failed_between": by_time,
+    "code": by_code,
+    "field": by_field,
+}
