@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from django.conf import settings
 from django.contrib import admin
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 from django.views.generic import RedirectView
+from kombu import Connection
 
 
 def healthz(request: HttpRequest) -> HttpResponse:
@@ -16,13 +19,30 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 
 def readyz(request: HttpRequest) -> HttpResponse:
-    """The database answers."""
+    """The database answers; without broker or channel layer the portal goes on, slower, from the database."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
     except Exception:
         return HttpResponse("database unavailable", status=503, content_type="text/plain")
-    return HttpResponse("ready", content_type="text/plain")
+    away = [
+        name for name, url in (("broker", settings.CELERY_BROKER_URL), ("layer", settings.REDIS_URL)) if is_away(url)
+    ]
+    return HttpResponse(f"degraded: no {' and no '.join(away)}" if away else "ready", content_type="text/plain")
+
+
+def is_away(url: str) -> bool:
+    """A server was named and does not answer within a second or two."""
+    if not urlsplit(url).hostname:
+        return False
+    try:
+        with Connection(
+            url, connect_timeout=1, transport_options={"socket_connect_timeout": 1, "socket_timeout": 1}
+        ) as link:
+            link.ensure_connection(max_retries=1, interval_start=0, interval_step=0, timeout=1)
+    except Exception:  # whatever a transport raises
+        return True
+    return False
 
 
 urlpatterns = [

@@ -1,7 +1,8 @@
 """A thousand sockets on one batch: how old is what they are shown, and what does that cost the runner?
 
 Real PostgreSQL, Valkey and web process; the clients are two processes of their own. An update's age is counted from
-just before its commit to its receipt ("commit"), and from its encoding to its receipt ("sent"), on one clock.
+just before its commit to its receipt ("commit"), and from its encoding to its receipt ("sent"), on one clock. The floor
+is a bare `websockets` server that broadcasts frames of the same size to the same clients.
 """
 
 from __future__ import annotations
@@ -23,9 +24,12 @@ from typing import Any
 SOCKETS, PROCESSES = 1_000, 2
 SECONDS = 20.0
 ITEMS, RATE, ROUNDS = 4_000, 400, 3
+FRAME = 800
 
 
 def main() -> None:
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     from tests.servers.postgresql import PostgreSQL
     from tests.servers.valkey import Valkey
 
@@ -61,6 +65,7 @@ def measure() -> None:
             print(f"{SOCKETS:,} sockets, {rate} updates a second, {len(ages):,} frames")
             print(f"  from the commit:   {words([commit for commit, _ in ages])}")
             print(f"  from the encoding: {words([sent for _, sent in ages])}")
+            print(f"  bare server:       {words(list(floor(rate)))}")
         print(f"web process: {resident(pid):.0f} MB with {SOCKETS:,} sockets behind it")
         for rate in (RATE, None):
             alone, watched = [], []
@@ -112,6 +117,25 @@ def updates(port: int, token: str, rate: int) -> Iterator[list[tuple[float, floa
             out, _ = client.communicate(timeout=60)
             seen = json.loads(out)
             yield [(at - committed[done], at - seq / 1000) for done, seq, at in seen if done in committed]
+
+
+def floor(rate: int) -> Iterator[float]:
+    """The ages of frames of a server that does nothing else, since their encoding, seconds."""
+    from tests.servers.postgresql import free_port
+
+    port = free_port()
+    command = [sys.executable, "-m", "tests.bench.sockets", "server", str(port), str(rate)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        process.stdout.readline()
+        with clients(port, "none", "floor", SECONDS / 2) as running:
+            for client in running:
+                out, _ = client.communicate(timeout=60)
+                yield from (at - seq / 1000 for _, seq, at in json.loads(out))
+    finally:
+        process.kill()
+        process.wait()
 
 
 def drain(name: str, rate: int | None) -> float:
@@ -210,6 +234,27 @@ def client(address: str, token: str, count: int, seconds: float) -> None:
     asyncio.run(run())
 
 
+def server(port: int, rate: int) -> None:
+    """Says the time to everyone, in a frame as long as the portal's."""
+    from websockets.asyncio.server import ServerConnection, broadcast, serve
+
+    def frame() -> str:
+        return json.dumps({"type": "progress", "completed": 0, "seq": time.time() * 1000, "rest": "x" * FRAME})
+
+    async def greet(socket: ServerConnection) -> None:
+        await socket.send(frame())
+        await socket.wait_closed()
+
+    async def run() -> None:
+        async with serve(greet, "127.0.0.1", port, compression=None) as serving:
+            print("ready", flush=True)
+            while True:
+                await asyncio.sleep(1 / rate)
+                broadcast(serving.connections, frame())
+
+    asyncio.run(run())
+
+
 def runner(name: str) -> None:
     import django
 
@@ -229,6 +274,8 @@ if __name__ == "__main__":
     match sys.argv[1:]:
         case ["client", address, token, count, seconds]:
             client(address, token, int(count), float(seconds))
+        case ["server", port, rate]:
+            server(int(port), int(rate))
         case ["runner", name]:
             runner(name)
         case _:

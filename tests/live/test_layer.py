@@ -72,7 +72,9 @@ def test_it_goes_on_from_the_database_when_the_layer_and_the_broker_die(
     with layered.socket(path_of(batch), **by_token()) as socket:
         said = frames(socket)
         assert next(said)["completed"] == 0
+        assert readiness(layered) == (200, "ready")
         valkey.kill()
+        assert readiness(layered) == (200, "degraded: no broker and no layer")
         for count in (1, 2, 3):
             one_more(batch)
             assert [frame["completed"] for frame in until(said, count)][-1] == count
@@ -103,6 +105,11 @@ def test_it_hears_hints_again_when_the_layer_was_restarted_empty(valkey: Valkey,
                 await asyncio.sleep(0.05)
 
     asyncio.run(run())
+
+
+def readiness(portal: Web) -> tuple[int, str]:
+    answer = httpx.get(f"{portal.origin}/readyz", timeout=30)
+    return answer.status_code, answer.text
 
 
 def until(said: Iterator[dict[str, Any]], completed: int) -> Iterator[dict[str, Any]]:
