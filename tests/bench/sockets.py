@@ -25,6 +25,7 @@ SOCKETS, PROCESSES = 1_000, 2
 SECONDS = 20.0
 ITEMS, RATE, ROUNDS = 4_000, 400, 3
 FRAME = 800
+APART = "BENCH_APART"
 
 
 def main() -> None:
@@ -43,13 +44,14 @@ def main() -> None:
                 "CELERY_BROKER_URL": "memory://",
             }
             os.environ.update(chosen)
-            measure()
+            assert server.process is not None
+            measure(server.process.pid)
     finally:
         valkey.kill()
         server.stop()
 
 
-def measure() -> None:
+def measure(postmaster: int) -> None:
     import django
 
     django.setup()
@@ -68,6 +70,8 @@ def measure() -> None:
             print(f"  bare server:       {words(list(floor(rate)))}")
         print(f"web process: {resident(pid):.0f} MB with {SOCKETS:,} sockets behind it")
         for rate in (RATE, None):
+            if rate is None:
+                apart(postmaster, pid)
             alone, watched = [], []
             for number in range(ROUNDS):
                 alone.append(drain(f"alone-{rate}-{number}", rate))
@@ -76,7 +80,7 @@ def measure() -> None:
                 with clients(port, token, name, 3_600):
                     watched.append(drain(name, rate))
             cost = statistics.median(1 - theirs / its for its, theirs in zip(alone, watched, strict=True))
-            pace = f"{rate} items/s asked for" if rate else "as fast as it goes (clients take CPU of their own)"
+            pace = f"{rate} items/s asked for" if rate else "as fast as it goes, on a core without sockets"
             print(
                 f"runner, {pace}: {statistics.median(alone):,.0f} items/s alone, "
                 f"{statistics.median(watched):,.0f} with {SOCKETS:,} watchers: {100 * cost:+.1f} % slower"
@@ -157,6 +161,25 @@ def submit(name: str, rate: int | None, items: int = ITEMS) -> None:
 
 def nothing(payload: dict[str, Any], context: Any) -> None:
     return None
+
+
+def apart(postmaster: int, web_process: int) -> None:
+    """As on two machines: the runner and its database on one core, the web process and its clients on another.
+
+    On one core they would share the time, and a runner that goes as fast as it can would be seen to lose its half.
+    """
+    os.environ[APART] = "yes"
+    first, *rest = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(postmaster, {first})  # what it starts from now on stays there too
+    for thread in Path(f"/proc/{web_process}/task").iterdir():
+        os.sched_setaffinity(int(thread.name), rest or {first})
+
+
+def keep_to(place: slice) -> None:
+    """This process, on the first core or on the rest of them, once they are kept apart."""
+    cores = sorted(os.sched_getaffinity(0))
+    if APART in os.environ:
+        os.sched_setaffinity(0, cores[place] or cores)
 
 
 # -- the processes -----------------------------------------------------------------------------------------------------
@@ -273,10 +296,12 @@ def runner(name: str) -> None:
 if __name__ == "__main__":
     match sys.argv[1:]:
         case ["client", address, token, count, seconds]:
+            keep_to(slice(1, None))
             client(address, token, int(count), float(seconds))
         case ["server", port, rate]:
             server(int(port), int(rate))
         case ["runner", name]:
+            keep_to(slice(1))
             runner(name)
         case _:
             main()
