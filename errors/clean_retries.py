@@ -29,10 +29,10 @@ def decide(group: ErrorGroup) -> None:
     retry = group.clean_after
     if retry is None:
         return
-    outcome = retry.outcome()
-    if outcome["waiting"] and retry.batch.status not in GIVEN_UP:
+    waiting, held = retry.outcome()["waiting"], retry.state == Retry.State.HELD
+    if waiting and not held and retry.batch.status not in GIVEN_UP:
         return
-    why = trouble(retry, group, outcome["waiting"])
+    why = retry.note if held else trouble(retry, group, waiting)
     to = State(group.state) if why else State.RESOLVED
     changes = {"clean_after": None, "clean_by": ""} | (
         {} if why else {"state": to, "resolved_at": timezone.now(), "resolved_in": "", "late": 0}
@@ -49,8 +49,6 @@ def trouble(retry: Retry, group: ErrorGroup, waiting: int) -> str:
     if failed:
         return f"{failed:,} of {retry.items:,} still fail"
     if waiting:
-        if retry.state == Retry.State.HELD:
-            return retry.note
         status = Batch.Status(retry.batch.status).label.lower()
         return f"{waiting:,} of {retry.items:,} were not tried again: the batch is {status}"
     return ""

@@ -57,3 +57,28 @@ def test_a_group_waits_while_an_item_of_the_retry_waits() -> None:
     Batch.objects.filter(pk=batch.pk).update(status="COMPLETED")
     clean_retries.settle()
     assert ErrorGroup.objects.get().clean_after == retry
+
+
+def test_a_group_stays_open_when_the_canary_of_the_retry_does_not_recover() -> None:
+    batch = ran(modes(*["invalid"] * 6))
+    group = ErrorGroup.objects.get()
+    retry = operations.retry(batch.pk, group=group.fingerprint, canary=2, permanent=True)
+    groups.resolve_when_clean(group.pk, retry)
+    runner.work_until_idle(batch.pk)
+    clean_retries.settle()
+    retry.refresh_from_db()
+    assert history()[-1] == ("not_clean", "new", retry.note)
+    assert "0 of the 2 items of the canary recovered" in retry.note
+
+
+def test_a_group_waits_for_all_waves_of_the_retry() -> None:
+    batch = ran(modes(*["invalid"] * 6))
+    group = ErrorGroup.objects.get()
+    Item.objects.filter(batch=batch).update(payload={"mode": "ok"})
+    retry = operations.retry(batch.pk, group=group.fingerprint, canary=2, permanent=True)
+    groups.resolve_when_clean(group.pk, retry)
+    runner.work_until_idle(batch.pk)
+    clean_retries.settle()
+    clean = f"Retry 1 of {batch.pk} is clean: none of its 6 items fail alike."
+    assert [entry[2] for entry in history()[1:]] == [clean]
+    assert ErrorGroup.objects.get().state == "resolved"
