@@ -11,16 +11,8 @@ from django.urls import reverse
 from batches.models import Batch
 from errors import plans, recommendations
 from errors.findings import findings
-from errors.models import ErrorGroup, Recommendation
+from errors.models import Recommendation
 
-State = ErrorGroup.State
-LEGAL: dict[str, tuple[str, ...]] = {
-    "acknowledge": (State.NEW, State.REGRESSED),
-    "resolve": (State.NEW, State.ACKNOWLEDGED, State.REGRESSED),
-    "ignore": (State.NEW, State.ACKNOWLEDGED, State.REGRESSED),
-    "reopen": (State.RESOLVED, State.IGNORED),
-}
-"""Which buttons a group has now."""
 VERBS = {
     "retry": "Retry",
     "pause": "Pause the batch",
@@ -103,7 +95,3 @@ def confirmation(batch: Batch, one: Mapping[str, Any]) -> dict[str, Any]:
         basis = one["predicted"].get("basis")
         effects.append(f"Expected back: {back}{f', from {basis}' if basis else ''}.")
     return {"question": one["title"], "effects": effects, "button": VERBS.get(verb, "Do it")}
-
-
-def buttons(group: ErrorGroup) -> list[str]:
-    return [verb for verb, states in LEGAL.items() if group.state in states]

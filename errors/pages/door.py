@@ -1,0 +1,62 @@
+"""What every page of the desk begins and ends with: who may enter, which batch is meant, how it is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+
+from batches.exceptions import BatchError
+from batches.models import Batch
+from batches.rights import OPERATE, TRIAGE, VIEW
+from errors.models import ErrorGroup
+
+Page = tuple[str, Callable[..., HttpResponse], str]
+"""Route, view and name."""
+
+
+def must(request: HttpRequest, *rights: str) -> None:
+    """Refuse whoever lacks one of them."""
+    if not request.user.has_perms(rights):  # type: ignore[union-attr]
+        raise PermissionDenied
+
+
+def viewed(request: HttpRequest, batch_id: str) -> Batch:
+    """The batch, for a person who may look at it."""
+    must(request, VIEW)
+    batch = Batch.objects.filter(pk=batch_id).first() if "\x00" not in batch_id else None
+    if batch is None:
+        raise Http404(f"There is no batch {batch_id}.")
+    return batch
+
+
+def acted_on(request: HttpRequest, batch_id: str) -> Batch:
+    """The batch, for a person who may triage and operate."""
+    batch = viewed(request, batch_id)
+    must(request, TRIAGE, OPERATE)
+    return batch
+
+
+def known(look: Callable[[], Any]) -> Any:
+    """What there is; what is not there is a 404."""
+    try:
+        return look()
+    except BatchError as error:
+        raise Http404(str(error)) from None
+
+
+def reason_of(request: HttpRequest) -> str:
+    return request.POST.get("reason", "").strip()[:2_000]
+
+
+def render(request: HttpRequest, template: str, context: dict[str, Any], *, title: str) -> TemplateResponse:
+    may = {
+        "may_operate": request.user.has_perm(OPERATE),  # type: ignore[union-attr]
+        "may_triage": request.user.has_perm(TRIAGE),  # type: ignore[union-attr]
+    }
+    whole = {**admin.site.each_context(request), "opts": ErrorGroup._meta, "title": title, **may, **context}
+    return TemplateResponse(request, f"admin/errors/{template}", whole)
