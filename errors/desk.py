@@ -2,55 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, Sum
 from django.urls import reverse
 from django.utils.http import urlencode
 
 from batches.models import Batch, Checkpoint
 from batches.pages import items_url, pill
 from errors.ageing import WHY, badge
+from errors.asked import OPEN, Asked, groups
 from errors.detectors.findings import percent
 from errors.detectors.statistics import wilson
 from errors.models import STANDING, BatchGroup, ErrorGroup
 
-OPEN = (ErrorGroup.State.NEW, ErrorGroup.State.REGRESSED, ErrorGroup.State.ACKNOWLEDGED)
 GROUPS_SHOWN = 50
-
-
-@dataclass(frozen=True, slots=True)
-class GroupFilter:
-    """What is asked of a batch's groups; badge, list and button share the one query it makes."""
-
-    state: str = ""
-    category: str = ""
-    code: str = ""
-    text: str = ""
-
-    @classmethod
-    def of(cls, query: Mapping[str, str]) -> GroupFilter:
-        """From a page's address; what it does not know is left out."""
-        return cls(**{known.name: query.get(known.name, "")[:200].replace("\x00", "") for known in fields(cls)})
-
-    def groups(self, batch: Batch) -> QuerySet[BatchGroup]:
-        rows = BatchGroup.objects.filter(batch=batch).select_related("group", "group__assignee")
-        rows = rows.annotate(ageing=badge("group__"))
-        if self.state:
-            rows = rows.filter(group__state__in=OPEN if self.state == "open" else [self.state])
-        if self.category:
-            rows = rows.filter(group__category=self.category)
-        if self.code:
-            rows = rows.filter(group__code=self.code)
-        if self.text:
-            rows = rows.filter(Q(group__title__icontains=self.text) | Q(group__error_type__icontains=self.text))
-        return rows.order_by("-items", "-errors", "pk")
-
-    @property
-    def query(self) -> str:
-        return urlencode({known.name: value for known in fields(self) if (value := getattr(self, known.name))})
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +61,12 @@ def sentence(batch: Batch, failed: Failed) -> str:
     return f"{failed.affected:,} {of} failed ({failed.share}).{tail}"
 
 
-def desk_of(batch: Batch, asked: GroupFilter) -> dict[str, Any]:
+def desk_of(batch: Batch, asked: Asked) -> dict[str, Any]:
     """One batch's desk."""
     failed = failed_of(batch)
     everything = BatchGroup.objects.filter(batch=batch)
     whole = everything.aggregate(groups=Count("pk"), errors=Sum("errors", default=0))
-    matching = asked.groups(batch)
+    matching = groups(batch, asked)
     return {
         "batch": batch,
         "pill": pill(batch.status, batch.get_status_display()),
@@ -141,8 +109,8 @@ def row_of(row: BatchGroup, failed: Failed, errors: int) -> dict[str, Any]:
 
 def overview(most: int = GROUPS_SHOWN) -> dict[str, Any]:
     """What needs attention now, over all batches: open groups, those that touch most items first."""
-    groups = ErrorGroup.objects.filter(STANDING, state__in=OPEN).select_related("assignee")
-    counted = groups.annotate(
+    standing = ErrorGroup.objects.filter(STANDING, state__in=OPEN).select_related("assignee")
+    counted = standing.annotate(
         items=Sum("batches__items", default=0),
         errors=Sum("batches__errors", default=0),
         seen_in=Count("batches"),
@@ -154,7 +122,7 @@ def overview(most: int = GROUPS_SHOWN) -> dict[str, Any]:
         "groups": [
             {"group": group, "pill": pill(group.state, group.state), "batch": latest.get(group.pk)} for group in rows
         ],
-        "open": groups.count(),
+        "open": standing.count(),
         "shown": most,
         "ageing_means": WHY,
     }

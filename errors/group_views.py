@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 import django_filters as filters
+from django.db.models import Q, QuerySet
 from django.http import Http404
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -14,13 +16,15 @@ from rest_framework.response import Response
 from batches import operations
 from batches.exceptions import InvalidInput
 from batches.idempotent_requests import once_per_key
-from batches.models import Retry
+from batches.models import Batch, Retry
 from batches.pagination import ById
 from batches.permissions import MayTriage
 from batches.serializers import ReasonSerializer
 from batches.views import OfBatch, PortalView, checked
 from errors import groups, regrouping, scopes
 from errors.ageing import badge
+from errors.asked import Asked, narrowed
+from errors.asked_filters import AskedFilter
 from errors.models import BatchGroup, ErrorGroup
 from errors.serializers import (
     AssignSerializer,
@@ -40,16 +44,24 @@ LISTED = (
 )
 
 
-class GroupFilter(filters.FilterSet):
-    state = filters.ChoiceFilter(field_name="group__state", choices=ErrorGroup.State.choices)
-    category = filters.CharFilter(field_name="group__category", max_length=12)
-    code = filters.CharFilter(field_name="group__code", max_length=64)
-    q = filters.CharFilter(field_name="group__title", lookup_expr="icontains", max_length=200, label="In the title.")
+class GroupFilter(AskedFilter):
+    q = filters.CharFilter(max_length=200, label="The same as `text`.")
     ageing = filters.BooleanFilter(label="New for long, and nobody has looked at it.")
 
     class Meta:
         model = BatchGroup
         fields: tuple[str, ...] = ()
+
+    def filter_queryset(self, queryset: QuerySet[BatchGroup]) -> QuerySet[BatchGroup]:
+        return met(queryset, self.batch, self.form.cleaned_data)
+
+
+def met(rows: QuerySet[BatchGroup], batch: Batch, wanted: Mapping[str, Any]) -> QuerySet[BatchGroup]:
+    """The groups that a filter means."""
+    said = {**wanted, "text": wanted.get("text") or wanted.get("q") or ""}
+    rows = narrowed(rows, batch, Asked.of(said))
+    ageing = wanted.get("ageing")
+    return rows if ageing is None else rows.filter(Q(ageing=ageing))
 
 
 class ErrorGroupList(OfBatch):
@@ -217,7 +229,8 @@ def chosen(batch_id: str, wanted: dict[str, Any], count: int | None) -> dict[int
     Read once: what is counted is what is acted upon.
     """
     fingerprints = wanted.pop("fingerprints", None)
-    rows = GroupFilter(wanted, LISTED.filter(batch=operations.get_batch(batch_id))).qs
+    batch = operations.get_batch(batch_id)
+    rows = met(LISTED.filter(batch=batch), batch, wanted)
     if fingerprints is not None:
         rows = rows.filter(group__fingerprint__in=fingerprints)
     names = dict(rows.order_by("pk").values_list("group", "group__fingerprint"))

@@ -9,7 +9,8 @@ from rest_framework import serializers
 
 from batches.serializers import ReasonSerializer, StrictMixin
 from errors.ageing import WHY
-from errors.models import BatchGroup, ErrorGroup, ErrorRecord
+from errors.asked_filters import STATES
+from errors.models import BatchGroup, ErrorRecord
 
 MOST_GROUPS = 1_000
 
@@ -126,10 +127,17 @@ class NoteSerializer(ReasonSerializer):
 class GroupScopeSerializer(StrictMixin, serializers.Serializer[Any]):
     """Which groups of the batch: what the list filters by, or their fingerprints; empty: all of them."""
 
-    state = serializers.ChoiceField(required=False, choices=ErrorGroup.State.choices)
+    state = serializers.ChoiceField(required=False, choices=STATES)
     category = serializers.CharField(required=False, max_length=12)
     code = serializers.CharField(required=False, max_length=64)
-    q = serializers.CharField(required=False, max_length=200, help_text="In the title.")
+    q = serializers.CharField(required=False, max_length=200, help_text="The same as `text`.")
+    text = serializers.CharField(required=False, max_length=200, help_text="Words of message, exception or code.")
+    group = serializers.CharField(required=False, max_length=16, help_text="Fingerprint of an error group.")
+    attempt = serializers.CharField(required=False, max_length=10, help_text="2, or 3+.")
+    positions = serializers.CharField(required=False, max_length=24, help_text="Such as 400-419.")
+    field = serializers.CharField(required=False, max_length=200, help_text="Such as country=DE.")
+    since = serializers.CharField(required=False, max_length=40, help_text="A time with its zone.")
+    until = serializers.CharField(required=False, max_length=40, help_text="A time with its zone.")
     ageing = serializers.BooleanField(required=False)
     fingerprints = serializers.ListField(
         required=False, child=serializers.CharField(max_length=16), max_length=MOST_GROUPS

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import django_filters as filters
+from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -17,7 +18,8 @@ from batches.permissions import MayTriage, MayView
 from batches.schema import schema_of
 from batches.serializers import ReasonSerializer
 from batches.views import OfBatch, PortalView, checked
-from errors import error_analyzer, plans, recommendations
+from errors import asked, error_analyzer, plans, recommendations
+from errors.asked_filters import AskedFilter
 from errors.findings import findings
 from errors.models import ErrorRecord
 from errors.serializers import (
@@ -25,14 +27,17 @@ from errors.serializers import (
 )
 
 
-class RecordFilter(filters.FilterSet):
-    code = filters.CharFilter(max_length=64)
+class RecordFilter(AskedFilter):
     item_key = filters.CharFilter(max_length=200, strip=False)
-    group = filters.CharFilter(field_name="group__fingerprint", max_length=16, label="Fingerprint of an error group.")
 
     class Meta:
         model = ErrorRecord
         fields: tuple[str, ...] = ()
+
+    def filter_queryset(self, queryset: QuerySet[ErrorRecord]) -> QuerySet[ErrorRecord]:
+        rows = asked.records(self.batch, self.asked).select_related("group")
+        key = self.form.cleaned_data["item_key"]
+        return rows.filter(item_key=key) if key else rows
 
 
 class ErrorReport(PortalView):

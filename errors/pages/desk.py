@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from batches.rights import VIEW
 from errors import advice_desk
 from errors import desk as desks
+from errors.asked import Asked
 from errors.pages.door import Page, must, render, viewed
 
 
@@ -19,7 +20,7 @@ def overview(request: HttpRequest) -> HttpResponse:
 def desk(request: HttpRequest, batch_id: str) -> HttpResponse:
     """One batch's desk."""
     batch = viewed(request, batch_id)
-    context = desks.desk_of(batch, desks.GroupFilter.of(request.GET)) | advice_desk.said_about(batch)
+    context = desks.desk_of(batch, Asked.of(request.GET)) | advice_desk.said_about(batch)
     return render(request, "desk.html", context, title=f"Triage: {batch}")
 
 
