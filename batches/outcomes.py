@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from batches.classification import classify
+from batches.classification import classify, hung_on
 from batches.models import Item
 from batches.processors import ItemError, Processor, RetryItem
+from batches.redaction import redact_text
 
 MAX_RESULT = 64 * 1024
 MAX_MESSAGE = 8 * 1024
@@ -117,13 +118,18 @@ def encodable(value: Any) -> bool:
 
 def describe(exception: BaseException) -> str:
     """An exception's words, whatever it does when asked: cut to 8 KiB, storable in any database."""
+    return storable(words_of(exception))
+
+
+def words_of(exception: BaseException) -> str:
+    """The same, not cut: whoever takes secrets out of it cuts it afterwards, never through the middle of one."""
     try:
         text = str(exception) or type(exception).__name__
     except BaseException:
         text = f"<unprintable {type(exception).__name__}>"
     if isinstance(exception, SystemExit):
         text = f"The processor called sys.exit({text if exception.args else ''})."
-    return storable(text)
+    return text[: 2 * MAX_MESSAGE] if len(text) > 2 * MAX_MESSAGE else text
 
 
 def storable(text: str) -> str:
@@ -148,10 +154,13 @@ def failed(
     max_attempts: int,
     started_at: datetime,
     worker: str,
+    params: Any = None,
 ) -> Outcome:
     """FAILED, or PENDING with `available_at` when the failure may pass and attempts are left."""
     finished_at = now()
-    message, own_code = describe(exception), explicit_code(exception)
+    payload = json.loads(item.payload_json)
+    message = storable(redact_text(words_of(exception), payload, params))
+    own_code = redact_text(explicit_code(exception), payload, params)[:64]
     found = classify(exception, own_code, message)
     forgiven = found.category == "rate_limit"
     attempt = item.attempts + 1
@@ -170,7 +179,7 @@ def failed(
             item_id=item.id,
             item_key=item.key,
             position=item.position,
-            payload=json.loads(item.payload_json),
+            payload=payload,
             attempt=attempt,
             exception=exception,
             code=own_code,
@@ -184,15 +193,16 @@ def failed(
 
 def explicit_code(exception: BaseException) -> str:
     """The code the processor gave, if it raised an `ItemError` with one."""
-    return storable(str(exception.code))[:64] if isinstance(exception, ItemError) else ""
+    code = hung_on(exception, "code") if isinstance(exception, ItemError) else ""
+    return storable(str(code))[:64] if isinstance(code, (str, int)) else ""
 
 
 def is_retryable(exception: BaseException, processor: Processor, retryable: bool | None, category: str) -> bool:
     """The processor's word first, then its category's; a timeout is worth another try, the unknown is not."""
     if isinstance(exception, (RetryItem, *processor.retry_on)):
         return True
-    said: bool | None = getattr(exception, "retryable", None) if isinstance(exception, ItemError) else None
-    if said is not None:
+    said = hung_on(exception, "retryable") if isinstance(exception, ItemError) else None
+    if isinstance(said, bool):
         return said
     return retryable if retryable is not None else category == "timeout"
 
@@ -202,7 +212,7 @@ def retry_delay(exception: BaseException, attempt: int) -> timedelta:
 
     Source: "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
     """
-    asked = getattr(exception, "after", None)
-    if isinstance(asked, (int, float)) and math.isfinite(asked):
-        return timedelta(seconds=min(max(0.0, float(asked)), 24 * 3600.0))
+    asked = hung_on(exception, "after")
+    if isinstance(asked, (int, float)) and -math.inf < asked < math.inf:
+        return timedelta(seconds=float(min(max(0, asked), 24 * 3600)))
     return timedelta(seconds=random.uniform(0, min(BACKOFF_CAP, BACKOFF_BASE * 2.0**attempt)))  # noqa: S311

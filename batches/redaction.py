@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 from django.conf import settings
 
@@ -64,8 +66,70 @@ def texts_in(value: Any) -> set[str]:
     return {text} if len(text) >= 4 else set()
 
 
-def redact_text(text: str, payload: Any) -> str:
-    """A message without the secret values of its item."""
-    for secret in sorted(secrets_in(payload), key=len, reverse=True):
+def redact_text(text: str, *sources: Any) -> str:
+    """A message without the secrets of its item's payload, its batch's parameters, and what looks like one."""
+    return redact_cards(redact_shapes(redact_values(text, *sources)))
+
+
+def redact_values(text: str, *sources: Any) -> str:
+    """Without what stands under secret keys in these."""
+    secrets = set[str]().union(*(secrets_in(source) for source in sources))
+    for secret in sorted({form for one in secrets for form in forms_of(one)}, key=len, reverse=True):
         text = text.replace(secret, MASK)
     return text
+
+
+def forms_of(secret: str) -> set[str]:
+    """As it stands in a message: plain, in a repr, in JSON, in an address."""
+    return {secret, repr(secret)[1:-1], json.dumps(secret)[1:-1], quote(secret, safe=""), quote_plus(secret)}
+
+
+# -- what looks like a secret, whatever its key ------------------------------------------------------------------------
+
+SHAPES = re.compile(
+    r"""\beyJ[\w-]{5,4096}\.[\w-]{5,8192}\.[\w-]{0,4096}                               # a JSON web token
+    | -----BEGIN[ ][A-Z ]{0,40}PRIVATE[ ]KEY-----(?:(?!-----END).){0,20000}(?:-----END[A-Z ]{0,60}-----)?
+    | \b(?:AKIA|ASIA)[0-9A-Z]{16}\b                                                     # AWS
+    | \bgh[pousr]_[0-9A-Za-z]{20,255}\b | \bgithub_pat_\w{20,255}\b
+    | \b[sr]k_(?:live|test)_[0-9A-Za-z]{10,255}\b | \bwhsec_[\w+/=]{10,255}           # payments, webhooks
+    | \bxox[abeoprs]-[\w-]{10,255}                                                     # chat
+    | (?<=\bBearer[ ])[\w.~+/=-]{12,4096}""",
+    re.X | re.S,
+)
+USER_IN_URL = re.compile(r"(?<=://)[^\s/@'\"<>]{1,500}(?=@)")
+QUOTED = re.compile(r"""(?<![\w.-])([\w.-]{1,80})(=|['"]:[ ]?)(['"])((?:(?!\3).){1,4096})\3""")
+BARE = re.compile(r"""(?<![\w.-])([\w.-]{1,80})(=)([^\s&'"`,;<>()\[]{1,4096})""")
+CARD = re.compile(r"(?<![\w.-])(?:4\d{3}|5[1-5]\d\d|2[2-7]\d\d|6011|65\d\d|3[47]\d\d)(?:[ -]?\d){9,15}(?![\w-])")
+
+
+def redact_shapes(text: str, *, source: bool = False) -> str:
+    """Without keys and tokens known by their form, passwords in addresses, and values under names of secrets.
+
+    In lines of source code, only what is quoted there is a value.
+    """
+    return without_shapes(text, source, tuple(settings.PORTAL_REDACT))
+
+
+@lru_cache(maxsize=128)
+def without_shapes(text: str, source: bool, words: tuple[str, ...]) -> str:
+    def quoted(found: re.Match[str]) -> str:
+        return f"{found[1]}{found[2]}{found[3]}{MASK}{found[3]}" if names_secret(found[1], words) else found[0]
+
+    def bare(found: re.Match[str]) -> str:
+        return f"{found[1]}={MASK}" if names_secret(found[1], words) else found[0]
+
+    text = QUOTED.sub(quoted, SHAPES.sub(MASK, text))
+    text = text if source else BARE.sub(bare, text)
+    return USER_IN_URL.sub(MASK, text) if "@" in text else text
+
+
+def redact_cards(text: str) -> str:
+    """Without numbers that are those of payment cards; apart, as one long number in ten passes for one."""
+    return CARD.sub(lambda found: MASK if is_card(found[0]) else found[0], text)
+
+
+def is_card(text: str) -> bool:
+    """Luhn's check digit."""
+    digits = [int(character) for character in reversed(text) if character.isdigit()]
+    doubled = (digit * 2 if n % 2 else digit for n, digit in enumerate(digits))
+    return 13 <= len(digits) <= 19 and sum(digit // 10 + digit % 10 for digit in doubled) % 10 == 0

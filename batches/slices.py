@@ -209,6 +209,7 @@ def fail(turn: Slice, item: Claimed, error: BaseException, started_at: datetime)
         max_attempts=turn.batch.max_attempts,
         started_at=started_at,
         worker=turn.lease.worker,
+        params=turn.batch.params,
     )
 
 

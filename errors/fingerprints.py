@@ -4,12 +4,13 @@ so that a better template one day starts new groups instead of splitting old one
 from __future__ import annotations
 
 import traceback
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from hashlib import sha256
 from types import TracebackType
 from typing import Any
 
+from batches.classification import hung_on
 from batches.outcomes import storable
 from batches.processors import ItemError
 from errors.templates import template
@@ -35,16 +36,20 @@ def identify(
     message: str,
     payload: Any = None,
     known_fields: Collection[str] = (),
+    clean: Callable[[str], str] = str,
 ) -> Identity:
-    """The group of a failure. The processor's own fingerprint wins; without a message, the place in the code counts."""
+    """The group of a failure. The processor's own fingerprint wins; without a message, the place in the code counts.
+
+    `message` has been freed of secrets; `clean` frees what else the processor says.
+    """
     name = type(exception).__qualname__
     bare = not message.strip() or message == name
     found = template("" if bare else message, payload, known_fields)
     key = found.key or last_frame(exception.__traceback__)
     default = hashed(processor, name, code, key)
-    own = getattr(exception, "fingerprint", "") if isinstance(exception, ItemError) else ""
+    own = hung_on(exception, "fingerprint") if isinstance(exception, ItemError) else ""
     if isinstance(own, str) and own:
-        key = storable(own)[:500]
+        key = storable(clean(own[: 2 * 500]))[:500]
         return Identity(hashed(processor, key.replace(DEFAULT, default)), found.title or name, key)
     return Identity(default, found.title or name, key)
 

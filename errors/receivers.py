@@ -5,24 +5,27 @@ Every lane writes in one order (tracebacks, groups, counters, each sorted), so t
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
 
 from django.dispatch import receiver
 
-from batches.classification import Classification, classify
+from batches.classification import CODES, Classification, classify, hung_on
 from batches.models import Batch
-from batches.outcomes import Failure, describe, storable
+from batches.outcomes import Failure, storable, words_of
 from batches.processors import ItemError
-from batches.redaction import redact_text
+from batches.redaction import redact_cards, redact_shapes, redact_values
 from batches.signals import batch_transitioned, item_failed, items_rehearsed
 from errors import clean_retries, comebacks, overrides, rollups, turns
-from errors.fingerprints import Identity, identify, last_frame
+from errors.fingerprints import Identity, identify, last_frame, others
 from errors.known import Known, known_groups
 from errors.models import ErrorRecord, Traceback
 from errors.tracebacks import stack_of
+
+logger = logging.getLogger("errors")
 
 FIELDS = 50
 
@@ -37,14 +40,14 @@ class Seen:
     found: Classification
     identity: Identity
     stack: str
+    fields: list[str] = field(default_factory=list)
     origin: int | None = None
 
 
 @receiver(item_failed)
 def write_errors(sender: type[Batch], batch: Batch, failures: Sequence[Failure], **kwargs: Any) -> None:
     """A record a failure, and everything counted."""
-    columns = batch.source.get("columns") or ()
-    seen = [look(batch.processor, failure, columns) for failure in failures]
+    seen = [look(batch, failure) for failure in failures]
     turns.record(batch.processor)
     stacks = keep_stacks(seen)
     seen, groups = rollups.groups_for(batch, seen)
@@ -65,8 +68,7 @@ def tell_rehearsed(
     sender: type[Batch], batch: Batch, failures: Sequence[Failure], **kwargs: Any
 ) -> list[dict[str, Any]]:
     """How the failures of a rehearsal would be grouped; nothing is written."""
-    columns = batch.source.get("columns") or ()
-    seen = [look(batch.processor, failure, columns) for failure in failures]
+    seen = [look(batch, failure) for failure in failures]
     seen, _ = overrides.follow(batch, seen, known_groups(batch, {one.identity.fingerprint for one in seen}))
     return [
         {
@@ -76,20 +78,49 @@ def tell_rehearsed(
             "code": one.found.code,
             "error_type": one.error_type,
             "message": one.message[:1000],
-            "fields": culprits(one.failure.exception),
+            "fields": one.fields,
         }
         for one in seen
     ]
 
 
-def look(processor: str, failure: Failure, columns: Sequence[str] = ()) -> Seen:
-    error = failure.exception
-    message = redact_text(describe(error), failure.payload)
-    found = classify(error, failure.code, message)
-    identity = identify(processor, error, found.code, message, failure.payload, columns)
+def look(batch: Batch, failure: Failure) -> Seen:
+    """The failure in words. What cannot be read is recorded all the same: an exception must not lose its item."""
+    try:
+        return read(batch, failure)
+    except Exception:
+        logger.exception("batch %s, item %s: its exception cannot be read", batch.pk, failure.position)
+        return unreadable(batch, failure)
+
+
+def read(batch: Batch, failure: Failure) -> Seen:
+    """Secrets are taken out of every word before it is looked at any further."""
+    error, payload = failure.exception, failure.payload
+
+    def clean(text: str) -> str:
+        return redact_shapes(redact_values(text, payload, batch.params))
+
+    words = clean(words_of(error))
+    message = storable(redact_cards(words))
+    found = classify(error, clean(failure.code)[:64], message)
+    columns = batch.source.get("columns") or ()
+    identity = identify(batch.processor, error, found.code, storable(words), payload, columns, clean)
     identity = replace(identity, title=storable(identity.title)[:600], key=storable(identity.key)[:600])
-    error_type = storable(type(error).__qualname__)[:200]
-    return Seen(failure, message, error_type, found, identity, redact_text(stack_of(error), failure.payload))
+    stack = redact_shapes(redact_values(stack_of(error), payload, batch.params), source=True)
+    named = [clean(name) for name in culprits(error)]
+    return Seen(failure, message, name_of(error), found, identity, stack, named)
+
+
+def unreadable(batch: Batch, failure: Failure) -> Seen:
+    """By class alone."""
+    name = type(failure.exception).__name__
+    found = Classification("unknown", CODES["unknown"], None, "none")
+    identity = others(batch.processor, failure.exception, found.code)
+    return Seen(failure, f"<unreadable {storable(name)}>", name_of(failure.exception), found, identity, "")
+
+
+def name_of(error: BaseException) -> str:
+    return storable(type(error).__qualname__)[:200]
 
 
 def keep_stacks(seen: Sequence[Seen]) -> dict[str, str]:
@@ -120,7 +151,7 @@ def record_of(batch: Batch, one: Seen, groups: dict[str, Known], stacks: dict[st
         classified_by=one.found.classified_by,
         retryable=one.found.retryable,
         message=one.message,
-        fields=culprits(failure.exception),
+        fields=one.fields,
         traceback_id=stacks.get(one.stack),
         final=failure.final,
         started_at=failure.started_at,
@@ -130,5 +161,6 @@ def record_of(batch: Batch, one: Seen, groups: dict[str, Known], stacks: dict[st
 
 
 def culprits(exception: BaseException) -> list[str]:
-    named = exception.fields if isinstance(exception, ItemError) else ()
-    return [storable(str(name))[:200] for name in named[:FIELDS]]
+    """Payload fields the processor named."""
+    named = hung_on(exception, "fields") if isinstance(exception, ItemError) else ()
+    return [storable(str(name))[:200] for name in named[:FIELDS]] if isinstance(named, (list, tuple)) else []

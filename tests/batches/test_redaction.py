@@ -44,3 +44,28 @@ def test_it_leaves_text_alone_where_a_secret_is_too_short_to_tell() -> None:
 def test_it_follows_the_setting(settings: Any) -> None:
     settings.PORTAL_REDACT = ["iban"]
     assert redact({"IBAN": "x", "password": "y"}) == {"IBAN": "[redacted]", "password": "y"}
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("GET https://u:hunter2@x.io/a failed", "GET https://[redacted]@x.io/a failed"),
+        ("https://x/?token=abc&b=1", "https://x/?token=[redacted]&b=1"),
+        ("password=hunter2 and token: invalid", "password=[redacted] and token: invalid"),
+        ("{'password': 'my pass word', 'a': 1}", "{'password': '[redacted]', 'a': 1}"),
+        ('"api_key": "abc"', '"api_key": "[redacted]"'),
+        ("Bearer abcdefghijkl1234 refused", "Bearer [redacted] refused"),
+        ("key AKIAABCDEFGHIJKLMNOP", "key [redacted]"),
+        ("-----BEGIN RSA PRIVATE KEY-----\nab\n-----END RSA PRIVATE KEY-----, bad", "[redacted], bad"),
+        ("card 4111 1111 1111 1111", "card [redacted]"),
+        ("order 4111111111111112, mail a@b.c", "order 4111111111111112, mail a@b.c"),
+    ],
+)
+def test_it_masks_what_looks_like_a_secret(text: str, masked: str) -> None:
+    assert redact_text(text, {}) == masked
+    assert redact_text(masked, {}) == masked
+
+
+def test_it_masks_a_secret_however_it_is_quoted() -> None:
+    payload = {"password": 'it\'s "x"/y'}
+    assert redact_text("""'it\\'s "x"/y' it%27s+%22x%22%2Fy""", payload) == "'[redacted]' [redacted]"
