@@ -43,6 +43,15 @@ class InputRefused(InvalidInput):
         self.row, self.line, self.column = row, line, column
 
 
+class ScopeChanged(InvalidInput):
+    """What was confirmed is not what is there any more. `found` is how many items it means now."""
+
+    def __init__(self, confirmed: int, found: int) -> None:
+        problem = f"It means {found:,} items now, not {confirmed:,}."
+        super().__init__(f"{problem} Nothing was done: look at it again.", {"count": [problem]})
+        self.confirmed, self.found = confirmed, found
+
+
 class UnknownProcessor(InvalidInput):
     """No processor of that name is registered."""
 

@@ -186,7 +186,7 @@ TRANSITIONS: dict[str, dict[str, str]] = {
         S.QUEUED: "resumed after a person looked at the errors",
         S.CANCELLED: "given up by a person",
     },
-    S.COMPLETED: {S.QUEUED: "failed items are tried again"},
+    S.COMPLETED: {S.QUEUED: "failed items are tried again, or items set aside are brought back to be run"},
     S.CANCELLED: {},
     S.FAILED: {},
 }
@@ -327,6 +327,7 @@ class Retry(models.Model):
     rate = models.FloatField(null=True, blank=True, help_text="Items a second that it puts back; empty: no limit.")
     permanent = models.BooleanField(default=True, help_text="Also what cannot pass unchanged.")
     changes = models.JSONField(default=dict, help_text="What of the batch was changed for it: before and after.")
+    predicted = models.JSONField(default=dict, help_text="What was expected: low, mid, high, basis; empty: nothing.")
     key = models.CharField(max_length=100, blank=True, help_text="The same key twice is one retry.")
     reason = models.TextField(blank=True)
     actor = models.CharField(max_length=150, blank=True)
@@ -401,6 +402,48 @@ class RetriedItem(models.Model):
         if status in (Item.Status.SUCCEEDED, Item.Status.SKIPPED):
             return ("recovered",)
         return ("failed_again",) if status in (Item.Status.FAILED, Item.Status.QUARANTINED) else ("waiting",)
+
+
+class Aside(models.Model):
+    """Items that a person set aside: nothing runs or retries them until they are brought back."""
+
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="asides", db_index=False)
+    number = models.PositiveIntegerField()
+    scope = models.JSONField(default=dict)
+    items = models.PositiveIntegerField(default=0, help_text="Items it took, counted when it was done.")
+    key = models.CharField(max_length=100, blank=True, help_text="The same key twice is done once.")
+    reason = models.TextField(blank=True)
+    actor = models.CharField(max_length=150, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    back_at = models.DateTimeField(null=True, blank=True, help_text="Set once it was undone.")
+    back_by = models.CharField(max_length=150, blank=True)
+
+    class Meta:
+        ordering = ("batch", "number")
+        constraints = [
+            models.UniqueConstraint(fields=["batch", "number"], name="aside_number"),
+            models.UniqueConstraint(fields=["batch", "key"], name="aside_key", condition=~Q(key="")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.batch_id} aside {self.number}"
+
+
+class AsideItem(models.Model):
+    """One item that was set aside, and how it stood before."""
+
+    aside = models.ForeignKey(Aside, on_delete=models.CASCADE, related_name="taken")
+    item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="asides")
+    status_before = models.CharField(max_length=11)
+    back_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["item"], name="aside_once", condition=Q(back_at__isnull=True)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.aside_id}: {self.item_id}"
 
 
 class Rehearsal(models.Model):

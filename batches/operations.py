@@ -10,10 +10,12 @@ from typing import Any
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
 from django.db.models import Max, Q
+from django.utils import timezone
 
 from batches import leases, processors, rehearsals, retries, scopes, tasks, transitions, unknown
-from batches.exceptions import InvalidInput, InvalidTransition, OperationInProgress, UnknownBatch
-from batches.models import BATCH_ID, Batch, Checkpoint, Item, Rehearsal, Retry, Watch
+from batches.exceptions import InvalidInput, InvalidTransition, OperationInProgress, ScopeChanged, UnknownBatch
+from batches.models import BATCH_ID, AsideItem, Batch, Checkpoint, Item, Rehearsal, Retry, Watch
+from batches.quarantine import bring_back, set_aside
 from batches.scopes import SCOPES
 from batches.submission import Submission, refuse_bad_options, submit
 from batches.tasks import sweep_now as sweep
@@ -24,6 +26,7 @@ __all__ = [
     "SCOPES",
     "Submission",
     "adjust",
+    "bring_back",
     "cancel",
     "cancel_retry",
     "decide",
@@ -37,6 +40,7 @@ __all__ = [
     "resume",
     "resume_retry",
     "retry",
+    "set_aside",
     "start",
     "submit",
     "sweep",
@@ -237,6 +241,7 @@ def decide(batch_id: str, item_key: str, outcome: str, *, actor: str = "", reaso
             raise InvalidInput(f"There is no item {item_key!r}.", {"item_key": ["Not an item of this batch."]})
         if item.status not in FAILED or item.code != unknown.CODE:
             raise InvalidTransition(batch_id, "decide", Item.Status(item.status).label)
+        AsideItem.objects.filter(item=item, back_at__isnull=True).update(back_at=timezone.now())
         unknown.decide(item, DECISIONS[outcome])
         why = f"Item {item_key}: {outcome}." + (f" {reason}" if reason else "")
         transitions.record(batch, "decide", batch.status, batch.status, actor=actor, reason=why)
@@ -261,18 +266,21 @@ def retry(
     permanent: bool | None = None,
     params: Mapping[str, Any] | None = None,
     key: str = "",
+    count: int | None = None,
+    predicted: Mapping[str, Any] | None = None,
     **scope: Any,
 ) -> Retry:
     """Put failed items back to pending, with fresh attempts, and let the batch run; what succeeded stays done.
 
     With a `canary` so many items go first, and the rest only if `needed` of them (1 unless told) recover; such a
     retry leaves out what cannot pass unchanged, unless `permanent` or other `params` are given. `rate` is in items
-    a second. The same `key` again is the same retry.
+    a second. The same `key` again is the same retry. With `count` it is refused if it means another number of items;
+    `predicted` is kept beside what becomes of it.
     """
     if known := Retry.objects.filter(batch=batch_id, key=key).first() if key else None:
         return known
     batch = get_batch(batch_id)
-    name, wanted = _chosen(scope)
+    name, wanted = scopes.chosen(scope)
     condition = scopes.SCOPES[name](batch, wanted)
     made = Retry(
         scope={name: wanted},
@@ -282,6 +290,7 @@ def retry(
         rate=_positive(rate),
         permanent=(not canary or params is not None) if permanent is None else permanent,
         key=key,
+        predicted=dict(predicted or {}),
         actor=actor,
         reason=reason,
     )
@@ -294,18 +303,12 @@ def retry(
         if batch.status not in RETRYABLE or not batch.processor:
             raise InvalidTransition(batch_id, "retry", Batch.Status(batch.status).label)
         _begin(batch, made, condition, params)
+        if count not in (None, made.items):
+            raise ScopeChanged(count or 0, made.items)
         why = reason or f"retry {made.number}: {made.items:,} items"
         transitions.move(batch_id, S.QUEUED, verb="retry", from_=(batch.status,), actor=actor, reason=why)
         transaction.on_commit(partial(tasks.wake, batch_id))
     return made
-
-
-def _chosen(scope: Mapping[str, Any]) -> tuple[str, Any]:
-    chosen = {name: wanted for name, wanted in scope.items() if wanted not in (None, "", [], False)}
-    if len(chosen) != 1 or not set(chosen) <= set(scopes.SCOPES):
-        raise InvalidInput(f"Say which items to retry, by exactly one of: {', '.join(scopes.SCOPES)}.")
-    (name, wanted), *_ = chosen.items()
-    return name, wanted
 
 
 def _whole(number: Any, name: str, least: int) -> int:

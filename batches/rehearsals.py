@@ -19,7 +19,7 @@ from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from batches import clock, leases, outcomes, runner, slices
+from batches import asides, clock, leases, outcomes, runner, slices
 from batches.exceptions import InvalidInput
 from batches.isolation import Uncontained, kill_if_hung
 from batches.models import Batch, Item, Rehearsal
@@ -42,8 +42,9 @@ class RollBack(Exception):
 
 
 def eligible(batch: Batch) -> QuerySet[Item]:
-    """What a start, a resume or a retry would run; items that kill workers are left in peace."""
-    return Item.objects.filter(batch=batch, status__in=OPEN).exclude(code=KILLER, status=Item.Status.QUARANTINED)
+    """What a start, a resume or a retry would run; items that kill workers, or are set aside, are left in peace."""
+    runs = Item.objects.filter(~asides.is_aside(), batch=batch, status__in=OPEN)
+    return runs.exclude(code=KILLER, status=Item.Status.QUARANTINED)
 
 
 def refuse_unrehearsable(batch: Batch) -> Processor:

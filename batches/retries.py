@@ -7,15 +7,16 @@ the next sweep looks at the same rows and goes on.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import Count, F, Max, Q, QuerySet
 from django.utils import timezone
 
 from batches import clock
-from batches.models import Batch, Checkpoint, Item, RetriedItem, Retry
+from batches.models import AsideItem, Batch, Checkpoint, Item, RetriedItem, Retry
 
 SECOND_WAVE = 100
 AT_ONCE = 2_000
@@ -36,24 +37,52 @@ def kinds_of(batch: Batch, items: Sequence[int]) -> dict[int, str]:
     return kinds
 
 
+ASIDE = "It is set aside: bring it back first."
+UNCHANGED = "It cannot pass unchanged: correct it, or ask for permanent failures too."
+
+
+@dataclass(frozen=True, slots=True)
+class Meant:
+    """What a retry would mean: failed items, those of them that are left out and why, and the highest id."""
+
+    items: QuerySet[Item]
+    left_out: Mapping[int, str]
+    highest: int
+    failed: int
+
+    @property
+    def tried(self) -> int:
+        return self.failed - len(self.left_out)
+
+
+def meant(batch: Batch, condition: Q, *, permanent: bool, aside_too: bool = False) -> Meant:
+    """Every failed item of the scope; without `permanent`, what cannot pass unchanged is left out."""
+    items = Item.objects.filter(condition, batch=batch, failed_at__isnull=False, status__in=FAILED)
+    left_out: dict[int, str] = {}
+    if not permanent:
+        for hopeless in PERMANENT:
+            left_out |= dict.fromkeys(items.filter(hopeless(batch)).order_by().values_list("pk", flat=True), UNCHANGED)
+    if not aside_too:
+        aside = AsideItem.objects.filter(aside__batch=batch, back_at__isnull=True)
+        left_out |= dict.fromkeys(items.filter(pk__in=aside.values("item")).values_list("pk", flat=True), ASIDE)
+    sums = items.aggregate(n=Count("pk"), highest=Max("pk"))
+    return Meant(items, left_out, sums["highest"] or 0, sums["n"])
+
+
 def freeze(retry: Retry, condition: Q) -> int:
     """Write down every item the retry means, before any is touched; returns how many will be tried."""
-    items = Item.objects.filter(condition, batch=retry.batch, failed_at__isnull=False, status__in=FAILED)
-    permanent = set[int]()
-    if not retry.permanent:
-        for hopeless in PERMANENT:
-            permanent |= set(items.filter(hopeless(retry.batch)).order_by().values_list("pk", flat=True))
-    rows = list(items.order_by("position").values_list("pk", "code", "attempts", "status", "lane"))
+    found = meant(retry.batch, condition, permanent=retry.permanent, aside_too="item_keys" in retry.scope)
+    rows = list(found.items.order_by("position").values_list("pk", "code", "attempts", "status", "lane"))
     for start in range(0, len(rows), AT_ONCE):
         page = rows[start : start + AT_ONCE]
         kinds = kinds_of(retry.batch, [row[0] for row in page])
-        RetriedItem.objects.bulk_create(_frozen(retry, row, kinds, row[0] in permanent) for row in page)
+        RetriedItem.objects.bulk_create(_frozen(retry, row, kinds, found.left_out.get(row[0], "")) for row in page)
     retry.frozen_to = max((row[0] for row in rows), default=0)
-    retry.items = len(rows) - len(permanent)
+    retry.items = sum(row[0] not in found.left_out for row in rows)
     return retry.items
 
 
-def _frozen(retry: Retry, row: Sequence[Any], kinds: Mapping[int, str], skipped: bool) -> RetriedItem:
+def _frozen(retry: Retry, row: Sequence[Any], kinds: Mapping[int, str], why: str) -> RetriedItem:
     pk, code, attempts, status, lane = row
     return RetriedItem(
         retry=retry,
@@ -63,8 +92,8 @@ def _frozen(retry: Retry, row: Sequence[Any], kinds: Mapping[int, str], skipped:
         attempts_before=attempts,
         status_before=status,
         lane_before=lane,
-        fate=Fate.SKIPPED if skipped else Fate.WAITING,
-        why="It cannot pass unchanged: correct it, or ask for permanent failures too." if skipped else "",
+        fate=Fate.SKIPPED if why else Fate.WAITING,
+        why=why,
     )
 
 
@@ -143,6 +172,7 @@ def _release(retry: Retry, wave: Sequence[tuple[int, int]], offset: int) -> int:
     rows = retry.retried.filter(pk__in=[row for row, _ in wave])
     rows.exclude(item__in=ready).update(fate=Fate.SKIPPED, why="It was not failed any more.")
     rows.filter(item__in=ready).update(fate=Fate.RELEASED)
+    AsideItem.objects.filter(item__in=ready, back_at__isnull=True).update(back_at=timezone.now())
     counted = list(items.values("lane", "status").annotate(n=Count("pk")).order_by("lane", "status"))
     items.update(
         status=Item.Status.PENDING,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -26,15 +26,16 @@ def all_failed(batch: Batch, wanted: Any) -> Q:
     return Q()
 
 
-def by_keys(batch: Batch, keys: Any) -> Q:
+def by_keys(batch: Batch, keys: Any, statuses: Sequence[str] = FAILED) -> Q:
     if not isinstance(keys, (list, tuple)) or not keys or not all(isinstance(key, str) for key in keys):
         raise InvalidInput("item_keys must be a list of keys.", {"item_keys": ["A list of item keys, not empty."]})
-    known = set(Item.objects.filter(batch=batch, key__in=keys, status__in=FAILED).values_list("key", flat=True))
+    known = set(Item.objects.filter(batch=batch, key__in=keys, status__in=statuses).values_list("key", flat=True))
     strange = [key for key in keys if key not in known]
     if strange:
+        what = "failed items" if statuses == FAILED else "failed or waiting items"
         raise InvalidInput(
-            f"{len(strange)} of the items are not failed items of this batch, the first: {strange[0]!r}.",
-            {"item_keys": [f"Not a failed item: {key!r}" for key in strange[:10]]},
+            f"{len(strange)} of the items are not {what} of this batch, the first: {strange[0]!r}.",
+            {"item_keys": [f"Not one of the {what}: {key!r}" for key in strange[:10]]},
         )
     return Q(key__in=keys)
 
@@ -61,16 +62,23 @@ def by_code(batch: Batch, wanted: Any) -> Q:
     return Q(code=wanted)
 
 
-def by_field(batch: Batch, wanted: Any) -> Q:
+def by_field(batch: Batch, wanted: Any, statuses: Sequence[str] = FAILED) -> Q:
     """Items whose payload has that value under that name: {"name": "country", "value": "DE"}."""
     if not isinstance(wanted, dict) or set(wanted) != {"name", "value"} or not isinstance(wanted["name"], str):
         raise refusal("field", 'Write a name and a value, such as {"name": "country", "value": "DE"}.')
     name, value = wanted["name"], wanted["value"]
     if not name or "\x00" in name or "\x00" in str(value) or not isinstance(value, (str, int, float, bool, type(None))):
         raise refusal("field", "The value must be text, a number, true, false or null.")
-    candidates = Item.objects.filter(batch=batch, failed_at__isnull=False).values_list("pk", "payload").iterator()
-    found = [pk for pk, row in candidates if isinstance(row, dict) and name in row and row[name] == value]
-    return Q(pk__in=found)
+    return by_payload(batch, lambda row: name in row and row[name] == value, statuses)
+
+
+def by_payload(batch: Batch, holds: Callable[[Mapping[str, Any]], bool], statuses: Sequence[str]) -> Q:
+    """Items in one of these statuses whose payload is so."""
+    candidates = Item.objects.filter(batch=batch, status__in=statuses).order_by()
+    if Item.Status.PENDING not in statuses:
+        candidates = candidates.filter(failed_at__isnull=False)
+    rows = candidates.values_list("pk", "payload").iterator()
+    return Q(pk__in=[pk for pk, row in rows if isinstance(row, dict) and holds(row)])
 
 
 def pair(wanted: Any, name: str) -> tuple[Any, Any]:
@@ -87,7 +95,25 @@ def moment(said: Any) -> datetime | None:
     return found if found is not None and found.tzinfo is not None else None
 
 
-SCOPES: dict[str, Callable[[Batch, Any], Q]] = {
+def chosen(scope: Mapping[str, Any], what: str = "retry") -> tuple[str, Any]:
+    """The one scope that was named, and its value."""
+    named = {name: wanted for name, wanted in scope.items() if wanted not in (None, "", [], False)}
+    if len(named) != 1 or not set(named) <= set(SCOPES):
+        raise InvalidInput(f"Say which items to {what}, by exactly one of: {', '.join(SCOPES)}.")
+    ((name, wanted),) = named.items()
+    return name, wanted
+
+
+def waiting_too(batch: Batch, name: str, wanted: Any) -> Q:
+    """The scope's condition where items count that wait for their turn, not only failed ones."""
+    if name in BY_STATUS:
+        return SCOPES[name](batch, wanted, (*FAILED, Item.Status.PENDING))
+    return SCOPES[name](batch, wanted)
+
+
+BY_STATUS = {"item_keys", "field"}
+"""Scopes that look at items in some statuses only, and take these as a third argument."""
+SCOPES: dict[str, Callable[..., Q]] = {
     "all_failed": all_failed,
     "item_keys": by_keys,
     "positions": by_positions,

@@ -11,7 +11,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from batches import operations
-from batches.models import BATCH_ID, ITEM_KEY_LENGTH, Batch, Item, Rehearsal, Retry, Transition
+from batches.models import BATCH_ID, ITEM_KEY_LENGTH, Aside, Batch, Item, Rehearsal, Retry, Transition
 from batches.parsers import parsed
 from batches.processors import Processor
 from batches.progress_tracker import Progress
@@ -109,12 +109,22 @@ class RetrySerializer(serializers.ModelSerializer[Retry]):
         model = Retry
         fields = (
             *("batch_id", "number", "scope", "state", "note", "items", "canary", "needed", "rate", "permanent"),
-            *("reason", "actor", "created_at", "finished_at", "outcome"),
+            *("predicted", "reason", "actor", "created_at", "finished_at", "outcome"),
         )
         read_only_fields = fields
 
     def get_outcome(self, retry: Retry) -> dict[str, int]:
         return retry.outcome()
+
+
+class AsideSerializer(serializers.ModelSerializer[Aside]):
+    batch_id = serializers.CharField(read_only=True)
+    scope = RedactedField(read_only=True)
+
+    class Meta:
+        model = Aside
+        fields = ("batch_id", "number", "scope", "items", "reason", "actor", "created_at", "back_at", "back_by")
+        read_only_fields = fields
 
 
 class RehearsalSerializer(serializers.Serializer[Rehearsal]):
@@ -253,18 +263,13 @@ class ReasonSerializer(StrictMixin, serializers.Serializer[Any]):
     reason = serializers.CharField(required=False, allow_blank=True, max_length=2_000)
 
 
-class RetryRequestSerializer(ReasonSerializer):
-    """Exactly one of `all_failed`, `item_keys`, `group`, `positions`, `failed_between`, `code` and `field`.
+class ScopeSerializer(ReasonSerializer):
+    """Which items: exactly one of `all_failed`, `item_keys`, `group`, `matching`, `positions`, `failed_between`,
+    `code`, `field` and `where`."""
 
-    With a `canary` so many items go first, the rest only if `needed` of them recover; items whose failure cannot pass
-    unchanged are left out, unless `permanent` says otherwise. `rate` is in items a second.
-    """
-
-    canary = serializers.IntegerField(required=False, min_value=0, max_value=100_000)
-    needed = serializers.IntegerField(required=False, min_value=0, max_value=100_000)
-    rate = serializers.FloatField(required=False, min_value=0.001, max_value=1_000_000)
-    permanent = serializers.BooleanField(required=False)
-    params = serializers.DictField(required=False, help_text="Other parameters of the processor, from now on.")
+    count = serializers.IntegerField(
+        required=False, min_value=0, help_text="Refuse if it means another number of items by now."
+    )
     positions = serializers.ListField(child=serializers.IntegerField(), required=False, min_length=2, max_length=2)
     failed_between = serializers.ListField(
         child=serializers.CharField(max_length=40), required=False, min_length=2, max_length=2
@@ -278,6 +283,24 @@ class RetryRequestSerializer(ReasonSerializer):
         max_length=MOST_KEYS,
     )
     group = serializers.CharField(required=False, max_length=64, help_text="Fingerprint of an error group.")
+    matching = serializers.DictField(
+        required=False, help_text="Every error group that a filter meets: state, category, code, text; empty: all."
+    )
+    where = serializers.DictField(required=False, help_text="What a finding says of the payload, as `conditions`.")
+
+
+class RetryRequestSerializer(ScopeSerializer):
+    """Exactly one scope.
+
+    With a `canary` so many items go first, the rest only if `needed` of them recover; items whose failure cannot pass
+    unchanged are left out, unless `permanent` says otherwise. `rate` is in items a second.
+    """
+
+    canary = serializers.IntegerField(required=False, min_value=0, max_value=100_000)
+    needed = serializers.IntegerField(required=False, min_value=0, max_value=100_000)
+    rate = serializers.FloatField(required=False, min_value=0.001, max_value=1_000_000)
+    permanent = serializers.BooleanField(required=False)
+    params = serializers.DictField(required=False, help_text="Other parameters of the processor, from now on.")
 
 
 class RehearseRequestSerializer(ReasonSerializer):

@@ -17,7 +17,7 @@ from django.db import connection
 from django.db.models import Max, Min
 from django.utils import timezone
 
-from batches import clock, hints, leases, outcomes, transitions
+from batches import asides, clock, hints, leases, outcomes, transitions
 from batches.isolation import Isolation
 from batches.keys import PROCESS, key_of
 from batches.models import MILESTONES, Batch, IdempotencyRecord, Item, Milestone
@@ -176,9 +176,15 @@ def watch_budget(turn: Slice, totals: Totals) -> None:
     """Halt the batch when its error budget is used up, counted over all lanes."""
     if over_budget(turn.batch, totals):
         turn.batch.refresh_from_db(fields=["max_errors", "max_error_rate"])  # somebody may have raised it
-        reason = over_budget(turn.batch, totals)
+        reason = over_budget(turn.batch, without_asides(turn.batch, totals))
         if reason:
             transitions.move(turn.batch.pk, Batch.Status.HALTED, verb="halt", actor="worker", reason=reason)
+
+
+def without_asides(batch: Batch, totals: Totals) -> Totals:
+    """What a person has set aside is no failure that the budget counts."""
+    aside = asides.count(batch)
+    return Totals(totals.done - aside, totals.failed - aside)
 
 
 def over_budget(batch: Batch, totals: Totals) -> str:

@@ -33,6 +33,8 @@ urlpatterns = [
             f"batch-retry-{verb}",
         )
     ),
+    *route("batches/<str:batch_id>/asides", views.Asides.as_view(), "batch-asides"),
+    *route("batches/<str:batch_id>/asides/<int:number>/bring_back", views.BringBack.as_view(), "batch-bring-back"),
     *route("batches/<str:batch_id>/adjust", views.Adjust.as_view(), "batch-adjust"),
     *route("batches/<str:batch_id>/rehearse", views.Rehearse.as_view(), "batch-rehearse"),
     *route("batches/<str:batch_id>/rehearsals/<int:number>", views.RehearsalDetail.as_view(), "batch-rehearsal"),

@@ -28,6 +28,7 @@ from batches.progress_tracker import Progress, Velocity
 from batches.schema import PortalSchema, schema_of
 from batches.serializers import (
     AdjustSerializer,
+    AsideSerializer,
     BatchPageSerializer,
     BatchSerializer,
     DecisionSerializer,
@@ -40,6 +41,7 @@ from batches.serializers import (
     RehearseRequestSerializer,
     RetryRequestSerializer,
     RetrySerializer,
+    ScopeSerializer,
     SubmissionSerializer,
     TransitionSerializer,
     submission_of,
@@ -221,6 +223,32 @@ class ActOnRetry(PortalView):
         act = getattr(operations, f"{self.verb}_retry")
         made = act(batch_id, number, actor=request.user.get_username(), reason=said.get("reason", ""))
         return Response(RetrySerializer(made).data, status.HTTP_202_ACCEPTED)
+
+
+class Asides(PortalView):
+    @extend_schema(responses=AsideSerializer(many=True))
+    def get(self, request: Request, batch_id: str) -> Response:
+        """What people have set aside, the latest first, at most 100."""
+        made = operations.get_batch(batch_id).asides.order_by("-number")[:100]
+        return Response(AsideSerializer(made, many=True).data)
+
+    @extend_schema(request={"application/json": ScopeSerializer}, responses={201: AsideSerializer})
+    @once_per_key
+    def post(self, request: Request, batch_id: str) -> Response:
+        """Set items aside that failed or wait: nothing runs or retries them until they are brought back."""
+        said = checked(ScopeSerializer, request)
+        made = operations.set_aside(batch_id, actor=request.user.get_username(), **said)
+        return Response(AsideSerializer(made).data, status.HTTP_201_CREATED)
+
+
+class BringBack(PortalView):
+    @extend_schema(request={"application/json": ReasonSerializer}, responses=AsideSerializer)
+    @once_per_key
+    def post(self, request: Request, batch_id: str, number: int) -> Response:
+        """Undo it: each item is as it was; those that had not run yet, run."""
+        reason = checked(ReasonSerializer, request).get("reason", "")
+        made = operations.bring_back(batch_id, number, actor=request.user.get_username(), reason=reason)
+        return Response(AsideSerializer(made).data)
 
 
 class Adjust(PortalView):

@@ -9,9 +9,15 @@ class ErrorsConfig(AppConfig):
 
     def ready(self) -> None:
         from batches import operations, reports, retries, verification
+        from batches import scopes as engine_scopes
         from errors import receivers, scopes, words  # noqa: F401
 
-        operations.SCOPES["group"] = scopes.items_of_group
+        operations.SCOPES |= {
+            "group": scopes.items_of_group,
+            "matching": scopes.items_of_matching,
+            "where": scopes.items_where,
+        }
+        engine_scopes.BY_STATUS.add("where")
         retries.KINDS.append(scopes.last_groups)
         retries.PERMANENT.append(scopes.hopeless)
         said = "What failed, what it has in common, and what to do about it."

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import fields
 from typing import Any
 
 from django.db.models import Count, Exists, F, OuterRef, Q
 
 from batches.exceptions import InvalidInput
 from batches.models import Batch, Item
+from batches.redaction import redact
+from batches.scopes import FAILED, by_payload, refusal
+from errors.desk import GroupFilter
+from errors.detectors.conditions import all_hold, is_test
 from errors.models import BatchGroup, ErrorGroup, ErrorRecord
 
 
@@ -24,6 +29,33 @@ def items_of_group(batch: Batch, fingerprint: Any) -> Q:
     return Q(pk__in=last.values("item"))
 
 
+def items_of_matching(batch: Batch, wanted: Any) -> Q:
+    """Failed items whose last error is of a group that the desk's filter meets; an empty filter meets all."""
+    if not isinstance(wanted, dict) or not all(isinstance(value, str) for value in wanted.values()):
+        raise refusal("matching", 'Write what the desk filters by, such as {"state": "new"}.')
+    asked = GroupFilter.of(wanted)
+    if strange := set(wanted) - {known.name for known in fields(asked)}:
+        raise refusal("matching", f"Unknown: {', '.join(sorted(map(str, strange)))}.")
+    if not asked.query:
+        return Q()
+    groups = asked.groups(batch).order_by().values("group")
+    last = ErrorRecord.objects.filter(batch=batch, attempt=F("item__attempts"), group__in=groups)
+    return Q(pk__in=last.values("item"))
+
+
+def items_where(batch: Batch, wanted: Any, statuses: Sequence[str] = FAILED) -> Q:
+    """Items whose payload is as a finding says: {"conditions": [{"field": …, "test": […]}, …]}, all of them."""
+    said = wanted.get("conditions") if isinstance(wanted, dict) else None
+    if not (isinstance(said, list) and said and all(is_condition(one) for one in said)):
+        raise refusal("where", "Write the conditions as a finding has them.")
+    conditions = [(one["field"], tuple(one["test"])) for one in said]
+    return by_payload(batch, lambda row: all_hold(conditions, redact(row)), statuses)
+
+
+def is_condition(said: Any) -> bool:
+    return isinstance(said, dict) and isinstance(said.get("field"), str) and is_test(said.get("test"))
+
+
 def group_in(batch: Batch, fingerprint: str) -> int | None:
     """The id of the group as which a fingerprint counts in the batch, its own or the one it was merged into."""
     meant = Q(group__fingerprint=fingerprint) | Q(group__merged__fingerprint=fingerprint)
@@ -31,9 +63,9 @@ def group_in(batch: Batch, fingerprint: str) -> int | None:
 
 
 def failures_have_records(batch: Batch) -> Iterator[str]:
-    """A failed item has an error record, of no later attempt than its own; groups count their records."""
+    """An item that failed has an error record, of no later attempt than its own; groups count their records."""
     records = ErrorRecord.objects.filter(item=OuterRef("pk"))
-    failed = Item.objects.filter(batch=batch, failed_at__isnull=False)
+    failed = Item.objects.filter(batch=batch, failed_at__isnull=False, attempts__gt=0)
     bare = failed.filter(~Exists(records)).count() if batch.processor else 0
     if bare:
         yield f"{bare:,} failed items have no error record."

@@ -149,6 +149,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('canary', models.PositiveIntegerField(default=0, help_text='Items that go first; 0: all at once.')),
                 ('changes', models.JSONField(default=dict, help_text='What of the batch was changed for it: before and after.')),
+                ('predicted', models.JSONField(default=dict, help_text='What was expected: low, mid, high, basis; empty: nothing.')),
                 ('finished_at', models.DateTimeField(blank=True, null=True)),
                 ('frozen_to', models.PositiveBigIntegerField(default=0, help_text='The highest item id it means.')),
                 ('key', models.CharField(blank=True, help_text='The same key twice is one retry.', max_length=100)),
@@ -242,6 +243,39 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='retry',
             constraint=models.UniqueConstraint(condition=models.Q(('key', ''), _negated=True), fields=('batch', 'key'), name='retry_key'),
+        ),
+        migrations.CreateModel(
+            name='Aside',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('number', models.PositiveIntegerField()),
+                ('scope', models.JSONField(default=dict)),
+                ('items', models.PositiveIntegerField(default=0, help_text='Items it took, counted when it was done.')),
+                ('key', models.CharField(blank=True, help_text='The same key twice is done once.', max_length=100)),
+                ('reason', models.TextField(blank=True)),
+                ('actor', models.CharField(blank=True, max_length=150)),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('back_at', models.DateTimeField(blank=True, help_text='Set once it was undone.', null=True)),
+                ('back_by', models.CharField(blank=True, max_length=150)),
+                ('batch', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='asides', to='batches.batch')),
+            ],
+            options={
+                'ordering': ('batch', 'number'),
+                'constraints': [models.UniqueConstraint(fields=('batch', 'number'), name='aside_number'), models.UniqueConstraint(condition=models.Q(('key', ''), _negated=True), fields=('batch', 'key'), name='aside_key')],
+            },
+        ),
+        migrations.CreateModel(
+            name='AsideItem',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('status_before', models.CharField(max_length=11)),
+                ('back_at', models.DateTimeField(blank=True, null=True)),
+                ('aside', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='taken', to='batches.aside')),
+                ('item', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='asides', to='batches.item')),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(condition=models.Q(('back_at__isnull', True)), fields=('item',), name='aside_once')],
+            },
         ),
         migrations.CreateModel(
             name='Rehearsal',

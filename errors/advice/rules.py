@@ -207,7 +207,7 @@ def attribute(facts: Facts) -> list[Advice]:
             why=str(one["sentence"]),
             confidence=str(one["confidence"]),
             verb="hold",
-            params={"where": dict(one["where"])},
+            params={"where": {"conditions": one["where"].get("conditions", [])}},
             items=int(one["failed"]),
             weight=int(one["failed"]),
             predicted=Prediction(

@@ -120,8 +120,8 @@ def relative_risk(tally: Tally, total: int, failures: int) -> float:
 
 
 def covers(condition: Condition, columns: Columns, items: Sequence[int]) -> frozenset[int]:
-    column = columns[condition.field]
-    return frozenset(item for item in items if condition.holds(column.get(item, MISSING)))
+    column, holds = columns[condition.field], condition.holds
+    return frozenset(item for item in items if holds(column.get(item, MISSING)))
 
 
 def same_items(one: Tested, best: Tested, covered: frozenset[int], columns: Columns, items: Sequence[int]) -> bool:
@@ -173,6 +173,7 @@ def described(
         items=failed,
         where={
             "fields": [condition.field for condition in conditions],
+            "conditions": [{"field": one.field, "test": list(one.test)} for one in conditions],
             "coverage": here / failures,
             "lift": here / size / (failures / summary.total),
             "raw_p": best.raw_p,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from math import ceil, isfinite
@@ -22,11 +22,15 @@ SHOWN = 40
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """Something true of some values of one field; `text` is how a person would say it."""
+    """Something true of some values of one field; `text` is how a person would say it, `test` can be stored."""
 
     field: str
     text: str
-    holds: Callable[[Atom], bool]
+    test: tuple[Any, ...]
+
+    @property
+    def holds(self) -> Callable[[Atom], bool]:
+        return TESTS[self.test[0]](*self.test[1:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +69,8 @@ def tallies(field: str, items: Counter[Atom], failed: Counter[Atom]) -> Iterator
     """Every condition on a field with its counts, equality first."""
     yield from equalities(field, items, failed)
     yield from kinds(field, items, failed)
-    yield from cuts(field, field, number_in, items, failed)
-    yield from cuts(field, f"length of {field}", length_of, items, failed)
+    yield from cuts(field, field, "number", items, failed)
+    yield from cuts(field, f"length of {field}", "length", items, failed)
 
 
 def equalities(field: str, items: Counter[Atom], failed: Counter[Atom]) -> Iterator[Tally]:
@@ -74,7 +78,7 @@ def equalities(field: str, items: Counter[Atom], failed: Counter[Atom]) -> Itera
     often = Counter({one: n for one, n in items.items() if n > 1 and one != MISSING and one[0] != "object"})
     for one, n in often.most_common(MOST_VALUES):
         if one[0] != "list":
-            yield Tally(Condition(field, f"{field} = {shown(one[1])}", one.__eq__), n, failed[one])
+            yield Tally(Condition(field, f"{field} = {shown(one[1])}", ("is", *one)), n, failed[one])
 
 
 def shown(value: Any) -> str:
@@ -87,15 +91,11 @@ def kinds(field: str, items: Counter[Atom], failed: Counter[Atom]) -> Iterator[T
     for one, n in items.items():
         by_kind[one[0]] += n
         failed_by_kind[one[0]] += failed[one]
-    empty = Condition(field, f"{field} is empty", EMPTY.__contains__)
+    empty = Condition(field, f"{field} is empty", ("empty",))
     yield Tally(empty, sum(items[one] for one in EMPTY), sum(failed[one] for one in EMPTY))
     for kind in sorted(by_kind):
         text = f"{field} is missing" if kind == "missing" else f"type of {field} is {kind}"
-        yield Tally(Condition(field, text, of_kind(kind)), by_kind[kind], failed_by_kind[kind])
-
-
-def of_kind(kind: str) -> Callable[[Atom], bool]:
-    return lambda one: one[0] == kind
+        yield Tally(Condition(field, text, ("kind", kind)), by_kind[kind], failed_by_kind[kind])
 
 
 def number_in(one: Atom) -> float | None:
@@ -118,14 +118,14 @@ def length_of(one: Atom) -> float | None:
 def cuts(
     field: str,
     name: str,
-    measure: Callable[[Atom], float | None],
+    measure: str,
     items: Counter[Atom],
     failed: Counter[Atom],
 ) -> Iterator[Tally]:
     """At most, and more than, each of 15 quantiles."""
     counts: dict[float, list[int]] = {}
     for one, n in items.items():
-        if (number := measure(one)) is not None:
+        if (number := MEASURES[measure](one)) is not None:
             count = counts.setdefault(number, [0, 0])
             count[0] += n
             count[1] += failed[one]
@@ -136,8 +136,8 @@ def cuts(
     failing = list(accumulate(counts[number][1] for number in numbers))
     for at in quantiles(reached):
         cut = numbers[at]
-        yield Tally(Condition(field, f"{name} <= {cut:g}", at_most(measure, cut)), reached[at], failing[at])
-        above = Condition(field, f"{name} > {cut:g}", more_than(measure, cut))
+        yield Tally(Condition(field, f"{name} <= {cut:g}", ("at_most", measure, cut)), reached[at], failing[at])
+        above = Condition(field, f"{name} > {cut:g}", ("more_than", measure, cut))
         yield Tally(above, reached[-1] - reached[at], failing[-1] - failing[at])
 
 
@@ -147,9 +147,37 @@ def quantiles(reached: list[int]) -> list[int]:
     return sorted({bisect_left(reached, share) for share in shares} - {len(reached) - 1})
 
 
-def at_most(measure: Callable[[Atom], float | None], cut: float) -> Callable[[Atom], bool]:
-    return lambda one: (number := measure(one)) is not None and number <= cut
+def at_most(measure: str, cut: float) -> Callable[[Atom], bool]:
+    return lambda one: (number := MEASURES[measure](one)) is not None and number <= cut
 
 
-def more_than(measure: Callable[[Atom], float | None], cut: float) -> Callable[[Atom], bool]:
-    return lambda one: (number := measure(one)) is not None and number > cut
+def more_than(measure: str, cut: float) -> Callable[[Atom], bool]:
+    return lambda one: (number := MEASURES[measure](one)) is not None and number > cut
+
+
+MEASURES: dict[str, Callable[[Atom], float | None]] = {"number": number_in, "length": length_of}
+TESTS: dict[str, Callable[..., Callable[[Atom], bool]]] = {
+    "is": lambda kind, value: (kind, value).__eq__,
+    "empty": lambda: EMPTY.__contains__,
+    "kind": lambda kind: lambda one: one[0] == kind,
+    "at_most": at_most,
+    "more_than": more_than,
+}
+
+
+def is_test(said: Any) -> bool:
+    """Whether it has the shape of a condition's test, wherever it comes from."""
+    if not isinstance(said, (list, tuple)) or not said or not isinstance(said[0], str):
+        return False
+    name, *rest = said
+    if name in ("at_most", "more_than"):
+        return len(rest) == 2 and rest[0] in ("number", "length") and type(rest[1]) in (int, float)
+    if name == "is":
+        return len(rest) == 2 and isinstance(rest[0], str) and isinstance(rest[1], (str, int, float, bool, type(None)))
+    return rest == [] if name == "empty" else name == "kind" and len(rest) == 1 and isinstance(rest[0], str)
+
+
+def all_hold(conditions: Sequence[tuple[str, tuple[Any, ...]]], payload: Mapping[str, Any]) -> bool:
+    """Whether (field, test) is true of a payload, for each of them."""
+    atoms = dict(flat(payload))
+    return all(TESTS[name](*rest)(atoms.get(field, MISSING)) for field, (name, *rest) in conditions)

@@ -48,6 +48,8 @@ ROUTES: dict[str, dict[str, dict[str, Any]]] = {
     "batch-retry-pause": {"post": ACT},
     "batch-retry-resume": {"post": ACT},
     "batch-retry-cancel": {"post": ACT},
+    "batch-asides": {"get": READ, "post": ACT},
+    "batch-bring-back": {"post": ACT},
     "batch-errors": {"get": READ},
     "batch-error-records": {"get": READ},
     "batch-error-findings": {"get": READ},
@@ -106,6 +108,7 @@ def test_it_serves_each_role_what_it_may(role: str) -> None:
     client("admin").post("/api/batches/b1/errors/plan", {}, format="json")
     client("admin").get("/api/batches/b1/errors/recommendations")
     client("admin").post("/api/batches/b1/retry", {"all_failed": True}, format="json")
+    client("admin").post("/api/batches/b1/asides", {"positions": [0, 99]}, format="json")
     visitor, before = client(role), written()
     wrong = {}
     for route, method in product(ROUTES, METHODS):
