@@ -12,7 +12,8 @@ from batches.exceptions import InvalidInput
 from batches.models import Batch, Item
 from batches.redaction import redact
 from batches.scopes import FAILED, by_payload, refusal
-from errors.desk import GroupFilter
+from errors import asked
+from errors.asked import Asked
 from errors.detectors.conditions import all_hold, is_test
 from errors.models import BatchGroup, ErrorGroup, ErrorRecord
 
@@ -33,14 +34,10 @@ def items_of_matching(batch: Batch, wanted: Any) -> Q:
     """Failed items whose last error is of a group that the desk's filter meets; an empty filter meets all."""
     if not isinstance(wanted, dict) or not all(isinstance(value, str) for value in wanted.values()):
         raise refusal("matching", 'Write what the desk filters by, such as {"state": "new"}.')
-    asked = GroupFilter.of(wanted)
-    if strange := set(wanted) - {known.name for known in fields(asked)}:
+    known = Asked.of(wanted)
+    if strange := set(wanted) - {one.name for one in fields(known)}:
         raise refusal("matching", f"Unknown: {', '.join(sorted(map(str, strange)))}.")
-    if not asked.query:
-        return Q()
-    groups = asked.groups(batch).order_by().values("group")
-    last = ErrorRecord.objects.filter(batch=batch, attempt=F("item__attempts"), group__in=groups)
-    return Q(pk__in=last.values("item"))
+    return Q(pk__in=asked.items(batch, known).order_by().values("pk")) if known.said else Q()
 
 
 def items_where(batch: Batch, wanted: Any, statuses: Sequence[str] = FAILED) -> Q:
