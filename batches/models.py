@@ -560,6 +560,20 @@ class Sample(models.Model):
         return f"{self.batch_id}: {self.done} at {self.at}"
 
 
+class Map(models.Model):
+    """A batch's outcomes by position, as they were last counted: the picture that pages show at once."""
+
+    batch = models.OneToOneField(Batch, on_delete=models.CASCADE, primary_key=True, related_name="map")
+    revision = models.CharField(max_length=120, help_text="What the batch looked like then.")
+    stretch = models.PositiveIntegerField(help_text="Items a bin.")
+    bins = models.JSONField(default=list, help_text="Items a bin by outcome, in the order of `batch_map.OUTCOMES`.")
+    took = models.FloatField(default=0.0, help_text="Seconds the counting took.")
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.batch_id}: {len(self.bins)} bins"
+
+
 class Watch(models.Model):
     """A person who wants mail about a batch: its milestones, and its halt or failure."""
 

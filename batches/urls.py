@@ -14,6 +14,7 @@ urlpatterns = [
     *route("batches/<str:batch_id>", views.BatchDetail.as_view(), "batch"),
     *route("batches/<str:batch_id>/progress", views.BatchProgress.as_view(), "batch-progress"),
     *route("batches/<str:batch_id>/velocity", views.BatchVelocity.as_view(), "batch-velocity"),
+    *route("batches/<str:batch_id>/map", views.BatchMapView.as_view(), "batch-map"),
     *route("batches/<str:batch_id>/checkpoint", views.BatchCheckpoint.as_view(), "batch-checkpoint"),
     *route("batches/<str:batch_id>/items", views.BatchItems.as_view(), "batch-items"),
     *route("batches/<str:batch_id>/transitions", views.BatchTransitions.as_view(), "batch-transitions"),

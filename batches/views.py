@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.http import QueryDict
 from django.urls import reverse
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status
 from rest_framework.generics import ListAPIView
 from rest_framework.parsers import MultiPartParser
@@ -16,8 +16,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from batches import operations, processors, progress_tracker
+from batches import batch_map, operations, processors, progress_tracker
+from batches.batch_map import MOST_BINS, BatchMap
 from batches.checkpoint_overview import CheckpointOverview, overview
+from batches.exceptions import InvalidInput
 from batches.filters import BatchFilter, ItemFilter
 from batches.idempotent_requests import once_per_key
 from batches.models import Batch, Item, Transition
@@ -132,6 +134,23 @@ class BatchVelocity(PortalView):
     def get(self, request: Request, batch_id: str) -> Response:
         """The velocity chart: items a second at moments (seconds since 1970), and the pauses between."""
         return Response(progress_tracker.velocity_of(operations.get_batch(batch_id)).to_dict())
+
+
+class BatchMapView(PortalView):
+    @extend_schema(
+        parameters=[OpenApiParameter("bins", {"type": "integer", "minimum": 1, "maximum": MOST_BINS, "default": 1000})],
+        responses={(200, "application/json"): schema_of(BatchMap)},
+    )
+    def get(self, request: Request, batch_id: str) -> Response:
+        """Outcomes by position: the whole batch in at most so many bins of `stretch` items each."""
+        batch = operations.get_batch(batch_id)
+        return Response(batch_map.map_of(batch, bins_asked(request.query_params.get("bins", ""))).to_dict())
+
+
+def bins_asked(said: str) -> int:
+    if said and not (said.isdecimal() and len(said) < 6 and 1 <= int(said) <= MOST_BINS):
+        raise InvalidInput(f"bins: Write a number from 1 to {MOST_BINS:,}.", {"bins": ["Not such a number."]})
+    return int(said or MOST_BINS)
 
 
 class BatchCheckpoint(PortalView):

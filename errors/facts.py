@@ -15,11 +15,12 @@ from django.db.models.functions import TruncMinute
 from batches.models import Batch, Checkpoint, Item, RetriedItem
 from errors.advice.concurrency import concurrency_target
 from errors.advice.facts import Facts, Group, History
-from errors.advice.problems import Problem, TwoKinds, prior_kinds, problem, two_kinds
+from errors.advice.problems import Problem, TwoKinds, prior_kinds, problem
 from errors.advice.recurring import LAST
 from errors.advice.rules import LEAST
 from errors.advice.timeouts import Verdict, timeout_verdict
 from errors.findings import findings
+from errors.kinds import kinds_of
 from errors.models import MANY_ATTEMPTS, BatchGroup, ErrorRecord
 
 DURATIONS = 20_000
@@ -156,19 +157,6 @@ def history_of(batch: Batch) -> tuple[History, dict[int, list[int]]]:
         seen[group].append(errors)
         failed[pk] += items
     return History(len(sizes), [failed[pk] / max(1, size) for pk, size in sizes.items()]), seen
-
-
-def kinds_of(batch: Batch) -> TwoKinds | None:
-    """How often retries fail again, of items that were retried; rate limits do not count."""
-    tried = ErrorRecord.objects.filter(batch=batch, item__attempts__gte=2).exclude(category="rate_limit")
-    found = tried.aggregate(
-        first=Count("pk", filter=Q(attempt=1)),
-        second=Count("pk", filter=Q(attempt=2)),
-        again=Count("pk", filter=Q(attempt=2, item__attempts__gte=3)),
-        third=Count("pk", filter=Q(attempt=3)),
-    )
-    thrice = found["third"] * found["second"] / found["again"] if found["again"] else 0.0
-    return two_kinds(found["first"], found["second"], thrice)
 
 
 def problems_of(batch: Batch, kinds: TwoKinds | None) -> list[Problem]:

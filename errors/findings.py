@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +15,7 @@ from batches.models import Batch, Item
 from batches.redaction import redact
 from errors.detectors import Finding, Stream, Summary, find
 from errors.models import BatchGroup, ErrorRecord, Findings
+from errors.problem_items import problem_items
 
 LEAST_FAILED = 5
 MOST_GROUPS = 10
@@ -24,15 +25,19 @@ LOOK_EVERY = timedelta(seconds=30)
 GROWTH = 1.1
 AT_ONCE = 200_000
 """Batches up to this size are looked at while their report is asked for."""
+IN_PAGE = 5_000
+"""And up to this size, while a page is."""
+STRETCHES = 400
+"""What lies closer than this part of the whole is drawn as one."""
 
 
-def findings(batch: Batch, *, large: bool = True) -> list[dict[str, Any]]:
+def findings(batch: Batch, *, large: bool = True, most: int = AT_ONCE) -> list[dict[str, Any]]:
     """The batch's findings, strongest first; the stored ones while they are current, or if it is too large for now."""
     stored = Findings.objects.filter(batch=batch).first()
     errors = BatchGroup.objects.filter(batch=batch).aggregate(n=Sum("errors"))["n"] or 0
     if errors < LEAST_FAILED:
         return []
-    if (stored and is_current(stored, batch, errors)) or (not large and batch.total_items > AT_ONCE):
+    if (stored and is_current(stored, batch, errors)) or (not large and batch.total_items > most):
         return list(stored.found) if stored else []
     return looked_at(batch, stored, errors)
 
@@ -48,9 +53,54 @@ def is_current(stored: Findings, batch: Batch, errors: int) -> bool:
 def looked_at(batch: Batch, stored: Findings | None, errors: int) -> list[dict[str, Any]]:
     looks = stored.looks + 1 if stored else 1
     peek = 0 if looks == 1 and batch.finished_at else looks
-    found = [as_dict(one) for one in find(summary_of(batch, peek))]
-    known = {"found": found, "looks": looks, "errors": errors, "finished_at": batch.finished_at, "at": timezone.now()}
+    seen = find(summary_of(batch, peek))
+    times = times_of(batch, frozenset().union(*(one.items for one in seen)))
+    found = [as_dict(one) | drawn(one, batch.total_items, times) for one in seen]
+    known = {
+        "found": found,
+        "problems": problem_items(batch),
+        "looks": looks,
+        "errors": errors,
+        "finished_at": batch.finished_at,
+        "at": timezone.now(),
+    }
     Findings.objects.update_or_create(batch=batch, defaults=known)
+    return found
+
+
+def is_due(batch: Batch) -> bool:
+    """Whether another look would see more than the stored one did."""
+    errors = BatchGroup.objects.filter(batch=batch).aggregate(n=Sum("errors"))["n"] or 0
+    stored = Findings.objects.filter(batch=batch).first()
+    return errors >= LEAST_FAILED and not (stored and is_current(stored, batch, errors))
+
+
+def times_of(batch: Batch, positions: frozenset[int]) -> dict[int, float]:
+    """When the items of findings failed last, in seconds since 1970."""
+    if not positions:
+        return {}
+    last = ErrorRecord.objects.filter(batch=batch, final=True).order_by()
+    rows = last.values_list("position", "finished_at").iterator()
+    return {position: at.timestamp() for position, at in rows if position in positions}
+
+
+def drawn(found: Finding, total: int, times: Mapping[int, float]) -> dict[str, Any]:
+    """Where its failures lie by position and in time: from, to; neighbours that no picture can tell apart are one."""
+    moments = [times[position] for position in found.items if position in times]
+    span = max(times.values(), default=0.0) - min(times.values(), default=0.0)
+    return {
+        "stretches": stretches(found.items, total / STRETCHES),
+        "times": [[round(first, 3), round(last, 3)] for first, last in stretches(moments, span / STRETCHES)],
+    }
+
+
+def stretches(points: Iterable[float], near: float) -> list[list[float]]:
+    found: list[list[float]] = []
+    for point in sorted(points):
+        if found and point - found[-1][1] <= max(near, 1 if isinstance(point, int) else 0):
+            found[-1][1] = point
+        else:
+            found.append([point, point])
     return found
 
 

@@ -127,6 +127,7 @@ class Findings(models.Model):
 
     batch = models.OneToOneField(Batch, on_delete=models.CASCADE, primary_key=True, related_name="findings")
     found = models.JSONField(default=list)
+    problems = models.JSONField(default=list, help_text="Items that keep failing, and what they are.")
     looks = models.PositiveIntegerField(default=0, help_text="Each look at a running batch spends of the budget.")
     errors = models.PositiveIntegerField(default=0)
     finished_at = models.DateTimeField(null=True, help_text="When the batch had finished, if it had.")
@@ -137,6 +138,22 @@ class Findings(models.Model):
 
     def __str__(self) -> str:
         return f"{self.batch_id}: {len(self.found)} findings"
+
+
+class Timeline(models.Model):
+    """A batch's errors over time, as they were last counted, for all groups at once."""
+
+    batch = models.OneToOneField(Batch, on_delete=models.CASCADE, primary_key=True, related_name="timeline")
+    revision = models.CharField(max_length=120, help_text="What the batch's groups looked like then.")
+    start = models.FloatField(help_text="Where the first bin begins, in seconds since 1970.")
+    width = models.FloatField(help_text="Seconds a bin.")
+    bins = models.PositiveIntegerField()
+    groups = models.JSONField(default=dict, help_text="Group id -> [bin, errors] of the bins that have any.")
+    took = models.FloatField(default=0.0, help_text="Seconds the counting took.")
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.batch_id}: {self.bins} bins of {self.width:g} s"
 
 
 class Traceback(models.Model):
@@ -191,6 +208,8 @@ class ErrorRecord(models.Model):
         indexes = [
             models.Index(fields=["batch", "id"], name="error_batch"),
             models.Index(fields=["group", "batch", "id"], name="error_group_batch"),
+            models.Index(fields=["batch", "position"], name="error_position"),
+            models.Index(fields=["batch", "finished_at", "group"], name="error_time"),
             models.Index(fields=["origin"], name="error_origin", condition=Q(origin__isnull=False)),
             models.Index(fields=["batch", "item_key"], name="error_ad_hoc", condition=Q(item__isnull=True)),
             models.Index(

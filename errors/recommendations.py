@@ -15,6 +15,7 @@ from batches.models import Batch, Retry
 from errors.actions import UnknownAdvice, carry_out, refuse
 from errors.advice import Advice, advise
 from errors.facts import facts_of
+from errors.findings import AT_ONCE as LOOKED_AT_ONCE
 from errors.models import Advised, BatchGroup, Recommendation
 
 State = Recommendation.State
@@ -24,14 +25,15 @@ AT_ONCE = 20_000
 SHOWN = (State.OPEN, State.APPLIED, State.VERIFIED, State.NO_EFFECT)
 
 
-def current(batch: Batch, errors: int, *, large: bool = True) -> list[Recommendation]:
+def current(batch: Batch, errors: int, *, large: bool = True, most: int = LOOKED_AT_ONCE) -> list[Recommendation]:
     """The batch's recommendations, worked out anew if it has changed since."""
     stored = Advised.objects.filter(batch=batch).first()
     looked = f"{batch.status} {errors} {batch.finished_at}"
     soon = stored is not None and batch.status in Batch.ACTIVE and timezone.now() < stored.at + LOOK_EVERY
     if stored is None and not errors:
         return []
-    if not (soon or (stored and stored.looked == looked)) and (large or errors <= AT_ONCE):
+    at_once = large or (errors <= AT_ONCE and batch.total_items <= most)
+    if not (soon or (stored and stored.looked == looked)) and at_once:
         refresh(batch)
         Advised.objects.update_or_create(batch=batch, defaults={"looked": looked, "at": timezone.now()})
     return list(Recommendation.objects.filter(batch=batch))
@@ -169,10 +171,10 @@ def errors_of(batch: Batch) -> int:
     return BatchGroup.objects.filter(batch=batch).aggregate(n=Sum("errors"))["n"] or 0
 
 
-def listed(batch: Batch, errors: int, *, large: bool = True) -> list[dict[str, Any]]:
+def listed(batch: Batch, errors: int, *, large: bool = True, most: int = LOOKED_AT_ONCE) -> list[dict[str, Any]]:
     """Open ones and what became of those applied; the surest first."""
     order = {"strong": 0, "moderate": 1, "weak": 2, "low": 3}
-    shown = [one for one in current(batch, errors, large=large) if one.state in SHOWN]
+    shown = [one for one in current(batch, errors, large=large, most=most) if one.state in SHOWN]
     records = records_of_rules() if shown else {}
     shown.sort(key=lambda one: (one.state != State.OPEN, order.get(one.confidence, 4), one.number))
     return [as_dict(one, records) for one in shown]

@@ -127,6 +127,17 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='Map',
+            fields=[
+                ('batch', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='map', serialize=False, to='batches.batch')),
+                ('revision', models.CharField(help_text='What the batch looked like then.', max_length=120)),
+                ('stretch', models.PositiveIntegerField(help_text='Items a bin.')),
+                ('bins', models.JSONField(default=list, help_text='Items a bin by outcome, in the order of `batch_map.OUTCOMES`.')),
+                ('took', models.FloatField(default=0.0, help_text='Seconds the counting took.')),
+                ('at', models.DateTimeField()),
+            ],
+        ),
+        migrations.CreateModel(
             name='Milestone',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

@@ -21,6 +21,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('batch', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='findings', serialize=False, to='batches.batch')),
                 ('found', models.JSONField(default=list)),
+                ('problems', models.JSONField(default=list, help_text='Items that keep failing, and what they are.')),
                 ('looks', models.PositiveIntegerField(default=0, help_text='Each look at a running batch spends of the budget.')),
                 ('errors', models.PositiveIntegerField(default=0)),
                 ('finished_at', models.DateTimeField(help_text='When the batch had finished, if it had.', null=True)),
@@ -29,6 +30,19 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name_plural': 'findings',
             },
+        ),
+        migrations.CreateModel(
+            name='Timeline',
+            fields=[
+                ('batch', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='timeline', serialize=False, to='batches.batch')),
+                ('revision', models.CharField(help_text="What the batch's groups looked like then.", max_length=120)),
+                ('start', models.FloatField(help_text='Where the first bin begins, in seconds since 1970.')),
+                ('width', models.FloatField(help_text='Seconds a bin.')),
+                ('bins', models.PositiveIntegerField()),
+                ('groups', models.JSONField(default=dict, help_text='Group id -> [bin, errors] of the bins that have any.')),
+                ('took', models.FloatField(default=0.0, help_text='Seconds the counting took.')),
+                ('at', models.DateTimeField()),
+            ],
         ),
         migrations.CreateModel(
             name='Traceback',
@@ -142,6 +156,14 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='errorrecord',
             index=models.Index(fields=['group', 'batch', 'id'], name='error_group_batch'),
+        ),
+        migrations.AddIndex(
+            model_name='errorrecord',
+            index=models.Index(fields=['batch', 'position'], name='error_position'),
+        ),
+        migrations.AddIndex(
+            model_name='errorrecord',
+            index=models.Index(fields=['batch', 'finished_at', 'group'], name='error_time'),
         ),
         migrations.AddIndex(
             model_name='errorrecord',

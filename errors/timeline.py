@@ -1,0 +1,142 @@
+"""Errors over time, for the batch and each of its groups: counted in one statement, kept until there are more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from time import perf_counter
+
+from django.db import connection
+from django.db.models import Count, Max, Min, Sum
+from django.utils import timezone
+
+from batches.models import Batch
+from errors.models import BatchGroup, ErrorRecord, Timeline
+
+MOST_BINS = 96
+AT_ONCE = 20_000
+"""Up to so many errors are counted while the page is asked for; more of them, after that."""
+EVERY = 5.0
+MINUTE, HOUR, DAY = 60, 3_600, 86_400
+WIDTHS = (
+    *(0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30),
+    *(MINUTE * n for n in (1, 2, 5, 10, 15, 30)),
+    *(HOUR * n for n in (1, 2, 3, 6, 12)),
+    *(DAY * n for n in (1, 2, 7, 14, 30, 90, 365, 3_650)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Bins of `width` seconds from `start` on; `totals` counts the batch's errors, `groups` those of each group."""
+
+    start: float
+    width: float
+    totals: Sequence[int]
+    groups: Mapping[int, Sequence[int]]
+    current: bool = True
+
+    def begin(self, place: int) -> datetime:
+        return datetime.fromtimestamp(self.start + place * self.width, UTC)
+
+    @property
+    def end(self) -> datetime:
+        return self.begin(len(self.totals))
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How many errors there are, and from when to when."""
+
+    errors: int
+    groups: int
+    first: datetime | None
+    last: datetime | None
+
+    @property
+    def revision(self) -> str:
+        return f"{self.errors} {self.groups} {self.first} {self.last}"
+
+
+def extent_of(batch: Batch) -> Extent:
+    rows = BatchGroup.objects.filter(batch=batch)
+    return Extent(
+        **rows.aggregate(
+            errors=Sum("errors", default=0), groups=Count("pk"), first=Min("first_seen"), last=Max("last_seen")
+        )
+    )
+
+
+def times_of(batch: Batch) -> Times | None:
+    """Errors over time, counted anew if there are others by now; None: there are none."""
+    extent = extent_of(batch)
+    if not extent.errors:
+        return None
+    stored = Timeline.objects.filter(batch=batch).first()
+    if stored is None or not is_fresh(stored, batch, extent):
+        stored = count(batch, extent)
+    return shown(stored, stored.revision == extent.revision)
+
+
+def times_now(batch: Batch, extent: Extent) -> Times | None:
+    """What there is without waiting for it: few errors are counted, of many the last picture; None: none."""
+    if extent.errors <= AT_ONCE:
+        return times_of(batch)
+    stored = Timeline.objects.filter(batch=batch).first()
+    return shown(stored, is_fresh(stored, batch, extent)) if stored else None
+
+
+def is_fresh(stored: Timeline, batch: Batch, extent: Extent) -> bool:
+    if stored.revision == extent.revision:
+        return True
+    age = (timezone.now() - stored.at).total_seconds()
+    return batch.status in Batch.ACTIVE and age < max(EVERY, 20 * stored.took)
+
+
+def width_of(seconds: float) -> float:
+    """A round one that makes at most as many bins as are drawn."""
+    return next((width for width in WIDTHS if seconds / width < MOST_BINS), seconds / MOST_BINS)
+
+
+POSTGRESQL = "FLOOR((EXTRACT(EPOCH FROM finished_at) - %s) / %s)::int"
+SQLITE = "CAST(((JULIANDAY(finished_at) - 2440587.5) * 86400.0 - %s) / %s + 0.001 AS INTEGER)"
+
+
+def count(batch: Batch, extent: Extent) -> Timeline:
+    """One grouped statement over an index that has all of it."""
+    began, first, last = perf_counter(), seconds(extent.first), seconds(extent.last)
+    width = width_of(last - first)
+    start = first // width * width
+    bins = int((last - start) / width) + 1
+    groups: dict[int, dict[int, int]] = {}
+    place = POSTGRESQL if connection.vendor == "postgresql" else SQLITE
+    table = ErrorRecord._meta.db_table
+    with connection.cursor() as cursor:
+        sql = f"SELECT group_id, {place}, COUNT(*) FROM {table} WHERE batch_id = %s GROUP BY 1, 2"  # noqa: S608
+        cursor.execute(sql, [start, width, batch.pk])
+        for group, at, n in cursor.fetchall():
+            counted = groups.setdefault(group, {})
+            at = min(max(at, 0), bins - 1)
+            counted[at] = counted.get(at, 0) + n
+    known = {"revision": extent.revision, "start": start, "width": width, "bins": bins, "at": timezone.now()}
+    known |= {"groups": {group: sorted(found.items()) for group, found in groups.items()}}
+    known["took"] = perf_counter() - began
+    return Timeline.objects.update_or_create(batch=batch, defaults=known)[0]
+
+
+def seconds(at: datetime | None) -> float:
+    return at.timestamp() if at else 0.0
+
+
+def shown(stored: Timeline, current: bool) -> Times:
+    groups = {int(group): spread(found, stored.bins) for group, found in stored.groups.items()}
+    totals = [sum(n) for n in zip(*groups.values(), strict=True)] if groups else [0] * stored.bins
+    return Times(stored.start, stored.width, totals, groups, current)
+
+
+def spread(found: Sequence[Sequence[int]], bins: int) -> list[int]:
+    counts = [0] * bins
+    for place, n in found:
+        counts[place] = n
+    return counts

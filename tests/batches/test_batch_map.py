@@ -1,0 +1,112 @@
+"""The batch map: counted in one statement, kept while nothing changes, and said in words."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from batches import batch_map
+from batches.batch_map import hot, map_now, map_of, stretch_of
+from batches.drawing import bars, strip, ticks
+from batches.models import Batch, Checkpoint, Item, Map
+from tests.batches.people import client
+
+pytestmark = pytest.mark.django_db
+Status = Item.Status
+
+
+def batch_of(statuses: list[str], **more: str) -> Batch:
+    batch = Batch.objects.create(pk="b1", processor="test.do", total_items=len(statuses), **more)
+    Item.objects.bulk_create(
+        Item(batch=batch, position=n, key=str(n), payload={}, status=status) for n, status in enumerate(statuses)
+    )
+    Checkpoint.objects.create(batch=batch)
+    return batch
+
+
+@pytest.mark.parametrize(
+    ("total", "stretch"),
+    [(0, 1), (1, 1), (1_000, 1), (1_001, 2), (3_376, 5), (5_001, 10), (10**6, 1_000), (10**9, 10**6)],
+)
+def test_a_bin_holds_a_round_number_of_items(total: int, stretch: int) -> None:
+    assert stretch_of(total) == stretch
+
+
+def test_it_counts_every_item_once_by_outcome() -> None:
+    kinds = [Status.SUCCEEDED, Status.SKIPPED, Status.FAILED, Status.QUARANTINED, Status.PENDING, Status.RUNNING]
+    found = map_of(batch_of([kind.value for kind in kinds for _ in range(500)]))
+    assert (found.stretch, len(found.bins)) == (5, 600)
+    assert [sum(n) for n in zip(*found.bins, strict=True)] == [500, 500, 500, 500, 1_000]
+    assert found.bins[0] == [5, 0, 0, 0, 0]
+    assert found.bins[-1] == [0, 0, 0, 0, 5]
+    coarse = client("viewer").get("/api/batches/b1/map?bins=7").json()
+    assert (coarse["stretch"], len(coarse["bins"])) == (430, 7)
+    assert [sum(n) for n in zip(*coarse["bins"], strict=True)] == [500, 500, 500, 500, 1_000]
+
+
+@pytest.mark.parametrize("bins", ["0", "-1", "x", "1001", "1e3", "9" * 40, "²"])
+def test_it_refuses_a_strange_number_of_bins(bins: str) -> None:
+    batch_of(["FAILED"])
+    assert client("viewer").get("/api/batches/b1/map", {"bins": bins}).status_code == 400
+
+
+def test_it_is_shown_only_to_those_who_may_look() -> None:
+    batch_of(["FAILED"])
+    assert client("charlie").get("/api/batches/b1/map").status_code == 403
+    assert client("viewer").get("/api/batches/b2/map").status_code == 404
+
+
+def test_it_counts_again_only_when_a_commit_changed_something() -> None:
+    batch = batch_of(["SUCCEEDED", "PENDING"])
+    assert map_of(batch).bins == [[1, 0, 0, 0, 0], [0, 0, 0, 0, 1]]
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        map_of(batch)
+    assert not any("GROUP BY" in query["sql"] for query in queries)
+    Item.objects.filter(position=1).update(status=Status.FAILED)
+    Checkpoint.objects.filter(batch=batch).update(failed=1, sequence=1)
+    assert map_of(batch).bins[1] == [0, 0, 1, 0, 0]
+
+
+def test_a_moving_batch_is_counted_now_and_then() -> None:
+    batch = batch_of(["SUCCEEDED"], status=Batch.Status.RUNNING)
+    map_of(batch)
+    Checkpoint.objects.filter(batch=batch).update(sequence=1)
+    assert map_of(batch).current is False
+    Map.objects.update(at=timezone.now() - timedelta(seconds=60))
+    assert map_of(batch).current is True
+
+
+def test_a_large_batch_is_not_counted_while_its_page_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch_map, "AT_ONCE", 1)
+    batch = batch_of(["SUCCEEDED", "FAILED"])
+    assert map_now(batch) is None
+    map_of(batch)
+    shown = map_now(batch)
+    assert shown is not None
+    assert shown.words == (
+        "Batch map of 2 items by position: 1 done, 1 failed. Failures lie thickest at item 1: 1 of 1 failed."
+    )
+
+
+def test_it_names_the_stretches_where_failures_lie_thickest() -> None:
+    bins = [[10, 0, 0, 0, 0] for _ in range(100)]
+    for place in range(30, 33):
+        bins[place] = [1, 0, 8, 1, 0]
+    bins[50] = [8, 0, 2, 0, 0]
+    found = hot(1_000, 10, bins)
+    assert [one.words for one in found] == ["items 300 to 329: 27 of 30 failed", "items 500 to 509: 2 of 10 failed"]
+    assert hot(1_000, 10, [[10, 0, 0, 0, 0]] * 100) == []
+
+
+def test_a_failure_among_thousands_can_be_seen() -> None:
+    paths = strip([[9_999, 0, 1, 0, 0], [10_000, 0, 0, 0, 0]], (2, 0), 40)
+    assert paths == {2: "M0 40v-2h1v2z", 0: "M0 38v-38h1v38zM1 40v-40h1v40z"}
+    assert bars([0, 1, 1_000], 20) == "M1 20v-2h1v2zM2 20v-20h1v20z"
+    assert ticks([[5, 5], [0, 10]], 0, 10) == "M500 0h2v6h-2zM0 0h1000v6h-1000z"
+    assert bars([], 20) == ""
