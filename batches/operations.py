@@ -16,6 +16,7 @@ from batches import leases, processors, rehearsals, retries, scopes, tasks, tran
 from batches.exceptions import InvalidInput, InvalidTransition, OperationInProgress, ScopeChanged, UnknownBatch
 from batches.models import BATCH_ID, AsideItem, Batch, Checkpoint, Item, Rehearsal, Retry, Watch
 from batches.quarantine import bring_back, set_aside
+from batches.resubmission import apply_fix, check_fix, correct, get_fix
 from batches.scopes import SCOPES
 from batches.submission import Submission, refuse_bad_options, submit
 from batches.tasks import sweep_now as sweep
@@ -26,11 +27,15 @@ __all__ = [
     "SCOPES",
     "Submission",
     "adjust",
+    "apply_fix",
     "bring_back",
     "cancel",
     "cancel_retry",
+    "check_fix",
+    "correct",
     "decide",
     "get_batch",
+    "get_fix",
     "get_rehearsal",
     "get_retry",
     "legal_verbs",

@@ -37,6 +37,8 @@ def kinds_of(batch: Batch, items: Sequence[int]) -> dict[int, str]:
     return kinds
 
 
+NAMED = frozenset({"item_keys", "fix"})
+"""Scopes that name each of their items: also one that is set aside is meant."""
 ASIDE = "It is set aside: bring it back first."
 UNCHANGED = "It cannot pass unchanged: correct it, or ask for permanent failures too."
 
@@ -71,7 +73,7 @@ def meant(batch: Batch, condition: Q, *, permanent: bool, aside_too: bool = Fals
 
 def freeze(retry: Retry, condition: Q) -> int:
     """Write down every item the retry means, before any is touched; returns how many will be tried."""
-    found = meant(retry.batch, condition, permanent=retry.permanent, aside_too="item_keys" in retry.scope)
+    found = meant(retry.batch, condition, permanent=retry.permanent, aside_too=not NAMED.isdisjoint(retry.scope))
     rows = list(found.items.order_by("position").values_list("pk", "code", "attempts", "status", "lane"))
     for start in range(0, len(rows), AT_ONCE):
         page = rows[start : start + AT_ONCE]

@@ -15,6 +15,9 @@ items_rehearsed = Signal()
 A receiver answers a list with a dict for each failure: fingerprint, title, category, code, error_type, message.
 """
 
+items_corrected = Signal()
+"""Sent inside the transaction that corrects items and retries them. Arguments: `batch` (Batch), `retry` (Retry)."""
+
 batch_transitioned = Signal()
 """Sent after commit for every change of status. Arguments: `batch_id`, `from_status`, `to_status`, `reason`,
 `actor`."""

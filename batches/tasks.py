@@ -23,7 +23,7 @@ from django.db import OperationalError as DatabaseUnavailable
 from django.db.models import Q
 from kombu.exceptions import OperationalError
 
-from batches import clock, deliveries, idempotency_manager, leases, rehearsals, runner, samples, transitions
+from batches import clock, deliveries, fixes, idempotency_manager, leases, rehearsals, runner, samples, transitions
 from batches.models import Batch, Checkpoint, Item
 
 logger = logging.getLogger("batches")
@@ -100,9 +100,10 @@ def sweep() -> None:
 
 @shared_task(name="batches.tasks.clean_up", ignore_result=True)
 def clean_up() -> None:
-    """Forget idempotency rows that have expired, and most samples of long ago."""
+    """Forget idempotency rows and uploads that have expired, and most samples of long ago."""
     with patient():
         idempotency_manager.cleanup_expired()
+        fixes.forget_expired()
         samples.thin()
         deliveries.forget_old()
 
