@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from http.cookies import CookieError
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth import get_user, get_user_model
@@ -47,7 +46,7 @@ class Admission:
 def admit(scope: dict[str, Any], batch_ids: Sequence[str]) -> Admission:
     """The admission to these batches, or `Refused`: 403 for who may not watch, 404 for a batch that does not exist."""
     headers = {name.decode("latin1"): value.decode("latin1") for name, value in scope["headers"]}
-    check_origin(headers)
+    check_origin(headers, secure=is_secure(scope, headers))
     token = token_of(headers, scope.get("subprotocols", ()))
     admission = by_token(token) if token is not None else by_session(headers)
     if not batch_ids or len(batch_ids) > MOST_BATCHES:
@@ -57,13 +56,23 @@ def admit(scope: dict[str, Any], batch_ids: Sequence[str]) -> Admission:
     return admission
 
 
-def check_origin(headers: dict[str, str]) -> None:
-    """A browser names the page that opens the socket: it must be one of ours. Other clients name none."""
+def is_secure(scope: dict[str, Any], headers: dict[str, str]) -> bool:
+    """Whether the client speaks TLS: to us, or to the proxy before us if there is one that says so."""
+    if settings.SECURE_PROXY_SSL_HEADER:
+        name, value = settings.SECURE_PROXY_SSL_HEADER
+        return headers.get(name.removeprefix("HTTP_").replace("_", "-").lower()) == value
+    return scope.get("scheme") == "wss"
+
+
+def check_origin(headers: dict[str, str], *, secure: bool) -> None:
+    """A browser names the page that opens the socket: it must be one of ours, by scheme, host and port. Other clients
+    name none."""
     host = headers.get("host", "")
     if not validate_host(split_domain_port(host)[0], settings.ALLOWED_HOSTS or ["localhost", "127.0.0.1", "[::1]"]):
         raise Refused(403, "This portal does not go by that host name.")
     origin = headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != host and origin not in settings.CSRF_TRUSTED_ORIGINS:
+    ours = f"{'https' if secure else 'http'}://{host}"
+    if origin is not None and origin != ours and origin not in settings.CSRF_TRUSTED_ORIGINS:
         raise Refused(403, "A page of another site may not open this socket.")
 
 

@@ -32,6 +32,7 @@ class ProgressConsumer(AsyncWebsocketConsumer):
     channel_layer_alias = "none"  # the hub listens once for all; a socket has no channel of its own
     admission: Admission
     batch_ids: tuple[str, ...] = ()
+    entered = False
 
     async def connect(self) -> None:
         self.batch_ids = wanted(self.scope)
@@ -45,6 +46,10 @@ class ProgressConsumer(AsyncWebsocketConsumer):
         except Refused as refused:
             await self.refuse(refused)
             return
+        if full := hub().enter(self.admission.user_id):
+            await self.refuse(Refused(429, full))
+            return
+        self.entered = True
         await self.accept(PROTOCOL if PROTOCOL in self.scope["subprotocols"] else None)
         hub().join(self)
 
@@ -66,18 +71,23 @@ class ProgressConsumer(AsyncWebsocketConsumer):
     async def disconnect(self, code: int) -> None:
         if self.batch_ids:
             hub().leave(self)
+        if self.entered:
+            self.entered = False
+            hub().exit(self.admission.user_id)
 
     # -- what the hub calls
 
     async def show(self, batch_id: str, frame: str) -> None:
         """A batch's state: sent now, or kept until the client has read on; a newer one takes its place."""
         if self.is_slow():
+            hub().dropped += batch_id in self.latest
             self.latest[batch_id] = frame
         else:
             await self.send(frame)
 
     async def tell(self, frame: str) -> None:
         if self.is_slow():
+            hub().dropped += len(self.events) == MOST_EVENTS
             self.events.append(frame)
         else:
             await self.send(frame)

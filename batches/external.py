@@ -33,6 +33,7 @@ from batches.slices import (
     quarantine,
     reconnect,
     record_outcomes,
+    tally,
     watch_budget,
 )
 from batches.statements import AlreadyRemembered, Claim, ItemsMoved
@@ -164,6 +165,7 @@ def record(turn: Slice, outcome: Outcome) -> None:
     turn.lease.careful = max(0, turn.lease.careful - 1)
     turn.leased_at = monotonic()
     hints.hint(turn.batch.pk)
+    tally(turn, [outcome])
     watch_budget(turn, totals)
     turn.on_chunk()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -90,6 +90,8 @@ class Hub:
         self.watchers: dict[str, set[Watcher]] = defaultdict(set)
         self.shown: dict[str, Shown] = defaultdict(Shown)
         self.behind: set[Watcher] = set()
+        self.sockets: Counter[int] = Counter()
+        self.dropped = 0
         self.wake = asyncio.Event()
         self.seq = 0
         self.after = -1
@@ -98,6 +100,20 @@ class Hub:
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="hub")
 
     # -- coming and going
+
+    def enter(self, user_id: int) -> str:
+        """Room for one more socket of that person; else why there is none. `exit` gives it back."""
+        if self.sockets.total() >= settings.PORTAL_SOCKETS:
+            return "This web process has as many sockets open as it may have (PORTAL_SOCKETS)."
+        if self.sockets[user_id] >= settings.PORTAL_SOCKETS_PER_USER:
+            return "This account has as many sockets open as it may have (PORTAL_SOCKETS_PER_USER)."
+        self.sockets[user_id] += 1
+        return ""
+
+    def exit(self, user_id: int) -> None:
+        self.sockets[user_id] -= 1
+        if self.sockets[user_id] <= 0:
+            del self.sockets[user_id]
 
     def join(self, watcher: Watcher) -> None:
         for batch_id in watcher.batch_ids:
@@ -283,3 +299,13 @@ _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()
 def hub() -> Hub:
     """The hub of the running event loop."""
     return _hubs.setdefault(asyncio.get_running_loop(), Hub())
+
+
+def open_sockets() -> int:
+    """Of this process."""
+    return sum(one.sockets.total() for one in list(_hubs.values()))
+
+
+def dropped_frames() -> int:
+    """Frames of this process that newer ones have replaced before a slow client could take them."""
+    return sum(one.dropped for one in list(_hubs.values()))

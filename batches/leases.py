@@ -9,7 +9,7 @@ import os
 import socket
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
 
-from batches import unknown
+from batches import tallies, unknown
 from batches.clock import now_sql
 from batches.exceptions import LeaseLost
 from batches.models import Batch, Checkpoint, Item
@@ -67,6 +67,7 @@ def take(batch: Batch, lane: int | None = None) -> Lease | None:
         )
         if taken.update(worker=worker_name(), fence=F("fence") + 1, lease_expires_at=lease_end()):
             row = Checkpoint.objects.get(pk=pk)
+            tallies.add("lease_takeovers", "unclean" if row.careful else "clean")
             return Lease(row.pk, batch.pk, row.lane, row.fence, row.worker, row.position, row.careful)
     return None
 
@@ -121,7 +122,13 @@ def revoke(checkpoint_id: int) -> bool:
     )
     if row.in_flight_id is not None:
         Item.objects.filter(pk=row.in_flight_id).update(crashes=F("crashes") + 1)
+    transaction.on_commit(partial(tallies.add, "worker_deaths", cause_of_death(row.worker)))
     return True
+
+
+def cause_of_death(worker: str) -> str:
+    """`process`: it is gone from this host. `lease`: it did not renew its lease, so it froze, or its host is gone."""
+    return "process" if worker.startswith(f"{socket.gethostname()}:") and not is_alive(worker) else "lease"
 
 
 def expire_dead_workers() -> int:

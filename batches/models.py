@@ -706,3 +706,20 @@ class Delivery(models.Model):
     def message_id(self) -> str:
         """The same at every attempt, so that a receiver can take it once."""
         return f"msg_batchportal_{self.pk}"
+
+
+class Tally(models.Model):
+    """A count that outlives the process that counted: what `/metrics` shows of workers, which are other processes."""
+
+    name = models.CharField(max_length=60)
+    labels = models.CharField(max_length=200, blank=True, help_text="The labels' values, a tab between two.")
+    count = models.FloatField(default=0.0)
+    at = models.DateTimeField(help_text="When it was last added to.")
+
+    class Meta:
+        verbose_name_plural = "tallies"
+        ordering = ("name", "labels")
+        constraints = [models.UniqueConstraint(fields=["name", "labels"], name="tally_once")]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.labels}: {self.count:g}"

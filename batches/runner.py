@@ -18,10 +18,10 @@ from functools import partial
 from time import monotonic, sleep
 
 from django.db import Error as AnyDatabaseError
-from django.db import OperationalError, transaction
+from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
-from batches import external, leases, outcomes, transitions
+from batches import external, leases, outcomes, tallies, transitions
 from batches.context import ItemContext
 from batches.exceptions import LeaseLost, OperationInProgress, UnknownProcessor
 from batches.isolation import ChunkLost, Uncontained, kill_if_hung
@@ -87,10 +87,12 @@ def work_slice(
         unfinished = work(turn) if processor.effects == "database" else external.work(turn)
     except LeaseLost as lost:
         logger.warning("%s Everything since its last commit is void.", lost)
+        tallies.add("fence_rejections")
     finally:
         kill_if_hung(None)
         leases.release(lease)
         released = transitions.settle(batch_id)
+        tallies.flush()
         if turn.tainted and expendable:
             os._exit(1)  # a call that could not be ended lives in this process: it must not go on
     return unfinished or released
@@ -148,6 +150,7 @@ def work(turn: Slice) -> bool:
 def run_chunk(turn: Slice) -> int | None:
     """One transaction: claim, process, record. Returns the items recorded; None when the batch is not to run."""
     marked = mark_next(turn) if turn.lease.careful else None
+    began = monotonic()
     committed: list[bool] = []
     with turn.isolation.chunk():
         with turn.isolation.reading():
@@ -164,6 +167,7 @@ def run_chunk(turn: Slice) -> int | None:
         transaction.on_commit(partial(committed.append, True))
     if not committed:
         raise ChunkLost(ChunkLost.__doc__)
+    tallies.observe("chunk_commit_seconds", turn.batch.processor, seconds=[monotonic() - began])
     move_on(turn, done)
     watch_budget(turn, totals)
     return len(done)
@@ -236,6 +240,7 @@ def recover(turn: Slice, error: Exception, trouble: int) -> None:
     """Nothing in memory is believed any more. One item a transaction finds the culprit, if it was an item's fault."""
     stop_watching(turn)
     logger.warning("batch %s, lane %d: chunk rolled back: %s", turn.batch.pk, turn.lease.lane, one_line(error))
+    tallies.add("chunk_retries", kind_of(error))
     culprit = turn.claimed[0] if len(turn.claimed) == 1 else None
     if isinstance(error, Uncontained):
         culprit = turn.current if error.by_item else None
@@ -253,6 +258,14 @@ def recover(turn: Slice, error: Exception, trouble: int) -> None:
 def one_line(error: Exception) -> str:
     """The first line of what a driver says; some say it all again for every address they tried."""
     return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def kind_of(error: Exception) -> str:
+    """The SQLSTATE of a database's refusal; "connection" when it was lost, so that a commit may have happened."""
+    if isinstance(error, AnyDatabaseError):
+        state = getattr(error.__cause__, "pgcode", None)
+        return str(state) if state else "connection" if connection.vendor == "postgresql" else "locked"
+    return type(error).__name__
 
 
 def is_transient(error: Exception) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 from collections import defaultdict
 from collections.abc import Iterable
@@ -15,6 +16,7 @@ from django.db.models import Exists, F, OuterRef, Q, Sum
 from django.db.models.functions import Mod
 from django.utils import timezone
 
+from batches import tallies
 from batches.models import Batch, Checkpoint, Sample
 
 logger = logging.getLogger("batches")
@@ -132,6 +134,7 @@ def keep_taking() -> None:
     while True:
         sleep(EVERY_MS / 1000 - time() % (EVERY_MS / 1000))
         try:
+            tallies.beat(socket.gethostname())
             take()
         except AnyDatabaseError as error:
             logger.warning("no samples taken: %s", error)

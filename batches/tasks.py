@@ -23,7 +23,18 @@ from django.db import OperationalError as DatabaseUnavailable
 from django.db.models import Q
 from kombu.exceptions import OperationalError
 
-from batches import clock, deliveries, fixes, idempotency_manager, leases, rehearsals, runner, samples, transitions
+from batches import (
+    clock,
+    deliveries,
+    fixes,
+    idempotency_manager,
+    leases,
+    rehearsals,
+    runner,
+    samples,
+    tallies,
+    transitions,
+)
 from batches.models import Batch, Checkpoint, Item
 
 logger = logging.getLogger("batches")
@@ -117,6 +128,7 @@ def sweep_now() -> None:
         wake(batch.pk)
     for pk in rehearsals.stale().values_list("pk", flat=True):
         send_rehearsal(pk)
+    tallies.flush()
 
 
 def wake(batch_id: str) -> None:

@@ -11,7 +11,7 @@ from django.db.models import Exists, F, OuterRef, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from batches import deliveries, hints, leases, retries, samples
+from batches import deliveries, hints, leases, retries, samples, tallies
 from batches.models import TRANSITIONS, Batch, Checkpoint, Delivery, Item, Milestone, Retry, Transition
 from batches.signals import batch_transitioned, milestone_reached
 
@@ -116,7 +116,7 @@ def settle(batch_id: str) -> bool:
     if ask is not None:
         to, verb = ask
         asked = batch.transitions.filter(to_status=batch.status).last()
-        move(
+        moved = move(
             batch_id,
             to,
             verb=verb,
@@ -125,6 +125,8 @@ def settle(batch_id: str) -> bool:
             reason=asked.reason if asked else "",
             only_if=at_rest,
         )
+        if moved and asked is not None:
+            tallies.observe("pause_latency_seconds", verb, seconds=[(timezone.now() - asked.at).total_seconds()])
     return released
 
 

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from django.db.models import F
 from django.utils import timezone
 
-from batches import outcomes
+from batches import outcomes, tallies
 from batches.clock import now_sql
 from batches.exceptions import UnknownProcessor
 from batches.keys import PROCESS, TTL, key_of
@@ -42,6 +42,8 @@ def settle(batch_id: str, lane: int, worker: str, *, still_out: Collection[int] 
         Item.objects.filter(pk__in=[item.pk for item in items]).update(
             status=Item.Status.PENDING, lane=None, claimed_at=None, available_at=now_sql()
         )
+        if begun:
+            tallies.add("external_repeats", by=len(items))
     return len(items)
 
 

@@ -426,4 +426,19 @@ class Migration(migrations.Migration):
                 'indexes': [models.Index(fields=['fix', 'verdict', 'id'], name='correction_verdict')],
             },
         ),
+        migrations.CreateModel(
+            name='Tally',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(max_length=60)),
+                ('labels', models.CharField(blank=True, help_text="The labels' values, a tab between two.", max_length=200)),
+                ('count', models.FloatField(default=0.0)),
+                ('at', models.DateTimeField(help_text='When it was last added to.')),
+            ],
+            options={
+                'verbose_name_plural': 'tallies',
+                'ordering': ('name', 'labels'),
+                'constraints': [models.UniqueConstraint(fields=('name', 'labels'), name='tally_once')],
+            },
+        ),
     ]

@@ -43,6 +43,7 @@ def main() -> None:
                 "REDIS_URL": valkey.url,
                 "CELERY_BROKER_URL": "memory://",
             }
+            chosen |= {"PORTAL_SOCKETS": str(2 * SOCKETS), "PORTAL_SOCKETS_PER_USER": str(2 * SOCKETS)}
             os.environ.update(chosen)
             assert server.process is not None
             measure(server.process.pid)

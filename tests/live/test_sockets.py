@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from django.test import Client
 from rest_framework.authtoken.models import Token
 
 from batches import operations, runner
-from batches.admission import Refused, check_origin
+from batches.admission import Refused, check_origin, is_secure
 from batches.models import Batch
 from tests.batches.factories import modes, submitted
 from tests.batches.people import person
@@ -112,24 +113,76 @@ def test_it_refuses_pages_of_other_sites_and_tokens_that_are_none(engine: None, 
     assert web.refusal(path, subprotocols=["batchportal", "token.nope"]) == 403
 
 
+def origins(port: int) -> list[str | None]:
+    """What pages of other sites name, or what could pass for ours; only the last one is ours."""
+    host = f"127.0.0.1:{port}"
+    return [
+        None,
+        "null",
+        "http://evil.example",
+        f"http://127.0.0.1.evil.example:{port}",
+        f"http://evil-{host}",
+        f"http://127.0.0.1:{port + 1}",
+        "http://127.0.0.1",
+        f"https://{host}",
+        f"HTTP://{host}",
+        f"http://localhost:{port}",
+        f"http://xn--127-0.0.1:{port}",
+        f"http://[::1]:{port}",
+        f"http://user@{host}",
+        f"http://{host}/",
+        f"http://{host}",
+    ]
+
+
+def test_it_welcomes_one_origin_of_fifteen(engine: None, web: Web) -> None:
+    path = path_of(submitted(modes("ok")))
+    answers = [web.refusal(path, **by_cookie("viewer", origin)) for origin in origins(web.port)]
+    assert answers == [403] * 14 + [101]
+    assert web.refusal(path, origin=f"https://127.0.0.1:{web.port}", **by_token()) == 403
+
+
 @pytest.mark.parametrize(
-    ("headers", "welcome"),
+    ("headers", "secure", "welcome"),
     [
-        ({"host": "localhost:8000", "origin": "http://localhost:8000"}, True),
-        ({"host": "localhost:8000"}, True),
-        ({"host": "localhost:8000", "origin": "http://localhost:9000"}, False),
-        ({"host": "localhost:8000", "origin": "null"}, False),
-        ({"host": "localhost:8000", "origin": ""}, False),
-        ({"host": "evil.example", "origin": "http://evil.example"}, False),
-        ({}, False),
+        ({"host": "localhost:8000", "origin": "http://localhost:8000"}, False, True),
+        ({"host": "localhost:8000", "origin": "http://localhost:8000"}, True, False),
+        ({"host": "localhost:8000", "origin": "https://localhost:8000"}, True, True),
+        ({"host": "localhost:8000"}, False, True),
+        ({"host": "localhost:8000", "origin": ""}, False, False),
+        ({"host": "localhost:8000", "origin": "https://front.example"}, False, True),
+        ({"host": "localhost:8000", "origin": "http://front.example"}, False, False),
+        ({"host": "evil.example", "origin": "http://evil.example"}, False, False),
+        ({}, False, False),
     ],
 )
-def test_it_welcomes_only_its_own_pages(headers: dict[str, str], welcome: bool) -> None:
+def test_it_welcomes_only_its_own_pages(settings: Any, headers: dict[str, str], secure: bool, welcome: bool) -> None:
+    settings.CSRF_TRUSTED_ORIGINS = ["https://front.example"]
     if welcome:
-        check_origin(headers)
+        check_origin(headers, secure=secure)
         return
     with pytest.raises(Refused):
-        check_origin(headers)
+        check_origin(headers, secure=secure)
+
+
+def test_it_believes_a_proxy_only_if_it_was_told_of_one(settings: Any) -> None:
+    said = {"x-forwarded-proto": "https"}
+    assert not is_secure({"scheme": "ws"}, said)
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    assert is_secure({"scheme": "ws"}, said)
+    assert not is_secure({"scheme": "ws"}, {"x-forwarded-proto": "http"})
+
+
+def test_it_has_no_room_for_an_eleventh_socket_of_one_account_until_one_is_closed(engine: None, web: Web) -> None:
+    path = path_of(submitted(modes("ok")))
+    with ExitStack() as opened:
+        sockets = [opened.enter_context(web.socket(path, **by_token())) for _ in range(10)]
+        assert web.refusal(path, **by_token()) == 429
+        assert web.refusal(path, **by_cookie("viewer", web.origin)) == 429
+        assert web.refusal(path, **by_token("operator")) == 101
+        sockets[0].close()
+        assert web.refusal(path, **by_token()) == 101
+    assert web.refusal("/ws/batches/nope/progress", **by_token()) == 404
 
 
 def test_it_does_not_take_the_cookie_beside_a_wrong_token(engine: None, web: Web) -> None:

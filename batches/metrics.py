@@ -1,0 +1,210 @@
+"""`/metrics`: what a monitoring system asks of the portal, in Prometheus' text form.
+
+All of it comes from the database, because workers are other processes and machines: sums over lanes and batches, never
+over items, so that a million items cost as much as ten. Only sockets are this web process's own.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import Count, Max, Min, Q, Sum
+from django.utils import timezone
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+
+from batches import hub
+from batches.models import Batch, Checkpoint, Delivery, IdempotencyRecord, Tally, Transition
+from batches.progress_tracker import WORKING, Progress, progress_of
+from batches.tallies import BUCKETS
+from batches.transitions import COUNTERS
+
+PREFIX = "batchportal_"
+AD_HOC = "ad hoc"
+MOST_WORKING = 200
+OVERDUE = timedelta(hours=2)
+MOST_COUNTED = 10_000
+STATES = (*COUNTERS, "pending")
+
+COUNTED: dict[str, tuple[tuple[str, ...], str]] = {
+    # name: its labels, and what it counts
+    "lease_takeovers": (("clean",), "Lanes taken, by how their last holder left: clean or unclean."),
+    "worker_deaths": (("cause",), "Lanes whose worker died: its process gone, or its lease run out."),
+    "fence_rejections": ((), "Slices that found their lane taken over; what they had not committed is void."),
+    "chunk_retries": (("sqlstate",), "Chunks rolled back and done again, by what the database or processor said."),
+    "idem_hits": ((), "Items whose response was remembered under their idempotency key, so that nothing ran."),
+    "external_repeats": ((), "Calls to the outside that are made once more, because their worker was lost."),
+}
+TIMED: dict[str, tuple[tuple[str, ...], str]] = {
+    "item_seconds": (("processor",), "Seconds an attempt at an item took."),
+    "chunk_commit_seconds": (("processor",), "Seconds from the begin of a chunk to its commit."),
+    "pause_latency_seconds": (("verb",), "Seconds from asking for a pause or cancel to no worker holding the batch."),
+}
+
+
+def exposition() -> bytes:
+    """The whole page."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(Collector())  # type: ignore[arg-type]
+    return generate_latest(registry)
+
+
+class Collector:
+    """Asked once a scrape."""
+
+    def collect(self) -> Iterator[Metric]:
+        yield from items_and_batches()
+        yield from work_in_hand()
+        yield from tallied()
+        yield from deliveries()
+        yield from housekeeping()
+        yield gauge("ws_connections", "Open sockets of this web process.", hub.open_sockets())
+        dropped = CounterMetricFamily(f"{PREFIX}ws_dropped", "Frames of this web process that a slow client never got.")
+        dropped.add_metric((), hub.dropped_frames())
+        yield dropped
+
+    def describe(self) -> Iterable[Metric]:
+        return ()
+
+
+def gauge(name: str, words: str, value: float | None = None, labels: tuple[str, ...] = ()) -> GaugeMetricFamily:
+    return GaugeMetricFamily(PREFIX + name, words, value=value, labels=None if value is not None else labels)
+
+
+def items_and_batches() -> Iterator[Metric]:
+    """Items by state and processor, batches by status, and what waits to be done."""
+    totals: dict[tuple[str, str], dict[str, int]] = defaultdict(lambda: dict.fromkeys((*STATES, "batches"), 0))
+    grouped = Batch.objects.order_by().values_list("processor", "status")
+    for processor, status, batches, items in grouped.annotate(Count("pk"), Sum("total_items")):
+        totals[processor, status] |= {"batches": batches, "pending": items or 0}
+    sums = Checkpoint.objects.order_by().values_list("batch__processor", "batch__status")
+    for processor, status, *counts in sums.annotate(*(Sum(name) for name in COUNTERS)):
+        row = totals[processor, status]
+        row |= dict(zip(COUNTERS, counts, strict=True))
+        row["pending"] = max(0, row["pending"] - sum(counts))
+    items = gauge("items_total", "Items, by state and processor.", labels=("state", "processor"))
+    for processor in sorted({processor for processor, _ in totals}):
+        for state in STATES:
+            count = sum(row[state] for (name, _), row in totals.items() if name == processor)
+            items.add_metric((state, processor or AD_HOC), count)
+    yield items
+    batches_ = gauge("batches", "Batches, by status.", labels=("status",))
+    for status in Batch.Status.values:
+        batches_.add_metric(
+            (status.lower(),), sum(row["batches"] for (_, name), row in totals.items() if name == status)
+        )
+    yield batches_
+    waiting = sum(row["pending"] for (_, status), row in totals.items() if status in Batch.ACTIVE)
+    yield gauge("queue_depth", "Items that wait to be processed, of batches that are queued or running.", waiting)
+    set_aside = sum(row["quarantined"] for row in totals.values())
+    yield gauge(
+        "quarantined_total", "Items set aside because they kill workers or nobody knows their outcome.", set_aside
+    )
+
+
+def work_in_hand() -> Iterator[Metric]:
+    """Pace, standstill and waiting of the batches that should be moving."""
+    now = timezone.now()
+    batches = list(Batch.objects.filter(status__in=WORKING).order_by("-running_since")[:MOST_WORKING])
+    progress = progress_of(batches)
+    pace = gauge("items_per_second", "Recent velocity of running batches, by processor.", labels=("processor",))
+    for processor, velocity in by_processor(batches, progress).items():
+        pace.add_metric((processor or AD_HOC,), velocity)
+    yield pace
+    yield gauge("batches_stuck", "Batches that should be running, but no worker has them.", stuck(progress.values()))
+    saved = dict(Checkpoint.objects.filter(batch__in=batches).order_by().values_list("batch").annotate(Max("saved_at")))
+    stands = [max(filter(None, (saved.get(batch.pk), batch.running_since, batch.created_at))) for batch in batches]
+    yield gauge(
+        "stalled_seconds", "The longest a working batch has been without progress.", age(min(stands, default=now), now)
+    )
+    queued = Transition.objects.filter(batch__status=Batch.Status.QUEUED, to_status=Batch.Status.QUEUED)
+    since = queued.order_by().values_list("batch").annotate(Max("at")).values_list("at__max", flat=True)
+    oldest = min(since, default=now)
+    yield gauge("oldest_pending_seconds", "How long the longest waiting queued batch has waited.", age(oldest, now))
+    yield gauge("lanes_held", "Lanes that a worker holds.", Checkpoint.objects.exclude(worker="").count())
+    beats = gauge("worker_heartbeat_seconds", "Since the worker of a host was last heard of.", labels=("host",))
+    for host, at in Tally.objects.filter(name="heartbeat", at__gt=now - timedelta(days=1)).values_list("labels", "at"):
+        beats.add_metric((host,), age(at, now))
+    yield beats
+
+
+def by_processor(batches: Iterable[Batch], progress: dict[str, Progress]) -> dict[str, float]:
+    paces: dict[str, float] = defaultdict(float)
+    for batch in batches:
+        paces[batch.processor] += progress[batch.pk].recent_velocity or 0.0
+    return paces
+
+
+def stuck(found: Iterable[Progress]) -> int:
+    return sum(one.stuck for one in found)
+
+
+def age(since: datetime, now: datetime) -> float:
+    return round(max(0.0, (now - since).total_seconds()), 3)
+
+
+def tallied() -> Iterator[Metric]:
+    """What workers have counted."""
+    rows: dict[str, dict[tuple[str, ...], float]] = defaultdict(dict)
+    for name, joined, count in Tally.objects.exclude(name="heartbeat").values_list("name", "labels", "count"):
+        rows[name][tuple(joined.split("\t")) if joined else ()] = count
+    for name, (labels, words) in COUNTED.items():
+        counter = CounterMetricFamily(PREFIX + name, words, labels=labels)
+        for values, count in (rows[name] or ({(): 0.0} if not labels else {})).items():
+            counter.add_metric(values, count)
+        yield counter
+    for name, (labels, words) in TIMED.items():
+        histogram = HistogramMetricFamily(PREFIX + name, words, labels=labels)
+        for values, total in rows[f"{name}_sum"].items():
+            histogram.add_metric(values or ("",), cumulated(rows[f"{name}_bucket"], values or ("",)), sum_value=total)
+        yield histogram
+
+
+def cumulated(buckets: dict[tuple[str, ...], float], values: tuple[str, ...]) -> list[tuple[str, float]]:
+    found, so_far = [], 0.0
+    for bound in BUCKETS:
+        so_far += buckets.get((*values, f"{bound:g}"), 0.0)
+        found.append((f"{bound:g}".replace("inf", "+Inf"), so_far))
+    return found
+
+
+def deliveries() -> Iterator[Metric]:
+    """Mail and webhooks that have not arrived yet."""
+    now = timezone.now()
+    waiting = Delivery.objects.filter(due_at__isnull=False)
+    found = waiting.aggregate(fresh=Count("pk", filter=Q(attempts=0)), again=Count("pk", filter=Q(attempts__gt=0)))
+    family = gauge("deliveries", "Mails and webhook messages that have not arrived yet.", labels=("state",))
+    family.add_metric(("waiting",), found["fresh"])
+    family.add_metric(("retrying",), found["again"])
+    yield family
+    due = waiting.filter(due_at__lt=now).aggregate(first=Min("due_at"))["first"]
+    yield gauge("deliveries_overdue_seconds", "How late the most overdue delivery is.", age(due or now, now))
+
+
+def housekeeping() -> Iterator[Metric]:
+    """Whether the portal cleans up after itself and has room."""
+    expired = IdempotencyRecord.objects.filter(expires_at__lt=timezone.now() - OVERDUE)
+    counted = expired.values("pk")[:MOST_COUNTED].count()
+    yield gauge(
+        "idempotency_overdue", "Idempotency rows that expired hours ago and are still there, up to 10,000.", counted
+    )
+    disk = shutil.disk_usage(settings.VAR)
+    yield gauge("disk_free_ratio", "Free part of the disk that holds PORTAL_VAR, 0 to 1.", disk.free / disk.total)
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT COUNT(*) FROM pg_stat_activity"
+                " WHERE datname = CURRENT_DATABASE() AND state LIKE 'idle in transaction%'"
+            )
+            idle = cursor.fetchone()[0]
+        yield gauge("db_idle_in_txn", "Database sessions that are idle within a transaction.", idle)

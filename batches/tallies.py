@@ -1,0 +1,82 @@
+"""What workers count for `/metrics`: in memory while they work, added to the database between their slices.
+
+Counting is never in a chunk's way. A process that is killed takes with it what it counted since its last slice; what
+happened to it is counted by whoever takes over.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from django.db import Error as AnyDatabaseError
+from django.db import connection
+from django.utils import timezone
+
+from batches.models import Tally
+
+logger = logging.getLogger("batches")
+
+BUCKETS = (0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10.0, 30.0, 120.0, float("inf"))
+"""Upper bounds of a histogram's buckets, in seconds."""
+ADD = """
+    INSERT INTO batches_tally (name, labels, count, at) VALUES {rows}
+    ON CONFLICT (name, labels) DO UPDATE SET count = batches_tally.count + excluded.count, at = excluded.at
+"""
+
+_lock = threading.Lock()
+_pending: Counter[tuple[str, str]] = Counter()
+_owner = os.getpid()
+
+
+def add(name: str, *labels: str, by: float = 1) -> None:
+    """Count something."""
+    _add({(name, joined(labels)): by})
+
+
+def observe(name: str, *labels: str, seconds: Iterable[float]) -> None:
+    """Count durations in a histogram's buckets, and their sum."""
+    counted: Counter[tuple[str, str]] = Counter()
+    for duration in seconds:
+        bound = next(bound for bound in BUCKETS if duration <= bound)
+        counted[f"{name}_bucket", joined((*labels, f"{bound:g}"))] += 1
+        counted[f"{name}_sum", joined(labels)] += max(0.0, duration)  # type: ignore[assignment]
+    _add(counted)
+
+
+def joined(labels: Iterable[str]) -> str:
+    return "\t".join(labels)[:200]
+
+
+def _add(counted: Mapping[tuple[str, str], float]) -> None:
+    global _owner
+    with _lock:
+        if _owner != os.getpid():  # forked: what the parent has counted is the parent's
+            _pending.clear()
+            _owner = os.getpid()
+        _pending.update(counted)  # type: ignore[arg-type]
+
+
+def flush() -> None:
+    """Add what this process has counted to the database; outside of any transaction that matters."""
+    with _lock:
+        counted = {} if _owner != os.getpid() else dict(sorted(_pending.items()))
+        _pending.clear()
+    if not counted:
+        return
+    now = timezone.now()
+    values = [value for (name, labels), count in counted.items() for value in (name, labels, float(count), now)]
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(ADD.format(rows=", ".join(["(%s, %s, %s, %s)"] * len(counted))), values)
+    except AnyDatabaseError as error:
+        logger.info("counts are kept for the next time: %s", str(error).partition("\n")[0])
+        _add(counted)
+
+
+def beat(host: str) -> None:
+    """A worker's beat on that host is alive."""
+    Tally.objects.update_or_create(name="heartbeat", labels=host, defaults={"at": timezone.now()})

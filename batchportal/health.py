@@ -1,0 +1,116 @@
+"""How the portal is: for load balancers, monitoring systems and people."""
+
+from __future__ import annotations
+
+import shutil
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
+from kombu import Connection
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
+from rest_framework.authentication import TokenAuthentication
+from rest_framework.exceptions import APIException
+from rest_framework.request import Request
+
+from batches import metrics
+from batches.models import Tally
+from batches.permissions import PortalSessionAuthentication
+from batches.rights import VIEW
+from batches.views import PortalView
+
+_migrated: list[bool] = []
+"""Not empty once all migrations were seen applied: they are not taken back under a running process."""
+
+
+def healthz(request: HttpRequest) -> HttpResponse:
+    """This process answers; nothing else is asked."""
+    return HttpResponse("ok", content_type="text/plain")
+
+
+def readyz(request: HttpRequest) -> HttpResponse:
+    """The database answers; without broker or channel layer the portal goes on, slower, from the database.
+
+    One word for everybody, the details for who may see batches.
+    """
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        waiting = unapplied()
+    except Exception:  # whatever a driver raises
+        return HttpResponse("database unavailable", status=503, content_type="text/plain")
+    away = [name for name, url in servers().items() if is_away(url)]
+    word = f"degraded: no {' and no '.join(away)}" if away else "ready"
+    status = 200
+    if waiting:
+        word, status = "migrations missing", 503
+    if may_see(request):
+        return JsonResponse({"status": word, **details(away, waiting)}, status=status)
+    return HttpResponse(word, status=status, content_type="text/plain")
+
+
+def servers() -> dict[str, str]:
+    return {"broker": settings.CELERY_BROKER_URL, "layer": settings.REDIS_URL}
+
+
+def unapplied() -> list[str]:
+    """Migrations that this version has and the database has not."""
+    if _migrated:
+        return []
+    executor = MigrationExecutor(connection)
+    found = [str(step) for step, _ in executor.migration_plan(executor.loader.graph.leaf_nodes())]
+    if not found:
+        _migrated.append(True)
+    return found
+
+
+def details(away: list[str], waiting: list[str]) -> dict[str, Any]:
+    now, disk = timezone.now(), shutil.disk_usage(settings.VAR)
+    beats = Tally.objects.filter(name="heartbeat").order_by("-at").values_list("labels", "at")[:100]
+    components = {
+        name: "away" if name in away else "answers" if urlsplit(url).hostname else "embedded"
+        for name, url in servers().items()
+    }
+    return {
+        "database": connection.vendor,
+        "unapplied_migrations": waiting,
+        **components,
+        "workers": [{"host": host, "heard_of_seconds_ago": round((now - at).total_seconds(), 1)} for host, at in beats],
+        "disk_free_percent": round(100 * disk.free / disk.total, 1),
+    }
+
+
+def may_see(request: HttpRequest) -> bool:
+    """By session or token; a wrong token is nobody."""
+    try:
+        user = Request(request, authenticators=[PortalSessionAuthentication(), TokenAuthentication()]).user
+    except APIException:
+        return False
+    return bool(user and user.has_perm(VIEW))
+
+
+def is_away(url: str) -> bool:
+    """A server was named and does not answer within a second or two."""
+    if not urlsplit(url).hostname:
+        return False
+    try:
+        with Connection(
+            url, connect_timeout=1, transport_options={"socket_connect_timeout": 1, "socket_timeout": 1}
+        ) as link:
+            link.ensure_connection(max_retries=1, interval_start=0, interval_step=0, timeout=1)
+    except Exception:  # whatever a transport raises
+        return True
+    return False
+
+
+class Metrics(PortalView):
+    """`/metrics`, by session or token of who may see batches."""
+
+    schema = None  # type: ignore[assignment]
+
+    def get(self, request: Request) -> HttpResponse:
+        return HttpResponse(metrics.exposition(), content_type=CONTENT_TYPE_PLAIN_0_0_4)
