@@ -84,6 +84,8 @@ def corrections(batch: Batch, reader: Reader) -> Iterator[Correction]:
     if table is not None:
         refuse_header(table, shape)
     file = File(shape, table is not None, rows_by_key(reader, table is not None))
+    if getattr(reader, "batch_id", batch.pk) not in ("", batch.pk):
+        raise InputRefused("It is the download of another batch.", remedy="Upload it there.")
     if not any(Item.objects.filter(batch=batch, key__in=keys).exists() for keys in pages(iter(file.rows))):
         raise InputRefused(
             f"None of its {len(file.rows):,} keys is the key of an item of batch {batch.pk}.",

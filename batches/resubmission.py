@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from functools import partial
+from pathlib import PurePath
 from typing import Any, BinaryIO
 
 from django.db import transaction
@@ -11,12 +13,15 @@ from django.db.models import Max
 
 from batches import fixes, readers, retries, tasks, transitions
 from batches.corrections import MOST_ROWS
-from batches.exceptions import InvalidInput, InvalidTransition, OperationInProgress, UnknownBatch
+from batches.exceptions import InputRefused, InvalidInput, InvalidTransition, OperationInProgress, UnknownBatch
 from batches.models import Batch, Fix, Retry
+from batches.readers.json_reader import DownloadReader
 from batches.signals import items_corrected
 from batches.submission import refuse_large
 
 S = Batch.Status
+NAME = re.compile(r"\Abatch-(?P<batch>.{1,64})-errors-\d{8}T\d{6}Z")
+"""Of our downloads."""
 AT_REST = (S.COMPLETED, S.PAUSED, S.HALTED)
 
 
@@ -121,7 +126,20 @@ def opened(
     if file is None:
         return readers.from_items(items or ())
     refuse_large(file)
+    refuse_foreign(batch, filename)
+    if filename.lower().endswith(".json") and file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+        return DownloadReader(file, filename, encoding=encoding)
     return readers.open_reader(file, filename, encoding=encoding)
+
+
+def refuse_foreign(batch: Batch, filename: str) -> None:
+    """Keys such as 1, 2, 3 are those of every batch, but a download is named after its own."""
+    named = NAME.match(PurePath(filename).name)
+    if named and named["batch"] != batch.pk:
+        raise InputRefused(
+            f"The file is named after batch {named['batch']}, and this is {batch.pk}.",
+            remedy="Upload it there; or rename it, if it is this batch's all the same.",
+        )
 
 
 def refuse_unrest(batch: Batch) -> None:

@@ -94,7 +94,7 @@ class JsonReader(FileReader):
             self.file.seek(0)
         row = 0
         try:
-            for value in objects(ijson.parse(self.file, use_float=False)):
+            for value in objects(self.events()):
                 row += 1
                 yield Row(row, None, checked_object(value, row=row))
         except (ijson.JSONError, ValueError, RecursionError, UnicodeDecodeError) as error:
@@ -103,6 +103,32 @@ class JsonReader(FileReader):
             raise InputRefused(
                 f"the file is not a JSON array: {error}.", remedy="It must be one array of objects.", row=row + 1
             ) from None
+
+    def events(self) -> Iterator[tuple[str, str, Any]]:
+        return ijson.parse(self.file, use_float=False)
+
+
+class DownloadReader(JsonReader):
+    """The rows of one of this portal's own downloads: a document that says whose rows they are, and ends whole."""
+
+    batch_id = ""
+
+    def events(self) -> Iterator[tuple[str, str, Any]]:
+        rows = found = complete = False
+        for prefix, event, value in super().events():
+            if prefix == "rows" and event in ("start_array", "end_array"):
+                rows, found = event == "start_array", True
+                yield prefix, event, value
+            elif rows:
+                yield prefix, event, value
+            elif prefix == "batch.id":
+                self.batch_id = str(value)
+            elif prefix == "complete":
+                complete = value is True
+        if not found:
+            raise ValueError('it is an object without "rows"')
+        if not complete:
+            raise InputRefused('The document does not end with "complete": true.', remedy="Download it again, whole.")
 
 
 def refuse_encoding(encoding: str) -> None:

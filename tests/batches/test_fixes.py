@@ -227,6 +227,11 @@ FILES = [
     ("mode,note,token,_item_key\nok,a,2\n", "fix.csv", "row 2.*3 fields, the header has 4"),
     ('mode,note,token,_item_key\nok,"a,b,2\n', "fix.csv", "never closed"),
     ("mode,note,token,_item_key\nok,a,b,zz\nok,a,b,zy\n", "fix.csv", "None of its 2 keys.*another batch"),
+    ("x", "batch-t2-errors-20260101T000000Z.csv", "named after batch t2"),
+    ('{"batch":{"id":"t2"},"rows":[{"_item_key":"2"}],"complete":true}', "fix.json", "download of another batch"),
+    ('{"batch":{"id":"t1"},"rows":[{"_item_key":"2"}],"complete":false}', "fix.json", "Download it again, whole"),
+    ('{"batch":{"id":"t1"},"rows":[{"_item_key":"2"}', "fix.json", "not a JSON"),
+    ('{"a": 1}', "fix.json", 'without "rows"'),
     ("x", "fix.pdf", "no known extension"),
     ("x", "fix.xlsx", "no Excel workbook"),
     ('{"mode": "ok"', "fix.ndjson", "not JSON"),
@@ -314,6 +319,14 @@ try:
 except Exception as error:
     print(type(error).__name__)
 """
+
+
+def test_it_takes_the_document_that_was_downloaded() -> None:
+    batch = table()
+    row = item(batch, 1).payload | {"mode": "ok", "token": MASK, "_item_key": "2"}
+    said = {"batch": {"id": "t1", "name": "rows"}, "errors": [], "rows": [row], "row_count": 1, "complete": True}
+    assert fix(batch, json.dumps(said), "batch-t1-errors-20260101T000000Z.json").changed == 1
+    assert item(batch, 1).payload["token"] == "t-1"
 
 
 @pytest.mark.parametrize("same", [True, False])
