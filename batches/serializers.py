@@ -108,7 +108,7 @@ class RetrySerializer(serializers.ModelSerializer[Retry]):
     class Meta:
         model = Retry
         fields = (
-            *("batch_id", "number", "scope", "state", "note", "items", "canary", "needed", "rate", "permanent"),
+            *("batch_id", "number", "kind", "scope", "state", "note", "items", "canary", "needed", "rate", "permanent"),
             *("predicted", "reason", "actor", "created_at", "finished_at", "outcome"),
         )
         read_only_fields = fields

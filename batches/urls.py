@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from batches import views
+from batches import fix_views, views
 from batches.routes import route
 
 DOCS = SpectacularSwaggerSplitView.as_view(url_name="schema", template_name="batches/api_docs.html")
@@ -36,6 +36,9 @@ urlpatterns = [
     ),
     *route("batches/<str:batch_id>/asides", views.Asides.as_view(), "batch-asides"),
     *route("batches/<str:batch_id>/asides/<int:number>/bring_back", views.BringBack.as_view(), "batch-bring-back"),
+    *route("batches/<str:batch_id>/fixes", fix_views.Fixes.as_view(), "batch-fixes"),
+    *route("batches/<str:batch_id>/fixes/<int:number>", fix_views.FixDetail.as_view(), "batch-fix"),
+    *route("batches/<str:batch_id>/fixes/<int:number>/rows", fix_views.FixRows.as_view(), "batch-fix-rows"),
     *route("batches/<str:batch_id>/adjust", views.Adjust.as_view(), "batch-adjust"),
     *route("batches/<str:batch_id>/rehearse", views.Rehearse.as_view(), "batch-rehearse"),
     *route("batches/<str:batch_id>/rehearsals/<int:number>", views.RehearsalDetail.as_view(), "batch-rehearsal"),

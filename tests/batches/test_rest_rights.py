@@ -41,6 +41,9 @@ ROUTES: dict[str, dict[str, dict[str, Any]]] = {
     "batch-adjust": {"post": ACT},
     "batch-rehearse": {"post": ACT},
     "batch-rehearsal": {"get": READ},
+    "batch-fixes": {"get": READ, "post": ACT},
+    "batch-fix": {"get": READ},
+    "batch-fix-rows": {"get": READ},
     "batch-decide": {"post": ACT},
     "batch-watch": {"post": READ, "delete": READ},
     "batch-retry-detail": {"get": READ},
@@ -105,6 +108,7 @@ def expected(route: str, method: str, role: str) -> Any:
 def test_it_serves_each_role_what_it_may(role: str) -> None:
     finished()
     operations.rehearse("b1", wake=False)
+    operations.check_fix("b1", items=[{"b": 2, "_item_key": "2"}])
     client("admin").post("/api/batches/b1/errors/plan", {}, format="json")
     client("admin").get("/api/batches/b1/errors/recommendations")
     client("admin").post("/api/batches/b1/retry", {"all_failed": True}, format="json")

@@ -19,7 +19,7 @@ from django.db import connection
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from batches import operations, progress_tracker, rehearsals, runner
+from batches import fix_documents, operations, progress_tracker, rehearsals, runner
 from batches.exceptions import BatchConflict, BatchError, InvalidInput, InvalidTransition, UnknownBatch
 from batches.models import Batch, Item
 from batches.redaction import redact
@@ -80,6 +80,15 @@ class Command(BaseCommand):
         retry.add_argument("--needed", type=int, metavar="N", help="so many of the canary must recover; 1 unless told")
         retry.add_argument("--group", default="", metavar="FP", help="only those of one error group")
         retry.add_argument("--reason", default="")
+        fix = add("fix", "Correct failed items by a file of their rows, and retry these; all of it or nothing.")
+        fix.add_argument("file", metavar="FILE", help="the export of kind fix, corrected")
+        fix.add_argument("--dry-run", action="store_true", help="show the difference, change nothing")
+        fix.add_argument("--leave-out", action="store_true", help="apply the others where rows are refused")
+        fix.add_argument("--retry-unchanged", action="store_true", help="run the unchanged rows again, too")
+        fix.add_argument("--canary", type=int, default=0, metavar="N", help="N items first, the rest if they recover")
+        fix.add_argument("--needed", type=int, metavar="N", help="so many of the canary must recover; 1 unless told")
+        fix.add_argument("--encoding", default="")
+        fix.add_argument("--reason", default="")
         adjust = add("adjust", "Change how a batch runs, also while it runs; `none` takes a limit away.")
         for name in operations.ADJUSTABLE:
             adjust.add_argument(f"--{name.replace('_', '-')}", metavar="N")
@@ -337,6 +346,21 @@ class Command(BaseCommand):
         else:
             first = f", {made.canary:,} of them first" if made.canary else ""
             self.stdout.write(f"{asked.id}: {made.items:,} items are tried again{first} (retry {made.number}).")
+        return OK
+
+    def do_fix(self, asked: Namespace) -> int:
+        with Path(asked.file).open("rb") as file:
+            source = {"file": file, "filename": Path(asked.file).name, "encoding": asked.encoding, "actor": ACTOR}
+            if asked.dry_run:
+                said = fix_documents.dry_run(asked.id, **source)
+            else:
+                names = ("leave_out", "retry_unchanged", "canary", "needed", "reason")
+                options = {name: getattr(asked, name) for name in names}
+                said = fix_documents.document(operations.correct(asked.id, **source, **options))
+        if asked.json:
+            self.show_json(said)
+        else:
+            self.stdout.write("\n".join(fix_documents.lines(said)))
         return OK
 
 
