@@ -84,5 +84,9 @@ class LeaseLost(BatchError):
     """Another worker has taken over this lane: everything since the last commit is void."""
 
 
+class NestedRun(BatchError):
+    """A batch is not run from within a transaction or another batch's item: submit and start it there instead."""
+
+
 class ItemTimeout(BaseException):
     """An item ran longer than its `item_timeout`; a BaseException, so that `except Exception` cannot swallow it."""

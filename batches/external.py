@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import Error as AnyDatabaseError
 from django.db import OperationalError, connection, transaction
 
-from batches import clock, hints, leases, outcomes, unknown
+from batches import clock, hints, leases, outcomes, space, unknown
 from batches.calls import Calls
 from batches.exceptions import LeaseLost
 from batches.isolation import ChunkLost
@@ -62,6 +62,7 @@ def work(turn: Slice) -> bool:
                 recover(turn, calls, done, error, trouble)
     finally:
         calls.close()
+        turn.isolation.surroundings.restore()
     return turn.is_over()
 
 
@@ -186,6 +187,8 @@ def recover(turn: Slice, calls: Calls, done: deque[Outcome], error: Exception, t
     if connection.in_atomic_block:
         connection.close()
     reconnect(turn)
+    if space.is_full(error):
+        space.pause(turn.batch.pk)
     sleep(min(1.0, 0.05 * trouble))
     still_out = [*calls.out, *(outcome.item.id for outcome in done)]
     unknown.settle(turn.batch.pk, turn.lease.lane, turn.lease.worker, still_out=still_out, begun=False)

@@ -7,33 +7,33 @@ rollback the savepoint still stands, and serves the next item.
 
 from __future__ import annotations
 
-import faulthandler
 import re
-import signal
-import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
-from types import FrameType
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, OperationalError, connections, transaction
 from django.db import Error as DatabaseErrors
 
-from batches.exceptions import ItemTimeout
+from batches.connections import Guarded, TransactionControl
+from batches.surroundings import Surroundings, changes_session, outlives_transaction
+from batches.time_limits import TimeLimit
 
 TRANSACTION_CONTROL = re.compile(
     r"(?:^|;)\s*(?:COMMIT|ROLLBACK(?!\s+TO)|BEGIN|START\s+TRANSACTION|END|ABORT|PREPARE\s+TRANSACTION)\b", re.I
 )
+ITS_WORDS = re.compile(r"\b(?:COMMIT|ROLLBACK|BEGIN|START|END|ABORT|PREPARE)\b", re.I)
+QUOTED = re.compile(r"\$(\w*)\$.*?\$\1\$|'(?:[^']|'')*'|\"[^\"]*\"|--[^\n]*|/\*.*?\*/", re.S)
 
 
 class TransactionBroken(Exception):
     """The item left the transaction broken: a database error inside it was swallowed, and its writes were undone."""
 
 
-class TransactionControl(Exception):
-    """A processor may not commit or roll back by itself: its effects belong to the chunk's transaction."""
+def controls_transaction(sql: str) -> bool:
+    """Whether a statement would end the chunk's transaction; words within quotes and comments do not count."""
+    return bool(ITS_WORDS.search(sql) and TRANSACTION_CONTROL.search(QUOTED.sub(" ", sql)))
 
 
 class ConnectionClosed(Exception):
@@ -58,6 +58,7 @@ class Isolation:
     def __init__(self, item_timeout: float) -> None:
         self.connection = connections[DEFAULT_DB_ALIAS]
         self.item_timeout, self.guard = item_timeout, ItemGuard(self, TimeLimit(item_timeout))
+        self.surroundings = Surroundings()
         self.lazy_begin = self.connection.vendor == "sqlite"
         self.begin = ""
         self.locked_at: float | None = None
@@ -67,17 +68,21 @@ class Isolation:
         self.clean_savepoint = False
         self.touched = False
         self.error: BaseException | None = None
+        self.session_changed = self.session_spoilt = False
         self._passing = False
 
     @contextmanager
     def chunk(self) -> Iterator[None]:
         """One durable transaction; on SQLite it begins for real with the first statement after the claim."""
         self.begin, self.locked_at, self.savepoints, self.clean_savepoint = "", None, 0, False
+        self.session_changed = self.session_spoilt = False
         try:
             with self.connection.execute_wrapper(self), transaction.atomic(durable=True):
                 yield
         finally:
             self.locked_for = self.held_lock_for()
+            if self.session_spoilt:
+                self.connection.close()
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -91,7 +96,12 @@ class Isolation:
     def item(self) -> ItemGuard:
         """Whatever goes wrong inside is undone up to here, and raised."""
         self.in_item, self.touched, self.error = True, False, None
+        self._hold(True)
         return self.guard
+
+    def _hold(self, held: bool) -> None:
+        if isinstance(raw := self.connection.connection, Guarded):
+            raw.held = held
 
     def held_lock_for(self) -> float:
         """Seconds since this chunk took SQLite's writer lock; 0 if it has not."""
@@ -108,9 +118,12 @@ class Isolation:
             raise ChunkLost(ChunkLost.__doc__)
         if not self.in_item:
             return execute(sql, params, many, context)
-        if TRANSACTION_CONTROL.search(sql):
+        if controls_transaction(sql):
             self.error = TransactionControl(f"The processor sent {sql.strip()[:40]!r}. {TransactionControl.__doc__}")
             raise self.error
+        if changes_session(sql):
+            self.session_changed = True
+            self.session_spoilt = self.session_spoilt or outlives_transaction(sql)
         if not self.touched:
             self.touched = True
             self._mark()
@@ -149,6 +162,8 @@ class Isolation:
                 self._send(f"ROLLBACK TO SAVEPOINT item_{self.savepoints}")
                 self.clean_savepoint = True
         except DatabaseErrors as undone:
+            if self._has_ended() and not isinstance(self.error or error, DatabaseErrors):
+                raise Uncontained(TransactionControl(TransactionControl.__doc__), by_item=True) from undone
             raise Uncontained(error, by_item=False) from undone
         if by_item:
             raise Uncontained(ConnectionClosed(ConnectionClosed.__doc__), by_item=True) from error
@@ -171,6 +186,15 @@ class Isolation:
             raise ConnectionClosed(ConnectionClosed.__doc__)
         if self.connection.needs_rollback:
             raise TransactionBroken(TransactionBroken.__doc__)
+        if self.touched and self._has_ended():
+            raise Uncontained(TransactionControl(TransactionControl.__doc__), by_item=True)
+
+    def _has_ended(self) -> bool:
+        """Whether the chunk's transaction is over, by whatever way the item found to end it."""
+        raw = self.connection.connection
+        if self.connection.vendor == "postgresql":
+            return bool(raw.info.transaction_status == 0)
+        return self.locked_at is not None and not raw.in_transaction
 
 
 class ItemGuard:
@@ -190,10 +214,13 @@ class ItemGuard:
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         isolation = self.isolation
+        isolation._hold(False)
         try:
             self.time_limit.stop()
             if error is None:
                 isolation.check_honesty()
+        except Uncontained:
+            raise
         except BaseException as late:
             isolation.undo(late)
             raise
@@ -202,42 +229,5 @@ class ItemGuard:
                 isolation.undo(error)
         finally:
             isolation.in_item = False
+            isolation.surroundings.restore()
         isolation.clean_savepoint = isolation.clean_savepoint and not isolation.touched
-
-
-class TimeLimit:
-    """Raises `ItemTimeout` between `start` and `stop` when more than so many seconds lie between them.
-
-    Signals reach the main thread only: elsewhere there is no limit.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds, self.armed = seconds, False
-        self.possible = threading.current_thread() is threading.main_thread()
-        if self.possible:
-            signal.signal(signal.SIGALRM, self._interrupt)
-
-    def start(self) -> None:
-        if self.possible:
-            self.armed = True
-            signal.setitimer(signal.ITIMER_REAL, self.seconds)
-
-    def stop(self) -> None:
-        self.armed = False
-        if self.possible:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-
-    def _interrupt(self, signum: int, frame: FrameType | None) -> None:
-        if self.armed:
-            self.armed = False
-            raise ItemTimeout(f"The item ran longer than its limit of {self.seconds:g} s.")
-
-
-def kill_if_hung(seconds: float | None) -> None:
-    """End this process after so many seconds, with its stack on stderr, unless called again; None calls it off.
-
-    It works from C, so a processor that holds the interpreter's lock or swallows its timeout cannot prevent it.
-    """
-    faulthandler.cancel_dump_traceback_later()
-    if seconds is not None and sys.__stderr__ is not None:
-        faulthandler.dump_traceback_later(seconds, exit=True, file=sys.__stderr__)

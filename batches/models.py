@@ -63,7 +63,7 @@ class Batch(models.Model):
         Status.CANCELLED: "Stopped for good. What was done is kept; untouched items stay untouched.",
         Status.HALTED: "Stopped by its error budget. Nothing is lost: raise the budget or fix the cause, then resume.",
         Status.COMPLETED: "Every item has its outcome.",
-        Status.FAILED: "The portal could not run this batch. Its items are untouched since the last checkpoint.",
+        Status.FAILED: "The portal could not run this batch. Nothing is lost: mend the cause, then resume.",
     }
     FINAL = (Status.COMPLETED, Status.CANCELLED, Status.FAILED)
     ACTIVE = (Status.QUEUED, Status.RUNNING, Status.PAUSING, Status.CANCELLING)
@@ -82,6 +82,7 @@ class Batch(models.Model):
     reason = models.TextField(blank=True, help_text="Why it is in this status, in words for people.")
     total_items = models.PositiveIntegerField(default=0)
     fingerprint = models.CharField(max_length=64, blank=True, help_text="sha256 of processor, params and items.")
+    code = models.JSONField(default=list, blank=True, help_text="Hashes of the processor's code it has run with.")
     source = models.JSONField(
         default=dict,
         blank=True,
@@ -188,7 +189,7 @@ TRANSITIONS: dict[str, dict[str, str]] = {
     },
     S.COMPLETED: {S.QUEUED: "failed items are tried again, or items set aside are brought back to be run"},
     S.CANCELLED: {},
-    S.FAILED: {},
+    S.FAILED: {S.QUEUED: "resumed after what broke it was mended"},
 }
 """Every legal arrow, with its reason. `batches.operations` holds the one mover."""
 

@@ -61,7 +61,7 @@ FAILED = (Item.Status.FAILED, Item.Status.QUARANTINED)
 VERBS: dict[str, dict[str, str]] = {
     "start": {S.PENDING: S.QUEUED},
     "pause": {S.RUNNING: S.PAUSING, S.QUEUED: S.PAUSED},
-    "resume": {S.PAUSED: S.QUEUED, S.HALTED: S.QUEUED},
+    "resume": {S.PAUSED: S.QUEUED, S.HALTED: S.QUEUED, S.FAILED: S.QUEUED},
     "cancel": {
         S.RUNNING: S.CANCELLING,
         S.PAUSING: S.CANCELLING,
@@ -105,7 +105,10 @@ def pause(batch_id: str, *, actor: str = "", reason: str = "") -> Batch:
 
 
 def resume(batch_id: str, *, actor: str = "", reason: str = "") -> Batch:
-    """Go on with the pending items of a paused or halted batch."""
+    """Go on with the pending items of a paused or halted batch, or of one that failed for want of its processor."""
+    batch = get_batch(batch_id)
+    if batch.processor and batch.status == S.FAILED:
+        processors.get(batch.processor)
     return _act("resume", batch_id, actor, reason)
 
 

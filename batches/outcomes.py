@@ -18,6 +18,7 @@ MAX_RESULT = 64 * 1024
 MAX_MESSAGE = 8 * 1024
 ENCODE = json.JSONEncoder(allow_nan=False).encode
 BACKOFF_BASE, BACKOFF_CAP = 1.0, 300.0
+MOST_FORGIVEN = 300  # rate-limited attempts of an item; at the longest backoff half a day
 
 
 def now() -> datetime:
@@ -162,7 +163,7 @@ def failed(
     message = storable(redact_text(words_of(exception), payload, params))
     own_code = redact_text(explicit_code(exception), payload, params)[:64]
     found = classify(exception, own_code, message)
-    forgiven = found.category == "rate_limit"
+    forgiven = found.category == "rate_limit" and item.forgiven < MOST_FORGIVEN
     attempt = item.attempts + 1
     left = forgiven or attempt - item.forgiven < max_attempts
     again = left and is_retryable(exception, processor, found.retryable, found.category)

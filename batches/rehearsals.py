@@ -19,14 +19,15 @@ from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from batches import asides, clock, leases, outcomes, runner, slices
+from batches import asides, clock, deferred, leases, outcomes, runner, slices
 from batches.exceptions import InvalidInput
-from batches.isolation import Uncontained, kill_if_hung
+from batches.isolation import Uncontained
 from batches.models import Batch, Item, Rehearsal
 from batches.outcomes import Claimed, Failure, Outcome
 from batches.processors import Processor, get
 from batches.signals import items_rehearsed
 from batches.slices import Slice, never
+from batches.time_limits import kill_if_hung
 
 logger = logging.getLogger("batches")
 
@@ -98,6 +99,7 @@ def work(
     expendable: bool = False,
 ) -> bool:
     """Rehearse for a while; True when time ran out before the items did."""
+    runner.refuse_nesting()
     mine = take(pk)
     if mine is None:
         return False
@@ -211,11 +213,16 @@ def rehearsed(turn: Slice, items: list[Claimed]) -> list[Outcome]:
 
 def rolled_back(turn: Slice, items: list[Claimed]) -> list[Outcome]:
     done: list[Outcome] = []
+    written: set[str] = set()
+
+    def look(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        written.add(deferred.table_written(sql))
+        return execute(sql, params, many, context)
+
     try:
-        with turn.isolation.chunk():
+        with connection.execute_wrapper(look), turn.isolation.chunk():
             done = runner.process_items(turn, items)
-            if connection.vendor == "postgresql":
-                connection.check_constraints()  # deferred ones; SQLite would read the whole database for it
+            deferred.check(written - {""})
             raise RollBack
     except RollBack:
         return done

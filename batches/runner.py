@@ -21,10 +21,10 @@ from django.db import Error as AnyDatabaseError
 from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
-from batches import external, leases, outcomes, tallies, transitions
+from batches import code_versions, external, leases, outcomes, space, tallies, transitions
 from batches.context import ItemContext
-from batches.exceptions import LeaseLost, OperationInProgress, UnknownProcessor
-from batches.isolation import ChunkLost, Uncontained, kill_if_hung
+from batches.exceptions import LeaseLost, NestedRun, OperationInProgress, UnknownProcessor
+from batches.isolation import ChunkLost, Uncontained
 from batches.models import Batch
 from batches.outcomes import Claimed, Outcome
 from batches.processors import Processor, SkipItem, get
@@ -46,6 +46,7 @@ from batches.slices import (
     watch_budget,
 )
 from batches.statements import AlreadyRemembered, ItemsMoved, claim_one
+from batches.time_limits import kill_if_hung
 
 logger = logging.getLogger("batches")
 
@@ -76,10 +77,14 @@ def work_slice(
     `expendable`: this process may be killed to end an item that survives its timeout. `processor` is for an ad hoc
     batch, whose processor has no name.
     """
+    refuse_nesting()
     batch = Batch.objects.get(pk=batch_id)
     processor = processor or find_processor(batch)
-    lease = begin(batch, lane) if processor is not None else None
-    if processor is None or lease is None:
+    if processor is None:
+        return False
+    code_versions.note(batch, processor)
+    lease = begin(batch, lane)
+    if lease is None:
         return False
     turn = open_slice(batch, processor, lease, monotonic() + seconds, should_stop, on_chunk, expendable)
     unfinished = released = False
@@ -96,6 +101,12 @@ def work_slice(
         if turn.tainted and expendable:
             os._exit(1)  # a call that could not be ended lives in this process: it must not go on
     return unfinished or released
+
+
+def refuse_nesting() -> None:
+    """Chunks commit; within somebody's transaction, say an item's, they could not."""
+    if connection.in_atomic_block:
+        raise NestedRun(NestedRun.__doc__)
 
 
 def find_processor(batch: Batch) -> Processor | None:
@@ -174,12 +185,12 @@ def run_chunk(turn: Slice) -> int | None:
 
 
 def process_items(turn: Slice, items: list[Claimed]) -> list[Outcome]:
-    """An outcome for each item, until the chunk's time is up; the rest stays pending."""
+    """An outcome for each item, until the chunk's time is up or one has changed the session; the rest stays pending."""
     started, done = monotonic(), []
     for item in items:
         done.append(process(turn, item))
         late = monotonic() - started > CHUNK_SECONDS or turn.isolation.held_lock_for() > LOCK_SECONDS
-        if late or turn.should_stop():
+        if late or turn.isolation.session_changed or turn.should_stop():
             break
     return done
 
@@ -205,6 +216,8 @@ def process(turn: Slice, item: Claimed) -> Outcome:
     except Uncontained:
         raise
     except BaseException as error:
+        if space.is_full(error):
+            raise Uncontained(error, by_item=False) from error
         if isinstance(error, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             raise
         return fail(turn, item, error, started_at)
@@ -246,6 +259,9 @@ def recover(turn: Slice, error: Exception, trouble: int) -> None:
         culprit = turn.current if error.by_item else None
     reconnect(turn)
     turn.cursor = turn.lease.position
+    if space.is_full(error):
+        space.pause(turn.batch.pk)
+        return
     if trouble < CHUNK_TRIES and (isinstance(error, ItemsMoved) or is_transient(error)):
         sleep(random.uniform(0, min(1.0, 0.05 * 2**trouble)))  # noqa: S311
     elif culprit is not None and is_its_fault(error):

@@ -9,6 +9,7 @@ import environ
 from celery.schedules import crontab
 from django.core.exceptions import ImproperlyConfigured
 
+from batches.connections import GuardedSQLite, guarded_postgresql
 from batchportal.secret_key import read_or_create_secret_key
 
 env = environ.Env()
@@ -126,6 +127,7 @@ if _database["ENGINE"].endswith("sqlite3"):
     _database["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
+        "factory": GuardedSQLite,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
     }
     _database["TEST"] = {"NAME": str(VAR / "test.sqlite3")}
@@ -134,6 +136,7 @@ else:
     _database.setdefault("OPTIONS", {})["options"] = (
         f"-c idle_in_transaction_session_timeout={idle} -c lock_timeout={idle} -c application_name=batchportal"
     )
+    _database["OPTIONS"]["connection_factory"] = guarded_postgresql
     _database["CONN_HEALTH_CHECKS"] = True
 
 # -- Celery ------------------------------------------------------------------------------------------------------------

@@ -55,6 +55,7 @@ class Migration(migrations.Migration):
                 ('reason', models.TextField(blank=True, help_text='Why it is in this status, in words for people.')),
                 ('total_items', models.PositiveIntegerField(default=0)),
                 ('fingerprint', models.CharField(blank=True, help_text='sha256 of processor, params and items.', max_length=64)),
+                ('code', models.JSONField(blank=True, default=list, help_text="Hashes of the processor's code it has run with.")),
                 ('source', models.JSONField(blank=True, default=dict, help_text='What was read: filename, bytes, sha256, format, encoding, dialect, columns, key_column.')),
                 ('concurrency', models.PositiveSmallIntegerField(default=1, help_text='Lanes: items run side by side in so many.', validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(64)])),
                 ('checkpoint_every', models.PositiveSmallIntegerField(default=10, help_text='Items a transaction, 1 to 50.', validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(50)])),

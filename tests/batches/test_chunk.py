@@ -46,6 +46,9 @@ def test_it_gives_every_item_its_outcome_and_keeps_every_promise() -> None:
         ("commit", "commit"),
         ("rollback", "roll back"),
         ("django_commit", "atomic"),
+        ("commented_commit", "commit"),
+        ("driver_commit", "commit"),
+        ("driver_rollback", "roll back"),
         ("close", "close"),
     ],
 )
@@ -56,6 +59,16 @@ def test_it_lets_a_hostile_item_cost_only_itself(mode: str, words: str) -> None:
     assert len(item(batch, 2).message) < 9_000
     effects = set(Group.objects.filter(name__startswith=f"{batch.pk}/").values_list("name", flat=True))
     assert effects == {f"{batch.pk}/{key}" for key in ("1", "2", "4", "5")}
+    assert operations.verify(batch.pk) == []
+
+
+@pytest.mark.parametrize("mode", ["raw_commit", "raw_commit_and_fail"])
+def test_it_notices_a_commit_that_slipped_through_and_never_repeats_its_item(mode: str) -> None:
+    """Past Django and past the driver's guard: what was written until then stays, and is said."""
+    batch = ran(modes(mode, "ok", "ok", effect=True), max_attempts=3)
+    assert statuses(batch) == ["FAILED", "SUCCEEDED", "SUCCEEDED"]
+    assert "commit" in item(batch, 0).message
+    assert Group.objects.filter(name=f"{batch.pk}/1").count() == 1
     assert operations.verify(batch.pk) == []
 
 

@@ -10,11 +10,11 @@ import pytest
 from django.apps import apps
 from django.contrib.auth.models import Group
 from django.core.management import call_command
-from django.db import connection
 
-from batches import operations, rehearsals, runner
+from batches import deferred, operations, rehearsals, runner
 from batches.exceptions import InvalidInput, InvalidTransition, UnknownBatch
 from batches.models import Item, Rehearsal
+from tests import processors
 from tests.batches.factories import item, modes, submitted
 from tests.batches.outside import outside  # noqa: F401 - registers its processors
 
@@ -87,11 +87,35 @@ def test_it_names_the_item_that_breaks_its_chunk() -> None:
 
 
 def test_it_sees_what_only_the_commit_would_refuse() -> None:
-    if connection.vendor == "sqlite":
-        pytest.skip("SQLite tells deferred faults at the commit only")
-    batch = submitted(modes("ok", "deferred", "ok"), max_attempts=1)
+    batch = submitted(modes("ok", "deferred", "ok", effect=True), max_attempts=1)
     report = rehearsed(batch.pk)
     assert (report["succeeded"], report["failed"]) == (2, 1)
+    assert [item["item_key"] for item in report["problematic_items"]] == ["2"]
+
+
+def test_it_sees_rows_that_are_referred_to_and_gone(user_of: Callable[[str], Any], monkeypatch: Any) -> None:
+    kept = user_of("charlie").groups.create(name="kept")
+    raw = f"DELETE FROM auth_group WHERE id = {kept.pk}"
+    monkeypatch.setitem(processors.MODES, "orphan", lambda payload, context: processors.raw(raw))
+    batch = submitted(modes("ok", "orphan", "ok"), max_attempts=1)
+    report = rehearsed(batch.pk)
+    assert (report["succeeded"], report["failed"]) == (2, 1)
+    assert Group.objects.filter(pk=kept.pk).exists()
+
+
+@pytest.mark.parametrize(
+    ("sql", "table"),
+    [
+        ('INSERT INTO "auth_group" ("name") VALUES (%s)', "auth_group"),
+        ("insert or replace into Auth_Group values (1)", "auth_group"),
+        ("UPDATE [of two words] SET x = 1", "of two words"),
+        ("\n DELETE FROM `t` WHERE 1", "t"),
+        ("SELECT 1", ""),
+        ("INSERT INTO", ""),
+    ],
+)
+def test_it_knows_which_table_a_statement_writes_to(sql: str, table: str) -> None:
+    assert deferred.table_written(sql) == table
 
 
 def test_it_goes_on_when_its_worker_dies_and_names_the_item_that_kills_it(in_process: Start) -> None:
