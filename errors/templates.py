@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from types import NoneType
-from typing import Any
+from typing import Any, NamedTuple
 
 LONGEST = 512
 READ = 8 * 1024  # characters looked at before lines are chosen
@@ -73,6 +73,8 @@ NUMBER = re.compile(
 )
 TOKEN = re.compile(r"\w+(?:[-.]\w+)*")
 QUOTED = re.compile("|".join(rf"(?<!\w){a}((?:[^{a}{z}]|(?<=\w)[{z}](?=\w))*){z}(?!\w)" for a, z in QUOTES.items()))
+TITLE, KEY, WAS = 0, 1, 2
+"""The forms of a piece."""
 MARKS = re.compile(rf"[{MARK} ]+")
 SNAKE = re.compile(r"[a-z]+(?:_[a-z]+)*")
 
@@ -85,30 +87,69 @@ class Template:
     key: str
 
 
+class Segment(NamedTuple):
+    """A stretch of a message; `kind` is what the template has in its place, empty where it has the same."""
+
+    text: str
+    kind: str
+
+
 @dataclass(slots=True)
 class Pieces:
-    """What was taken out: one private-use character each, with its title and its key."""
+    """What was taken out: one private-use character each, with its title, its key and what stood there."""
 
-    texts: list[tuple[str, str]] = field(default_factory=list)
+    texts: list[tuple[str, str, str]] = field(default_factory=list)
     from_payload: set[str] = field(default_factory=set)
 
-    def take(self, title: str, key: str = "", *, payload: bool = False) -> str:
+    def take(self, was: str, title: str, key: str = "", *, payload: bool = False) -> str:
         mark = chr(0xE000 + len(self.texts))
-        self.texts.append((title, key or title))
+        self.texts.append((title, key or title, was))
         if payload:
             self.from_payload.add(mark)
         return mark
 
     def hide(self, pattern: re.Pattern[str], text: str, kind: str = "") -> str:
         """Take out every match; without a kind it stays readable, and only out of the later rules' reach."""
-        return pattern.sub(lambda found: self.take(kind or found[0]), text)
+        return pattern.sub(lambda found: self.take(found[0], kind or found[0]), text)
 
     def put_back(self, text: str, form: int) -> str:
         return re.sub(f"[{MARK}]", lambda found: self.texts[ord(found[0]) - 0xE000][form], text)
 
+    def segment(self, part: str) -> Segment:
+        """A mark, or a text between marks."""
+        if not re.fullmatch(f"[{MARK}]", part):
+            return Segment(part, "")
+        title, was = self.texts[ord(part) - 0xE000][TITLE], self.original(part)
+        return Segment(was, "" if title == was else title)
+
+    def original(self, text: str) -> str:
+        """What stood there; pieces may have been taken out of pieces."""
+        while re.search(f"[{MARK}]", text):
+            text = self.put_back(text, WAS)
+        return text
+
 
 def template(message: str, payload: Any = None, known_fields: Collection[str] = ()) -> Template:
     """Version fp1. `known_fields` are names that stay readable in quotes, beside those of the payload."""
+    text, pieces = taken_apart(message, payload, known_fields)
+    return Template(pieces.put_back(text, TITLE), pieces.put_back(text.replace('"', "'"), KEY))
+
+
+def segments(message: str, payload: Any = None, known_fields: Collection[str] = ()) -> list[Segment]:
+    """The first lines of a message, cut where its template differs from it."""
+    text, pieces = taken_apart(message, payload, known_fields)
+    parts = [pieces.segment(part) for part in re.split(f"([{MARK}])", text) if part]
+    joined_parts: list[Segment] = []
+    for part in parts:
+        if joined_parts and not part.kind and not joined_parts[-1].kind:
+            joined_parts[-1] = Segment(joined_parts[-1].text + part.text, "")
+        else:
+            joined_parts.append(part)
+    return joined_parts
+
+
+def taken_apart(message: str, payload: Any, known_fields: Collection[str]) -> tuple[str, Pieces]:
+    """The text with a mark for every piece, and the pieces."""
     pieces = Pieces()
     scalars = list(islice(scalars_of(payload), SCALARS))
     names = {*known_fields, *(name for path, _ in scalars for name in (path, path.rpartition(".")[2]))}
@@ -118,8 +159,10 @@ def template(message: str, payload: Any = None, known_fields: Collection[str] = 
         text = pieces.hide(pattern, text, kind)
     text = hide_quoted(text, names, pieces)
     text = pieces.hide(NUMBER, text, "<num>")
-    text = TOKEN.sub(lambda found: pieces.take("<id>") if any(c.isdigit() for c in found[0]) else found[0], text)
-    return Template(pieces.put_back(text, 0), pieces.put_back(text.replace('"', "'"), 1))
+    text = TOKEN.sub(
+        lambda found: pieces.take(found[0], "<id>") if any(c.isdigit() for c in found[0]) else found[0], text
+    )
+    return text, pieces
 
 
 def first_lines(message: str) -> str:
@@ -175,7 +218,7 @@ def hide_value(text: str, path: str, value: str, weak: bool, pieces: Pieces) -> 
     while at >= 0:
         end = at + len(value)
         if stands_alone(text, at, end) and (not weak or stands_weakly(text, at, end)):
-            mark = pieces.take(f"<{path}>", generic(value), payload=True)
+            mark = pieces.take(value, f"<{path}>", generic(value), payload=True)
             text, end = text[:at] + mark + text[end:], at + 1
         at = text.find(value, end)
     return text
@@ -214,7 +257,7 @@ def hide_quoted(text: str, names: Collection[str], pieces: Pieces) -> str:
         elif len(content.split()) >= 3:
             content = QUOTED.sub(hide, content)
         else:
-            content = pieces.take(content if content in names or SNAKE.fullmatch(content) else "<str>")
+            content = pieces.take(content, content if content in names or SNAKE.fullmatch(content) else "<str>")
         return opening + content + closing
 
     return QUOTED.sub(hide, text)
@@ -224,4 +267,4 @@ def quoted_marks(content: str, pieces: Pieces) -> str:
     """A quotation of nothing but pieces: in the key, one from the payload is as good as any quoted value."""
     if pieces.from_payload.isdisjoint(content):
         return content
-    return pieces.take(pieces.put_back(content, 0), "<str>")
+    return pieces.take(content, pieces.put_back(content, TITLE), "<str>")

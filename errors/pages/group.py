@@ -4,53 +4,92 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.html import format_html
 
 from batches.exceptions import BatchError
 from batches.models import Batch
 from batches.rights import TRIAGE
-from errors import group_page, groups, scopes
-from errors.models import BatchGroup
-from errors.pages.door import Page, must, reason_of, render, viewed
+from errors import scopes
+from errors.forms import FORMS, GroupForm
+from errors.group_page.header import last_change
+from errors.group_page.page import LEGAL, did, group_page
+from errors.models import BatchGroup, ErrorGroup
+from errors.pages.door import Page, must, render, viewed
 
 
 def group(request: HttpRequest, batch_id: str, fingerprint: str) -> HttpResponse:
-    """One group within one batch."""
+    """One group within one batch; a group that was merged or split is where its errors count now."""
     batch = viewed(request, batch_id)
-    found = rollup(batch, fingerprint).group
-    after = request.GET.get("after", "0")
-    context = group_page.group_page(batch, found, int(after) if after.isdecimal() and len(after) < 19 else 0)
-    return render(request, "group.html", context, title=found.title or found.error_type)
+    rollup = rollup_of(batch, fingerprint)
+    if rollup is None:
+        return gone(request, batch, fingerprint)
+    if rollup.group.fingerprint != fingerprint:
+        messages.info(request, "That group was merged into this one.")
+        return redirect("admin:errors_group", batch.pk, rollup.group.fingerprint)
+    title = rollup.group.title or rollup.group.error_type
+    return render(request, "group.html", group_page(batch, rollup, request.GET), title=title)
+
+
+def gone(request: HttpRequest, batch: Batch, fingerprint: str) -> HttpResponse:
+    split = ErrorGroup.objects.filter(processor=batch.processor, fingerprint=fingerprint, by_place=True).first()
+    if split is None:
+        raise Http404(f"Batch {batch.pk} has no error group {fingerprint}.")
+    messages.info(request, "That group was split by place in the code; its parts are among these.")
+    return redirect("admin:errors_desk", batch.pk)
 
 
 def act(request: HttpRequest, batch_id: str, fingerprint: str, verb: str) -> HttpResponse:
-    """One of the verbs upon a group."""
+    """GET says what a verb will do and asks how; POST does it."""
     batch = viewed(request, batch_id)
     must(request, TRIAGE)
-    found = rollup(batch, fingerprint)
-    if verb not in (*group_page.LEGAL, "assign", "note"):
+    rollup = rollup_of(batch, fingerprint)
+    if rollup is None or verb not in FORMS:
         raise Http404
-    if request.method == "POST":
-        try:
-            act_on(request, found.group_id, verb)
-        except BatchError as error:
-            messages.warning(request, str(error))
-    return redirect("admin:errors_group", batch_id, found.group.fingerprint)
+    form = FORMS[verb](rollup, request.POST if request.method == "POST" else None)
+    if form.is_stale or rollup.group.state not in LEGAL.get(verb, (rollup.group.state,)):
+        messages.warning(request, too_late(rollup.group))
+        return to_group(rollup)
+    if request.method == "POST" and form.is_valid() and carried_out(request, form):
+        return to_group(rollup_of(batch, fingerprint) or rollup)
+    context = {"batch": batch, "group": rollup.group, "rollup": rollup, "form": form, "verb": verb}
+    return render(request, "group/act.html", context, title=form.question)
 
 
-def act_on(request: HttpRequest, group_id: int, verb: str) -> None:
-    actor, reason = request.user.get_username(), reason_of(request)
-    if verb == "assign":
-        whom = None if request.POST.get("nobody") else request.user
-        groups.assign(group_id, whom, actor=actor, reason=reason)  # type: ignore[arg-type]
-    elif verb == "note":
-        groups.note(group_id, reason, actor=actor)
+def carried_out(request: HttpRequest, form: GroupForm) -> bool:
+    """Do it and say so, with the way back; what is refused stands in the form."""
+    try:
+        said = form.act(request.user.get_username())
+    except BatchError as error:
+        form.refuse(error)
+        return False
+    if form.errors:
+        return False
+    if form.undo:
+        back = reverse("admin:errors_group_act", args=[form.rollup.batch_id, form.group.fingerprint, form.undo])
+        messages.success(request, format_html('{} <a href="{}">Undo: {}</a>', said, back, form.undo))
     else:
-        getattr(groups, verb)(group_id, actor=actor, reason=reason)
+        messages.success(request, said)
+    return True
 
 
-def rollup(batch: Batch, fingerprint: str) -> BatchGroup:
-    return get_object_or_404(BatchGroup, batch=batch, group=scopes.group_in(batch, fingerprint))
+def too_late(group: ErrorGroup) -> str:
+    """What happened meanwhile, in one sentence."""
+    last = group.changes.exclude(verb="note").order_by("-pk").first() or last_change(group)
+    what = f" ({last.actor or 'the portal'} {did(last)}, {last.at:%H:%M} UTC)" if last else ""
+    return f"Nothing was done: by now the group is {group.state}{what}."
+
+
+def to_group(rollup: BatchGroup) -> HttpResponse:
+    return redirect("admin:errors_group", rollup.batch_id, rollup.group.fingerprint)
+
+
+def rollup_of(batch: Batch, fingerprint: str) -> BatchGroup | None:
+    if "\x00" in fingerprint:
+        return None
+    known = BatchGroup.objects.select_related("batch", "group__assignee", "group__clean_after")
+    return known.filter(batch=batch, group=scopes.group_in(batch, fingerprint)).first()
 
 
 PAGES: tuple[Page, ...] = (

@@ -108,31 +108,3 @@ def test_it_works_out_a_plan_and_does_it_step_by_step(user_of: User) -> None:
 
 def group_act(verb: str) -> str:
     return reverse("admin:errors_group_act", args=["outage", ErrorGroup.objects.get().fingerprint, verb])
-
-
-def test_its_group_has_the_buttons_that_are_legal_now(user_of: User) -> None:
-    batch, client = outage(), tab(user_of("operator"))
-    address = reverse("admin:errors_group", args=[batch.pk, ErrorGroup.objects.get().fingerprint])
-    assert ">Acknowledge<" in page(client, address)
-    client.post(group_act("acknowledge"))
-    shown = page(client, address)
-    assert ">Acknowledge<" not in shown
-    client.post(group_act("resolve"), {"reason": "fixed upstream"})
-    shown = page(client, address)
-    assert ">Reopen<" in shown
-    assert "fixed upstream" in shown
-    client.post(group_act("resolve"))
-    assert ErrorGroup.objects.get().state == "resolved"
-
-
-def test_its_group_is_assigned_and_annotated(user_of: User) -> None:
-    batch, operator = outage(), user_of("operator")
-    client = tab(operator)
-    client.post(group_act("assign"))
-    assert ErrorGroup.objects.get().assignee == operator
-    client.post(group_act("assign"), {"nobody": "1"})
-    assert ErrorGroup.objects.get().assignee is None
-    client.post(group_act("note"), {"reason": "<b>call them</b>"})
-    address = reverse("admin:errors_group", args=[batch.pk, ErrorGroup.objects.get().fingerprint])
-    assert "&lt;b&gt;call them&lt;/b&gt;" in page(client, address)
-    assert client.post(group_act("explode")).status_code == 404

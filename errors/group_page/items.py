@@ -1,0 +1,121 @@
+"""The items of a group, one row each: its last failure of that kind, and what became of it since."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils.http import urlencode
+
+from batches.models import ITEM_KEY_LENGTH, Batch, Item
+from batches.pages import pill
+from batches.redaction import redact
+from errors.group_page.marked import message_parts, peek, spoken_of
+from errors.group_page.samples import columns_of, safe_message
+from errors.models import ErrorGroup, ErrorRecord
+
+SHOWN = 50
+FARTHEST = 2**31 - 1
+NOW: dict[str, tuple[str, Q]] = {
+    "failed": (
+        "failed or set aside",
+        Q(item__status__in=(Item.Status.FAILED, Item.Status.QUARANTINED)),
+    ),
+    "quarantined": ("set aside", Q(item__status=Item.Status.QUARANTINED)),
+    "recovered": ("recovered", Q(item__status__in=(Item.Status.SUCCEEDED, Item.Status.SKIPPED))),
+    "waiting": ("waiting for a try", Q(item__status__in=(Item.Status.PENDING, Item.Status.RUNNING))),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ItemFilter:
+    """What is asked of a group's items, as it stands in the page's address."""
+
+    now: str = ""
+    item: str = ""
+    first: str = ""
+    last: str = ""
+    attempts: str = ""
+
+    @classmethod
+    def of(cls, query: Mapping[str, str]) -> ItemFilter:
+        """What the page does not know, or is no number where one belongs, is left out."""
+        said = {one.name: query.get(one.name, "").strip().replace("\x00", "") for one in fields(cls)}
+        numbers = {name: said[name] if whole(said[name]) is not None else "" for name in ("first", "last", "attempts")}
+        known = {"now": said["now"] if said["now"] in NOW else "", "item": said["item"][:ITEM_KEY_LENGTH]}
+        return cls(**known, **numbers)
+
+    @property
+    def condition(self) -> Q:
+        found = NOW[self.now][1] if self.now else Q()
+        if self.item:
+            found &= Q(item_key=self.item)
+        if (first := whole(self.first)) is not None:
+            found &= Q(position__gte=first)
+        if (last := whole(self.last)) is not None:
+            found &= Q(position__lte=last)
+        if (attempts := whole(self.attempts)) is not None:
+            found &= Q(item__attempts__gte=attempts)
+        return found
+
+    @property
+    def query(self) -> str:
+        return urlencode({one.name: value for one in fields(self) if (value := getattr(self, one.name))})
+
+    def without(self, name: str) -> ItemFilter:
+        return replace(self, **{name: ""})
+
+
+def whole(text: str) -> int | None:
+    return int(text) if text.isdecimal() and text.isascii() and len(text) < 11 and int(text) <= FARTHEST else None
+
+
+def last_of_each(batch: Batch, group: ErrorGroup) -> QuerySet[ErrorRecord]:
+    """Every item once, by its last failure of this kind."""
+    later = ErrorRecord.objects.filter(batch=batch, group=group, pk__gt=OuterRef("pk"))
+    same = {"item": OuterRef("item")} if batch.processor else {"item__isnull": True, "item_key": OuterRef("item_key")}
+    return ErrorRecord.objects.filter(~Exists(later.filter(**same)), batch=batch, group=group)
+
+
+def items(batch: Batch, group: ErrorGroup, asked: ItemFilter, after: int = 0, before: int = 0) -> dict[str, Any]:
+    """One page of them by key, in the order in which they failed."""
+    rows = last_of_each(batch, group).filter(narrowed(batch, asked), asked.condition).select_related("item")
+    if before:
+        found = list(rows.filter(pk__lt=before).order_by("-pk")[: SHOWN + 1])
+        page = found[:SHOWN][::-1]
+        more_before, more_after = len(found) > SHOWN, True
+    else:
+        found = list(rows.filter(pk__gt=after).order_by("pk")[: SHOWN + 1])
+        page = found[:SHOWN]
+        more_before, more_after = bool(after), len(found) > SHOWN
+    columns = columns_of(batch)
+    return {
+        "asked": asked,
+        "nows": [(name, words) for name, (words, _) in NOW.items()],
+        "rows": [row_of(record, columns) for record in page],
+        "before": page[0].pk if page and more_before else None,
+        "after": page[-1].pk if page and more_after else None,
+    }
+
+
+def narrowed(batch: Batch, asked: ItemFilter) -> Q:
+    """One item by its key is looked up by the items' own index."""
+    if not asked.item or not batch.processor:
+        return Q()
+    return Q(item__in=Item.objects.filter(batch=batch, key=asked.item).values("pk"))
+
+
+def row_of(record: ErrorRecord, columns: list[str]) -> dict[str, Any]:
+    item = record.item
+    payload = redact(item.payload) if item else None
+    parts = message_parts(safe_message(record)[:600], payload, columns)
+    return {
+        "record": record,
+        "parts": parts,
+        "peek": peek(payload, spoken_of(parts, record.fields)) if item else [],
+        "attempts": item.attempts if item else record.attempt,
+        "pill": pill(item.status, item.get_status_display().lower()) if item else "",
+        "differently": bool(item and item.failed_at and item.attempts > record.attempt),
+    }
