@@ -100,7 +100,7 @@ def row_of(row: BatchGroup, failed: Failed, errors: int) -> dict[str, Any]:
         "pill": pill(row.group.state, row.group.state),
         "share": percent(row.errors / errors) if errors else "",
         "url": reverse("admin:errors_group", args=[row.batch_id, row.group.fingerprint]),
-        "items_url": reverse("admin:errors_group", args=[row.batch_id, row.group.fingerprint]) + "#items",
+        "items_url": reverse("admin:errors_group", args=[row.batch_id, row.group.fingerprint]) + "?tab=items",
     }
 
 

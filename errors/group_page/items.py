@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.http import urlencode
 
-from batches.models import ITEM_KEY_LENGTH, Batch, Item
+from batches.exceptions import InvalidInput
+from batches.models import Batch, Item
 from batches.pages import pill
 from batches.redaction import redact
+from errors.asked import Asked, about_records, cleaned
 from errors.group_page.marked import message_parts, peek, spoken_of
 from errors.group_page.samples import columns_of, safe_message
 from errors.models import ErrorGroup, ErrorRecord
 
 SHOWN = 50
-FARTHEST = 2**31 - 1
 NOW: dict[str, tuple[str, Q]] = {
     "failed": (
         "failed or set aside",
@@ -27,6 +28,8 @@ NOW: dict[str, tuple[str, Q]] = {
     "recovered": ("recovered", Q(item__status__in=(Item.Status.SUCCEEDED, Item.Status.SKIPPED))),
     "waiting": ("waiting for a try", Q(item__status__in=(Item.Status.PENDING, Item.Status.RUNNING))),
 }
+NOWS = [(name, words) for name, (words, _) in NOW.items()]
+OF_ASKED = ("positions", "attempt", "field")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,41 +38,30 @@ class ItemFilter:
 
     now: str = ""
     item: str = ""
-    first: str = ""
-    last: str = ""
-    attempts: str = ""
+    asked: Asked = field(default_factory=Asked)
 
     @classmethod
     def of(cls, query: Mapping[str, str]) -> ItemFilter:
-        """What the page does not know, or is no number where one belongs, is left out."""
-        said = {one.name: query.get(one.name, "").strip().replace("\x00", "") for one in fields(cls)}
-        numbers = {name: said[name] if whole(said[name]) is not None else "" for name in ("first", "last", "attempts")}
-        known = {"now": said["now"] if said["now"] in NOW else "", "item": said["item"][:ITEM_KEY_LENGTH]}
-        return cls(**known, **numbers)
+        """What the page does not know is left out."""
+        asked = Asked(**{name: cleaned(query.get(name, "")) for name in OF_ASKED})
+        now = query.get("now", "")
+        return cls(now if now in NOW else "", cleaned(query.get("item", "")), asked)
 
-    @property
-    def condition(self) -> Q:
+    def condition(self, batch: Batch, group: ErrorGroup) -> Q:
         found = NOW[self.now][1] if self.now else Q()
         if self.item:
             found &= Q(item_key=self.item)
-        if (first := whole(self.first)) is not None:
-            found &= Q(position__gte=first)
-        if (last := whole(self.last)) is not None:
-            found &= Q(position__lte=last)
-        if (attempts := whole(self.attempts)) is not None:
-            found &= Q(item__attempts__gte=attempts)
-        return found
+            if batch.processor:  # looked up by the items' own index
+                found &= Q(item__in=Item.objects.filter(batch=batch, key=self.item).values("pk"))
+        return found & about_records(batch, replace(self.asked, group=group.fingerprint))
 
     @property
     def query(self) -> str:
-        return urlencode({one.name: value for one in fields(self) if (value := getattr(self, one.name))})
+        return urlencode({name: value for name, value in self.said.items() if value})
 
-    def without(self, name: str) -> ItemFilter:
-        return replace(self, **{name: ""})
-
-
-def whole(text: str) -> int | None:
-    return int(text) if text.isdecimal() and text.isascii() and len(text) < 11 and int(text) <= FARTHEST else None
+    @property
+    def said(self) -> dict[str, str]:
+        return {"now": self.now, "item": self.item, **self.asked.said}
 
 
 def last_of_each(batch: Batch, group: ErrorGroup) -> QuerySet[ErrorRecord]:
@@ -81,7 +73,11 @@ def last_of_each(batch: Batch, group: ErrorGroup) -> QuerySet[ErrorRecord]:
 
 def items(batch: Batch, group: ErrorGroup, asked: ItemFilter, after: int = 0, before: int = 0) -> dict[str, Any]:
     """One page of them by key, in the order in which they failed."""
-    rows = last_of_each(batch, group).filter(narrowed(batch, asked), asked.condition).select_related("item")
+    try:
+        wanted = asked.condition(batch, group)
+    except InvalidInput as refused:
+        return {"asked": asked, "nows": NOWS, "rows": [], "problem": str(refused)}
+    rows = last_of_each(batch, group).filter(wanted).select_related("item")
     if before:
         found = list(rows.filter(pk__lt=before).order_by("-pk")[: SHOWN + 1])
         page = found[:SHOWN][::-1]
@@ -93,18 +89,11 @@ def items(batch: Batch, group: ErrorGroup, asked: ItemFilter, after: int = 0, be
     columns = columns_of(batch)
     return {
         "asked": asked,
-        "nows": [(name, words) for name, (words, _) in NOW.items()],
+        "nows": NOWS,
         "rows": [row_of(record, columns) for record in page],
         "before": page[0].pk if page and more_before else None,
         "after": page[-1].pk if page and more_after else None,
     }
-
-
-def narrowed(batch: Batch, asked: ItemFilter) -> Q:
-    """One item by its key is looked up by the items' own index."""
-    if not asked.item or not batch.processor:
-        return Q()
-    return Q(item__in=Item.objects.filter(batch=batch, key=asked.item).values("pk"))
 
 
 def row_of(record: ErrorRecord, columns: list[str]) -> dict[str, Any]:

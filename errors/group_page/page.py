@@ -11,7 +11,7 @@ from batches import operations
 from batches.models import Batch
 from batches.pages import pill
 from errors.ageing import WHY, is_ageing
-from errors.forms import seen
+from errors.group_forms.base import seen
 from errors.group_page.differs import differs
 from errors.group_page.digest import digest
 from errors.group_page.header import last_change, numbers, seen_in, why

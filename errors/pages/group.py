@@ -12,7 +12,8 @@ from batches.exceptions import BatchError
 from batches.models import Batch
 from batches.rights import TRIAGE
 from errors import scopes
-from errors.forms import FORMS, GroupForm
+from errors.group_forms import FORMS
+from errors.group_forms.base import GroupForm
 from errors.group_page.header import last_change
 from errors.group_page.page import LEGAL, did, group_page
 from errors.models import BatchGroup, ErrorGroup

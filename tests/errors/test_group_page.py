@@ -264,10 +264,12 @@ def test_it_lists_each_item_once_page_by_page_and_back(user_of: User, monkeypatc
         ({"item": "k2"}, 1),
         ({"item": "%00"}, 3),
         ({"item": "nobody"}, 0),
-        ({"first": "2"}, 2),
-        ({"first": "1", "last": "3"}, 1),
-        ({"first": "9" * 30, "last": "-1"}, 3),
-        ({"attempts": "2"}, 0),
+        ({"positions": "2-9"}, 2),
+        ({"positions": "2"}, 1),
+        ({"attempt": "2+"}, 0),
+        ({"field": "country=DE"}, 3),
+        ({"field": "n=4"}, 1),
+        ({"positions": "9-1"}, 0),
         ({"after": "x", "before": "-1"}, 3),
     ],
 )
@@ -276,6 +278,7 @@ def test_it_narrows_its_items_by_what_the_address_says(user_of: User, query: dic
     Item.objects.filter(batch=batch, position=0).update(status="SUCCEEDED", failed_at=None)
     shown = page(signed_in(user_of("viewer")), url(batch, tab="items", **query))
     assert shown.count("data-row") == rows
+    assert ("Write the first and the last position" in shown) == (query.get("positions") == "9-1")
 
 
 # -- what differs ------------------------------------------------------------------------------------------------------
