@@ -13,6 +13,7 @@ from django.db import IntegrityError, connection, transaction
 from batches.exceptions import InputRefused
 from batches.models import ITEM_KEY_LENGTH, Batch
 from batches.readers import Reader, Row
+from batches.readers.base import MAX_COLUMNS
 
 AT_ONCE = 2_000
 COLUMNS = ("batch_id", "position", "key", "payload", "status", "attempts", "forgiven", "crashes", "message", "code")
@@ -22,7 +23,8 @@ DEFAULTS = ("PENDING", 0, 0, 0, "", "")
 def store_items(batch: Batch, reader: Reader, *, key_column: str = "") -> int:
     """Write an item for every row; returns how many. `InputRefused` names the row that cannot be one.
 
-    Must run in a transaction, which the refusal is to roll back.
+    The names of the rows' fields are put into the batch's `source`, if they are few enough for a table. Must run in a
+    transaction, which the refusal is to roll back.
     """
     rows = Keyed(reader, key_column)
     store = _insert
@@ -36,18 +38,25 @@ def store_items(batch: Batch, reader: Reader, *, key_column: str = "") -> int:
         raise
     if not rows.count:
         raise InputRefused("There are no rows.", remedy="Below the header there must be one at least.")
+    if len(rows.names) <= MAX_COLUMNS:
+        batch.source["fields"] = list(rows.names)
     return rows.count
 
 
 class Keyed:
-    """(position, key, payload as JSON) of every row, counted."""
+    """(position, key, payload as JSON) of every row, counted; and the names of their fields in the order in which they
+    first occur, which the database does not keep."""
 
     def __init__(self, reader: Reader, key_column: str) -> None:
         self.reader, self.key_column, self.count = reader, key_column, 0
+        self.names: dict[str, None] = {}
 
     def __iter__(self) -> Iterator[tuple[int, str, str]]:
         encode, key_column = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode, self.key_column
+        names = self.names
         for position, row in enumerate(self.reader):
+            if not row.payload.keys() <= names.keys() and len(names) <= MAX_COLUMNS:
+                names |= dict.fromkeys(row.payload)
             yield position, key_of_row(row, key_column) if key_column else str(position + 1), encode(row.payload)
             self.count = position + 1
 

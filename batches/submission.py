@@ -157,7 +157,8 @@ def stored(batch: Batch, reader: Any, key_column: str, actor: str) -> Batch:
     """Write batch, items, lanes and the first line of history; the caller's transaction makes it all or nothing."""
     batch.save(force_insert=True)
     batch.total_items = ingest.store_items(batch, reader, key_column=key_column)
-    batch.source = reader.report() | {"key_column": key_column}
+    report = reader.report() | {"key_column": key_column}
+    batch.source = report if "columns" in report else batch.source | report
     batch.fingerprint = fingerprint_of(batch, reader, key_column)
     batch.save(update_fields=["total_items", "source", "fingerprint"])
     leases.ensure_lanes(batch)

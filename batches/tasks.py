@@ -191,6 +191,9 @@ class _Termination:
             raise SystemExit
 
 
+deferred = _Termination.deferred
+
+
 @worker_shutting_down.connect
 def tell_children_to_stop(**kwargs: Any) -> None:
     _stop[0] = 1

@@ -28,11 +28,18 @@ from batches.exceptions import (
     UnknownBatch,
 )
 from errors.actions import UnknownAdvice
+from errors.exports import ExportGone, ExportNotReady, ExportUnderWay, UnknownExport
+from errors.wanted import UnknownFormat
 
 CONTENT_TYPE = "application/problem+json"
 STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (UnknownBatch, 404),
     (UnknownAdvice, 404),
+    (UnknownFormat, 404),
+    (UnknownExport, 404),
+    (ExportNotReady, 409),
+    (ExportGone, 410),
+    (ExportUnderWay, 429),
     (InvalidTransition, 409),
     (BatchConflict, 409),
     (OperationInProgress, 409),
@@ -68,7 +75,7 @@ def as_api_exception(error: Exception) -> Exception:
     """Django's own refusals as DRF's."""
     if isinstance(error, Http404):
         return NotFound()
-    return Forbidden() if isinstance(error, PermissionDenied) else error
+    return Forbidden(str(error) or None) if isinstance(error, PermissionDenied) else error
 
 
 def problem(status: int, detail: str, kind: str = "about:blank", **members: Any) -> dict[str, Any]:
@@ -95,7 +102,7 @@ def hyphenated(name: str) -> str:
 
 
 def retry_headers(error: Exception, status: int) -> dict[str, str]:
-    return {"Retry-After": "1"} if status == 503 or isinstance(error, OperationInProgress) else {}
+    return {"Retry-After": "1"} if status in (429, 503) or isinstance(error, OperationInProgress) else {}
 
 
 def api_problem(error: APIException) -> dict[str, Any]:

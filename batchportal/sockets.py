@@ -15,6 +15,11 @@ LARGEST_FRAME = 4096
 SECONDS_TO_CLOSE = 30
 
 
+def waiting_in(transport: Any) -> int:
+    """Bytes that a connection holds for its client."""
+    return len(transport.dataBuffer) - transport.offset + transport._tempDataLen
+
+
 class Socket(ws_protocol.WebSocketProtocol):
     """One connection."""
 
@@ -22,7 +27,7 @@ class Socket(ws_protocol.WebSocketProtocol):
 
     def backlog(self) -> int:
         """Bytes that were sent to this client and that it has not taken yet."""
-        return len(self.transport.dataBuffer) - self.transport.offset + self.transport._tempDataLen
+        return waiting_in(self.transport)
 
     def handle_reply(self, message: dict[str, Any]) -> None:
         if message["type"] == f"{RESPONSE}.start":
@@ -46,11 +51,14 @@ class SocketFactory(ws_protocol.WebSocketFactory):
 
 
 class SocketServer(Server):
-    """Tells the application what its sockets can do."""
+    """Tells the application what its connections can do."""
 
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
+        scope["extensions"] = {"batchportal.backlog": protocol.backlog}
         if scope["type"] == "websocket":
-            scope["extensions"] = {RESPONSE: {}, "batchportal.backlog": protocol.backlog}
+            scope["extensions"][RESPONSE] = {}
+        else:
+            scope["extensions"]["batchportal.hang_up"] = protocol.hang_up
         return super().create_application(protocol, scope)
 
 

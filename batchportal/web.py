@@ -12,7 +12,7 @@ from typing import Any
 from daphne import http_protocol, server
 from daphne.cli import CommandLineInterface
 
-from batchportal.sockets import SocketFactory, SocketServer
+from batchportal.sockets import SocketFactory, SocketServer, waiting_in
 
 ROOM_FOR_FORM = 1024 * 1024
 
@@ -35,6 +35,15 @@ class LimitedRequest(http_protocol.WebRequest):
             self.refuse()
         else:
             super().handleContentChunk(data)
+
+    def backlog(self) -> int:
+        """Bytes that were sent to this client and that it has not taken yet."""
+        return 0 if self.channel is None else waiting_in(self.channel.transport)
+
+    def hang_up(self) -> None:
+        """End the connection without a proper end of the answer."""
+        if self.channel is not None:
+            self.channel.transport.abortConnection()
 
     def refuse(self) -> None:
         problem = (

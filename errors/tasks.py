@@ -1,16 +1,32 @@
-"""The Celery door: what time alone does to error groups."""
+"""The Celery door: what time alone does to error groups, and exports that are made in the background."""
 
 from __future__ import annotations
 
 from celery import shared_task
 
-from batches.tasks import patient
-from errors import clean_retries, groups
+from batches.tasks import deferred, patient, should_stop, tell
+from errors import clean_retries, exports, groups, making
 
 
 @shared_task(name="errors.tasks.sweep", ignore_result=True)
 def sweep() -> None:
-    """Every minute: end what was ignored until a date, and decide what waits for a retry that is over."""
+    """Every minute: end what was ignored until a date, decide what waits for a retry that is over, wake exports."""
     with patient():
         groups.unignore_due()
         clean_retries.settle()
+        for pk in exports.waiting().values_list("pk", flat=True):
+            send_export(pk)
+        exports.tidy()
+
+
+@shared_task(name="errors.tasks.make_export", ignore_result=True)
+def make_export(pk: int) -> None:
+    """Go on with an export for a while, then queue up behind the others."""
+    with patient(), deferred():
+        if making.work(pk, should_stop=should_stop) and not should_stop():
+            send_export(pk)
+
+
+def send_export(pk: int) -> None:
+    """Word to the workers; the sweep repeats it."""
+    tell(make_export, pk)

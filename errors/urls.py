@@ -1,7 +1,7 @@
 """REST routes of the triage app."""
 
 from batches.routes import route
-from errors import group_views, serializers, views
+from errors import export_views, group_views, serializers, views
 
 GROUPS = "batches/<str:batch_id>/errors/groups"
 GROUP = f"{GROUPS}/<str:fingerprint>"
@@ -40,6 +40,17 @@ urlpatterns = [
     *route("batches/<str:batch_id>/errors/plan/apply", views.ApplyPlan.as_view(), "batch-plan-apply"),
     *route("batches/<str:batch_id>/errors/plan/<int:number>/apply", views.ApplyStep.as_view(), "batch-plan-step-apply"),
     *route("batches/<str:batch_id>/errors/findings", views.ErrorFindings.as_view(), "batch-error-findings"),
+    *route(
+        "batches/<str:batch_id>/errors/export/<str:file_format>",
+        export_views.ExportErrors.as_view(),
+        "batch-error-export",
+    ),
+    *route("batches/<str:batch_id>/exports", export_views.ExportList.as_view(), "batch-exports"),
+    *route("batches/<str:batch_id>/exports/<int:number>", export_views.ExportDetail.as_view(), "batch-export"),
+    *route("batches/<str:batch_id>/exports/<int:number>/file", export_views.ExportFile.as_view(), "batch-export-file"),
+    *route(
+        "batches/<str:batch_id>/exports/<int:number>/cancel", export_views.CancelExport.as_view(), "batch-export-cancel"
+    ),
     *route(GROUPS, group_views.ErrorGroupList.as_view(), "batch-error-groups"),
 ]
 for verb, view in VERBS.items():

@@ -5,7 +5,7 @@ from django.contrib.auth.management import create_permissions
 from django.db import migrations
 
 VIEWER = ("view_batch", "view_item", "view_checkpoint", "view_transition", "view_retry", "view_milestone")
-TRIAGE = ("view_errorgroup", "view_errorrecord", "view_batchgroup")
+TRIAGE = ("view_errorgroup", "view_errorrecord", "view_batchgroup", "view_export")
 OPERATOR = ("operate_batch", "triage_error", "view_delivery")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponseBase
 from django.template.response import TemplateResponse
 
 from batches.exceptions import BatchError
@@ -15,7 +15,7 @@ from batches.models import Batch
 from batches.rights import OPERATE, TRIAGE, VIEW
 from errors.models import ErrorGroup
 
-Page = tuple[str, Callable[..., HttpResponse], str]
+Page = tuple[str, Callable[..., HttpResponseBase], str]
 """Route, view and name."""
 
 

@@ -16,7 +16,9 @@ from rest_framework.test import APIClient
 
 from batches import operations
 from batches.models import Batch, Item, Transition
+from errors import exports
 from errors.models import ErrorGroup
+from errors.wanted import Wanted
 from tests.batches.people import ROLES, browser, client, person
 from tests.batches.rest_batches import committed, finished
 
@@ -65,6 +67,11 @@ ROUTES: dict[str, dict[str, dict[str, Any]]] = {
     "batch-recommendations": {"get": READ},
     "batch-recommendation-apply": {"post": ACT},
     "batch-recommendation-dismiss": {"post": ACT},
+    "batch-error-export": {"get": READ},
+    "batch-exports": {"get": READ},
+    "batch-export": {"get": READ},
+    "batch-export-file": {"get": READ},
+    "batch-export-cancel": {"post": {"viewer": 403, "operator": 403, "admin": "served"}},
     "batch-plan": {"get": READ, "post": ACT},
     "batch-plan-apply": {"post": ACT},
     "batch-plan-step-apply": {"post": ACT},
@@ -73,7 +80,9 @@ ROUTES: dict[str, dict[str, dict[str, Any]]] = {
     "docs": {"get": READ},
 }
 METHODS = ("get", "post", "put", "patch", "delete")
-GIVEN = {"batch_id": "b1", "number": "1"}
+GIVEN = {"batch_id": "b1", "number": "1", "file_format": "csv"}
+BY_VIEWERS = ("batch-watch", "batch-export-cancel")
+"""Routes on which whoever may look may act, on what is their own."""
 
 
 def rest_patterns(patterns: Any = None, below: str = "") -> Iterator[tuple[str, URLPattern]]:
@@ -99,7 +108,7 @@ def expected(route: str, method: str, role: str) -> Any:
     if role in ("anonymous", "charlie"):
         return 401 if role == "anonymous" else 403
     no_such = dict.fromkeys(("viewer", "operator", "admin"), 405)
-    otherwise = no_such if method == "get" or route == "batch-watch" else NONE
+    otherwise = no_such if method == "get" or route in BY_VIEWERS else NONE
     return ROUTES[route].get(method, otherwise)[role]
 
 
@@ -109,6 +118,7 @@ def test_it_serves_each_role_what_it_may(role: str) -> None:
     finished()
     operations.rehearse("b1", wake=False)
     operations.check_fix("b1", items=[{"b": 2, "_item_key": "2"}])
+    exports.record(Wanted(operations.get_batch("b1")), actor="somebody", state="queued")
     client("admin").post("/api/batches/b1/errors/plan", {}, format="json")
     client("admin").get("/api/batches/b1/errors/recommendations")
     client("admin").post("/api/batches/b1/retry", {"all_failed": True}, format="json")

@@ -1,0 +1,52 @@
+"""A batch of rows from a file, some of which failed, for the tests of exports; and what a download holds."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import Any
+
+from batches import operations, runner
+from batches.models import Batch
+
+HEADER = ["zeta", "alpha", "=cmd", "api_token", "b"]
+FORMULAS = [
+    *("=1+1", "+1+cmd|' /C calc'!A0", "-1+1", "@SUM(A1)", "|calc", "\t=1", "\r=1", "\n=1", " =1", "\u00a0=1"),
+    *("\ufeff=1", "\u200b=1", "'=1", '"=1"', ' "=1"', "＝1+1", "＋1", "－1", "＠SUM(A1)", "=HYPERLINK(\"http://x\")"),
+    *("=cmd|'/c calc'!A1", "@=1", "--1", "+-1", "-", "=", "+49 30 123", "-1,234.50", "=DDE(\"cmd\";\"/c\")", "-- c"),
+    *("=IMPORTXML(\"http://x\",\"//a\")", "=1\r\n=2", "=\"a\"&\"b\"", "%0A=1", "=1;=2", "\t-5", "+1e", "=A1:B2"),
+]  # fmt: skip
+"""Texts that a spreadsheet would run, or that look as if it did."""
+HARMLESS = ["-5", "+1", "-5.25", "1e-7", "-1e-7", "a=b", "", "x", "a,b", 'say "hi"', "two\nlines", "ünïcode ✓", "007"]
+SECRET = "hunter2-hunter2"
+
+
+def failed_rows(texts: list[str], batch_id: str = "b1", **more: Any) -> Batch:
+    """Every row lacks a number in `b`; its `zeta` is one of the texts."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(HEADER)
+    writer.writerows([one, n, one, SECRET, "x"] for n, one in enumerate(texts))
+    schema = json.dumps({"properties": {"b": {"type": "integer"}, "zeta": {"enum": ["no such"]}}})
+    made = operations.submit(
+        processor="check_rows",
+        params={"schema": schema},
+        file=io.BytesIO(text.getvalue().encode()),
+        filename="rows.csv",
+        batch_id=batch_id,
+        **more,
+    )
+    operations.start(made.batch.pk)
+    runner.work_until_idle(made.batch.pk)
+    return operations.get_batch(made.batch.pk)
+
+
+def body(answer: Any) -> bytes:
+    return b"".join(answer.streaming_content) if answer.streaming else answer.content
+
+
+def table(content: bytes) -> list[list[str]]:
+    """The rows of a CSV file, header first."""
+    assert content.startswith(b"\xef\xbb\xbf")
+    return list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True))
