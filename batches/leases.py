@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import socket
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from django.db.models import F, Q, QuerySet
 from batches import tallies, unknown
 from batches.clock import now_sql
 from batches.exceptions import LeaseLost
-from batches.models import Batch, Checkpoint, Item
+from batches.models import Batch, Checkpoint, Item, Tenure
 
 CRASHES_ALLOWED = 2
 
@@ -68,8 +68,16 @@ def take(batch: Batch, lane: int | None = None) -> Lease | None:
         if taken.update(worker=worker_name(), fence=F("fence") + 1, lease_expires_at=lease_end()):
             row = Checkpoint.objects.get(pk=pk)
             tallies.add("lease_takeovers", "unclean" if row.careful else "clean")
+            remember_holder(batch, row.lane, row.worker)
             return Lease(row.pk, batch.pk, row.lane, row.fence, row.worker, row.position, row.careful)
     return None
+
+
+def remember_holder(batch: Batch, lane: int, worker: str) -> None:
+    """Since when this worker holds the lane, by its own clock, as its items have their times from there, too."""
+    last = Tenure.objects.filter(batch=batch, lane=lane).order_by("-since").values_list("worker", flat=True).first()
+    if last != worker:
+        Tenure.objects.create(batch=batch, lane=lane, worker=worker, since=datetime.now(UTC))
 
 
 def renew(lease: Lease) -> None:

@@ -282,6 +282,21 @@ class Checkpoint(models.Model):
         return f"{self.batch_id} lane {self.lane} at {self.position}"
 
 
+class Tenure(models.Model):
+    """Since when a worker held a lane; until the next one of that lane."""
+
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="tenures", db_index=False)
+    lane = models.PositiveSmallIntegerField()
+    worker = models.CharField(max_length=120)
+    since = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["batch", "lane", "since"], name="tenure_lane")]
+
+    def __str__(self) -> str:
+        return f"{self.batch_id} lane {self.lane}: {self.worker}"
+
+
 class IdempotencyRecord(models.Model):
     """The remembered response of one operation on one item; unique by its key, so a second doer finds the first."""
 

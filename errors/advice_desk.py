@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from batches.models import Batch
 from errors import plans, recommendations
-from errors.findings import findings
+from errors.findings import findings, scatter_of
 from errors.models import Recommendation
 
 VERBS = {
@@ -28,6 +28,7 @@ def said_about(batch: Batch) -> dict[str, Any]:
     errors = recommendations.errors_of(batch)
     found = findings(batch, large=False)
     return {
+        "scatter": scatter_of(batch),
         "findings": [{"mark": ascii_uppercase[n % 26], **one} for n, one in enumerate(found)],
         "advice": [advice_of(batch, one) for one in recommendations.listed(batch, errors, large=False)],
         "plan": plan_of(batch),

@@ -18,7 +18,7 @@ from batches.outcomes import Failure, storable
 from batches.signals import item_failed
 from errors import plans
 from errors import recommendations as advised
-from errors.findings import findings
+from errors.findings import findings, scatter_of
 from errors.models import MANY_ATTEMPTS, BatchGroup, ErrorRecord
 
 MANY = 50.0
@@ -46,6 +46,7 @@ class ErrorReport:
     recommendations: list[str]
     groups: list[dict[str, Any]] = field(default_factory=list)
     findings: list[dict[str, Any]] = field(default_factory=list)
+    scatter: str = ""
     advice: list[dict[str, Any]] = field(default_factory=list)
     recovery_plan: list[dict[str, Any]] = field(default_factory=list)
 
@@ -74,7 +75,7 @@ def record_error(
             item_key=key,
             position=int(item_index),
             payload=Item.objects.filter(batch=batch, key=key).values_list("payload", flat=True).first() or {},
-            attempt=attempt or earlier.count() + 1,
+            attempt=attempt or (earlier.aggregate(last=Max("attempt"))["last"] or 0) + 1,
             exception=error,
             code=storable(str(error_code))[:64],
             final=True,
@@ -107,6 +108,7 @@ def aggregate_errors(batch_id: str, total_items: int | None = None) -> ErrorRepo
         recommendations=recommendations(rate, categories, rows),
         groups=[group_of(row) for row in rows],
         findings=findings(batch, large=False) if batch else [],
+        scatter=scatter_of(batch) if batch else "",
         advice=advised.listed(batch, total, large=False) if batch else [],
         recovery_plan=plans.steps_of(batch.pk) if batch else [],
     )

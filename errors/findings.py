@@ -13,7 +13,9 @@ from django.utils import timezone
 
 from batches.models import Batch, Item
 from batches.redaction import redact
+from errors.circumstances import FirstAttempts, first_attempts, with_circumstances
 from errors.detectors import Finding, Stream, Summary, find
+from errors.detectors.runs import scattered
 from errors.models import BatchGroup, ErrorRecord, Findings
 from errors.problem_items import problem_items
 
@@ -53,11 +55,13 @@ def is_current(stored: Findings, batch: Batch, errors: int) -> bool:
 def looked_at(batch: Batch, stored: Findings | None, errors: int) -> list[dict[str, Any]]:
     looks = stored.looks + 1 if stored else 1
     peek = 0 if looks == 1 and batch.finished_at else looks
-    seen = find(summary_of(batch, peek))
+    summary = summary_of(batch, peek)
+    seen = find(summary)
     times = times_of(batch, frozenset().union(*(one.items for one in seen)))
     found = [as_dict(one) | drawn(one, batch.total_items, times) for one in seen]
     known = {
         "found": found,
+        "scatter": scattered(summary.streams[0].failed, summary.total) if summary.streams else "",
         "problems": problem_items(batch),
         "looks": looks,
         "errors": errors,
@@ -104,6 +108,11 @@ def stretches(points: Iterable[float], near: float) -> list[list[float]]:
     return found
 
 
+def scatter_of(batch: Batch) -> str:
+    """Whether the failures clump, in a sentence, as they were looked at last."""
+    return Findings.objects.filter(batch=batch).values_list("scatter", flat=True).first() or ""
+
+
 def as_dict(found: Finding) -> dict[str, Any]:
     return {
         "detector": found.detector,
@@ -128,11 +137,13 @@ def summary_of(batch: Batch, peek: int = 0) -> Summary:
     total = seen_items(batch, failures)
     streams = streams_of({position: kind for position, kind in failures.items() if position < total})
     drawn = drawn_from(batch.pk, total)
+    first = first_attempts(batch, total) if streams else FirstAttempts()
     return Summary(
         total=total,
         streams=streams,
-        order=finish_order(batch, total) if streams else None,
-        rows=rows_of(batch, streams, drawn, total),
+        order=finish_order(first, total),
+        finished=first.finished,
+        rows=with_circumstances(batch, rows_of(batch, streams, drawn, total), first),
         sample=drawn,
         sizes=sorted({batch.checkpoint_every}),
         peek=peek,
@@ -200,12 +211,10 @@ def payloads(items: QuerySet[Item]) -> dict[int, Mapping[str, Any]]:
     return {position: redact(payload) for position, payload in rows if isinstance(payload, dict)}
 
 
-def finish_order(batch: Batch, total: int) -> list[int] | None:
+def finish_order(first: FirstAttempts, total: int) -> list[int] | None:
     """Items by when their first attempt was over; None if that is the input's order, or nobody knows."""
-    finished = dict(batch.items.filter(position__lt=total).values_list("position", "finished_at").iterator())
-    retried = batch.error_records.filter(attempt=1, position__lt=total).values_list("position", "finished_at")
-    finished |= dict(retried.iterator())
-    if len(finished) != total or None in finished.values():
+    if not first.complete:
         return None
+    finished = first.finished
     order = sorted(finished, key=lambda position: (finished[position], position))
     return None if order == list(range(total)) else order

@@ -128,6 +128,7 @@ class Findings(models.Model):
     batch = models.OneToOneField(Batch, on_delete=models.CASCADE, primary_key=True, related_name="findings")
     found = models.JSONField(default=list)
     problems = models.JSONField(default=list, help_text="Items that keep failing, and what they are.")
+    scatter = models.CharField(max_length=200, blank=True, help_text="Whether failures clump, in a sentence.")
     looks = models.PositiveIntegerField(default=0, help_text="Each look at a running batch spends of the budget.")
     errors = models.PositiveIntegerField(default=0)
     finished_at = models.DateTimeField(null=True, help_text="When the batch had finished, if it had.")
@@ -194,6 +195,9 @@ class ErrorRecord(models.Model):
     retryable = models.BooleanField(null=True, help_text="Empty: it depends.")
     message = models.TextField()
     fields = models.JSONField(default=list, help_text="Payload fields the processor named as the culprits.")
+    asked_wait = models.FloatField(
+        null=True, blank=True, help_text="Seconds after which the other side would be asked again, as it said itself."
+    )
     traceback = models.ForeignKey(
         Traceback, null=True, blank=True, on_delete=models.PROTECT, related_name="records", db_index=False
     )
@@ -204,14 +208,18 @@ class ErrorRecord(models.Model):
 
     class Meta:
         ordering = ("pk",)
-        constraints = [models.UniqueConstraint(fields=["item", "attempt"], name="error_attempt")]
+        constraints = [
+            models.UniqueConstraint(fields=["item", "attempt"], name="error_attempt"),
+            models.UniqueConstraint(
+                fields=["batch", "item_key", "attempt"], name="error_ad_hoc", condition=Q(item__isnull=True)
+            ),
+        ]
         indexes = [
             models.Index(fields=["batch", "id"], name="error_batch"),
             models.Index(fields=["group", "batch", "id"], name="error_group_batch"),
             models.Index(fields=["batch", "position"], name="error_position"),
             models.Index(fields=["batch", "finished_at", "group"], name="error_time"),
             models.Index(fields=["origin"], name="error_origin", condition=Q(origin__isnull=False)),
-            models.Index(fields=["batch", "item_key"], name="error_ad_hoc", condition=Q(item__isnull=True)),
             models.Index(
                 fields=["batch", "-attempt", "position"],
                 name="error_problems",
@@ -248,6 +256,7 @@ class Recommendation(models.Model):
     title = models.CharField(max_length=700)
     why = models.TextField()
     action = models.JSONField(default=dict, help_text="verb and params, as it is carried out.")
+    alternatives = models.JSONField(default=list, help_text="What else could be done: title, verb and params of each.")
     predicted = models.JSONField(default=dict, help_text="metric, low, mid, high, basis; empty: not predicted.")
     cost = models.JSONField(default=dict, help_text="items, minutes.")
     state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)

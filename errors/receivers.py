@@ -152,6 +152,7 @@ def record_of(batch: Batch, one: Seen, groups: dict[str, Known], stacks: dict[st
         retryable=one.found.retryable,
         message=one.message,
         fields=one.fields,
+        asked_wait=asked_wait(failure.exception),
         traceback_id=stacks.get(one.stack),
         final=failure.final,
         started_at=failure.started_at,
@@ -164,3 +165,9 @@ def culprits(exception: BaseException) -> list[str]:
     """Payload fields the processor named."""
     named = hung_on(exception, "fields") if isinstance(exception, ItemError) else ()
     return [storable(str(name))[:200] for name in named[:FIELDS]] if isinstance(named, (list, tuple)) else []
+
+
+def asked_wait(exception: BaseException) -> float | None:
+    """What a `Retry-After` came to, in seconds."""
+    asked = hung_on(exception, "after")
+    return float(asked) if isinstance(asked, (int, float)) and 0 <= asked <= 24 * 3600 else None

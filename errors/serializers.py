@@ -19,11 +19,15 @@ class ErrorRecordSerializer(serializers.ModelSerializer[ErrorRecord]):
     """One failed attempt; its message was freed of secrets when it was written."""
 
     fingerprint = serializers.CharField(source="group.fingerprint", read_only=True)
+    place = serializers.CharField(
+        source="traceback.frame", default="", read_only=True, help_text="module.function it came from."
+    )
 
     class Meta:
         model = ErrorRecord
         fields = (
             *("id", "item_key", "position", "attempt", "error_type", "code", "category", "classified_by", "message"),
+            *("retryable", "asked_wait", "place"),
             *("fields", "final", "fingerprint", "started_at", "finished_at", "worker"),
         )
         read_only_fields = fields

@@ -139,7 +139,7 @@ class ApplyPlan(Decision):
 class ErrorRecordList(OfBatch):
     """Every failed attempt, oldest first."""
 
-    rows = ErrorRecord.objects.select_related("group")
+    rows = ErrorRecord.objects.select_related("group", "traceback")
     serializer_class = ErrorRecordSerializer
     pagination_class = ById
     filterset_class = RecordFilter

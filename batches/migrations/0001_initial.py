@@ -139,6 +139,19 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name='Tenure',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('lane', models.PositiveSmallIntegerField()),
+                ('worker', models.CharField(max_length=120)),
+                ('since', models.DateTimeField()),
+                ('batch', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='tenures', to='batches.batch')),
+            ],
+            options={
+                'indexes': [models.Index(fields=['batch', 'lane', 'since'], name='tenure_lane')],
+            },
+        ),
+        migrations.CreateModel(
             name='Milestone',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

@@ -20,6 +20,12 @@ DEEPEST = 3
 SHOWN = 40
 
 
+class Word(str):
+    """A name like that of a machine: equal or not, neither long nor short, and no number."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Condition:
     """Something true of some values of one field; `text` is how a person would say it, `test` can be stored."""
@@ -60,6 +66,8 @@ def atom(value: Any) -> Atom:
         return "boolean", value
     if isinstance(value, (int, float)):
         return "number", value
+    if isinstance(value, Word):
+        return "word", str(value)
     if isinstance(value, str):
         return "text", value
     return "list" if isinstance(value, (list, tuple)) else "object", len(value)

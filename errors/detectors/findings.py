@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from errors.detectors.statistics import llr
@@ -30,7 +31,8 @@ class Summary:
 
     `order` lists the items by when their first attempt finished, None where that is the input's order; `rows` are
     payloads by index, and if those are not of all items, `sample` names the ones drawn whatever became of them;
-    `sizes` are chunk and page sizes worth a look; `peek` counts the looks at a batch that still runs.
+    `sizes` are chunk and page sizes worth a look; `peek` counts the looks at a batch that still runs; `finished` says
+    when first attempts were over, to put a time to a stretch.
     """
 
     total: int
@@ -40,12 +42,13 @@ class Summary:
     sample: frozenset[int] | None = None
     sizes: Sequence[int] = ()
     peek: int = 0
+    finished: Mapping[int, datetime] = field(default_factory=dict)
 
     @property
     def alpha(self) -> float:
-        """What one detector may spend on one stream."""
-        alpha = BUDGET / (DETECTORS_SHARING * max(1, len(self.streams)))
-        return max(LEAST_ALPHA, alpha / (self.peek * (self.peek + 1)) if self.peek else alpha)
+        """What one detector may spend on one stream; 1/(k(k+1)) of it at the k-th look, which sums up to all of it."""
+        alpha = max(LEAST_ALPHA, BUDGET / (DETECTORS_SHARING * max(1, len(self.streams))))
+        return alpha / (self.peek * (self.peek + 1)) if self.peek else alpha
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +139,16 @@ def finding(
         items=frozenset(items),
         where=where,
     )
+
+
+def span(start: datetime, end: datetime) -> str:
+    """From when to when, as exactly as it takes to tell them apart."""
+    start, end = start.astimezone(UTC), end.astimezone(UTC)
+    form = "%H:%M:%S" if start.date() == end.date() else "%Y-%m-%d %H:%M:%S"
+    texts = [f"{at:{form}}" for at in (start, end)]
+    if texts[0] == texts[1]:
+        texts = [f"{at:{form}}.{at.microsecond // 1000:03}" for at in (start, end)]
+    return f"{texts[0]} to {texts[1]} UTC"
 
 
 def percent(share: float) -> str:

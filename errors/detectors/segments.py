@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from math import exp, log
 
-from errors.detectors.findings import Finding, Stream, Summary, finding
+from errors.detectors.findings import Finding, Stream, Summary, finding, span
 
 LEAST_FAILURES = 5
 RATES = (0.5, 0.9, 0.99)
@@ -103,22 +104,42 @@ def hot_ranges(summary: Summary) -> list[Finding]:
 
 
 def ranges_of(stream: Stream, summary: Summary) -> list[Finding]:
-    return [
-        finding(
-            "hot range",
-            stream,
-            summary.total,
-            between(stream.failed, segment),
-            segment.size,
-            segment.expected,
-            f"items {segment.start:,} to {segment.end:,}",
-            f"items from {segment.start:,} to {segment.end:,}",
-            start=segment.start,
-            end=segment.end,
-            score=segment.score,
-        )
-        for segment in hot_segments(stream.failed, summary.total, summary.alpha)
-    ]
+    return [hot_range(stream, summary, segment) for segment in segments_of(stream.failed, summary)]
+
+
+def segments_of(failed: Sequence[int], summary: Summary) -> list[Segment]:
+    return hot_segments(failed, summary.total, summary.alpha)
+
+
+def hot_range(stream: Stream, summary: Summary, segment: Segment) -> Finding:
+    """Where the input's order is that of time as well, it has its times, too."""
+    found = finding(
+        "hot range",
+        stream,
+        summary.total,
+        between(stream.failed, segment),
+        segment.size,
+        segment.expected,
+        f"items {segment.start:,} to {segment.end:,}",
+        f"items from {segment.start:,} to {segment.end:,}",
+        start=segment.start,
+        end=segment.end,
+        score=segment.score,
+        **what_came_after(stream.failed, segment, summary.total),
+    )
+    if summary.order is not None or not {segment.start, segment.end} <= summary.finished.keys():
+        return found
+    return timed(found, summary.finished[segment.start], summary.finished[segment.end])
+
+
+def what_came_after(failed: Sequence[int], segment: Segment, total: int) -> dict[str, int]:
+    """How many came after it, and how many of those failed: whether it is over."""
+    return {"after": total - segment.end - 1, "after_failed": len(failed) - bisect_right(failed, segment.end)}
+
+
+def timed(found: Finding, start: datetime, end: datetime) -> Finding:
+    moments = {"from": start.isoformat(), "to": end.isoformat()}
+    return replace(found, also=(span(start, end),), where={**found.where, **moments})
 
 
 def between(failed: Sequence[int], segment: Segment) -> Sequence[int]:
@@ -135,19 +156,27 @@ def hot_times(summary: Summary) -> list[Finding]:
 
 def times_of(stream: Stream, summary: Summary, rank: dict[int, int], order: Sequence[int]) -> list[Finding]:
     failed = sorted(rank[item] for item in stream.failed)
-    return [
-        finding(
-            "hot time",
-            stream,
-            summary.total,
-            [order[n] for n in between(failed, segment)],
-            segment.size,
-            segment.expected,
-            "a stretch of time",
-            "items first tried in one stretch of time",
-            first=order[segment.start],
-            last=order[segment.end],
-            score=segment.score,
-        )
-        for segment in hot_segments(failed, summary.total, summary.alpha)
-    ]
+    return [hot_time(stream, summary, failed, order, segment) for segment in segments_of(failed, summary)]
+
+
+def hot_time(
+    stream: Stream, summary: Summary, failed: Sequence[int], order: Sequence[int], segment: Segment
+) -> Finding:
+    first, last = order[segment.start], order[segment.end]
+    known = {first, last} <= summary.finished.keys()
+    when = span(summary.finished[first], summary.finished[last]) if known else "one stretch of time"
+    found = finding(
+        "hot time",
+        stream,
+        summary.total,
+        [order[n] for n in between(failed, segment)],
+        segment.size,
+        segment.expected,
+        when if known else "a stretch of time",
+        f"items first tried {'from' if known else 'in'} {when}",
+        first=first,
+        last=last,
+        score=segment.score,
+        **what_came_after(failed, segment, summary.total),
+    )
+    return replace(timed(found, summary.finished[first], summary.finished[last]), also=()) if known else found

@@ -22,6 +22,7 @@ class Migration(migrations.Migration):
                 ('batch', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='findings', serialize=False, to='batches.batch')),
                 ('found', models.JSONField(default=list)),
                 ('problems', models.JSONField(default=list, help_text='Items that keep failing, and what they are.')),
+                ('scatter', models.CharField(blank=True, help_text='Whether failures clump, in a sentence.', max_length=200)),
                 ('looks', models.PositiveIntegerField(default=0, help_text='Each look at a running batch spends of the budget.')),
                 ('errors', models.PositiveIntegerField(default=0)),
                 ('finished_at', models.DateTimeField(help_text='When the batch had finished, if it had.', null=True)),
@@ -127,6 +128,7 @@ class Migration(migrations.Migration):
                 ('retryable', models.BooleanField(help_text='Empty: it depends.', null=True)),
                 ('message', models.TextField()),
                 ('fields', models.JSONField(default=list, help_text='Payload fields the processor named as the culprits.')),
+                ('asked_wait', models.FloatField(blank=True, help_text='Seconds after which the other side would be asked again, as it said itself.', null=True)),
                 ('final', models.BooleanField(default=True, help_text='False: the item was to be tried again.')),
                 ('started_at', models.DateTimeField()),
                 ('finished_at', models.DateTimeField()),
@@ -169,9 +171,9 @@ class Migration(migrations.Migration):
             model_name='errorrecord',
             index=models.Index(condition=models.Q(('origin__isnull', False)), fields=['origin'], name='error_origin'),
         ),
-        migrations.AddIndex(
+        migrations.AddConstraint(
             model_name='errorrecord',
-            index=models.Index(condition=models.Q(('item__isnull', True)), fields=['batch', 'item_key'], name='error_ad_hoc'),
+            constraint=models.UniqueConstraint(condition=models.Q(('item__isnull', True)), fields=('batch', 'item_key', 'attempt'), name='error_ad_hoc'),
         ),
         migrations.AddIndex(
             model_name='errorrecord',
@@ -217,6 +219,7 @@ class Migration(migrations.Migration):
                 ('title', models.CharField(max_length=700)),
                 ('why', models.TextField()),
                 ('action', models.JSONField(default=dict, help_text='verb and params, as it is carried out.')),
+                ('alternatives', models.JSONField(default=list, help_text='What else could be done: title, verb and params of each.')),
                 ('predicted', models.JSONField(default=dict, help_text='metric, low, mid, high, basis; empty: not predicted.')),
                 ('cost', models.JSONField(default=dict, help_text='items, minutes.')),
                 ('state', models.CharField(choices=[('open', 'Open: nobody has decided'), ('applied', 'Applied: what it started is not over, or cannot be measured'), ('verified', 'Verified: the outcome stands beside the prediction'), ('no_effect', 'No effect: it was applied, and nothing came of it'), ('dismissed', 'Dismissed: it comes back if its evidence doubles'), ('expired', 'Expired: the batch has changed'), ('superseded', 'Superseded by a newer one')], default='open', max_length=10)),

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import random
+from datetime import timedelta
+
 import pytest
 from django.db import connection
+from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from batches.models import Batch, Item
+from batches.models import Batch, Item, Tenure
 from errors import error_analyzer
 from errors.findings import LOOK_EVERY, drawn_from, findings, summary_of
 from errors.models import Findings
@@ -111,3 +115,51 @@ def test_it_keeps_outsiders_out() -> None:
     run(10, [1])
     assert client("nobody").get("/api/batches/b1/errors/findings").status_code == 403
     assert client("viewer").get("/api/batches/none/errors/findings").status_code == 404
+
+
+def tried_by(batch: Batch, hosts: dict[int, str]) -> None:
+    """Two lanes, each held by a worker of its own since the batch began."""
+    began = timezone.now() - timedelta(hours=1)
+    for lane, host in hosts.items():
+        Tenure.objects.create(batch=batch, lane=lane, worker=f"{host}:1:1", since=began)
+
+
+def test_it_names_the_host_on_which_items_fail() -> None:
+    batch = batch_of(200)
+    chosen = random.Random(5)
+    lanes = [chosen.randrange(2) for _ in range(200)]
+    failed = [n for n in range(200) if lanes[n] and chosen.random() < 0.5]
+    tried_by(batch, {0: "left", 1: "right"})
+    now = timezone.now()
+    for item in batch.items.all():
+        bad = item.position in failed
+        known = {"status": "FAILED" if bad else "SUCCEEDED", "failed_at": now if bad else None}
+        batch.items.filter(pk=item.pk).update(lane=lanes[item.position], finished_at=now, attempts=1, **known)
+    report(batch, [failure(batch, n, OSError("disk"), worker="right:1:1", at=now) for n in failed])
+    Batch.objects.update(finished_at=now)
+    found, *chance = findings(Batch.objects.get())
+    assert {one["confidence"] for one in chance} <= {"chance"}
+    assert found["where"]["fields"] == ["attempt's host"]
+    assert f"{len(failed)} of the {sum(lanes)} items with attempt's host = right failed" in found["sentence"]
+    assert found["also"] == ["attempt's worker = right:1:1"]
+
+
+def test_a_retry_on_one_host_explains_nothing() -> None:
+    """Only what failed was tried again: the host of that says nothing about why."""
+    batch = batch_of(200)
+    tried_by(batch, {0: "left", 1: "right"})
+    now = timezone.now()
+    failed = random.Random(6).sample(range(200), 30)
+    batch.items.update(status="SUCCEEDED", finished_at=now, attempts=1, lane=F("position") % 2)
+    both = [("left:1:1", "right:1:1")[n % 2] for n in failed]
+    report(batch, [failure(batch, n, OSError("disk"), worker=who, at=now) for n, who in zip(failed, both, strict=True)])
+    again = batch.items.filter(position__in=failed)
+    again.update(status="FAILED", failed_at=now, attempts=2, lane=0, finished_at=now + timedelta(minutes=1))
+    report(batch, [failure(batch, n, OSError("disk"), 2, worker="left:1:1", at=now) for n in failed])
+    Batch.objects.update(finished_at=now)
+    assert [one for one in findings(Batch.objects.get()) if one["confidence"] != "chance"] == []
+
+
+def test_it_says_whether_failures_clump() -> None:
+    run(400, list(range(100, 130)))
+    assert error_analyzer.aggregate_errors("b1").scatter == "Failures lie together more than chance would put them."

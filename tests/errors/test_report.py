@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from batches.exceptions import InvalidInput
@@ -87,4 +87,14 @@ def test_it_asks_no_more_of_the_database_for_more_errors() -> None:
     error_analyzer.aggregate_errors("b1")  # what they have in common is found once, and kept
     with CaptureQueriesContext(connection) as many:
         error_analyzer.aggregate_errors("b1")
-    assert len(many) == len(few) <= 10
+    assert len(many) == len(few) <= 11
+
+
+def test_an_attempt_of_its_own_number_is_never_counted_twice() -> None:
+    error_analyzer.record_error("b1", "i1", 0, ValueError("x"), attempt=3)
+    error_analyzer.record_error("b1", "i1", 0, ValueError("x"))
+    assert sorted(ErrorRecord.objects.values_list("attempt", flat=True)) == [3, 4]
+    with pytest.raises(IntegrityError), transaction.atomic():
+        record = ErrorRecord.objects.earliest("pk")
+        record.pk = None
+        record.save(force_insert=True)

@@ -1,0 +1,88 @@
+"""In what circumstances each item was tried first: when, by which worker on which host, in which chunk.
+
+Known of items that came right and of those that failed alike, as attributes which may explain the failures. A later
+attempt says nothing: only what failed has one.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from batches.models import Batch
+from errors.detectors.conditions import Word
+
+PREFIX = "attempt's "
+"""Before the name of each, so that none is taken for a field of the payload."""
+MOST_CHUNKS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class FirstAttempts:
+    """By position: when the first attempt was over, and which worker made it, as far as that is known."""
+
+    finished: Mapping[int, datetime] = field(default_factory=dict)
+    worker: Mapping[int, str] = field(default_factory=dict)
+    complete: bool = False
+
+
+def first_attempts(batch: Batch, total: int) -> FirstAttempts:
+    """Of the items in front of that position. Records know; an item without one was tried once, in its lane."""
+    over: dict[int, datetime | None] = {}
+    by: dict[int, str] = {}
+    held = tenures_of(batch)
+    rows = batch.items.filter(position__lt=total).order_by().values_list("position", "finished_at", "lane")
+    for position, finished, lane in rows.iterator():
+        over[position] = finished
+        if worker := holder(held.get(lane), finished):
+            by[position] = worker
+    records = batch.error_records.filter(attempt=1, position__lt=total).order_by()
+    for position, finished, worker in records.values_list("position", "finished_at", "worker").iterator():
+        over[position], by[position] = finished, worker
+    known = {position: at for position, at in over.items() if at is not None}
+    return FirstAttempts(known, by, complete=True) if len(known) == total else FirstAttempts()
+
+
+def tenures_of(batch: Batch) -> dict[int | None, tuple[list[datetime], list[str]]]:
+    """lane -> since when, by whom it was held."""
+    held: dict[int | None, tuple[list[datetime], list[str]]] = {}
+    for lane, since, worker in batch.tenures.order_by("lane", "since").values_list("lane", "since", "worker"):
+        times, workers = held.setdefault(lane, ([], []))
+        times.append(since)
+        workers.append(worker)
+    return held
+
+
+def holder(held: tuple[list[datetime], list[str]] | None, at: datetime | None) -> str:
+    if held is None or at is None:
+        return ""
+    times, workers = held
+    n = bisect_right(times, at)
+    return workers[n - 1] if n else ""
+
+
+def with_circumstances(
+    batch: Batch, rows: Mapping[int, Mapping[str, Any]], first: FirstAttempts
+) -> dict[int, Mapping[str, Any]]:
+    """The payloads, and beside their fields how each item was tried."""
+    every = batch.checkpoint_every if len(first.finished) <= MOST_CHUNKS * batch.checkpoint_every else 0
+    return {position: {**row, **circumstances(position, first, every)} for position, row in rows.items()}
+
+
+def circumstances(position: int, first: FirstAttempts, every: int) -> dict[str, Any]:
+    said: dict[str, Any] = {}
+    if worker := first.worker.get(position):
+        said |= {"host": Word(worker.split(":")[0]), "worker": Word(worker)}
+    if at := first.finished.get(position):
+        said["hour"] = Word(f"{at:%H}:00 UTC")
+    if every:
+        said["chunk"] = Word(f"{position // every + 1:,}")
+    return {PREFIX + name: value for name, value in said.items()}
+
+
+def are_circumstances(fields: Iterable[str]) -> bool:
+    """Whether a finding speaks of how items were tried, not of what they are."""
+    return any(name.startswith(PREFIX) for name in fields)
