@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, Max, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import F, Max, OuterRef, QuerySet, Subquery, Sum
 from django.utils import timezone
 
 from batches.corrections import FAILED, ITEM_KEY, corrections, pages, same
@@ -136,10 +136,6 @@ def meant(fix: Fix, *, retry_unchanged: bool) -> QuerySet[Correction]:
     """The rows whose items run again."""
     wanted = (Verdict.CHANGED, Verdict.UNCHANGED) if retry_unchanged else (Verdict.CHANGED,)
     return fix.corrections.filter(verdict__in=wanted, item__isnull=False)
-
-
-def condition(fix: Fix, *, retry_unchanged: bool) -> Q:
-    return Q(pk__in=meant(fix, retry_unchanged=retry_unchanged).order_by().values("item"))
 
 
 def replace_payloads(fix: Fix) -> int:

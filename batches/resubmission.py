@@ -9,7 +9,7 @@ from pathlib import PurePath
 from typing import Any, BinaryIO
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, Q
 
 from batches import fixes, readers, retries, tasks, transitions
 from batches.corrections import MOST_ROWS
@@ -165,13 +165,15 @@ def drafted(number: int, canary: int, needed: int | None, actor: str, reason: st
 
 def begin(batch: Batch, fix: Fix, made: Retry, retry_unchanged: bool) -> None:
     """Payloads, retry, the fix's own row and the history: one transaction, which the caller has opened."""
-    if fixes.replace_payloads(fix) != fix.changed:
-        raise OperationInProgress("Items of this batch are being changed at this moment; ask again shortly.")
     made.batch, made.key = batch, fixes.key_of(fix)
     made.number = (batch.retries.aggregate(last=Max("number"))["last"] or 0) + 1
     made.save()
-    retries.freeze(made, fixes.condition(fix, retry_unchanged=retry_unchanged))
+    again = fixes.meant(fix, retry_unchanged=retry_unchanged).order_by().values("item")
+    items_corrected.send(Batch, batch=batch, retry=made, items=again)
+    retries.freeze(made, Q(pk__in=again))
     made.save(update_fields=["items", "frozen_to"])
+    if fixes.replace_payloads(fix) != fix.changed:
+        raise OperationInProgress("Items of this batch are being changed at this moment; ask again shortly.")
     retries.release(made)
     fix.state, fix.retry, fix.actor = Fix.State.APPLIED, made, made.actor
     fix.applied_at, fix.expires_at = made.created_at, None
@@ -179,5 +181,4 @@ def begin(batch: Batch, fix: Fix, made: Retry, retry_unchanged: bool) -> None:
     why = f"fix {fix.number}: {fixes.said(fix)}, of {fix.filename or 'a list'}"
     why += f". {made.reason}" if made.reason else ""
     transitions.move(batch.pk, S.QUEUED, verb="fix", from_=(batch.status,), actor=made.actor, reason=why)
-    items_corrected.send(Batch, batch=batch, retry=made)
     transaction.on_commit(partial(tasks.wake, batch.pk))

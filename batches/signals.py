@@ -16,7 +16,8 @@ A receiver answers a list with a dict for each failure: fingerprint, title, cate
 """
 
 items_corrected = Signal()
-"""Sent inside the transaction that corrects items and retries them. Arguments: `batch` (Batch), `retry` (Retry)."""
+"""Sent inside the transaction that corrects items, before anything is done to them. Arguments: `batch` (Batch), `retry`
+(Retry), `items` (their ids, as a query)."""
 
 batch_transitioned = Signal()
 """Sent after commit for every change of status. Arguments: `batch_id`, `from_status`, `to_status`, `reason`,

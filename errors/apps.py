@@ -10,7 +10,7 @@ class ErrorsConfig(AppConfig):
     def ready(self) -> None:
         from batches import operations, reports, retries, verification
         from batches import scopes as engine_scopes
-        from errors import receivers, scopes, words  # noqa: F401
+        from errors import corrected, receivers, scopes, words  # noqa: F401
 
         operations.SCOPES |= {
             "group": scopes.items_of_group,

@@ -143,6 +143,8 @@ def verify(batch: Batch) -> None:
             continue
         recovered = outcome["recovered"]
         low, high = found.predicted.get("low"), found.predicted.get("high")
+        if found.action.get("verb") == "fix":  # what is predicted is a retry of the rows as they were
+            low = None
         Recommendation.objects.filter(pk=found.pk, state=State.APPLIED).update(
             state=State.VERIFIED if recovered else State.NO_EFFECT,
             actual=outcome,

@@ -33,6 +33,7 @@ ROUTES: dict[str, dict[str, dict[str, Any]]] = {
     "batch-progress": {"get": READ},
     "batch-velocity": {"get": READ},
     "batch-checkpoint": {"get": READ},
+    "batch-map": {"get": READ},
     "batch-items": {"get": READ},
     "batch-transitions": {"get": READ},
     "batch-start": {"post": ACT},

@@ -1,0 +1,62 @@
+"""Corrected rows: their outcome stands beside the prediction of the advice to correct them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from batches import operations, runner
+from batches.models import Retry
+from errors import plans, recommendations
+from errors.models import Recommendation
+from tests.batches.rest_batches import BAD, GOOD, committed, finished
+
+pytestmark = committed
+State = Recommendation.State
+
+
+def corrected(*numbers: int, **more: Any) -> Retry:
+    rows = [{"a": 1, "b": 1, "_item_key": str(number)} | more for number in numbers]
+    made = operations.correct("b1", items=rows, actor="ana").retry
+    runner.work_until_idle("b1")
+    assert made is not None
+    made.refresh_from_db()
+    return made
+
+
+def advice() -> list[Any]:
+    return [one for one in recommendations.listed(operations.get_batch("b1"), 1) if one["rule"] == "validation"]
+
+
+def test_the_advice_to_correct_is_applied_by_the_file_that_does() -> None:
+    finished(items=(GOOD, *[BAD] * 8))
+    (said,) = advice()
+    plans.make("b1")
+    made = corrected(*range(2, 8))
+    assert made.predicted == said["predicted"]
+    found = Recommendation.objects.filter(rule="validation").earliest("number")
+    assert (found.state, found.by, found.retry) == (State.APPLIED, "ana", 1)
+    step = next(step for step in plans.steps_of("b1") if step["action"]["verb"] == "fix")
+    assert (step["state"], step["by"], step["retry"]) == ("applied", "ana", 1)
+    recommendations.refresh(operations.get_batch("b1"))
+    found.refresh_from_db()
+    assert (found.state, found.actual["recovered"], found.held) == (State.VERIFIED, 6, None)
+    assert recommendations.records_of_rules() == {}
+    (again,) = [one for one in advice() if one["state"] == State.OPEN]
+    assert again["cost"]["items"] == 2
+    assert operations.verify("b1") == []
+
+
+def test_advice_that_nobody_has_seen_is_worked_out_before_it_is_applied() -> None:
+    finished(items=(GOOD, *[BAD] * 6))
+    made = corrected(2)
+    assert made.predicted["metric"] == "items recovered if retried unchanged"
+    assert Recommendation.objects.get(rule="validation").retry == 1
+
+
+def test_what_was_noted_only_gets_its_outcome_too() -> None:
+    finished(items=(GOOD, *[BAD] * 6))
+    (said,) = advice()
+    recommendations.apply("b1", said["number"], actor="bob")
+    corrected(2, 3)
+    found = Recommendation.objects.get(rule="validation", number=said["number"])
+    assert (found.retry, found.by) == (1, "ana")
