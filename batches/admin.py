@@ -10,8 +10,9 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, resolve, reverse
 from django.utils.decorators import method_decorator
+from django.utils.http import urlencode
 from django.views.decorators.http import require_POST
 
 from batches import deliveries, operations, pages, processors
@@ -144,6 +145,8 @@ class BatchAdmin(admin.ModelAdmin):
         if request.method != "POST":
             if verb not in CONFIRMED or verb not in operations.legal_verbs(batch):
                 return redirect(batch)
+            if verb == "retry":
+                return redirect("admin:errors_retry_matching", batch.pk)
             context = pages.confirmation_context(batch, verb)
             return self.render(request, "confirm.html", context, title=context["question"])
         try:
@@ -243,7 +246,8 @@ class BatchAdmin(admin.ModelAdmin):
             found = operations.get_rehearsal(batch_id, number).to_dict()
         except BatchError as error:
             raise Http404(str(error)) from None
-        return self.render(request, "rehearsal.html", {"batch": batch, "found": found}, title=f"Rehearsal of {batch}")
+        context = {"batch": batch, "found": found, "retry_url": retry_url(batch_id, found["scope"])}
+        return self.render(request, "rehearsal.html", context, title=f"Rehearsal of {batch}")
 
     # -- a new one
 
@@ -291,6 +295,28 @@ class CodeFilter(admin.SimpleListFilter):
         return queryset.filter(code=self.value()) if self.value() else queryset
 
 
+MOST_SELECTED = 10_000
+
+
+def retry_url(batch_id: str, scope: dict[str, Any]) -> str:
+    """Where the items of a rehearsal are retried; empty for those that were picked one by one."""
+    if "group" in scope:
+        return reverse("admin:errors_group_retry", args=[batch_id, scope["group"]])
+    if "matching" in scope or "all_failed" in scope:
+        query = urlencode(scope.get("matching", {}))
+        return reverse("admin:errors_retry_matching", args=[batch_id]) + (f"?{query}" if query else "")
+    return ""
+
+
+def refused_selection(batches: int) -> str:
+    """Why the selected items cannot be retried together."""
+    if not batches:
+        return "None of the selected items is failed: there is nothing to retry."
+    if batches > 1:
+        return "They are of different batches: retry those of one batch at a time."
+    return f"More than {MOST_SELECTED:,} items: retry what matches a filter, from the batch's triage desk."
+
+
 @admin.register(Item)
 class ItemAdmin(ReadOnly):
     """A batch's items, filtered by the number that was clicked."""
@@ -303,6 +329,7 @@ class ItemAdmin(ReadOnly):
     list_select_related = ("batch",)
     list_per_page = 100
     show_full_result_count = False
+    actions = ("retry_selected",)
     fields = (
         *("batch", "position", "key", "status", "attempts", "code", "message", "shown_payload", "shown_result"),
         *("started_at", "finished_at", "available_at", "lane"),
@@ -320,6 +347,25 @@ class ItemAdmin(ReadOnly):
             value,
             request,  # type: ignore[arg-type]
         )
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm(OPERATE))  # type: ignore[union-attr]
+
+    @admin.action(description="Retry…", permissions=["operate"])
+    def retry_selected(self, request: HttpRequest, items: QuerySet[Item]) -> HttpResponse | None:
+        """To the page that says what a retry of these would do; failed items of one batch."""
+        failed = items.filter(failed_at__isnull=False).order_by("pk").values_list("batch", "pk")
+        chosen = list(failed[: MOST_SELECTED + 1])
+        batches = {batch for batch, _ in chosen}
+        if len(batches) != 1 or len(chosen) > MOST_SELECTED:
+            self.message_user(request, refused_selection(len(batches)), messages.WARNING)
+            return None
+        page = resolve(reverse("admin:errors_retry_items", args=[batches.pop()]))
+        said = request.POST.copy()
+        said["items"] = ",".join(str(pk) for _, pk in chosen)
+        request.POST = said  # type: ignore[assignment]
+        answer: HttpResponse = page.func(request, *page.args, **page.kwargs)
+        return answer
 
     @admin.display(description="Status", ordering="status")
     def shown_status(self, item: Item) -> str:

@@ -226,26 +226,6 @@ def items_url(batch: Batch, *, failed: bool = False, **filters: str) -> str:
 
 def confirmation_context(batch: Batch, verb: str) -> dict[str, Any]:
     progress = get_progress(batch.pk)
-    failures = progress.failed + progress.quarantined
-    if verb == "retry":
-        seconds = failures / batch.rate if batch.rate else None
-        pace = (
-            f"at {batch.rate:g} a second: about {spaced(human(seconds))}"
-            if seconds is not None
-            else "as fast as they go"
-        )
-        return {
-            "batch": batch,
-            "verb": verb,
-            "question": f"Retry {failures:,} failed items?",
-            "effects": [
-                f"They run with the same parameters, {pace}.",
-                "Each of them gets its attempts afresh. Nothing that succeeded runs again.",
-            ],
-            "button": f"Retry {failures:,} items",
-            "canary": CANARY if failures > CANARY else 0,
-            "needed": NEEDED,
-        }
     return {
         "batch": batch,
         "verb": verb,

@@ -9,7 +9,7 @@ from typing import Any
 from django.urls import reverse
 
 from batches.models import Batch
-from errors import plans, recommendations
+from errors import plans, recommendations, retry_words
 from errors.findings import findings, scatter_of
 from errors.models import Recommendation
 
@@ -32,6 +32,7 @@ def said_about(batch: Batch) -> dict[str, Any]:
         "findings": [{"mark": ascii_uppercase[n % 26], **one} for n, one in enumerate(found)],
         "advice": [advice_of(batch, one) for one in recommendations.listed(batch, errors, large=False)],
         "plan": plan_of(batch),
+        "last_retry": retry_words.last_retry(batch),
     }
 
 

@@ -12,7 +12,6 @@ from batches import operations, retries, runner
 from batches.exceptions import InvalidInput, InvalidTransition, UnknownBatch
 from batches.models import Batch, Item, RetriedItem, Retry
 from tests.batches.factories import modes, ran, statuses
-from tests.batches.test_admin_pages import tab
 from tests.batches.test_rest_rights import client
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -253,16 +252,6 @@ def test_it_is_steered_over_rest() -> None:
     assert operator.post(f"{one}/cancel", {}, format="json").json()["state"] == "CANCELLED"
     assert [row["number"] for row in viewer.get(f"/api/batches/{batch.pk}/retries").json()] == [1]
     assert operator.post(address, {"all_failed": True, "canary": "x"}, format="json").status_code == 400
-
-
-def test_its_page_lets_a_few_go_first(user_of: Any) -> None:
-    batch = broken(25)
-    operator = tab(user_of("operator"))
-    address = f"/admin/batches/batch/{batch.pk}/act/retry/"
-    assert "20 go first; the rest only if at least 16" in operator.get(address).content.decode()
-    operator.post(address, {"canary": "1"})
-    made = Retry.objects.get()
-    assert (made.canary, made.needed, made.items) == (20, 16, 25)
 
 
 def test_it_asks_the_database_no_more_for_more_items() -> None:

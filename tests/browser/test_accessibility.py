@@ -45,7 +45,15 @@ def test_it_has_no_serious_fault_on_any_page(admin: Any, portal: Portal, sample:
     batch, desk = f"/admin/batches/batch/{sample}", f"/admin/errors/errorgroup/desk/{sample}/"
     admin.goto(portal.url + desk)
     group = admin.locator("[data-row] th a").first.get_attribute("href")
-    pages = ["/admin/batches/batch/", f"{batch}/change/", f"{batch}/act/retry/", "/admin/batches/batch/add/"]
+    pages = [
+        "/admin/batches/batch/",
+        f"{batch}/change/",
+        f"{desk}retry/",
+        f"{desk}retries/",
+        f"{desk}aside/",
+        f"{desk}asides/",
+        "/admin/batches/batch/add/",
+    ]
     pages += ["/admin/batches/batch/add/check_rows/", "/admin/errors/errorgroup/desk/", desk, group]
     pages += ["/admin/batches/batch/add/http_request/", f"{batch}/rehearse/", f"{batch}/adjust/"]
     pages += [f"{batch}/rehearsal/1/"]

@@ -1,0 +1,38 @@
+// The confirmation of an act on many items says what its answers mean while they are given.
+"use strict";
+(() => {
+  const form = document.querySelector("[data-confirm]");
+  if (!form) return;
+  const grouped = new Intl.NumberFormat("en-US");
+  const number = (name) => Number.parseInt(form.elements[name]?.value ?? "", 10) || 0;
+  const button = form.querySelector("[data-submit]");
+  const says = form.querySelector("[data-canary-says]");
+  const typeThis = form.querySelector("[data-type-this] b");
+
+  function total() {
+    return number("count") + (form.elements.permanent?.checked ? number("unchanged") : 0);
+  }
+
+  function say(node, text) {
+    if (node && node.textContent !== text) node.textContent = text;
+  }
+
+  function show() {
+    const items = total(), canary = number("canary"), needed = number("needed");
+    if (button && form.dataset.unit) say(button, `${form.dataset.unit} ${grouped.format(items)} ${items === 1 ? "item" : "items"}`);
+    say(typeThis, grouped.format(items));
+    if (!says) return;
+    say(says, canary && canary < items
+      ? `${grouped.format(canary)} go first; the rest only if at least ${grouped.format(needed)} of them recover, then a hundred, then all.`
+      : "All of them go at once.");
+  }
+
+  form.addEventListener("input", show);
+  form.addEventListener("submit", (event) => {
+    // A second press while the first is on its way does nothing; the server would know it, too.
+    if (form.dataset.sent) return event.preventDefault();
+    form.dataset.sent = "1";
+  });
+  addEventListener("pageshow", () => delete form.dataset.sent);
+  show();
+})();
