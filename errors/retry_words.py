@@ -151,9 +151,8 @@ def sentence(made: Retry, outcome: Mapping[str, int]) -> str:
         return f"Paused: {said}; {items_of(outcome['waiting'])} wait, failed as they were, until it is resumed."
     if made.state == State.CANCELLED:
         return f"Cancelled: {said}; {items_of(outcome['waiting'])} stay as they were."
-    return (
-        f"Done: {outcome['recovered']:,} of {items_of(made.items)} recovered, {outcome['failed_again']:,} failed again."
-    )
+    again = f"{outcome['failed_again']:,} failed again" if outcome["failed_again"] else "none failed again"
+    return f"Done: {outcome['recovered']:,} of {items_of(made.items)} recovered, {again}."
 
 
 def held(made: Retry, outcome: Mapping[str, int]) -> bool | None:
