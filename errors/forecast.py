@@ -139,6 +139,7 @@ def of_what(batch: Batch, scope: Mapping[str, Any]) -> str:
         return f"with {' and '.join(str(one.get('field')) for one in wanted.get('conditions', ()))} as found"
     words = {
         "item_keys": "that were selected",
+        "fix": f"of correction {wanted}",
         "code": f"with code {wanted}",
         "failed_between": f"that failed between {wanted[0]} and {wanted[1]}" if name == "failed_between" else "",
         "field": f"with {wanted.get('name')} = {wanted.get('value')}" if isinstance(wanted, dict) else "",
