@@ -16,6 +16,7 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from batches import operations
+from batches.map_page import map_context
 from batches.models import Batch, Checkpoint, Item
 from batches.progress_tracker import Progress, Velocity, get_progress, human, progress_of, velocity_of
 from batches.redaction import redact
@@ -132,6 +133,7 @@ def batch_context(batch: Batch, request: HttpRequest) -> dict[str, Any]:
         "source": [(name.replace("_", " "), value_text(value)) for name, value in batch.source.items() if value != ""],
         "retries": [{"retry": made, "outcome": made.outcome()} for made in batch.retries.order_by("-number")[:10]],
         "live": batch.status in Batch.ACTIVE,
+        "map": map_context(batch),
     }
 
 

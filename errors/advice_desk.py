@@ -1,16 +1,15 @@
-"""What the desk says about a batch's failures: findings in sentences, advice with what it should bring, the plan."""
+"""What the desk says is to be done about a batch's failures: advice with what it should bring, the plan."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from string import ascii_uppercase
 from typing import Any
 
 from django.urls import reverse
 
 from batches.models import Batch
 from errors import plans, recommendations, retry_words
-from errors.findings import findings, scatter_of
+from errors.findings import IN_PAGE, scatter_of
 from errors.models import Recommendation
 
 VERBS = {
@@ -26,11 +25,10 @@ VERBS = {
 def said_about(batch: Batch) -> dict[str, Any]:
     """Kept ones of a large batch; worked out anew for a small one that has changed."""
     errors = recommendations.errors_of(batch)
-    found = findings(batch, large=False)
+    listed = recommendations.listed(batch, errors, large=False, most=IN_PAGE)
     return {
         "scatter": scatter_of(batch),
-        "findings": [{"mark": ascii_uppercase[n % 26], **one} for n, one in enumerate(found)],
-        "advice": [advice_of(batch, one) for one in recommendations.listed(batch, errors, large=False)],
+        "advice": [advice_of(batch, one) for one in listed],
         "plan": plan_of(batch),
         "last_retry": retry_words.last_retry(batch),
     }

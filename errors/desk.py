@@ -1,24 +1,33 @@
-"""What the triage desk shows: counts and groups, put together from rollups and by index."""
+"""What the triage desk of a batch shows: put together from rollups and by index, whatever the batch's size."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from string import ascii_uppercase
 from typing import Any
 
-from django.db.models import Count, Sum
+from django.db.models import Q, QuerySet, Sum
 from django.urls import reverse
-from django.utils.http import urlencode
 
+from batches.exceptions import InvalidInput
+from batches.map_page import items_between
 from batches.models import Batch, Checkpoint
 from batches.pages import items_url, pill
-from errors.ageing import WHY, badge
-from errors.asked import OPEN, Asked, groups
+from errors.ageing import WHY
+from errors.asked import Asked, groups
+from errors.asked_page import filter_bar
 from errors.detectors.findings import percent
 from errors.detectors.statistics import wilson
-from errors.models import STANDING, BatchGroup, ErrorGroup
+from errors.findings import IN_PAGE, findings, is_due
+from errors.models import BatchGroup, Findings
+from errors.pictures import pictures, records_url, spark
+from errors.problem_items import problem_items
+from errors.timeline import AT_ONCE, Extent, Times, extent_of
 
 GROUPS_SHOWN = 50
+FINDINGS_SHOWN = 6
+"""So many are marked on the pictures; the weaker ones wait below, for those who ask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +66,22 @@ def sentence(batch: Batch, failed: Failed) -> str:
     if not failed.affected:
         return f"No item is failed now; {failed.done:,} of {failed.total:,} are done."
     of = f"of {failed.done:,} items so far" if failed.done < failed.total else f"of {failed.total:,} items"
-    tail = f" Halted: {batch.reason}" if batch.status == Batch.Status.HALTED else ""
+    tail = f" Halted: {batch.reason}" if batch.status == Batch.Status.HALTED else budget(batch)
     return f"{failed.affected:,} {of} failed ({failed.share}).{tail}"
 
 
-def desk_of(batch: Batch, asked: Asked) -> dict[str, Any]:
+def budget(batch: Batch) -> str:
+    """How much may fail before the batch is halted."""
+    limits = [f"{batch.max_errors:,} items"] if batch.max_errors is not None else []
+    limits += [f"{batch.max_error_rate:g}%"] if batch.max_error_rate is not None else []
+    return f" Its budget is {' or '.join(limits)}." if limits else ""
+
+
+def desk_of(batch: Batch, asked: Asked, after: str = "", *, draw: bool = False) -> dict[str, Any]:
     """One batch's desk."""
-    failed = failed_of(batch)
-    everything = BatchGroup.objects.filter(batch=batch)
-    whole = everything.aggregate(groups=Count("pk"), errors=Sum("errors", default=0))
-    matching = groups(batch, asked)
+    failed, extent, found = failed_of(batch), extent_of(batch), marked(batch)
+    drawn = pictures(batch, extent, found[:FINDINGS_SHOWN], draw=draw)
+    looking = batch.total_items > IN_PAGE and is_due(batch)
     return {
         "batch": batch,
         "pill": pill(batch.status, batch.get_status_display()),
@@ -74,61 +89,93 @@ def desk_of(batch: Batch, asked: Asked) -> dict[str, Any]:
         "failed": failed,
         "counts": [
             ("items affected", failed.affected, items_url(batch, failed=True)),
-            ("errors (attempts)", whole["errors"], records_url(batch)),
-            ("groups", whole["groups"], "#groups"),
-            ("quarantined", failed.quarantined, items_url(batch, status__exact="QUARANTINED")),
+            ("errors (attempts)", extent.errors, records_url(batch)),
+            ("groups", extent.groups, "#groups"),
+            ("set aside", failed.quarantined, items_url(batch, status__exact="QUARANTINED")),
         ],
-        "groups": [row_of(row, failed, whole["errors"]) for row in matching[:GROUPS_SHOWN]],
-        "matching": matching.count(),
-        "shown": GROUPS_SHOWN,
+        **drawn,
+        "records_url": records_url(batch),
+        "findings": found[:FINDINGS_SHOWN],
+        "more_findings": found[FINDINGS_SHOWN:],
+        "looking": looking,
+        "waiting": looking or drawn["map"]["pending"] or drawn["timeline"]["pending"],
+        "moving": batch.status in Batch.ACTIVE,
+        "problems": problems_of(batch, extent),
         "ageing_means": WHY,
-        "asked": asked,
-        "states": [("open", "open"), *((state.value, state.value) for state in ErrorGroup.State)],
-        "categories": sorted(everything.values_list("group__category", flat=True).distinct().order_by()),
+        **filter_bar(batch, asked),
+        **group_rows(batch, asked, after, extent, drawn["times"]),
     }
 
 
-def records_url(batch: Batch, **filters: Any) -> str:
-    query = urlencode({"batch__id__exact": batch.pk, **filters})
-    return f"{reverse('admin:errors_errorrecord_changelist')}?{query}"
+def marked(batch: Batch) -> list[Mapping[str, Any]]:
+    """The findings with their letters; of a large batch the stored ones."""
+    found = findings(batch, large=False, most=IN_PAGE)
+    return [
+        {**one, "mark": ascii_uppercase[n % 26], "p_words": small(one["p"]), **between(batch, one)}
+        for n, one in enumerate(found)
+    ]
 
 
-def row_of(row: BatchGroup, failed: Failed, errors: int) -> dict[str, Any]:
+def small(p: float) -> str:
+    """A chance in digits that mean something."""
+    return f"{p:.2g}" if p >= 1e-4 else f"{p:.0e}".replace("e-0", "e-")
+
+
+def between(batch: Batch, one: Mapping[str, Any]) -> dict[str, str]:
+    """Where to look at its items, if they stand together."""
+    first, last = one["where"].get("start"), one["where"].get("end")
+    if first is None or last is None:
+        return {}
+    return {"first_url": items_between(batch, first, last), "range_words": f"{first:,} to {last:,}"}
+
+
+def problems_of(batch: Batch, extent: Extent) -> list[Any]:
+    """Items that keep failing; of a batch with many errors, as they were at the last look."""
+    if extent.errors <= AT_ONCE:
+        return problem_items(batch)
+    return Findings.objects.filter(batch=batch).values_list("problems", flat=True).first() or []
+
+
+# -- the groups --------------------------------------------------------------------------------------------------------
+
+
+def group_rows(batch: Batch, asked: Asked, after: str, extent: Extent, times: Times | None) -> dict[str, Any]:
+    """A page of the groups that are asked for, or why they cannot be looked for."""
+    try:
+        met = groups(batch, asked)
+        page = list(behind(met, after)[: GROUPS_SHOWN + 1])
+        matching = met.count()
+    except InvalidInput as error:
+        return {"refused": str(error), "groups": [], "matching": 0}
+    last = page[GROUPS_SHOWN - 1] if len(page) > GROUPS_SHOWN else None
+    return {
+        "groups": [row_of(batch, row, extent.errors, times) for row in page[:GROUPS_SHOWN]],
+        "matching": matching,
+        "paged": bool(after),
+        "after": f"{last.items}-{last.errors}-{last.pk}" if last else "",
+    }
+
+
+def behind(rows: QuerySet[BatchGroup], after: str) -> QuerySet[BatchGroup]:
+    """The rows behind the last one of a page: those of fewer items, fewer errors, or a later id."""
+    parts = after.split("-")
+    if len(parts) != 3 or not all(part.isdecimal() and len(part) < 19 for part in parts):
+        return rows
+    items, errors, pk = map(int, parts)
+    return rows.filter(
+        Q(items__lt=items) | Q(items=items, errors__lt=errors) | Q(items=items, errors=errors, pk__gt=pk)
+    )
+
+
+def row_of(batch: Batch, row: BatchGroup, errors: int, times: Times | None) -> dict[str, Any]:
+    address = reverse("admin:errors_group", args=[batch.pk, row.group.fingerprint])
     return {
         "rollup": row,
         "group": row.group,
         "pill": pill(row.group.state, row.group.state),
         "share": percent(row.errors / errors) if errors else "",
-        "url": reverse("admin:errors_group", args=[row.batch_id, row.group.fingerprint]),
-        "items_url": reverse("admin:errors_group", args=[row.batch_id, row.group.fingerprint]) + "?tab=items",
+        "url": address,
+        "items_url": f"{address}?tab=items",
+        "errors_url": records_url(batch, group=row.group.fingerprint),
+        "spark": spark(times.groups.get(row.group_id, ())) if times else None,
     }
-
-
-# -- over all batches --------------------------------------------------------------------------------------------------
-
-
-def overview(most: int = GROUPS_SHOWN) -> dict[str, Any]:
-    """What needs attention now, over all batches: open groups, those that touch most items first."""
-    standing = ErrorGroup.objects.filter(STANDING, state__in=OPEN).select_related("assignee")
-    counted = standing.annotate(
-        items=Sum("batches__items", default=0),
-        errors=Sum("batches__errors", default=0),
-        seen_in=Count("batches"),
-        ageing=badge(),
-    ).order_by("-last_seen", "pk")
-    rows = list(counted[:most])
-    latest = latest_batches([group.pk for group in rows])
-    return {
-        "groups": [
-            {"group": group, "pill": pill(group.state, group.state), "batch": latest.get(group.pk)} for group in rows
-        ],
-        "open": standing.count(),
-        "shown": most,
-        "ageing_means": WHY,
-    }
-
-
-def latest_batches(groups: Sequence[int]) -> dict[int, str]:
-    """The batch in which each group was seen last."""
-    seen = BatchGroup.objects.filter(group__in=groups).order_by("last_seen").values_list("group", "batch")
-    return dict(seen)

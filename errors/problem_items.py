@@ -7,6 +7,7 @@ from typing import Any
 
 from batches.models import Batch, Item
 from errors.advice.problems import TwoKinds, prior_kinds, problem
+from errors.detectors.findings import percent
 from errors.kinds import kinds_of
 from errors.models import MANY_ATTEMPTS, ErrorRecord
 
@@ -54,6 +55,7 @@ def said(item: Item, different: int, kinds: TwoKinds) -> dict[str, Any]:
         "label": one.label,
         "words": words(item, failures, different, one.label),
         "next_works": round(one.next_works, 3),
+        "next_percent": percent(one.next_works),
         "status": item.status,
     }
 

@@ -1,11 +1,12 @@
-"""The Celery door: what time alone does to error groups, and exports that are made in the background."""
+"""The Celery door: what time alone does to error groups, and what takes too long for a page or a request."""
 
 from __future__ import annotations
 
 from celery import shared_task
 
+from batches.models import Batch
 from batches.tasks import deferred, patient, should_stop, tell
-from errors import clean_retries, exports, groups, making
+from errors import clean_retries, exports, findings, groups, making, recommendations
 
 
 @shared_task(name="errors.tasks.sweep", ignore_result=True)
@@ -30,3 +31,14 @@ def make_export(pk: int) -> None:
 def send_export(pk: int) -> None:
     """Word to the workers; the sweep repeats it."""
     tell(make_export, pk)
+
+
+@shared_task(name="errors.tasks.look", ignore_result=True)
+def look(batch_id: str) -> None:
+    """Find what a large batch's failures have in common, and what to do about them: too much for a page to wait for."""
+    batch = Batch.objects.filter(pk=batch_id).first()
+    if batch is None:
+        return
+    with patient():
+        findings.findings(batch)
+        recommendations.current(batch, recommendations.errors_of(batch))
