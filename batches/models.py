@@ -324,7 +324,7 @@ class Retry(models.Model):
         CANARY = "CANARY", "Canary: a few items go first"
         RUNNING = "RUNNING", "Running"
         PAUSED = "PAUSED", "Paused: what was not begun is failed again, until it is resumed"
-        HELD = "HELD", "Held: too few of the canary recovered"
+        HELD = "HELD", "Held: too few of the first recovered, or they failed in a new way"
         DONE = "DONE", "Done"
         CANCELLED = "CANCELLED", "Cancelled"
 
@@ -410,7 +410,7 @@ class RetriedItem(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["retry", "item"], name="retried_once")]
-        indexes = [models.Index(fields=["retry", "fate"], name="retried_fate")]
+        indexes = [models.Index(fields=["retry", "fate", "id"], name="retried_fate")]
 
     def __str__(self) -> str:
         return f"{self.retry_id}: {self.item_id}"

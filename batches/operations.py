@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -13,7 +14,14 @@ from django.db.models import Max, Q
 from django.utils import timezone
 
 from batches import leases, processors, rehearsals, retries, scopes, tasks, transitions, unknown
-from batches.exceptions import InvalidInput, InvalidTransition, OperationInProgress, ScopeChanged, UnknownBatch
+from batches.exceptions import (
+    IdempotencyConflict,
+    InvalidInput,
+    InvalidTransition,
+    OperationInProgress,
+    ScopeChanged,
+    UnknownBatch,
+)
 from batches.models import BATCH_ID, AsideItem, Batch, Checkpoint, Item, Rehearsal, Retry, Watch
 from batches.quarantine import bring_back, set_aside
 from batches.resubmission import apply_fix, check_fix, correct, get_fix
@@ -273,6 +281,7 @@ def retry(
     rate: float | None = None,
     permanent: bool | None = None,
     params: Mapping[str, Any] | None = None,
+    concurrency: int | None = None,
     key: str = "",
     count: int | None = None,
     predicted: Mapping[str, Any] | None = None,
@@ -280,21 +289,22 @@ def retry(
 ) -> Retry:
     """Put failed items back to pending, with fresh attempts, and let the batch run; what succeeded stays done.
 
-    With a `canary` so many items go first, and the rest only if `needed` of them (1 unless told) recover; such a
-    retry leaves out what cannot pass unchanged, unless `permanent` or other `params` are given. `rate` is in items
-    a second. The same `key` again is the same retry. With `count` it is refused if it means another number of items;
-    `predicted` is kept beside what becomes of it.
+    With a `canary` so many items go first, and the rest only if `needed` of them recover (unless told: as many as leave
+    hope for 20 % of all) and not a tenth of them fails in a new way; such a retry leaves out what cannot pass
+    unchanged, unless `permanent` or other `params` are given. `rate` is in items a second, `concurrency` in lanes until
+    the retry is over. The same `key` again is the same retry, and no other. With `count` it is refused if it means
+    another number of items; `predicted` is kept beside what becomes of it.
     """
-    if known := Retry.objects.filter(batch=batch_id, key=key).first() if key else None:
-        return known
-    batch = get_batch(batch_id)
     name, wanted = scopes.chosen(scope)
-    condition = scopes.SCOPES[name](batch, wanted)
+    if known := Retry.objects.filter(batch=batch_id, key=key).first() if key else None:
+        return _same(known, {name: wanted})
+    batch = get_batch(batch_id)
+    condition, first = scopes.SCOPES[name](batch, wanted), _whole(canary, "canary", 0)
     made = Retry(
         scope={name: wanted},
         state=Retry.State.CANARY if canary else Retry.State.RUNNING,
-        canary=_whole(canary, "canary", 0),
-        needed=_whole((1 if canary else 0) if needed is None else needed, "needed", 0),
+        canary=first,
+        needed=_whole(needed, "needed", 0) if needed is not None else retries.least_needed(first),
         rate=_positive(rate),
         permanent=(not canary or params is not None) if permanent is None else permanent,
         key=key,
@@ -307,9 +317,10 @@ def retry(
     with transaction.atomic():
         batch = Batch.objects.select_for_update().get(pk=batch_id)
         if key and (known := batch.retries.filter(key=key).first()):
-            return known
+            return _same(known, {name: wanted})
         if batch.status not in RETRYABLE or not batch.processor:
             raise InvalidTransition(batch_id, "retry", Batch.Status(batch.status).label)
+        _limit(batch, made, concurrency)
         _begin(batch, made, condition, params)
         if count not in (None, made.items):
             raise ScopeChanged(count or 0, made.items)
@@ -317,6 +328,22 @@ def retry(
         transitions.move(batch_id, S.QUEUED, verb="retry", from_=(batch.status,), actor=actor, reason=why)
         transaction.on_commit(partial(tasks.wake, batch_id))
     return made
+
+
+def _same(known: Retry, scope: Mapping[str, Any]) -> Retry:
+    if known.scope != json.loads(json.dumps(scope, default=str)):
+        raise IdempotencyConflict("This key belongs to a retry of other items; take a new one.")
+    return known
+
+
+def _limit(batch: Batch, made: Retry, concurrency: int | None) -> None:
+    """So many lanes while the retry lasts; the batch is at rest now, and has those it had afterwards."""
+    if concurrency in (None, batch.concurrency):
+        return
+    made.changes = {"concurrency": {"before": batch.concurrency, "after": concurrency}}
+    batch.concurrency = concurrency
+    refuse_bad_options(batch)
+    batch.save(update_fields=["concurrency"])
 
 
 def _whole(number: Any, name: str, least: int) -> int:
@@ -335,7 +362,7 @@ def _positive(rate: Any) -> float | None:
 def _begin(batch: Batch, made: Retry, condition: Q, params: Mapping[str, Any] | None) -> None:
     made.batch = batch
     made.number = (batch.retries.aggregate(last=Max("number"))["last"] or 0) + 1
-    made.changes = _change(batch, params)
+    made.changes |= _change(batch, params)
     made.save()
     if not retries.freeze(made, condition):
         raise InvalidInput("No failed item matches that could pass: there is nothing to retry.")
@@ -400,6 +427,8 @@ def resume_retry(batch_id: str, number: int, *, actor: str = "", reason: str = "
         if batch.status not in (*RETRYABLE, S.QUEUED, S.RUNNING):
             raise InvalidTransition(batch_id, "resume a retry of", Batch.Status(batch.status).label)
         small = found.state == Retry.State.PAUSED and found.canary and retries.tried(found) < found.canary
+        if found.state == Retry.State.HELD:
+            retries.overrule(found)
         retries.change(found, Retry.State.CANARY if small else Retry.State.RUNNING, reason)
         _note(batch, "retry resume", actor, reason or f"retry {number}")
         if not retries.release(found):

@@ -148,7 +148,7 @@ def refuse_unrest(batch: Batch) -> None:
 
 
 def drafted(number: int, canary: int, needed: int | None, actor: str, reason: str) -> Retry:
-    least = (1 if canary else 0) if needed is None else needed
+    least = retries.least_needed(canary) if needed is None else needed
     if not 0 <= least <= canary <= MOST_ROWS:
         raise InvalidInput("needed is more than the canary has.", {"needed": ["At most the canary's size."]})
     return Retry(

@@ -6,9 +6,12 @@ the next sweep looks at the same rows and goes on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import islice
+from math import sqrt
 from typing import Any
 
 from django.db import transaction
@@ -20,6 +23,7 @@ from batches.models import AsideItem, Batch, Checkpoint, Item, RetriedItem, Retr
 
 SECOND_WAVE = 100
 AT_ONCE = 2_000
+HOPE, MOST_NEW, LEAST_NEW = 0.2, 0.1, 2
 FAILED = (Item.Status.FAILED, Item.Status.QUARANTINED)
 DONE_WELL = (Item.Status.SUCCEEDED, Item.Status.SKIPPED)
 R, Fate = Retry.State, RetriedItem.Fate
@@ -45,42 +49,70 @@ UNCHANGED = "It cannot pass unchanged: correct it, or ask for permanent failures
 
 @dataclass(frozen=True, slots=True)
 class Meant:
-    """What a retry would mean: failed items, those of them that are left out and why, and the highest id."""
+    """What a retry would mean: failed items, which of them are left out and why, and the highest id.
+
+    Of several reasons to leave an item out the first one counts.
+    """
 
     items: QuerySet[Item]
-    left_out: Mapping[int, str]
+    reasons: Sequence[tuple[Q, str]]
     highest: int
     failed: int
 
     @property
+    def counts(self) -> dict[str, int]:
+        """How many are left out, by reason."""
+        first = ((condition, why, self.reasons[:n]) for n, (condition, why) in enumerate(self.reasons))
+        counts = Counter[str]()
+        for condition, why, earlier in first:
+            rows = self.items.filter(condition)
+            for other, _ in earlier:
+                rows = rows.exclude(other)
+            counts[why] += rows.count()
+        return counts
+
+    @property
     def tried(self) -> int:
-        return self.failed - len(self.left_out)
+        return self.failed - sum(self.counts.values())
+
+    @property
+    def left_out(self) -> dict[int, str]:
+        """Item id -> why; of all of them, so only where these are few."""
+        return self.why(self.items)
+
+    def why(self, items: QuerySet[Item]) -> dict[int, str]:
+        """Of these items, id -> why it is left out."""
+        said: dict[int, str] = {}
+        for condition, why in reversed(self.reasons):
+            said |= dict.fromkeys(items.filter(condition).order_by().values_list("pk", flat=True), why)
+        return said
 
 
 def meant(batch: Batch, condition: Q, *, permanent: bool, aside_too: bool = False) -> Meant:
     """Every failed item of the scope; without `permanent`, what cannot pass unchanged is left out."""
     items = Item.objects.filter(condition, batch=batch, failed_at__isnull=False, status__in=FAILED)
-    left_out: dict[int, str] = {}
+    aside = AsideItem.objects.filter(aside__batch=batch, back_at__isnull=True)
+    reasons = [] if aside_too else [(Q(pk__in=aside.values("item")), ASIDE)]
     if not permanent:
-        for hopeless in PERMANENT:
-            left_out |= dict.fromkeys(items.filter(hopeless(batch)).order_by().values_list("pk", flat=True), UNCHANGED)
-    if not aside_too:
-        aside = AsideItem.objects.filter(aside__batch=batch, back_at__isnull=True)
-        left_out |= dict.fromkeys(items.filter(pk__in=aside.values("item")).values_list("pk", flat=True), ASIDE)
+        reasons += [(hopeless(batch), UNCHANGED) for hopeless in PERMANENT]
     sums = items.aggregate(n=Count("pk"), highest=Max("pk"))
-    return Meant(items, left_out, sums["highest"] or 0, sums["n"])
+    return Meant(items, reasons, sums["highest"] or 0, sums["n"])
 
 
 def freeze(retry: Retry, condition: Q) -> int:
-    """Write down every item the retry means, before any is touched; returns how many will be tried."""
+    """Write down every item the retry means, before any is touched; returns how many will be tried.
+
+    In the order of their positions, and never more of them in memory than a page.
+    """
     found = meant(retry.batch, condition, permanent=retry.permanent, aside_too=not NAMED.isdisjoint(retry.scope))
-    rows = list(found.items.order_by("position").values_list("pk", "code", "attempts", "status", "lane"))
-    for start in range(0, len(rows), AT_ONCE):
-        page = rows[start : start + AT_ONCE]
-        kinds = kinds_of(retry.batch, [row[0] for row in page])
-        RetriedItem.objects.bulk_create(_frozen(retry, row, kinds, found.left_out.get(row[0], "")) for row in page)
-    retry.frozen_to = max((row[0] for row in rows), default=0)
-    retry.items = sum(row[0] not in found.left_out for row in rows)
+    columns = found.items.order_by("position").values_list("pk", "code", "attempts", "status", "lane")
+    rows = columns.iterator(chunk_size=AT_ONCE)
+    retry.frozen_to, retry.items = found.highest, 0
+    while page := list(islice(rows, AT_ONCE)):
+        ids = [row[0] for row in page]
+        kinds, why = kinds_of(retry.batch, ids), found.why(Item.objects.filter(pk__in=ids))
+        RetriedItem.objects.bulk_create(_frozen(retry, row, kinds, why.get(row[0], "")) for row in page)
+        retry.items += len(page) - len(why)
     return retry.items
 
 
@@ -120,18 +152,54 @@ def step(retry: Retry) -> bool:
     judge(retry)
     if retry.retried.filter(fate=Fate.RELEASED).exists():
         return False
+    if why := trouble(retry):
+        change(retry, R.HELD, f"{why}. The rest stays failed until someone resumes or cancels the retry.")
+        return False
     if retry.state == R.CANARY and tried(retry):
-        verdict = recovered(retry)
-        if verdict < retry.needed:
-            of = f"{verdict:,} of the {retry.canary:,} items of the canary recovered; {retry.needed:,} were asked for"
-            change(retry, R.HELD, f"{of}. The rest stays failed until someone resumes or cancels the retry.")
-            return False
         change(retry, R.RUNNING)
     while retry.retried.filter(fate=Fate.WAITING).exists():
         if release(retry):
             return True
     change(retry, R.DONE)
     return False
+
+
+def trouble(retry: Retry) -> str:
+    """Why the rest must not go as well: too little of the canary recovered, or the first waves failed in a new way.
+
+    Nobody asks once a person has overruled it, which sets `needed` to 0.
+    """
+    done, rest = tried(retry), retry.retried.filter(fate=Fate.WAITING)
+    if not retry.needed or not 0 < done <= retry.canary + SECOND_WAVE or not rest.exists():
+        return ""
+    verdict = recovered(retry)
+    if retry.state == R.CANARY and verdict < min(retry.needed, done):
+        return f"{verdict:,} of the {done:,} items of the canary recovered; {retry.needed:,} were asked for"
+    rows = retry.retried.order_by()
+    known = rows.values("kind_before")
+    new = rows.filter(fate=Fate.DIFFERENT).exclude(kind_after__in=known)
+    worst = new.values("kind_after").annotate(n=Count("pk")).order_by("-n").first()
+    if worst is None or worst["n"] < LEAST_NEW or worst["n"] <= MOST_NEW * done:
+        return ""
+    return f"{worst['n']:,} of the first {done:,} items failed in a way that none of them had before"
+
+
+def overrule(retry: Retry) -> None:
+    """A person has seen why it is held, and wants the rest to go all the same."""
+    retry.needed = 0
+    retry.save(update_fields=["needed"])
+
+
+def least_needed(canary: int) -> int:
+    """So many of a canary must recover that all of the items may do so at a rate of 20 %, by Wilson's interval."""
+    return max(1, next(k for k in range(canary + 1) if at_most(k, canary) >= HOPE)) if canary else 0
+
+
+def at_most(worked: int, of: int, z: float = 1.96) -> float:
+    """The upper end of Wilson's 95 % interval."""
+    share, square = worked / of, z * z
+    middle = share + square / (2 * of)
+    return (middle + z * sqrt(share * (1 - share) / of + square / (4 * of * of))) / (1 + square / of)
 
 
 def tried(retry: Retry) -> int:
@@ -146,6 +214,15 @@ def change(retry: Retry, state: str, note: str = "") -> None:
     retry.state, retry.note = state, note
     retry.finished_at = timezone.now() if state in (R.DONE, R.CANCELLED) else None
     retry.save(update_fields=["state", "note", "finished_at"])
+    if retry.finished_at is not None:
+        give_back_lanes(retry)
+
+
+def give_back_lanes(retry: Retry) -> None:
+    """A limit of its own ends with the retry, unless somebody has changed it since."""
+    if limit := retry.changes.get("concurrency"):
+        lanes = Batch.objects.filter(pk=retry.batch_id, concurrency=limit["after"])
+        lanes.update(concurrency=limit["before"])
 
 
 def wave_of(retry: Retry) -> int | None:
@@ -157,12 +234,23 @@ def wave_of(retry: Retry) -> int | None:
 
 def release(retry: Retry) -> int:
     """Put the next wave back to pending, spaced out by the rate; what is not failed any more is skipped."""
-    waiting = retry.retried.filter(fate=Fate.WAITING).order_by("item__position")
-    wave = list(waiting.values_list("pk", "item_id")[: wave_of(retry)])
-    count = 0
-    for start in range(0, len(wave), AT_ONCE):
-        count += _release(retry, wave[start : start + AT_ONCE], offset=start)
+    seen = count = 0
+    for page in pages(retry.retried.filter(fate=Fate.WAITING), wave_of(retry)):
+        count += _release(retry, page, offset=seen)
+        seen += len(page)
     return count
+
+
+def pages(rows: QuerySet[RetriedItem], most: int | None = None) -> Iterator[list[tuple[int, int]]]:
+    """(row, item) of a retry in the order of positions, which is that of its rows; a page at a time."""
+    last, left = 0, most
+    while left is None or left > 0:
+        size = AT_ONCE if left is None else min(AT_ONCE, left)
+        page = list(rows.filter(pk__gt=last).order_by("pk").values_list("pk", "item_id")[:size])
+        if not page:
+            return
+        last, left = page[-1][0], None if left is None else left - len(page)
+        yield page
 
 
 def _release(retry: Retry, wave: Sequence[tuple[int, int]], offset: int) -> int:
@@ -210,13 +298,14 @@ def recount(batch: Batch, lane: int | None, status: str, by: int) -> None:
 def judge(retry: Retry) -> None:
     """Give every item that has its outcome its fate, for good."""
     released = retry.retried.filter(fate=Fate.RELEASED)
-    done_well = released.filter(item__status__in=DONE_WELL).values_list("pk", flat=True)
-    RetriedItem.objects.filter(pk__in=list(done_well)).update(fate=Fate.RECOVERED)
-    rows = list(released.filter(item__status__in=FAILED).values_list("pk", "item_id", "kind_before", "item__code"))
-    for start in range(0, len(rows), AT_ONCE):
-        page = rows[start : start + AT_ONCE]
-        kinds = kinds_of(retry.batch, [item for _, item, _, _ in page])
-        judged = [_failed_again(pk, before, kinds.get(item, "")[:64], code) for pk, item, before, code in page]
+    released.filter(item__status__in=DONE_WELL).update(fate=Fate.RECOVERED)
+    for page in pages(released.filter(item__status__in=FAILED)):
+        kinds = kinds_of(retry.batch, [item for _, item in page])
+        rows = RetriedItem.objects.filter(pk__in=[row for row, _ in page])
+        judged = [
+            _failed_again(pk, before, kinds.get(item, "")[:64], code)
+            for pk, item, before, code in rows.values_list("pk", "item_id", "kind_before", "item__code")
+        ]
         RetriedItem.objects.bulk_update(judged, ["fate", "kind_after", "code_after"], batch_size=500)
 
 
@@ -235,9 +324,8 @@ def take_back(retry: Retry) -> None:
     for group in groups:
         lane, status = group["lane_before"], group["status_before"]
         rows = released.filter(lane_before=lane, status_before=status)
-        pairs = list(rows.values_list("pk", "item_id"))
-        for start in range(0, len(pairs), AT_ONCE):
-            _take_back(retry, pairs[start : start + AT_ONCE], lane, status)
+        for page in pages(rows):
+            _take_back(retry, page, lane, status)
 
 
 def _take_back(retry: Retry, pairs: Sequence[tuple[int, int]], lane: int | None, status: str) -> None:
@@ -258,6 +346,5 @@ def _open_items(retry: Retry) -> QuerySet[RetriedItem]:
 
 def close(batch_id: str, reason: str) -> None:
     """The batch is given up, and its retries with it."""
-    Retry.objects.filter(batch=batch_id, state__in=Retry.OPEN).update(
-        state=R.CANCELLED, note=reason, finished_at=timezone.now()
-    )
+    for retry in Retry.objects.filter(batch=batch_id, state__in=Retry.OPEN):
+        change(retry, R.CANCELLED, reason)

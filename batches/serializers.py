@@ -293,12 +293,14 @@ class RetryRequestSerializer(ScopeSerializer):
     """Exactly one scope.
 
     With a `canary` so many items go first, the rest only if `needed` of them recover; items whose failure cannot pass
-    unchanged are left out, unless `permanent` says otherwise. `rate` is in items a second.
+    unchanged are left out, unless `permanent` says otherwise. `rate` is in items a second, `concurrency` in lanes until
+    the retry is over.
     """
 
     canary = serializers.IntegerField(required=False, min_value=0, max_value=100_000)
     needed = serializers.IntegerField(required=False, min_value=0, max_value=100_000)
     rate = serializers.FloatField(required=False, min_value=0.001, max_value=1_000_000)
+    concurrency = serializers.IntegerField(required=False, min_value=1, max_value=64)
     permanent = serializers.BooleanField(required=False)
     params = serializers.DictField(required=False, help_text="Other parameters of the processor, from now on.")
 

@@ -1,0 +1,100 @@
+"""A bulk retry goes on only while it does good, in bounded memory, and leaves no limit behind."""
+
+from __future__ import annotations
+
+import pytest
+
+from batches import operations, retries, runner
+from batches.exceptions import IdempotencyConflict, InvalidInput
+from batches.models import Batch, Item, RetriedItem
+from tests.batches.factories import modes, ran
+from tests.batches.test_bulk_retry import again, broken, now_do, outcome
+
+pytestmark = pytest.mark.usefixtures("engine")
+
+
+@pytest.mark.parametrize(("canary", "least"), [(0, 0), (1, 1), (5, 1), (20, 1), (50, 5), (100, 13), (1000, 176)])
+def test_it_needs_as_many_as_leave_hope_for_a_fifth(canary: int, least: int) -> None:
+    assert retries.least_needed(canary) == least
+    if least > 1:
+        assert retries.at_most(least - 1, canary) < 0.2 <= retries.at_most(least, canary)
+
+
+def test_it_holds_the_rest_when_a_tenth_of_the_canary_fails_in_a_new_way() -> None:
+    batch = broken(40)
+    now_do(batch, "ok")
+    now_do(batch, "invalid", 3, 5)
+    held = again(batch, canary=20)
+    assert (held.state, outcome(held)["waiting"]) == ("HELD", 20)
+    assert held.note.startswith("3 of the first 20 items failed in a way that none of them had before.")
+    operations.resume_retry(batch.pk, held.number, actor="ana")
+    runner.work_until_idle(batch.pk)
+    held.refresh_from_db()
+    assert (held.state, outcome(held)["recovered"]) == ("DONE", 37)
+
+
+def test_it_goes_on_when_two_of_twenty_do_or_when_the_way_is_known() -> None:
+    batch = broken(40)
+    now_do(batch, "ok")
+    now_do(batch, "invalid", 3, 4)
+    assert again(batch, canary=20).state == "DONE"
+
+    both = ran(modes(*["network"] * 30, *["timeout"] * 10), batch_id="b2", max_attempts=1)
+    now_do(both, "timeout", 0, 3)
+    now_do(both, "ok", 4, 40)
+    assert again(both, canary=20).state == "DONE"
+
+
+def test_it_holds_after_the_second_wave_too() -> None:
+    batch = broken(150)
+    now_do(batch, "ok")
+    now_do(batch, "invalid", 10, 40)
+    held = again(batch, canary=5)
+    assert (held.state, outcome(held)["waiting"]) == ("HELD", 45)
+
+
+def test_a_canary_that_was_all_there_is_is_not_held() -> None:
+    assert again(broken(3), canary=20).state == "DONE"
+
+
+@pytest.mark.parametrize("stop", [False, True])
+def test_its_own_concurrency_ends_with_it(stop: bool) -> None:
+    batch = broken(5, concurrency=4)
+    made = operations.retry(batch.pk, all_failed=True, concurrency=2)
+    assert Batch.objects.get(pk=batch.pk).concurrency == 2
+    assert made.changes == {"concurrency": {"before": 4, "after": 2}}
+    if stop:
+        operations.cancel_retry(batch.pk, made.number)
+    else:
+        runner.work_until_idle(batch.pk)
+    assert Batch.objects.get(pk=batch.pk).concurrency == 4
+
+
+def test_it_refuses_lanes_that_cannot_be_and_a_key_of_another_retry() -> None:
+    batch = broken(3)
+    with pytest.raises(InvalidInput):
+        operations.retry(batch.pk, all_failed=True, concurrency=1000)
+    one = operations.retry(batch.pk, all_failed=True, key="k")
+    assert operations.retry(batch.pk, all_failed=True, key="k") == one
+    with pytest.raises(IdempotencyConflict):
+        operations.retry(batch.pk, positions=[1, 2], key="k")
+
+
+def test_it_never_holds_more_than_a_page_of_items(monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = broken(60)
+    now_do(batch, "ok", 20, 40)
+    monkeypatch.setattr(retries, "AT_ONCE", 7)
+    fetched: list[int] = []
+    pages = retries.pages
+
+    def watched(*args: object) -> object:
+        for page in pages(*args):  # type: ignore[arg-type]
+            fetched.append(len(page))
+            yield page
+
+    monkeypatch.setattr(retries, "pages", watched)
+    made = again(batch)
+    assert max(fetched) <= 7
+    assert outcome(made) == {"recovered": 21, "failed_again": 39, "failed_same": 39}
+    assert list(RetriedItem.objects.order_by("pk").values_list("item__position", flat=True)) == list(range(1, 61))
+    assert Item.objects.filter(batch=batch, status="FAILED").count() == 39
