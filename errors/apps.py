@@ -10,7 +10,7 @@ class ErrorsConfig(AppConfig):
     def ready(self) -> None:
         from batches import operations, reports, retries, verification
         from batches import scopes as engine_scopes
-        from errors import corrected, receivers, scopes, words  # noqa: F401
+        from errors import corrected, export_command, receivers, scopes, words  # noqa: F401
 
         operations.SCOPES |= {
             "group": scopes.items_of_group,
@@ -21,5 +21,10 @@ class ErrorsConfig(AppConfig):
         retries.KINDS.append(scopes.last_groups)
         retries.PERMANENT.append(scopes.hopeless)
         said = "What failed, what it has in common, and what to do about it."
+        reports.ACTS["export"] = reports.Act(
+            "What failed as a file: groups, errors, items, or the rows to correct.",
+            export_command.arguments,
+            export_command.run,
+        )
         reports.REPORTS["errors"] = reports.Report(said, words.document, words.lines)
         verification.CHECKS.append(scopes.failures_have_records)

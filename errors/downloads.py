@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -31,19 +31,22 @@ class RecordsAsked(AskedFilter):
 
 def asked_for(request: Any, batch: Batch, file_format: str) -> Wanted:
     """What the query says; refused if it cannot be meant, or not by this person."""
-    query = request.GET
-    form = RecordsAsked(query, queryset=ErrorRecord.objects.none()).form
-    if not form.is_valid():
-        errors = {field: [str(words) for words in said] for field, said in form.errors.items()}
-        field, said = next(iter(errors.items()))
-        raise InvalidInput(f"{field}: {said[0]}", errors)
+    query, asked = request.GET, filter_of(request.GET)
     raw = query.get("raw", "0")
     if raw not in ("0", "1"):
         raise InvalidInput("raw: write 1 or 0.", {"raw": ["Write 1 or 0."]})
-    kind, asked = query.get("kind", "detail"), Asked.of(form.cleaned_data)
-    wanted = Wanted(batch, kind=kind, format=file_format, asked=asked, raw=raw == "1")
+    wanted = Wanted(batch, kind=query.get("kind", "detail"), format=file_format, asked=asked, raw=raw == "1")
     refuse_unguarded(wanted, request.user)
     return wanted
+
+
+def filter_of(query: Mapping[str, Any]) -> Asked:
+    form = RecordsAsked(query, queryset=ErrorRecord.objects.none()).form
+    if form.is_valid():
+        return Asked.of(form.cleaned_data)
+    errors = {field: [str(words) for words in said] for field, said in form.errors.items()}
+    field, said = next(iter(errors.items()))
+    raise InvalidInput(f"{field}: {said[0]}", errors)
 
 
 def refuse_unguarded(wanted: Wanted, user: Any) -> None:

@@ -72,7 +72,6 @@ def row_of(made: Export, user: Any) -> dict[str, Any]:
         "filter": ", ".join(f"{name} {value}" for name, value in made.filters.items()),
         "open": made.state in Export.OPEN,
         "may_cancel": made.state in Export.OPEN and (made.user_id == user.pk or user.is_superuser),
-        "megabytes": made.written / 1_000_000,
     }
 
 

@@ -23,10 +23,10 @@ from batches import fix_documents, operations, progress_tracker, rehearsals, run
 from batches.exceptions import BatchConflict, BatchError, InvalidInput, InvalidTransition, UnknownBatch
 from batches.models import Batch, Item
 from batches.redaction import redact
-from batches.reports import REPORTS
+from batches.reports import ACTS, COMMAND_LINE, REPORTS
 
 OK, WITH_ERRORS, REFUSED, STOPPED, BROKE = 0, 1, 2, 3, 4
-ACTOR = "command line"
+ACTOR = COMMAND_LINE
 VERBS = {
     "pause": "Stop after the chunk in hand; resume goes on there.",
     "resume": "Go on with the pending items.",
@@ -102,12 +102,14 @@ class Command(BaseCommand):
         add("verify", "Check every promise the portal makes about a batch.")
         for name, report in REPORTS.items():
             add(name, report.help)
+        for name, act in ACTS.items():
+            act.arguments(add(name, act.help))
         add("worker", "Work until nothing is left to do, without Celery.", batch=False)
 
     def handle(self, *args: Any, **options: Any) -> None:
         asked = Namespace(**options)
         try:
-            code = self.report(asked) if asked.command in REPORTS else getattr(self, f"do_{asked.command}")(asked)
+            code = self.do(asked)
         except (InvalidInput, UnknownBatch, BatchConflict, InvalidTransition, CommandError) as error:
             code = self.refuse(error, REFUSED)
         except BatchError as error:
@@ -117,6 +119,14 @@ class Command(BaseCommand):
                 error, REFUSED if isinstance(error, (FileNotFoundError, PermissionError, IsADirectoryError)) else BROKE
             )
         sys.exit(code)
+
+    def do(self, asked: Namespace) -> int:
+        if asked.command in ACTS:
+            return ACTS[asked.command].run(asked, self.stdout)
+        if asked.command in REPORTS:
+            return self.report(asked)
+        code: int = getattr(self, f"do_{asked.command}")(asked)
+        return code
 
     def refuse(self, error: Exception, code: int) -> int:
         self.stderr.write(str(error).replace("\n", " "), self.style.ERROR)
