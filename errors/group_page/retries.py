@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable
+from itertools import chain
 from typing import Any
 
-from django.db.models import Count
+from django.db.models import Count, F, Value
 
 from batches.models import Batch, RetriedItem, Retry
 from errors.models import BatchGroup, ErrorGroup, Recommendation
@@ -25,19 +27,25 @@ def before_and_after(batch: Batch, group: ErrorGroup) -> list[dict[str, Any]]:
     counted = fates(batch, group)
     made = {retry.pk: retry for retry in batch.retries.filter(pk__in=counted).order_by("-number")[:SHOWN]}
     others = groups_called(batch, {kind for pk in made for kind in counted[pk]["kinds"]})
-    predictions = predicted(batch, [retry.number for retry in made.values()])
-    return [row_of(retry, counted[pk], others, predictions.get(retry.number, {})) for pk, retry in made.items()]
+    said = predictions(batch, made.values())
+    return [row_of(retry, counted[pk], others, said.get(retry.number, {})) for pk, retry in made.items()]
 
 
 def fates(batch: Batch, group: ErrorGroup) -> dict[int, Any]:
-    """retry -> how many of the group's items met which fate, and the other fingerprints with which some failed."""
+    """retry -> how many of the group's items met which fate, and the other fingerprints with which some failed.
+
+    Only items that were put back and not judged yet are asked for their status: a retry may have a million others.
+    """
     latest = list(batch.retries.order_by("-number").values_list("pk", flat=True)[: 3 * SHOWN])
     kinds = [group.fingerprint, *group.merged.values_list("fingerprint", flat=True)]
     rows = RetriedItem.objects.filter(retry__in=latest, kind_before__in=kinds).order_by()
+    judged = rows.exclude(fate=RetriedItem.Fate.RELEASED).annotate(status=Value(""))
+    put_back = rows.filter(fate=RetriedItem.Fate.RELEASED).annotate(status=F("item__status"))
     found: dict[int, Any] = defaultdict(lambda: {"fates": Counter(), "kinds": Counter()})
-    for retry, fate, status, after, n in rows.values_list("retry", "fate", "item__status", "kind_after").annotate(
-        n=Count("pk")
-    ):
+    counted = (
+        some.values_list("retry", "fate", "status", "kind_after").annotate(n=Count("pk")) for some in (judged, put_back)
+    )
+    for retry, fate, status, after, n in chain.from_iterable(counted):
         same = fate == RetriedItem.Fate.DIFFERENT and after in kinds  # merged since
         names = ("failed_again", "failed_same") if same else RetriedItem.names(fate, status)
         for name in names:
@@ -53,9 +61,13 @@ def groups_called(batch: Batch, fingerprints: set[str]) -> dict[str, ErrorGroup]
     return {row.group.fingerprint: row.group for row in here}
 
 
-def predicted(batch: Batch, numbers: list[int]) -> dict[int, dict[str, Any]]:
-    advised = Recommendation.objects.filter(batch=batch, retry__in=numbers)
-    return {one.retry: {"said": one.predicted, "held": one.held} for one in advised if one.retry and one.predicted}
+def predictions(batch: Batch, retries: Iterable[Retry]) -> dict[int, dict[str, Any]]:
+    """number -> what was expected of the whole retry, by itself or by its advice, and whether that held."""
+    made = {retry.number: retry for retry in retries}
+    said = {number: {"said": retry.predicted, "held": None} for number, retry in made.items() if retry.predicted}
+    for one in Recommendation.objects.filter(batch=batch, retry__in=made, held__isnull=False):
+        said[one.retry or 0] = {"said": one.predicted, "held": one.held}
+    return said
 
 
 def row_of(

@@ -16,11 +16,13 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from batches.models import Batch, Checkpoint, Item
+from batches import operations, runner
+from batches.models import Batch, Checkpoint, Item, Retry
 from errors import groups, regrouping
 from errors.group_page import differs, header
 from errors.group_page.page import TABS
 from errors.models import BatchGroup, ErrorGroup, ErrorRecord, Findings
+from tests.batches.factories import modes, ran
 from tests.errors.factories import batch_of, fail, failure, raised, report
 
 pytestmark = pytest.mark.django_db
@@ -243,14 +245,14 @@ def test_it_lists_each_item_once_page_by_page_and_back(user_of: User, monkeypatc
     address = url(batch, tab="items")
     while address:
         shown = page(client, address)
-        seen.append(re.findall(r'data-row><td class="bp-num">(\d+)<', shown))
+        seen.append(re.findall(r'data-row><td class="bp-num" data-label="position">(\d+)<', shown))
         following = re.search(r'rel="next" href="([^"]+)"', shown)
         address = url(batch) + following[1].replace("&amp;", "&") if following else ""
     assert seen == [["2", "4", "6"], ["8", "10", "12"], ["0"]]
     back = re.search(r'rel="prev" href="([^"]+)"', shown)
     assert back
     shown = page(client, url(batch) + back[1].replace("&amp;", "&"))
-    assert re.findall(r'data-row><td class="bp-num">(\d+)<', shown) == ["8", "10", "12"]
+    assert re.findall(r'data-row><td class="bp-num" data-label="position">(\d+)<', shown) == ["8", "10", "12"]
 
 
 @pytest.mark.parametrize(
@@ -308,6 +310,36 @@ def test_it_takes_what_was_found_beforehand_where_a_batch_is_large(
     assert "20 of the 20 items with country = DE failed" in words(page(client, url(batch, tab="differs")))
     monkeypatch.setattr(header, "COUNTED_UP_TO", 1)
     assert "still fail" not in page(client, url(batch))
+
+
+# -- before and after --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def retried(engine: None) -> Batch:
+    """Six items had failed alike; a retry brought back two, one failed again, and three in another way."""
+    batch = ran(modes(*["network"] * 6, "ok"), max_attempts=1, batch_id="retried")
+    for position, mode in enumerate(("ok", "ok", "network", "error", "error", "error")):
+        Item.objects.filter(batch=batch, position=position).update(payload={"mode": mode})
+    made = operations.retry(batch.pk, all_failed=True, actor="ana")
+    Retry.objects.filter(pk=made.pk).update(predicted={"low": 1, "mid": 3, "high": 5, "basis": "a guess"})
+    runner.work_until_idle(batch.pk)
+    return batch
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_shows_what_a_retry_brought_beside_what_was_predicted(user_of: User, retried: Batch) -> None:
+    client = signed_in(user_of("operator"))
+    network, other = ErrorGroup.objects.get(category="network"), ErrorGroup.objects.get(error_type="RuntimeError")
+    shown = page(client, url(retried, network, tab="retries"))
+    said = words(shown)
+    assert "Retry 1 ana," in said
+    assert "2 3 1–5 1 3 3 × it broke" in said
+    assert 'aria-label="2 recovered, 1 the same error, 3 another error"' in shown
+    assert url(retried, other) in shown
+    assert "No bulk retry has tried its items yet" in words(page(client, url(retried, other, tab="retries")))
+    client.post(act_url(retried, "resolve", network), {"how": "retry", "retry": Retry.objects.get().pk})
+    assert "1 of 6 still fail" in words(page(client, url(retried, network, tab="history")))
 
 
 # -- its price ---------------------------------------------------------------------------------------------------------
