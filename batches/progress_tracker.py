@@ -254,7 +254,9 @@ class Velocity:
 def velocity_of(batch: Batch) -> Velocity:
     points = samples.series(batch)
     speeds = [speed for _, speed in points] or [0.0]
-    words = f"Velocity: {speeds[-1]:,.1f} items a second at last, {max(speeds):,.1f} at most."
+    words = "No velocity yet: it has run for less than ten seconds."
+    if points:
+        words = f"Velocity: {speeds[-1]:,.1f} items a second at last, {max(speeds):,.1f} at most."
     return Velocity(
         batch.pk, [list(point) for point in points], [list(pause) for pause in samples.pauses(batch)], words
     )

@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import sleep
 from types import FrameType
 from typing import Any
 
@@ -42,6 +43,7 @@ logger = logging.getLogger("batches")
 HINT_EXPIRES = 15  # seconds; the next sweep sends another
 PR_SET_PDEATHSIG = 1
 SECONDS_TO_REPORT = 0.5
+LOOK_AT_BEAT_EVERY = 2.0
 
 _stop = mmap.mmap(-1, 1)
 """Shared with the pool's children, which are forked after import: the parent's word to stop."""
@@ -202,6 +204,23 @@ def tell_children_to_stop(**kwargs: Any) -> None:
 @worker_ready.connect
 def sweep_at_start(**kwargs: Any) -> None:
     sweep.apply_async(expires=HINT_EXPIRES)
+
+
+@worker_ready.connect
+def watch_beat(sender: Any = None, **kwargs: Any) -> None:
+    beat = getattr(getattr(sender, "controller", None), "beat", None)
+    if beat is not None:
+        threading.Thread(target=end_without, args=(beat,), name="beat-watch", daemon=True).start()
+
+
+def end_without(beat: Any) -> None:
+    """A worker whose beat has died neither sweeps nor sends mail: it ends, and its keeper starts another."""
+    while not should_stop():
+        if not beat.is_alive():
+            logger.error("the beat has died; the worker ends, to be started again with a new one")
+            os.kill(os.getpid(), signal.SIGTERM)
+            return
+        sleep(LOOK_AT_BEAT_EVERY)
 
 
 @beat_embedded_init.connect

@@ -172,7 +172,7 @@ CELERY_BEAT_SCHEDULE = {
     "errors-sweep": {"task": "errors.tasks.sweep", "schedule": 60.0, "options": {"expires": 60}},
     "clean-up": {"task": "batches.tasks.clean_up", "schedule": crontab(minute=17)},
 }
-CELERY_BEAT_SCHEDULE_FILENAME = str(VAR / "beat-schedule")
+CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # in memory: its file, torn by a crash, would keep beat from starting
 
 # -- Mail --------------------------------------------------------------------------------------------------------------
 

@@ -30,6 +30,16 @@
     };
   }
 
+  // A pause that lasts is shaded up to now, but never takes more than a fifth of the chart.
+  function extend(times, speeds) {
+    const last = times[times.length - 1], open = pauses[pauses.length - 1];
+    if (!open || open[1] !== null) return;
+    const most = Math.max(10, (last - times[0]) / 4);
+    const from = Math.max(open[0], last) + 0.001;
+    times.push(from, Math.max(from + 1, Math.min(Date.now() / 1000, from + most)));
+    speeds.push(null, null);
+  }
+
   function draw(found) {
     pauses = found.pauses;
     const times = [], speeds = [];
@@ -41,6 +51,7 @@
       speeds.push(speed);
     }
     if (times.length < 2) return;
+    extend(times, speeds);
     if (chart) chart.setData([times, speeds]);
     else {
       frame.replaceChildren();
@@ -63,7 +74,11 @@
   }
 
   addEventListener("resize", () => { if (chart) chart.setSize({ width: frame.clientWidth, height: HEIGHT }); });
-  document.addEventListener("progress", () => { if (Date.now() - loadedAt >= EVERY) load(); });
+  document.addEventListener("progress", (event) => {
+    const nothing = frame.querySelector("[data-running]");
+    if (nothing && event.detail.status === "RUNNING") nothing.textContent = nothing.dataset.running;
+    if (Date.now() - loadedAt >= EVERY) load();
+  });
   document.addEventListener("refreshed", load);
   load();
 })();

@@ -7,7 +7,7 @@
   const indicator = document.querySelector("[data-live]");
   const announcer = document.querySelector("[data-announce]");
   const roots = new Map(), seen = new Map();
-  let socket = null, failures = 0, seq = 0, retryTimer, pollTimer, watchdog, refreshTimer, announcedAt = 0;
+  let socket = null, failures = 0, seq = 0, retryTimer, pollTimer, watchdog, refreshTimer, announcedAt = 0, refreshedAt = 0;
 
   function collect() {
     roots.clear();
@@ -38,6 +38,7 @@
     if (!root) return;
     const said = portal.show(root, progress);
     if (roots.size === 1) announce(`${said.done_percent_text}. ${said.sentence}`, false);
+    if (progress.failed + progress.quarantined && root.querySelector("[data-until-failure]") && Date.now() - refreshedAt > REFRESH) refreshSoon();
     root.dispatchEvent(new CustomEvent("progress", { detail: progress, bubbles: true }));
     if (progress.status !== seen.get(progress.batch_id)) {
       seen.set(progress.batch_id, progress.status);
@@ -47,6 +48,7 @@
 
   // What only the server words (buttons, history, sentences of a state) is fetched and put in place of the old.
   function refreshSoon() {
+    refreshedAt = Date.now();
     clearTimeout(refreshTimer);
     refreshTimer = setTimeout(refresh, 50);
   }

@@ -53,9 +53,14 @@ expect.set_options(timeout=30_000)
 
 @pytest.fixture(scope="session")
 def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
+    yield from served(tmp_path_factory.mktemp("portal"))
+
+
+def served(var: Path, **more: str) -> Iterator[Portal]:
+    """Set up, started, and ended afterwards."""
     port = free_port()
     environment = {k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "CELERY_BROKER_URL")}
-    environment |= {"PORTAL_VAR": str(tmp_path_factory.mktemp("portal")), "PORT": str(port)}
+    environment |= {"PORTAL_VAR": str(var), "PORT": str(port), **more}
     environment |= {"PORTAL_ADMIN_PASSWORD": PASSWORD, "DJANGO_SETTINGS_MODULE": "batchportal.settings"}
     environment["PYTHONPATH"] = str(ROOT)
     made = Portal(f"http://127.0.0.1:{port}", environment)

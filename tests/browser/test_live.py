@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import ROOT, Portal
+from tests.browser.conftest import ROOT, Portal, served
 from tests.browser.test_main_job import sign_in
+from tests.servers.valkey import Valkey
 
 expect.set_options(timeout=60_000)
 NO_SOCKETS = """
@@ -23,6 +25,12 @@ window.WebSocket = class {
 COUNT_SOCKETS = """
 window.opened = []; const Real = WebSocket;
 window.WebSocket = class extends Real { constructor(url) { super(url); window.opened.push(this); } };
+"""
+MEASURE_SHIFTS = """
+window.shifted = 0;
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifted += entry.value;
+}).observe({ type: "layout-shift", buffered: true });
 """
 HIDE = """hidden => {
   Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
@@ -55,6 +63,7 @@ def quiet_page(chromium: Any) -> Iterator[Any]:
 
 
 def test_it_moves_the_batch_page_without_loading_it_again(page: Any, portal: Portal) -> None:
+    page.add_init_script(MEASURE_SHIFTS)
     sign_in(page, portal, "viewer")
     name = submitted(portal, "live-page", 200)
     page.goto(f"{portal.url}/admin/batches/batch/{name}/change/")
@@ -65,6 +74,10 @@ def test_it_moves_the_batch_page_without_loading_it_again(page: Any, portal: Por
     expect(page.locator("[data-mark='25']")).to_contain_text("✓")
     expect(page.locator("[data-lanes] [data-cell=worker]").first).not_to_have_text("free")
     expect(page.locator("[data-velocity] canvas")).to_be_visible()
+    portal.manage("batch", "pause", name, "--reason", "a long word to everybody who looks at this page right now")
+    expect(page.locator(".bp-pill").first).to_contain_text("Paused")
+    expect(page.locator(".bp-sentence")).to_contain_text("a long word")
+    portal.manage("batch", "resume", name)
     expect(page.locator(".bp-pill").first).to_contain_text("Completed")
     expect(page.locator(".bp-sentence")).to_contain_text("54 of 3,376 items failed")
     expect(page.locator("#failures tbody tr").first).to_be_visible()
@@ -72,6 +85,7 @@ def test_it_moves_the_batch_page_without_loading_it_again(page: Any, portal: Por
     expect(page.locator("[data-live]")).to_be_hidden()
     expect(page.locator("[data-announce]")).to_contain_text("54 of 3,376")
     assert page.evaluate("window.same") is True
+    assert page.evaluate("window.shifted") < 0.1  # "good" by web.dev/cls
 
 
 def test_it_moves_the_batch_list(page: Any, portal: Portal) -> None:
@@ -113,3 +127,47 @@ def test_it_is_silent_in_a_hidden_tab(page: Any, portal: Portal) -> None:
     wait_until_moved(page, "[data-p=done]", done)
     portal.manage("batch", "cancel", name)
     expect(page.locator(".bp-pill").first).to_contain_text("Cancelled")
+
+
+def test_it_says_what_will_be_drawn_before_it_has_run_and_hears_of_the_first_failure(page: Any, portal: Portal) -> None:
+    sign_in(page, portal, "operator")
+    rows = ROOT / "samples" / "airports.csv"
+    made = portal.manage(
+        *("batch", "run", "check_rows", str(rows), "--id", "live-new", "--param", 'schema={"required": ["none"]}'),
+        *("--rate", "20", "--detach"),
+    )
+    assert made.returncode == 0, made.stderr
+    portal.manage("batch", "pause", "live-new")
+    page.goto(f"{portal.url}/admin/batches/batch/live-new/change/")
+    expect(page.locator(".bp-nothing")).to_be_visible()
+    page.evaluate("window.same = true")
+    portal.manage("batch", "resume", "live-new")
+    expect(page.locator("#failures tbody tr").first).to_be_visible()
+    expect(page.locator("[data-velocity] canvas")).to_be_visible()
+    expect(page.locator("#failures [data-p=failures]")).not_to_have_text("0")
+    portal.manage("batch", "cancel", "live-new")
+    assert page.evaluate("window.same") is True
+
+
+@pytest.fixture
+def valkey() -> Iterator[Valkey]:
+    server = Valkey().start()
+    yield server
+    server.kill()
+
+
+def test_it_goes_on_when_broker_and_layer_are_killed_in_mid_run(
+    quiet_page: Any, valkey: Valkey, tmp_path: Path
+) -> None:
+    for portal in served(tmp_path, REDIS_URL=valkey.url, CELERY_BROKER_URL=valkey.url):
+        sign_in(quiet_page, portal, "viewer")
+        name = submitted(portal, "live-orphaned", 100)
+        quiet_page.goto(f"{portal.url}/admin/batches/batch/{name}/change/")
+        wait_until_moved(quiet_page, "[data-p=done]", 200)
+        valkey.kill()
+        done = int(quiet_page.locator("[data-p=done]").inner_text().replace(",", ""))
+        wait_until_moved(quiet_page, "[data-p=done]", done + 200)
+        expect(quiet_page.locator("[data-live]")).to_have_text("● live")
+        valkey.start()
+        expect(quiet_page.locator(".bp-pill").first).to_contain_text("Completed")
+        expect(quiet_page.locator(".bp-sentence")).to_contain_text("54 of 3,376 items failed")

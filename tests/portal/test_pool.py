@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 from types import SimpleNamespace
 from typing import Any
 
 from billiard.pool import RUN, TERMINATE
 from celery.concurrency import get_implementation
 
+from batches import tasks
 from batchportal import pool
 from batchportal.celery import app
 
@@ -31,3 +33,15 @@ def test_it_looks_until_the_pool_ends(monkeypatch: Any) -> None:
     monkeypatch.setattr(pool, "sleep", rest)
     pool.AttentiveSupervisor(kept).body()
     assert len(looked) == 3
+
+
+def test_it_ends_the_worker_whose_beat_has_died(monkeypatch: Any) -> None:
+    alive, sent = iter([True, True, False]), []
+    monkeypatch.setattr(tasks, "sleep", lambda seconds: None)
+    monkeypatch.setattr(tasks.os, "kill", lambda pid, signum: sent.append(signum))
+    tasks.end_without(SimpleNamespace(is_alive=lambda: next(alive)))
+    assert sent == [signal.SIGTERM]
+
+
+def test_its_beat_keeps_no_file_that_a_crash_could_tear() -> None:
+    assert app.conf.beat_scheduler == "celery.beat:Scheduler"
