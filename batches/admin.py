@@ -331,8 +331,8 @@ class ItemAdmin(ReadOnly):
     show_full_result_count = False
     actions = ("retry_selected",)
     fields = (
-        *("batch", "position", "key", "status", "attempts", "code", "message", "shown_payload", "shown_result"),
-        *("started_at", "finished_at", "available_at", "lane"),
+        *("batch", "position", "key", "status", "attempts", "code", "message", "shown_payload", "corrections"),
+        *("shown_result", "started_at", "finished_at", "available_at", "lane"),
     )
     readonly_fields = fields
 
@@ -378,6 +378,10 @@ class ItemAdmin(ReadOnly):
     @admin.display(description="Payload")
     def shown_payload(self, item: Item) -> str:
         return pages.pretty(redact(item.payload))
+
+    @admin.display(description="Corrected")
+    def corrections(self, item: Item) -> str:
+        return pages.corrections(item) or "–"
 
     @admin.display(description="Result")
     def shown_result(self, item: Item) -> str:

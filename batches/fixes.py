@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import F, Max, OuterRef, QuerySet, Subquery, Sum
 from django.utils import timezone
 
-from batches.corrections import FAILED, ITEM_KEY, corrections, pages, same
+from batches.corrections import FAILED, ITEM_KEY, changes_of, corrections, pages, same
 from batches.exceptions import InvalidInput, OperationInProgress
 from batches.models import Batch, Checkpoint, Correction, Fix, Item
 from batches.readers import Reader
@@ -102,7 +103,8 @@ def refused_rows(fix: Fix) -> InvalidInput:
     for place, why in said:
         errors.setdefault(place, []).append(why)
     place, why = said[0]
-    others = f" {fix.refused - 1:,} other rows are refused too." if fix.refused > 1 else ""
+    more = fix.refused - 1
+    others = f" {more:,} other {'row is' if more == 1 else 'rows are'} refused too." if more else ""
     return InvalidInput(f"{place}, {why}{others} Nothing was changed.", errors)
 
 
@@ -158,6 +160,20 @@ def corrections_of(item: Item) -> Iterator[Correction]:
     """How an item was corrected, the latest first."""
     rows = item.corrections.filter(verdict=Verdict.CHANGED, fix__state=Fix.State.APPLIED)
     yield from rows.select_related("fix", "fix__retry").order_by("-pk")
+
+
+def told(item: Item) -> list[dict[str, Any]]:
+    """The same for a page: who, when, by which file, and field by field what."""
+    return [
+        {
+            "by": row.fix.actor,
+            "at": row.fix.applied_at,
+            "file": row.fix.filename,
+            "number": row.fix.number,
+            "changes": changes_of(row.before or {}, row.after or {}),
+        }
+        for row in corrections_of(item)
+    ]
 
 
 def said(fix: Fix) -> str:

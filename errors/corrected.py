@@ -31,8 +31,6 @@ def carry_out(sender: type[Batch], batch: Batch, retry: Retry, items: Any, **kwa
         return
     said = f"Corrected by fix {retry.scope['fix']}. {retry.reason}".strip()
     Recommendation.objects.filter(pk=found.pk).update(state=State.APPLIED, reason=said, **done)
-    retry.predicted = found.predicted
-    retry.save(update_fields=["predicted"])
 
 
 def were_invalid(batch: Batch, items: Any) -> bool:

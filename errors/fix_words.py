@@ -138,7 +138,7 @@ def difference(fix: Fix, show: str, page: str) -> dict[str, Any]:
         "sentence": sentence(fix),
         "pill": pill("SUCCEEDED" if fix.state == Fix.State.APPLIED else "PENDING", fix.get_state_display()),
         "page": listed,
-        "rows": [row_of(row) for row in listed],
+        "rows": [row_of(row, texts=fix.batch.source.get("format") in ("csv", "tsv")) for row in listed],
         "at_rest": fix.batch.status in resubmission.AT_REST,
         "expired": fix.expires_at is not None and fix.expires_at <= timezone.now(),
         "applicable": bool(fix.changed or fix.unchanged),
@@ -151,7 +151,8 @@ def difference(fix: Fix, show: str, page: str) -> dict[str, Any]:
 def sentence(fix: Fix) -> str:
     """The page's first line."""
     done = fix.state == Fix.State.APPLIED
-    parts = [f"{counted(fix.changed)} {'was' if done and fix.changed == 1 else 'were' if done else 'would be'} corrected"]
+    verb = ("was" if fix.changed == 1 else "were") if done else "would be"
+    parts = [f"{fix.changed:,} {'row' if fix.changed == 1 else 'rows'} {verb} corrected"]
     if fix.unchanged:
         parts.append(f"{fix.unchanged:,} {'says' if fix.unchanged == 1 else 'say'} what is stored")
     if fix.refused:
@@ -160,14 +161,8 @@ def sentence(fix: Fix) -> str:
     return f"{', '.join(parts)}.{rest}"
 
 
-def counted(rows: int) -> str:
-    return f"{rows:,} {'row' if rows == 1 else 'rows'}"
-
-
 def retry_url(fix: Fix) -> str:
-    from errors.pages.fixes import retry_url as address
-
-    return address(fix.batch, fix.retry.number) if fix.retry else ""
+    return reverse("admin:errors_retry", args=[fix.batch_id, fix.retry.number]) if fix.retry else ""
 
 
 def advice_of(fix: Fix) -> dict[str, Any] | None:
@@ -177,19 +172,23 @@ def advice_of(fix: Fix) -> dict[str, Any] | None:
     if found is None:
         return None
     said = recommendations.as_dict(found, {})
-    return {"title": said["title"], "expected": expected(said["predicted"]), "basis": said["predicted"].get("basis", "")}
+    return {
+        "title": said["title"],
+        "expected": expected(said["predicted"]),
+        "basis": said["predicted"].get("basis", ""),
+    }
 
 
-def row_of(row: Correction) -> dict[str, Any]:
+def row_of(row: Correction, *, texts: bool) -> dict[str, Any]:
     changes = changes_of(row.before, row.after or {}) if row.before is not None else []
     why = redact_text(row.item.message, row.item.payload) if row.item else ""
-    return {"row": row, "why": why, "changes": [marked(one) for one in changes]}
+    return {"row": row, "why": why, "changes": [marked(one, texts) for one in changes]}
 
 
-def marked(change: Mapping[str, Any]) -> dict[str, Any]:
+def marked(change: Mapping[str, Any], texts: bool) -> dict[str, Any]:
     """Old and new as text, cut into what they share and what differs."""
-    old = text_of(change["old"]) if "old" in change else None
-    new = text_of(change["new"]) if "new" in change else None
+    old = text_of(change["old"], texts) if "old" in change else None
+    new = text_of(change["new"], texts) if "new" in change else None
     head, tail = (0, 0) if old is None or new is None else shared(old, new)
     hidden = old is not None and old == new
     note = "the value is hidden, and differs" if hidden else change["note"]
@@ -201,11 +200,11 @@ def marked(change: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def text_of(value: Any) -> str:
-    """Text as it is, if it could not be taken for anything else; other values as JSON."""
+def text_of(value: Any, texts: bool) -> str:
+    """Text as it is, where it could not be taken for anything else; other values as JSON."""
     if not isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
-    plain = value and value == value.strip() and value.isprintable() and not looks_like_json(value)
+    plain = value and value == value.strip() and value.isprintable() and (texts or not looks_like_json(value))
     return value if plain else json.dumps(value, ensure_ascii=False)
 
 
@@ -229,7 +228,3 @@ def parts(text: str, head: int, tail: int) -> tuple[str, str, str]:
     after = f"{after[:AROUND]}…" if len(after) > AROUND else after
     middle = f"{middle[:LONGEST]}… ({len(middle):,} characters)" if len(middle) > LONGEST else middle
     return before, middle, after
-
-
-def fixes_url(batch: Batch) -> str:
-    return reverse("admin:errors_fixes", args=[batch.pk])

@@ -7,7 +7,6 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
-from django.urls import NoReverseMatch, reverse
 
 from batches import operations
 from batches.exceptions import BatchError
@@ -30,9 +29,7 @@ def fixes(request: HttpRequest, batch_id: str) -> HttpResponse:
                 messages.info(request, "This very file was applied before: this is what it changed.")
             return redirect("admin:errors_fix", batch.pk, made.number)
     context = fix_words.steps(batch, Asked.of(request.GET)) | {"form": form}
-    answer = render(request, "fixes.html", context, title="Fix and resubmit")
-    answer.status_code = 400 if form.errors else 200
-    return answer
+    return render(request, "fixes.html", context, title="Fix and resubmit")
 
 
 def fix(request: HttpRequest, batch_id: str, number: int) -> HttpResponse:
@@ -43,14 +40,12 @@ def fix(request: HttpRequest, batch_id: str, number: int) -> HttpResponse:
     if request.method == "POST":
         must(request, OPERATE)
         form = fix_words.ApplyForm(made, request.POST)
-        if form.is_valid() and (answer := applied(request, batch, made, form)):
-            return answer
+        if form.is_valid() and (done := applied(request, batch, made, form)):
+            return done
         made.refresh_from_db()
         form.about(made)
     context = fix_words.difference(made, request.GET.get("show", ""), request.GET.get("page", "")) | {"form": form}
-    answer = render(request, "fix.html", context, title=f"Fix {number} of {batch}")
-    answer.status_code = 409 if form.errors else 200
-    return answer
+    return render(request, "fix.html", context, title=f"Fix {number} of {batch}")
 
 
 def applied(request: HttpRequest, batch: Batch, made: Fix, form: Any) -> HttpResponseRedirect | None:
@@ -63,14 +58,7 @@ def applied(request: HttpRequest, batch: Batch, made: Fix, form: Any) -> HttpRes
         return None
     assert done.retry is not None
     messages.success(request, f"{done.changed:,} rows corrected, {done.retry.items:,} items are tried again.")
-    return redirect(retry_url(batch, done.retry.number))
-
-
-def retry_url(batch: Batch, number: int) -> str:
-    try:
-        return reverse("admin:errors_retry", args=[batch.pk, number])
-    except NoReverseMatch:
-        return reverse("admin:errors_desk", args=[batch.pk])
+    return redirect("admin:errors_retry", batch.pk, done.retry.number)
 
 
 PAGES: tuple[Page, ...] = (

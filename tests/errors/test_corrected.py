@@ -31,9 +31,8 @@ def test_the_advice_to_correct_is_applied_by_the_file_that_does() -> None:
     finished(items=(GOOD, *[BAD] * 8))
     (said,) = advice()
     plans.make("b1")
-    made = corrected(*range(2, 8))
-    assert made.predicted == said["predicted"]
-    found = Recommendation.objects.filter(rule="validation").earliest("number")
+    corrected(*range(2, 8))
+    found = Recommendation.objects.get(rule="validation", number=said["number"])
     assert (found.state, found.by, found.retry) == (State.APPLIED, "ana", 1)
     step = next(step for step in plans.steps_of("b1") if step["action"]["verb"] == "fix")
     assert (step["state"], step["by"], step["retry"]) == ("applied", "ana", 1)
@@ -48,8 +47,7 @@ def test_the_advice_to_correct_is_applied_by_the_file_that_does() -> None:
 
 def test_advice_that_nobody_has_seen_is_worked_out_before_it_is_applied() -> None:
     finished(items=(GOOD, *[BAD] * 6))
-    made = corrected(2)
-    assert made.predicted["metric"] == "items recovered if retried unchanged"
+    corrected(2)
     assert Recommendation.objects.get(rule="validation").retry == 1
 
 
