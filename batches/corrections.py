@@ -61,7 +61,7 @@ def shape_of(batch: Batch) -> Shape:
     kind, columns = batch.source.get("format"), tuple(batch.source.get("columns") or ())
     return Shape(
         columns=columns,
-        known=frozenset(columns) | usual.keys(),
+        known=frozenset(columns) | frozenset(batch.source.get("fields") or ()) | usual.keys(),
         good=only_kinds(good),
         usual=only_kinds(usual),
         texts=kind in ("csv", "tsv"),
