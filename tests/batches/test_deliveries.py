@@ -11,14 +11,15 @@ from typing import Any
 
 import pytest
 from django.core import mail
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.urls import reverse
 from django.utils import timezone
 from standardwebhooks import Webhook as Verifier
 
-from batches import deliveries, operations, runner, transitions
+from batches import deliveries, operations, progress_tracker, runner, transitions
 from batches.exceptions import InvalidInput
-from batches.models import Delivery, Webhook
+from batches.models import Batch, Delivery, Webhook
+from batches.signals import milestone_reached
 from tests.batches.factories import modes, ran, submitted
 from tests.batches.test_admin_pages import page, tab
 from tests.batches.test_http_request import Server
@@ -262,3 +263,82 @@ def test_it_is_watched_from_the_page(user_of: Any, django_user_model: Any) -> No
     client.post(address, {"watch": "0"})
     assert "Stop watching" not in page(client, batch.get_absolute_url())
     assert client.get(address).status_code == 405
+
+
+@pytest.fixture
+def heard() -> Iterator[list[tuple[str, int]]]:
+    """What the signal said: (batch, milestone)."""
+    said: list[tuple[str, int]] = []
+
+    def hear(sender: Any, batch_id: str, milestone: int, **more: Any) -> None:
+        said.append((batch_id, milestone))
+
+    milestone_reached.connect(hear)
+    yield said
+    milestone_reached.disconnect(hear)
+
+
+def milestones_told(server: Server) -> list[int]:
+    while deliveries.send_due():
+        pass
+    return [one["data"]["milestone"] for one in said(server) if one["type"] == "batch.milestone"]
+
+
+def test_a_retry_of_a_completed_batch_reaches_no_milestone_again_but_ends_again(
+    server: Server, hook: Webhook, heard: list[tuple[str, int]]
+) -> None:
+    batch = ran(modes(*["ok"] * 4, *["error"] * 4), max_attempts=1)
+    reached = list(batch.milestones.values_list("pk", "reached_at"))
+    for _ in range(2):
+        operations.retry(batch.pk, all_failed=True)
+        runner.work_until_idle(batch.pk)
+    assert list(batch.milestones.values_list("pk", "reached_at")) == reached
+    assert milestones_told(server) == [25, 50, 75, 100]
+    assert [one["type"] for one in said(server)].count("batch.completed") == 3
+    assert heard == [(batch.pk, mark) for mark in (25, 50, 75, 100)]
+    assert operations.verify(batch.pk) == []
+
+
+def test_a_batch_that_grows_keeps_the_milestones_it_has(
+    server: Server, hook: Webhook, heard: list[tuple[str, int]]
+) -> None:
+    progress_tracker.start_batch("grows", 4)
+    progress_tracker.increment_completed("grows", 4)
+    progress_tracker.increment_completed("grows", 40)
+    assert milestones_told(server) == [25, 50, 75, 100]
+    progress_tracker.start_batch("grows", 4)  # counted anew, so reached anew
+    progress_tracker.increment_completed("grows", 1)
+    assert milestones_told(server) == [25, 50, 75, 100, 25]
+    assert heard[-1] == ("grows", 25)
+
+
+def test_a_chunk_that_is_rolled_back_reached_nothing(
+    server: Server, hook: Webhook, heard: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, tries = transitions.reach_milestones, iter([True])
+
+    def fail_once(*arguments: Any) -> list[int]:
+        new = real(*arguments)
+        if next(tries, False):
+            raise OperationalError("database is locked")
+        return new
+
+    monkeypatch.setattr(transitions, "reach_milestones", fail_once)
+    batch = ran(modes(*["ok"] * 4))
+    assert Delivery.objects.filter(event=Delivery.Event.MILESTONE).count() == 4
+    assert milestones_told(server) == [25, 50, 75, 100]
+    assert heard == [(batch.pk, mark) for mark in (25, 50, 75, 100)]
+
+
+def test_an_empty_batch_is_complete_with_all_milestones(heard: list[tuple[str, int]]) -> None:
+    Batch.objects.create(pk="empty", processor="test.do", total_items=0)
+    operations.start("empty")
+    runner.work_until_idle("empty")
+    found = progress_tracker.get_progress("empty")
+    assert (found.status, found.outcome, found.progress_percent, found.eta_seconds) == (
+        "COMPLETED",
+        "clean",
+        100.0,
+        None,
+    )
+    assert heard == [("empty", mark) for mark in (25, 50, 75, 100)]

@@ -254,3 +254,34 @@ def test_it_says_whether_a_look_had_something_to_show(engine: None) -> None:
         assert [await hub.publish(batch.pk, found) for _ in range(2)] == [True, False]
 
     in_loop(work)
+
+
+def test_it_asks_the_database_once_however_many_watch(engine: None, monkeypatch: Any) -> None:
+    batch, other = submitted(modes("ok")), submitted(modes("ok"))
+    sockets = [Socket(batch.pk, other.pk) for _ in range(300)] + [Socket(batch.pk) for _ in range(300)]
+    found = hubs.read([batch.pk, other.pk], 0, set())
+    asked: list[list[str]] = []
+
+    def read(ids: list[str], after: int, admissions: set[Admission]) -> hubs.Reading:
+        asked.append(sorted(ids))
+        assert len(admissions) == 1  # one key opened them all, so one is checked
+        return found
+
+    monkeypatch.setattr(hubs, "read", read)
+    monkeypatch.setattr(hubs, "newest_transition", lambda: 0)
+
+    async def work(hub: Hub) -> None:
+        watch(hub, *sockets)
+        await hub.look()
+
+    in_loop(work)
+    assert asked == [sorted([batch.pk, other.pk])]
+    assert {len(socket.sent) for socket in sockets} == {1, 2}
+
+
+def test_it_reads_all_watched_batches_at_the_price_of_one(engine: None, django_assert_max_num_queries: Any) -> None:
+    ids = [submitted(modes("ok")).pk for _ in range(6)]
+    with django_assert_max_num_queries(10) as one:
+        hubs.read(ids[:1], 0, {Admission(1, "")})
+    with django_assert_max_num_queries(len(one)):
+        assert len(hubs.read(ids, 0, {Admission(n, "") for n in range(50)}).progress) == 6
