@@ -34,8 +34,8 @@ def group(request: HttpRequest, batch_id: str, fingerprint: str) -> HttpResponse
 
 
 def gone(request: HttpRequest, batch: Batch, fingerprint: str) -> HttpResponse:
-    split = ErrorGroup.objects.filter(processor=batch.processor, fingerprint=fingerprint, by_place=True).first()
-    if split is None:
+    known = ErrorGroup.objects.filter(processor=batch.processor, by_place=True)
+    if "\x00" in fingerprint or not known.filter(fingerprint=fingerprint).exists():
         raise Http404(f"Batch {batch.pk} has no error group {fingerprint}.")
     messages.info(request, "That group was split by place in the code; its parts are among these.")
     return redirect("admin:errors_desk", batch.pk)

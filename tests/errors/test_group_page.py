@@ -135,7 +135,7 @@ def test_its_head_says_what_how_many_of_how_many_and_since_when(user_of: User) -
 def test_it_marks_in_payload_and_message_what_the_template_matched(user_of: User) -> None:
     shown = page(signed_in(user_of("viewer")), url(hit()))
     assert '<mark class="bp-field-mark" title="from the payload: country">DE</mark>' in shown
-    assert "<mark>&quot;country&quot;: &quot;DE&quot;,</mark>" in shown
+    assert re.search("<mark>&quot;country&quot;: &quot;DE&quot;,?</mark>", shown)
     assert "One place in the code" in shown
     assert "tests.errors.factories.raised" in shown
     assert "## `Country &quot;&lt;country&gt;&quot; unsupported`" in shown
