@@ -75,11 +75,6 @@ class Meant:
     def tried(self) -> int:
         return self.failed - sum(self.counts.values())
 
-    @property
-    def left_out(self) -> dict[int, str]:
-        """Item id -> why; of all of them, so only where these are few."""
-        return self.why(self.items)
-
     def why(self, items: QuerySet[Item]) -> dict[int, str]:
         """Of these items, id -> why it is left out."""
         said: dict[int, str] = {}

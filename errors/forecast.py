@@ -45,7 +45,7 @@ def forecast(batch: Batch, scope: Mapping[str, Any]) -> Forecast:
     name, wanted = scopes.chosen(scope)
     condition = scopes.SCOPES[name](batch, wanted)
     found = retries.meant(batch, condition, permanent=False, aside_too=name == "item_keys")
-    why = Counter(found.left_out.values())
+    why = found.counts
     seen = kinds_of(batch, found.items)
     sure, whole = of_groups(batch, seen, hopeless=False), of_groups(batch, seen, hopeless=True)
     kinds: Counter[str] = Counter()
@@ -54,8 +54,8 @@ def forecast(batch: Batch, scope: Mapping[str, Any]) -> Forecast:
     return Forecast(
         failed=found.failed,
         tried=found.tried,
-        unchanged=why[retries.UNCHANGED],
-        aside=why[retries.ASIDE],
+        unchanged=why.get(retries.UNCHANGED, 0),
+        aside=why.get(retries.ASIDE, 0),
         highest=found.highest,
         kinds=dict(kinds.most_common()),
         groups=len({row["group"] for row in seen}),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import resource
 import statistics
 import sys
+from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
@@ -93,13 +95,67 @@ def report() -> None:
     with connection.cursor() as cursor:
         cursor.execute(FILL.format(last=RECORDS - 1, first_group=groups[0].pk, groups=len(groups)))
         cursor.execute("ANALYZE")
+    said("report", lambda: error_analyzer.aggregate_errors("big").to_dict())
+    said("report over REST", over_rest())
+    findings_and_advice(batch)
+    said("report with findings and advice", lambda: error_analyzer.aggregate_errors("big").to_dict())
+    retried()
+
+
+def said(what: str, ask: Callable[[], Any]) -> None:
     times = []
     for _ in range(REPORTS):
         began = perf_counter()
-        error_analyzer.aggregate_errors("big").to_dict()
+        ask()
         times.append(1000 * (perf_counter() - began))
     first, rest = times[0], statistics.median(times[1:])
-    print(f"report of {RECORDS:,} error records: {first:.0f} ms at first, then {rest:.0f} ms (at most 200 ms)")
+    print(f"{what} of {RECORDS:,} error records: {first:.0f} ms at first, then {rest:.0f} ms (at most 200 ms)")
+
+
+def over_rest() -> Callable[[], Any]:
+    from django.contrib.auth.models import User
+    from django.test import Client
+
+    client = Client()
+    client.force_login(User.objects.create_superuser("bench"))
+
+    def ask() -> None:
+        answer = client.get("/api/batches/big/errors")
+        assert answer.json()["total_errors"] == RECORDS, answer.content[:300]
+
+    return ask
+
+
+def findings_and_advice(batch: Any) -> None:
+    """What the sweep does once, when so large a batch is over."""
+    from errors import recommendations
+    from errors.findings import findings
+
+    for what, work in (
+        ("findings", lambda: findings(batch)),
+        ("advice", lambda: recommendations.listed(batch, RECORDS)),
+    ):
+        began = perf_counter()
+        work()
+        print(
+            f"{what} of {RECORDS:,} failed items, worked out once: {perf_counter() - began:.1f} s, peak {peak():.0f} MB"
+        )
+
+
+def retried() -> None:
+    """A bulk retry of a million items: written down before any is touched, and put back."""
+    from batches import operations
+
+    before, began = peak(), perf_counter()
+    made = operations.retry("big", all_failed=True, canary=20, permanent=True)
+    seconds = perf_counter() - began
+    print(
+        f"retry that means {made.items:,} items, written down: {seconds:.0f} s, {peak() - before:+.0f} MB at its peak"
+    )
+
+
+def peak() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 if __name__ == "__main__":
