@@ -7,16 +7,14 @@ attempt says nothing: only what failed has one.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from batches.models import Batch
-from errors.detectors.conditions import Word
+from errors.detectors.conditions import PREFIX, Word
 
-PREFIX = "attempt's "
-"""Before the name of each, so that none is taken for a field of the payload."""
 MOST_CHUNKS = 200
 
 
@@ -81,8 +79,3 @@ def circumstances(position: int, first: FirstAttempts, every: int) -> dict[str, 
     if every:
         said["chunk"] = Word(f"{position // every + 1:,}")
     return {PREFIX + name: value for name, value in said.items()}
-
-
-def are_circumstances(fields: Iterable[str]) -> bool:
-    """Whether a finding speaks of how items were tried, not of what they are."""
-    return any(name.startswith(PREFIX) for name in fields)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime
@@ -9,7 +10,7 @@ from statistics import mean, median
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, F, Q, Sum
+from django.db.models import Count, F, Max, Q, Sum
 from django.db.models.functions import TruncMinute
 
 from batches.models import Batch, Checkpoint, Item, RetriedItem
@@ -21,7 +22,7 @@ from errors.advice.rules import LEAST
 from errors.advice.timeouts import Verdict, timeout_verdict
 from errors.findings import findings
 from errors.kinds import kinds_of
-from errors.models import MANY_ATTEMPTS, BatchGroup, ErrorRecord
+from errors.models import MANY_ATTEMPTS, BatchGroup, ErrorRecord, GroupChange
 
 DURATIONS = 20_000
 """Successes whose durations are read; the timeouts beside them are counted in proportion."""
@@ -30,7 +31,7 @@ PROBLEMS = 200
 
 def facts_of(batch: Batch) -> Facts:
     """Everything the rules want to know."""
-    rows = list(BatchGroup.objects.filter(batch=batch).select_related("group").order_by("-errors", "pk"))
+    rows = list(BatchGroup.objects.filter(batch=batch).select_related("group__assignee").order_by("-errors", "pk"))
     errors = sum(row.errors for row in rows)
     if not errors:
         return Facts(batch.total_items, 0, 0, 0, 0)
@@ -53,6 +54,7 @@ def facts_of(batch: Batch) -> Facts:
         concurrency=batch.concurrency,
         target=target_of(batch, rows, seconds),
         seconds=seconds,
+        max_attempts=batch.max_attempts,
         findings=findings(batch),
         history=history,
         problems=problems_of(batch, kinds),
@@ -82,7 +84,8 @@ def failed_by_group(batch: Batch) -> dict[int, int]:
 
 def groups_of(batch: Batch, rows: list[BatchGroup], seen: Mapping[int, list[int]]) -> list[Group]:
     failed = failed_by_group(batch) if batch.processor else {row.group_id: row.items for row in rows}
-    retried = retried_by_group(batch)
+    retried, notes, waits = retried_by_group(batch), last_notes(rows), asked_waits(batch, rows)
+    named = named_fields(batch, rows)
     return [
         Group(
             fingerprint=row.group.fingerprint,
@@ -95,9 +98,47 @@ def groups_of(batch: Batch, rows: list[BatchGroup], seen: Mapping[int, list[int]
             recent=len(seen.get(row.group_id, [])),
             usual=round(median(seen[row.group_id])) if row.group_id in seen else 0,
             first_seen=f"{row.group.first_seen:%Y-%m-%d}",
+            owner=row.group.assignee.get_username() if row.group.assignee else "",
+            last_note=notes.get(row.group_id, ""),
+            fields=fields_in(row.group.title, named.get(row.group_id, [])),
+            asked_wait=waits.get(row.group_id, 0.0),
         )
         for row in rows
     ]
+
+
+NOTE = 300
+TOP = 5
+PLACEHOLDER = re.compile(r"<([^<>]{1,100})>")
+KINDS = {"num", "id", "str", "url", "email", "uuid", "ip", "date", "time", "hex", "path"}
+"""Placeholders of a template that are no fields."""
+
+
+def last_notes(rows: list[BatchGroup]) -> dict[int, str]:
+    """What people wrote last about groups, by group."""
+    notes = GroupChange.objects.filter(group__in=[row.group_id for row in rows], verb="note").order_by("pk")
+    return {group: text[:NOTE] for group, text in notes.values_list("group", "reason")}
+
+
+def asked_waits(batch: Batch, rows: list[BatchGroup]) -> dict[int, float]:
+    """The longest wait that was asked for, by group of rate limits."""
+    groups = [row.group_id for row in rows if row.group.category == "rate_limit"]
+    if not groups:
+        return {}
+    records = ErrorRecord.objects.filter(batch=batch, group__in=groups, asked_wait__isnull=False).order_by()
+    return {group: wait for group, wait in records.values_list("group").annotate(wait=Max("asked_wait")) if wait}
+
+
+def named_fields(batch: Batch, rows: list[BatchGroup]) -> dict[int, list[str]]:
+    """The fields that processors named as culprits, of the largest groups of invalid input, by one sample each."""
+    groups = [row.group_id for row in rows if row.group.category == "validation"][:TOP]
+    samples = (ErrorRecord.objects.filter(batch=batch, group=group).order_by("pk").first() for group in groups)
+    return {one.group_id: list(one.fields) for one in samples if one is not None}
+
+
+def fields_in(title: str, named: list[str]) -> list[str]:
+    """The processor's word first, then what the message's template names."""
+    return list(dict.fromkeys([*named, *(name for name in PLACEHOLDER.findall(title) if name not in KINDS)]))
 
 
 def retried_by_group(batch: Batch) -> dict[int, tuple[int, int]]:

@@ -19,7 +19,7 @@ from batches.outcomes import Failure, storable, words_of
 from batches.processors import ItemError
 from batches.redaction import redact_cards, redact_shapes, redact_values
 from batches.signals import batch_transitioned, item_failed, items_rehearsed
-from errors import clean_retries, comebacks, overrides, rollups, turns
+from errors import clean_retries, comebacks, overrides, recommendations, rollups, turns
 from errors.fingerprints import Identity, identify, last_frame, others
 from errors.known import Known, known_groups
 from errors.models import ErrorRecord, Traceback
@@ -58,9 +58,13 @@ def write_errors(sender: type[Batch], batch: Batch, failures: Sequence[Failure],
 
 @receiver(batch_transitioned)
 def settle_clean_retries(sender: type[Batch], batch_id: str, to_status: str, **kwargs: Any) -> None:
-    """A batch that is over decides the groups that wait for a retry of it; the sweep repeats what gets lost."""
+    """A batch that is over decides the groups that wait for a retry of it, and shows what applied advice brought.
+
+    The sweep repeats what gets lost.
+    """
     if to_status in Batch.FINAL:
         clean_retries.settle(batch_id)
+        recommendations.verify(batch_id)
 
 
 @receiver(items_rehearsed)

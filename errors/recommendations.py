@@ -41,7 +41,7 @@ def current(batch: Batch, errors: int, *, large: bool = True, most: int = LOOKED
 
 def refresh(batch: Batch) -> None:
     """Work it out anew. Twice is as good as once; what was decided stays decided."""
-    verify(batch)
+    verify(batch.pk)
     said = advise(facts_of(batch))
     with transaction.atomic():
         Batch.objects.select_for_update().get(pk=batch.pk)
@@ -93,6 +93,7 @@ def content(said: Advice) -> dict[str, Any]:
         "title": said.title[:700],
         "why": said.why,
         "action": {"verb": said.verb, "params": dict(said.params)},
+        "alternatives": [dict(one) for one in said.alternatives],
         "predicted": asdict(said.predicted) if said.predicted else {},
         "cost": {"items": said.items, "minutes": said.minutes},
     }
@@ -133,10 +134,10 @@ def decide(found: Recommendation, state: str, verb: str, actor: str, reason: str
         raise refuse(found.batch_id, f"{verb} recommendation {found.number}", found.state)
 
 
-def verify(batch: Batch) -> None:
+def verify(batch_id: str) -> None:
     """Put the outcome of each retry that is over beside its prediction."""
-    for found in Recommendation.objects.filter(batch=batch, state=State.APPLIED, retry__isnull=False):
-        made = batch.retries.filter(number=found.retry or 0).first()
+    for found in Recommendation.objects.filter(batch=batch_id, state=State.APPLIED, retry__isnull=False):
+        made = Retry.objects.filter(batch=batch_id, number=found.retry or 0).first()
         outcome = made.outcome() if made else {"waiting": 1}
         stopped = made is not None and made.state in (Retry.State.HELD, Retry.State.CANCELLED)
         if outcome["waiting"] and not stopped:
@@ -162,7 +163,7 @@ def records_of_rules() -> dict[str, dict[str, int]]:
 def as_dict(found: Recommendation, records: dict[str, dict[str, int]]) -> dict[str, Any]:
     """As the report and REST show it."""
     names = ("number", "rule", "rule_version", "scope", "findings", "evidence", "confidence", "title", "why", "action")
-    more = ("predicted", "cost", "state", "by", "reason", "retry", "actual", "held")
+    more = ("alternatives", "predicted", "cost", "state", "by", "reason", "retry", "actual", "held")
     return {name: getattr(found, name) for name in (*names, *more)} | {
         "at": found.at.isoformat().replace("+00:00", "Z") if found.at else None,
         "record": records.get(found.rule, {"measured": 0, "held": 0}),

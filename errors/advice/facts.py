@@ -27,6 +27,12 @@ class Group:
     usual: int = 0
     """Its median number of errors in those batches."""
     first_seen: str = ""
+    owner: str = ""
+    last_note: str = ""
+    fields: Sequence[str] = ()
+    """Fields of the payload that its message or its processor names."""
+    asked_wait: float = 0.0
+    """The longest wait the other side asked for, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,7 @@ class Facts:
     """The concurrency the other side bears, if it was measured."""
     seconds: float = 0.0
     """An item's mean duration."""
+    max_attempts: int = 1
     findings: Sequence[Mapping[str, Any]] = ()
     history: History = field(default_factory=History)
     problems: Sequence[Problem] = ()
@@ -101,4 +108,6 @@ class Advice:
     predicted: Prediction | None = None
     evidence: Sequence[Mapping[str, Any]] = ()
     findings: Sequence[str] = ()
-    version: int = 1
+    alternatives: Sequence[Mapping[str, Any]] = ()
+    """What else could be done: title, verb and params of each, as REST takes them."""
+    version: int = 2

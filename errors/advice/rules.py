@@ -6,27 +6,37 @@ goes without a word.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from math import ceil
 from typing import Any
 
 from errors.advice.facts import Advice, Facts, Group, Prediction
-from errors.advice.predictions import added, of_group
+from errors.advice.predictions import added, of_group, recoveries
 from errors.advice.recurring import is_dominant, is_recurring, spike
 from errors.advice.timeouts import Verdict
+from errors.detectors.conditions import are_circumstances
 from errors.detectors.findings import percent
 from errors.detectors.statistics import wilson
 
 Rule = Callable[[Facts], list[Advice]]
 LEAST, LEAST_TRIED, HIGH, PLAIN_HIGH = 5, 30, 0.10, 0.5
 LEAST_SHARE = 0.01
+LEAST_AFTER = 20
 SURE = ("strong", "moderate")
 INPUT = ("validation", "not_found", "defect", "auth")
 
 
-def evidence(label: str, a: int, n: int) -> dict[str, Any]:
-    return {"label": label, "a": a, "n": n}
+def evidence(
+    label: str, a: int, n: int, b: int | None = None, m: int | None = None, p: float | None = None
+) -> dict[str, Any]:
+    """a of n here; b of m elsewhere, and how likely chance makes such a difference, where that was looked at."""
+    beside = {"b": b, "m": m, "p": p}
+    return {"label": label, "a": a, "n": n} | {name: value for name, value in beside.items() if value is not None}
+
+
+def instead(title: str, verb: str, **params: Any) -> dict[str, Any]:
+    return {"title": title, "verb": verb, "params": params}
 
 
 def high_rate(facts: Facts) -> list[Advice]:
@@ -56,6 +66,7 @@ def high_rate(facts: Facts) -> list[Advice]:
             predicted=risk,
             evidence=[evidence("items failed", facts.failed, facts.tried)],
             findings=[str(facts.findings[0]["text"])] if facts.findings else [],
+            alternatives=[instead("Correct what failed so far", "fix", kind="fix")] if facts.active else [],
         )
     ]
 
@@ -74,8 +85,10 @@ def timeouts(facts: Facts) -> list[Advice]:
     if verdict.kind == "hang":
         why = f"Nothing that takes over half of the {limit:g} s ends at all: the {errors:,} timeouts hang."
         none = Prediction("items recovered", 0, 0, 0, "no success in the second half of the limit")
-        title = "Do not raise the time limit: look at these items, and at what they wait for"
-        return [of_groups("timeout", groups, facts, why, "moderate", title, verb="hold", predicted=none, seen=seen)]
+        title = "Do not raise the time limit: set these items aside, and look at what they wait for"
+        said = of_groups("timeout", groups, facts, why, "moderate", title, verb="hold", predicted=none, seen=seen)
+        probe = instead("Try five of them first", "retry", **said.params, canary=5, needed=5)
+        return [replace(said, alternatives=[probe])]
     return [more_time(facts, groups, verdict, seen)]
 
 
@@ -109,6 +122,8 @@ def rate_limit(facts: Facts) -> list[Advice]:
     tested = errors >= LEAST and errors >= LEAST_SHARE * facts.attempts
     target = min(facts.target or max(1, facts.concurrency // 2), facts.concurrency)
     why = f"{errors:,} of {facts.attempts:,} attempts were turned away by a rate limit."
+    if wait := max(group.asked_wait for group in groups):
+        why += f" The other side asked to wait for up to {wait:,.0f} s: do not retry before that."
     if target == facts.concurrency:
         return [of_groups("rate_limit", groups, facts, why, "low", "Wait, then retry what was turned away")]
     sure = ("strong" if facts.target else "moderate") if tested else "low"
@@ -130,9 +145,19 @@ def validation(facts: Facts) -> list[Advice]:
     high = round(items * wilson(0, max(1, sum(group.tried for group in groups)))[1]) if any_tried(groups) else 0
     seen = [evidence("validation errors", errors, facts.errors)]
     none = Prediction("items recovered if retried unchanged", 0, 0, high, "invalid input stays invalid")
-    title = "Correct these rows, and submit them again"
+    fields = fields_of(facts, groups, top)
+    title = f"Check the format of {fields}, correct these rows, and submit them again"
     sure = ("strong" if items >= 20 else "moderate") if tested else "low"
     return [of_groups("validation", groups, facts, why, sure, title, verb="fix", predicted=none, seen=seen)]
+
+
+def fields_of(facts: Facts, groups: Sequence[Group], top: Group) -> str:
+    """Which fields to look at: those a message names, or those that set the failures apart."""
+    streams = {"validation", *(group.fingerprint for group in groups)}
+    telling = (one for one in facts.findings if one["stream"] in streams and one["confidence"] in SURE)
+    lifted = next((one["where"]["fields"] for one in telling if "fields" in one["where"]), ())
+    names = list(dict.fromkeys([*top.fields, *(name for name in lifted if not are_circumstances([name]))]))
+    return " and ".join(names[:3]) if names else "the input"
 
 
 def network(facts: Facts) -> list[Advice]:
@@ -147,15 +172,24 @@ def network(facts: Facts) -> list[Advice]:
         why = f"{errors:,} attempts could not reach the other side, or were answered with its errors."
         sure = "weak" if errors >= LEAST else "low"
         return [of_groups("network", groups, facts, why, sure, "Check connectivity, then try a few of them", seen=seen)]
-    outside, failed = int(window["others"]), int(window["others_failed"])
-    low, high = wilson(outside - failed, outside)
-    mid = items * (outside - failed) / max(1, outside)
-    basis = f"{failed:,} of {outside:,} failed outside of it"
-    back = Prediction("items recovered", round(items * low), round(mid), round(items * high), basis)
+    after, failed = int(window["where"]["after"]), int(window["where"]["after_failed"])
+    inside, size = int(window["failed"]), int(window["size"])
+    seen.append(evidence("failed after it, and in it", failed, after, inside, size, window["p"]))
+    if not is_over(after, failed, inside / size):
+        why = f"{window['sentence']} Since then {failed:,} of {after:,} failed: it may not be over."
+        title = f"Wait, then try a few of what failed in {window['text']}"
+        said = of_groups("network", groups, facts, why, "weak", title, seen=seen)
+        return [with_params(said, said.params, [str(window["text"])])]
+    back = recoveries(items, after - failed, after, f"{failed:,} of {after:,} failed after it")
     title = f"It looks over: retry what failed in {window['text']}"
-    why, sure = str(window["sentence"]), str(window["confidence"])
+    why, sure = f"{window['sentence']} Since then {failed:,} of {after:,} failed.", str(window["confidence"])
     said = of_groups("network", groups, facts, why, sure, title, predicted=back, seen=seen)
     return [with_params(said, said.params, [str(window["text"])])]
+
+
+def is_over(after: int, failed: int, inside: float) -> bool:
+    """Enough was tried since, and it fails far less than in the window."""
+    return after >= LEAST_AFTER and wilson(failed, after)[1] < inside / 2
 
 
 def window_of(facts: Facts, groups: Sequence[Group]) -> Any:
@@ -171,6 +205,8 @@ def recurring(facts: Facts) -> list[Advice]:
     for group in sorted(facts.groups, key=lambda group: -group.errors):
         if is_recurring(group.recent):
             why = f"Seen in {group.recent} of the last {facts.history.batches} batches, first at {group.first_seen}."
+            why += f" {group.owner} is on it." if group.owner else " Nobody is on it."
+            why += f" Last note: {group.last_note}" if group.last_note else ""
             usual = Prediction("errors avoided a batch", 0, group.usual, 2 * group.usual, "the median of those batches")
             said.append(about_group(group, why, "moderate", usual))
     top = max(facts.groups, key=lambda group: group.errors, default=None)
@@ -199,28 +235,29 @@ def about_group(group: Group, why: str, sure: str, predicted: Prediction | None)
 def attribute(facts: Facts) -> list[Advice]:
     """Items that share a value fail: set them aside, run the rest, retry after the fix."""
     found = [one for one in facts.findings if "fields" in one["where"] and one["confidence"] in SURE]
-    return [
-        Advice(
-            rule="attribute",
-            subject=f"{one['stream']}: {one['text']}"[:200],
-            title=f"Set aside the items with {one['text']}; retry them after the fix",
-            why=str(one["sentence"]),
-            confidence=str(one["confidence"]),
-            verb="hold",
-            params={"where": {"conditions": one["where"].get("conditions", [])}},
-            items=int(one["failed"]),
-            weight=int(one["failed"]),
-            predicted=Prediction(
-                "failures avoided", int(one["failed"]), int(one["failed"]), int(one["failed"]), "the items it covers"
-            ),
-            evidence=[
-                evidence("failed here", int(one["failed"]), int(one["size"])) | {"p": one["p"]},
-                evidence("failed elsewhere", int(one["others_failed"]), int(one["others"])),
-            ],
-            findings=[str(one["text"])],
-        )
-        for one in found
-    ]
+    return [of_attribute(one) for one in found]
+
+
+def of_attribute(one: Mapping[str, Any]) -> Advice:
+    """Not the items are at fault where it is how they were run: then there is nothing to set aside."""
+    failed, size, rest, others = (int(one[name]) for name in ("failed", "size", "others_failed", "others"))
+    about_runs = are_circumstances(one["where"]["fields"])
+    left = f"without them {rest:,} of {others:,} fail ({percent(rest / others if others else 0.0)})"
+    aside = f"Set aside the items with {one['text']}; retry them after the fix"
+    return Advice(
+        rule="attribute",
+        subject=f"{one['stream']}: {one['text']}"[:200],
+        title=f"Look at what is different where {one['text']}, then retry" if about_runs else aside,
+        why=str(one["sentence"]),
+        confidence=str(one["confidence"]),
+        verb="fix" if about_runs else "hold",
+        params={} if about_runs else {"where": {"conditions": one["where"].get("conditions", [])}},
+        items=failed,
+        weight=failed,
+        predicted=Prediction("failures avoided", failed, failed, failed, left),
+        evidence=[evidence("failed here, and elsewhere", failed, size, rest, others, one["p"])],
+        findings=[str(one["text"])],
+    )
 
 
 def poison(facts: Facts) -> list[Advice]:
@@ -230,7 +267,8 @@ def poison(facts: Facts) -> list[Advice]:
         return []
     lost = round(sum(one.next_works for one in bad), 1)
     why = f"{len(bad):,} items failed three times or more, always in the same way; one more try might save {lost:g}."
-    saved = Prediction("attempts saved", len(bad), len(bad), len(bad), "one attempt an item and retry")
+    each = max(1, facts.max_attempts)
+    saved = Prediction("attempts saved", len(bad), len(bad) * each, len(bad) * each, f"up to {each} attempts an item")
     return [
         Advice(
             rule="poison",

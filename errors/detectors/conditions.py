@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from math import ceil, isfinite
@@ -18,6 +18,15 @@ MOST_VALUES = 200
 CUTS = 15
 DEEPEST = 3
 SHOWN = 40
+
+
+PREFIX = "attempt's "
+"""Before the name of a circumstance, so that none is taken for a field of the payload."""
+
+
+def are_circumstances(fields: Iterable[str]) -> bool:
+    """Whether they speak of how items were tried, not of what they are."""
+    return any(name.startswith(PREFIX) for name in fields)
 
 
 class Word(str):

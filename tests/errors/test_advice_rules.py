@@ -118,14 +118,65 @@ def test_it_hands_out_what_is_invalid() -> None:
 
 
 def test_it_retries_a_window_that_is_over() -> None:
-    one = said(facts(group("network", 120), findings=[found("network", start=1, end=2)]), "network")
+    window = found("network", start=1, end=2, after=400, after_failed=2)
+    one = said(facts(group("network", 120), findings=[window]), "network")
     assert one is not None
     assert one.predicted is not None
     assert one.findings == ["here"]
     assert (one.predicted.low, one.predicted.mid, one.predicted.high) == (118, 119, 120)
+    assert one.evidence[-1] == {"label": "failed after it, and in it", "a": 2, "n": 400, "b": 40, "m": 50, "p": 1e-9}
     probe = said(facts(group("network", 120)), "network")
     assert probe is not None
     assert (probe.verb, probe.confidence) == ("retry", "weak")
+
+
+@pytest.mark.parametrize(("after", "failed"), [(0, 0), (19, 0), (400, 200)])
+def test_it_does_not_call_a_window_over_that_may_go_on(after: int, failed: int) -> None:
+    window = found("network", start=1, end=2, after=after, after_failed=failed)
+    one = said(facts(group("network", 120), findings=[window]), "network")
+    assert one is not None
+    assert one.title == "Wait, then try a few of what failed in here"
+    assert "it may not be over" in one.why
+    assert one.confidence == "weak"
+
+
+def test_it_names_the_fields_to_look_at() -> None:
+    one = said(facts(replace(group("validation", 9), fields=["country", "sku"])), "validation")
+    assert one is not None
+    assert one.title == "Check the format of country and sku, correct these rows, and submit them again"
+    lifted = [found("validation", fields=["qty"]), found("validation", fields=["attempt's host"])]
+    other = said(facts(group("validation", 9), findings=lifted), "validation")
+    assert other is not None
+    assert "Check the format of qty, correct" in other.title
+    none = said(facts(group("validation", 9)), "validation")
+    assert none is not None
+    assert "Check the format of the input, correct" in none.title
+
+
+def test_it_says_how_long_the_other_side_asked_to_wait() -> None:
+    one = said(facts(replace(group("rate_limit", 9), asked_wait=90.0), concurrency=4), "rate_limit")
+    assert one is not None
+    assert "asked to wait for up to 90 s" in one.why
+
+
+def test_it_says_who_is_on_what_recurs() -> None:
+    known = replace(group("unknown", 7), recent=3, usual=4, owner="ana", last_note="It is the feed.")
+    one = said(facts(known, history=History(5)), "recurring")
+    assert one is not None
+    assert one.why.endswith("ana is on it. Last note: It is the feed.")
+
+
+def test_it_sets_nothing_aside_for_what_a_host_explains() -> None:
+    one = said(facts(findings=[found("any", fields=["attempt's host"])]), "attribute")
+    assert one is not None
+    assert (one.verb, dict(one.params)) == ("fix", {})
+
+
+def test_a_hang_can_be_probed_instead() -> None:
+    one = said(facts(group("timeout", 9), verdict=Verdict("hang", 0.0), item_timeout=5.0), "timeout")
+    assert one is not None
+    (probe,) = one.alternatives
+    assert probe["params"] == {"group": "f-timeout", "canary": 5, "needed": 5}
 
 
 def test_it_names_what_recurs() -> None:
@@ -145,13 +196,17 @@ def test_it_sets_aside_what_an_attribute_explains() -> None:
     one = said(facts(findings=[found("any", fields=["country"])]), "attribute")
     assert one is not None
     assert (one.verb, one.items) == ("hold", 40)
+    assert one.predicted is not None
+    assert one.predicted.basis == "without them 2 of 400 fail (0.5%)"
     assert said(facts(findings=[found("any", "weak", fields=["country"])]), "attribute") is None
 
 
 @pytest.mark.parametrize(("count", "speaks"), [(2, False), (3, True)])
 def test_it_stops_retrying_poison(count: int, speaks: bool) -> None:
     bad = [Problem(f"k{n}", 3, "poison", 0.95, 0.02) for n in range(count)]
-    assert (said(facts(problems=bad), "poison") is not None) == speaks
+    one = said(facts(problems=bad, max_attempts=4), "poison")
+    assert (one is not None) == speaks
+    assert one is None or (one.predicted is not None and one.predicted.high == 12)
 
 
 def test_it_says_nothing_about_nothing() -> None:

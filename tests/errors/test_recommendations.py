@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Permission
 
-from batches import operations
+from batches import operations, runner
 from batches.exceptions import InvalidTransition
 from batches.models import Batch, Item
-from errors import error_analyzer, plans, recommendations
+from batches.processors import ItemError
+from errors import error_analyzer, groups, plans, recommendations
+from errors.facts import facts_of
 from errors.models import ErrorGroup, GroupChange, PlanStep, Recommendation
 from tests.batches.people import client, person
 from tests.batches.rest_batches import BAD, GOOD, committed, finished, submitted
@@ -86,7 +88,7 @@ def test_it_puts_the_outcome_beside_the_prediction(worked: int, state: str, held
     first = [item.pk for item in batch.items.order_by("position")[:worked]]
     Item.objects.filter(batch=batch).update(status=Item.Status.FAILED)
     Item.objects.filter(pk__in=first).update(status=Item.Status.SUCCEEDED)
-    recommendations.verify(batch)
+    recommendations.verify(batch.pk)
     found = of_rule("network")
     assert (found.state, found.held, found.actual["recovered"]) == (state, held, worked)
     assert recommendations.records_of_rules() == {"network": {"measured": 1, "held": int(held)}}
@@ -96,7 +98,7 @@ def test_it_waits_for_a_retry_that_is_not_over() -> None:
     batch = failing()
     recommendations.refresh(batch)
     recommendations.apply("b1", of_rule("network").number)
-    recommendations.verify(batch)
+    recommendations.verify(batch.pk)
     assert of_rule("network").state == State.APPLIED
 
 
@@ -242,3 +244,31 @@ def test_of_two_people_one_applies(in_process: Callable[..., Any]) -> None:
     said = sorted(one.communicate(timeout=60)[0].strip() for one in both)
     assert said == ["applied", "refused"]
     assert operations.get_batch("b1").retries.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_is_measured_as_soon_as_the_retry_is_over(engine: None) -> None:
+    """Nobody has to look for that."""
+    submitted(items=(BAD, GOOD, GOOD))
+    operations.start("b1")
+    runner.work_until_idle("b1")
+    recommendations.refresh(operations.get_batch("b1"))
+    Recommendation.objects.update(action={"verb": "retry", "params": {"all_failed": True, "permanent": True}})
+    applied = recommendations.apply("b1", Recommendation.objects.earliest("number").number)
+    runner.work_until_idle("b1")
+    applied.refresh_from_db()
+    assert (applied.state, applied.actual["failed_again"]) == (State.NO_EFFECT, 1)
+
+
+def test_it_knows_owner_note_fields_and_waits() -> None:
+    batch = failing(3, KeyError)
+    error = ItemError("shut", code="RATE", category="rate_limit", field="shop", after=90)
+    named = ItemError("bad shop", category="validation", field="shop")
+    report(batch, [failure(batch, 0, error, 2), failure(batch, 1, named, 2)])
+    group = ErrorGroup.objects.get(category="rate_limit")
+    groups.note(group.pk, "It is the feed.", actor="ana")
+    groups.assign(group.pk, person("ana"), actor="ana")
+    known = {one.category: one for one in facts_of(batch).groups if one.title != "'no answer'"}
+    limited = known["rate_limit"]
+    assert (limited.owner, limited.last_note, limited.asked_wait) == ("ana", "It is the feed.", 90.0)
+    assert known["validation"].fields == ["shop"]
