@@ -284,12 +284,17 @@ class CodeFilter(admin.SimpleListFilter):
 
     title = "code"
     parameter_name = "code"
+    LOOKED_AT = 10_000
+    """So many failed items are looked at for codes to offer; any other can be asked for by its name."""
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         failed = Item.objects.filter(failed_at__isnull=False)
         if batch := request.GET.get("batch__id__exact"):
             failed = failed.filter(batch=batch.replace("\x00", ""))
-        return [(code, code) for code in failed.values_list("code", flat=True).distinct().order_by("code")[:100]]
+        some = failed.order_by("batch", "position").values("pk")[: self.LOOKED_AT]
+        codes = set(Item.objects.filter(pk__in=some).order_by().values_list("code", flat=True).distinct()[:100])
+        codes |= {chosen} if (chosen := self.value()) else set()
+        return [(code, code) for code in sorted(codes)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Item]) -> QuerySet[Item]:
         return queryset.filter(code=self.value()) if self.value() else queryset

@@ -25,7 +25,7 @@ from errors.pictures import pictures, records_url, spark
 from errors.problem_items import problem_items
 from errors.timeline import AT_ONCE, Extent, Times, extent_of
 
-GROUPS_SHOWN = 50
+GROUPS_SHOWN = 25
 FINDINGS_SHOWN = 6
 """So many are marked on the pictures; the weaker ones wait below, for those who ask."""
 

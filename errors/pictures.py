@@ -54,13 +54,13 @@ def timeline(batch: Batch, extent: Extent, times: Times | None, findings: Found)
     known = {"pending": times is None and extent.errors > 0, "errors": extent.errors, "height": HEIGHT}
     if times is None:
         return known
-    top = max(times.totals)
+    address, top = records_url(batch), max(times.totals)
     busiest = list(times.totals).index(top)
     return known | {
         "stale": not times.current,
         "columns": len(times.totals),
         "path": bars(times.totals, HEIGHT),
-        "bins": [bin_of(batch, times, place, n) for place, n in enumerate(times.totals) if n],
+        "bins": [bin_of(address, times, place, n) for place, n in enumerate(times.totals) if n],
         "begin": times.begin(0),
         "end": times.end,
         "top": top,
@@ -74,9 +74,14 @@ def timeline(batch: Batch, extent: Extent, times: Times | None, findings: Found)
     }
 
 
-def bin_of(batch: Batch, times: Times, place: int, n: int) -> dict[str, Any]:
+def bin_of(address: str, times: Times, place: int, n: int) -> dict[str, Any]:
     begin, end = times.begin(place), times.begin(place + 1) - timedelta(microseconds=1)
-    return {"place": place, "n": n, "begin": begin, "url": records_url(batch, since=iso(begin), until=iso(end))}
+    return {
+        "place": place,
+        "n": n,
+        "begin": begin,
+        "url": f"{address}?{urlencode({'since': iso(begin), 'until': iso(end)})}",
+    }
 
 
 def iso(at: Any) -> str:
