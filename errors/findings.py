@@ -15,6 +15,7 @@ from batches.models import Batch, Item
 from batches.redaction import redact
 from errors.circumstances import FirstAttempts, first_attempts, with_circumstances
 from errors.detectors import Finding, Stream, Summary, find
+from errors.detectors.conditions import slim
 from errors.detectors.runs import scattered
 from errors.models import BatchGroup, ErrorRecord, Findings
 from errors.problem_items import problem_items
@@ -208,7 +209,7 @@ def rows_of(
 
 def payloads(items: QuerySet[Item]) -> dict[int, Mapping[str, Any]]:
     rows = items.order_by().values_list("position", "payload").iterator()
-    return {position: redact(payload) for position, payload in rows if isinstance(payload, dict)}
+    return {position: slim(redact(payload)) for position, payload in rows if isinstance(payload, dict)}
 
 
 def finish_order(first: FirstAttempts, total: int) -> list[int] | None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
-from errors.detectors.conditions import MISSING, Atom, Condition, Tally, flat, tallies
+from errors.detectors.conditions import MISSING, MOST_FIELDS, Atom, Condition, Tally, flat, tallies
 from errors.detectors.findings import Finding, Stream, Summary, confidence
 from errors.detectors.statistics import llr, tail
 
@@ -57,10 +58,12 @@ def attributes(summary: Summary) -> list[Finding]:
 
 
 def columns_of(rows: Mapping[int, Mapping[str, Any]]) -> dict[str, dict[int, Atom]]:
+    """The first so many fields, whatever became of their items; no file of a person's has more."""
     columns: dict[str, dict[int, Atom]] = {}
     for item, row in rows.items():
-        for name, value in flat(row):
-            columns.setdefault(name, {})[item] = value
+        for name, value in islice(flat(row), MOST_FIELDS):
+            if name in columns or len(columns) < MOST_FIELDS:
+                columns.setdefault(name, {})[item] = value
     return columns
 
 

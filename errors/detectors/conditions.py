@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, islice
 from math import ceil, isfinite
 from typing import Any
 
@@ -15,6 +15,8 @@ Atom = tuple[str, Any]
 MISSING: Atom = ("missing", None)
 EMPTY: tuple[Atom, ...] = (("null", None), ("text", ""), ("list", 0))
 MOST_VALUES = 200
+MOST_FIELDS = 500
+LONGEST = 500
 CUTS = 15
 DEEPEST = 3
 SHOWN = 40
@@ -65,6 +67,17 @@ def flat(payload: Mapping[str, Any], path: str = "", depth: int = 1) -> Iterator
             yield from flat(value, here, depth + 1)
         else:
             yield here, atom(value)
+
+
+def slim(value: Any, depth: int = 0) -> Any:
+    """As much of a payload as can be said anything about: thousands of them are held at a time."""
+    if isinstance(value, Mapping) and depth < DEEPEST:
+        return {str(name)[:LONGEST]: slim(inner, depth + 1) for name, inner in islice(value.items(), MOST_FIELDS)}
+    if isinstance(value, Mapping):
+        return dict.fromkeys(range(min(len(value), MOST_FIELDS)))
+    if isinstance(value, (list, tuple)):
+        return [None] * min(len(value), LONGEST)
+    return value[:LONGEST] if isinstance(value, str) else value
 
 
 def atom(value: Any) -> Atom:

@@ -13,6 +13,8 @@ from django.utils import timezone
 
 from batches.models import Batch, Item, Tenure
 from errors import error_analyzer
+from errors.detectors.attributes import columns_of
+from errors.detectors.conditions import flat, slim
 from errors.findings import LOOK_EVERY, drawn_from, findings, summary_of
 from errors.models import Findings
 from tests.batches.people import client
@@ -163,3 +165,11 @@ def test_a_retry_on_one_host_explains_nothing() -> None:
 def test_it_says_whether_failures_clump() -> None:
     run(400, list(range(100, 130)))
     assert error_analyzer.aggregate_errors("b1").scatter == "Failures lie together more than chance would put them."
+
+
+def test_it_holds_no_more_of_a_payload_than_it_can_speak_of() -> None:
+    wide = {"a": "x" * 10_000, "b": list(range(10_000)), "c": {"d": {"e": {"f": 1}}}}
+    held = slim(wide | {str(n): n for n in range(10_000)})
+    assert (len(held), len(held["a"]), len(held["b"])) == (500, 500, 500)
+    assert list(flat(held))[2] == ("c.d.e", ("object", 1))
+    assert columns_of({0: held}).keys() == dict(flat(held)).keys()

@@ -6,6 +6,7 @@ import random
 from math import comb
 
 import pytest
+from scipy.stats import fisher_exact, hypergeom
 
 from errors.detectors.statistics import llr, tail, wilson
 
@@ -31,15 +32,19 @@ def test_the_tail_is_exact_on_both_sides_of_the_mean(total: int, failures: int, 
 
 
 def test_the_tail_agrees_with_scipy() -> None:
-    hypergeom = pytest.importorskip("scipy.stats").hypergeom
     chance = random.Random(7)
-    for _ in range(500):
+    for _ in range(1_000):
         total = chance.randint(10, 5000)
         failures, n = chance.randint(1, total), chance.randint(1, total)
         c = chance.randint(max(0, n + failures - total), min(n, failures))
         assert tail(c, total, failures, n) == pytest.approx(
-            hypergeom.sf(c - 1, total, failures, n), rel=1e-6, abs=1e-300
+            hypergeom.sf(c - 1, total, failures, n), rel=1e-9, abs=1e-300
         )
+
+
+def test_it_is_fishers_one_sided_test() -> None:
+    here, elsewhere = [40, 10], [2, 948]
+    assert tail(40, 1000, 42, 50) == pytest.approx(fisher_exact([here, elsewhere], alternative="greater").pvalue)
 
 
 @pytest.mark.parametrize(
