@@ -23,7 +23,7 @@ class MergeForm(GroupForm):
         super().__init__(rollup, said)
         others = BatchGroup.objects.filter(batch=rollup.batch).exclude(group=rollup.group).select_related("group")
         self.rows = {row.group.fingerprint: row for row in others.order_by("-items", "pk")[:MOST_GROUPS]}
-        self.fields["into"].choices = [(name, merge_words(row)) for name, row in self.rows.items()]  # type: ignore[attr-defined]
+        self.fields["into"].choices = [("", "Choose…"), *((name, merge_words(row)) for name, row in self.rows.items())]  # type: ignore[attr-defined]
 
     @property
     def effects(self) -> list[str]:

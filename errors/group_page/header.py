@@ -11,6 +11,7 @@ from django.db.models import F
 from django.urls import reverse
 
 from batches.models import Batch
+from errors.asked import Asked
 from errors.comebacks import items_of
 from errors.detectors.findings import percent
 from errors.models import BatchGroup, ErrorGroup, ErrorRecord, GroupChange
@@ -118,8 +119,7 @@ def numbers(rollup: BatchGroup, errors: int) -> list[Number]:
     """From the rollup, each with its denominator."""
     batch, group = rollup.batch, rollup.group
     items = reverse("admin:errors_group", args=[batch.pk, group.fingerprint]) + "?tab=items"
-    records = f"{reverse('admin:errors_errorrecord_changelist')}?batch__id__exact={batch.pk}"
-    records += f"&group__fingerprint={group.fingerprint}"
+    records = f"{reverse('admin:errors_records', args=[batch.pk])}?{Asked(group=group.fingerprint).query}"
     total = max(batch.total_items, rollup.items)
     found = [
         Number(

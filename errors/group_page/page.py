@@ -11,6 +11,7 @@ from batches import operations
 from batches.models import Batch
 from batches.pages import pill
 from errors.ageing import WHY, is_ageing
+from errors.asked import Asked
 from errors.group_forms.base import seen
 from errors.group_page.differs import differs
 from errors.group_page.digest import digest
@@ -65,6 +66,7 @@ def group_page(batch: Batch, rollup: BatchGroup, query: Mapping[str, str]) -> di
         "because": because(batch, rollup),
         "merged": list(group.merged.all()),
         "seen": seen(group),
+        "only_this": Asked(group=group.fingerprint),
         "legal": [verb for verb, states in LEGAL.items() if group.state in states],
         "may_be_retried": bool(batch.processor) and batch.status in operations.RETRYABLE,
         "tab": tab,
