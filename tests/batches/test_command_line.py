@@ -19,6 +19,7 @@ from django.db import OperationalError, connection
 from batches import operations
 from batches.models import Batch, Item
 from tests.batches.factories import modes, ran, submitted
+from tests.servers.postgresql import free_port
 
 pytestmark = pytest.mark.usefixtures("engine")
 ROOT = Path(__file__).resolve().parents[2]
@@ -207,3 +208,25 @@ def test_it_stops_watching_at_ctrl_c_and_the_batch_goes_on(monkeypatch: Any, cap
     assert "it goes on" in capsys.readouterr().err
     made.refresh_from_db()
     assert made.status == "QUEUED"
+
+
+def test_it_leaves_without_a_word_when_its_reader_has_had_enough(environment: dict[str, str]) -> None:
+    for _ in range(3):
+        submitted(modes("ok"), name="n" * 100)
+    for arguments in (["list"], ["list", "--json"]):
+        reading, writing = os.pipe()
+        os.close(reading)
+        command = [sys.executable, "manage.py", "batch", *arguments]
+        left = subprocess.run(command, cwd=ROOT, env=environment, stdout=writing, stderr=subprocess.PIPE, check=False)
+        os.close(writing)
+        assert (left.returncode, left.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("arguments", [["watch", "nope"], ["list"], ["show", "nope", "--json"]])
+def test_it_says_in_a_line_that_there_is_no_database(environment: dict[str, str], arguments: list[str]) -> None:
+    command = [sys.executable, "manage.py", "batch", *arguments]
+    away = {**environment, "DATABASE_URL": f"postgres://nobody@127.0.0.1:{free_port()}/none"}
+    ended = subprocess.run(command, cwd=ROOT, env=away, capture_output=True, text=True, check=False)
+    assert ended.returncode == 4
+    assert ended.stderr.startswith("The database does not answer: ")
+    assert ended.stderr.count("\n") == 1

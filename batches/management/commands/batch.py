@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import time
@@ -114,6 +115,10 @@ class Command(BaseCommand):
             code = self.refuse(error, REFUSED)
         except BatchError as error:
             code = self.refuse(error, BROKE)
+        except AnyDatabaseError as error:
+            code = self.refuse(CommandError(f"The database does not answer: {runner.one_line(error)}"), BROKE)
+        except BrokenPipeError:
+            code = leave_quietly()
         except OSError as error:
             code = self.refuse(
                 error, REFUSED if isinstance(error, (FileNotFoundError, PermissionError, IsADirectoryError)) else BROKE
@@ -372,6 +377,14 @@ class Command(BaseCommand):
         else:
             self.stdout.write("\n".join(fix_documents.lines(said)))
         return OK
+
+
+def leave_quietly() -> int:
+    """Whoever read our words has had enough; nothing more is said, also not at the interpreter's end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(nowhere, stream.fileno())
+    return OK
 
 
 def exit_code_of(batch: Batch, failed: int) -> int:
