@@ -1,4 +1,4 @@
-"""Connections that refuse to commit or roll back while an item is in hand, also past Django.
+"""Connections that refuse to commit or roll back within a chunk, also past Django.
 
 Named by the settings as the drivers' own factories; a plain connection works too, without this guard.
 """
@@ -14,7 +14,7 @@ class TransactionControl(Exception):
 
 
 class Guarded:
-    """`held` is true while an item runs."""
+    """`held` is true while a chunk's items run and are recorded."""
 
     held = False
 

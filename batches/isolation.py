@@ -77,7 +77,7 @@ class Isolation:
         self.begin, self.locked_at, self.savepoints, self.clean_savepoint = "", None, 0, False
         self.session_changed = self.session_spoilt = False
         try:
-            with self.connection.execute_wrapper(self), transaction.atomic(durable=True):
+            with self.connection.execute_wrapper(self), transaction.atomic(durable=True), self._held():
                 yield
         finally:
             self.locked_for = self.held_lock_for()
@@ -96,12 +96,20 @@ class Isolation:
     def item(self) -> ItemGuard:
         """Whatever goes wrong inside is undone up to here, and raised."""
         self.in_item, self.touched, self.error = True, False, None
-        self._hold(True)
         return self.guard
 
-    def _hold(self, held: bool) -> None:
-        if isinstance(raw := self.connection.connection, Guarded):
-            raw.held = held
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        """Nobody commits or rolls back through the driver."""
+        raw = self.connection.connection
+        if not isinstance(raw, Guarded):
+            yield
+            return
+        raw.held = True
+        try:
+            yield
+        finally:
+            raw.held = False
 
     def held_lock_for(self) -> float:
         """Seconds since this chunk took SQLite's writer lock; 0 if it has not."""
@@ -214,7 +222,6 @@ class ItemGuard:
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         isolation = self.isolation
-        isolation._hold(False)
         try:
             self.time_limit.stop()
             if error is None:

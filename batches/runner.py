@@ -14,6 +14,7 @@ import os
 import random
 import signal
 from collections.abc import Callable
+from contextvars import copy_context
 from functools import partial
 from time import monotonic, sleep
 
@@ -209,7 +210,7 @@ def process(turn: Slice, item: Claimed) -> Outcome:
     try:
         payload = json.loads(item.payload_json)
         with turn.isolation.item():
-            result = turn.processor.function(payload, context)
+            result = copy_context().run(turn.processor.function, payload, context)
             return outcomes.succeeded(item, result, started_at)
     except SkipItem as skip:
         return outcomes.skipped(item, skip.reason, started_at)

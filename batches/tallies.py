@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from django.db import Error as AnyDatabaseError
 from django.db import connection
@@ -22,6 +23,7 @@ logger = logging.getLogger("batches")
 
 BUCKETS = (0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10.0, 30.0, 120.0, float("inf"))
 """Upper bounds of a histogram's buckets, in seconds."""
+BOUNDS = tuple(f"{bound:g}" for bound in BUCKETS)
 ADD = """
     INSERT INTO batches_tally (name, labels, count, at) VALUES {rows}
     ON CONFLICT (name, labels) DO UPDATE SET count = batches_tally.count + excluded.count, at = excluded.at
@@ -29,7 +31,9 @@ ADD = """
 
 _lock = threading.Lock()
 _pending: Counter[tuple[str, str]] = Counter()
+_observed: dict[tuple[str, str], list[float]] = {}
 _owner = os.getpid()
+AT_ONCE = 1_000
 
 
 def add(name: str, *labels: str, by: float = 1) -> None:
@@ -37,14 +41,30 @@ def add(name: str, *labels: str, by: float = 1) -> None:
     _add({(name, joined(labels)): by})
 
 
-def observe(name: str, *labels: str, seconds: Iterable[float]) -> None:
+def observe(name: str, *labels: str, seconds: Sequence[float]) -> None:
     """Count durations in a histogram's buckets, and their sum."""
-    counted: Counter[tuple[str, str]] = Counter()
-    for duration in seconds:
-        bound = next(bound for bound in BUCKETS if duration <= bound)
-        counted[f"{name}_bucket", joined((*labels, f"{bound:g}"))] += 1
-        counted[f"{name}_sum", joined(labels)] += max(0.0, duration)  # type: ignore[assignment]
-    _add(counted)
+    key = name, joined(labels)
+    with _lock:
+        _be_own()
+        seen = _observed.setdefault(key, [])
+        seen.extend(seconds)
+    if len(seen) > AT_ONCE:
+        _sort_in()
+
+
+def _sort_in() -> None:
+    """Durations into buckets: rarely, since chunks are many."""
+    with _lock:
+        _be_own()
+        observed = dict(_observed)
+        _observed.clear()
+    for (name, labels), seconds in observed.items():
+        buckets = Counter([bisect_left(BUCKETS, duration) for duration in seconds])
+        counted: dict[tuple[str, str], float] = {}
+        for bucket, count in buckets.items():
+            counted[f"{name}_bucket", joined(filter(None, (labels, BOUNDS[bucket])))] = count
+        counted[f"{name}_sum", labels] = sum(max(0.0, duration) for duration in seconds)
+        _add(counted)
 
 
 def joined(labels: Iterable[str]) -> str:
@@ -52,16 +72,23 @@ def joined(labels: Iterable[str]) -> str:
 
 
 def _add(counted: Mapping[tuple[str, str], float]) -> None:
-    global _owner
     with _lock:
-        if _owner != os.getpid():  # forked: what the parent has counted is the parent's
-            _pending.clear()
-            _owner = os.getpid()
+        _be_own()
         _pending.update(counted)  # type: ignore[arg-type]
+
+
+def _be_own() -> None:
+    """After a fork: what the parent has counted is the parent's."""
+    global _owner
+    if _owner != os.getpid():
+        _pending.clear()
+        _observed.clear()
+        _owner = os.getpid()
 
 
 def flush() -> None:
     """Add what this process has counted to the database; outside of any transaction that matters."""
+    _sort_in()
     with _lock:
         counted = {} if _owner != os.getpid() else dict(sorted(_pending.items()))
         _pending.clear()

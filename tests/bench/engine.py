@@ -1,23 +1,26 @@
-"""The engine beside a hand-written loop (floor F2), and beside itself unguarded, in one run, on both databases.
+"""The engine's gates, on both databases: `python -m tests.bench.engine [--small]`. Only what is in one run compares.
 
-F2 does per chunk what the engine must do, with nothing else around it: read 10 items, write 10 idempotency rows and 10
-item rows in one statement each, the checkpoint, commit. Only the ratio counts: machines differ, and vary by the minute.
+Beside hand-written loops (floors F2 and F1) and beside itself unguarded, interleaved; round trips and WAL an item; two
+workers beside one; and a batch of a million items beside one of ten thousand, with the memory that takes.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
-from contextlib import nullcontext
+from collections.abc import Callable
+from functools import partial
 from time import perf_counter
 from typing import Any
 
-ITEMS, ROUNDS, CHUNK = 10_000, 5, 10
+from tests.bench import floors
+
+ITEMS, ROUNDS, LARGE = 10_000, 5, 1_000_000
+Run = Callable[[str], None]
 
 
 def main() -> None:
@@ -31,47 +34,59 @@ def main() -> None:
                 environment = {**os.environ, "PORTAL_VAR": var, "DJANGO_SETTINGS_MODULE": "batchportal.settings"}
                 environment |= {"DATABASE_URL": url} if url else {}
                 environment |= {"LOG_LEVEL": "ERROR", "CELERY_BROKER_URL": "memory://"}
-                subprocess.run([sys.executable, "-m", "tests.bench.engine", name], env=environment, check=True)
+                environment |= {"PORTAL_PROCESSORS": "tests.bench.processors"}
+                command = [sys.executable, "-m", "tests.bench.engine", name, *sys.argv[1:]]
+                subprocess.run(command, env=environment, check=True)
     finally:
         server.stop()
 
 
-def compare(name: str) -> None:
+def measure(name: str, large: bool) -> None:
     import django
 
     django.setup()
     from django.core.management import call_command
 
     call_command("migrate", verbosity=0)
-    doers = {"engine": run_engine, "F2": run_floor, "unguarded": run_unguarded}
-    speed: dict[str, list[float]] = {doer: [] for doer in doers}
-    for round_number in range(ROUNDS + 1):
-        for doer, run in doers.items():
-            seconds = timed(run, f"{doer}-{round_number}")
-            if round_number:  # the first round warms all of them up
-                speed[doer].append(ITEMS / seconds)
+    speed = interleaved({"engine": run_engine, "F2": floors.run_floor, "unguarded": floors.run_unguarded})
     print(f"{name:<11}", *(f"{doer} {statistics.median(its):>7,.0f} items/s  " for doer, its in speed.items()))
-    for doer in ("F2", "unguarded"):
-        ratios = [mine / theirs for mine, theirs in zip(speed["engine"], speed[doer], strict=True)]
-        spread = f"({min(ratios):.2f}-{max(ratios):.2f}, {ROUNDS} rounds)"
-        print(f"{name:<11} engine / {doer} = {statistics.median(ratios):.2f}  {spread}")
+    say(name, "engine / F2", speed["engine"], speed["F2"], at_least=1.0 if name == "PostgreSQL" else 0.6)
+    say(name, "engine / unguarded", speed["engine"], speed["unguarded"], at_least=0.7)
+    if name == "PostgreSQL":
+        writing = {"engine": partial(run_engine), "F1": partial(floors.floor_postgresql, write=True)}
+        speed = interleaved(writing, processor="bench.write")
+        say(name, "one ORM write an item: engine / F1", speed["engine"], speed["F1"], at_least=0.9)
+        on_the_wire(name)
+        side_by_side(name)
+    if large:
+        at_size(name)
 
 
-def timed(work: Any, batch_id: str) -> float:
+def interleaved(doers: dict[str, Run], processor: str = "bench.noop") -> dict[str, list[float]]:
+    """Items a second of each, round by round; the first round warms all of them up."""
+    speed: dict[str, list[float]] = {doer: [] for doer in doers}
+    for number in range(ROUNDS + 1):
+        for doer, run in doers.items():
+            seconds = timed(run, submitted(f"{doer}-{processor}-{number}", processor))
+            if number:
+                speed[doer].append(ITEMS / seconds)
+    return speed
+
+
+def submitted(batch_id: str, processor: str = "bench.noop", items: int = ITEMS, concurrency: int = 1) -> str:
     from batches import operations
     from batches.models import Batch
-    from batches.processors import processor
 
-    processor("bench.noop")(trivial)
-    operations.submit(processor="bench.noop", items=[{"n": n, "name": "item"} for n in range(ITEMS)], batch_id=batch_id)
+    rows = ({"n": n, "name": "item"} for n in range(items))
+    operations.submit(processor=processor, items=rows, batch_id=batch_id, concurrency=concurrency)
     Batch.objects.filter(pk=batch_id).update(status="QUEUED")
+    return batch_id
+
+
+def timed(run: Run, batch_id: str) -> float:
     began = perf_counter()
-    work(batch_id)
+    run(batch_id)
     return perf_counter() - began
-
-
-def trivial(payload: dict[str, Any], context: Any) -> dict[str, str]:
-    return {"sha256": hashlib.sha256(json.dumps(payload).encode()).hexdigest()}
 
 
 def run_engine(batch_id: str) -> None:
@@ -80,130 +95,142 @@ def run_engine(batch_id: str) -> None:
     runner.work_slice(batch_id, seconds=3_600)
 
 
-def run_unguarded(batch_id: str) -> None:
-    """The engine without what makes it safe: no idempotency rows, nothing around an item, no regard for the fence."""
+def say(name: str, what: str, mine: list[float], theirs: list[float], at_least: float) -> None:
+    ratios = [one / other for one, other in zip(mine, theirs, strict=True)]
+    spread = f"({min(ratios):.2f}-{max(ratios):.2f}, {len(ratios)} rounds)"
+    gate(name, what, statistics.median(ratios), f">= {at_least:g}", statistics.median(ratios) >= at_least, spread)
+
+
+def gate(name: str, what: str, figure: float, wanted: str, held: bool, more: str = "") -> None:
+    print(f"{name:<11} {what:<44} {figure:>8.2f}  {wanted:<8} {'ok' if held else 'MISSED'}  {more}", flush=True)
+
+
+# -- what a chunk costs ------------------------------------------------------------------------------------------------
+
+
+def on_the_wire(name: str) -> None:
+    """Messages to the server and WAL, an item; a BEGIN and a COMMIT are messages too."""
     from django.db import connection
 
-    from batches import functions, outcomes, runner, statements
-    from batches.isolation import Isolation
+    from batches.models import Checkpoint
 
-    def forgetful(*given: Any) -> Any:
-        outcome = succeeded(*given)
-        outcome.remembered = True
-        return outcome
+    sent = [0]
 
-    succeeded, item, lane = outcomes.succeeded, Isolation.item, statements.LANE_SQLITE
-    body = functions.CREATE_RECORD.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION")
-    outcomes.succeeded = forgetful
-    Isolation.item = lambda self: nullcontext()  # type: ignore[assignment, method-assign, return-value]
-    statements.LANE_SQLITE = lane.replace("AND fence = %s", "AND %s IS NOT NULL")
-    if connection.vendor == "postgresql":
-        execute(body.replace("AND l.fence = lane_fence", "").replace("AND i.status = from_status", ""))
-    try:
-        runner.work_slice(batch_id, seconds=3_600)
-    finally:
-        outcomes.succeeded, Isolation.item, statements.LANE_SQLITE = succeeded, item, lane  # type: ignore[method-assign]
-        if connection.vendor == "postgresql":
-            execute(body)
+    def count(execute: Any, *given: Any) -> Any:
+        sent[0] += 1
+        return execute(*given)
+
+    batch_id = submitted("on-the-wire")
+    ask("CHECKPOINT")
+    before = ask("SELECT pg_current_wal_insert_lsn()")
+    with connection.execute_wrapper(count):
+        run_engine(batch_id)
+    chunks = Checkpoint.objects.get(batch=batch_id).sequence
+    wal = float(ask("SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), %s)", before)) / ITEMS
+    trips = (sent[0] + 2 * chunks) / ITEMS
+    gate(name, "round trips an item", trips, "<= 0.5", trips <= 0.5)
+    gate(name, "WAL an item, kB, full pages included", wal / 1000, "<= 1.5", wal <= 1500)
 
 
-def execute(sql: str) -> None:
-    """In a session that then ends: it would keep the plan of the function it knew."""
+def ask(sql: str, *params: Any) -> Any:
     from django.db import connection
 
     with connection.cursor() as cursor:
-        cursor.execute(sql)
-    connection.close()
+        cursor.execute(sql, params)
+        return cursor.fetchone()[0] if cursor.description else None
 
 
-def run_floor(batch_id: str) -> None:
+# -- two workers -------------------------------------------------------------------------------------------------------
+
+WORKER = """
+import sys, django; django.setup()
+from batches import runner
+from django.db import connection
+connection.ensure_connection()
+print("ready", flush=True); sys.stdin.readline()
+runner.work_slice(sys.argv[1], seconds=3600)
+print("done", flush=True)
+"""
+
+
+def side_by_side(name: str) -> None:
+    speed: dict[int, list[float]] = {1: [], 2: []}
+    for number in range(ROUNDS):
+        for workers, its in speed.items():
+            batch_id = submitted(f"workers-{workers}-{number}", concurrency=workers)
+            its.append(ITEMS / with_workers(workers, batch_id))
+    say(name, "2 workers / 1 worker", speed[2], speed[1], at_least=1.6)
+
+
+def with_workers(workers: int, batch_id: str) -> float:
+    """Seconds that processes of their own take, from the moment they are all ready."""
+    command = [sys.executable, "-c", WORKER, batch_id]
+    pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    running = [subprocess.Popen(command, **pipes) for _ in range(workers)]
+    for process in running:
+        process.stdout.readline()  # type: ignore[union-attr]
+    began = perf_counter()
+    for process in running:
+        print("go", file=process.stdin, flush=True)
+    for process in running:
+        process.stdout.readline()  # type: ignore[union-attr]
+    seconds = perf_counter() - began
+    for process in running:
+        process.communicate()
+    return seconds
+
+
+# -- a million items ---------------------------------------------------------------------------------------------------
+
+
+def at_size(name: str) -> None:
+    """The first items of a batch of a million, among a million idempotency rows, beside a batch of ten thousand."""
+    small = [timed(run_engine, submitted(f"small-{n}")) / ITEMS for n in range(3)]
+    before = peak()
+    batch_id = submitted("large", items=LARGE)
+    gate(name, "memory that a million items take at submit, MB", peak() - before, "<= 60", peak() - before <= 60)
+    remember_a_million()
+    before = peak()
+    costs = [timed(partial(run_some, items=ITEMS), batch_id) / ITEMS for _ in range(4)][1:]
+    ratio = statistics.median(costs) / statistics.median(small)
+    gate(name, "cost an item at 1,000,000 / at 10,000", ratio, "<= 1.5", ratio <= 1.5)
+    gate(name, "memory that running takes more there, MB", peak() - before, "<= 20", peak() - before <= 20)
+    gate(name, "memory in all, MB", peak(), "<= 150", peak() <= 150)
+
+
+def run_some(batch_id: str, items: int) -> None:
+    from batches import runner
+
+    chunks = [items // floors.CHUNK]
+
+    def count() -> None:
+        chunks[0] -= 1
+
+    runner.work_slice(batch_id, seconds=3_600, on_chunk=count, should_stop=lambda: chunks[0] <= 0)
+
+
+def remember_a_million() -> None:
+    """Idempotency rows as a batch of that size leaves them: their keys lie anywhere in the index."""
     from django.db import connection
 
-    (floor_postgresql if connection.vendor == "postgresql" else floor_sqlite)(batch_id)
-
-
-READ = "SELECT id, key, payload FROM batches_item WHERE batch_id = {} AND position > {} ORDER BY position LIMIT {}"
-
-
-def outcome(batch_id: str, key: str, payload: str) -> tuple[bytes, str]:
-    digest = hashlib.sha256(f"{batch_id}:{key}:process".encode()).digest()
-    return digest, json.dumps(trivial(json.loads(payload), None))
-
-
-def floor_postgresql(batch_id: str) -> None:
-    """Seven round trips a chunk: BEGIN, lane, items, idempotency rows, item rows, checkpoint, COMMIT."""
-    from django.db import connection
-    from psycopg2.extras import execute_values
-
-    connection.ensure_connection()
-    raw = connection.connection
-    raw.autocommit = False
-    position = -1
-    with raw.cursor() as cursor:
-        while True:
-            cursor.execute("SELECT status FROM batches_batch WHERE id = %s", (batch_id,))
-            cursor.execute(READ.format("%s", "%s", "%s") + " FOR UPDATE SKIP LOCKED", (batch_id, position, CHUNK))
-            rows = cursor.fetchall()
-            if not rows:
-                break
-            done = [(pk, *outcome(batch_id, key, payload)) for pk, key, payload in rows]
-            execute_values(
-                cursor,
-                "INSERT INTO batches_idempotencyrecord (key, request_hash, state, response, created_at, expires_at) "
-                "VALUES %s",
-                [(key, result) for _, key, result in done],
-                template="(%s, '', 'DONE', %s, now(), now() + interval '24 hours')",
-            )
-            execute_values(
-                cursor,
-                "UPDATE batches_item i SET status = 'SUCCEEDED', attempts = 1, lane = 0, result = v.result::jsonb, "
-                "finished_at = now() FROM (VALUES %s) AS v (id, result) WHERE i.id = v.id",
-                [(pk, result) for pk, _, result in done],
-            )
-            position += len(rows)
-            cursor.execute(
-                "UPDATE batches_checkpoint SET position = %s, succeeded = succeeded + %s, saved_at = now() "
-                "WHERE batch_id = %s",
-                (position, len(rows), batch_id),
-            )
-            raw.commit()
-    raw.rollback()
-    raw.autocommit = True
-
-
-def floor_sqlite(batch_id: str) -> None:
-    """The same statements in one process."""
-    from django.db import connection
-
-    connection.ensure_connection()
-    cursor = connection.connection.cursor()
-    position = -1
-    while True:
-        cursor.execute("BEGIN IMMEDIATE")
-        cursor.execute("SELECT status FROM batches_batch WHERE id = ?", (batch_id,))
-        rows = cursor.execute(READ.format("?", "?", "?"), (batch_id, position, CHUNK)).fetchall()
-        if not rows:
-            break
-        done = [(pk, *outcome(batch_id, key, payload)) for pk, key, payload in rows]
-        cursor.executemany(
-            "INSERT INTO batches_idempotencyrecord (key, request_hash, state, response, created_at, expires_at) "
-            "VALUES (?, '', 'DONE', ?, datetime('now'), datetime('now', '+24 hours'))",
-            [(key, result) for _, key, result in done],
+    rows = "INSERT INTO batches_idempotencyrecord (key, request_hash, state, response, created_at, expires_at) "
+    if connection.vendor == "postgresql":
+        ask(
+            rows + "SELECT sha256(n::text::bytea), '', 'DONE', '{}', now(), now() + interval '1 day' "
+            "FROM generate_series(1, %s) n",
+            LARGE,
         )
-        cursor.executemany(
-            "UPDATE batches_item SET status = 'SUCCEEDED', attempts = 1, lane = 0, result = ?, "
-            "finished_at = datetime('now') WHERE id = ?",
-            [(result, pk) for pk, _, result in done],
-        )
-        position += len(rows)
-        cursor.execute(
-            "UPDATE batches_checkpoint SET position = ?, succeeded = succeeded + ?, saved_at = datetime('now') "
-            "WHERE batch_id = ?",
-            (position, len(rows), batch_id),
-        )
-        cursor.execute("COMMIT")
-    cursor.execute("ROLLBACK")
+        ask("ANALYZE")
+    else:
+        numbers = f"WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < {LARGE}) "
+        ask(numbers + rows + "SELECT randomblob(32), '', 'DONE', '{}', '2100-01-01', '2100-01-01' FROM c")
+
+
+def peak() -> float:
+    """The most memory this process ever had, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 if __name__ == "__main__":
-    compare(sys.argv[1]) if len(sys.argv) > 1 else main()
+    named = [argument for argument in sys.argv[1:] if not argument.startswith("--")]
+    measure(named[0], large="--small" not in sys.argv) if named else main()

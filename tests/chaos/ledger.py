@@ -19,6 +19,20 @@ from batches.processors import Context, ItemError, processor
 
 CREATE = "CREATE TABLE chaos_ledger (batch_id varchar(64) NOT NULL, item_key varchar(200) NOT NULL)"
 
+WRITTEN = "INSERT INTO chaos_ledger VALUES ('under-fire', NEW.name)"
+WATCH_GROUPS = {
+    "postgresql": [
+        f"CREATE FUNCTION chaos_written() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {WRITTEN}; RETURN NEW; END $$",
+        "CREATE TRIGGER chaos_written AFTER INSERT OR UPDATE ON auth_group FOR EACH ROW"
+        " EXECUTE FUNCTION chaos_written()",
+    ],
+    "sqlite": [
+        f"CREATE TRIGGER chaos_made AFTER INSERT ON auth_group BEGIN {WRITTEN}; END",
+        f"CREATE TRIGGER chaos_changed AFTER UPDATE ON auth_group BEGIN {WRITTEN}; END",
+    ],
+}
+"""What `import_rows` writes leaves a row in the ledger each time, also where the key hides it."""
+
 
 def hang() -> None:
     """For ever, whatever is raised into it."""
@@ -36,15 +50,32 @@ POISONS: dict[str, Callable[[], Any]] = {
 }
 
 
+def leave_row(payload: dict[str, Any], context: Context) -> None:
+    """The effect."""
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO chaos_ledger VALUES (%s, %s)", (context.batch_id, context.item_key))
+
+
 @processor("chaos.ledger")
 def write(payload: dict[str, Any], context: Context) -> dict[str, int]:
     """A row, perhaps some time, perhaps a failure after the row."""
-    with connection.cursor() as cursor:
-        cursor.execute("INSERT INTO chaos_ledger VALUES (%s, %s)", (context.batch_id, context.item_key))
+    leave_row(payload, context)
     if payload.get("ms"):
         time.sleep(payload["ms"] / 1000)
     if payload.get("poison"):
         POISONS[payload["poison"]]()
+    if payload.get("fails"):
+        raise ItemError("it was to fail", code="PLANNED", category="validation")
+    return {"position": context.position}
+
+
+@processor("chaos.call", effects="external", parallel=1)
+def call(payload: dict[str, Any], context: Context) -> dict[str, int]:
+    """A call to the outside: a line of a file, whole also beside others'."""
+    log = os.open(os.environ["CHAOS_CALLS"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(log, f"{context.position} {context.idempotency_key}\n".encode())
+    os.close(log)
+    time.sleep(payload["ms"] / 1000)
     if payload.get("fails"):
         raise ItemError("it was to fail", code="PLANNED", category="validation")
     return {"position": context.position}
@@ -69,3 +100,7 @@ def wrong_clock(path: Path) -> None:
 
 if "CHAOS_CLOCK" in os.environ:
     wrong_clock(Path(os.environ["CHAOS_CLOCK"]))
+if os.environ.get("CHAOS_MUTANT"):
+    from tests.chaos.mutants import MUTANTS
+
+    MUTANTS[os.environ["CHAOS_MUTANT"]].break_engine()

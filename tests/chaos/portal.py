@@ -9,6 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.chaos.wire import Wire
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.valkey import Valkey
 
@@ -19,20 +20,27 @@ LEASE = 3.0
 class Portal:
     """`start()` before Django is set up in this process: it decides the environment for both."""
 
-    def __init__(self, database: str, workers: int = 3, small_disk: bool = False) -> None:
+    def __init__(
+        self, database: str, workers: int = 3, small_disk: bool = False, own_wire: bool = False, mutant: str = ""
+    ) -> None:
         self.disk = SmallDisk() if small_disk else None
         self.var = tempfile.mkdtemp(prefix="portal-chaos-", dir=self.disk and self.disk.path)
         self.clock = Path(tempfile.mkdtemp(prefix="portal-clock-")) / "wrong-by"
         place = None if self.disk is None else self.disk.path
         self.postgresql = PostgreSQL(place=place) if database == "postgresql" else None
         self.valkey = Valkey() if database == "postgresql" else None
-        self.workers = workers
+        self.workers, self.mutant = workers, mutant
+        self.own_wire = own_wire
+        self.wire: Wire | None = None
+        self.calls = Path(tempfile.mkdtemp(prefix="portal-calls-")) / "log"
+        self.seen: set[int] = set()
         self.keeper: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Portal:
         """Servers, tables, this process's Django; no worker yet."""
         chosen = {"PORTAL_VAR": self.var, "PORTAL_LEASE_SECONDS": str(LEASE), "PORTAL_WORKERS": str(self.workers)}
         chosen |= {"PORTAL_PROCESSORS": "tests.chaos.ledger", "LOG_LEVEL": "ERROR", "PYTHONPATH": str(ROOT)}
+        chosen |= {"PORTAL_IMPORT_MODELS": "auth.Group", "CHAOS_CALLS": str(self.calls)}
         chosen |= {"DJANGO_SETTINGS_MODULE": "batchportal.settings"}
         os.environ.pop("CHAOS_CLOCK", None)  # this process's own clock stays right
         for name in ("DATABASE_URL", "CELERY_BROKER_URL", "REDIS_URL"):
@@ -48,12 +56,17 @@ class Portal:
         from django.core.management import call_command
         from django.db import connection
 
-        from tests.chaos.ledger import CREATE
+        from tests.chaos import mutants
+        from tests.chaos.ledger import CREATE, WATCH_GROUPS
 
         call_command("migrate", verbosity=0)
         with connection.cursor() as cursor:
             cursor.execute(CREATE)
             cursor.execute("CREATE INDEX chaos_item ON chaos_ledger (batch_id, item_key)")
+            for statement in WATCH_GROUPS[connection.vendor]:
+                cursor.execute(statement)
+        if self.mutant:
+            mutants.MUTANTS[self.mutant].alter_database()
         connection.close()
         return self
 
@@ -61,12 +74,23 @@ class Portal:
         """Start the keeper and its workers."""
         log = open(Path(self.var) / "worker.log", "ab")  # noqa: SIM115 - the child's for its life
         command = [sys.executable, "-m", "batchportal.worker"]
-        given = os.environ | {"CHAOS_CLOCK": str(self.clock)}
+        given = os.environ | {"CHAOS_CLOCK": str(self.clock), "CHAOS_MUTANT": self.mutant}
+        if self.own_wire and self.postgresql is not None:
+            self.wire = Wire(self.postgresql.port)
+            url = given["DATABASE_URL"].replace(f":{self.postgresql.port}/", f":{self.wire.port}/")
+            given["DATABASE_URL"] = url
         self.keeper = subprocess.Popen(command, cwd=ROOT, env=given, stdout=log, stderr=log, start_new_session=True)
 
     def celery(self) -> int | None:
         """The pid of Celery's parent process, under the keeper."""
         return next(iter(children_of(self.keeper.pid)), None) if self.keeper else None
+
+    def deaths(self) -> int:
+        """Worker processes that were there at an earlier look and are no more."""
+        parent = self.celery()
+        alive = set(children_of(parent)) if parent else set()
+        self.seen |= alive
+        return len(self.seen) - len(alive)
 
     def stop(self) -> None:
         """End what was started; stopped processes are woken first."""

@@ -16,16 +16,22 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
-from tests.chaos.portal import LEASE, Portal, send
+from tests.chaos.acts import ACTS
+from tests.chaos.portal import Portal, send
 
 BATCH = "under-fire"
 PATIENCE = 90.0
 POISONS = ("segfault", "hang", "memory")
+DEATHS = 4  # of workers, that one poisonous item may cost
 LAST_ACT = 0.97  # of the items; what comes later might find the batch done
+PROCESSORS = {"ledger": "chaos.ledger", "import_rows": "import_rows", "call": "chaos.call"}
+PARAMS = {"import_rows": {"model": "auth.Group", "key_field": "name"}}
 
 
 class Run:
     """Hurts the portal until the batch is done, then has the tables read."""
+
+    batch_id = BATCH
 
     def __init__(self, portal: Portal, options: argparse.Namespace) -> None:
         self.portal, self.options = portal, options
@@ -33,8 +39,12 @@ class Run:
         self.landed: Counter[str] = Counter()
         self.frozen: list[tuple[float, int]] = []
         self.pauses: list[float] = []
-        self.recoveries: list[float] = []
+        self.cancels: list[float] = []
+        self.rescues: list[float] = []
+        self.thaws: list[float] = []
         self.broken: list[str] = []
+        self.columns = self.relieved = 0
+        self.patience = options.patience
 
     def plan(self) -> list[str]:
         acts = [name for name in ACTS for _ in range(getattr(self.options, name))]
@@ -45,14 +55,27 @@ class Run:
         """Where the items are that take their worker down, hang in native code, or flood memory."""
         return random.Random(self.options.seed).sample(range(self.options.items), self.options.poison)
 
+    def items(self) -> list[dict[str, Any]]:
+        o = self.options
+        if o.processor == "import_rows":
+            return [{"name": f"row {n}" if n % 97 != 96 else f"too long {n}" * 20} for n in range(o.items)]
+        items: list[dict[str, Any]] = [{"fails": n % 97 == 96, "ms": o.ms} for n in range(o.items)]
+        for number, position in enumerate(self.poisoned()):
+            items[position] = {"poison": POISONS[number % len(POISONS)]}
+        return items
+
     def run(self) -> list[str]:
         from batches import operations
 
         o = self.options
-        items: list[dict[str, Any]] = [{"fails": n % 97 == 96, "ms": o.ms} for n in range(o.items)]
-        for number, position in enumerate(self.poisoned()):
-            items[position] = {"poison": POISONS[number % len(POISONS)]}
-        operations.submit(processor="chaos.ledger", items=items, batch_id=BATCH, concurrency=o.lanes)
+        operations.submit(
+            processor=PROCESSORS[o.processor],
+            params=PARAMS.get(o.processor),
+            items=self.items(),
+            key_column="name" if o.processor == "import_rows" else "",
+            batch_id=BATCH,
+            concurrency=o.lanes,
+        )
         self.portal.hire()
         operations.start(BATCH, actor="chaos")
         began = monotonic()
@@ -63,7 +86,7 @@ class Run:
                 self.broken.append(f"unknown: the batch ended before act {number + 1} of {len(plan)}")
                 break
         self.thaw(wait=True)
-        self.await_status("COMPLETED", PATIENCE)
+        self.await_status("COMPLETED", self.patience)
         self.seconds = monotonic() - began
         return self.broken + self.check(plan)
 
@@ -76,27 +99,49 @@ class Run:
             self.landed[name] += 1
         return True
 
+    # -- checking
+
     def check(self, plan: list[str]) -> list[str]:
         from batches import operations
         from tests.chaos import checker
 
-        found = checker.violations(BATCH)
+        found = self.check_calls() if self.options.processor == "call" else checker.violations(BATCH)
         found += [f"verify: {fault}" for fault in operations.verify(BATCH)]
-        found += self.check_poison()
+        found += self.check_outcomes()
         if plan and sum(self.landed.values()) < 0.9 * len(plan):
             found.append(f"unknown: {sum(self.landed.values())} of {len(plan)} acts landed")
         return found
 
-    def check_poison(self) -> list[str]:
-        """Each poisonous item costs itself and nothing else."""
+    def check_calls(self) -> list[str]:
+        """Calls to the outside: none missing, one key an item, and no more repeats than faults."""
+        lines = [line.split() for line in self.portal.calls.read_text().splitlines()]
+        times = Counter(position for position, _ in lines)
+        repeats, faults = sum(times.values()) - len(times), sum(self.landed.values())
+        self.told = f", {repeats} calls repeated"
+        found = ["an item had two keys"] if len({key for _, key in lines}) != len(times) else []
+        if missing := self.options.items - len(times):
+            found.append(f"{missing} items were never called")
+        if repeats > faults:
+            found.append(f"{repeats} repeats by {faults} faults")
+        return found
+
+    told = ""
+
+    def check_outcomes(self) -> list[str]:
+        """Each item has the outcome it was made for; a poisonous one costs itself, and few workers."""
         from batches.models import Item
 
         cost = {"segfault": "QUARANTINED", "hang": "QUARANTINED", "memory": "FAILED"}
         expected = {at: cost[POISONS[n % len(POISONS)]] for n, at in enumerate(self.poisoned())}
-        lost = dict(Item.objects.exclude(status="SUCCEEDED").values_list("position", "status"))
+        lost = dict(Item.objects.filter(batch=BATCH).exclude(status="SUCCEEDED").values_list("position", "status"))
         planned = dict.fromkeys(range(96, self.options.items, 97), "FAILED")
         wrong = sorted((planned | expected).items() ^ lost.items())
-        return [f"item {position}: {status} is not as it should be" for position, status in wrong[:10]]
+        found = [f"item {position}: {status} is not as it should be" for position, status in wrong[:10]]
+        if self.options.poison:
+            self.told += f", {self.portal.deaths()} workers died"
+            if not self.landed and self.portal.deaths() > DEATHS * self.options.poison:
+                found.append(f"{self.portal.deaths()} workers died of {self.options.poison} items")
+        return found
 
     # -- looking
 
@@ -104,16 +149,29 @@ class Run:
         """Until so many items are done: acts are spread over the batch, however fast it runs."""
         from batches.progress_tracker import get_progress
 
-        until = monotonic() + PATIENCE
+        until = monotonic() + self.patience
         while monotonic() < until:
             progress = self.asked(lambda: get_progress(BATCH))
             if progress.total_items - progress.remaining >= wanted:
                 return
             self.thaw()
+            self.relieve(progress.status)
             time.sleep(0.02)
 
-    def status(self) -> str:
-        return str(self.asked(lambda: batch_row("status")))
+    def relieve(self, status: str) -> None:
+        """What a person does about a batch that paused itself, once there is space again."""
+        from batches import operations
+        from batches.exceptions import InvalidTransition
+
+        if status == "PAUSED" and str(self.asked(lambda: batch_row(BATCH, "reason"))).startswith("storage_full"):
+            try:
+                self.asked(lambda: operations.resume(BATCH, actor="chaos"))
+                self.relieved += 1
+            except InvalidTransition:
+                return
+
+    def status(self, batch_id: str = BATCH) -> str:
+        return str(self.asked(lambda: batch_row(batch_id, "status")))
 
     def asked(self, question: Callable[[], Any]) -> Any:
         """The database's answer, however long it is away."""
@@ -129,9 +187,17 @@ class Run:
                     raise
                 time.sleep(0.05)
 
+    def execute(self, sql: str) -> None:
+        from django.db import connection
+
+        with connection.cursor() as cursor:
+            cursor.execute(sql)
+
     def await_status(self, wanted: str, seconds: float) -> bool:
         until = monotonic() + seconds
         while (status := self.status()) != wanted:
+            self.portal.deaths()
+            self.relieve(status)
             if monotonic() > until:
                 self.broken.append(f"{status} instead of {wanted} after {seconds:g} s")
                 return False
@@ -144,38 +210,35 @@ class Run:
 
         until = monotonic() + 15
         while monotonic() < until:
-            held = self.asked(lambda: list(Checkpoint.objects.exclude(worker="").values_list("worker", flat=True)))
+            lanes = Checkpoint.objects.filter(batch=BATCH).exclude(worker="")
+            held = self.asked(lambda lanes=lanes: list(lanes.values_list("worker", flat=True)))
             stopped = {pid for _, pid in self.frozen}
             pids = sorted({int(name.split(":")[-2]) for name in held} - stopped)
             if pids:
                 return self.random.choice(pids)
-            if self.status() == "COMPLETED":
+            status = self.status()
+            self.relieve(status)
+            if status == "COMPLETED":
                 return None
             time.sleep(0.01)
         return None
 
-    def ledger(self) -> int:
+    def lane_of(self, pid: int) -> int | None:
+        """The row of the lane that a process holds."""
+        from batches.models import Checkpoint
+
+        held = Checkpoint.objects.filter(batch=BATCH, worker__contains=f":{pid}:")
+        return self.asked(lambda: held.values_list("pk", flat=True).first())  # type: ignore[no-any-return]
+
+    def chunks_of(self, lane: int) -> int:
+        from batches.models import Checkpoint
+
+        return int(self.asked(lambda: Checkpoint.objects.values_list("sequence", flat=True).get(pk=lane)))
+
+    def ledger(self, batch_id: str = BATCH) -> int:
         from tests.chaos import checker
 
-        return int(self.asked(lambda: checker.one("SELECT count(*) FROM chaos_ledger")))
-
-    # -- hurting
-
-    def kill(self) -> bool:
-        pid = self.worker()
-        return pid is not None and send(pid, signal.SIGKILL)
-
-    def kill_parent(self) -> bool:
-        pid = self.portal.celery()
-        return self.worker() is not None and pid is not None and send(pid, signal.SIGKILL)
-
-    def freeze(self) -> bool:
-        """Stop a worker beyond its lease; it is woken later, when somebody else has its lane."""
-        pid = self.worker()
-        if pid is None or not send(pid, signal.SIGSTOP):
-            return False
-        self.frozen.append((monotonic() + LEASE * self.random.uniform(1.1, 2), pid))
-        return True
+        return int(self.asked(lambda: checker.one("SELECT count(*) FROM chaos_ledger WHERE batch_id = %s", batch_id)))
 
     def thaw(self, *, wait: bool = False) -> None:
         while self.frozen:
@@ -187,123 +250,53 @@ class Run:
                 send(entry[1], signal.SIGCONT)
                 self.frozen.remove(entry)
 
-    def disconnect(self) -> bool:
-        from tests.chaos import checker
-
-        sql = """SELECT count(pg_terminate_backend(pid)) FROM (SELECT pid FROM pg_stat_activity
-          WHERE application_name = 'batchportal' AND pid <> pg_backend_pid() ORDER BY random() LIMIT 1) one"""
-        return self.worker() is not None and bool(self.asked(lambda: checker.one(sql)))
-
-    def crash(self) -> bool:
-        """The database server dies with all its processes, and comes back after a moment."""
-        if self.worker() is None or self.portal.postgresql is None:
-            return False
-        self.portal.postgresql.kill()
-        time.sleep(self.random.uniform(0, 1))
-        self.portal.postgresql.start()
-        return True
-
-    def lose_broker(self) -> bool:
-        """The broker dies with all its messages."""
-        if self.worker() is None or self.portal.valkey is None:
-            return False
-        self.portal.valkey.kill()
-        time.sleep(self.random.uniform(0, 1))
-        self.portal.valkey.start()
-        return True
-
-    def move_clock(self) -> bool:
-        """Every worker's clock is wrong by another span of up to 25 hours; on SQLite all of them by the same."""
-        whose = "each" if self.portal.postgresql is not None else "all"
-        self.portal.clock.write_text(f"{self.random.choice((1, 25))}.{self.random.randrange(10**6):06} {whose}")
-        return self.worker() is not None
-
-    def fill_disk(self) -> bool:
-        """Nothing can be written for a while; what the database's server then needs is to be started again."""
-        disk, server = self.portal.disk, self.portal.postgresql
-        if disk is None or self.worker() is None:
-            return False
-        disk.fill()
-        time.sleep(self.random.uniform(0.5, 3))
-        disk.free()
-        if server is not None and server.process is not None and server.process.poll() is not None:
-            server.kill()
-            server.start()
-        return True
-
-    def redeliver(self) -> bool:
-        """Every message five times at once, and two sweeps."""
-        from batches import tasks
-
-        for lane in range(self.options.lanes):
-            for _ in range(5):
-                tasks.send(BATCH, lane)
-        for _ in range(2):
-            tasks.sweep.apply_async()
-        return self.worker() is not None
-
-    def pause(self) -> bool:
-        """Pause, see that nothing happens after it is paused, resume."""
-        from batches import operations
-        from batches.exceptions import InvalidTransition
-
-        if self.worker() is None:
-            return False
-        began = monotonic()
-        try:
-            self.asked(lambda: operations.pause(BATCH, actor="chaos"))
-        except InvalidTransition:
-            return False
-        until = monotonic() + PATIENCE
-        while self.status() not in ("PAUSED", "COMPLETED") and monotonic() < until:
-            time.sleep(0.005)
-        if self.status() == "COMPLETED":
-            return True
-        self.pauses.append(monotonic() - began)
-        before = self.ledger()
-        time.sleep(0.3)
-        if (after := self.ledger()) != before:
-            self.broken.append(f"{after - before} effects after PAUSED")
-        self.asked(lambda: operations.resume(BATCH, actor="chaos"))
-        return True
+    def figures(self) -> str:
+        """How long things took, as half and nearly all of them did."""
+        measured = {"pause": self.pauses, "cancel": self.cancels, "rescue": self.rescues, "frozen host": self.thaws}
+        said = [
+            f"{name} p50 {percentile(its, 50):.2f} p99 {percentile(its, 99):.2f} max {max(its):.2f} s"
+            for name, its in measured.items()
+            if its
+        ]
+        return "".join(f"\n  {line}" for line in said)
 
 
-ACTS: dict[str, Callable[[Run], bool]] = {
-    "kills": Run.kill,
-    "parents": Run.kill_parent,
-    "freezes": Run.freeze,
-    "disconnects": Run.disconnect,
-    "crashes": Run.crash,
-    "brokers": Run.lose_broker,
-    "redeliveries": Run.redeliver,
-    "clocks": Run.move_clock,
-    "disks": Run.fill_disk,
-    "pauses": Run.pause,
-}
+def percentile(values: list[float], percent: int) -> float:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, len(ordered) * percent // 100)]
 
 
-def batch_row(column: str) -> Any:
+def batch_row(batch_id: str, column: str) -> Any:
     from batches.models import Batch
 
-    return Batch.objects.values_list(column, flat=True).get(pk=BATCH)
+    return Batch.objects.values_list(column, flat=True).get(pk=batch_id)
 
 
 def options_of(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--database", choices=("postgresql", "sqlite"), default="postgresql")
+    parser.add_argument("--processor", choices=tuple(PROCESSORS), default="ledger")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--items", type=int, default=20_000)
     parser.add_argument("--lanes", type=int, default=3)
     parser.add_argument("--ms", type=float, default=0, help="what an item takes")
     parser.add_argument("--poison", type=int, default=0, help="items that segfault, hang or flood memory")
-    for name in ACTS:
-        parser.add_argument(f"--{name}", type=int, default=0)
+    parser.add_argument("--mutant", default="", help="an engine with something broken; the run must fail")
+    parser.add_argument("--patience", type=float, default=PATIENCE, help="seconds that may pass without an item done")
+    for name, act in ACTS.items():
+        parser.add_argument(f"--{name}", type=int, default=0, help=(act.__doc__ or "").partition("\n")[0])
     return parser.parse_args(arguments)
 
 
 def run(options: argparse.Namespace) -> tuple[list[str], Run]:
     """The broken promises of one run, and the run; servers and workers are ended whatever happens."""
-    portal = Portal(options.database, workers=options.lanes, small_disk=options.disks > 0)
+    portal = Portal(
+        options.database,
+        workers=options.lanes,
+        small_disk=options.disks > 0,
+        own_wire=options.replies > 0,
+        mutant=options.mutant,
+    )
     portal.start()
     made = Run(portal, options)
     try:
@@ -314,11 +307,10 @@ def run(options: argparse.Namespace) -> tuple[list[str], Run]:
 
 def main() -> int:
     options = options_of()
-    given = {name: value for name, value in vars(options).items() if value != 0}
+    given = {name: value for name, value in vars(options).items() if value not in (0, "")}
     print("replay: python -m tests.chaos.run", *(f"--{name} {value}" for name, value in given.items()), flush=True)
     broken, made = run(options)
-    worst = f", slowest pause {max(made.pauses):.2f} s" if made.pauses else ""
-    print(f"{options.items:,} items in {made.seconds:.0f} s; landed: {dict(made.landed)}{worst}")
+    print(f"{options.items:,} items in {made.seconds:.0f} s; landed: {dict(made.landed)}{made.told}{made.figures()}")
     for fault in broken:
         print(f"BROKEN: {fault}")
     print("every promise holds" if not broken else "broken promises")

@@ -1,0 +1,19 @@
+"""What the benchmarks run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.models import Group
+
+from batches.processors import Context, processor
+from tests.bench.floors import trivial
+
+processor("bench.noop")(trivial)
+
+
+@processor("bench.write")
+def write(payload: dict[str, Any], context: Context) -> dict[str, str]:
+    """One ORM write an item."""
+    Group.objects.create(name=f"{context.batch_id}/{context.item_key}")
+    return trivial(payload, context)
