@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Max, Q, QuerySet, Sum
@@ -71,6 +71,12 @@ def looked_at(batch: Batch, stored: Findings | None, errors: int) -> list[dict[s
     }
     Findings.objects.update_or_create(batch=batch, defaults=known)
     return found
+
+
+def large_and_over(since: datetime) -> list[str]:
+    """Batches too large to be looked at while a page is made, that came to their end since then."""
+    over = Batch.objects.filter(total_items__gt=IN_PAGE, finished_at__gt=since, error_groups__isnull=False)
+    return list(over.order_by().values_list("pk", flat=True).distinct())
 
 
 def is_due(batch: Batch) -> bool:

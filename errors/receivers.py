@@ -19,7 +19,7 @@ from batches.outcomes import Failure, storable, words_of
 from batches.processors import ItemError
 from batches.redaction import redact_cards, redact_shapes, redact_values
 from batches.signals import batch_transitioned, item_failed, items_rehearsed
-from errors import clean_retries, comebacks, overrides, recommendations, rollups, turns
+from errors import clean_retries, comebacks, overrides, recommendations, rollups, tasks, turns
 from errors.fingerprints import Identity, identify, last_frame, others
 from errors.known import Known, known_groups
 from errors.models import ErrorRecord, Traceback
@@ -65,6 +65,7 @@ def settle_clean_retries(sender: type[Batch], batch_id: str, to_status: str, **k
     if to_status in Batch.FINAL:
         clean_retries.settle(batch_id)
         recommendations.verify(batch_id)
+        tasks.look_if_large(batch_id)
 
 
 @receiver(items_rehearsed)

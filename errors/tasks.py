@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from celery import shared_task
+from django.utils import timezone
 
 from batches.models import Batch
 from batches.tasks import deferred, patient, should_stop, tell
 from errors import clean_retries, exports, findings, groups, making, recommendations
+
+REPEATED_FOR = timedelta(hours=1)
+"""So long after a large batch is over the sweep sees to it that somebody looked at it."""
 
 
 @shared_task(name="errors.tasks.sweep", ignore_result=True)
@@ -18,6 +24,8 @@ def sweep() -> None:
         for pk in exports.waiting().values_list("pk", flat=True):
             send_export(pk)
         exports.tidy()
+        for batch_id in findings.large_and_over(timezone.now() - REPEATED_FOR):
+            look_if_large(batch_id)
 
 
 @shared_task(name="errors.tasks.make_export", ignore_result=True)
@@ -42,3 +50,10 @@ def look(batch_id: str) -> None:
     with patient():
         findings.findings(batch)
         recommendations.current(batch, recommendations.errors_of(batch))
+
+
+def look_if_large(batch_id: str) -> None:
+    """So that the first person who opens a large batch's report need not wait for it; the sweep repeats it."""
+    batch = Batch.objects.filter(pk=batch_id, total_items__gt=findings.IN_PAGE).first()
+    if batch is not None and findings.is_due(batch):
+        tell(look, batch_id)

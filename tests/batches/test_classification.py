@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
 import sqlite3
+import ssl
 from types import SimpleNamespace
 from typing import Any
 from urllib.error import HTTPError
@@ -147,3 +149,87 @@ def test_it_gives_each_category_its_code_and_whether_to_try_again() -> None:
     assert classify(ValueError()).retryable is False
     assert classify(TimeoutError()).retryable is None
     assert classify(ItemError("x", category="validation", retryable=True)).retryable is True
+
+
+TABLE: dict[str, tuple[list[Exception], bool | None]] = {
+    "rate_limit": (
+        [
+            *(ApiError(f"HTTP {status}") for status in (429, 509)),
+            *(
+                botocore(status, name)
+                for status in (400, 403, 503)
+                for name in (
+                    "Throttling",
+                    "ThrottledException",
+                    "RequestThrottled",
+                    "RequestLimitExceeded",
+                    "LimitExceeded",
+                )
+            ),
+            *(ApiError(words) for words in ("RESOURCE_EXHAUSTED", "rate limit hit", "too many requests", "over quota")),
+        ],
+        True,
+    ),
+    "timeout": (
+        [
+            *(ApiError(f"HTTP {status}") for status in (408, 504)),
+            *(
+                OSError(110, "x"),
+                ApiError("DEADLINE_EXCEEDED"),
+                ApiError(pgcode="57014"),
+                botocore(400, "RequestTimeout"),
+            ),
+        ],
+        None,
+    ),
+    "network": (
+        [
+            *(OSError(number, "x") for number in (101, 103, 104, 111, 113)),
+            *(error("x") for error in (ConnectionError, ConnectionAbortedError, BrokenPipeError)),
+            *(socket.gaierror(-2, "x"), ssl.SSLError("x"), ApiError("UNAVAILABLE")),
+        ],
+        True,
+    ),
+    "upstream": ([ApiError(f"HTTP {status}") for status in (500, 502, 503)], True),
+    "validation": (
+        [
+            *(ApiError(f"HTTP {status}") for status in (400, 422)),
+            *(ApiError(pgcode=state) for state in ("22001", "22P02", "23502", "23503", "23514")),
+            *(ValueError("x"), KeyError("x"), json.JSONDecodeError("x", "", 0), ValidationError("x")),
+        ],
+        False,
+    ),
+    "conflict": (
+        [*(ApiError(f"HTTP {status}") for status in (409, 412)), ApiError(pgcode="23505"), ApiError("(1062, 'x')")],
+        False,
+    ),
+    "auth": (
+        [*(ApiError(f"HTTP {status}") for status in (401, 403)), PermissionError("x"), ApiError(pgcode="28000")],
+        False,
+    ),
+    "not_found": (
+        [*(ApiError(f"HTTP {status}") for status in (404, 410)), ObjectDoesNotExist("x"), FileNotFoundError("x")],
+        False,
+    ),
+    "resource": ([*(OSError(number, "x") for number in (12, 24, 28)), MemoryError(), ApiError("exit code 137")], False),
+    "defect": (
+        [error("x") for error in (AttributeError, NameError, ImportError, AssertionError, TypeError, IndexError)],
+        False,
+    ),
+    "crash": ([ItemError("x", category="crash")], False),
+    "unknown": ([RuntimeError("x")], None),
+}
+
+
+@pytest.mark.parametrize("category", TABLE)
+def test_it_knows_every_line_of_the_table(category: str) -> None:
+    errors, retryable = TABLE[category]
+    for error in errors:
+        found = classify(error, "", str(error))
+        assert (found.category, found.retryable) == (category, retryable), repr(error)
+
+
+@pytest.mark.parametrize("words", ["40001", "40P01"])
+def test_a_deadlock_is_one_by_its_state_too(words: str) -> None:
+    found = classify(ApiError(pgcode=words))
+    assert (found.category, found.retryable, found.code) == ("conflict", True, "CONFLICT")

@@ -116,7 +116,7 @@ def over_rest() -> Callable[[], Any]:
     from django.contrib.auth.models import User
     from django.test import Client
 
-    client = Client()
+    client = Client(HTTP_HOST="localhost")
     client.force_login(User.objects.create_superuser("bench"))
 
     def ask() -> None:

@@ -12,7 +12,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from batches.models import Batch, Item, Tenure
-from errors import error_analyzer
+from batches.signals import batch_transitioned
+from errors import error_analyzer, tasks
 from errors.detectors.attributes import columns_of
 from errors.detectors.conditions import flat, slim
 from errors.findings import LOOK_EVERY, drawn_from, findings, summary_of
@@ -173,3 +174,18 @@ def test_it_holds_no_more_of_a_payload_than_it_can_speak_of() -> None:
     assert (len(held), len(held["a"]), len(held["b"])) == (500, 500, 500)
     assert list(flat(held))[2] == ("c.d.e", ("object", 1))
     assert columns_of({0: held}).keys() == dict(flat(held)).keys()
+
+
+def test_a_large_batch_is_looked_at_when_it_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("errors.findings.IN_PAGE", 300)
+    told: list[str] = []
+    monkeypatch.setattr(tasks, "tell", lambda task, pk: told.append(pk))
+    batch = run(400, GERMAN)
+    batch_transitioned.send(Batch, batch_id="b1", from_status="RUNNING", to_status="COMPLETED", reason="", actor="")
+    assert told == ["b1"]
+    tasks.sweep()
+    assert told == ["b1", "b1"]
+    tasks.look("b1")
+    tasks.sweep()
+    assert told == ["b1", "b1"]
+    assert Findings.objects.get(batch=batch).found

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -233,3 +233,12 @@ def test_lanes_with_the_same_errors_do_not_block_each_other(in_process: Callable
     for lane in lanes:
         assert lane.wait(timeout=120) == 0, lane.communicate()[1]
     assert sorted(BatchGroup.objects.filter(batch=batch).values_list("errors", "items")) == [(120, 4)] * 50
+
+
+def test_an_attempt_is_recorded_once_whoever_reports_it_again() -> None:
+    batch = batch_of(2)
+    fail(batch, 0, ValueError("x"))
+    with pytest.raises(IntegrityError):
+        report(batch, [failure(batch, 1, ValueError("x")), failure(batch, 0, ValueError("x"))])
+    assert list(BatchGroup.objects.values_list("errors", "items")) == [(1, 1)]
+    assert ErrorRecord.objects.count() == 1
