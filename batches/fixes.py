@@ -144,7 +144,7 @@ def replace_payloads(fix: Fix) -> int:
     """One statement, which changes failed items only; how many it changed."""
     changed = fix.corrections.filter(verdict=Verdict.CHANGED, item__isnull=False).order_by()
     failed = Item.objects.filter(batch=fix.batch_id, status__in=FAILED, failed_at__isnull=False)
-    after = changed.filter(item=OuterRef("pk")).values("after")[:1]
+    after = Correction.objects.filter(item=OuterRef("pk"), fix=fix, after__isnull=False).order_by().values("after")[:1]
     return failed.filter(pk__in=changed.values("item")).update(payload=Subquery(after))
 
 

@@ -509,7 +509,9 @@ class Correction(models.Model):
         REFUSED = "REFUSED", "Refused"
 
     fix = models.ForeignKey(Fix, on_delete=models.CASCADE, related_name="corrections", db_index=False)
-    item = models.ForeignKey(Item, null=True, blank=True, on_delete=models.CASCADE, related_name="corrections")
+    item = models.ForeignKey(
+        Item, null=True, blank=True, on_delete=models.CASCADE, related_name="corrections", db_index=False
+    )
     row = models.PositiveIntegerField()
     key = models.CharField(max_length=ITEM_KEY_LENGTH, blank=True)
     verdict = models.CharField(max_length=9, choices=Verdict.choices)
@@ -520,7 +522,10 @@ class Correction(models.Model):
 
     class Meta:
         ordering = ("pk",)
-        indexes = [models.Index(fields=["fix", "verdict", "id"], name="correction_verdict")]
+        indexes = [
+            models.Index(fields=["fix", "verdict", "id"], name="correction_verdict"),
+            models.Index(fields=["item", "fix"], name="correction_item"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.fix_id} row {self.row}: {self.key}"

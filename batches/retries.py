@@ -254,9 +254,9 @@ def _release(retry: Retry, wave: Sequence[tuple[int, int]], offset: int) -> int:
     )
     ready = {pk for (pk,) in failed.order_by("pk").values_list("pk")}
     items = Item.objects.filter(pk__in=ready)
-    rows = retry.retried.filter(pk__in=[row for row, _ in wave])
-    rows.exclude(item__in=ready).update(fate=Fate.SKIPPED, why="It was not failed any more.")
-    rows.filter(item__in=ready).update(fate=Fate.RELEASED)
+    late = retry.retried.filter(pk__in=[row for row, item in wave if item not in ready])
+    late.update(fate=Fate.SKIPPED, why="It was not failed any more.")
+    retry.retried.filter(pk__in=[row for row, item in wave if item in ready]).update(fate=Fate.RELEASED)
     AsideItem.objects.filter(item__in=ready, back_at__isnull=True).update(back_at=timezone.now())
     counted = list(items.values("lane", "status").annotate(n=Count("pk")).order_by("lane", "status"))
     items.update(

@@ -15,12 +15,15 @@ from errors.models import ErrorRecord, PlanStep, Recommendation
 
 State = Recommendation.State
 RULE, VERB = "validation", "fix"
+AT_ONCE = 2_000
+"""Of so many errors advice is worked out here, if nobody has looked at the desk before."""
 
 
 @receiver(items_corrected)
 def carry_out(sender: type[Batch], batch: Batch, retry: Retry, items: Any, **kwargs: Any) -> None:
     """In the transaction of the correction, before anything is done to its items."""
-    recommendations.current(batch, recommendations.errors_of(batch), large=False)
+    if (errors := recommendations.errors_of(batch)) <= AT_ONCE:
+        recommendations.current(batch, errors)
     done = {"by": retry.actor, "at": timezone.now(), "retry": retry.number}
     PlanStep.objects.filter(plan=batch.pk, action__verb=VERB, state="open").update(state="applied", **done)
     if not were_invalid(batch, items):

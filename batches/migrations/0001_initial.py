@@ -432,12 +432,12 @@ class Migration(migrations.Migration):
                 ('why', models.TextField(blank=True, help_text='Why it is refused, and what to do.')),
                 ('before', models.JSONField(blank=True, null=True)),
                 ('after', models.JSONField(blank=True, null=True)),
-                ('item', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='corrections', to='batches.item')),
+                ('item', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='corrections', to='batches.item')),
                 ('fix', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='corrections', to='batches.fix')),
             ],
             options={
                 'ordering': ('pk',),
-                'indexes': [models.Index(fields=['fix', 'verdict', 'id'], name='correction_verdict')],
+                'indexes': [models.Index(fields=['fix', 'verdict', 'id'], name='correction_verdict'), models.Index(fields=['item', 'fix'], name='correction_item')],
             },
         ),
         migrations.CreateModel(
