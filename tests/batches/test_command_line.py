@@ -217,7 +217,8 @@ def test_it_leaves_without_a_word_when_its_reader_has_had_enough(environment: di
         reading, writing = os.pipe()
         os.close(reading)
         command = [sys.executable, "manage.py", "batch", *arguments]
-        left = subprocess.run(command, cwd=ROOT, env=environment, stdout=writing, stderr=subprocess.PIPE, check=False)
+        buffered = {name: value for name, value in environment.items() if name != "PYTHONUNBUFFERED"}
+        left = subprocess.run(command, cwd=ROOT, env=buffered, stdout=writing, stderr=subprocess.PIPE, check=False)
         os.close(writing)
         assert (left.returncode, left.stderr) == (0, b"")
 

@@ -111,6 +111,7 @@ class Command(BaseCommand):
         asked = Namespace(**options)
         try:
             code = self.do(asked)
+            self.stdout.flush()
         except (InvalidInput, UnknownBatch, BatchConflict, InvalidTransition, CommandError) as error:
             code = self.refuse(error, REFUSED)
         except BatchError as error:
