@@ -58,6 +58,7 @@ def test_it_has_no_serious_fault_on_any_page(admin: Any, portal: Portal, sample:
     pages += ["/admin/batches/batch/add/http_request/", f"{batch}/rehearse/", f"{batch}/adjust/"]
     pages += [f"{batch}/rehearsal/1/", f"{group}resolve/", f"{group}ignore/", f"{group}merge/"]
     pages += [f"{group}?tab={tab}" for tab in ("items", "differs", "retries", "history")]
+    pages += [f"{desk}records/", f"{desk}records/?field=iata", f"{desk}?text=nothing&attempt=1"]
     pages += [f"/admin/batches/item/?batch__id__exact={sample}"]
     faults = [fault for url in pages for fault in faults_of(admin, portal.url + url)]
     assert not faults, "\n".join(faults)
