@@ -196,7 +196,7 @@ def window_of(facts: Facts, groups: Sequence[Group]) -> Any:
     """A hot range or time in which these failures lie."""
     streams = {group.fingerprint for group in groups} | {group.category for group in groups}
     windows = [found for found in facts.findings if found["stream"] in streams and found["confidence"] in SURE]
-    return next((found for found in windows if {"start", "first"} & set(found["where"])), None)
+    return next((found for found in windows if "after" in found["where"]), None)
 
 
 def recurring(facts: Facts) -> list[Advice]:

@@ -140,6 +140,12 @@ def test_it_does_not_call_a_window_over_that_may_go_on(after: int, failed: int) 
     assert one.confidence == "weak"
 
 
+def test_a_run_of_items_is_no_window_that_could_be_over() -> None:
+    one = said(facts(group("network", 120), findings=[found("network", start=1, end=2)]), "network")
+    assert one is not None
+    assert one.title == "Check connectivity, then try a few of them"
+
+
 def test_it_names_the_fields_to_look_at() -> None:
     one = said(facts(replace(group("validation", 9), fields=["country", "sku"])), "validation")
     assert one is not None
