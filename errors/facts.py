@@ -13,7 +13,8 @@ from django.conf import settings
 from django.db.models import Count, F, Max, Q, Sum
 from django.db.models.functions import TruncMinute
 
-from batches.models import Batch, Checkpoint, Item, RetriedItem
+from batches.asides import is_aside
+from batches.models import AsideItem, Batch, Checkpoint, Item, RetriedItem
 from errors.advice.concurrency import concurrency_target
 from errors.advice.facts import Facts, Group, History
 from errors.advice.problems import Problem, TwoKinds, prior_kinds, problem
@@ -77,8 +78,9 @@ def counts_of(batch: Batch, rows: list[BatchGroup]) -> dict[str, int]:
 
 
 def failed_by_group(batch: Batch) -> dict[int, int]:
-    """group -> items that failed finally, by their last error."""
+    """group -> items that failed finally, by their last error, and are not set aside."""
     last = ErrorRecord.objects.filter(batch=batch, item__failed_at__isnull=False, attempt=F("item__attempts"))
+    last = last.exclude(item__in=AsideItem.objects.filter(aside__batch=batch, back_at__isnull=True).values("item"))
     return dict(last.order_by().values_list("group").annotate(n=Count("pk")))
 
 
@@ -205,7 +207,7 @@ def problems_of(batch: Batch, kinds: TwoKinds | None) -> list[Problem]:
     bad = Q(attempts__gte=MANY_ATTEMPTS) | Q(crashes__gte=2)
     items = {
         pk: (key, attempts, crashes)
-        for pk, key, attempts, crashes in batch.items.filter(bad, failed_at__isnull=False)
+        for pk, key, attempts, crashes in batch.items.filter(bad, ~is_aside(), failed_at__isnull=False)
         .order_by("-attempts", "position")
         .values_list("pk", "key", "attempts", "crashes")[:PROBLEMS]
     }

@@ -265,6 +265,7 @@ class Recommendation(models.Model):
     reason = models.TextField(blank=True)
     retry = models.PositiveIntegerField(null=True, blank=True, help_text="Number of the bulk retry it started.")
     actual = models.JSONField(default=dict, help_text="What became of the retry's items.")
+    undo = models.JSONField(default=dict, help_text="What takes it back; empty: nothing does.")
     held = models.BooleanField(null=True, help_text="Whether the outcome lay within the prediction.")
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -293,10 +294,20 @@ class Advised(models.Model):
 class RecoveryPlan(models.Model):
     """The steps back to health, as they were worked out; worked out anew only when somebody asks."""
 
+    class State(models.TextChoices):
+        OPEN = "open", "Open: its steps wait to be done one by one"
+        RUNNING = "running", "Running: it goes on by itself whenever the batch is at rest"
+        PAUSED = "paused", "Paused: nothing of it begins until somebody resumes it"
+        DONE = "done", "Done: every step is over, or left out"
+        CANCELLED = "cancelled", "Cancelled: the steps that had not begun are left out"
+
     batch = models.OneToOneField(Batch, on_delete=models.CASCADE, primary_key=True, related_name="recovery_plan")
     totals = models.JSONField(default=dict)
     by = models.CharField(max_length=150, blank=True)
     at = models.DateTimeField()
+    state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
+    note = models.TextField(blank=True, help_text="Why it is in this state, in words for people.")
+    run_by = models.CharField(max_length=150, blank=True, help_text="Who runs it as a whole.")
 
     def __str__(self) -> str:
         return str(self.totals.get("line", ""))
@@ -305,6 +316,12 @@ class RecoveryPlan(models.Model):
 class PlanStep(models.Model):
     """One step of a recovery plan, applied at most once."""
 
+    class State(models.TextChoices):
+        OPEN = "open", "Open"
+        APPLIED = "applied", "Applied: what it started may still run"
+        HELD = "held", "Held: it waits for a person"
+        LEFT_OUT = "left_out", "Left out"
+
     plan = models.ForeignKey(RecoveryPlan, on_delete=models.CASCADE, related_name="steps", db_index=False)
     step = models.PositiveSmallIntegerField()
     kind = models.CharField(max_length=10)
@@ -312,10 +329,12 @@ class PlanStep(models.Model):
     action = models.JSONField(default=dict)
     predicted = models.JSONField(default=dict)
     cost = models.JSONField(default=dict)
-    state = models.CharField(max_length=10, choices=[("open", "Open"), ("applied", "Applied")], default="open")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
+    note = models.TextField(blank=True, help_text="Why it is held or left out.")
     by = models.CharField(max_length=150, blank=True)
     at = models.DateTimeField(null=True, blank=True)
     retry = models.PositiveIntegerField(null=True, blank=True)
+    undo = models.JSONField(default=dict, help_text="What takes it back; empty: nothing does.")
 
     class Meta:
         ordering = ("plan", "step")
@@ -323,6 +342,32 @@ class PlanStep(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+
+class BulkAct(models.Model):
+    """A verb upon many error groups: which it changed, how they stood before, and which it could not and why."""
+
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="bulk_acts", db_index=False)
+    number = models.PositiveIntegerField()
+    verb = models.CharField(max_length=20)
+    filter = models.JSONField(default=dict, help_text="What the desk was filtered by.")
+    key = models.CharField(max_length=100, help_text="The same key twice is done once.")
+    changed = models.JSONField(default=list, help_text="group, fingerprint, title, and the state before and after.")
+    refused = models.JSONField(default=list, help_text="fingerprint, title and why.")
+    actor = models.CharField(max_length=150, blank=True)
+    reason = models.TextField(blank=True)
+    at = models.DateTimeField(auto_now_add=True)
+    undone = models.JSONField(default=dict, help_text="by, at, and the groups that were changed since and stay so.")
+
+    class Meta:
+        ordering = ("batch", "number")
+        constraints = [
+            models.UniqueConstraint(fields=["batch", "number"], name="bulk_act_number"),
+            models.UniqueConstraint(fields=["batch", "key"], name="bulk_act_key"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.batch_id}: {self.verb} {len(self.changed)} groups"
 
 
 class Export(models.Model):

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from batches import operations
 from batches.exceptions import InvalidTransition
-from batches.models import Batch
+from batches.models import Batch, Retry
 from errors.actions import UnknownAdvice, carry_out, refuse
 from errors.advice import advise, plan, totals
 from errors.facts import facts_of
@@ -54,8 +54,10 @@ def apply(batch_id: str, number: int, *, actor: str = "", reason: str = "") -> P
         if not PlanStep.objects.filter(pk=found.pk, state=OPEN).update(state=APPLIED, by=actor, at=timezone.now()):
             raise refuse(batch_id, f"apply step {number} of the plan", APPLIED)
         made = carry_out(batch_id, found.action, actor, reason or found.title)
-        if made is not None:
-            PlanStep.objects.filter(pk=found.pk).update(retry=made.number)
+        known = {"undo": dict(made.undo), "retry": made.retry.number if made.retry else None}
+        PlanStep.objects.filter(pk=found.pk).update(**known)
+        if made.retry:
+            Retry.objects.filter(pk=made.retry.pk).update(predicted=found.predicted)
     found.refresh_from_db()
     return found
 
@@ -79,7 +81,7 @@ def steps_of(batch_id: str) -> list[dict[str, Any]]:
 
 
 def as_dict(step: PlanStep) -> dict[str, Any]:
-    names = ("step", "kind", "title", "action", "predicted", "cost", "state", "by", "retry")
+    names = ("step", "kind", "title", "action", "predicted", "cost", "state", "note", "by", "retry", "undo")
     at = step.at.isoformat().replace("+00:00", "Z") if step.at else None
     return {name: getattr(step, name) for name in names} | {"at": at}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
@@ -12,7 +13,7 @@ from django.utils import timezone
 
 from batches import operations
 from batches.models import Batch, Retry
-from errors.actions import UnknownAdvice, carry_out, refuse
+from errors.actions import UnknownAdvice, carry_out, refuse, take_back
 from errors.advice import Advice, advise
 from errors.facts import facts_of
 from errors.findings import AT_ONCE as LOOKED_AT_ONCE
@@ -107,17 +108,40 @@ def get(batch_id: str, number: int) -> Recommendation:
     return found
 
 
-def apply(batch_id: str, number: int, *, actor: str = "", reason: str = "") -> Recommendation:
-    """Carry it out, once: of two people who press the button, one does. Refused by the operation, it stays open."""
+def apply(
+    batch_id: str, number: int, *, actor: str = "", reason: str = "", asked: Mapping[str, Any] | None = None
+) -> Recommendation:
+    """Carry it out, once: of two people who press the button, one does. Refused by the operation, it stays open.
+
+    `asked`: how carefully, if not as advised.
+    """
     found = get(batch_id, number)
     with transaction.atomic():
         decide(found, State.APPLIED, "apply", actor, reason)
         found.refresh_from_db()
-        made = carry_out(batch_id, found.action, actor, reason or found.title)
-        if made is not None:
-            Recommendation.objects.filter(pk=found.pk).update(retry=made.number)
+        made = carry_out(batch_id, found.action, actor, reason or found.title, asked)
+        known = {"undo": dict(made.undo), "retry": made.retry.number if made.retry else None}
+        Recommendation.objects.filter(pk=found.pk).update(**known)
+        if made.retry and not made.retry.predicted:
+            Retry.objects.filter(pk=made.retry.pk).update(predicted=found.predicted)
     found.refresh_from_db()
     return found
+
+
+def undo(batch_id: str, number: int, *, actor: str = "", reason: str = "") -> Recommendation:
+    """Show again what was dismissed; take back what was applied, where that can be. Either is open again."""
+    found = get(batch_id, number)
+    with transaction.atomic():
+        row = Recommendation.objects.select_for_update().get(pk=found.pk)
+        same = Recommendation.objects.filter(batch=batch_id, rule=row.rule, subject=row.subject, state=State.OPEN)
+        takes_back = row.state == State.APPLIED and row.undo
+        if same.exists() or not (takes_back or row.state == State.DISMISSED):
+            raise refuse(batch_id, f"undo recommendation {number}", row.state)
+        if takes_back:
+            take_back(batch_id, row.undo, actor, reason)
+        row.state, row.undo, row.by, row.at, row.reason, row.retry = State.OPEN, {}, "", None, "", None
+        row.save(update_fields=["state", "undo", "by", "at", "reason", "retry"])
+    return row
 
 
 def dismiss(batch_id: str, number: int, *, actor: str = "", reason: str = "") -> Recommendation:
@@ -163,7 +187,7 @@ def records_of_rules() -> dict[str, dict[str, int]]:
 def as_dict(found: Recommendation, records: dict[str, dict[str, int]]) -> dict[str, Any]:
     """As the report and REST show it."""
     names = ("number", "rule", "rule_version", "scope", "findings", "evidence", "confidence", "title", "why", "action")
-    more = ("alternatives", "predicted", "cost", "state", "by", "reason", "retry", "actual", "held")
+    more = ("alternatives", "predicted", "cost", "state", "by", "reason", "retry", "undo", "actual", "held")
     return {name: getattr(found, name) for name in (*names, *more)} | {
         "at": found.at.isoformat().replace("+00:00", "Z") if found.at else None,
         "record": records.get(found.rule, {"measured": 0, "held": 0}),

@@ -36,6 +36,11 @@ urlpatterns = [
         views.DismissRecommendation.as_view(),
         "batch-recommendation-dismiss",
     ),
+    *route(
+        "batches/<str:batch_id>/errors/recommendations/<int:number>/undo",
+        views.UndoRecommendation.as_view(),
+        "batch-recommendation-undo",
+    ),
     *route("batches/<str:batch_id>/errors/plan", views.Plan.as_view(), "batch-plan"),
     *route("batches/<str:batch_id>/errors/plan/apply", views.ApplyPlan.as_view(), "batch-plan-apply"),
     *route("batches/<str:batch_id>/errors/plan/<int:number>/apply", views.ApplyStep.as_view(), "batch-plan-step-apply"),

@@ -102,6 +102,17 @@ class DismissRecommendation(Decision):
         return Response(recommendations.as_dict(found, recommendations.records_of_rules()))
 
 
+class UndoRecommendation(Decision):
+    permission_classes = (MayApply,)
+
+    @extend_schema(request={"application/json": ReasonSerializer}, responses={(200, "application/json"): OBJECT})
+    @once_per_key
+    def post(self, request: Request, batch_id: str, number: int) -> Response:
+        """Show again what was dismissed, or take back what was applied; 409 if that cannot be taken back."""
+        found = recommendations.undo(batch_id, number, **self.said(request))
+        return Response(recommendations.as_dict(found, recommendations.records_of_rules()))
+
+
 class Plan(Decision):
     @extend_schema(responses={(200, "application/json"): OBJECT})
     def get(self, request: Request, batch_id: str) -> Response:

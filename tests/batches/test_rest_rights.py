@@ -68,6 +68,7 @@ ROUTES: dict[str, dict[str, dict[str, Any]]] = {
     "batch-recommendations": {"get": READ},
     "batch-recommendation-apply": {"post": ACT},
     "batch-recommendation-dismiss": {"post": ACT},
+    "batch-recommendation-undo": {"post": ACT},
     "batch-error-export": {"get": READ},
     "batch-exports": {"get": READ},
     "batch-export": {"get": READ},
