@@ -40,7 +40,8 @@ def _pause(batch_id: str, params: Mapping[str, Any], actor: str, reason: str, as
 
 
 def _retry(batch_id: str, params: Mapping[str, Any], actor: str, reason: str, asked: Asked) -> Made:
-    carefully = {"canary": CANARY, "reason": reason} if asked is None else {**asked}
+    carefully: dict[str, Any] = {"canary": CANARY} if asked is None else {**asked}
+    carefully["reason"] = carefully.get("reason") or reason
     return Made(operations.retry(batch_id, actor=actor, **carefully, **params))
 
 
@@ -72,7 +73,7 @@ def _hold(batch_id: str, params: Mapping[str, Any], actor: str, reason: str, ask
     scope = scope_of(params)
     if not scope:
         return Made()
-    made = operations.set_aside(batch_id, actor=actor, reason=reason, **scope)
+    made = operations.set_aside(batch_id, actor=actor, **{"reason": reason, **(asked or {})}, **scope)
     return Made(undo={"aside": made.number, "items": made.items})
 
 
@@ -86,6 +87,7 @@ ACTIONS: dict[str, Callable[[str, Mapping[str, Any], str, str, Asked], Made]] = 
     "retry": _retry,
     "adjust": _adjust,
     "fix": _noted,
+    "wait": _noted,
     "hold": _hold,
     "assign": _assign,
 }

@@ -7,19 +7,10 @@ from typing import Any
 
 from django.urls import reverse
 
-from batches.models import Batch
-from errors import plans, recommendations, retry_words
+from batches.models import Batch, Retry
+from errors import advice_words, plan_runs, plans, recommendations, retry_words
 from errors.findings import IN_PAGE, scatter_of
-from errors.models import Recommendation
-
-VERBS = {
-    "retry": "Retry",
-    "pause": "Pause the batch",
-    "adjust": "Change how it runs",
-    "assign": "Take it on",
-    "hold": "Keep them aside",
-    "fix": "Note that they need correction",
-}
+from errors.models import PlanStep, Recommendation, RecoveryPlan
 
 
 def said_about(batch: Batch) -> dict[str, Any]:
@@ -28,70 +19,52 @@ def said_about(batch: Batch) -> dict[str, Any]:
     listed = recommendations.listed(batch, errors, large=False, most=IN_PAGE)
     return {
         "scatter": scatter_of(batch),
-        "advice": [advice_of(batch, one) for one in listed],
+        "advice": [advice_words.advice_of(batch, one) for one in listed],
+        "dismissed": dismissed(batch),
         "plan": plan_of(batch),
         "last_retry": retry_words.last_retry(batch),
     }
 
 
-def advice_of(batch: Batch, one: Mapping[str, Any]) -> dict[str, Any]:
-    open_now = one["state"] == Recommendation.State.OPEN
+def plan_of(batch: Batch) -> dict[str, Any]:
+    """The stored plan, each step's prediction beside what happened."""
+    stored = plans.show(batch.pk)
+    numbers = [one["retry"] for one in stored["steps"] if one["retry"]]
+    made = {one.number: one for one in batch.retries.filter(number__in=numbers)}
+    outcomes = retry_words.outcomes_of(list(made.values()))
+    steps = []
+    for one in stored["steps"]:
+        retry = made.get(one["retry"] or 0)
+        actual = outcomes[retry.pk] if retry else {}
+        steps.append(step_of(batch, one | {"actual": actual}, retry is not None and retry.state in Retry.UNDER_WAY))
     return {
-        **one,
-        "open": open_now,
-        "button": VERBS.get(one["action"].get("verb", ""), "Do it"),
-        "expected": expected(one["predicted"]),
-        "outcome": outcome(one["actual"]),
-        "url": reverse("admin:errors_advice", args=[batch.pk, one["number"]]),
-        "dismiss_url": reverse("admin:errors_advice_dismiss", args=[batch.pk, one["number"]]),
+        **stored,
+        "steps": steps,
+        "line": stored["totals"].get("line", ""),
+        "recovered": sum(one["actual"].get("recovered", 0) for one in steps),
+        "runs": stored["state"] == RecoveryPlan.State.RUNNING,
+        "verbs": [verb for verb, states in plan_runs.LEGAL.items() if stored["state"] in states],
+        "may_run": any(one["state"] == PlanStep.State.OPEN for one in steps),
     }
 
 
-def expected(predicted: Mapping[str, Any]) -> str:
-    """155 (125-175), or less if less is known."""
-    low, mid, high = (predicted.get(name) for name in ("low", "mid", "high"))
-    if low is None or high is None:
-        return ""
-    return (
-        f"{low:,.0f}" if low == high else f"{mid:,.0f} ({low:,.0f}-{high:,.0f})" if mid is not None else f"{low}-{high}"
-    )
+def step_of(batch: Batch, one: Mapping[str, Any], under_way: bool) -> dict[str, Any]:
+    to_correct = advice_words.corrections(batch, one["cost"].get("items") or 0, "") if one["kind"] == "fix" else []
+    return {
+        **one,
+        "expected": advice_words.expected(one["predicted"]),
+        "outcome": advice_words.outcome(one),
+        "under_way": under_way,
+        "url": reverse("admin:errors_step", args=[batch.pk, one["step"]]),
+        "retry_url": reverse("admin:errors_retry", args=[batch.pk, one["retry"]]) if one["retry"] else "",
+        "corrections": to_correct,
+    }
 
 
-def outcome(actual: Mapping[str, Any]) -> str:
-    if not actual:
-        return ""
-    words = ("recovered", "failed_same", "failed_differently", "skipped", "waiting")
-    return ", ".join(f"{actual[name]:,} {name.replace('_', ' ')}" for name in words if actual.get(name))
-
-
-def plan_of(batch: Batch) -> dict[str, Any]:
-    stored = plans.show(batch.pk)
-    steps = [
-        {
-            **one,
-            "expected": expected(one["predicted"]),
-            "url": reverse("admin:errors_step", args=[batch.pk, one["step"]]),
-        }
-        for one in stored["steps"]
+def dismissed(batch: Batch) -> list[dict[str, Any]]:
+    """What nobody wants to see, to be shown again."""
+    rows = Recommendation.objects.filter(batch=batch, state=Recommendation.State.DISMISSED).order_by("-number")[:20]
+    return [
+        {"title": one.title, "by": one.by, "url": reverse("admin:errors_advice_undo", args=[batch.pk, one.number])}
+        for one in rows
     ]
-    return {**stored, "steps": steps, "line": stored["totals"].get("line", "")}
-
-
-def confirmation(batch: Batch, one: Mapping[str, Any]) -> dict[str, Any]:
-    """What exactly will happen, to how many items, and what is expected back."""
-    verb, items = one["action"].get("verb", ""), one["cost"].get("items") or 0
-    effects = [one.get("why") or one["title"]]
-    if verb == "retry":
-        effects.append(f"{items:,} items are meant. 20 go first; the rest only if one of them recovers, then in waves.")
-        effects.append("Items whose failure cannot pass unchanged are left out. Nothing that succeeded runs again.")
-    elif verb == "adjust":
-        changes = one["action"].get("params", {}).get("changes", {})
-        effects += [
-            f"{name.replace('_', ' ')}: {getattr(batch, name, '–')} → {value}" for name, value in changes.items()
-        ]
-    elif verb in ("hold", "fix"):
-        effects.append("This notes the decision in the history; no item is changed.")
-    if back := expected(one["predicted"]):
-        basis = one["predicted"].get("basis")
-        effects.append(f"Expected back: {back}{f', from {basis}' if basis else ''}.")
-    return {"question": one["title"], "effects": effects, "button": VERBS.get(verb, "Do it")}

@@ -10,7 +10,7 @@ class ErrorsConfig(AppConfig):
     def ready(self) -> None:
         from batches import operations, reports, retries, verification
         from batches import scopes as engine_scopes
-        from errors import corrected, export_command, receivers, scopes, words  # noqa: F401
+        from errors import corrected, export_command, plan_runs, receivers, scopes, words  # noqa: F401
 
         operations.SCOPES |= {
             "group": scopes.items_of_group,

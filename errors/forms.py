@@ -154,6 +154,19 @@ def known_params(batch: Batch) -> str:
     return f'Empty: the same parameters ({names}). Only what is to change, such as {{"name": "value"}}.'
 
 
+class ThenForm(ConfirmForm):
+    """A change of settings that a retry may follow."""
+
+    then = forms.ChoiceField(
+        choices=[
+            ("retry", f"Then try {CANARY} of the items, and the rest if they recover"),
+            ("nothing", "Only change it: nothing is retried"),
+        ],
+        label="Then",
+        initial="retry",
+    )
+
+
 class AsideForm(ConfirmForm):
     """Items that are to be set aside."""
 

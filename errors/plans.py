@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -17,6 +18,7 @@ from errors.facts import facts_of
 from errors.models import PlanStep, RecoveryPlan
 
 OPEN, APPLIED = "open", "applied"
+RUNS = (RecoveryPlan.State.RUNNING, RecoveryPlan.State.PAUSED)
 
 
 def make(batch_id: str, *, actor: str = "") -> RecoveryPlan:
@@ -26,7 +28,11 @@ def make(batch_id: str, *, actor: str = "") -> RecoveryPlan:
     steps = plan(facts, advise(facts))
     with transaction.atomic():
         Batch.objects.select_for_update().get(pk=batch.pk)
+        running = RecoveryPlan.objects.filter(batch=batch, state__in=RUNS).first()
+        if running is not None:
+            raise refuse(batch_id, "work out another plan", running.state)
         known = {"totals": totals(facts, steps), "by": actor, "at": timezone.now()}
+        known |= {"state": RecoveryPlan.State.OPEN, "note": "", "run_by": ""}
         made, _ = RecoveryPlan.objects.update_or_create(batch=batch, defaults=known)
         made.steps.all().delete()
         PlanStep.objects.bulk_create(
@@ -44,19 +50,23 @@ def make(batch_id: str, *, actor: str = "") -> RecoveryPlan:
     return made
 
 
-def apply(batch_id: str, number: int, *, actor: str = "", reason: str = "") -> PlanStep:
-    """Carry one step out, once. Refused by the operation, it stays open."""
+def apply(
+    batch_id: str, number: int, *, actor: str = "", reason: str = "", asked: Mapping[str, Any] | None = None
+) -> PlanStep:
+    """Carry one step out, once. Refused by the operation, it stays open. `asked`: how carefully, if not as advised."""
     operations.get_batch(batch_id)
     found = PlanStep.objects.filter(plan=batch_id, step=number).first()
     if found is None:
         raise UnknownAdvice(f"The plan of batch {batch_id} has no step {number}.")
     with transaction.atomic():
+        Batch.objects.select_for_update().get(pk=batch_id)
         if not PlanStep.objects.filter(pk=found.pk, state=OPEN).update(state=APPLIED, by=actor, at=timezone.now()):
-            raise refuse(batch_id, f"apply step {number} of the plan", APPLIED)
-        made = carry_out(batch_id, found.action, actor, reason or found.title)
+            found.refresh_from_db()
+            raise refuse(batch_id, f"apply step {number} of the plan", found.state)
+        made = carry_out(batch_id, found.action, actor, reason or found.title, asked)
         known = {"undo": dict(made.undo), "retry": made.retry.number if made.retry else None}
         PlanStep.objects.filter(pk=found.pk).update(**known)
-        if made.retry:
+        if made.retry and not made.retry.predicted:
             Retry.objects.filter(pk=made.retry.pk).update(predicted=found.predicted)
     found.refresh_from_db()
     return found
@@ -94,6 +104,8 @@ def show(batch_id: str) -> dict[str, Any]:
         "batch_id": batch.pk,
         "at": stored.at.isoformat().replace("+00:00", "Z") if stored else None,
         "by": stored.by if stored else "",
+        "state": stored.state if stored else RecoveryPlan.State.OPEN,
+        "note": stored.note if stored else "",
         "totals": stored.totals if stored else {},
         "steps": steps_of(batch.pk),
     }

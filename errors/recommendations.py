@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Count, Max, Q, Sum
 from django.utils import timezone
 
-from batches import operations
+from batches import asides, operations
 from batches.models import Batch, Retry
 from errors.actions import UnknownAdvice, carry_out, refuse, take_back
 from errors.advice import Advice, advise
@@ -29,7 +29,7 @@ SHOWN = (State.OPEN, State.APPLIED, State.VERIFIED, State.NO_EFFECT)
 def current(batch: Batch, errors: int, *, large: bool = True, most: int = LOOKED_AT_ONCE) -> list[Recommendation]:
     """The batch's recommendations, worked out anew if it has changed since."""
     stored = Advised.objects.filter(batch=batch).first()
-    looked = f"{batch.status} {errors} {batch.finished_at}"
+    looked = f"{batch.status} {errors} {batch.finished_at} {asides.count(batch)}"
     soon = stored is not None and batch.status in Batch.ACTIVE and timezone.now() < stored.at + LOOK_EVERY
     if stored is None and not errors:
         return []
@@ -117,6 +117,7 @@ def apply(
     """
     found = get(batch_id, number)
     with transaction.atomic():
+        Batch.objects.select_for_update().get(pk=batch_id)
         decide(found, State.APPLIED, "apply", actor, reason)
         found.refresh_from_db()
         made = carry_out(batch_id, found.action, actor, reason or found.title, asked)
@@ -132,6 +133,7 @@ def undo(batch_id: str, number: int, *, actor: str = "", reason: str = "") -> Re
     """Show again what was dismissed; take back what was applied, where that can be. Either is open again."""
     found = get(batch_id, number)
     with transaction.atomic():
+        Batch.objects.select_for_update().get(pk=batch_id)
         row = Recommendation.objects.select_for_update().get(pk=found.pk)
         same = Recommendation.objects.filter(batch=batch_id, rule=row.rule, subject=row.subject, state=State.OPEN)
         takes_back = row.state == State.APPLIED and row.undo

@@ -275,4 +275,6 @@ def outcomes_of(made: Sequence[Retry]) -> dict[int, dict[str, int]]:
 def last_retry(batch: Batch) -> dict[str, Any] | None:
     """The desk's line about the last retry."""
     made = batch.retries.order_by("-number").first()
-    return summaries([made])[0] if made else None
+    if made is None:
+        return None
+    return summaries([made])[0] | {"under_way": made.state in Retry.UNDER_WAY and batch.status in Batch.ACTIVE}

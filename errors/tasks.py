@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from batches.models import Batch
 from batches.tasks import deferred, patient, should_stop, tell
-from errors import clean_retries, exports, findings, groups, making, recommendations
+from errors import clean_retries, exports, findings, groups, making, plan_runs, recommendations
 
 REPEATED_FOR = timedelta(hours=1)
 """So long after a large batch is over the sweep sees to it that somebody looked at it."""
@@ -21,6 +21,7 @@ def sweep() -> None:
     with patient():
         groups.unignore_due()
         clean_retries.settle()
+        plan_runs.advance_all()
         for pk in exports.waiting().values_list("pk", flat=True):
             send_export(pk)
         exports.tidy()

@@ -58,6 +58,10 @@ urlpatterns = [
     ),
     *route(GROUPS, group_views.ErrorGroupList.as_view(), "batch-error-groups"),
 ]
+for verb in ("run", "pause", "cancel"):
+    urlpatterns += route(
+        f"batches/<str:batch_id>/errors/plan/{verb}", views.RunPlan.as_view(verb=verb), f"batch-plan-{verb}"
+    )
 for verb, view in VERBS.items():
     urlpatterns += route(f"{GROUP}/{verb}", view.as_view(verb=verb), f"batch-group-{verb}")
 for verb, serializer in IN_BULK.items():

@@ -18,7 +18,7 @@ from batches.permissions import MayTriage, MayView
 from batches.schema import schema_of
 from batches.serializers import ReasonSerializer
 from batches.views import OfBatch, PortalView, checked
-from errors import asked, error_analyzer, plans, recommendations
+from errors import asked, error_analyzer, plan_runs, plans, recommendations
 from errors.asked_filters import AskedFilter
 from errors.findings import findings
 from errors.models import ErrorRecord
@@ -145,6 +145,21 @@ class ApplyPlan(Decision):
     def post(self, request: Request, batch_id: str) -> Response:
         """Carry out the open steps, until one has to wait for the one before: ask again when the batch is at rest."""
         return Response([plans.as_dict(step) for step in plans.apply_all(batch_id, **self.said(request))])
+
+
+class RunPlan(Decision):
+    """Run the plan as a whole, pause that, or give it up."""
+
+    verb: str = ""
+    permission_classes = (MayApply,)
+
+    @extend_schema(request={"application/json": ReasonSerializer}, responses={(200, "application/json"): OBJECT})
+    @once_per_key
+    def post(self, request: Request, batch_id: str) -> Response:
+        """It goes on by itself whenever the batch is at rest; 409 if the verb is illegal now."""
+        batch = operations.get_batch(batch_id)
+        plan_runs.VERBS[self.verb](batch.pk, **self.said(request))
+        return Response(plans.show(batch.pk))
 
 
 class ErrorRecordList(OfBatch):

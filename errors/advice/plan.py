@@ -45,7 +45,7 @@ def plan(facts: Facts, advice: Sequence[Advice]) -> list[Step]:
 
 def held(advice: Sequence[Advice]) -> set[str]:
     """Groups that some advice says not to retry."""
-    return {str(said.params["group"]) for said in advice if said.verb == "hold" and "group" in said.params}
+    return {str(said.params["group"]) for said in advice if said.verb in ("hold", "wait") and "group" in said.params}
 
 
 def retries(facts: Facts, without: set[str]) -> list[Step]:

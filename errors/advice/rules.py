@@ -103,7 +103,7 @@ def more_time(facts: Facts, groups: Sequence[Group], verdict: Verdict, seen: Seq
     )
     if longer <= limit:
         title = f"More than {limit:g} s would help, and needs a longer lease: raise PORTAL_LEASE_SECONDS"
-        return of_groups("timeout", groups, facts, why, "weak", title, verb="hold", seen=seen)
+        return of_groups("timeout", groups, facts, why, "weak", title, verb="wait", seen=seen)
     low, high = (round(items * bound) for bound in wilson(errors * share, errors))
     basis = "the shares still running at a quarter, half and the limit"
     more = Prediction("items recovered", low, round(items * share), high, basis)

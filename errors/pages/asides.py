@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
@@ -29,7 +30,9 @@ def aside_matching(request: HttpRequest, batch_id: str) -> HttpResponse:
     return confirm(request, operated(request, batch_id), matching(request))
 
 
-def confirm(request: HttpRequest, batch: Batch, scope: dict[str, Any]) -> HttpResponse:
+def confirm(
+    request: HttpRequest, batch: Batch, scope: dict[str, Any], begin: Callable[..., Any] | None = None
+) -> HttpResponse:
     """GET says exactly what will happen; POST does it, if it still is that."""
     rows = taken(batch, scope)
     items, waiting = rows.count(), rows.filter(status=Item.Status.PENDING).count()
@@ -40,8 +43,11 @@ def confirm(request: HttpRequest, batch: Batch, scope: dict[str, Any]) -> HttpRe
         try:
             said: dict[str, Any] = {"count": form.confirmed, "key": page_key(form.cleaned_data["token"])}
             actor, reason = request.user.get_username(), form.cleaned_data["reason"]
-            made = operations.set_aside(batch.pk, actor=actor, reason=reason, **said, **scope)
-            messages.success(request, f"{items_of(made.items)} set aside. They can be brought back here.")
+            if begin:
+                begin(reason=reason, asked=said)
+            else:
+                operations.set_aside(batch.pk, actor=actor, reason=reason, **said, **scope)
+            messages.success(request, f"{items_of(form.confirmed)} set aside. They can be brought back here.")
             return redirect("admin:errors_asides", batch.pk)
         except ScopeChanged as changed:
             notice = f"{changed} "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
@@ -66,8 +67,16 @@ def retry_items(request: HttpRequest, batch_id: str) -> HttpResponse:
     return confirm(request, batch, {"item_keys": keys}, {"selected": ",".join(ids[:MOST_SELECTED])})
 
 
+Begin = Callable[[dict[str, Any]], Retry]
+"""Begins the retry as a person answered; without one the operation itself does."""
+
+
 def confirm(
-    request: HttpRequest, batch: Batch, scope: dict[str, Any], more: dict[str, Any] | None = None
+    request: HttpRequest,
+    batch: Batch,
+    scope: dict[str, Any],
+    more: dict[str, Any] | None = None,
+    begin: Begin | None = None,
 ) -> HttpResponse:
     """GET says exactly what will happen; POST does that, or shows it again if it would be something else by now."""
     if done := begun_before(request, batch):
@@ -81,7 +90,7 @@ def confirm(
     notice = ""
     if answered and form.is_valid():
         try:
-            return begun(request, batch, scope, form, found)
+            return begun(request, batch, scope, form, found, begin)
         except ScopeChanged as changed:
             found = forecast(batch, scope)
             notice = f"Meanwhile this changed: it means {changed.found:,} items now, not {changed.confirmed:,}. "
@@ -125,7 +134,12 @@ def first_answers(request: HttpRequest) -> dict[str, Any]:
 
 
 def begun(
-    request: HttpRequest, batch: Batch, scope: dict[str, Any], form: RetryForm, found: Forecast
+    request: HttpRequest,
+    batch: Batch,
+    scope: dict[str, Any],
+    form: RetryForm,
+    found: Forecast,
+    begin: Begin | None,
 ) -> HttpResponseRedirect:
     """The lanes and the retry change together, or nothing does."""
     actor, asked = request.user.get_username(), form.asked()
@@ -133,8 +147,8 @@ def begun(
     with transaction.atomic():
         if lanes != batch.concurrency and not batch.retries.filter(key=asked["key"]).exists():
             operations.adjust(batch.pk, actor=actor, reason="For a retry.", concurrency=lanes)
-        predicted = found.predicted_for(asked["permanent"])
-        made = operations.retry(batch.pk, actor=actor, predicted=predicted, **asked, **scope)
+        asked["predicted"] = found.predicted_for(asked["permanent"])
+        made = begin(asked) if begin else operations.retry(batch.pk, actor=actor, **asked, **scope)
     return redirect("admin:errors_retry", batch.pk, made.number)
 
 

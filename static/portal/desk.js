@@ -1,7 +1,7 @@
 // Keeps a desk fresh: what a large batch's page could not wait for, and the numbers of a batch that moves.
 "use strict";
 (() => {
-  const FIRST = 300, SLOWEST = 15000, MOVING = 10000;
+  const FIRST = 300, SLOWEST = 15000, MOVING = 10000, FAST = 2000;
   let wait = FIRST, timer;
   const page = () => document.querySelector("[data-desk]");
 
@@ -37,6 +37,7 @@
   function next() {
     clearTimeout(timer);
     if (page().dataset.looking) timer = setTimeout(refresh, (wait = Math.min(SLOWEST, wait * 2)));
+    else if (document.querySelector("[data-fast]")) timer = setTimeout(refresh, FAST);
     else if ("moving" in page().dataset) timer = setTimeout(refresh, MOVING);
   }
 

@@ -77,6 +77,7 @@ ROUTES: dict[str, dict[str, dict[str, Any]]] = {
     "batch-plan": {"get": READ, "post": ACT},
     "batch-plan-apply": {"post": ACT},
     "batch-plan-step-apply": {"post": ACT},
+    **{f"batch-plan-{verb}": {"post": ACT} for verb in ("run", "pause", "cancel")},
     "processors": {"get": READ},
     "schema": {"get": READ},
     "docs": {"get": READ},

@@ -86,7 +86,7 @@ def test_it_raises_a_tight_limit_and_never_that_of_a_hang() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limit", "longest", "verb", "title"), [(30.0, 40.0, "adjust", "39 s"), (39.0, 40.0, "hold", "lease")]
+    ("limit", "longest", "verb", "title"), [(30.0, 40.0, "adjust", "39 s"), (39.0, 40.0, "wait", "lease")]
 )
 def test_it_stays_below_what_the_lease_allows(limit: float, longest: float, verb: str, title: str) -> None:
     given = facts(group("timeout", 10), verdict=Verdict("tight", 0.75), item_timeout=limit, longest=longest)
