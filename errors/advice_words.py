@@ -14,7 +14,6 @@ from errors.actions import CANARY, scope_of
 from errors.models import Recommendation
 from errors.retry_words import items_of
 
-PROBE = 5
 BACK = "items recovered"
 LABELS = {BACK: "Expected back", "items recovered if retried unchanged": "Expected back by retrying unchanged"}
 
@@ -71,7 +70,8 @@ def outcome(one: Mapping[str, Any]) -> str:
         "waiting": "waiting",
     }
     actual = one.get("actual") or {}
-    return ", ".join(f"{actual[name]:,} {said}" for name, said in words.items() if actual.get(name))
+    told = ", ".join(f"{actual[name]:,} {said}" for name, said in words.items() if actual.get(name))
+    return f"corrected: {told}" if told and one["action"].get("verb") == "fix" else told
 
 
 def choices(batch: Batch, one: Mapping[str, Any], url: str) -> list[Choice]:
@@ -84,21 +84,30 @@ def choices(batch: Batch, one: Mapping[str, Any], url: str) -> list[Choice]:
         return [
             Choice(f"Try {CANARY} first", f"{url}?canary={CANARY}", main=True),
             Choice(f"Retry {items:,}", f"{url}?canary=0&needed=0"),
+            *others(batch, one),
             *look,
         ]
     if verb == "hold":
-        return [Choice("Keep aside", url, main=True), *probes(batch, params, items), *look]
+        return [Choice("Keep aside", url, main=True), *others(batch, one), *look]
     if verb == "fix":
         return corrections(batch, items, one.get("rule", ""))
-    return [Choice(LABEL.get(verb) or adjusting(batch, params), url, main=True), *look]
+    return [Choice(LABEL.get(verb) or adjusting(batch, params), url, main=True), *others(batch, one), *look]
 
 
-def probes(batch: Batch, params: Mapping[str, Any], items: int) -> list[Choice]:
-    """A few of a group, to see."""
-    if "group" not in params or items <= PROBE:
-        return []
-    page = reverse("admin:errors_group_retry", args=[batch.pk, params["group"]])
-    return [Choice(f"Try {PROBE}", f"{page}?canary={PROBE}&needed=1")]
+def others(batch: Batch, one: Mapping[str, Any]) -> list[Choice]:
+    """What else could be done, each on its own page."""
+    found = []
+    for other in one.get("alternatives") or ():
+        params = dict(other.get("params", {}))
+        if other.get("verb") == "retry" and "group" in params:
+            page = reverse("admin:errors_group_retry", args=[batch.pk, params.pop("group")])
+            found.append(Choice(str(other["title"]), f"{page}?{urlencode(params)}" if params else page))
+        elif other.get("verb") == "fix":
+            found.append(Choice(str(other["title"]), address("errors_fixes", batch.pk)))
+        elif other.get("verb") == "hold" and "group" in params:
+            page = reverse("admin:errors_group_aside", args=[batch.pk, params["group"]])
+            found.append(Choice(str(other["title"]), page))
+    return [choice for choice in found if choice.url]
 
 
 LABEL = {"pause": "Pause", "assign": "Take it on", "wait": "Note it"}

@@ -19,7 +19,7 @@ from batches.pages import pill
 from batches.redaction import redact_text
 from errors import asked as errors_asked
 from errors import recommendations
-from errors.advice_desk import expected
+from errors.advice_words import expected
 from errors.asked import Asked
 from errors.models import Recommendation
 

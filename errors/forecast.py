@@ -53,13 +53,13 @@ def forecast(batch: Batch, scope: Mapping[str, Any]) -> Forecast:
         kinds[row["group__category"]] += row["n"]
     return Forecast(
         failed=found.failed,
-        tried=found.tried,
+        tried=found.failed - sum(why.values()),
         unchanged=why.get(retries.UNCHANGED, 0),
         aside=why.get(retries.ASIDE, 0),
         highest=found.highest,
         kinds=dict(kinds.most_common()),
         groups=len({row["group"] for row in seen}),
-        predicted=foreseen(batch, scope, found.tried, sure),
+        predicted=foreseen(batch, scope, found.failed - sum(why.values()), sure),
         with_unchanged=whole,
         samples=list(tried_of(batch, found).order_by("position")[:SAMPLES]),
     )
@@ -68,10 +68,9 @@ def forecast(batch: Batch, scope: Mapping[str, Any]) -> Forecast:
 def tried_of(batch: Batch, found: retries.Meant) -> Any:
     """The items that would be tried; all of them, if none would."""
     items = found.items
-    if found.tried:
-        for hopeless in retries.PERMANENT:
-            items = items.filter(~hopeless(batch))
-    return items
+    for reason, _ in found.reasons:
+        items = items.exclude(reason)
+    return items if items.exists() else found.items
 
 
 def kinds_of(batch: Batch, items: Any) -> list[dict[str, Any]]:

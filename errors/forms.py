@@ -74,7 +74,7 @@ class RetryForm(ConfirmForm):
         required=False, min_value=0.001, max_value=1_000_000, label="Items a second", help_text="Empty: as the batch."
     )
     concurrency = forms.IntegerField(
-        min_value=1, max_value=64, label="Lanes side by side", help_text="It holds for the batch from now on."
+        min_value=1, max_value=64, label="Lanes side by side", help_text="Until the retry is over."
     )
     permanent = forms.BooleanField(required=False)
     params = forms.CharField(
@@ -135,6 +135,7 @@ class RetryForm(ConfirmForm):
             "rate": said["rate"],
             "permanent": bool(said.get("permanent")),
             "params": said["params"],
+            "concurrency": said["concurrency"],
             "reason": said["reason"],
             "count": self.confirmed,
             "key": page_key(said["token"]),

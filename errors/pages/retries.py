@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
-from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -141,14 +140,10 @@ def begun(
     found: Forecast,
     begin: Begin | None,
 ) -> HttpResponseRedirect:
-    """The lanes and the retry change together, or nothing does."""
-    actor, asked = request.user.get_username(), form.asked()
-    lanes = form.cleaned_data["concurrency"]
-    with transaction.atomic():
-        if lanes != batch.concurrency and not batch.retries.filter(key=asked["key"]).exists():
-            operations.adjust(batch.pk, actor=actor, reason="For a retry.", concurrency=lanes)
-        asked["predicted"] = found.predicted_for(asked["permanent"])
-        made = begin(asked) if begin else operations.retry(batch.pk, actor=actor, **asked, **scope)
+    """As it was answered."""
+    asked = form.asked()
+    asked["predicted"] = found.predicted_for(asked["permanent"])
+    made = begin(asked) if begin else operations.retry(batch.pk, actor=request.user.get_username(), **asked, **scope)
     return redirect("admin:errors_retry", batch.pk, made.number)
 
 

@@ -159,14 +159,15 @@ def test_it_says_what_is_wrong_with_an_answer_and_does_nothing(
     assert statuses(batch) == before
 
 
-def test_it_changes_lanes_and_rate_with_the_retry_or_not_at_all(user_of: User) -> None:
+def test_it_has_lanes_and_a_rate_of_its_own(user_of: User) -> None:
     batch, client = outage(), tab(user_of("operator"))
-    client.post(group_address(), answers(client, group_address(), concurrency=4, rate=1000, count=7))
-    batch.refresh_from_db()
-    assert batch.concurrency == 1
     client.post(group_address(), answers(client, group_address(), concurrency=4, rate=1000))
     batch.refresh_from_db()
     assert (batch.concurrency, Retry.objects.get().rate) == (4, 1000)
+    now_do(batch, "ok")
+    runner.work_until_idle(batch.pk)
+    batch.refresh_from_db()
+    assert batch.concurrency == 1
 
 
 def test_a_rehearsal_of_the_same_items_is_what_the_prediction_is_made_of(user_of: User) -> None:
