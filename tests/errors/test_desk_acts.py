@@ -170,7 +170,7 @@ def test_it_works_out_a_plan_and_does_it_step_by_step(user_of: User) -> None:
 def two_causes() -> Batch:
     """Network trouble that is over, an error that stays, and rows that have to be corrected."""
     batch = ran(
-        modes(*["ok"] * 40, *["network"] * 30, *["error"] * 8, *["invalid"] * 5), max_attempts=1, batch_id="outage"
+        modes(*["ok"] * 40, *["network"] * 30, *["error"] * 24, *["invalid"] * 5), max_attempts=1, batch_id="outage"
     )
     now_do(batch, "ok", 40, 69)
     return batch
