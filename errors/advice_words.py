@@ -110,7 +110,7 @@ def others(batch: Batch, one: Mapping[str, Any]) -> list[Choice]:
     return [choice for choice in found if choice.url]
 
 
-LABEL = {"pause": "Pause", "assign": "Take it on", "wait": "Note it"}
+LABEL = {"pause": "Pause", "assign": "Take it on", "wait": "Note it", "resolve": "Resolve if clean"}
 
 
 def adjusting(batch: Batch, params: Mapping[str, Any]) -> str:
@@ -172,6 +172,8 @@ def confirmation(batch: Batch, one: Mapping[str, Any]) -> dict[str, Any]:
         effects.append("The worker finishes the chunk in its hands, nothing after it. Resume goes on where it stopped.")
     if verb == "assign":
         effects.append("The error group is yours, in every batch of this processor. No item is touched.")
+    if verb == "resolve":
+        effects.append("A group of which no retried item fails in the same way is resolved; the others stay open.")
     if verb in ("wait", "fix") or (verb == "hold" and not scope_of(params)):
         effects.append("This notes the decision in the history; no item is changed.")
     if back := expected(one["predicted"]):
