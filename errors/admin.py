@@ -8,7 +8,9 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import URLPattern, path
 
+from batches import item_page
 from batches.admin import ReadOnly
+from errors.item_failures import failures
 from errors.models import ErrorGroup, ErrorRecord
 from errors.pages import acts, asides, bulk, desk, exports, fixes, group, retries
 
@@ -23,6 +25,7 @@ PAGES = (
     *group.PAGES,
 )
 """The first that matches answers: a group's own pages stand before those of its verbs."""
+item_page.FAILURES.append(failures)
 
 
 @admin.register(ErrorGroup)
