@@ -167,11 +167,11 @@
     let drawn = "";
     document.addEventListener("progress", ({ detail: p }) => {
       const stands = [p.status, p.remaining, p.failed, p.skipped, p.quarantined].join();
-      if (stands === drawn || Date.now() - loadedAt < EVERY) return;
+      if ("fixed" in figure.dataset || stands === drawn || Date.now() - loadedAt < EVERY) return;
       drawn = stands;
       load();
     });
-    document.addEventListener("refreshed", load);
+    document.addEventListener("refreshed", () => { if (!("fixed" in figure.dataset)) load(); });
     if ("stale" in figure.dataset) load();
   }
 
