@@ -34,7 +34,7 @@ def advice_of(batch: Batch, one: Mapping[str, Any]) -> dict[str, Any]:
         "open": one["state"] == Recommendation.State.OPEN,
         "choices": choices(batch, one, reverse("admin:errors_advice", args=at)),
         "expects": LABELS.get(one["predicted"].get("metric", BACK), str(one["predicted"].get("metric")).capitalize()),
-        "expected": expected(one["predicted"]),
+        "expected": "" if nothing_left(one) else expected(one["predicted"]),
         "basis": one["predicted"].get("basis", ""),
         "outcome": outcome(one),
         "retry_url": reverse("admin:errors_retry", args=[batch.pk, one["retry"]]) if one["retry"] else "",
@@ -42,6 +42,11 @@ def advice_of(batch: Batch, one: Mapping[str, Any]) -> dict[str, Any]:
         "undo_url": reverse("admin:errors_advice_undo", args=at),
         "dismiss_url": reverse("admin:errors_advice_dismiss", args=at),
     }
+
+
+def nothing_left(one: Mapping[str, Any]) -> bool:
+    """Whether it predicts what becomes of items still to come, of which there are none."""
+    return one["predicted"].get("metric") == "items still at risk" and not one["predicted"].get("high")
 
 
 UNDO = {"aside": "Bring them back", "adjust": "Change it back", "assign": "Give it back"}
