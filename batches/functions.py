@@ -17,7 +17,7 @@ PENDING = "FROM batches_item i WHERE i.batch_id = of_batch AND i.status = 'PENDI
 # Onwards from a position within a window, retries that are due, or one item by its id.
 CREATE_CLAIM = f"""
 CREATE FUNCTION {CLAIM}(lane_id bigint, lane_fence bigint, at_most int, after int, upto int, due timestamptz,
-  one bigint)
+  one bigint, idle_ms text)
 RETURNS TABLE (batch_status text, id bigint, "position" int, key text, payload text, attempts int, forgiven int,
   crashes int, available_at timestamptz)
 LANGUAGE plpgsql {BY_INDEX_ONLY} AS $$
@@ -27,6 +27,9 @@ DECLARE
   its_status text;
   claimed boolean := false;
 BEGIN
+  IF idle_ms IS NOT NULL THEN  -- the session is a pooler's: what holds for this transaction is said in it
+    PERFORM set_config('idle_in_transaction_session_timeout', idle_ms, true), set_config('lock_timeout', idle_ms, true);
+  END IF;
   SELECT b.id, b.status INTO of_batch, its_status FROM batches_checkpoint l JOIN batches_batch b ON b.id = l.batch_id
   WHERE l.id = lane_id AND l.fence = lane_fence;
   IF NOT FOUND THEN

@@ -57,7 +57,7 @@ ONWARD = "position > %s AND position <= %s AND available_at IS NULL ORDER BY pos
 DUE = "available_at <= %s AND available_at IS NOT NULL ORDER BY available_at, position"
 ONE = "id = %s ORDER BY id"
 
-CLAIM_POSTGRESQL = f"SELECT * FROM {functions.CLAIM}(%s, %s, %s, %s, %s, %s, %s)"  # noqa: S608
+CLAIM_POSTGRESQL = f"SELECT * FROM {functions.CLAIM}(%s, %s, %s, %s, %s, %s, %s, %s)"  # noqa: S608
 CLAIM_SQLITE = f"""
 SELECT b.status, i.* FROM batches_checkpoint l JOIN batches_batch b ON b.id = l.batch_id
 LEFT JOIN (
@@ -96,7 +96,8 @@ def _claim(
 ) -> Claim:
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            cursor.execute(CLAIM_POSTGRESQL, (lease.checkpoint_id, lease.fence, limit, after, upto, due, one))
+            which = after, upto, due, one, settings.PORTAL_POOLED_IDLE_MS
+            cursor.execute(CLAIM_POSTGRESQL, (lease.checkpoint_id, lease.fence, limit, *which))
         else:
             params = (lease.batch_id, *bounds, limit, lease.checkpoint_id, lease.fence)
             cursor.execute(CLAIM_SQLITE.format(found=found), params)

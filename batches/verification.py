@@ -1,12 +1,15 @@
-"""`verify`: are the promises kept? Reads only, in one pass over the batch's items with constant memory."""
+"""`verify`: are the promises kept? Reads only: items are counted once, and gone through once, page by page."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from itertools import islice, pairwise
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
 
-from django.db.models import Count
+from django.db.models import Count as Counted
 from django.utils import timezone
 
 from batches.exceptions import UnknownBatch
@@ -26,20 +29,37 @@ def verify(batch_id: str) -> list[str]:
     batch = Batch.objects.filter(pk=batch_id).first()
     if batch is None:
         raise UnknownBatch(f"There is no batch {batch_id!r}.")
-    checks = (
-        counters_equal_items,
-        final_states_are_final,
-        successes_are_remembered,
-        history_is_a_path,
-        milestones_in_order,
-    )
-    return [broken for check in (*checks, *CHECKS) for broken in check(batch)]
+    counts = counted(batch)
+    return [
+        *counters_equal_items(batch, counts),
+        *marks_agree_with_status(counts),
+        *final_states_are_final(batch, counts),
+        *(broken for check in (successes_are_remembered, *LOOKS, *CHECKS) for broken in check(batch)),
+    ]
 
 
-def counters_equal_items(batch: Batch) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Items of one lane and status, and how many of them bear each mark."""
+
+    lane: int | None
+    status: str
+    items: int
+    failed: int
+    out: int
+    waiting: int
+
+
+def counted(batch: Batch) -> list[Count]:
+    """All items, in one look."""
+    rows = Item.objects.filter(batch=batch).order_by().values_list("lane", "status")
+    marks = (Counted("pk"), Counted("failed_at"), Counted("claimed_at"), Counted("available_at"))
+    return [Count(*row) for row in rows.annotate(**dict(zip(("n", "failed", "out", "waiting"), marks, strict=True)))]
+
+
+def counters_equal_items(batch: Batch, counts: list[Count]) -> Iterator[str]:
     """Every item has one status, and each lane's counters equal the items it counted."""
-    counted = Item.objects.filter(batch=batch).order_by().values_list("lane", "status").annotate(n=Count("pk"))
-    by_lane = {(lane, status): n for lane, status, n in counted}
+    by_lane = {(count.lane, count.status): count.items for count in counts}
     total = sum(by_lane.values())
     if batch.processor and total != batch.total_items:
         yield f"The batch says it has {batch.total_items:,} items; there are {total:,}."
@@ -57,19 +77,35 @@ def counters_equal_items(batch: Batch) -> Iterator[str]:
             yield f"{n:,} items are {status.lower()} with lane {lane}, which no lane counts."
 
 
-def final_states_are_final(batch: Batch) -> Iterator[str]:
-    open_items = Counter(
-        dict(
-            Item.objects.filter(batch=batch, status__in=(S.PENDING, S.RUNNING))
-            .order_by()
-            .values_list("status")
-            .annotate(n=Count("pk"))
-        )
-    )
+def marks_agree_with_status(counts: list[Count]) -> Iterator[str]:
+    """Lists and exports find rows by marks, badges count by status: both must mean the same items."""
+    for count in counts:
+        if count.failed != (count.items if count.status in (S.FAILED, S.QUARANTINED) else 0):
+            said = f"lists and exports take {count.failed:,} for failed"
+            yield f"Of {count.items:,} items {count.status.lower()}, {said}."
+        if count.out != (count.items if count.status == S.RUNNING else 0):
+            yield f"Of {count.items:,} items {count.status.lower()}, {count.out:,} are taken for calls that are out."
+        if count.waiting and count.status != S.PENDING:
+            yield f"Of {count.items:,} items {count.status.lower()}, {count.waiting:,} wait to be tried again."
+
+
+def final_states_are_final(batch: Batch, counts: list[Count]) -> Iterator[str]:
+    open_items = Counter[str]()
+    for count in counts:
+        open_items[count.status] += count.items
     if batch.is_final and open_items[S.RUNNING]:
         yield f"The batch is {batch.status.lower()}, yet {open_items[S.RUNNING]:,} items are running."
     if batch.status == Batch.Status.COMPLETED and open_items[S.PENDING]:
         yield f"The batch is completed, yet {open_items[S.PENDING]:,} items are pending."
+
+
+def pages_of(batch: Batch) -> Iterator[list[tuple[str, str, Any, datetime | None]]]:
+    """Key, status, result and end of all items, a bounded number at a time; no cursor is held open."""
+    items = Item.objects.filter(batch=batch).order_by("position")
+    columns, after = ("position", "key", "status", "result", "finished_at"), -1
+    while page := list(items.filter(position__gt=after).values_list(*columns)[:PAGE]):
+        after = page[-1][0]
+        yield [tuple(row[1:]) for row in page]
 
 
 def successes_are_remembered(batch: Batch) -> Iterator[str]:
@@ -77,20 +113,18 @@ def successes_are_remembered(batch: Batch) -> Iterator[str]:
     if not batch.processor:
         return
     now = timezone.now()
-    items = Item.objects.filter(batch=batch).order_by("position").values_list("key", "status", "result", "finished_at")
-    rows = items.iterator(chunk_size=PAGE)
     missing = different = wrong = 0
-    while page := list(islice(rows, PAGE)):
+    for page in pages_of(batch):
         keys = {key_of(batch.pk, key, PROCESS): (status, result, at) for key, status, result, at in page}
-        known = IdempotencyRecord.objects.filter(key__in=keys, state=IdempotencyRecord.State.DONE).in_bulk()
+        rows = IdempotencyRecord.objects.filter(key__in=keys, state=IdempotencyRecord.State.DONE)
+        known = {str(key): response for key, response in rows.values_list("key", "response")}
         for key, (status, result, finished_at) in keys.items():
-            row = known.get(key)
-            if status == S.SUCCEEDED and row is None and (finished_at is None or finished_at > now - TTL):
-                missing += 1
-            elif row is not None and status == S.SUCCEEDED and row.response != result:
-                different += 1
-            elif row is not None and status in (S.FAILED, S.QUARANTINED):
-                wrong += 1
+            if key not in known:
+                missing += status == S.SUCCEEDED and (finished_at is None or finished_at > now - TTL)
+            elif status == S.SUCCEEDED:
+                different += known[key] != result
+            else:
+                wrong += status in (S.FAILED, S.QUARANTINED)
     if missing:
         yield f"{missing:,} succeeded items have no idempotency row."
     if different:
@@ -116,3 +150,6 @@ def milestones_in_order(batch: Batch) -> Iterator[str]:
     reached = list(batch.milestones.order_by("pk").values_list("milestone", flat=True))
     if reached != sorted(set(reached)) or not set(reached) <= set(MILESTONES):
         yield f"Milestones are out of order: {', '.join(map(str, reached))}."
+
+
+LOOKS = (history_is_a_path, milestones_in_order)

@@ -122,6 +122,7 @@ PORTAL_REDACT = env.list(
 
 # -- database ----------------------------------------------------------------------------------------------------------
 
+PORTAL_POOLED_IDLE_MS: str | None = None
 DATABASES: dict[str, Any] = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{VAR / 'portal.sqlite3'}")}
 _database = DATABASES["default"]
 if _database["ENGINE"].endswith("sqlite3"):
@@ -134,9 +135,15 @@ if _database["ENGINE"].endswith("sqlite3"):
     _database["TEST"] = {"NAME": str(VAR / "test.sqlite3")}
 else:
     idle = int(PORTAL_IDLE_SECONDS * 1000)
-    _database.setdefault("OPTIONS", {})["options"] = (
-        f"-c idle_in_transaction_session_timeout={idle} -c lock_timeout={idle} -c application_name=batchportal"
-    )
+    _database.setdefault("OPTIONS", {})
+    pooled = str(_database.get("DISABLE_SERVER_SIDE_CURSORS", "")).lower() in ("true", "1", "yes", "on")
+    _database["DISABLE_SERVER_SIDE_CURSORS"] = pooled
+    if pooled:  # a pooler gives each transaction another session
+        PORTAL_POOLED_IDLE_MS = str(idle)
+    else:
+        _database["OPTIONS"]["options"] = (
+            f"-c idle_in_transaction_session_timeout={idle} -c lock_timeout={idle} -c application_name=batchportal"
+        )
     _database["OPTIONS"]["connection_factory"] = guarded_postgresql
     _database["CONN_HEALTH_CHECKS"] = True
 

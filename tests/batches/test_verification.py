@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.db.models import F
+from django.utils import timezone
 
 from batches import operations
 from batches.models import Batch, Checkpoint, IdempotencyRecord, Item, Milestone, Transition
@@ -54,6 +55,22 @@ BROKEN: dict[str, tuple[Callable[[Batch], Any], str]] = {
         "attempt",
     ),
     "a group counts wrong": (lambda b: BatchGroup.objects.update(errors=F("errors") + 1), "group"),
+    "a failed item is in no list": (
+        lambda b: first("FAILED").update(failed_at=None),
+        "Of 2 items failed, lists and exports take 1",
+    ),
+    "a list shows an item that did not fail": (
+        lambda b: first("SUCCEEDED").update(failed_at=timezone.now()),
+        "Of 3 items succeeded, lists and exports take 1",
+    ),
+    "an item that is done is taken for out": (
+        lambda b: first("SUCCEEDED").update(claimed_at=timezone.now()),
+        "are taken for calls that are out",
+    ),
+    "an item that is done waits": (
+        lambda b: first("SKIPPED").update(available_at=timezone.now()),
+        "wait to be tried again",
+    ),
     "an arrow is not in the table": (
         lambda b: Transition.objects.filter(to_status="RUNNING").update(from_status="PAUSED"),
         "no legal transition",

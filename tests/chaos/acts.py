@@ -8,7 +8,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from tests.chaos.portal import LEASE, send
+from tests.chaos.portal import LEASE, children_of, descendants_of, is_alive, send
 
 if TYPE_CHECKING:
     from tests.chaos.run import Run
@@ -39,8 +39,44 @@ def await_commit(run: Run, lane: int, chunks: int, began: float, measured: list[
 
 
 def kill_parent(run: Run) -> bool:
+    """Celery's own process dies; its children must not outlive it."""
     pid = run.portal.celery()
-    return run.worker() is not None and pid is not None and send(pid, signal.SIGKILL)
+    if run.worker() is None or pid is None:
+        return False
+    children = children_of(pid)
+    began = monotonic()
+    if not send(pid, signal.SIGKILL):
+        return False
+    see_them_end(run, children)
+    run.orphans.append(monotonic() - began)
+    return True
+
+
+def deploy(run: Run) -> bool:
+    """SIGTERM, as an update of the portal sends: items in hand are finished and kept, and everybody goes with 0."""
+    keeper = run.portal.keeper
+    if run.worker() is None or keeper is None or run.portal.celery() is None:
+        return False
+    everybody, began = descendants_of(keeper.pid), monotonic()
+    keeper.terminate()
+    code = keeper.wait(60)
+    run.deploys.append(monotonic() - began)
+    if code != 0:
+        run.broken.append(f"the keeper of the worker ended with {code}")
+    see_them_end(run, everybody)
+    if run.held():
+        run.broken.append("a lane is held after everybody has gone")
+    run.portal.hire()
+    return True
+
+
+def see_them_end(run: Run, processes: list[int]) -> None:
+    until = monotonic() + 15
+    while left := [pid for pid in processes if is_alive(pid)]:
+        if monotonic() > until:
+            run.broken.append(f"{len(left)} processes outlive their parent")
+            return
+        time.sleep(0.01)
 
 
 def freeze(run: Run) -> bool:
@@ -225,6 +261,7 @@ ACTS: dict[str, Callable[[Run], bool]] = {
     "kills": kill,
     "rescues": kill_and_await,
     "parents": kill_parent,
+    "deploys": deploy,
     "freezes": freeze,
     "thaws": freeze_and_await,
     "disconnects": disconnect,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -351,11 +352,13 @@ def caught(name: str) -> str:
     mutant = MUTANTS[name]
     for seed in SEEDS:
         command = [sys.executable, "-m", "tests.chaos.run", "--seed", str(seed), "--mutant", name, *mutant.run.split()]
-        said = subprocess.run(command, capture_output=True, text=True, check=False)
-        found = [line for line in said.stdout.splitlines() if line.startswith("BROKEN") and mutant.seen_by in line]
-        if found:
+        with tempfile.TemporaryFile("w+") as said:
+            subprocess.run(command, stdout=said, stderr=said, check=False)
+            said.seek(0)
+            lines = said.read().splitlines()
+        if found := [line for line in lines if line.startswith("BROKEN") and mutant.seen_by in line]:
             return f"{found[0]} (seed {seed})"
-        print(said.stdout[-2_000:], said.stderr[-2_000:], file=sys.stderr)
+        print(*lines[-20:], sep="\n", file=sys.stderr)
     return ""
 
 

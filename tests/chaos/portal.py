@@ -150,6 +150,14 @@ def send(pid: int, number: signal.Signals) -> bool:
     return True
 
 
+def is_alive(pid: int) -> bool:
+    """Whether it runs; a zombie does not."""
+    try:
+        return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def children_of(parent: int) -> list[int]:
     found = []
     for entry in Path("/proc").iterdir():

@@ -41,6 +41,8 @@ class Run:
         self.pauses: list[float] = []
         self.cancels: list[float] = []
         self.rescues: list[float] = []
+        self.orphans: list[float] = []
+        self.deploys: list[float] = []
         self.thaws: list[float] = []
         self.broken: list[str] = []
         self.columns = self.relieved = 0
@@ -58,7 +60,7 @@ class Run:
     def items(self) -> list[dict[str, Any]]:
         o = self.options
         if o.processor == "import_rows":
-            return [{"name": f"row {n}" if n % 97 != 96 else f"too long {n}" * 20} for n in range(o.items)]
+            return [{"name": f"row {n}" if n % 97 != 96 else f"too long {n} ".ljust(160, "x")} for n in range(o.items)]
         items: list[dict[str, Any]] = [{"fails": n % 97 == 96, "ms": o.ms} for n in range(o.items)]
         for number, position in enumerate(self.poisoned()):
             items[position] = {"poison": POISONS[number % len(POISONS)]}
@@ -116,7 +118,8 @@ class Run:
         """Calls to the outside: none missing, one key an item, and no more repeats than faults."""
         lines = [line.split() for line in self.portal.calls.read_text().splitlines()]
         times = Counter(position for position, _ in lines)
-        repeats, faults = sum(times.values()) - len(times), sum(self.landed.values())
+        repeats = sum(times.values()) - len(times)
+        faults = sum(number * self.repeats_of(act) for act, number in self.landed.items())
         self.told = f", {repeats} calls repeated"
         found = ["an item had two keys"] if len({key for _, key in lines}) != len(times) else []
         if missing := self.options.items - len(times):
@@ -124,6 +127,10 @@ class Run:
         if repeats > faults:
             found.append(f"{repeats} repeats by {faults} faults")
         return found
+
+    def repeats_of(self, act: str) -> int:
+        """How many calls one such act may have repeated: a deploy none, a death one a lane."""
+        return {"deploys": 0, "parents": self.options.lanes}.get(act, 1)
 
     told = ""
 
@@ -223,6 +230,11 @@ class Run:
             time.sleep(0.01)
         return None
 
+    def held(self) -> int:
+        from batches.models import Checkpoint
+
+        return int(self.asked(lambda: Checkpoint.objects.filter(batch=BATCH).exclude(worker="").count()))
+
     def lane_of(self, pid: int) -> int | None:
         """The row of the lane that a process holds."""
         from batches.models import Checkpoint
@@ -253,6 +265,7 @@ class Run:
     def figures(self) -> str:
         """How long things took, as half and nearly all of them did."""
         measured = {"pause": self.pauses, "cancel": self.cancels, "rescue": self.rescues, "frozen host": self.thaws}
+        measured |= {"deploy": self.deploys, "end of orphans": self.orphans}
         said = [
             f"{name} p50 {percentile(its, 50):.2f} p99 {percentile(its, 99):.2f} max {max(its):.2f} s"
             for name, its in measured.items()
@@ -297,9 +310,9 @@ def run(options: argparse.Namespace) -> tuple[list[str], Run]:
         own_wire=options.replies > 0,
         mutant=options.mutant,
     )
-    portal.start()
     made = Run(portal, options)
     try:
+        portal.start()
         return made.run(), made
     finally:
         portal.stop()

@@ -10,14 +10,18 @@ from pathlib import Path
 
 import pytest
 
+from tests.chaos import mutants
+
 ROOT = Path(__file__).resolve().parents[2]
 SHORT = {
-    "kills": "--items 12000 --ms 1 --kills 25 --parents 1",
-    "freezes": "--items 6000 --ms 2 --freezes 4 --disconnects 6",
+    "kills": "--items 12000 --ms 1 --kills 25 --parents 1 --adjustments 3 --schemas 2",
+    "freezes": "--items 6000 --ms 2 --freezes 4 --disconnects 6 --cancels 1",
     "servers": "--items 6000 --ms 2 --crashes 1 --brokers 2 --redeliveries 3 --pauses 3",
-    "clocks": "--items 5000 --ms 2 --clocks 10 --kills 4",
+    "replies": "--items 3000 --ms 1 --replies 12 --clocks 5",
     "poison": "--items 3000 --ms 1 --poison 3",
     "disk": "--items 4000 --ms 2 --disks 2 --kills 2",
+    "calls": "--processor call --items 1200 --ms 5 --kills 8 --deploys 2 --parents 1",
+    "rows": "--processor import_rows --items 3000 --kills 8",
     "sqlite": "--database sqlite --lanes 1 --items 6000 --ms 1 --kills 15 --pauses 2",
 }
 
@@ -30,6 +34,12 @@ def test_it_loses_and_doubles_nothing_whatever_is_done_to_it(name: str) -> None:
     command = [sys.executable, "-m", "tests.chaos.run", *SHORT[name].split()]
     ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+@pytest.mark.parametrize("name", ["no keys", "believed", "no locks"])
+def test_it_sees_an_engine_that_is_broken(name: str) -> None:
+    """The tester tested: `python -m tests.chaos.mutants` has them all."""
+    assert mutants.caught(name)
 
 
 def may_mount() -> bool:
