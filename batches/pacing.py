@@ -59,7 +59,8 @@ class Pacer:
         """Seconds until one more item is due after the lane's last checkpoint: a new slice is no excuse to hurry."""
         if self.rate is None:
             return 0.0
-        saved_at = Checkpoint.objects.values_list("saved_at", flat=True).get(pk=self.lease.checkpoint_id)
+        kept = Checkpoint.objects.filter(pk=self.lease.checkpoint_id)  # a rehearsal holds no lane
+        saved_at = kept.values_list("saved_at", flat=True).first()
         return 0.0 if saved_at is None else max(0.0, 1 / self.rate - (timezone.now() - saved_at).total_seconds())
 
 

@@ -56,21 +56,21 @@ def items_of(n: int) -> str:
 
 def confirmation(batch: Batch, scope: Mapping[str, Any], found: Forecast) -> dict[str, Any]:
     """Exactly what will happen, to how many items."""
-    what = of_what(batch, scope)
+    what, items = of_what(batch, scope), found.tried or found.unchanged
     return {
         "batch": batch,
         "found": found,
-        "question": f"Retry {items_of(found.tried)} {what}?",
+        "question": f"Retry {items_of(items)} {what}?",
         "what": what,
-        "pace": pace(batch, found.tried),
+        "pace": pace(batch, items),
         "expected": interval(found.predicted_for(False)),
         "basis": found.predicted.basis if found.predicted else "",
         "mix": mix(found),
         "samples": [sample_of(item) for item in found.samples],
-        "button": f"Retry {items_of(found.tried)}",
+        "button": f"Retry {items_of(items)}",
         "at_rest": batch.status in AT_REST and bool(batch.processor),
         "may_rehearse": operations.legal_to_rehearse(batch),
-        "rehearse_sample": min(operations.CANARY, found.tried),
+        "rehearse_sample": min(operations.CANARY, items),
         "back": reverse("admin:errors_desk", args=[batch.pk]),
     }
 
@@ -202,15 +202,10 @@ def by_group(made: Retry) -> list[dict[str, Any]]:
     """Fingerprint by fingerprint: how many items failed so before the retry, and how many after it."""
     before: dict[str, int] = {}
     after: dict[str, int] = {}
-    waiting: dict[str, int] = {}
-    columns = ("kind_before", "kind_after", "fate", "item__status")
-    counted = made.retried.exclude(fate=F.SKIPPED).order_by().values_list(*columns)
-    for was, now, fate, status, n in counted.annotate(n=Count("pk")):
+    counted = made.retried.exclude(fate=F.SKIPPED).order_by().values_list("kind_before", "kind_after", "fate")
+    for was, now, fate, n in counted.annotate(n=Count("pk")):
         before[was] = before.get(was, 0) + n
-        name = RetriedItem.names(fate, status)[0]
-        if name == "waiting":
-            waiting[was] = waiting.get(was, 0) + n
-        elif name == "failed_again":
+        if fate in (F.SAME, F.DIFFERENT, F.WAITING):
             kind = now if fate == F.DIFFERENT else was
             after[kind] = after.get(kind, 0) + n
     kinds = sorted(before | after, key=lambda kind: -before.get(kind, 0))[:SHOWN]
@@ -222,7 +217,6 @@ def by_group(made: Retry) -> list[dict[str, Any]]:
             "url": reverse("admin:errors_group", args=[made.batch_id, kind]) if kind in known else "",
             "before": before.get(kind, 0),
             "after": after.get(kind, 0),
-            "waiting": waiting.get(kind, 0),
             "new": kind not in before,
         }
         for kind in kinds

@@ -35,6 +35,10 @@ def rehearsed(batch_id: str, **options: Any) -> dict[str, Any]:
     return operations.get_rehearsal(batch_id, made.number).to_dict()
 
 
+def test_a_batch_with_a_rate_is_rehearsed_without_waiting_for_it() -> None:
+    assert rehearsed(submitted(modes(*["ok"] * 12), rate=0.5).pk)["done"] == 12
+
+
 def test_it_tells_what_would_happen_and_changes_nothing() -> None:
     batch = submitted(modes(*["ok"] * 12, "invalid", "invalid", "skip", *["ok"] * 10, effect=True))
     before = everything()
