@@ -18,6 +18,7 @@ from django.views.decorators.http import require_POST
 from batches import deliveries, operations, pages, processors
 from batches.exceptions import BatchError, UnknownProcessor
 from batches.forms import AdjustForm, DecideForm, NewBatchForm, RehearseForm, WebhookForm
+from batches.item_page import item_page
 from batches.models import Batch, Delivery, Item, Webhook
 from batches.redaction import redact
 from batches.rights import OPERATE
@@ -335,11 +336,6 @@ class ItemAdmin(ReadOnly):
     list_per_page = 100
     show_full_result_count = False
     actions = ("retry_selected",)
-    fields = (
-        *("batch", "position", "key", "status", "attempts", "code", "message", "shown_payload", "corrections"),
-        *("shown_result", "started_at", "finished_at", "available_at", "lane"),
-    )
-    readonly_fields = fields
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
         return lookup in (
@@ -380,17 +376,16 @@ class ItemAdmin(ReadOnly):
     def shown_message(self, item: Item) -> str:
         return item.message if len(item.message) <= 120 else f"{item.message[:120]}…"
 
-    @admin.display(description="Payload")
-    def shown_payload(self, item: Item) -> str:
-        return pages.pretty(redact(item.payload))
-
-    @admin.display(description="Corrected")
-    def corrections(self, item: Item) -> str:
-        return pages.corrections(item) or "–"
-
-    @admin.display(description="Result")
-    def shown_result(self, item: Item) -> str:
-        return pages.pretty(redact(item.result))
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        item = self.get_object(request, object_id)
+        if item is None:
+            raise Http404(f"There is no item {object_id}.")
+        if not self.has_view_permission(request, item):
+            raise PermissionDenied
+        context = {**self.admin_site.each_context(request), "opts": self.opts, "title": f"Item {item.key}"}
+        return TemplateResponse(request, "admin/batches/item/item.html", context | item_page(item, request))
 
 
 class AdminsOnly(admin.ModelAdmin):

@@ -24,7 +24,6 @@ def map_context(batch: Batch, found: BatchMap | None = None, *, draw: bool = Fal
     known = {
         "door": reverse("batch-map", args=[batch.pk]),
         "items": items_between(batch),
-        "moving": batch.status in Batch.ACTIVE,
         "pending": found is None,
         "total": batch.total_items,
         "height": HEIGHT,

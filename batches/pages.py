@@ -11,11 +11,11 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
-from batches import fixes, operations
+from batches import operations
 from batches.map_page import map_context
 from batches.models import Batch, Checkpoint, Item
 from batches.progress_tracker import Progress, Velocity, get_progress, human, progress_of, velocity_of
@@ -252,24 +252,6 @@ def pill(status: str, label: str) -> SafeString:
 
 def pretty(value: Any) -> SafeString:
     return format_html('<pre class="bp-json">{}</pre>', json.dumps(value, indent=2, ensure_ascii=False))
-
-
-def corrections(item: Item) -> SafeString:
-    """How an item was corrected, the latest first: who, when, and each field as it was and became."""
-    rows = (
-        (f"{one['by'] or 'nobody'}, {one['at']:%Y-%m-%d %H:%M:%S} UTC, by {one['file'] or 'a list'}", change)
-        for one in fixes.told(item)
-        for change in one["changes"]
-    )
-    return format_html_join(
-        "",
-        "<p>{}: <b>{}</b> {} → {}</p>",
-        ((said, change["field"], side(change, "old"), side(change, "new")) for said, change in rows),
-    )
-
-
-def side(change: dict[str, Any], name: str) -> str:
-    return json.dumps(change[name], ensure_ascii=False) if name in change else "(not there)"
 
 
 def value_text(value: Any) -> str:

@@ -12,7 +12,7 @@ from batches import operations
 from batches.exceptions import BatchError, InvalidTransition
 from batches.models import Batch, Retry
 from errors import groups
-from errors.models import ErrorGroup
+from errors.models import STANDING, ErrorGroup
 
 CANARY = 20
 SCOPES = ("group", "where", "item_keys", "code", "positions")
@@ -77,6 +77,19 @@ def _hold(batch_id: str, params: Mapping[str, Any], actor: str, reason: str, ask
     return Made(undo={"aside": made.number, "items": made.items})
 
 
+def _resolve(batch_id: str, params: Mapping[str, Any], actor: str, reason: str, asked: Asked) -> Made:
+    """Each group once its last retry in this batch is clean; what is closed already stays as it is."""
+    processor = operations.get_batch(batch_id).processor
+    made = Retry.objects.filter(batch=batch_id, scope__group__in=params["groups"]).order_by("number")
+    last = {retry.scope["group"]: retry for retry in made}
+    if not last:
+        raise InvalidTransition(batch_id, "resolve groups of", "waiting for a retry of them")
+    found = ErrorGroup.objects.filter(STANDING, processor=processor, fingerprint__in=list(last), state__in=groups.OPEN)
+    for group in found.order_by("fingerprint"):
+        groups.resolve_when_clean(group.pk, last[group.fingerprint], actor=actor, reason=reason)
+    return Made()
+
+
 def _noted(batch_id: str, params: Mapping[str, Any], actor: str, reason: str, asked: Asked) -> Made:
     """A decision: nothing is moved, the state of the advice is all there is."""
     return Made()
@@ -90,6 +103,7 @@ ACTIONS: dict[str, Callable[[str, Mapping[str, Any], str, str, Asked], Made]] = 
     "wait": _noted,
     "hold": _hold,
     "assign": _assign,
+    "resolve": _resolve,
 }
 
 

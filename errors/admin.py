@@ -8,12 +8,24 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import URLPattern, path
 
+from batches import item_page
 from batches.admin import ReadOnly
+from errors.item_failures import failures
 from errors.models import ErrorGroup, ErrorRecord
-from errors.pages import acts, asides, desk, exports, fixes, group, retries
+from errors.pages import acts, asides, bulk, desk, exports, fixes, group, retries
 
-PAGES = (*desk.PAGES, *exports.PAGES, *fixes.PAGES, *acts.PAGES, *retries.PAGES, *asides.PAGES, *group.PAGES)
+PAGES = (
+    *desk.PAGES,
+    *exports.PAGES,
+    *fixes.PAGES,
+    *acts.PAGES,
+    *retries.PAGES,
+    *asides.PAGES,
+    *bulk.PAGES,
+    *group.PAGES,
+)
 """The first that matches answers: a group's own pages stand before those of its verbs."""
+item_page.FAILURES.append(failures)
 
 
 @admin.register(ErrorGroup)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.urls import reverse
+from django.utils.dateparse import parse_datetime
 
 from batches.models import Batch, Retry
 from errors import advice_words, plan_runs, plans, recommendations, retry_words
@@ -42,10 +43,20 @@ def plan_of(batch: Batch) -> dict[str, Any]:
         "steps": steps,
         "line": stored["totals"].get("line", ""),
         "recovered": sum(one["actual"].get("recovered", 0) for one in steps),
+        "stale": is_stale(batch, stored, numbers),
         "runs": stored["state"] == RecoveryPlan.State.RUNNING,
         "verbs": [verb for verb, states in plan_runs.LEGAL.items() if stored["state"] in states],
         "may_run": any(one["state"] == PlanStep.State.OPEN for one in steps),
     }
+
+
+def is_stale(batch: Batch, stored: Mapping[str, Any], own: list[int]) -> bool:
+    """Whether items were retried, or set aside, by something else since the plan was worked out."""
+    if not stored["at"] or stored["state"] != RecoveryPlan.State.OPEN:
+        return False
+    since = parse_datetime(stored["at"])
+    retried = batch.retries.filter(created_at__gt=since).exclude(number__in=own)
+    return retried.exists() or batch.asides.filter(created_at__gt=since).exists()
 
 
 def step_of(batch: Batch, one: Mapping[str, Any], under_way: bool) -> dict[str, Any]:

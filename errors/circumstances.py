@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from sys import intern
 from typing import Any
 
 from batches.models import Batch
@@ -39,7 +40,7 @@ def first_attempts(batch: Batch, total: int) -> FirstAttempts:
             by[position] = worker
     records = batch.error_records.filter(attempt=1, position__lt=total).order_by()
     for position, finished, worker in records.values_list("position", "finished_at", "worker").iterator():
-        over[position], by[position] = finished, worker
+        over[position], by[position] = finished, intern(worker)
     known = {position: at for position, at in over.items() if at is not None}
     return FirstAttempts(known, by, complete=True) if len(known) == total else FirstAttempts()
 

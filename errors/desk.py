@@ -58,7 +58,12 @@ def failed_of(batch: Batch) -> Failed:
         succeeded=Sum("succeeded", default=0),
         skipped=Sum("skipped", default=0),
     )
-    return Failed(sums["failed"], sums["quarantined"], batch.total_items, sum(sums.values()))
+    failed, done = sums["failed"], sum(sums.values())
+    if not batch.processor:  # its items are counted by hand, or not at all; its errors are there all the same
+        items = BatchGroup.objects.filter(batch=batch).aggregate(n=Sum("items", default=0))["n"]
+        failed = max(failed, min(items, batch.total_items or items))
+        done = max(done, batch.total_items, failed)
+    return Failed(failed, sums["quarantined"], max(batch.total_items, failed), done)
 
 
 def sentence(batch: Batch, failed: Failed) -> str:
@@ -82,15 +87,16 @@ def desk_of(batch: Batch, asked: Asked, after: str = "", *, draw: bool = False) 
     failed, extent, found = failed_of(batch), extent_of(batch), marked(batch)
     drawn = pictures(batch, extent, found[:FINDINGS_SHOWN], draw=draw)
     looking = batch.total_items > IN_PAGE and is_due(batch)
+    affected = items_url(batch, failed=True) if batch.processor else records_url(batch)
     return {
         "batch": batch,
         "pill": pill(batch.status, batch.get_status_display()),
         "sentence": sentence(batch, failed),
         "failed": failed,
         "counts": [
-            ("items affected", failed.affected, items_url(batch, failed=True)),
-            ("errors (attempts)", extent.errors, records_url(batch)),
-            ("groups", extent.groups, "#groups"),
+            (of(failed.affected, "item") + " affected", failed.affected, affected),
+            (of(extent.errors, "error") + " (attempts)", extent.errors, records_url(batch)),
+            (of(extent.groups, "group"), extent.groups, "#groups"),
             ("set aside", failed.quarantined, items_url(batch, status__exact="QUARANTINED")),
         ],
         **drawn,
@@ -105,6 +111,10 @@ def desk_of(batch: Batch, asked: Asked, after: str = "", *, draw: bool = False) 
         **filter_bar(batch, asked),
         **group_rows(batch, asked, after, extent, drawn["times"]),
     }
+
+
+def of(n: int, word: str) -> str:
+    return word if n == 1 else f"{word}s"
 
 
 def marked(batch: Batch) -> list[Mapping[str, Any]]:

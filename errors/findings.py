@@ -6,6 +6,7 @@ import random
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from sys import intern
 from typing import Any
 
 from django.db.models import Max, Q, QuerySet, Sum
@@ -163,7 +164,7 @@ def failed_finally(batch: Batch) -> dict[int, tuple[str, str]]:
         Q(item__failed_at__isnull=False) | Q(item__isnull=True), batch=batch, final=True
     ).order_by("position", "attempt")
     kinds = last.values_list("position", "category", "group__fingerprint")
-    return {position: (category, fingerprint) for position, category, fingerprint in kinds.iterator()}
+    return {position: (intern(category), intern(fingerprint)) for position, category, fingerprint in kinds.iterator()}
 
 
 def seen_items(batch: Batch, failures: Mapping[int, Any]) -> int:

@@ -33,7 +33,7 @@ class ConfirmForm(forms.Form):
 
     def __init__(self, items: int, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.items = items
+        self.meant = items
         if items <= TYPED_ABOVE:
             del self.fields["typed"]
         self.fields["count"].initial, self.fields["token"].initial = items, uuid4().hex
@@ -170,22 +170,3 @@ class ThenForm(ConfirmForm):
 
 class AsideForm(ConfirmForm):
     """Items that are to be set aside."""
-
-
-class BulkForm(ConfirmForm):
-    """A verb upon many groups."""
-
-    in_version = forms.CharField(required=False, max_length=50, label="In version", help_text="Empty: in any.")
-    until = forms.ChoiceField(
-        required=False,
-        label="Until",
-        choices=[
-            ("", "somebody reopens it"),
-            ("date", "a date"),
-            ("items", "more than so many items failed"),
-            ("rate", "more than so many percent of a batch failed"),
-            ("next_batch", "the next batch"),
-        ],
-    )
-    limit = forms.CharField(required=False, max_length=40, help_text="The date, number or percentage.")
-    whom = forms.CharField(required=False, max_length=150, label="To whom", help_text="A user name; empty: nobody.")

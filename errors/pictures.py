@@ -30,7 +30,7 @@ def pictures(batch: Batch, extent: Extent, findings: Found, *, draw: bool = Fals
         {"mark": one["mark"], "path": ticks(one.get("stretches", ()), 0, batch.total_items)} for one in findings
     ]
     if there:
-        shown["moving"] = False
+        shown["fixed"] = True
     return {"map": shown, "timeline": timeline(batch, extent, times, findings), "times": times}
 
 

@@ -202,10 +202,15 @@ def by_group(made: Retry) -> list[dict[str, Any]]:
     """Fingerprint by fingerprint: how many items failed so before the retry, and how many after it."""
     before: dict[str, int] = {}
     after: dict[str, int] = {}
-    counted = made.retried.exclude(fate=F.SKIPPED).order_by().values_list("kind_before", "kind_after", "fate")
-    for was, now, fate, n in counted.annotate(n=Count("pk")):
+    waiting: dict[str, int] = {}
+    columns = ("kind_before", "kind_after", "fate", "item__status")
+    counted = made.retried.exclude(fate=F.SKIPPED).order_by().values_list(*columns)
+    for was, now, fate, status, n in counted.annotate(n=Count("pk")):
         before[was] = before.get(was, 0) + n
-        if fate in (F.SAME, F.DIFFERENT, F.WAITING):
+        name = RetriedItem.names(fate, status)[0]
+        if name == "waiting":
+            waiting[was] = waiting.get(was, 0) + n
+        elif name == "failed_again":
             kind = now if fate == F.DIFFERENT else was
             after[kind] = after.get(kind, 0) + n
     kinds = sorted(before | after, key=lambda kind: -before.get(kind, 0))[:SHOWN]
@@ -217,6 +222,7 @@ def by_group(made: Retry) -> list[dict[str, Any]]:
             "url": reverse("admin:errors_group", args=[made.batch_id, kind]) if kind in known else "",
             "before": before.get(kind, 0),
             "after": after.get(kind, 0),
+            "waiting": waiting.get(kind, 0),
             "new": kind not in before,
         }
         for kind in kinds

@@ -30,6 +30,7 @@ class Step:
 
 def plan(facts: Facts, advice: Sequence[Advice]) -> list[Step]:
     """Ordered steps; each stands alone and may be left out."""
+    again = retries(facts, held(advice))
     return [
         *(Step("stop", said.title, "pause", {}, said.items) for said in advice if said.verb == "pause"),
         *(
@@ -37,9 +38,10 @@ def plan(facts: Facts, advice: Sequence[Advice]) -> list[Step]:
             for said in advice
             if said.verb == "adjust"
         ),
-        *retries(facts, held(advice)),
+        *again,
         *(Step("hold", said.title, "hold", said.params, said.items) for said in advice if said.verb == "hold"),
         *corrections(facts),
+        *resolutions(again),
     ]
 
 
@@ -82,6 +84,14 @@ def corrections(facts: Facts) -> list[Step]:
     if not items:
         return []
     return [Step("fix", f"Correct {items:,} rows, and submit them again", "fix", {"kind": "fix"}, items)]
+
+
+def resolutions(again: Sequence[Step]) -> list[Step]:
+    """What is retried is resolved if it does not fail so again."""
+    names = [step.params["group"] for step in again]
+    many = f"these {len(names):,} error groups" if len(names) > 1 else "this error group"
+    title = f"Resolve {many} if no item of the retry fails in the same way"
+    return [Step("resolve", title, "resolve", {"groups": names})] if names else []
 
 
 def totals(facts: Facts, steps: Sequence[Step]) -> dict[str, Any]:

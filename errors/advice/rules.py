@@ -250,7 +250,7 @@ def of_attribute(one: Mapping[str, Any]) -> Advice:
         title=f"Look at what is different where {one['text']}, then retry" if about_runs else aside,
         why=str(one["sentence"]),
         confidence=str(one["confidence"]),
-        verb="fix" if about_runs else "hold",
+        verb="wait" if about_runs else "hold",
         params={} if about_runs else {"where": {"conditions": one["where"].get("conditions", [])}},
         items=failed,
         weight=failed,

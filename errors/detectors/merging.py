@@ -11,6 +11,7 @@ from errors.detectors.statistics import tail
 SAME = 0.9
 AS_PRECISE = 0.8
 EXPLAINED_ABOVE = 0.05
+RUN = "run"
 
 
 def merge(findings: Iterable[Finding]) -> list[Finding]:
@@ -40,12 +41,16 @@ def with_twin(kept: Finding, other: Finding) -> Finding:
 
 
 def is_covered(found: Finding, kept: Iterable[Finding]) -> bool:
-    """Whether stronger findings have nearly all of its failures already, and it is no more precise than they are."""
+    """Whether stronger findings have nearly all of its failures already, and it is no more precise than they are.
+
+    Every item of a run failed: within a stretch where nearly all did, that is no news.
+    """
     sharing = [one for one in kept if one.items & found.items]
     if not sharing:
         return False
     covered = frozenset().union(*(one.items for one in sharing)) & found.items
-    return len(covered) >= SAME * len(found.items) and found.precision <= max(one.precision for one in sharing)
+    precision = found.precision * (AS_PRECISE if found.detector == RUN else 1)
+    return len(covered) >= SAME * len(found.items) and precision <= max(one.precision for one in sharing)
 
 
 def explained_by_windows(findings: Iterable[Finding]) -> list[Finding]:

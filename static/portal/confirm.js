@@ -7,10 +7,17 @@
   const number = (name) => Number.parseInt(form.elements[name]?.value ?? "", 10) || 0;
   const button = form.querySelector("[data-submit]");
   const says = form.querySelector("[data-canary-says]");
+  const pace = form.querySelector("[data-pace]");
+  const paceBefore = pace?.textContent;
   const typeThis = form.querySelector("[data-type-this] b");
 
   function total() {
     return number("count") + (form.elements.permanent?.checked ? number("unchanged") : 0);
+  }
+
+  function span(seconds) {
+    if (seconds < 100) return `${Math.ceil(seconds)} s`;
+    return seconds < 6000 ? `${Math.ceil(seconds / 60)} min` : `${Math.ceil(seconds / 3600)} h`;
   }
 
   function say(node, text) {
@@ -21,6 +28,8 @@
     const items = total(), canary = number("canary"), needed = number("needed");
     if (button && form.dataset.unit) say(button, `${form.dataset.unit} ${grouped.format(items)} ${items === 1 ? "item" : "items"}`);
     say(typeThis, grouped.format(items));
+    const rate = Number.parseFloat(form.elements.rate?.value ?? "");
+    say(pace, rate > 0 ? `at most ${grouped.format(rate)} a second: about ${span(items / rate)}` : paceBefore);
     if (!says) return;
     say(says, canary && canary < items
       ? `${grouped.format(canary)} go first; the rest only if at least ${grouped.format(needed)} of them recover, then a hundred, then all.`

@@ -114,7 +114,8 @@
     function legend() {
       const place = figure.querySelector(".bp-legend"), labels = { quarantined: "set aside", waiting: "to go" };
       const present = found.outcomes.filter((name, nth) => found.bins.some((bin) => bin[nth]));
-      if (place.children.length === present.length) return;
+      if (place.dataset.shown === present.join()) return;
+      place.dataset.shown = present.join();
       place.replaceChildren(...present.map((name) => {
         const entry = document.createElement("span"), swatch = document.createElement("i");
         swatch.className = `bp-o-${name}`;
@@ -163,10 +164,14 @@
     new ResizeObserver(draw).observe(box);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
     new MutationObserver(draw).observe(document.documentElement, { attributeFilter: ["data-theme"] });
-    if ("moving" in figure.dataset) {
-      document.addEventListener("progress", () => { if (Date.now() - loadedAt >= EVERY) load(); });
-      document.addEventListener("refreshed", load);
-    }
+    let drawn = "";
+    document.addEventListener("progress", ({ detail: p }) => {
+      const stands = [p.status, p.remaining, p.failed, p.skipped, p.quarantined].join();
+      if ("fixed" in figure.dataset || stands === drawn || Date.now() - loadedAt < EVERY) return;
+      drawn = stands;
+      load();
+    });
+    document.addEventListener("refreshed", () => { if (!("fixed" in figure.dataset)) load(); });
     if ("stale" in figure.dataset) load();
   }
 

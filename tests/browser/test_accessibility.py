@@ -45,6 +45,8 @@ def test_it_has_no_serious_fault_on_any_page(admin: Any, portal: Portal, sample:
     batch, desk = f"/admin/batches/batch/{sample}", f"/admin/errors/errorgroup/desk/{sample}/"
     admin.goto(portal.url + desk)
     group = admin.locator("[data-row] th a").first.get_attribute("href")
+    admin.goto(f"{portal.url}{group}?tab=items")
+    item = admin.locator("[data-row] th a").first.get_attribute("href")
     pages = [
         "/admin/batches/batch/",
         f"{batch}/change/",
@@ -59,7 +61,7 @@ def test_it_has_no_serious_fault_on_any_page(admin: Any, portal: Portal, sample:
     pages += [f"{batch}/rehearsal/1/", f"{group}resolve/", f"{group}ignore/", f"{group}merge/"]
     pages += [f"{group}?tab={tab}" for tab in ("items", "differs", "retries", "history")]
     pages += [f"{desk}records/", f"{desk}records/?field=iata", f"{desk}?text=nothing&attempt=1"]
-    pages += [f"/admin/batches/item/?batch__id__exact={sample}"]
+    pages += [f"/admin/batches/item/?batch__id__exact={sample}", item]
     faults = [fault for url in pages for fault in faults_of(admin, portal.url + url)]
     assert not faults, "\n".join(faults)
 

@@ -145,6 +145,7 @@ def test_it_says_what_will_be_drawn_before_it_has_run_and_hears_of_the_first_fai
     expect(page.locator("#failures tbody tr").first).to_be_visible()
     expect(page.locator("[data-velocity] canvas")).to_be_visible()
     expect(page.locator("#failures [data-p=failures]")).not_to_have_text("0")
+    expect(page.locator("[data-picture=map] .bp-legend")).to_contain_text("failed")
     portal.manage("batch", "cancel", "live-new")
     assert page.evaluate("window.same") is True
 

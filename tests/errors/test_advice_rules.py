@@ -175,7 +175,7 @@ def test_it_says_who_is_on_what_recurs() -> None:
 def test_it_sets_nothing_aside_for_what_a_host_explains() -> None:
     one = said(facts(findings=[found("any", fields=["attempt's host"])]), "attribute")
     assert one is not None
-    assert (one.verb, dict(one.params)) == ("fix", {})
+    assert (one.verb, dict(one.params)) == ("wait", {})
 
 
 def test_a_hang_can_be_probed_instead() -> None:
@@ -225,7 +225,7 @@ def test_a_plan_stops_the_bleeding_first_and_hands_out_the_rows_last() -> None:
         group("validation", 60), group("network", 200), group("rate_limit", 52), active=True, concurrency=8, tried=400
     )
     steps = plan(given, advise(given))
-    assert [step.kind for step in steps] == ["stop", "settings", "retry", "retry", "fix"]
+    assert [step.kind for step in steps] == ["stop", "settings", "retry", "retry", "fix", "resolve"]
     whole = totals(given, steps)
     assert (whole["failed"], whole["corrected"]) == (312, 60)
     assert whole["recover"]["mid"] + whole["corrected"] + whole["unclear"] == 312

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -10,9 +11,13 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
-from batches.models import Batch, Checkpoint
-from errors.models import BatchGroup, ErrorGroup
+from batches import batch_map, progress_tracker
+from batches.models import Batch, Checkpoint, Map
+from errors import advice_desk, desk, error_analyzer, pictures, record_page, tasks, timeline
+from errors.models import BatchGroup, ErrorGroup, Findings
+from errors.pages import desk as pages
 from tests.errors.factories import batch_of, fail, raised
 
 pytestmark = pytest.mark.django_db
@@ -138,3 +143,95 @@ def test_it_costs_the_same_however_many_items_and_groups_there_are(user_of: User
                 assert client.get(url(batch)).status_code == 200
             spent.append(len(queries))
         assert spent[1] <= spent[2] <= 32
+
+
+def test_it_counts_what_failed_in_a_batch_of_the_python_api(user_of: User) -> None:
+    for n in (3, 4, 4):
+        error_analyzer.record_error("by-hand", f"item_{n}", n, ValueError("bad"))
+    progress_tracker.start_batch("by-hand", total_items=10)
+    page = signed_in(user_of("viewer")).get(desk_url(Batch.objects.get())).content.decode()
+    assert "2 of 10 items failed (20%, between" in page
+    assert "Batch map of 10 items by position: 2 failed, 8 waiting." in page
+
+
+def test_it_marks_findings_on_both_pictures_and_shows_a_few(user_of: User) -> None:
+    batch = batch_of(400)
+    for n in range(100, 130):
+        fail(batch, n, raised(ConnectionError("refused")))
+    batch.items.filter(position__gte=100, position__lt=130).update(status="FAILED", failed_at=timezone.now())
+    batch.items.exclude(position__gte=100, position__lt=130).update(status="SUCCEEDED")
+    Checkpoint.objects.create(batch=batch, failed=30, succeeded=370)
+    page = signed_in(user_of("viewer")).get(desk_url(batch)).content.decode()
+    assert page.count('href="#finding-A"') == 2
+    assert page.count('id="finding-A"') == 1
+    assert "30 of the 30 items from 100 to 129 failed" in page
+    assert "Failures lie thickest at items 100 to 129: 30 of 30 failed." in page.replace("&quot;", "")
+
+
+def test_a_large_batch_waits_for_nothing(user_of: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (desk, timeline, batch_map, pictures, advice_desk):
+        for name in ("AT_ONCE", "IN_PAGE"):
+            if hasattr(module, name):
+                monkeypatch.setattr(module, name, 1)
+    asked: list[Any] = []
+    monkeypatch.setattr(pages, "tell", lambda task, *arguments: asked.append((task.name, arguments)))
+    batch, client = failing(), signed_in(user_of("viewer"))
+    page = client.get(desk_url(batch)).content.decode()
+    assert 'data-looking="1"' in page
+    assert "looking at 10 errors for patterns" in page
+    assert not Findings.objects.exists()
+    assert not Map.objects.exists()
+    for _ in range(2):  # one request to the workers is enough
+        assert client.get(f"{desk_url(batch)}ready/").json() == {"looking": True}
+    assert asked == [("errors.tasks.look", (batch.pk,))]
+    tasks.look(batch.pk)
+    client.get(f"/api/batches/{batch.pk}/map")
+    assert client.get(f"{desk_url(batch)}ready/").json() == {"looking": False}
+    page = client.get(desk_url(batch)).content.decode()
+    assert 'data-looking=""' in page
+    assert "bp-o-failed" in page
+
+
+def test_it_pages_through_groups_and_errors_by_key(user_of: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desk, "GROUPS_SHOWN", 2)
+    monkeypatch.setattr(record_page, "SHOWN", 2)
+    batch = batch_of(5)
+    for n in range(5):
+        fail(batch, n, raised(ValueError("word " * (n + 1))))
+    client = signed_in(user_of("viewer"))
+    for start, rows in (
+        (desk_url(batch), r"/group/(\w{16})/\""),
+        (f"{desk_url(batch)}records/", r"<th scope=\"row\"><a[^>]*>(k\d)<"),
+    ):
+        seen, address = [], start
+        for _ in range(3):
+            page = client.get(address).content.decode()
+            seen += list(dict.fromkeys(re.findall(rows, page)))
+            more = re.search(r"href=\"(\?after=[^\"#]+)", page)
+            address = f"{start}{more.group(1)}" if more else ""
+        assert len(seen) == len(set(seen)) == 5
+        assert address == ""
+    for rubbish in ("x", "1-2", "-1-2-3", "9" * 30, "1-1-" + "9" * 30):
+        assert client.get(desk_url(batch), {"after": rubbish}).status_code == 200
+        assert client.get(f"{desk_url(batch)}records/", {"after": rubbish}).status_code == 200
+
+
+def test_the_overview_names_what_needs_attention(user_of: User) -> None:
+    client, overview = signed_in(user_of("viewer")), reverse("admin:errors_overview")
+    assert "Nothing needs attention." in client.get(overview).content.decode()
+    failing(4, batch_id="stopped", status="HALTED", reason="too much failed")
+    failing(4, batch_id="done", status="COMPLETED")
+    ErrorGroup.objects.filter(category="network").update(state="regressed")
+    page = client.get(overview).content.decode()
+    assert "1 batch has stopped, 1 group came back and 1 group nobody has looked at." in page
+    assert "too much failed" in page
+    for query, rows in (
+        ("state=regressed", 1),
+        ("category=validation", 1),
+        ("whose=nobody&text=refused", 1),
+        ("sort=items", 2),
+    ):
+        shown = client.get(f"{overview}?{query}").content.decode().split('id="groups"')[1]
+        assert shown.count("data-row") == rows, query
+    for rubbish in ("after=x", "after=1~2", "sort=items&after=x~1", "after=2026-13-01~1", "state=rubbish&whose=%00"):
+        assert client.get(f"{overview}?{rubbish}").status_code == 200, rubbish

@@ -186,7 +186,7 @@ def test_the_plan_runs_by_itself_and_says_what_it_holds_and_why(user_of: User) -
     client.post(run)
     assert Retry.objects.count() == 1
     runner.work_until_idle(batch.pk)
-    assert [step.state for step in PlanStep.objects.all()] == ["applied", "held", "held"]
+    assert [step.state for step in PlanStep.objects.all()] == ["applied", "held", "held", "applied"]
     assert RecoveryPlan.objects.get().state == "done"
     shown = page(client, desk(batch))
     assert "30 recovered so far." in shown
@@ -203,7 +203,7 @@ def test_a_plan_that_is_paused_begins_nothing_and_one_that_is_cancelled_leaves_t
     runner.work_until_idle(batch.pk)
     assert Retry.objects.count() == 1
     client.post(reverse("admin:errors_plan_act", args=[batch.pk, "cancel"]))
-    assert [step.state for step in PlanStep.objects.all()] == ["applied", "left_out", "left_out"]
+    assert [step.state for step in PlanStep.objects.all()] == ["applied", "left_out", "left_out", "left_out"]
     assert "Cancelled by operator." in page(client, desk(batch))
     client.post(reverse("admin:errors_plan", args=[batch.pk]))
     assert RecoveryPlan.objects.get().state == "open"

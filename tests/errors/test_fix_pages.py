@@ -61,7 +61,7 @@ def test_it_leads_from_the_download_over_the_difference_to_the_retry(user_of: Us
     assert operator.post(answer.url).url == done.url
     assert Retry.objects.count() == 1
     corrected = page(operator, reverse("admin:batches_item_change", args=[Item.objects.get(key="3").pk]))
-    assert "operator, 20" in corrected
+    assert "corrected its row, by " in corrected
     assert "fresh" not in corrected
     assert operations.verify("b1") == []
 

@@ -16,6 +16,7 @@ from batches.processors import ItemError
 from errors import error_analyzer, groups, plans, recommendations
 from errors.facts import facts_of
 from errors.models import ErrorGroup, GroupChange, PlanStep, Recommendation
+from tests.batches.factories import modes, ran
 from tests.batches.people import client, person
 from tests.batches.rest_batches import BAD, GOOD, committed, finished, submitted
 from tests.errors.factories import batch_of, failure, report
@@ -57,7 +58,7 @@ def test_it_shows_advice_in_the_report() -> None:
     assert {one["rule"] for one in found.advice} == {"high_rate", "network", "recurring"}
     assert found.recovery_plan == []
     plans.make("b1")
-    assert [step["kind"] for step in error_analyzer.aggregate_errors("b1").recovery_plan] == ["retry"]
+    assert [step["kind"] for step in error_analyzer.aggregate_errors("b1").recovery_plan] == ["retry", "resolve"]
 
 
 def test_it_retries_by_the_operation_and_only_once() -> None:
@@ -162,7 +163,7 @@ def test_it_keeps_a_plan_until_it_is_asked_for_another() -> None:
     made = plans.make("b1", actor="ann")
     assert made.totals["line"].startswith("6 failed: ~5 (")
     plans.apply("b1", 1, actor="ann")
-    step = PlanStep.objects.get()
+    step = PlanStep.objects.get(step=1)
     assert (step.state, step.by, step.retry) == ("applied", "ann", 1)
     with pytest.raises(InvalidTransition):
         plans.apply("b1", 1)
@@ -175,11 +176,11 @@ def test_it_applies_a_plan_as_far_as_it_goes() -> None:
     Item.objects.filter(position__in=(4, 5)).update(attempts=2)
     plans.make("b1")
     assert [step.state for step in plans.apply_all("b1")] == ["applied"]
-    assert [step.state for step in PlanStep.objects.all()] == ["applied", "open"]
+    assert [step.state for step in PlanStep.objects.all()] == ["applied", "open", "open"]
     with pytest.raises(InvalidTransition):
         plans.apply_all("b1")
     Batch.objects.update(status=Batch.Status.COMPLETED)
-    assert [step.step for step in plans.apply_all("b1")] == [2]
+    assert [step.step for step in plans.apply_all("b1")] == [2, 3]
     assert plans.apply_all("b1") == []
 
 
@@ -272,3 +273,19 @@ def test_it_knows_owner_note_fields_and_waits() -> None:
     limited = known["rate_limit"]
     assert (limited.owner, limited.last_note, limited.asked_wait) == ("ana", "It is the feed.", 90.0)
     assert known["validation"].fields == ["shop"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_plans_last_step_resolves_what_its_retries_left_clean(engine: None) -> None:
+    batch = ran(modes("network", "network"), max_attempts=1)
+    plans.make(batch.pk)
+    assert [step.kind for step in PlanStep.objects.order_by("step")][-2:] == ["retry", "resolve"]
+    last = PlanStep.objects.latest("step").step
+    with pytest.raises(InvalidTransition, match="retry"):
+        plans.apply(batch.pk, last)
+    for item in batch.items.all():
+        batch.items.filter(pk=item.pk).update(payload=item.payload | {"mode": "ok"})
+    plans.apply(batch.pk, last - 1, actor="ana")
+    runner.work_until_idle(batch.pk)
+    plans.apply(batch.pk, last, actor="ana")
+    assert ErrorGroup.objects.get().state == "resolved"

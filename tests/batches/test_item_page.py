@@ -1,0 +1,135 @@
+"""The page of one item: how it stands, what happened to it, and what may be done about it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from html import unescape
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from batches import operations, runner
+from batches.models import Item
+from tests.batches.factories import item, modes, ran, submitted
+from tests.batches.test_admin_pages import page, tab
+
+pytestmark = pytest.mark.usefixtures("engine")
+User = Callable[[str], Any]
+
+
+def url(row: Item) -> str:
+    return reverse("admin:batches_item_change", args=[row.pk])
+
+
+def words(html: str) -> str:
+    return " ".join(unescape(re.sub(r"<[^>]*>", " ", html.split('id="content"')[1])).split())
+
+
+def seen(client: Client, row: Item) -> str:
+    return words(page(client, url(row)))
+
+
+def test_it_says_how_an_item_stands(user_of: User) -> None:
+    batch = ran(modes("ok", "skip", "invalid", "fail_once"), max_attempts=2)
+    client = tab(user_of("viewer"))
+    assert "It succeeded at its first attempt" in seen(client, item(batch, 0))
+    assert '"n": 0' in seen(client, item(batch, 0)).split("Result")[1]
+    assert "There was nothing to do: nothing to do" in seen(client, item(batch, 1))
+    failed = seen(client, item(batch, 2))
+    assert "It failed at its first attempt" in failed
+    assert "price is negative" in failed
+    assert "It succeeded at attempt 2" in seen(client, item(batch, 3))
+    waiting = item(submitted(modes("ok")), 0)
+    assert "It waits for its turn." in seen(client, waiting)
+    assert "Nothing yet: no attempt has ended." in seen(client, waiting)
+    Item.objects.filter(pk=waiting.pk).update(attempts=1, available_at=timezone.now() + timedelta(hours=1))
+    assert "for attempt 2" in seen(client, waiting)
+    Item.objects.filter(pk=waiting.pk).update(status="RUNNING")
+    assert "A worker has it: attempt 2 is under way." in seen(client, waiting)
+    Item.objects.filter(pk=waiting.pk).update(status="QUARANTINED", crashes=2, failed_at=timezone.now())
+    assert "its worker died 2 times" in seen(client, waiting)
+
+
+def test_it_tells_everything_that_happened_the_latest_first(user_of: User) -> None:
+    batch = ran(modes("network", "ok"), max_attempts=2, batch_id="told")
+    row = item(batch, 0)
+    operations.retry(batch.pk, all_failed=True, actor="ana", reason="once more")
+    Item.objects.filter(pk=row.pk).update(payload={"mode": "invalid"})
+    runner.work_until_idle(batch.pk)
+    operations.set_aside(batch.pk, item_keys=[row.key], actor="ben", reason="ask accounting")
+    shown = page(tab(user_of("operator")), url(row))
+    said = words(shown)
+    order = ["ben set it aside", "price is negative", "ana asked for retry 1", "at attempt 2", "at its first attempt"]
+    places = [said.index(one, said.index("What happened")) for one in order]
+    assert places == sorted(places)
+    assert "ben set it aside: ask accounting" in said
+    assert "once more (it failed in another way)" in said
+    assert "it was to be tried again" in said
+    assert f"/admin/errors/errorgroup/desk/{batch.pk}/group/" in shown
+    assert "Traceback" in said
+    assert "Bring back…" in said
+    operations.bring_back(batch.pk, 1, actor="ben")
+    said = seen(tab(user_of("admin")), row)
+    assert "ben brought it back" in said
+    assert "Retry… Correct… Set aside…" in said
+
+
+def test_it_leads_to_its_neighbours(user_of: User) -> None:
+    batch = ran(modes("ok", "ok", "ok"))
+    client, middle = tab(user_of("viewer")), item(batch, 1)
+    shown = page(client, url(middle))
+    assert url(item(batch, 0)) in shown
+    assert url(item(batch, 2)) in shown
+    assert 'rel="prev"' not in page(client, url(item(batch, 0)))
+
+
+def test_it_offers_acts_to_those_who_may_and_only_what_is_legal(user_of: User) -> None:
+    batch = ran(modes("invalid", "ok", "unknown"))
+    Item.objects.filter(batch=batch, position=2).update(status="QUARANTINED")
+    operator, viewer = tab(user_of("operator")), tab(user_of("viewer"))
+    shown = page(operator, url(item(batch, 0)))
+    for name in ("errors_retry_matching", "errors_fixes", "errors_aside_matching"):
+        address = f"{reverse(f'admin:{name}', args=[batch.pk])}?positions=0"
+        assert address in shown
+        assert operator.get(address).status_code == 200
+    assert "Retry…" not in seen(operator, item(batch, 1))
+    assert "Decide…" in seen(operator, item(batch, 2))
+    for position in (0, 2):
+        assert "…" not in seen(viewer, item(batch, position))
+    charlie = user_of("charlie")
+    charlie.is_staff = True
+    charlie.save()
+    assert tab(charlie).get(url(item(batch, 0))).status_code == 403
+    assert Client().get(url(item(batch, 0))).status_code == 302
+    assert operator.get(reverse("admin:batches_item_change", args=[10**12])).status_code in (302, 404)
+    assert operator.get("/admin/batches/item/x/change/").status_code in (302, 404)
+
+
+def test_it_shows_hostile_text_as_text_and_keeps_secrets(user_of: User) -> None:
+    evil = "<img src=x onerror=alert(1)><script>alert(2)</script>"
+    batch = ran(modes("invalid", **{"password": "hunter22", evil: evil}), name=evil)
+    row = item(batch, 0)
+    Item.objects.filter(pk=row.pk).update(key=evil, message=f"{evil} hunter22", result={"token": "t0ken-t0ken"})
+    row.batch.error_records.update(message=f"{evil} hunter22", worker=evil)
+    shown = page(tab(user_of("operator")), url(row))
+    assert "<img src=x" not in shown
+    assert "<script>alert" not in shown
+    assert "hunter22" not in shown
+    assert "t0ken-t0ken" not in shown
+
+
+def test_it_costs_the_same_however_often_an_item_failed(user_of: User) -> None:
+    once, often = ran(modes("network"), max_attempts=1), ran(modes("network"), max_attempts=6)
+    client, spent = tab(user_of("operator")), []
+    for batch in (once, once, often):
+        with CaptureQueriesContext(connection) as queries:
+            page(client, url(item(batch, 0)))
+        spent.append(len(queries))
+    assert spent[1] == spent[2] <= 16

@@ -1,0 +1,118 @@
+"""Verbs upon all groups that a filter meets: confirmed, done wherever they are legal, told, and undone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from batches.exceptions import InvalidInput, InvalidTransition, ScopeChanged
+from batches.models import Batch
+from errors import bulk, groups
+from errors.models import BulkAct, ErrorGroup, GroupChange
+from tests.batches.factories import modes, ran
+from tests.batches.test_admin_pages import page, tab
+from tests.errors.test_retry_pages import answers
+
+pytestmark = pytest.mark.usefixtures("engine")
+User = Callable[[str], Any]
+
+
+def three() -> Batch:
+    return ran(modes("ok", *["network"] * 3, *["invalid"] * 2, "error"), max_attempts=1, batch_id="b")
+
+
+def address(verb: str, query: str = "") -> str:
+    return reverse("admin:errors_groups_act", args=["b", verb]) + query
+
+
+def states() -> dict[str, str]:
+    return dict(ErrorGroup.objects.values_list("category", "state"))
+
+
+def do(client: Client, verb: str, query: str = "", **more: Any) -> str:
+    answer = client.post(address(verb, query), answers(client, address(verb, query), **more))
+    assert answer.status_code == 302, answer.context["form"].errors
+    return str(answer.headers["Location"])
+
+
+def test_it_changes_what_matches_names_what_it_could_not_and_is_undone(user_of: User) -> None:
+    three()
+    client = tab(user_of("operator"))
+    groups.resolve(ErrorGroup.objects.get(category="network").pk, actor="ben")
+    shown = page(client, address("resolve"))
+    assert "Resolve 3 error groups?" in shown
+    assert "1 error group cannot be: 1 is resolved" in shown
+    assert states()["validation"] == "new"
+    told = page(client, do(client, "resolve", reason="fixed in 2.1"))
+    assert set(states().values()) == {"resolved"}
+    assert "2 resolved, 1 could not be." in told
+    assert "it is resolved" in told
+    assert GroupChange.objects.filter(verb="resolve", actor="operator", reason="fixed in 2.1").count() == 2
+    groups.reopen(ErrorGroup.objects.get(category="unknown").pk, actor="ben")
+    told = client.post(reverse("admin:errors_bulk_undo", args=["b", 1]), follow=True).content.decode()
+    assert states() == {"network": "resolved", "validation": "new", "unknown": "acknowledged"}
+    assert "It was changed since: it is acknowledged now." in told
+    assert ErrorGroup.objects.get(category="validation").resolved_at is None
+    again = client.post(reverse("admin:errors_bulk_undo", args=["b", 1]), follow=True).content.decode()
+    assert "undone already" in again
+
+
+def test_it_acts_upon_the_filter_only(user_of: User) -> None:
+    three()
+    client = tab(user_of("operator"))
+    assert "that match category “validation”" in page(client, address("acknowledge", "?category=validation"))
+    do(client, "acknowledge", "?category=validation")
+    assert states() == {"network": "new", "validation": "acknowledged", "unknown": "new"}
+
+
+def test_it_ignores_until_and_assigns_with_undo(user_of: User) -> None:
+    three()
+    operator = user_of("operator")
+    client = tab(operator)
+    refused = client.post(address("ignore"), answers(client, address("ignore"), until="items"))
+    assert "Say how many." in refused.content.decode()
+    do(client, "ignore", until="items", items=5)
+    assert {group.until["items"] for group in ErrorGroup.objects.all()} == {5}
+    bulk.undo("b", 1, actor="ana")
+    assert [group.until for group in ErrorGroup.objects.all()] == [{}, {}, {}]
+    do(client, "assign")
+    assert {group.assignee for group in ErrorGroup.objects.all()} == {operator}
+    assert set(states().values()) == {"acknowledged"}
+    bulk.undo("b", 2, actor="ana")
+    assert (set(states().values()), {group.assignee for group in ErrorGroup.objects.all()}) == ({"new"}, {None})
+
+
+def test_it_is_done_once_and_only_for_what_was_confirmed(user_of: User) -> None:
+    three()
+    client = tab(user_of("operator"))
+    said = answers(client, address("resolve"))
+    assert client.post(address("resolve"), said | {"count": 9}).status_code == 409
+    assert set(states().values()) == {"new"}
+    assert client.post(address("resolve"), said).headers == client.post(address("resolve"), said).headers
+    assert BulkAct.objects.count() == 1
+    with pytest.raises(ScopeChanged):
+        bulk.act("b", "reopen", {}, key="k", count=1)
+    with pytest.raises(InvalidInput):
+        bulk.act("b", "explode", {}, key="k")
+    bulk.undo("b", 1)
+    with pytest.raises(InvalidTransition):
+        bulk.undo("b", 1)
+
+
+def test_only_who_may_triage_gets_in(user_of: User) -> None:
+    three()
+    viewer, operator = tab(user_of("viewer")), tab(user_of("operator"))
+    do(operator, "acknowledge")
+    undo, result = (reverse(f"admin:{name}", args=["b", 1]) for name in ("errors_bulk_undo", "errors_bulk"))
+    for url in (address("resolve"), undo):
+        assert (viewer.post(url).status_code, Client().post(url).status_code) == (403, 302)
+    assert viewer.get(result).status_code == 200
+    assert operator.get(undo).status_code == 302
+    assert set(states().values()) == {"acknowledged"}
+    assert operator.get(address("explode")).status_code == 404
+    assert "Acknowledge…" not in page(viewer, reverse("admin:errors_desk", args=["b"]))
+    assert "Retry all that match…" in page(operator, reverse("admin:errors_desk", args=["b"]))
