@@ -48,12 +48,13 @@ chaos: .venv/.test ## A long run under fire, on both databases; N=200000 makes i
 	python -m tests.chaos.run --items $(N) --poison 30 --ms 1
 	@[ "$$(id -u)" != 0 ] || python -m tests.chaos.run --items $(N) --ms 1 --disks 10 --kills 20
 
-bench: .venv/.test ## The engine beside hand-written floors; a thousand sockets; the triage engine; the desk's pages
+bench: .venv/.test ## The engine beside hand-written floors; a thousand sockets; the triage engine; the desk's pages; exports
 	python -m tests.bench.engine
 	python -m tests.bench.ingest
 	python -m tests.bench.sockets
 	python -m tests.bench.triage
 	python -m tests.bench.desk
+	python -m tests.bench.exports
 
 clean: ## Remove what was installed and everything written at run time
 	rm -rf .venv var .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

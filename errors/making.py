@@ -90,9 +90,9 @@ class Making:
         with self.part(exporter) as file:
             if not self.mine.written:
                 file.write(exporter.head())
-            for place, rows in wanted.table.pages(self.mine.place):
-                file.write(exporter.block(rows, self.mine.done))
-                self.mine.done, self.mine.place = self.mine.done + len(rows), place
+            for place, count, block in exporter.blocks(self.mine.place, self.mine.done):
+                file.write(block)
+                self.mine.done, self.mine.place = self.mine.done + count, place
                 if not self.saves(file, exporter):
                     return False
                 if self.is_over(exporter):

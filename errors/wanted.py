@@ -81,9 +81,9 @@ class Wanted:
         exporter, rows = self.exporter(), 0
         try:
             yield exporter.head()
-            for _, page in self.table.pages():
-                yield exporter.block(page, rows)
-                rows += len(page)
+            for _, count, block in exporter.blocks():
+                yield block
+                rows += count
             yield from exporter.tail(rows)
         finally:
             exporter.close()

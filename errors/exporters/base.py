@@ -14,6 +14,10 @@ Envelope = Callable[[], dict[str, Any]]
 """What a document says about its batch, worked out only if the format has room for it."""
 
 
+Block = tuple[Any, int, bytes]
+"""Where the next page begins, how many rows there are in this one, and what is written of them."""
+
+
 class Exporter(ABC):
     """`head`, a `block` for every page, `tail`; `raw` leaves cells as they are, for machines."""
 
@@ -33,6 +37,12 @@ class Exporter(ABC):
     @abstractmethod
     def block(self, rows: Sequence[Row], before: int) -> bytes:
         """The rows of a page, which `before` others precede."""
+
+    def blocks(self, after: Any = None, before: int = 0) -> Iterator[Block]:
+        """A block for every page behind the one that ended there."""
+        for place, rows in self.table.pages(after):
+            yield place, len(rows), self.block(rows, before)
+            before += len(rows)
 
     def tail(self, rows: int) -> Iterator[bytes]:
         """What follows the last of so many rows."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -16,6 +16,8 @@ AT_ONCE = 2_000
 Row = Sequence[Any]
 Page = tuple[Any, list[Row]]
 """Where the next page begins (JSON), and the rows up to there."""
+Copied = tuple[Any, list[bytes], Callable[[], list[Row]]]
+"""Where the next page begins, the rows as lines of CSV, and how to get them as rows."""
 TRUTH = {True: "true", False: "false", None: None}
 
 
@@ -50,6 +52,10 @@ class Table(ABC):
     @abstractmethod
     def pages(self, after: Any = None) -> Iterator[Page]:
         """All pages, or those after the one that ended there."""
+
+    def copied(self, after: Any = None) -> Iterator[Copied] | None:
+        """The same pages as the database writes them in CSV, if it can. Nobody has looked at what stands in them."""
+        return None
 
     def as_object(self, row: Row) -> dict[str, Any]:
         """A row as JSON has it."""

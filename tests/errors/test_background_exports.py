@@ -34,7 +34,7 @@ def small(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     settings.VAR = tmp_path
     settings.PORTAL_EXPORT_ROWS = 3
     monkeypatch.setattr(making, "SAVED_EVERY", 0.0)
-    for name in ("detail", "items", "fix"):
+    for name in ("detail", "copied", "items", "fix"):
         monkeypatch.setattr(f"errors.tables.{name}.AT_ONCE", 2)
 
 

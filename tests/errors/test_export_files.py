@@ -261,6 +261,24 @@ def test_what_fails_while_a_file_is_made_is_not_in_it(monkeypatch: pytest.Monkey
     assert len([*got, *pages]) == wanted.rows == 2
 
 
+ODD = ["\\.", "a\\tb", "x" * 40_000, "a, =1", "two\r\nlines", ""]
+
+
+@pytest.mark.parametrize("messages", [HARMLESS, FORMULAS, ODD])
+def test_errors_are_the_same_whoever_writes_them(messages: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """PostgreSQL writes harmless pages itself."""
+    monkeypatch.setattr("errors.tables.copied.AT_ONCE", 3)
+    batch = failed_rows(["x"] * len(messages))
+    for record, message in zip(ErrorRecord.objects.order_by("pk"), messages, strict=True):
+        ErrorRecord.objects.filter(pk=record.pk).update(message=message, traceback=None, started_at=record.finished_at)
+    written = table(made(batch))
+    monkeypatch.setattr("errors.tables.copied.is_possible", lambda: False)
+    assert written == table(made(batch))
+    place = written[0].index("message")
+    expected = [cells.guarded(text if len(text) <= 32_000 else text[:32_000] + "…[cut]") for text in messages]
+    assert [row[place] for row in written[1:]] == expected
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_pages_go_on_where_one_ended(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("detail", "items", "fix"):

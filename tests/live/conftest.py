@@ -22,6 +22,7 @@ from tests.servers.postgresql import free_port
 @dataclass
 class Web:
     port: int
+    pid: int = 0
 
     @property
     def origin(self) -> str:
@@ -60,7 +61,7 @@ def serving(more: dict[str, str]) -> Iterator[Web]:
     process = subprocess.Popen([sys.executable, "-m", "batchportal.web"], cwd=ROOT, env=environment)
     try:
         wait_for(f"http://127.0.0.1:{port}/readyz")
-        yield Web(port)
+        yield Web(port, process.pid)
     finally:
         process.terminate()
         process.wait(30)
