@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from string import ascii_uppercase
 from typing import Any
 
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import Count, Q, QuerySet, Sum
 from django.urls import reverse
 
 from batches.exceptions import InvalidInput
@@ -15,7 +15,7 @@ from batches.map_page import items_between
 from batches.models import Batch, Checkpoint
 from batches.pages import items_url, pill
 from errors.ageing import WHY
-from errors.asked import Asked, groups
+from errors.asked import Asked, groups, records
 from errors.asked_page import filter_bar
 from errors.detectors.findings import percent
 from errors.detectors.statistics import wilson
@@ -154,16 +154,27 @@ def group_rows(batch: Batch, asked: Asked, after: str, extent: Extent, times: Ti
     try:
         met = groups(batch, asked)
         page = list(behind(met, after)[: GROUPS_SHOWN + 1])
-        matching = met.count()
+        matching, counts = met.count(), matched(batch, asked, page)
     except InvalidInput as error:
         return {"refused": str(error), "groups": [], "matching": 0}
     last = page[GROUPS_SHOWN - 1] if len(page) > GROUPS_SHOWN else None
     return {
-        "groups": [row_of(batch, row, extent.errors, times) for row in page[:GROUPS_SHOWN]],
+        "groups": [
+            {**row_of(batch, row, extent.errors, times), "matched": counts.get(row.group_id)}
+            for row in page[:GROUPS_SHOWN]
+        ],
         "matching": matching,
         "paged": bool(after),
         "after": f"{last.items}-{last.errors}-{last.pk}" if last else "",
     }
+
+
+def matched(batch: Batch, asked: Asked, page: list[BatchGroup]) -> dict[int, int]:
+    """How many errors of each group are meant, where that is not all of them."""
+    if not asked.of_records:
+        return {}
+    met = records(batch, asked).filter(group__in=[row.group_id for row in page]).order_by()
+    return dict(met.values_list("group").annotate(n=Count("pk")))
 
 
 def behind(rows: QuerySet[BatchGroup], after: str) -> QuerySet[BatchGroup]:

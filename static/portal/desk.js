@@ -1,7 +1,7 @@
 // Keeps a desk fresh: what a large batch's page could not wait for, and the numbers of a batch that moves.
 "use strict";
 (() => {
-  const FIRST = 300, SLOWEST = 15000, MOVING = 10000, FAST = 2000;
+  const FIRST = 300, SLOWEST = 5000, MOVING = 10000, FAST = 2000;
   let wait = FIRST, timer;
   const page = () => document.querySelector("[data-desk]");
 
@@ -10,11 +10,17 @@
   }
 
   function swap(fresh) {
-    for (const old of document.querySelectorAll("[data-swap]")) {
-      const made = fresh.querySelector(`[data-swap="${CSS.escape(old.dataset.swap)}"]`);
-      if (!made || busy(old) || old.dataset.seen === made.outerHTML) continue;
-      made.dataset.seen = made.outerHTML;
-      old.replaceWith(made);
+    let before = null;
+    for (const made of [...fresh.querySelectorAll("[data-swap]")]) {
+      const old = document.querySelector(`[data-swap="${CSS.escape(made.dataset.swap)}"]`), seen = made.outerHTML;
+      if (old && (busy(old) || old.dataset.seen === seen)) {
+        before = old;
+        continue;
+      }
+      made.dataset.seen = seen;
+      if (old) old.replaceWith(made);
+      else if (before) before.after(made);
+      before = made;
     }
     page().dataset.looking = fresh.querySelector("[data-desk]")?.dataset.looking ?? "";
     portal.localTimes(document);

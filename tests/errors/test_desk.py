@@ -126,6 +126,16 @@ def test_it_answers_404_for_what_is_not_there(user_of: User) -> None:
     assert client.get(reverse("admin:errors_group", args=[batch.pk, "0" * 16])).status_code == 404
 
 
+def test_it_says_how_many_errors_of_a_group_are_meant(user_of: User) -> None:
+    client, url = signed_in(user_of("viewer")), desk_url(failing(10))
+    page = client.get(f"{url}?positions=0-4&category=network").content.decode()
+    assert "<small>3 match</small>" in page
+    assert "match</small>" not in client.get(f"{url}?category=network").content.decode()
+    shown = client.get(f"{url}records/?positions=0-4&category=network").content.decode()
+    assert "3 failed attempts" in shown
+    assert shown.count("data-row") == 3
+
+
 def test_it_costs_the_same_however_many_items_and_groups_there_are(user_of: User) -> None:
     client = signed_in(user_of("viewer"))
     few, many = failing(4, batch_id="few"), failing(4, batch_id="many")
