@@ -134,7 +134,7 @@ def signed_in() -> Any:
 
 
 def shown(name: str, client: Any, address: str, rounds: int = ROUNDS) -> list[str]:
-    """Print one page's time and queries; its name if it is too slow. The first of a process loads modules: not counted."""
+    """Print a page's time and queries; its name if it is too slow. The first one loads modules: not counted."""
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
 
