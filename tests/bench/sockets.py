@@ -11,6 +11,7 @@ import asyncio
 import json
 import os
 import resource
+import signal
 import statistics
 import subprocess
 import sys
@@ -34,6 +35,7 @@ def main() -> None:
     from tests.servers.postgresql import PostgreSQL
     from tests.servers.valkey import Valkey
 
+    signal.signal(signal.SIGTERM, lambda signum, frame: sys.exit(143))  # so that the servers are ended, too
     server, valkey = PostgreSQL().start(), Valkey().start()
     try:
         with tempfile.TemporaryDirectory() as var:
