@@ -42,11 +42,17 @@ fire: .venv/.test ## Workers, servers and connections killed while a batch runs,
 browser: .venv/.test ## The main job in a real browser
 	pytest -q tests/browser
 
-chaos: .venv/.test ## A long run under fire, on both databases; N=200000 makes it longer
+chaos: .venv/.test ## A long run under fire, on both databases, and every mutant; N=200000 makes it longer
 	python -m tests.chaos.run --items $(N) --ms 1 --kills 500 --freezes 25 --disconnects 25 --crashes 4 --brokers 5 --redeliveries 5 --clocks 10 --pauses 5
 	python -m tests.chaos.run --database sqlite --lanes 1 --items $(N) --kills 200 --clocks 10 --pauses 3
+	python -m tests.chaos.run --items 20000 --ms 1 --replies 60 --adjustments 10 --schemas 5 --cancels 20
+	python -m tests.chaos.run --items 20000 --ms 1 --lanes 1 --rescues 100
+	python -m tests.chaos.run --database sqlite --items 20000 --ms 1 --lanes 1 --rescues 60
+	python -m tests.chaos.run --processor call --items 5000 --ms 5 --kills 100 --deploys 5 --thaws 5
+	python -m tests.chaos.run --processor import_rows --items 20000 --kills 100
 	python -m tests.chaos.run --items $(N) --poison 30 --ms 1
 	@[ "$$(id -u)" != 0 ] || python -m tests.chaos.run --items $(N) --ms 1 --disks 10 --kills 20
+	python -m tests.chaos.mutants
 
 bench: .venv/.test ## The engine beside hand-written floors; a thousand sockets; the triage engine; the desk's pages; exports
 	python -m tests.bench.engine

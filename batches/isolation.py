@@ -17,7 +17,7 @@ from django.db import DEFAULT_DB_ALIAS, DatabaseError, OperationalError, connect
 from django.db import Error as DatabaseErrors
 
 from batches.connections import Guarded, TransactionControl
-from batches.surroundings import Surroundings, changes_session, outlives_transaction
+from batches.surroundings import Surroundings, changes_session, outlives_transaction, remembered
 from batches.time_limits import TimeLimit
 
 TRANSACTION_CONTROL = re.compile(
@@ -31,6 +31,7 @@ class TransactionBroken(Exception):
     """The item left the transaction broken: a database error inside it was swallowed, and its writes were undone."""
 
 
+@remembered
 def controls_transaction(sql: str) -> bool:
     """Whether a statement would end the chunk's transaction; words within quotes and comments do not count."""
     return bool(ITS_WORDS.search(sql) and TRANSACTION_CONTROL.search(QUOTED.sub(" ", sql)))

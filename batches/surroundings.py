@@ -9,6 +9,8 @@ import signal
 import socket
 import threading
 from _signal import getsignal  # type: ignore[import-not-found]  # the one of `signal` takes ten times as long
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 logger = logging.getLogger("batches")
@@ -21,9 +23,17 @@ SESSION = re.compile(
     r"|\bset_config\s*\(|\bpg_(?:try_)?advisory_lock",
     re.I,
 )
+MOST_REMEMBERED = 4_096  # characters
 TRANSACTION_ONLY = re.compile(r"\A\s*SET\s+(?:LOCAL|CONSTRAINTS)\b", re.I)
 
 
+def remembered(look: Callable[[str], bool]) -> Callable[[str], bool]:
+    """Look at a statement once, not with every item; long ones are long lists of values, and seldom the same."""
+    short = lru_cache(maxsize=512)(look)
+    return lambda sql: short(sql) if len(sql) <= MOST_REMEMBERED else look(sql)
+
+
+@remembered
 def changes_session(sql: str) -> bool:
     """Whether a statement changes what later ones of the same connection find, beside tables."""
     return SESSION.search(sql) is not None
