@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
-from django.urls import URLPattern, path
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import URLPattern, path, reverse
+from django.utils.text import Truncator
 
 from batches import item_page
 from batches.admin import ReadOnly
 from errors.item_failures import failures
-from errors.models import ErrorGroup, ErrorRecord
+from errors.models import BatchGroup, ErrorGroup, ErrorRecord
 from errors.pages import acts, asides, bulk, desk, exports, fixes, group, retries
 
 PAGES = (
@@ -32,9 +35,25 @@ item_page.FAILURES.append(failures)
 class ErrorGroupAdmin(ReadOnly):
     """Groups as a list, and the desk."""
 
-    list_display = ("title", "category", "code", "processor", "first_seen", "last_seen")
+    list_display = ("shown_title", "state", "category", "code", "processor", "assignee", "first_seen", "last_seen")
     list_filter = ("state", "category", "processor")
+    list_select_related = ("assignee",)
     search_fields = ("title", "fingerprint")
+    show_full_result_count = False
+
+    @admin.display(description="What failed", ordering="title")
+    def shown_title(self, group: ErrorGroup) -> str:
+        return Truncator(group.title or group.error_type).chars(160)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Its page in the batch where it was seen last; a group that was merged is part of another."""
+        group = seen_by(self, request, object_id)
+        latest = BatchGroup.objects.filter(group__in=(group.pk, group.merged_into_id)).order_by("-last_seen")
+        if (found := latest.select_related("group").first()) is None:
+            return super().change_view(request, object_id, form_url, extra_context)
+        return redirect("admin:errors_group", found.batch_id, found.group.fingerprint)
 
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
@@ -51,3 +70,21 @@ class ErrorRecordAdmin(ReadOnly):
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
         return lookup in ("batch__id__exact", "group__fingerprint") or super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """It is a sample of its group."""
+        record = seen_by(self, request, object_id)
+        page = reverse("admin:errors_group", args=[record.batch_id, record.group.fingerprint])
+        return redirect(f"{page}?sample={record.pk}")
+
+
+def seen_by(page: ReadOnly, request: HttpRequest, object_id: str) -> Any:
+    """The row, for a person who may look at it."""
+    row = page.get_object(request, object_id)
+    if row is None:
+        raise Http404(f"There is no {page.opts.verbose_name} {object_id}.")
+    if not page.has_view_permission(request, row):
+        raise PermissionDenied
+    return row
