@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from batches.exceptions import UnknownBatch
 from batches.keys import PROCESS, TTL, key_of
-from batches.models import MILESTONES, TRANSITIONS, Batch, Checkpoint, IdempotencyRecord, Item
+from batches.models import MILESTONES, TRANSITIONS, AsideItem, Batch, Checkpoint, IdempotencyRecord, Item
 from batches.transitions import COUNTERS
 
 S = Item.Status
@@ -152,4 +152,12 @@ def milestones_in_order(batch: Batch) -> Iterator[str]:
         yield f"Milestones are out of order: {', '.join(map(str, reached))}."
 
 
-LOOKS = (history_is_a_path, milestones_in_order)
+def asides_are_quarantined(batch: Batch) -> Iterator[str]:
+    """What is set aside is quarantined, so that nothing runs it."""
+    aside = AsideItem.objects.filter(aside__batch=batch, back_at__isnull=True)
+    loose = aside.exclude(item__status=S.QUARANTINED).count()
+    if loose:
+        yield f"{loose:,} items are set aside, yet not quarantined."
+
+
+LOOKS = (history_is_a_path, milestones_in_order, asides_are_quarantined)

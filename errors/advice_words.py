@@ -83,6 +83,8 @@ def choices(batch: Batch, one: Mapping[str, Any], url: str) -> list[Choice]:
     """The buttons of an open one: its prepared action first, then other ways, and where to look."""
     verb, params, items = one["action"].get("verb", ""), one["action"].get("params", {}), one["cost"].get("items") or 0
     look = look_at(batch, params)
+    if verb in ("retry", "hold") and not items:
+        return [*others(batch, one), *look]
     if verb == "retry":
         if items <= CANARY:
             return [Choice(f"Retry {items:,}", url, main=True), *look]

@@ -60,7 +60,7 @@ def confirmation(batch: Batch, scope: Mapping[str, Any], found: Forecast) -> dic
     return {
         "batch": batch,
         "found": found,
-        "question": f"Retry {items_of(items)} {what}?",
+        "question": question(found, what),
         "what": what,
         "pace": pace(batch, items),
         "expected": interval(found.predicted_for(False)),
@@ -73,6 +73,12 @@ def confirmation(batch: Batch, scope: Mapping[str, Any], found: Forecast) -> dic
         "rehearse_sample": min(operations.CANARY, items),
         "back": reverse("admin:errors_desk", args=[batch.pk]),
     }
+
+
+def question(found: Forecast, what: str) -> str:
+    if found.tried or not found.unchanged:
+        return f"Retry {items_of(found.tried)} {what}?"
+    return f"None of the {items_of(found.failed)} {what} can pass unchanged. Retry them all the same?"
 
 
 def pace(batch: Batch, items: int) -> str:

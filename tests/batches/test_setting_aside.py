@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
 
 from batches import operations, retries, runner
 from batches.exceptions import InvalidInput, InvalidTransition, ScopeChanged, UnknownBatch
@@ -171,3 +173,33 @@ def test_it_is_steered_over_rest() -> None:
     assert operator.post(f"{address}/1/bring_back", {}, format="json").status_code == 409
     assert operator.post(f"{address}/9/bring_back", {}, format="json").status_code == 404
     assert statuses(batch) == ["FAILED"] * 3
+
+
+WORK = """
+import sys
+from batches import runner
+import tests.processors
+runner.work_until_idle(sys.argv[1])
+"""
+
+
+def test_it_takes_no_item_out_of_a_workers_hands(in_process: Callable[..., Any]) -> None:
+    """While another process works on the batch, slices of it are set aside and brought back."""
+    batch = submitted(modes(*["sleep"] * 120, seconds=0.01, effect=True), checkpoint_every=5)
+    operations.start(batch.pk)
+    worker = in_process(WORK, batch.pk)
+    numbers = []
+    for first in (60, 80, 100):
+        try:
+            numbers.append(operations.set_aside(batch.pk, positions=[first, first + 15]).number)
+        except InvalidInput:
+            continue  # the worker was there before
+    assert worker.wait(60) == 0
+    whole(batch)
+    for number in numbers:
+        operations.bring_back(batch.pk, number)
+        whole(batch)
+    runner.work_until_idle(batch.pk)
+    assert statuses(batch) == ["SUCCEEDED"] * 120
+    assert Group.objects.filter(name__startswith=f"{batch.pk}/").count() == 120
+    whole(batch)

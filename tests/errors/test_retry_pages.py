@@ -100,7 +100,9 @@ def test_what_cannot_pass_unchanged_goes_only_if_it_is_asked_for(user_of: User) 
 def test_it_retries_everything_that_matches_the_filter_and_nothing_else(user_of: User) -> None:
     outage()
     client, address = tab(user_of("operator")), reverse(MATCHING, args=["outage"]) + "?category=validation"
-    assert "that match category “validation”" in page(client, address)
+    assert "None of the 4 items that match category “validation” can pass unchanged." in page(client, address)
+    refused = client.post(address, answers(client, address)).content.decode()
+    assert "Nothing would be tried: tick" in refused
     client.post(address, answers(client, address, permanent="on"))
     made = Retry.objects.get()
     assert (made.items, made.scope) == (4, {"matching": {"category": "validation"}})
