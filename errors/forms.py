@@ -96,6 +96,8 @@ class RetryForm(ConfirmForm):
         self.fields["params"].help_text = known_params(batch)
         if not found.unchanged:
             del self.fields["permanent"]
+        elif not found.tried:
+            self.fields["permanent"].initial = True
 
     @property
     def confirmed(self) -> int:

@@ -101,7 +101,7 @@ def test_it_retries_everything_that_matches_the_filter_and_nothing_else(user_of:
     outage()
     client, address = tab(user_of("operator")), reverse(MATCHING, args=["outage"]) + "?category=validation"
     assert "None of the 4 items that match category “validation” can pass unchanged." in page(client, address)
-    refused = client.post(address, answers(client, address)).content.decode()
+    refused = client.post(address, answers(client, address, permanent=None)).content.decode()
     assert "Nothing would be tried: tick" in refused
     client.post(address, answers(client, address, permanent="on"))
     made = Retry.objects.get()
