@@ -19,6 +19,7 @@ from batches import deliveries, operations, pages, processors
 from batches.exceptions import BatchError, UnknownProcessor
 from batches.forms import AdjustForm, DecideForm, NewBatchForm, RehearseForm, WebhookForm
 from batches.item_page import item_page
+from batches.map_page import items_title
 from batches.models import Batch, Delivery, Item, Webhook
 from batches.redaction import redact
 from batches.rights import OPERATE
@@ -336,6 +337,9 @@ class ItemAdmin(ReadOnly):
     list_per_page = 100
     show_full_result_count = False
     actions = ("retry_selected",)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return super().changelist_view(request, {"title": items_title(request.GET), **(extra_context or {})})
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
         return lookup in (

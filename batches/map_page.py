@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.urls import reverse
@@ -54,3 +55,16 @@ def items_between(batch: Batch, first: int | None = None, last: int | None = Non
     if first is not None and last is not None:
         query |= {"position__gte": str(first), "position__lte": str(last)}
     return f"{reverse('admin:batches_item_changelist')}?{urlencode(query)}"
+
+
+def items_title(query: Mapping[str, str]) -> str:
+    """Which items a list shows, of those that the map and the numbers of a page lead to."""
+    batch = Batch.objects.filter(pk=query.get("batch__id__exact", "").replace("\x00", "")).first()
+    if batch is None:
+        return "Items"
+    ends = [query.get(name, "") for name in ("position__gte", "position__lte")]
+    first, last = (int(end) if end.isdecimal() and len(end) < 12 else None for end in ends)
+    one = first is not None and first == last
+    what = ("Failed item" if query.get("failed_at__isnull") == "False" else "Item") + ("" if one else "s")
+    where = f" {first:,}" if one else f" {first:,} to {last:,}" if first is not None and last is not None else ""
+    return f"{what}{where} of {batch}"

@@ -132,7 +132,7 @@ def batch_context(batch: Batch, request: HttpRequest) -> dict[str, Any]:
         "source": [(name.replace("_", " "), value_text(value)) for name, value in batch.source.items() if value != ""],
         "retries": [{"retry": made, "outcome": made.outcome()} for made in batch.retries.order_by("-number")[:10]],
         "live": batch.status in Batch.ACTIVE,
-        "map": map_context(batch),
+        "map": map_context(batch, draw=request.GET.get("draw") == "1"),
     }
 
 

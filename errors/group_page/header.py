@@ -18,7 +18,7 @@ from errors.models import BatchGroup, ErrorGroup, ErrorRecord, GroupChange
 
 State = ErrorGroup.State
 BATCHES_SHOWN = 30
-COUNTED_UP_TO = 20_000
+COUNTED_UP_TO = 10_000
 """With more errors than this, how many items still fail is not counted while a page waits."""
 WIDE, HIGH, GAP = 240, 44, 2
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.utils.http import urlencode
 
 from batches.exceptions import InvalidInput
@@ -65,10 +65,13 @@ class ItemFilter:
 
 
 def last_of_each(batch: Batch, group: ErrorGroup) -> QuerySet[ErrorRecord]:
-    """Every item once, by its last failure of this kind."""
-    later = ErrorRecord.objects.filter(batch=batch, group=group, pk__gt=OuterRef("pk"))
+    """Every item once, by its last failure of this kind: looked up row by row in an index of attempts.
+
+    Asked for as "none is later", PostgreSQL compares the whole group with itself before it answers a page of it.
+    """
     same = {"item": OuterRef("item")} if batch.processor else {"item__isnull": True, "item_key": OuterRef("item_key")}
-    return ErrorRecord.objects.filter(~Exists(later.filter(**same)), batch=batch, group=group)
+    last = ErrorRecord.objects.filter(batch=batch, group=group, **same).order_by("-attempt").values("pk")[:1]
+    return ErrorRecord.objects.filter(batch=batch, group=group, pk=Subquery(last))
 
 
 def items(batch: Batch, group: ErrorGroup, asked: ItemFilter, after: int = 0, before: int = 0) -> dict[str, Any]:

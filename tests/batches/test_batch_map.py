@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from batches import batch_map
 from batches.batch_map import hot, map_now, map_of, stretch_of
 from batches.drawing import bars, strip, ticks
+from batches.map_page import items_between
 from batches.models import Batch, Checkpoint, Item, Map
 from tests.batches.people import client
 
@@ -110,3 +113,38 @@ def test_a_failure_among_thousands_can_be_seen() -> None:
     assert bars([0, 1, 1_000], 20) == "M1 20v-2h1v2zM2 20v-20h1v20z"
     assert ticks([[5, 5], [0, 10]], 0, 10) == "M500 0h2v6h-2zM0 0h1000v6h-1000z"
     assert bars([], 20) == ""
+
+
+def test_a_column_opens_its_items_by_index(user_of: Any) -> None:
+    batch_of(["SUCCEEDED", "FAILED", "FAILED", "PENDING"])
+    Item.objects.filter(status="FAILED").update(failed_at=timezone.now(), code="<b>bad</b>")
+    browser = Client()
+    browser.force_login(user_of("viewer"))
+    batch = Batch.objects.get()
+    for address, title, rows in (
+        (items_between(batch, 1, 3), "Items 1 to 3 of b1", 3),
+        (items_between(batch, 1, 3, failed=True), "Failed items 1 to 3 of b1", 2),
+        (items_between(batch, 2, 2), "Item 2 of b1", 1),
+        (items_between(batch), "Items of b1", 4),
+        ("/admin/batches/item/?batch__id__exact=%00&position__gte=x", "Items", None),
+    ):
+        page = browser.get(address, follow=True).content.decode()
+        if rows is not None:
+            assert f"<h1>{title}</h1>" in page
+            assert page.count('class="action-checkbox"') in (0, rows)
+            assert page.count("field-key") == rows
+        assert "<b>bad</b>" not in page
+
+
+def test_without_a_script_the_map_of_a_large_batch_is_drawn_when_asked(
+    user_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch_map, "AT_ONCE", 1)
+    batch, browser = batch_of(["SUCCEEDED", "FAILED"]), Client()
+    browser.force_login(user_of("viewer"))
+    page = browser.get(batch.get_absolute_url()).content.decode()
+    assert '<noscript><p><a href="?draw=1">' in page
+    assert 'class="bp-o-failed"' not in page
+    page = browser.get(f"{batch.get_absolute_url()}?draw=1").content.decode()
+    assert '<path class="bp-o-failed"' in page
+    assert 'id="map-data"' in page
