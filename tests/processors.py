@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from django.contrib.auth.models import Group, User
@@ -77,6 +78,17 @@ def fail_once(payload: dict[str, Any], context: Context) -> str:
     return f"attempt {context.attempt}"
 
 
+def meet(payload: dict[str, Any], context: Context) -> None:
+    """Be in hand at the same time as so many others."""
+    place = Path(payload["place"])
+    (place / context.item_key).touch()
+    until = time.monotonic() + 30
+    while len(list(place.iterdir())) < payload["others"]:
+        if time.monotonic() > until:
+            raise TimeoutError("nobody came")
+        time.sleep(0.01)
+
+
 def raising(error: BaseException) -> Any:
     raise error
 
@@ -115,6 +127,7 @@ MODES: dict[str, Any] = {
     "raw_commit": lambda p, c: bool(connection.connection.cursor().execute("COMMIT")),
     "raw_commit_and_fail": lambda p, c: (connection.connection.cursor().execute("COMMIT"), {1}),
     "close": lambda p, c: connection.close(),
+    "meet": meet,
     "sleep": lambda p, c: time.sleep(p.get("seconds", 1)),
     "deferred": lambda p, c: User.groups.through.objects.create(user_id=10**9, group_id=10**9).pk,
     "flood": lambda p, c: len([bytearray(64 * 1024 * 1024) for _ in range(1000)]),
