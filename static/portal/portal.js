@@ -73,6 +73,9 @@ const portal = (() => {
 
   function show(root, p) {
     const said = words(p);
+    // At rest the server's sentence says more (who, when, why): it stays until the status changes.
+    const kept = p.status === root.dataset.status && p.status !== "RUNNING" && !p.stuck ? root.querySelector("[data-p=sentence]") : null;
+    if (kept) said.sentence = kept.textContent;
     for (const node of root.querySelectorAll("[data-p]")) if (said[node.dataset.p] !== undefined) say(node, said[node.dataset.p]);
     showBar(root.querySelector("[data-bar]"), p);
     showMilestones(root, p.milestones);

@@ -42,6 +42,11 @@ def test_it_lets_an_operator_do_the_main_job(page: Any, portal: Portal) -> None:
     page.get_by_role("button", name="Pause").click()
     expect(page.locator(".bp-pill").first).to_contain_text("Paused")
     expect(page.locator(".bp-sentence")).to_contain_text("Paused by operator")
+    page.evaluate("""async () => {
+      const root = document.querySelector("[data-batch]");
+      portal.show(root, await (await fetch(root.dataset.progress)).json());
+    }""")
+    expect(page.locator(".bp-sentence")).to_contain_text("Paused by operator")
     done = number(page, "done")
     assert 50 < done < 3376
     page.reload()
