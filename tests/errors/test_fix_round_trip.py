@@ -1,0 +1,55 @@
+"""The rows to correct, downloaded in every format and uploaded as they are: not one value is another one."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as some
+
+from batches import operations, runner
+from batches.models import Batch, Item
+from errors.exporters import EXPORTERS
+from errors.wanted import Wanted
+from tests.batches.rest_batches import committed
+
+pytestmark = committed
+TEXTS = (
+    some.text(alphabet=" \t\r\n\"'=+-@|＝\ufeff\u00a0019.,eE;x", max_size=6)
+    | some.text(alphabet=some.characters(exclude_categories=["Cs", "Cc"]), max_size=20)
+    | some.sampled_from(["007", "1e5", "true", "null", "[1]", '{"a": 1}', "[redacted]", "'=1", "x" * 32_050, "a\r\nb"])
+)
+NUMBERS = (
+    some.integers() | some.integers(-(2**60), 2**60) | some.floats(allow_nan=False, allow_infinity=False, width=32)
+)
+SCALARS = TEXTS | NUMBERS | some.booleans() | some.none()
+VALUES = SCALARS | some.lists(SCALARS, max_size=3) | some.dictionaries(TEXTS, SCALARS, max_size=3)
+NAMES = some.sampled_from(["a", "b", "=c", "password", "_d", "name of it", "'e"])
+ROWS = some.lists(some.dictionaries(NAMES, VALUES, min_size=1), min_size=1, max_size=30)
+
+
+def failed(rows: list[dict[str, Any]]) -> Batch:
+    Batch.objects.filter(pk="b1").delete()
+    schema = {"schema": '{"required": ["never there"]}'}
+    operations.submit(processor="check_rows", params=schema, items=rows, batch_id="b1")
+    operations.start("b1")
+    runner.work_until_idle("b1")
+    return operations.get_batch("b1")
+
+
+@pytest.mark.parametrize("kind", EXPORTERS)
+def test_what_is_uploaded_as_it_was_downloaded_changes_nothing(kind: str) -> None:
+    @given(rows=ROWS)
+    @settings(max_examples=12, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+    def there_and_back(rows: list[dict[str, Any]]) -> None:
+        batch = failed(rows)
+        before = list(Item.objects.filter(batch=batch).order_by("position").values_list("payload", flat=True))
+        wanted = Wanted(batch, kind="fix", format=kind)
+        made = operations.check_fix("b1", file=io.BytesIO(b"".join(wanted.blocks())), filename=wanted.filename)
+        told = [(one.column, one.why, one.before, one.after) for one in made.corrections.exclude(verdict="UNCHANGED")]
+        assert told == []
+        assert (made.unchanged, made.not_in_file) == (len(before), 0)
+
+    there_and_back()
