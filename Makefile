@@ -45,7 +45,8 @@ browser: .venv/.test ## The main job in a real browser
 chaos: .venv/.test ## A long run under fire, on both databases, and every mutant; N=200000 makes it longer
 	python -m tests.chaos.run --items $(N) --ms 1 --kills 500 --freezes 25 --disconnects 25 --crashes 4 --brokers 5 --redeliveries 5 --clocks 10 --pauses 5
 	python -m tests.chaos.run --database sqlite --lanes 1 --items $(N) --kills 200 --clocks 10 --pauses 3
-	python -m tests.chaos.run --items 20000 --ms 1 --replies 60 --adjustments 10 --schemas 5 --cancels 20
+	python -m tests.chaos.run --items 20000 --ms 1 --replies 60 --adjustments 10 --schemas 5
+	python -m tests.chaos.run --items 40000 --ms 5 --pauses 40 --cancels 20
 	python -m tests.chaos.run --items 20000 --ms 1 --lanes 1 --rescues 100
 	python -m tests.chaos.run --database sqlite --items 20000 --ms 1 --lanes 1 --rescues 60
 	python -m tests.chaos.run --processor call --items 5000 --ms 5 --kills 100 --deploys 5 --thaws 5

@@ -316,7 +316,7 @@ MUTANTS = {
     ),
     "short chunk": Mutant(
         "the last, partial chunk counts one too few",
-        "--items 1005 --lanes 1 --patience 8",
+        "--items 1005 --lanes 1 --patience 20",
         "the lanes count",
         (("more_succeeded,", f"{SHORT_CHUNK},"),),
     ),

@@ -59,9 +59,8 @@ class Portal:
         from tests.chaos import mutants
         from tests.chaos.ledger import CREATE, WATCH_GROUPS
 
-        if self.postgresql is not None:
-            with connection.cursor() as cursor:
-                cursor.execute("SET idle_in_transaction_session_timeout = 0")  # a migration may think for long
+        if self.postgresql is not None:  # this process is no worker: it may think for long within a transaction
+            connection.settings_dict["OPTIONS"]["options"] = "-c application_name=chaos"
         call_command("migrate", verbosity=0)
         with connection.cursor() as cursor:
             cursor.execute(CREATE)

@@ -15,7 +15,7 @@ from tests.chaos import mutants
 ROOT = Path(__file__).resolve().parents[2]
 SHORT = {
     "kills": "--items 9000 --ms 1 --kills 20 --parents 1 --adjustments 3 --schemas 2",
-    "freezes": "--items 6000 --ms 2 --freezes 4 --disconnects 6 --cancels 1",
+    "freezes": "--items 6000 --ms 2 --freezes 4 --disconnects 6",
     "servers": "--items 6000 --ms 2 --crashes 1 --brokers 2 --redeliveries 3 --pauses 3",
     "replies": "--items 3000 --ms 1 --replies 12 --clocks 5",
     "poison": "--items 3000 --ms 1 --poison 3",
