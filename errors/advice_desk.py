@@ -11,7 +11,7 @@ from django.utils.dateparse import parse_datetime
 from batches.models import Batch, Retry
 from errors import advice_words, plan_runs, plans, recommendations, retry_words
 from errors.findings import IN_PAGE, scatter_of
-from errors.models import PlanStep, Recommendation, RecoveryPlan
+from errors.models import BulkAct, PlanStep, Recommendation, RecoveryPlan
 
 
 def said_about(batch: Batch) -> dict[str, Any]:
@@ -24,6 +24,22 @@ def said_about(batch: Batch) -> dict[str, Any]:
         "dismissed": dismissed(batch),
         "plan": plan_of(batch),
         "last_retry": retry_words.last_retry(batch),
+        "last_act": last_act(batch),
+        "set_aside": batch.asides.exists(),
+    }
+
+
+def last_act(batch: Batch) -> dict[str, Any] | None:
+    """The last verb upon many groups, which can be undone on its page."""
+    found = BulkAct.objects.filter(batch=batch).defer("refused").order_by("-number").first()
+    if found is None:
+        return None
+    return {
+        "said": f"{len(found.changed):,} {found.verb.removesuffix('e')}ed",
+        "by": found.actor,
+        "at": found.at,
+        "undone": bool(found.undone),
+        "url": reverse("admin:errors_bulk", args=[batch.pk, found.number]),
     }
 
 

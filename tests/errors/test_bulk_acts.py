@@ -50,6 +50,7 @@ def test_it_changes_what_matches_names_what_it_could_not_and_is_undone(user_of: 
     told = page(client, do(client, "resolve", reason="fixed in 2.1"))
     assert set(states().values()) == {"resolved"}
     assert "2 resolved, 1 could not be." in told
+    assert "2 resolved</a> by operator" in page(client, reverse("admin:errors_desk", args=["b"]))
     assert "it is resolved" in told
     assert GroupChange.objects.filter(verb="resolve", actor="operator", reason="fixed in 2.1").count() == 2
     groups.reopen(ErrorGroup.objects.get(category="unknown").pk, actor="ben")
