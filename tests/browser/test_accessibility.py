@@ -62,8 +62,21 @@ def test_it_has_no_serious_fault_on_any_page(admin: Any, portal: Portal, sample:
     pages += [f"{group}?tab={tab}" for tab in ("items", "differs", "retries", "history")]
     pages += [f"{desk}exports/", f"{desk}records/", f"{desk}records/?field=iata", f"{desk}?text=nothing&attempt=1"]
     pages += [f"/admin/batches/item/?batch__id__exact={sample}", item]
+    pages += [f"{desk}fixes/", checked_fix(admin, portal, f"{desk}fixes/")]
     faults = [fault for url in pages for fault in faults_of(admin, portal.url + url)]
     assert not faults, "\n".join(faults)
+
+
+def checked_fix(page: Any, portal: Portal, fixes: str) -> str:
+    """The difference that an upload would make, with a row corrected and one that is refused."""
+    content = page.request.get(f"{portal.url}{fixes.replace('fixes/', 'export/csv/')}?kind=fix").text()
+    header, first, *rows = content.splitlines()
+    content = "\n".join([header, first.replace(",", ",corrected ", 1), *rows, rows[-1]]).encode()
+    page.goto(portal.url + fixes)
+    page.set_input_files("input[name=file]", {"name": "rows.csv", "mimeType": "text/csv", "buffer": content})
+    page.get_by_role("button", name="Check the file").click()
+    page.locator(".bp-diff").wait_for()
+    return str(page.url).removeprefix(portal.url)
 
 
 def faults_of(page: Any, url: str) -> list[str]:
