@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -368,10 +369,9 @@ class Retry(models.Model):
 
     def outcome(self) -> dict[str, int]:
         """How many of its items recovered, failed again (the same way or another), were skipped, or wait."""
-        rows = self.retried.order_by().values_list("fate", "item__status").annotate(n=models.Count("pk"))  # type: ignore[misc]
         names = ("recovered", "failed_again", "failed_same", "failed_differently", "skipped", "waiting")
         fates = dict.fromkeys(names, 0)
-        for fate, status, count in rows:
+        for _, fate, status, count in RetriedItem.counted([self.pk]):
             for name in RetriedItem.names(fate, status):
                 fates[name] += count
         return fates
@@ -414,6 +414,16 @@ class RetriedItem(models.Model):
 
     def __str__(self) -> str:
         return f"{self.retry_id}: {self.item_id}"
+
+    @classmethod
+    def counted(cls, retries: Sequence[int]) -> Iterator[tuple[int, str, str, int]]:
+        """Retry, fate, status of the item, how many. Only items that are not judged yet are looked at themselves."""
+        rows = cls.objects.filter(retry__in=retries).order_by().values("retry", "fate")
+        unseen, seen = models.Value("", models.CharField()), models.F("item__status")
+        judged = rows.exclude(fate=cls.Fate.RELEASED).annotate(status=unseen, n=models.Count("pk"))
+        others = rows.filter(fate=cls.Fate.RELEASED).annotate(status=seen, n=models.Count("pk"))
+        columns = ("retry", "fate", "status", "n")
+        yield from judged.values_list(*columns).union(others.values_list(*columns), all=True)
 
     @classmethod
     def names(cls, fate: str, status: str) -> tuple[str, ...]:

@@ -277,8 +277,7 @@ def summaries(made: Sequence[Retry]) -> list[dict[str, Any]]:
 def outcomes_of(made: Sequence[Retry]) -> dict[int, dict[str, int]]:
     names = ("recovered", "failed_again", "failed_same", "failed_differently", "skipped", "waiting")
     outcomes = {one.pk: dict.fromkeys(names, 0) for one in made}
-    rows = RetriedItem.objects.filter(retry__in=list(outcomes)).order_by().values_list("retry", "fate", "item__status")
-    for retry, fate, status, n in rows.annotate(n=Count("pk")):
+    for retry, fate, status, n in RetriedItem.counted(list(outcomes)):
         for name in RetriedItem.names(fate, status):
             outcomes[retry][name] += n
     return outcomes
