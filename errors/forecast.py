@@ -17,6 +17,7 @@ from errors.facts import retried_by_group
 from errors.models import ErrorGroup, ErrorRecord, Recommendation
 
 SAMPLES = 5
+LOOKED_THROUGH = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,45 +46,54 @@ def forecast(batch: Batch, scope: Mapping[str, Any]) -> Forecast:
     name, wanted = scopes.chosen(scope)
     condition = scopes.SCOPES[name](batch, wanted)
     found = retries.meant(batch, condition, permanent=False, aside_too=name == "item_keys")
-    why = found.counts
-    seen = kinds_of(batch, found.items)
-    sure, whole = of_groups(batch, seen, hopeless=False), of_groups(batch, seen, hopeless=True)
+    seen = kinds_of(batch, found.items, everything=condition == Q())
+    why = left_out(batch, found, seen)
+    tried = found.failed - sum(why.values())
+    before = retried_by_group(batch)
     kinds: Counter[str] = Counter()
     for row in seen:
         kinds[row["group__category"]] += row["n"]
     return Forecast(
         failed=found.failed,
-        tried=found.failed - sum(why.values()),
+        tried=tried,
         unchanged=why.get(retries.UNCHANGED, 0),
         aside=why.get(retries.ASIDE, 0),
         highest=found.highest,
         kinds=dict(kinds.most_common()),
         groups=len({row["group"] for row in seen}),
-        predicted=foreseen(batch, scope, found.failed - sum(why.values()), sure),
-        with_unchanged=whole,
-        samples=list(tried_of(batch, found).order_by("position")[:SAMPLES]),
+        predicted=foreseen(batch, scope, tried, of_groups(seen, before, hopeless=False)),
+        with_unchanged=of_groups(seen, before, hopeless=True),
+        samples=samples_of(found),
     )
 
 
-def tried_of(batch: Batch, found: retries.Meant) -> Any:
-    """The items that would be tried; all of them, if none would."""
-    items = found.items
-    for reason, _ in found.reasons:
-        items = items.exclude(reason)
-    return items if items.exists() else found.items
+def left_out(batch: Batch, found: retries.Meant, seen: list[dict[str, Any]]) -> Mapping[str, int]:
+    """How many are left out, by reason. Where nothing is set aside the groups tell it already."""
+    if batch.asides.filter(back_at__isnull=True).exists():
+        return found.counts
+    return {retries.UNCHANGED: sum(row["hopeless"] for row in seen)}
 
 
-def kinds_of(batch: Batch, items: Any) -> list[dict[str, Any]]:
+def samples_of(found: retries.Meant) -> list[Item]:
+    """The first of those that would be tried, or of all, if none of the first would."""
+    first = list(found.items.order_by("position")[:LOOKED_THROUGH])
+    why = found.why(Item.objects.filter(pk__in=[item.pk for item in first]))
+    return [item for item in first if item.pk not in why][:SAMPLES] or first[:SAMPLES]
+
+
+def kinds_of(batch: Batch, items: Any, *, everything: bool = False) -> list[dict[str, Any]]:
     """How the items failed last, by group: how many, and how many of these cannot pass unchanged."""
-    last = ErrorRecord.objects.filter(batch=batch, attempt=F("item__attempts"), item__in=items.order_by().values("pk"))
-    rows = last.order_by().values("group", "group__category", "group__title", "group__fingerprint")
+    last = ErrorRecord.objects.filter(batch=batch, attempt=F("item__attempts"))
+    meant = Q(item__failed_at__isnull=False) if everything else Q(item__in=items.order_by().values("pk"))
+    rows = last.filter(meant).order_by().values("group", "group__category", "group__title", "group__fingerprint")
     counted: Any = rows.annotate(n=Count("pk"), hopeless=Count("pk", filter=Q(retryable=False)))
     return list(counted)
 
 
-def of_groups(batch: Batch, seen: list[dict[str, Any]], *, hopeless: bool) -> Prediction | None:
+def of_groups(
+    seen: list[dict[str, Any]], before: Mapping[int, tuple[int, int]], *, hopeless: bool
+) -> Prediction | None:
     """The sum over the groups, each by its own retries or by its category."""
-    before = retried_by_group(batch)
     parts = []
     for row in seen:
         items = row["n"] if hopeless else row["n"] - row["hopeless"]
