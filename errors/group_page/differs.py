@@ -12,7 +12,7 @@ from errors.detectors.findings import Stream, Summary, percent
 from errors.findings import LEAST_FAILED, as_dict, payloads, seen_items
 from errors.models import BatchGroup, ErrorGroup, ErrorRecord, Findings
 
-AT_ONCE = 20_000
+AT_ONCE = 5_000
 """Batches up to this size are looked at while the page waits; of larger ones it shows what the detectors found."""
 
 
