@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 CODES = {
@@ -101,6 +102,7 @@ STATUS_IN_TEXT = re.compile(
 SQLSTATE_IN_TEXT = re.compile(r"\bSQLSTATE[ \[]+([0-9A-Z]{5})\b")
 ERRNO_IN_TEXT = re.compile(r"\[Errno (\d+)\]")
 MYSQL_IN_TEXT = re.compile(r"^\((\d{4}),")
+DIGIT = re.compile(r"\d")
 KILLED_IN_TEXT = re.compile(r"exit (?:code|status) 137\b", re.I)
 READ = 2000  # characters of a message in which words are looked for
 
@@ -152,6 +154,8 @@ def first_match(rules: tuple[tuple[str, re.Pattern[str]], ...], text: str) -> st
 
 def by_own_code(code: str) -> str:
     """What the processor's own code says: one of ours, an HTTP status, an SQLSTATE, or plain words."""
+    if not code:
+        return ""
     plain = code.upper().replace("-", "_")
     known = next((category for category, default in CODES.items() if default == plain), "")
     number = re.fullmatch(r"(?:HTTP_?)?(\d{3})", plain)
@@ -211,6 +215,8 @@ def code_in_response(exception: BaseException) -> str:
 
 def by_codes_in(message: str) -> str:
     """By a number in the words: an HTTP status, an SQLSTATE, an errno, MySQL's, the exit code of a killed process."""
+    if not DIGIT.search(message):
+        return ""
     if found := STATUS_IN_TEXT.search(message[:512]):
         return by_http(int(found[1] or found[2]), message)
     if found := SQLSTATE_IN_TEXT.search(message):
@@ -225,6 +231,11 @@ def by_codes_in(message: str) -> str:
 def by_class(exception: BaseException) -> str:
     """By the class or the nearest of its bases that says anything."""
     for base in type(exception).__mro__:
-        if found := first_match(CLASSES, base.__name__):
+        if found := by_name(base.__name__):
             return found
     return ""
+
+
+@lru_cache(maxsize=1024)
+def by_name(name: str) -> str:
+    return first_match(CLASSES, name)

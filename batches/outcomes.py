@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import math
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from batches.classification import classify, hung_on
+from batches.classification import Classification, classify, hung_on
 from batches.models import Item
 from batches.processors import ItemError, Processor, RetryItem
-from batches.redaction import redact_text
+from batches.redaction import forms_in, redact_cards, redact_shapes, replaced
 
 MAX_RESULT = 64 * 1024
 MAX_MESSAGE = 8 * 1024
@@ -41,8 +42,26 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True)
+class Words:
+    """A failure in words that hold no secret. `text` is `message` before numbers of cards are masked and it is cut."""
+
+    text: str
+    message: str
+    code: str
+    found: Classification
+    secrets: Sequence[str]
+
+    def clean(self, text: str) -> str:
+        """What else the exception says."""
+        return redact_shapes(replaced(text, self.secrets)) if text else text
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
-    """One failed attempt, as `item_failed` reports it. `final` is false when the item will be tried again."""
+    """One failed attempt, as `item_failed` reports it. `final` is false when the item will be tried again.
+
+    `words` spare receivers the work of finding them again.
+    """
 
     item_id: int
     item_key: str
@@ -55,6 +74,7 @@ class Failure:
     started_at: datetime
     finished_at: datetime
     worker: str
+    words: Words | None = None
 
 
 @dataclass(slots=True)
@@ -135,6 +155,8 @@ def words_of(exception: BaseException) -> str:
 
 def storable(text: str) -> str:
     """Text without NUL and lone surrogates, at most 8 KiB."""
+    if len(text) <= MAX_MESSAGE and text.isascii() and "\x00" not in text:
+        return text
     clean = text[:MAX_MESSAGE].replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
     return clean if len(text) <= MAX_MESSAGE else f"{clean}…"
 
@@ -160,9 +182,8 @@ def failed(
     """FAILED, or PENDING with `available_at` when the failure may pass and attempts are left."""
     finished_at = now()
     payload = json.loads(item.payload_json)
-    message = storable(redact_text(words_of(exception), payload, params))
-    own_code = redact_text(explicit_code(exception), payload, params)[:64]
-    found = classify(exception, own_code, message)
+    words = put_into_words(exception, explicit_code(exception), payload, params)
+    found = words.found
     forgiven = found.category == "rate_limit" and item.forgiven < MOST_FORGIVEN
     attempt = item.attempts + 1
     left = forgiven or attempt - item.forgiven < max_attempts
@@ -172,7 +193,7 @@ def failed(
         Item.Status.PENDING if again else Item.Status.FAILED,
         started_at,
         finished_at,
-        message=message,
+        message=words.message,
         code=found.code,
         available_at=finished_at + retry_delay(exception, attempt) if again else None,
         forgiven=forgiven and again,
@@ -183,13 +204,23 @@ def failed(
             payload=payload,
             attempt=attempt,
             exception=exception,
-            code=own_code,
+            code=words.code,
             final=not again,
             started_at=started_at,
             finished_at=finished_at,
             worker=worker,
+            words=words,
         ),
     )
+
+
+def put_into_words(exception: BaseException, code: str, *sources: Any) -> Words:
+    """Secrets are taken out of every word before it is looked at any further; `sources` hold some under their keys."""
+    secrets = forms_in(*sources)
+    text = redact_shapes(replaced(words_of(exception), secrets))
+    message = storable(redact_cards(text))
+    own = redact_cards(redact_shapes(replaced(code, secrets)))[:64] if code else ""
+    return Words(text, message, own, classify(exception, own, message), secrets)
 
 
 def explicit_code(exception: BaseException) -> str:

@@ -71,6 +71,7 @@ def set_aside(batch: Batch, lane: int, worker: str, items: list[Item], processor
             max_attempts=0,
             started_at=item.started_at or timezone.now(),
             worker=worker,
+            params=batch.params,
         )
         for item in items
     ]

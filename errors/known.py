@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from django.db.models import Exists, OuterRef
+from django.db import connection
 
 from batches.classification import Classification
 from batches.models import Batch
 from batches.outcomes import Failure
 from errors.fingerprints import Identity
-from errors.models import BatchGroup, ErrorGroup
+from errors.models import ErrorGroup
+from errors.turns import Statement
 
 State = ErrorGroup.State
 
@@ -33,6 +35,12 @@ class SeenFailure(Protocol):
     def stack(self) -> str: ...
     @property
     def origin(self) -> int | None: ...
+    @property
+    def message(self) -> str: ...
+    @property
+    def fields(self) -> list[str]: ...
+    @property
+    def asked_wait(self) -> float | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +69,50 @@ class Known:
         return self.state == State.RESOLVED or (self.state == State.IGNORED and bool(self.until))
 
 
-COLUMNS = (
-    *("pk", "state", "last_seen", "resolved_at", "resolved_in", "ignored_at", "until"),
-    *("merged_into__fingerprint", "by_place", "in_batch"),
-)
+KNOWN = """
+SELECT g.fingerprint, g.id, g.state, g.last_seen, g.resolved_at, g.resolved_in, g.ignored_at, g.until,
+  m.fingerprint, g.by_place,
+  EXISTS (SELECT 1 FROM errors_batchgroup b WHERE b.batch_id = %s AND b.group_id = g.id)
+FROM errors_errorgroup g LEFT JOIN errors_errorgroup m ON m.id = g.merged_into_id
+WHERE g.processor = %s AND g.fingerprint IN ({places})
+"""
 
 
-def known_groups(batch: Batch, fingerprints: Collection[str]) -> dict[str, Known]:
-    """The groups of these fingerprints, as far as there are any."""
-    here = BatchGroup.objects.filter(batch=batch, group=OuterRef("pk"))
-    rows = ErrorGroup.objects.filter(processor=batch.processor, fingerprint__in=fingerprints).order_by()
-    found = rows.annotate(in_batch=Exists(here)).values_list("fingerprint", *COLUMNS)
-    return {fingerprint: Known(*row) for fingerprint, *row in found}
+def known_groups(batch: Batch, fingerprints: Collection[str], first: Statement | None = None) -> dict[str, Known]:
+    """The groups of these fingerprints, as far as there are any. On PostgreSQL `first` is sent with the question."""
+    if not fingerprints:
+        return {}
+    sql, params = KNOWN.format(places=", ".join(["%s"] * len(fingerprints))), [batch.pk, batch.processor, *fingerprints]
+    if first is not None and connection.vendor == "postgresql":
+        sql, params = f"{first[0]}; {sql}", [*first[1], *params]
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        return {fingerprint: known(*row) for fingerprint, *row in cursor.fetchall()}
+
+
+def known(
+    pk: int,
+    state: str,
+    last_seen: Any,
+    resolved_at: Any,
+    resolved_in: str,
+    ignored_at: Any,
+    until: str,
+    merged_into: str | None,
+    by_place: Any,
+    in_batch: Any,
+) -> Known:
+    """A row as the driver gives it."""
+    seen, resolved, ignored = moment(last_seen), moment(resolved_at), moment(ignored_at)
+    conditions = json.loads(until)
+    return Known(
+        pk, state, seen, resolved, resolved_in, ignored, conditions, merged_into, bool(by_place), bool(in_batch)
+    )
+
+
+def moment(value: Any) -> Any:
+    """SQLite keeps times as text."""
+    if connection.vendor == "sqlite":
+        ops: Any = connection.ops
+        return ops.convert_datetimefield_value(value, None, connection)
+    return value

@@ -1,6 +1,6 @@
 """Writes error records, groups and their counters inside the chunk's transaction: a few statements however many failed.
 
-Every lane writes in one order (tracebacks, groups, counters, each sorted), so that lanes cannot block each other.
+Every lane writes in one order (groups, tracebacks, counters, each sorted), so that lanes cannot block each other.
 """
 
 from __future__ import annotations
@@ -8,21 +8,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from hashlib import sha256
 from typing import Any
 
 from django.dispatch import receiver
 
-from batches.classification import CODES, Classification, classify, hung_on
+from batches.classification import CODES, Classification, hung_on
 from batches.models import Batch
-from batches.outcomes import Failure, storable, words_of
+from batches.outcomes import Failure, put_into_words, storable
 from batches.processors import ItemError
-from batches.redaction import redact_cards, redact_shapes, redact_values
+from batches.redaction import redact_shapes, replaced
 from batches.signals import batch_transitioned, item_failed, items_rehearsed
-from errors import clean_retries, comebacks, overrides, recommendations, rollups, tasks, turns
-from errors.fingerprints import Identity, identify, last_frame, others
-from errors.known import Known, known_groups
-from errors.models import ErrorRecord, Traceback
+from errors import clean_retries, comebacks, overrides, recommendations, rollups, rows, tasks
+from errors.fingerprints import Identity, identify, others
+from errors.known import known_groups
 from errors.tracebacks import stack_of
 
 logger = logging.getLogger("errors")
@@ -42,18 +40,16 @@ class Seen:
     stack: str
     fields: list[str] = field(default_factory=list)
     origin: int | None = None
+    asked_wait: float | None = None
 
 
 @receiver(item_failed)
 def write_errors(sender: type[Batch], batch: Batch, failures: Sequence[Failure], **kwargs: Any) -> None:
     """A record a failure, and everything counted."""
     seen = [look(batch, failure) for failure in failures]
-    turns.record(batch.processor)
-    stacks = keep_stacks(seen)
     seen, groups = rollups.groups_for(batch, seen)
-    rollups.count(batch, seen, groups)
+    rows.write(batch, seen, groups)
     comebacks.bring_back(batch, seen, groups)
-    ErrorRecord.objects.bulk_create([record_of(batch, one, groups, stacks) for one in seen])
 
 
 @receiver(batch_transitioned)
@@ -99,21 +95,16 @@ def look(batch: Batch, failure: Failure) -> Seen:
 
 
 def read(batch: Batch, failure: Failure) -> Seen:
-    """Secrets are taken out of every word before it is looked at any further."""
+    """What it says of itself, in words that hold no secret."""
     error, payload = failure.exception, failure.payload
-
-    def clean(text: str) -> str:
-        return redact_shapes(redact_values(text, payload, batch.params))
-
-    words = clean(words_of(error))
-    message = storable(redact_cards(words))
-    found = classify(error, clean(failure.code)[:64], message)
+    words = failure.words or put_into_words(error, failure.code, payload, batch.params)
     columns = batch.source.get("columns") or ()
-    identity = identify(batch.processor, error, found.code, storable(words), payload, columns, clean)
+    identity = identify(batch.processor, error, words.found.code, storable(words.text), payload, columns, words.clean)
     identity = replace(identity, title=storable(identity.title)[:600], key=storable(identity.key)[:600])
-    stack = redact_shapes(redact_values(stack_of(error), payload, batch.params), source=True)
-    named = [clean(name) for name in culprits(error)]
-    return Seen(failure, message, name_of(error), found, identity, stack, named)
+    stack = redact_shapes(replaced(stack_of(error), words.secrets), source=True)
+    named = [words.clean(name) for name in culprits(error)]
+    asked = asked_wait(error)
+    return Seen(failure, words.message, name_of(error), words.found, identity, stack, named, asked_wait=asked)
 
 
 def unreadable(batch: Batch, failure: Failure) -> Seen:
@@ -126,44 +117,6 @@ def unreadable(batch: Batch, failure: Failure) -> Seen:
 
 def name_of(error: BaseException) -> str:
     return storable(type(error).__qualname__)[:200]
-
-
-def keep_stacks(seen: Sequence[Seen]) -> dict[str, str]:
-    """The digest of every stack, each stored once."""
-    frames = {one.stack: last_frame(one.failure.exception.__traceback__) for one in seen if one.stack}
-    digests = {stack: sha256(stack.encode()).hexdigest() for stack in frames}
-    rows = [
-        Traceback(sha256=digests[stack], frame=storable(frame)[:200], text=stack) for stack, frame in frames.items()
-    ]
-    if rows:
-        Traceback.objects.bulk_create(sorted(rows, key=lambda row: str(row.sha256)), ignore_conflicts=True)
-    return digests
-
-
-def record_of(batch: Batch, one: Seen, groups: dict[str, Known], stacks: dict[str, str]) -> ErrorRecord:
-    failure = one.failure
-    return ErrorRecord(
-        batch=batch,
-        item_id=failure.item_id or None,
-        group_id=groups[one.identity.fingerprint].id,
-        origin_id=one.origin,
-        item_key=failure.item_key,
-        position=failure.position,
-        attempt=failure.attempt,
-        error_type=one.error_type,
-        code=one.found.code,
-        category=one.found.category,
-        classified_by=one.found.classified_by,
-        retryable=one.found.retryable,
-        message=one.message,
-        fields=one.fields,
-        asked_wait=asked_wait(failure.exception),
-        traceback_id=stacks.get(one.stack),
-        final=failure.final,
-        started_at=failure.started_at,
-        finished_at=failure.finished_at,
-        worker=failure.worker,
-    )
 
 
 def culprits(exception: BaseException) -> list[str]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from django.db import connection
 from django.db.models import Count
 
 from batches.models import Batch
@@ -28,7 +27,8 @@ One = TypeVar("One", bound=SeenFailure)
 
 def groups_for(batch: Batch, seen: Sequence[One]) -> tuple[list[One], dict[str, Known]]:
     """The failures, some moved to other messages, and the group of every fingerprint."""
-    known = known_groups(batch, {one.identity.fingerprint for one in seen})
+    turn = turns.recording(batch.processor)
+    known = known_groups(batch, {one.identity.fingerprint for one in seen}, first=turn)
     kept, known = overrides.follow(batch, list(seen), known)
     if any(is_fresh(one, known) for one in kept):
         known, kept = within_cap(batch, kept, known)
@@ -128,29 +128,7 @@ def group_of(batch: Batch, one: SeenFailure) -> ErrorGroup:
     )
 
 
-COUNT = """
-INSERT INTO errors_batchgroup AS old (batch_id, group_id, errors, items, first_seen, last_seen) VALUES {rows}
-ON CONFLICT (batch_id, group_id) DO UPDATE SET
-  errors = old.errors + excluded.errors, items = old.items + excluded.items,
-  first_seen = {least}(old.first_seen, excluded.first_seen), last_seen = {greatest}(old.last_seen, excluded.last_seen)
-"""
-
-
-def count(batch: Batch, seen: Sequence[SeenFailure], groups: dict[str, Known]) -> None:
-    """Add to the batch's counters what this chunk saw, in one statement and one order."""
-    new = new_items(batch, seen, groups)
-    rows: list[Any] = []
-    for fingerprint in sorted({one.identity.fingerprint for one in seen}):
-        times = [one.failure.finished_at for one in seen if one.identity.fingerprint == fingerprint]
-        first, last = (connection.ops.adapt_datetimefield_value(at) for at in (min(times), max(times)))
-        rows += [batch.pk, groups[fingerprint].id, len(times), new[groups[fingerprint].id], first, last]
-    least, greatest = ("MIN", "MAX") if connection.vendor == "sqlite" else ("LEAST", "GREATEST")
-    values = ", ".join(["(%s, %s, %s, %s, %s, %s)"] * (len(rows) // 6))
-    with connection.cursor() as cursor:
-        cursor.execute(COUNT.format(rows=values, least=least, greatest=greatest), rows)
-
-
-def new_items(batch: Batch, seen: Sequence[SeenFailure], groups: dict[str, Known]) -> Counter[int]:
+def new_items(batch: Batch, seen: Sequence[SeenFailure], groups: Mapping[str, Known]) -> Counter[int]:
     """Items a group, of those it had not met before in this batch."""
     met = {(groups[one.identity.fingerprint].id, one.failure.item_key) for one in seen}
     again = [one.failure for one in seen if one.failure.attempt > 1]

@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import islice
 from types import NoneType
 from typing import Any, NamedTuple
@@ -131,7 +132,18 @@ class Pieces:
 
 def template(message: str, payload: Any = None, known_fields: Collection[str] = ()) -> Template:
     """Version fp1. `known_fields` are names that stay readable in quotes, beside those of the payload."""
-    text, pieces = taken_apart(message, payload, known_fields)
+    text, names, pieces = without_values(message, payload, known_fields)
+    marks = tuple((title, key) for title, key, _ in pieces.texts)
+    return generalized(text, marks, frozenset(pieces.from_payload), names)
+
+
+@lru_cache(maxsize=1024)
+def generalized(
+    text: str, marks: tuple[tuple[str, str], ...], from_payload: frozenset[str], names: frozenset[str]
+) -> Template:
+    """The rest of the way; without the payload's values, the messages of one kind of failure are mostly the same."""
+    pieces = Pieces([(title, key, "") for title, key in marks], set(from_payload))
+    text = without_the_rest(text, names, pieces)
     return Template(pieces.put_back(text, TITLE), pieces.put_back(text.replace('"', "'"), KEY))
 
 
@@ -150,19 +162,27 @@ def segments(message: str, payload: Any = None, known_fields: Collection[str] = 
 
 def taken_apart(message: str, payload: Any, known_fields: Collection[str]) -> tuple[str, Pieces]:
     """The text with a mark for every piece, and the pieces."""
+    text, names, pieces = without_values(message, payload, known_fields)
+    return without_the_rest(text, names, pieces), pieces
+
+
+def without_values(message: str, payload: Any, known_fields: Collection[str]) -> tuple[str, frozenset[str], Pieces]:
+    """Without codes and the payload's values; beside it, the names that stay readable."""
     pieces = Pieces()
     scalars = list(islice(scalars_of(payload), SCALARS))
     names = {*known_fields, *(name for path, _ in scalars for name in (path, path.rpartition(".")[2]))}
     text = pieces.hide(CODES, first_lines(message))
-    text = hide_values(text, scalars, names, pieces)
+    return hide_values(text, scalars, names, pieces), frozenset(names), pieces
+
+
+def without_the_rest(text: str, names: frozenset[str], pieces: Pieces) -> str:
     for kind, pattern in TYPED:
         text = pieces.hide(pattern, text, kind)
     text = hide_quoted(text, names, pieces)
     text = pieces.hide(NUMBER, text, "<num>")
-    text = TOKEN.sub(
+    return TOKEN.sub(
         lambda found: pieces.take(found[0], "<id>") if any(c.isdigit() for c in found[0]) else found[0], text
     )
-    return text, pieces
 
 
 def first_lines(message: str) -> str:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import traceback
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
+from types import CodeType, FrameType
 
 from batches.outcomes import storable
 from batches.processors import ItemError
 
 MAX_TEXT = 64 * 1024
 FRAMES, CHAINED = 30, 8
+PLACES: dict[tuple[tuple[int, int], ...], tuple[list[CodeType], str]] = {}
+"""Frames as text by their code and lines; it holds the code, so that no other can get its id."""
+MOST_PLACES = 200
 OURS = ("/batches/runner.py", "/batches/isolation.py")
 
 
@@ -37,6 +41,17 @@ def named(error: BaseException) -> str:
 
 def frames_of(error: BaseException) -> str:
     last = deque(traceback.walk_tb(error.__traceback__), maxlen=FRAMES)
+    place = tuple((id(frame.f_code), line) for frame, line in last)
+    if known := PLACES.get(place):
+        return known[1]
+    text = formatted(last)
+    if len(PLACES) >= MOST_PLACES:
+        PLACES.clear()
+    PLACES[place] = [frame.f_code for frame, _ in last], text
+    return text
+
+
+def formatted(last: Iterable[tuple[FrameType, int]]) -> str:
     stack = traceback.StackSummary.extract(iter(last), lookup_lines=True)
     return "".join(stack.format_frame_summary(frame) for frame in stack if not frame.filename.endswith(OURS))
 

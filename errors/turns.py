@@ -7,14 +7,17 @@ has one writer anyway.
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import connection
 
+Statement = tuple[str, list[Any]]
 SHARED, ALONE = "pg_advisory_xact_lock_shared", "pg_advisory_xact_lock"
 
 
-def record(processor: str) -> None:
+def recording(processor: str) -> Statement:
     """Until this transaction ends, the processor's groups are not merged or split; others may record as well."""
-    wait(SHARED, f"groups of {processor}")
+    return waiting(SHARED, f"groups of {processor}")
 
 
 def rearrange(processor: str) -> None:
@@ -30,4 +33,8 @@ def add_templates(batch_id: str) -> None:
 def wait(lock: str, name: str) -> None:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute(f"SELECT {lock}(hashtextextended(%s, 0))", [name])
+            cursor.execute(*waiting(lock, name))
+
+
+def waiting(lock: str, name: str) -> Statement:
+    return f"SELECT {lock}(hashtextextended(%s, 0))", [name]
