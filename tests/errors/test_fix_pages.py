@@ -71,7 +71,7 @@ def test_refused_rows_are_told_and_left_out_only_when_asked(user_of: User) -> No
     operator = tab(user_of("operator"))
     url = upload(operator, lines("<b>item 0,[redacted],5,2", "x,y,z,77")).url
     assert "row is refused, so the file is, unless you leave it out" in page(operator, url)
-    assert "the batch has no item &#x27;77&#x27;." in page(operator, url, show="refused")
+    assert "The batch has no item &#x27;77&#x27;." in page(operator, url, show="refused")
     again = operator.post(url)
     assert again.status_code == 200
     assert "row 3, column" in again.content.decode()
