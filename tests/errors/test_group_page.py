@@ -354,6 +354,7 @@ def test_it_shows_what_a_retry_brought_beside_what_was_predicted(user_of: User, 
     said = words(shown)
     assert "Retry 1 ana," in said
     assert "2 3 1–5 1 3 3 × it broke" in said
+    assert "1 × " not in said
     assert 'aria-label="2 recovered, 1 the same error, 3 another error"' in shown
     assert url(retried, other) in shown
     assert "No bulk retry has tried its items yet" in words(page(client, url(retried, other, tab="retries")))
