@@ -89,7 +89,7 @@ def test_it_is_worked_with_keys(operator: Any, portal: Portal, failed: str) -> N
     expect(rows.first.locator("th a")).to_be_focused()
     operator.keyboard.press("r")
     operator.wait_for_url(re.compile("/retry/"))
-    expect(operator.get_by_role("heading", name=re.compile("Retry .* items?"))).to_be_visible()
+    expect(operator.get_by_role("heading", level=1, name=re.compile("Retry .*[?]"))).to_be_visible()
     operator.go_back()
     operator.keyboard.press("j")
     operator.keyboard.press("Enter")
