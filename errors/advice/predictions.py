@@ -8,6 +8,8 @@ from errors.advice.facts import Group, Prediction
 from errors.advice.problems import OTHERWISE, PERMANENT, WEIGHT
 from errors.detectors.statistics import wilson
 
+NORMAL = 1.959963984540054
+
 
 def recoveries(waiting: int, worked: float, tried: float, basis: str) -> Prediction:
     """Of so many waiting items, when `worked` of `tried` came right before."""
@@ -20,8 +22,22 @@ def of_group(group: Group) -> Prediction:
     if group.tried:
         said = f"{group.worked:,} of {group.tried:,} came right when they were retried before"
         return recoveries(group.items, group.worked, group.tried, said)
-    works = WEIGHT * (1 - PERMANENT.get(group.category, OTHERWISE))
-    return recoveries(group.items, works, WEIGHT, f"what {group.category} errors usually do; a canary will tell")
+    return of_category(group.category, group.items)
+
+
+def of_category(category: str, waiting: int) -> Prediction:
+    """Nothing was tried yet: what the share may be, widened by how far so many items stray from it (95 %)."""
+    share = 1 - PERMANENT.get(category, OTHERWISE)
+    low, high = wilson(WEIGHT * share, WEIGHT)
+    bottom, top = waiting * low - strays(low, waiting), waiting * high + strays(high, waiting)
+    said = f"what {category} errors usually do; a canary will tell"
+    metric, mid = "items recovered", round(waiting * share)
+    return Prediction(metric, max(0, round(bottom)), mid, min(waiting, round(top)), said)
+
+
+def strays(share: float, items: int) -> float:
+    """How far the number that works lies from its mean, but for one case in twenty."""
+    return NORMAL * (items * share * (1 - share)) ** 0.5
 
 
 def added(predictions: Iterable[Prediction]) -> Prediction:

@@ -92,6 +92,13 @@ def test_it_predicts_from_the_category_before_any_retry() -> None:
     assert (network.mid, validation.mid) == (90, 2)
 
 
+@pytest.mark.parametrize("items", [1, 5, 30, 1_000])
+def test_a_category_alone_never_rules_out_that_all_come_back_or_few_do(items: int) -> None:
+    found = of_group(Group("f", "t", "network", items, items))
+    assert found.low < found.mid <= found.high
+    assert found.high == items or items > 100
+
+
 @pytest.mark.parametrize(("worked", "low", "high"), [(20, 0.839, 1.0), (18, 0.699, 0.972), (10, 0.299, 0.701)])
 def test_a_canary_of_twenty_says_this_much(worked: int, low: float, high: float) -> None:
     assert wilson(worked, 20) == (pytest.approx(low, abs=6e-4), pytest.approx(high, abs=6e-4))
