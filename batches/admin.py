@@ -293,7 +293,7 @@ class CodeFilter(admin.SimpleListFilter):
         failed = Item.objects.filter(failed_at__isnull=False)
         if batch := request.GET.get("batch__id__exact"):
             failed = failed.filter(batch=batch.replace("\x00", ""))
-        codes = set(failed.order_by("batch", "position").values_list("code", flat=True)[: self.LOOKED_AT])
+        codes = set(failed.order_by("batch_id", "position").values_list("code", flat=True)[: self.LOOKED_AT])
         codes |= {chosen} if (chosen := self.value()) else set()
         return [(code, code) for code in sorted(codes)]
 
