@@ -143,11 +143,11 @@ class RetryForm(ConfirmForm):
 
 
 def suggested(found: Forecast) -> tuple[int, int]:
-    """Twenty first, of which sixteen must recover, or fewer where less is expected."""
+    """Twenty first, of which sixteen must recover; fewer as less than all are expected."""
     if found.tried <= CANARY:
         return 0, 0
-    low = found.predicted.low / found.tried if found.predicted else 1.0
-    return CANARY, max(2, min(NEEDED, int(CANARY * low)))
+    share = found.predicted.mid / found.tried if found.predicted else 1.0
+    return CANARY, max(2, int(NEEDED * share))
 
 
 def known_params(batch: Batch) -> str:
