@@ -11,10 +11,11 @@ from django.utils import timezone
 
 from batches import clock
 from batches.models import Aside, AsideItem, Batch, Item, RetriedItem
-from batches.retries import AT_ONCE, recount
+from batches.retries import recount
 
 S = Item.Status
 TAKEN = (S.PENDING, S.FAILED, S.QUARANTINED)
+AT_ONCE = 2_000
 NOT_TRIED = "It was set aside before it was tried."
 
 

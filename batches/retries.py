@@ -7,38 +7,51 @@ the next sweep looks at the same rows and goes on.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from itertools import islice
 from math import sqrt
 from typing import Any
 
-from django.db import transaction
-from django.db.models import Count, F, Max, Q, QuerySet
+from django.db import connection, transaction
+from django.db.models import (
+    BigIntegerField,
+    Case,
+    CharField,
+    Count,
+    Exists,
+    F,
+    Max,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    TextField,
+    Value,
+    When,
+)
+from django.db.models.functions import Cast, Coalesce, Left
 from django.utils import timezone
 
 from batches import clock
+from batches.exceptions import OperationInProgress
 from batches.models import AsideItem, Batch, Checkpoint, Item, RetriedItem, Retry
 
 SECOND_WAVE = 100
-AT_ONCE = 2_000
 HOPE, MOST_NEW, LEAST_NEW = 0.2, 0.1, 2
 FAILED = (Item.Status.FAILED, Item.Status.QUARANTINED)
 DONE_WELL = (Item.Status.SUCCEEDED, Item.Status.SKIPPED)
 R, Fate = Retry.State, RetriedItem.Fate
 
-KINDS: list[Callable[[Batch, Sequence[int]], Mapping[int, str]]] = []
-"""How items failed last: (batch, item ids) -> item id -> kind. Without one the error code is the kind."""
+KINDS: list[Callable[[], Any]] = []
+"""How items failed last: subqueries for a query of items. Where none finds anything, the error code is the kind."""
 PERMANENT: list[Callable[[Batch], Q]] = []
 """Conditions on failed items that cannot pass unchanged."""
 
 
-def kinds_of(batch: Batch, items: Sequence[int]) -> dict[int, str]:
-    kinds = dict(Item.objects.filter(pk__in=items).values_list("pk", "code"))
-    for told in KINDS:
-        kinds |= told(batch, items)
-    return kinds
+def kind_of_item() -> Any:
+    """In a query of items: how each failed last."""
+    told = [Cast(kind(), CharField()) for kind in reversed(KINDS)]
+    return Left(Coalesce(*told, F("code")) if told else F("code"), 64)
 
 
 NAMED = frozenset({"item_keys", "fix"})
@@ -86,8 +99,8 @@ class Meant:
 def meant(batch: Batch, condition: Q, *, permanent: bool, aside_too: bool = False) -> Meant:
     """Every failed item of the scope; without `permanent`, what cannot pass unchanged is left out."""
     items = Item.objects.filter(condition, batch=batch, failed_at__isnull=False, status__in=FAILED)
-    aside = AsideItem.objects.filter(aside__batch=batch, back_at__isnull=True)
-    reasons = [] if aside_too else [(Q(pk__in=aside.values("item")), ASIDE)]
+    aside = AsideItem.objects.filter(item=OuterRef("pk"), back_at__isnull=True)
+    reasons = [] if aside_too else [(Q(Exists(aside)), ASIDE)]
     if not permanent:
         reasons += [(hopeless(batch), UNCHANGED) for hopeless in PERMANENT]
     sums = items.aggregate(n=Count("pk"), highest=Max("pk"))
@@ -97,33 +110,43 @@ def meant(batch: Batch, condition: Q, *, permanent: bool, aside_too: bool = Fals
 def freeze(retry: Retry, condition: Q) -> int:
     """Write down every item the retry means, before any is touched; returns how many will be tried.
 
-    In the order of their positions, and never more of them in memory than a page.
+    In the order of their positions, and in one statement: none of them comes into this process.
     """
     found = meant(retry.batch, condition, permanent=retry.permanent, aside_too=not NAMED.isdisjoint(retry.scope))
-    columns = found.items.order_by("position").values_list("pk", "code", "attempts", "status", "lane")
-    rows = columns.iterator(chunk_size=AT_ONCE)
-    retry.frozen_to, retry.items = found.highest, 0
-    while page := list(islice(rows, AT_ONCE)):
-        ids = [row[0] for row in page]
-        kinds, why = kinds_of(retry.batch, ids), found.why(Item.objects.filter(pk__in=ids))
-        RetriedItem.objects.bulk_create(_frozen(retry, row, kinds, why.get(row[0], "")) for row in page)
-        retry.items += len(page) - len(why)
+    rows = found.items.filter(pk__lte=found.highest).order_by("position")
+    left_out = [When(reason, then=Value(why)) for reason, why in found.reasons]
+    rows = rows.annotate(why_not=Case(*left_out, default=Value(""), output_field=TextField()))
+    rows = rows.annotate(
+        kind=kind_of_item(),
+        fate=Case(When(why_not="", then=Value(Fate.WAITING)), default=Value(Fate.SKIPPED), output_field=CharField()),
+        of=Value(retry.pk, output_field=BigIntegerField()),
+        nothing=Value("", output_field=CharField()),
+        nothing_yet=Value("", output_field=CharField()),
+    )
+    said = rows.values_list(*FROZEN.values())
+    sql, params = said.query.sql_with_params()
+    with connection.cursor() as cursor:
+        cursor.execute(f"INSERT INTO batches_retrieditem ({', '.join(FROZEN)}) {sql}", params)
+        written = cursor.rowcount
+    skipped = retry.retried.filter(fate=Fate.SKIPPED).count() if left_out else 0
+    retry.frozen_to, retry.items = found.highest, written - skipped
     return retry.items
 
 
-def _frozen(retry: Retry, row: Sequence[Any], kinds: Mapping[int, str], why: str) -> RetriedItem:
-    pk, code, attempts, status, lane = row
-    return RetriedItem(
-        retry=retry,
-        item_id=pk,
-        code_before=code,
-        kind_before=kinds.get(pk, "")[:64],
-        attempts_before=attempts,
-        status_before=status,
-        lane_before=lane,
-        fate=Fate.SKIPPED if why else Fate.WAITING,
-        why=why,
-    )
+FROZEN = {
+    "item_id": "pk",
+    "code_before": "code",
+    "attempts_before": "attempts",
+    "status_before": "status",
+    "lane_before": "lane",
+    "why": "why_not",
+    "kind_before": "kind",
+    "fate": "fate",
+    "retry_id": "of",
+    "code_after": "nothing",
+    "kind_after": "nothing_yet",
+}
+"""Column of a retried item -> what it is taken from."""
 
 
 # -- advancing ---------------------------------------------------------------------------------------------------------
@@ -228,38 +251,20 @@ def wave_of(retry: Retry) -> int | None:
 
 
 def release(retry: Retry) -> int:
-    """Put the next wave back to pending, spaced out by the rate; what is not failed any more is skipped."""
-    seen = count = 0
-    for page in pages(retry.retried.filter(fate=Fate.WAITING), wave_of(retry)):
-        count += _release(retry, page, offset=seen)
-        seen += len(page)
-    return count
+    """Put the next wave back to pending, spaced out by the rate; what is not failed any more is skipped.
 
-
-def pages(rows: QuerySet[RetriedItem], most: int | None = None) -> Iterator[list[tuple[int, int]]]:
-    """(row, item) of a retry in the order of positions, which is that of its rows; a page at a time."""
-    last, left = 0, most
-    while left is None or left > 0:
-        size = AT_ONCE if left is None else min(AT_ONCE, left)
-        page = list(rows.filter(pk__gt=last).order_by("pk").values_list("pk", "item_id")[:size])
-        if not page:
-            return
-        last, left = page[-1][0], None if left is None else left - len(page)
-        yield page
-
-
-def _release(retry: Retry, wave: Sequence[tuple[int, int]], offset: int) -> int:
-    failed = Item.objects.select_for_update().filter(
-        pk__in=[item for _, item in wave], batch=retry.batch, status__in=FAILED, failed_at__isnull=False
-    )
-    ready = {pk for (pk,) in failed.order_by("pk").values_list("pk")}
-    items = Item.objects.filter(pk__in=ready)
-    late = retry.retried.filter(pk__in=[row for row, item in wave if item not in ready])
+    The batch's row is held, so that nobody else puts failed items back between these statements.
+    """
+    wave = next_wave(retry)
+    failed = Item.objects.filter(batch=retry.batch_id, status__in=FAILED, failed_at__isnull=False)
+    late = wave.filter(~Exists(failed.filter(pk=OuterRef("item_id"))))
     late.update(fate=Fate.SKIPPED, why="It was not failed any more.")
-    retry.retried.filter(pk__in=[row for row, item in wave if item in ready]).update(fate=Fate.RELEASED)
-    AsideItem.objects.filter(item__in=ready, back_at__isnull=True).update(back_at=timezone.now())
-    counted = list(items.values("lane", "status").annotate(n=Count("pk")).order_by("lane", "status"))
-    items.update(
+    items = failed.filter(pk__in=wave.values("item"))
+    counted = list(items.order_by().values("lane", "status").annotate(n=Count("pk")).order_by("lane", "status"))
+    if not counted:
+        return 0
+    AsideItem.objects.filter(item__in=wave.values("item"), back_at__isnull=True).update(back_at=timezone.now())
+    moved = items.update(
         status=Item.Status.PENDING,
         available_at=clock.now_sql(),
         failed_at=None,
@@ -268,17 +273,40 @@ def _release(retry: Retry, wave: Sequence[tuple[int, int]], offset: int) -> int:
         forgiven=F("attempts"),
     )
     if retry.rate:
-        space_out([item for _, item in wave if item in ready], retry.rate, offset)
+        space_out(wave, retry.rate)
+    if wave.update(fate=Fate.RELEASED) != moved:
+        raise OperationInProgress("Items of this batch are being changed at this moment; ask again shortly.")
     for row in counted:
         recount(retry.batch, row["lane"], row["status"], -row["n"])
-    return len(ready)
+    return moved
 
 
-def space_out(items: Sequence[int], rate: float, offset: int) -> None:
+def next_wave(retry: Retry) -> QuerySet[RetriedItem]:
+    """In the order of positions, which is that of the rows."""
+    waiting = retry.retried.filter(fate=Fate.WAITING)
+    most = wave_of(retry)
+    if most is None:
+        return waiting
+    last = list(waiting.order_by("pk").values_list("pk", flat=True)[most - 1 : most])
+    return waiting.filter(pk__lte=last[0]) if last else waiting
+
+
+SPACED = """
+UPDATE batches_item SET available_at = {due} FROM (SELECT item_id AS item, row_number() OVER (ORDER BY id) - 1 AS n
+  FROM batches_retrieditem WHERE id IN ({wave})) w WHERE batches_item.id = w.item
+"""
+DUE = {
+    "postgresql": "%s::timestamptz + w.n / %s * interval '1 second'",
+    "sqlite": "strftime('%%Y-%%m-%%d %%H:%%M:%%f', %s, (w.n / %s) || ' seconds')",
+}
+
+
+def space_out(wave: QuerySet[RetriedItem], rate: float) -> None:
     """Each item becomes due when the rate allows it."""
-    now = clock.now()
-    rows = [Item(pk=pk, available_at=now + timedelta(seconds=(offset + n) / rate)) for n, pk in enumerate(items)]
-    Item.objects.bulk_update(rows, ["available_at"], batch_size=500)
+    sql, params = wave.order_by().values("pk").query.sql_with_params()
+    start = connection.ops.adapt_datetimefield_value(clock.now())
+    with connection.cursor() as cursor:
+        cursor.execute(SPACED.format(due=DUE[connection.vendor], wave=sql), [start, float(rate), *params])
 
 
 def recount(batch: Batch, lane: int | None, status: str, by: int) -> None:
@@ -294,18 +322,13 @@ def judge(retry: Retry) -> None:
     """Give every item that has its outcome its fate, for good."""
     released = retry.retried.filter(fate=Fate.RELEASED)
     released.filter(item__status__in=DONE_WELL).update(fate=Fate.RECOVERED)
-    for page in pages(released.filter(item__status__in=FAILED)):
-        kinds = kinds_of(retry.batch, [item for _, item in page])
-        rows = RetriedItem.objects.filter(pk__in=[row for row, _ in page])
-        judged = [
-            _failed_again(pk, before, kinds.get(item, "")[:64], code)
-            for pk, item, before, code in rows.values_list("pk", "item_id", "kind_before", "item__code")
-        ]
-        RetriedItem.objects.bulk_update(judged, ["fate", "kind_after", "code_after"], batch_size=500)
-
-
-def _failed_again(pk: int, before: str, after: str, code: str) -> RetriedItem:
-    return RetriedItem(pk=pk, fate=Fate.SAME if after == before else Fate.DIFFERENT, kind_after=after, code_after=code)
+    item = Item.objects.filter(pk=OuterRef("item_id")).annotate(kind=kind_of_item())
+    kind = Subquery(item.values("kind")[:1], output_field=CharField())
+    released.filter(item__status__in=FAILED).update(
+        fate=Case(When(kind_before=kind, then=Value(Fate.SAME)), default=Value(Fate.DIFFERENT)),
+        kind_after=Coalesce(kind, Value("")),
+        code_after=Coalesce(Subquery(item.values("code")[:1]), Value("")),
+    )
 
 
 # -- a person's word ---------------------------------------------------------------------------------------------------
@@ -314,25 +337,15 @@ def _failed_again(pk: int, before: str, after: str, code: str) -> RetriedItem:
 def take_back(retry: Retry) -> None:
     """Items put back and not begun are failed again, as they were; one in a worker's hands has its outcome first."""
     judge(retry)
-    released = _open_items(retry)
-    groups = list(released.values("lane_before", "status_before").order_by().annotate(n=Count("pk")))
-    for group in groups:
-        lane, status = group["lane_before"], group["status_before"]
-        rows = released.filter(lane_before=lane, status_before=status)
-        for page in pages(rows):
-            _take_back(retry, page, lane, status)
-
-
-def _take_back(retry: Retry, pairs: Sequence[tuple[int, int]], lane: int | None, status: str) -> None:
-    items = [item for _, item in pairs]
-    back = list(
-        Item.objects.select_for_update().filter(pk__in=items, status=Item.Status.PENDING).values_list("pk", flat=True)
-    )
-    moved = Item.objects.filter(pk__in=back).update(
-        status=status, lane=lane, failed_at=timezone.now(), available_at=None
-    )
-    retry.retried.filter(item__in=back, fate=Fate.RELEASED).update(fate=Fate.WAITING)
-    recount(retry.batch, lane, status, moved)
+    stood = list(_open_items(retry).order_by().values_list("lane_before", "status_before").distinct())
+    now = timezone.now()
+    for lane, status in stood:
+        theirs = retry.retried.filter(fate=Fate.RELEASED, lane_before=lane, status_before=status).values("item")
+        untouched = Item.objects.filter(pk__in=theirs, status=Item.Status.PENDING)
+        moved = untouched.update(status=status, lane=lane, failed_at=now, available_at=None)
+        recount(retry.batch, lane, status, moved)
+    ours = retry.retried.filter(fate=Fate.RELEASED, item__status__in=FAILED, item__failed_at=now)
+    ours.update(fate=Fate.WAITING)
 
 
 def _open_items(retry: Retry) -> QuerySet[RetriedItem]:

@@ -18,7 +18,7 @@ class ErrorsConfig(AppConfig):
             "where": scopes.items_where,
         }
         engine_scopes.BY_STATUS.add("where")
-        retries.KINDS.append(scopes.last_groups)
+        retries.KINDS.append(scopes.last_group)
         retries.PERMANENT.append(scopes.hopeless)
         said = "What failed, what it has in common, and what to do about it."
         reports.ACTS["export"] = reports.Act(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from typing import Any
 
-from django.db.models import Count, Exists, F, OuterRef, Q
+from django.db.models import Count, Exists, F, OuterRef, Q, Subquery
 
 from batches.exceptions import InvalidInput
 from batches.models import Batch, Item
@@ -79,13 +79,13 @@ def failures_have_records(batch: Batch) -> Iterator[str]:
         yield f"{sum(errors for errors, _ in counted.values()):,} error records are counted by no group."
 
 
-def last_groups(batch: Batch, items: Sequence[int]) -> dict[int, str]:
-    """The fingerprint of each item's last error."""
-    last = ErrorRecord.objects.filter(item__in=items, attempt=F("item__attempts"))
-    return dict(last.order_by().values_list("item_id", "group__fingerprint"))
+def last_group() -> Subquery:
+    """In a query of items: the fingerprint of each one's last error."""
+    last = ErrorRecord.objects.filter(item=OuterRef("pk"), attempt=OuterRef("attempts"))
+    return Subquery(last.order_by().values("group__fingerprint")[:1])
 
 
 def hopeless(batch: Batch) -> Q:
     """Failed items whose last error no other try can pass: a wrong input, a missing right, a defect."""
-    last = ErrorRecord.objects.filter(batch=batch, retryable=False, attempt=F("item__attempts"))
-    return Q(pk__in=last.values("item"))
+    last = ErrorRecord.objects.filter(item=OuterRef("pk"), attempt=OuterRef("attempts"), retryable=False)
+    return Q(Exists(last))

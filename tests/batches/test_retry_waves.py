@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from batches import operations, retries, runner
 from batches.exceptions import IdempotencyConflict, InvalidInput
-from batches.models import Batch, Item, RetriedItem
+from batches.models import Batch, Item
 from tests.batches.factories import modes, ran
 from tests.batches.test_bulk_retry import again, broken, now_do, outcome
 
@@ -80,21 +82,20 @@ def test_it_refuses_lanes_that_cannot_be_and_a_key_of_another_retry() -> None:
         operations.retry(batch.pk, positions=[1, 2], key="k")
 
 
-def test_it_never_holds_more_than_a_page_of_items(monkeypatch: pytest.MonkeyPatch) -> None:
-    batch = broken(60)
+def test_it_takes_no_more_statements_for_more_items() -> None:
+    few, batch = broken(3), broken(60)
     now_do(batch, "ok", 20, 40)
-    monkeypatch.setattr(retries, "AT_ONCE", 7)
-    fetched: list[int] = []
-    pages = retries.pages
-
-    def watched(*args: object) -> object:
-        for page in pages(*args):  # type: ignore[arg-type]
-            fetched.append(len(page))
-            yield page
-
-    monkeypatch.setattr(retries, "pages", watched)
-    made = again(batch)
-    assert max(fetched) <= 7
+    counts = []
+    for one in (few, batch):
+        with CaptureQueriesContext(connection) as captured:
+            made = operations.retry(one.pk, all_failed=True, permanent=False)
+        counts.append(len(captured))
+    assert counts[0] == counts[1]
+    runner.work_until_idle(batch.pk)
+    with CaptureQueriesContext(connection) as judged:
+        retries.judge(made)
+    assert len(judged) == 2
+    made.refresh_from_db()
     assert outcome(made) == {"recovered": 21, "failed_again": 39, "failed_same": 39}
-    assert list(RetriedItem.objects.order_by("pk").values_list("item__position", flat=True)) == list(range(1, 61))
+    assert list(made.retried.order_by("pk").values_list("item__position", flat=True)) == list(range(1, 61))
     assert Item.objects.filter(batch=batch, status="FAILED").count() == 39
