@@ -97,6 +97,7 @@ if not 0 < PORTAL_ITEM_TIMEOUT < PORTAL_IDLE_SECONDS < PORTAL_LEASE_SECONDS:
     raise ImproperlyConfigured("It must hold: 0 < PORTAL_ITEM_TIMEOUT < PORTAL_IDLE_SECONDS < PORTAL_LEASE_SECONDS.")
 PORTAL_MAX_UPLOAD_MB = env.float("PORTAL_MAX_UPLOAD_MB", default=50)
 PORTAL_EXPORT_ROWS = env.int("PORTAL_EXPORT_ROWS", default=200_000)
+PORTAL_EXPORT_XLSX_ROWS = env.int("PORTAL_EXPORT_XLSX_ROWS", default=20_000)
 PORTAL_PROCESSORS = env.list("PORTAL_PROCESSORS", default=[])
 PORTAL_URL = env.str("PORTAL_URL", default=f"http://127.0.0.1:{env.str('PORT', default='8000')}").rstrip("/")
 PORTAL_SOCKETS = env.int("PORTAL_SOCKETS", default=2_000)

@@ -73,8 +73,8 @@ class ExportErrors(Streaming):
     def get(self, request: Request, batch_id: str, file_format: str) -> HttpResponseBase:
         """The errors that a filter meets, as a file; `X-Row-Count` says beforehand how many rows it has.
 
-        Above PORTAL_EXPORT_ROWS rows (200,000) the answer is 202: a worker makes the file, `Location` says how far it
-        is. JSON ends with `"complete": true`, so that a download that was cut is told apart.
+        Above PORTAL_EXPORT_ROWS rows (200,000; XLSX: PORTAL_EXPORT_XLSX_ROWS, 20,000) the answer is 202: a worker makes
+        the file, `Location` says how far it is. JSON ends in `"complete": true`, so that a cut download is told apart.
         """
         wanted = asked_for(request, operations.get_batch(batch_id), file_format)
         if exports.is_long(wanted):

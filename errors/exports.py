@@ -17,6 +17,7 @@ from batches import clock
 from batches.exceptions import BatchError
 from batches.models import Batch
 from errors.asked import Asked
+from errors.exporters import EXPORTERS
 from errors.models import Export
 from errors.wanted import Wanted
 
@@ -53,8 +54,11 @@ def directory() -> Path:
 
 
 def is_long(wanted: Wanted) -> bool:
-    """Whether it is made in the background."""
-    return wanted.rows > settings.PORTAL_EXPORT_ROWS
+    """Whether it is made in the background: sooner if nothing of it could be sent before all of it is made."""
+    most: int = settings.PORTAL_EXPORT_ROWS
+    if not EXPORTERS[wanted.format].streams:
+        most = min(most, settings.PORTAL_EXPORT_XLSX_ROWS)
+    return wanted.rows > most
 
 
 def record(wanted: Wanted, *, actor: str, user: Any = None, state: str = S.STREAMED) -> Export:

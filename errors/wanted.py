@@ -19,7 +19,7 @@ from errors.asked import Asked
 from errors.desk import failed_of
 from errors.detectors.statistics import wilson
 from errors.exporters import EXPORTERS, Exporter
-from errors.findings import findings
+from errors.findings import IN_PAGE, findings
 from errors.tables import KINDS, Table
 from errors.tables.base import iso, last_record
 
@@ -89,9 +89,12 @@ class Wanted:
             exporter.close()
 
     def envelope(self) -> dict[str, Any]:
-        """What a document says beside its rows."""
+        """What a document says beside its rows: of a large batch, what the worker found when it was over.
+
+        To look now would take a web process more memory and time than the whole file.
+        """
         groups = KINDS["summary"](self.batch, self.asked, self.frozen_to)
-        said = recommendations.listed(self.batch, recommendations.errors_of(self.batch), large=False)
+        said = recommendations.listed(self.batch, recommendations.errors_of(self.batch), large=False, most=IN_PAGE)
         return {
             "schema": SCHEMA,
             "generated_at": iso(self.at),
@@ -100,7 +103,7 @@ class Wanted:
             "filters": self.asked.said,
             "totals": totals_of(self.batch),
             "groups": [groups.as_object(row) for _, page in groups.pages() for row in page],
-            "findings": findings(self.batch, large=False),
+            "findings": findings(self.batch, large=False, most=IN_PAGE),
             "recommendations": said,
         }
 

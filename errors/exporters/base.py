@@ -25,6 +25,8 @@ class Exporter(ABC):
     content_type: ClassVar[str]
     guards: ClassVar[bool] = False
     """Whether it puts a guard before formulas, unless raw."""
+    streams: ClassVar[bool] = True
+    """Whether a row can be handed out before the last one is known."""
     resumable: ClassVar[bool] = True
     """Whether a block depends on nothing but its rows, so that another process can go on after any of them."""
 

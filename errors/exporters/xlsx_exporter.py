@@ -26,6 +26,7 @@ class Xlsx(Exporter):
     name = "xlsx"
     content_type = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
     guards = True
+    streams = False
     resumable = False
 
     def __init__(self, table: Table, envelope: Envelope, *, raw: bool = False) -> None:

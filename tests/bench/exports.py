@@ -44,7 +44,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as var:
             os.environ |= {"PORTAL_VAR": var, "DJANGO_SETTINGS_MODULE": "batchportal.settings", "LOG_LEVEL": "ERROR"}
             os.environ |= {"DATABASE_URL": server.create("bench"), "CELERY_BROKER_URL": "memory://"}
-            os.environ |= {"PORTAL_EXPORT_ROWS": str(ROWS)}
+            os.environ |= {"PORTAL_EXPORT_ROWS": str(ROWS), "PORTAL_EXPORT_XLSX_ROWS": str(ROWS)}
             measure()
     finally:
         server.stop()

@@ -148,6 +148,16 @@ def test_a_long_one_is_made_in_the_background_and_once_however_often_it_is_asked
     assert early.status_code == 409
 
 
+def test_a_workbook_is_made_in_the_background_sooner(settings: Any) -> None:
+    settings.PORTAL_EXPORT_XLSX_ROWS = 3
+    failed_rows(["a", "b", "c", "d"])
+    found = {name: client("viewer").get(f"/api/batches/b1/errors/export/{name}") for name in TYPES}
+    assert {name: answer.status_code for name, answer in found.items()} == {
+        "csv": 200, "json": 200, "ndjson": 200, "xlsx": 202}  # fmt: skip
+    assert sum(len(body(found[name])) > 100 for name in ("csv", "json", "ndjson")) == 3
+    assert client("viewer").get("/api/batches/b1/errors/export/xlsx?positions=0-2").status_code == 200
+
+
 def test_only_its_person_or_an_admin_cancels_an_export(few: None) -> None:
     failed_rows(["a", "b", "c", "d"])
     url = f"{client('viewer').get(CSV).headers['Location']}/cancel"

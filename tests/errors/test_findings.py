@@ -18,6 +18,7 @@ from errors.detectors.attributes import columns_of
 from errors.detectors.conditions import flat, slim
 from errors.findings import LOOK_EVERY, drawn_from, findings, summary_of
 from errors.models import Findings
+from errors.wanted import Wanted
 from tests.batches.people import client
 from tests.errors.factories import batch_of, failure, report
 
@@ -185,7 +186,10 @@ def test_a_large_batch_is_looked_at_when_it_is_over(monkeypatch: pytest.MonkeyPa
     assert told == ["b1"]
     tasks.sweep()
     assert told == ["b1", "b1"]
+    monkeypatch.setattr("errors.wanted.IN_PAGE", 300)
+    assert not Wanted(batch).envelope()["findings"]
+    assert not Findings.objects.exists()
     tasks.look("b1")
     tasks.sweep()
     assert told == ["b1", "b1"]
-    assert Findings.objects.get(batch=batch).found
+    assert Wanted(batch).envelope()["findings"] == Findings.objects.get(batch=batch).found != []
