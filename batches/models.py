@@ -322,6 +322,7 @@ class Retry(models.Model):
     """A bulk retry: which failed items were meant, how carefully they are put back, and what became of them."""
 
     class State(models.TextChoices):
+        PREPARING = "PREPARING", "Preparing: what it means is being written down"
         CANARY = "CANARY", "Canary: a few items go first"
         RUNNING = "RUNNING", "Running"
         PAUSED = "PAUSED", "Paused: what was not begun is failed again, until it is resumed"
@@ -333,8 +334,9 @@ class Retry(models.Model):
         RETRY = "retry", "Retry: the items as they are"
         FIX = "fix", "Fix: items whose payload was corrected"
 
-    UNDER_WAY = (State.CANARY, State.RUNNING)
-    OPEN = (State.CANARY, State.RUNNING, State.PAUSED, State.HELD)
+    RELEASING = (State.CANARY, State.RUNNING)
+    UNDER_WAY = (State.PREPARING, *RELEASING)
+    OPEN = (*UNDER_WAY, State.PAUSED, State.HELD)
 
     batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="retries")
     number = models.PositiveIntegerField()
@@ -371,6 +373,8 @@ class Retry(models.Model):
         """How many of its items recovered, failed again (the same way or another), were skipped, or wait."""
         names = ("recovered", "failed_again", "failed_same", "failed_differently", "skipped", "waiting")
         fates = dict.fromkeys(names, 0)
+        if self.state == self.State.PREPARING:
+            fates["waiting"] = self.items
         for _, fate, status, count in RetriedItem.counted([self.pk]):
             for name in RetriedItem.names(fate, status):
                 fates[name] += count

@@ -364,10 +364,11 @@ def _begin(batch: Batch, made: Retry, condition: Q, params: Mapping[str, Any] | 
     made.number = (batch.retries.aggregate(last=Max("number"))["last"] or 0) + 1
     made.changes |= _change(batch, params)
     made.save()
-    if not retries.freeze(made, condition):
+    if not retries.put_off(made, condition) and not retries.freeze(made, condition):
         raise InvalidInput("No failed item matches that could pass: there is nothing to retry.")
-    made.save(update_fields=["items", "frozen_to"])
-    retries.release(made)
+    made.save(update_fields=["state", "items", "frozen_to"])
+    if made.state in Retry.RELEASING:
+        retries.release(made)
 
 
 def _change(batch: Batch, params: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -395,7 +396,7 @@ def get_retry(batch_id: str, number: int) -> Retry:
 
 def pause_retry(batch_id: str, number: int, *, actor: str = "", reason: str = "") -> Retry:
     """Take back what was not begun; resume goes on with it."""
-    return _stop_retry("pause", batch_id, number, Retry.UNDER_WAY, Retry.State.PAUSED, actor, reason)
+    return _stop_retry("pause", batch_id, number, Retry.RELEASING, Retry.State.PAUSED, actor, reason)
 
 
 def cancel_retry(batch_id: str, number: int, *, actor: str = "", reason: str = "") -> Retry:

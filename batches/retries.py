@@ -32,11 +32,13 @@ from django.db.models import (
 from django.db.models.functions import Cast, Coalesce, Left
 from django.utils import timezone
 
-from batches import clock
-from batches.exceptions import OperationInProgress
+from batches import clock, scopes
+from batches.exceptions import InvalidInput, OperationInProgress
 from batches.models import AsideItem, Batch, Checkpoint, Item, RetriedItem, Retry
 
 SECOND_WAVE = 100
+AT_ONCE = 50_000
+"""More items than these are written down by a worker: whoever asked has the answer at once."""
 HOPE, MOST_NEW, LEAST_NEW = 0.2, 0.1, 2
 FAILED = (Item.Status.FAILED, Item.Status.QUARANTINED)
 DONE_WELL = (Item.Status.SUCCEEDED, Item.Status.SKIPPED)
@@ -107,12 +109,25 @@ def meant(batch: Batch, condition: Q, *, permanent: bool, aside_too: bool = Fals
     return Meant(items, reasons, sums["highest"] or 0, sums["n"])
 
 
+def meant_by(retry: Retry, condition: Q) -> Meant:
+    return meant(retry.batch, condition, permanent=retry.permanent, aside_too=not NAMED.isdisjoint(retry.scope))
+
+
+def put_off(retry: Retry, condition: Q) -> int:
+    """Leave the writing to a worker if it is much: only how many and up to which item; 0 if it is not much."""
+    found = meant_by(retry, condition)
+    if found.failed <= AT_ONCE or not found.tried:
+        return 0
+    retry.state, retry.frozen_to, retry.items = R.PREPARING, found.highest, found.tried
+    return retry.items
+
+
 def freeze(retry: Retry, condition: Q) -> int:
     """Write down every item the retry means, before any is touched; returns how many will be tried.
 
     In the order of their positions, and in one statement: none of them comes into this process.
     """
-    found = meant(retry.batch, condition, permanent=retry.permanent, aside_too=not NAMED.isdisjoint(retry.scope))
+    found = meant_by(retry, condition)
     rows = found.items.filter(pk__lte=found.highest).order_by("position")
     left_out = [When(reason, then=Value(why)) for reason, why in found.reasons]
     rows = rows.annotate(why_not=Case(*left_out, default=Value(""), output_field=TextField()))
@@ -156,13 +171,36 @@ def advance(batch_id: str) -> bool:
     """Judge what is finished and put back the next wave of every retry under way; True if items were put back."""
     if not Retry.objects.filter(batch=batch_id, state__in=Retry.UNDER_WAY).exists():
         return False
+    prepare(batch_id)
     with transaction.atomic():
-        batch = Batch.objects.select_for_update().get(pk=batch_id)
-        if batch.status not in (Batch.Status.QUEUED, Batch.Status.RUNNING):
-            return False
-        under_way = batch.retries.select_for_update().filter(state__in=Retry.UNDER_WAY)
-        released = [step(retry) for retry in under_way]
+        released = [step(retry) for retry in locked(batch_id, Retry.RELEASING)]
         return any(released)
+
+
+def prepare(batch_id: str) -> None:
+    """Write down what retries mean that were too large for a request: all of one, or, if it is killed, nothing.
+
+    Its items are those that had failed when it was confirmed; those that came right since are none of them.
+    """
+    with transaction.atomic():
+        for retry in locked(batch_id, [R.PREPARING]):
+            (name, wanted), *_ = retry.scope.items()
+            try:
+                condition = scopes.SCOPES[name](retry.batch, wanted) & Q(pk__lte=retry.frozen_to)
+            except InvalidInput as error:
+                change(retry, R.CANCELLED, f"What it means cannot be found any more: {error}")
+                continue
+            freeze(retry, condition)
+            retry.save(update_fields=["items", "frozen_to"])
+            change(retry, R.CANARY if retry.canary else R.RUNNING)
+
+
+def locked(batch_id: str, states: Sequence[str]) -> list[Retry]:
+    """The batch's retries in these states, with its row, if it is running."""
+    batch = Batch.objects.select_for_update().get(pk=batch_id)
+    if batch.status not in (Batch.Status.QUEUED, Batch.Status.RUNNING):
+        return []
+    return list(batch.retries.select_for_update().filter(state__in=states).order_by("number"))
 
 
 def step(retry: Retry) -> bool:

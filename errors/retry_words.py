@@ -32,7 +32,7 @@ FATES: dict[str, tuple[str, Q]] = {
 }
 """Under which name an item of a retry is listed, and which they are."""
 LEGAL: dict[str, tuple[str, ...]] = {
-    "pause": Retry.UNDER_WAY,
+    "pause": Retry.RELEASING,
     "resume": (State.PAUSED, State.HELD),
     "cancel": Retry.OPEN,
 }
@@ -140,13 +140,21 @@ def retry_page(made: Retry, fate: str, after: int) -> dict[str, Any]:
     }
 
 
-PILLS: dict[str, str] = {State.CANARY: "RUNNING", State.HELD: "HALTED", State.DONE: "COMPLETED"}
+PILLS: dict[str, str] = {
+    State.PREPARING: "QUEUED",
+    State.CANARY: "RUNNING",
+    State.HELD: "HALTED",
+    State.DONE: "COMPLETED",
+}
 
 
 def sentence(made: Retry, outcome: Mapping[str, int]) -> str:
     """The state in words, for a person who was just woken."""
     tried = made.items - outcome["waiting"]
     said = f"{outcome['recovered']:,} of {tried:,} tried recovered" if tried > 0 else "None was tried yet"
+    if made.state == State.PREPARING:
+        first = f"the first {made.canary:,} go" if made.canary else "they go"
+        return f"Preparing: which {items_of(made.items)} it means is being written down; then {first}."
     if made.state == State.CANARY:
         return f"The canary is out: {made.canary:,} of {items_of(made.items)} go first. {said}."
     if made.state == State.RUNNING:
@@ -280,6 +288,9 @@ def outcomes_of(made: Sequence[Retry]) -> dict[int, dict[str, int]]:
     for retry, fate, status, n in RetriedItem.counted(list(outcomes)):
         for name in RetriedItem.names(fate, status):
             outcomes[retry][name] += n
+    for one in made:
+        if one.state == State.PREPARING:
+            outcomes[one.pk]["waiting"] = one.items
     return outcomes
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from batches import operations, retries, runner
-from batches.exceptions import IdempotencyConflict, InvalidInput
-from batches.models import Batch, Item
-from tests.batches.factories import modes, ran
+from batches.exceptions import IdempotencyConflict, InvalidInput, InvalidTransition
+from batches.models import Batch, Item, Retry
+from tests.batches.factories import modes, ran, statuses
 from tests.batches.test_bulk_retry import again, broken, now_do, outcome
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -99,3 +101,63 @@ def test_it_takes_no_more_statements_for_more_items() -> None:
     assert outcome(made) == {"recovered": 21, "failed_again": 39, "failed_same": 39}
     assert list(made.retried.order_by("pk").values_list("item__position", flat=True)) == list(range(1, 61))
     assert Item.objects.filter(batch=batch, status="FAILED").count() == 39
+
+
+def large(monkeypatch: pytest.MonkeyPatch, **asked: Any) -> tuple[Batch, Retry]:
+    """A retry of more items than a request writes down."""
+    monkeypatch.setattr(retries, "AT_ONCE", 10)
+    batch = broken(30)
+    now_do(batch, "ok")
+    return batch, operations.retry(batch.pk, **({"all_failed": True, "canary": 5} | asked))
+
+
+def test_it_leaves_it_to_a_worker_to_write_down_many_items(monkeypatch: pytest.MonkeyPatch) -> None:
+    batch, made = large(monkeypatch)
+    assert (made.state, made.items, outcome(made), made.retried.count()) == ("PREPARING", 30, {"waiting": 30}, 0)
+    assert Batch.objects.get(pk=batch.pk).status == "QUEUED"
+    assert operations.verify(batch.pk) == []
+    with pytest.raises(InvalidTransition):
+        operations.pause_retry(batch.pk, made.number)
+    runner.work_until_idle(batch.pk)
+    made.refresh_from_db()
+    assert (made.state, outcome(made)) == ("DONE", {"recovered": 30})
+    assert Batch.objects.get(pk=batch.pk).status == "COMPLETED"
+    assert operations.verify(batch.pk) == []
+
+
+def test_it_begins_anew_when_the_writing_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    batch, made = large(monkeypatch)
+    freeze = retries.freeze
+
+    def killed(*args: Any) -> int:
+        freeze(*args)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(retries, "freeze", killed)
+    with pytest.raises(KeyboardInterrupt):
+        retries.advance(batch.pk)
+    made.refresh_from_db()
+    assert (made.state, made.retried.count()) == ("PREPARING", 0)
+    monkeypatch.setattr(retries, "freeze", freeze)
+    assert retries.advance(batch.pk)
+    assert not retries.advance(batch.pk)
+    made.refresh_from_db()
+    assert (made.state, made.retried.count(), Item.objects.filter(status="PENDING").count()) == ("CANARY", 30, 5)
+
+
+def test_it_can_be_cancelled_before_it_is_written_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    batch, made = large(monkeypatch)
+    operations.cancel_retry(batch.pk, made.number, actor="ana")
+    runner.work_until_idle(batch.pk)
+    made.refresh_from_db()
+    assert (made.state, statuses(batch).count("FAILED")) == ("CANCELLED", 30)
+    assert Batch.objects.get(pk=batch.pk).status == "COMPLETED"
+    assert operations.verify(batch.pk) == []
+
+
+def test_it_says_so_when_what_it_means_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    batch, made = large(monkeypatch)
+    Retry.objects.filter(pk=made.pk).update(scope={"group": "gone"})
+    runner.work_until_idle(batch.pk)
+    made.refresh_from_db()
+    assert (made.state, made.note[:35]) == ("CANCELLED", "What it means cannot be found any m")

@@ -274,3 +274,17 @@ def test_only_who_may_operate_gets_in_and_looking_changes_nothing(user_of: User)
     for name in ("errors_retries", "errors_asides"):
         assert viewer.get(reverse(f"admin:{name}", args=["outage"])).status_code == 200
     assert "Pause" not in page(viewer, reverse("admin:errors_retry", args=["outage", 1])).split("</header>")[0]
+
+
+def test_it_says_that_many_items_are_being_written_down(user_of: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("batches.retries.AT_ONCE", 10)
+    batch, client = outage(), tab(user_of("operator"))
+    answer = client.post(group_address(), answers(client, group_address()))
+    shown = page(client, answer.headers["Location"])
+    assert "Preparing: which 30 items it means is being written down; then the first 20 go." in shown
+    assert "Cancel the rest" in shown
+    assert "Pause" not in shown
+    told = client.get(f"/api/batches/{batch.pk}/retries/1").json()
+    assert (told["state"], told["items"], told["outcome"]["waiting"]) == ("PREPARING", 30, 30)
+    listed = page(client, reverse("admin:errors_retries", args=["outage"]))
+    assert "Preparing" in listed

@@ -361,7 +361,8 @@ class Command(BaseCommand):
             self.show_json({"batch_id": asked.id, "retry": made.number, "items": made.items})
         else:
             first = f", {made.canary:,} of them first" if made.canary else ""
-            self.stdout.write(f"{asked.id}: {made.items:,} items are tried again{first} (retry {made.number}).")
+            later = " once they are written down" if made.state == made.State.PREPARING else ""
+            self.stdout.write(f"{asked.id}: {made.items:,} items are tried again{first}{later} (retry {made.number}).")
         return OK
 
     def do_fix(self, asked: Namespace) -> int:
