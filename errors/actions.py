@@ -15,7 +15,7 @@ from errors import groups
 from errors.models import STANDING, ErrorGroup
 
 CANARY = 20
-SCOPES = ("group", "where", "item_keys", "code", "positions")
+SCOPES = ("group", "matching", "where", "item_keys", "code", "positions")
 
 
 class UnknownAdvice(BatchError):

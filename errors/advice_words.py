@@ -150,6 +150,10 @@ def look_at(batch: Batch, params: Mapping[str, Any]) -> list[Choice]:
     params = params.get("retry", params)
     if "group" in params:
         return [Choice("Look", reverse("admin:errors_group", args=[batch.pk, params["group"]]))]
+    if "matching" in params:
+        return [
+            Choice("Look", f"{reverse('admin:errors_desk', args=[batch.pk])}?{urlencode(params['matching'])}#groups")
+        ]
     if keys := params.get("item_keys"):
         query = {"batch__id__exact": batch.pk, "failed_at__isnull": "False", "q": keys[0] if len(keys) == 1 else ""}
         return [Choice("Look", f"{reverse('admin:batches_item_changelist')}?{urlencode(query)}")]

@@ -15,6 +15,7 @@ from django.db.models.functions import TruncMinute
 
 from batches.asides import is_aside
 from batches.models import AsideItem, Batch, Checkpoint, Item, RetriedItem
+from errors import windows
 from errors.advice.concurrency import concurrency_target
 from errors.advice.facts import Facts, Group, History
 from errors.advice.problems import Problem, TwoKinds, prior_kinds, problem
@@ -56,7 +57,7 @@ def facts_of(batch: Batch) -> Facts:
         target=target_of(batch, rows, seconds),
         seconds=seconds,
         max_attempts=batch.max_attempts,
-        findings=findings(batch),
+        findings=windows.scoped(batch, findings(batch)),
         history=history,
         problems=problems_of(batch, kinds),
         kinds=kinds,

@@ -133,6 +133,12 @@ def advised(batch: Batch, scope: Mapping[str, Any], items: int) -> Prediction | 
     return None
 
 
+def named(batch: Batch, matching: Mapping[str, str]) -> dict[str, str]:
+    """A filter with its group's words in the place of its fingerprint."""
+    known = ErrorGroup.objects.filter(processor=batch.processor, fingerprint=matching.get("group", "")).first()
+    return {**matching, "group": known.title or known.error_type} if known else dict(matching)
+
+
 def of_what(batch: Batch, scope: Mapping[str, Any]) -> str:
     """A scope in words, behind a number of items."""
     wanted: Any
@@ -141,7 +147,7 @@ def of_what(batch: Batch, scope: Mapping[str, Any]) -> str:
         group = ErrorGroup.objects.filter(processor=batch.processor, fingerprint=str(wanted)).first()
         return f"of “{group.title or group.error_type}”" if group else f"of group {wanted}"
     if name == "matching":
-        return "that match " + ", ".join(f"{key} “{value}”" for key, value in wanted.items())
+        return "that match " + ", ".join(f"{key} “{value}”" for key, value in named(batch, wanted).items())
     if name == "positions":
         return f"from position {wanted[0]:,} to {wanted[1]:,}"
     if name == "where":

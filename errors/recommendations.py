@@ -81,7 +81,7 @@ def renew(last: Recommendation, said: Advice) -> None:
 
 
 def content(said: Advice) -> dict[str, Any]:
-    params = {name: value for name, value in said.params.items() if name in ("group", "item_keys", "where")}
+    params = {name: value for name, value in said.params.items() if name in ("group", "matching", "item_keys", "where")}
     return {
         "rule": said.rule,
         "rule_version": said.version,

@@ -180,11 +180,17 @@ def network(facts: Facts) -> list[Advice]:
         title = f"Wait, then try a few of what failed in {window['text']}"
         said = of_groups("network", groups, facts, why, "weak", title, seen=seen)
         return [with_params(said, said.params, [str(window["text"])])]
-    back = recoveries(items, after - failed, after, f"{failed:,} of {after:,} failed after it")
-    title = f"It looks over: retry what failed in {window['text']}"
     why, sure = f"{window['sentence']} Since then {failed:,} of {after:,} failed.", str(window["confidence"])
-    said = of_groups("network", groups, facts, why, sure, title, predicted=back, seen=seen)
-    return [with_params(said, said.params, [str(window["text"])])]
+    basis, still = f"{failed:,} of {after:,} failed after it", int(window.get("still", 0))
+    back = recoveries(still or items, after - failed, after, basis)
+    if not still:
+        title = f"It looks over: retry what failed in {window['text']}"
+        said = of_groups("network", groups, facts, why, sure, title, predicted=back, seen=seen)
+        return [with_params(said, said.params, [str(window["text"])])]
+    title = f"It looks over: retry exactly what failed in {window['text']}"
+    said = of_groups("network", groups, facts, why, sure, title, seen=seen)
+    exactly = replace(said, items=still, minutes=facts.minutes(still), predicted=back)
+    return [with_params(exactly, window["scope"], [str(window["text"])])]
 
 
 def is_over(after: int, failed: int, inside: float) -> bool:
@@ -195,6 +201,8 @@ def is_over(after: int, failed: int, inside: float) -> bool:
 def window_of(facts: Facts, groups: Sequence[Group]) -> Any:
     """A hot range or time in which these failures lie."""
     streams = {group.fingerprint for group in groups} | {group.category for group in groups}
+    if len(groups) == len(facts.groups):  # nothing else failed: what is found of any failure is found of these
+        streams.add("any")
     windows = [found for found in facts.findings if found["stream"] in streams and found["confidence"] in SURE]
     return next((found for found in windows if "after" in found["where"]), None)
 

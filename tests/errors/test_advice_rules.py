@@ -130,6 +130,16 @@ def test_it_retries_a_window_that_is_over() -> None:
     assert (probe.verb, probe.confidence) == ("retry", "weak")
 
 
+def test_it_retries_exactly_the_window_that_is_over() -> None:
+    scope = {"matching": {"category": "network", "positions": "300-329"}}
+    window = found("network", start=300, end=329, after=670, after_failed=0) | {"scope": scope, "still": 30}
+    one = said(facts(group("network", 25), group("network", 20), findings=[window]), "network")
+    assert one is not None
+    assert one.predicted is not None
+    assert (one.title, one.params, one.items) == ("It looks over: retry exactly what failed in here", scope, 30)
+    assert (one.predicted.low, one.predicted.high) == (30, 30)
+
+
 @pytest.mark.parametrize(("after", "failed"), [(0, 0), (19, 0), (400, 200)])
 def test_it_does_not_call_a_window_over_that_may_go_on(after: int, failed: int) -> None:
     window = found("network", start=1, end=2, after=after, after_failed=failed)

@@ -12,10 +12,12 @@ from django.urls import reverse
 
 from batches import operations, runner
 from batches.models import Batch, Item, Retry
-from errors.models import ErrorGroup
+from errors import recommendations
+from errors.models import ErrorGroup, Recommendation
 from tests.batches.factories import modes, ran, statuses
 from tests.batches.test_admin_pages import page, tab
 from tests.batches.test_bulk_retry import now_do
+from tests.errors.factories import batch_of, failure, report
 
 pytestmark = pytest.mark.usefixtures("engine")
 User = Callable[[str], Any]
@@ -288,3 +290,30 @@ def test_it_says_that_many_items_are_being_written_down(user_of: User, monkeypat
     assert (told["state"], told["items"], told["outcome"]["waiting"]) == ("PREPARING", 30, 30)
     listed = page(client, reverse("admin:errors_retries", args=["outage"]))
     assert "Preparing" in listed
+
+
+def test_it_retries_exactly_the_window_of_an_outage(user_of: User) -> None:
+    failed, client = [7, *range(300, 330), 450], tab(user_of("admin"))
+    batch = batch_of(500, "outage", status="COMPLETED", payload={"sku": "A"})
+    report(batch, [failure(batch, n, ConnectionError("no answer")) for n in failed])
+    of_them = Item.objects.filter(batch=batch, position__in=failed)
+    of_them.update(status="FAILED", attempts=1, failed_at="2026-01-01T00:00:00Z", lane=0)
+    Item.objects.filter(batch=batch).exclude(position__in=failed).update(status="SUCCEEDED", attempts=1, lane=0)
+    batch.lanes.update_or_create(lane=0, defaults={"failed": 32, "succeeded": 468})
+    recommendations.refresh(batch)
+    advice = Recommendation.objects.get(rule="network")
+    assert advice.title == "It looks over: retry exactly what failed in items 300 to 329"
+    assert advice.action["params"]["matching"]["positions"] == "300-329"
+    assert advice.cost["items"] == 30
+    address = reverse("admin:errors_advice", args=["outage", advice.number])
+    shown = page(client, address)
+    assert "Retry 30 items that match" in shown
+    assert "positions “300-329”" in shown
+    client.post(address, answers(client, address))
+    made = Retry.objects.get()
+    assert list(made.retried.values_list("item__position", flat=True).order_by("pk")) == list(range(300, 330))
+    assert {name: made.predicted[name] for name in ("low", "high")} == {
+        name: advice.predicted[name] for name in ("low", "high")
+    }
+    advice.refresh_from_db()
+    assert (advice.state, advice.retry) == ("applied", made.number)
