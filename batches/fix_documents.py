@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.core.files.uploadedfile import UploadedFile
-from django.db import transaction
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -66,26 +65,26 @@ class FixDiffSerializer(FixSerializer):
 
     @extend_schema_field(CorrectionSerializer(many=True))
     def get_diff(self, fix: Fix) -> Any:
-        return rows_of(fix, Verdict.CHANGED)
+        return self.rows_of(fix, Verdict.CHANGED)
 
     @extend_schema_field(CorrectionSerializer(many=True))
     def get_refusals(self, fix: Fix) -> Any:
-        return rows_of(fix, Verdict.REFUSED)
+        return self.rows_of(fix, Verdict.REFUSED)
+
+    def rows_of(self, fix: Fix, verdict: str) -> Any:
+        """Stored, unless it is a dry run."""
+        shown = self.context.get("shown")
+        rows = fix.corrections.filter(verdict=verdict)[:SHOWN] if shown is None else shown[verdict]
+        return CorrectionSerializer(rows, many=True).data
 
 
-def rows_of(fix: Fix, verdict: str) -> Any:
-    return CorrectionSerializer(fix.corrections.filter(verdict=verdict)[:SHOWN], many=True).data
-
-
-def document(fix: Fix) -> dict[str, Any]:
-    return dict(FixDiffSerializer(fix).data)
+def document(fix: Fix, shown: Mapping[str, Sequence[Correction]] | None = None) -> dict[str, Any]:
+    return dict(FixDiffSerializer(fix, context={"shown": shown}).data)
 
 
 def dry_run(batch_id: str, **source: Any) -> dict[str, Any]:
-    """What a file would change, and what is wrong with its rows; nothing of it is kept."""
-    with transaction.atomic():
-        found = document(operations.check_fix(batch_id, **source))
-        transaction.set_rollback(True)
+    """What a file would change, and what is wrong with its rows; nothing is written."""
+    found = document(*operations.preview_fix(batch_id, most=SHOWN, **source))
     return found if found["state"] == Fix.State.APPLIED else found | {"number": None, "expires_at": None}
 
 

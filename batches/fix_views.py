@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import django_filters as filters
 from django.http import QueryDict
 from django.urls import reverse
@@ -11,7 +13,7 @@ from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from batches import fix_documents, operations
+from batches import fix_documents, fixes, operations
 from batches.fix_documents import (
     CorrectionSerializer,
     FixDiffSerializer,
@@ -20,7 +22,7 @@ from batches.fix_documents import (
     FixSerializer,
     source_of,
 )
-from batches.idempotent_requests import once_per_key
+from batches.idempotent_requests import earlier_answer, once_per_key
 from batches.models import Correction
 from batches.pagination import ById
 from batches.views import PortalView, checked
@@ -34,7 +36,7 @@ class Fixes(PortalView):
     @extend_schema(operation_id="batches_fixes_list", responses=FixSerializer(many=True))
     def get(self, request: Request, batch_id: str) -> Response:
         """Files of corrected rows, the latest first, at most 100: what they changed, by whom, and what came of it."""
-        found = operations.get_batch(batch_id).fixes.select_related("retry").order_by("-number")[:100]
+        found = fixes.listed(operations.get_batch(batch_id))[:100]
         return Response(FixSerializer(found, many=True).data)
 
     @extend_schema(
@@ -42,7 +44,6 @@ class Fixes(PortalView):
         request={"multipart/form-data": FixFileSerializer, "application/json": FixItemsSerializer},
         responses={202: FixDiffSerializer, 200: FixDiffSerializer},
     )
-    @once_per_key
     def post(self, request: Request, batch_id: str) -> Response:
         """Correct failed items by a file and retry them: 202; all of its rows or none. A dry run answers 200.
 
@@ -52,7 +53,15 @@ class Fixes(PortalView):
         source = source_of(said) | {"actor": request.user.get_username()}
         if said.pop("dry_run") or request.query_params.get("dry_run", "0").lower() in ("1", "true"):
             return Response(fix_documents.dry_run(batch_id, **source))
-        fix = operations.correct(batch_id, **source, **said)
+        if known := earlier_answer(request):
+            return known
+        with operations.fix_to_apply(batch_id, **source) as fix:
+            return self.apply(request, batch_id, fix.number, said)
+
+    @once_per_key
+    def apply(self, request: Request, batch_id: str, number: int, said: dict[str, Any]) -> Response:
+        """Only this is the key's transaction: the check before it may take a while, and nobody must wait for it."""
+        fix = operations.apply_fix(batch_id, number, actor=request.user.get_username(), **said)
         assert fix.retry is not None
         location = reverse("batch-retry-detail", args=[batch_id, fix.retry.number])
         return Response(fix_documents.document(fix), status.HTTP_202_ACCEPTED, headers={"Location": location})

@@ -1,5 +1,6 @@
 """Fix and resubmit: a file of corrected rows is checked and kept for a day, then applied, whole or not at all.
 
+While it is checked nobody sees it; what a dead process leaves of a check expires like an upload that nobody applied.
 Applying is one transaction: under the batch's lock every row is looked at again, payloads are replaced, and a bulk
 retry puts the items back. What was replaced, by what and by whom, is kept.
 """
@@ -11,8 +12,9 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-from django.db import IntegrityError, transaction
-from django.db.models import F, Max, OuterRef, QuerySet, Subquery, Sum
+from django.db import IntegrityError, connection, transaction
+from django.db.models import F, Max, OuterRef, Q, QuerySet, Subquery, Sum, TextField
+from django.db.models.functions import Cast
 from django.utils import timezone
 
 from batches.corrections import FAILED, ITEM_KEY, changes_of, corrections, pages, same
@@ -39,29 +41,82 @@ def applied(batch: Batch, sha256: str) -> Fix | None:
 
 
 def check(batch: Batch, reader: Reader, *, filename: str, actor: str) -> Fix:
-    """What the file would change, row by row, stored until it is applied or a day old. Changes no item."""
-    report = reader.report()
-    made = Fix(
+    """What the file would change, row by row, stored until it is applied or a day old. Changes no item.
+
+    Rows are judged outside of any transaction and stored page by page: SQLite has one writer, and others wait for it.
+    """
+    made = drawn_up(batch, reader, filename, actor)
+    number(made)
+    try:
+        tally: Counter[str] = Counter()
+        for page in pages(corrections(batch, reader)):
+            tally.update(row.verdict for row in page)
+            store(made, page, tally.total())
+        finish(made, tally)
+    except BaseException:
+        forget(made)
+        raise
+    return made
+
+
+def preview(
+    batch: Batch, reader: Reader, *, filename: str, actor: str, most: int
+) -> tuple[Fix, dict[str, list[Correction]]]:
+    """The same with nothing stored: the counts, and at most so many rows of each verdict."""
+    made = drawn_up(batch, reader, filename, actor)
+    tally: Counter[str] = Counter()
+    shown: dict[str, list[Correction]] = {verdict: [] for verdict in Verdict.values}
+    for row in corrections(batch, reader):
+        tally[row.verdict] += 1
+        if tally[row.verdict] <= most:
+            shown[row.verdict].append(row)
+    count(made, tally)
+    made.state, made.created_at = Fix.State.CHECKED, timezone.now()
+    return made, shown
+
+
+def drawn_up(batch: Batch, reader: Reader, filename: str, actor: str) -> Fix:
+    return Fix(
         batch=batch,
         filename=filename[:255].replace("\x00", ""),
-        format=report.get("format", ""),
+        format=reader.report().get("format", ""),
         sha256=reader.fingerprint(),
         actor=actor,
         expires_at=timezone.now() + KEPT,
     )
+
+
+def store(made: Fix, page: list[Correction], rows: int) -> None:
     with transaction.atomic():
-        number(made)
-        tally: Counter[str] = Counter()
-        for page in pages(corrections(batch, reader)):
-            for row in page:
-                row.fix = made
-            Correction.objects.bulk_create(page)
-            tally.update(row.verdict for row in page)
-        made.changed, made.unchanged = tally[Verdict.CHANGED], tally[Verdict.UNCHANGED]
-        made.refused, made.rows = tally[Verdict.REFUSED], tally.total()
-        made.not_in_file = max(0, failed_now(batch) - made.changed - made.unchanged)
-        made.save()
-    return made
+        still_there(made, rows=rows)
+        for row in page:
+            row.fix = made
+        Correction.objects.bulk_create(page)
+
+
+def finish(made: Fix, tally: Counter[str]) -> None:
+    """From now on it is seen, and can be applied."""
+    count(made, tally)
+    made.state = Fix.State.CHECKED
+    names = ("state", "rows", "changed", "unchanged", "refused", "not_in_file")
+    still_there(made, **{name: getattr(made, name) for name in names})
+
+
+def still_there(made: Fix, **values: Any) -> None:
+    """It may have been taken away meanwhile, with its batch or because it was too old."""
+    if not Fix.objects.filter(pk=made.pk, state=Fix.State.CHECKING).update(**values):
+        raise OperationInProgress("The check of this file was given up meanwhile. Upload it again.")
+
+
+def count(made: Fix, tally: Counter[str]) -> None:
+    made.changed, made.unchanged = tally[Verdict.CHANGED], tally[Verdict.UNCHANGED]
+    made.refused, made.rows = tally[Verdict.REFUSED], tally.total()
+    made.not_in_file = max(0, failed_now(made.batch) - made.changed - made.unchanged)
+
+
+def forget(made: Fix) -> None:
+    """Take it away with its rows, unless it is applied."""
+    Fix.objects.filter(pk=made.pk).exclude(state=Fix.State.APPLIED).delete()
 
 
 def number(made: Fix) -> None:
@@ -110,12 +165,12 @@ def refused_rows(fix: Fix) -> InvalidInput:
 
 def look_again(fix: Fix) -> None:
     """What happened between check and now refuses rows; the items of the others stay locked until the commit."""
-    rows = meant(fix, retry_unchanged=True).order_by("item_id")
-    for keys in pages(iter(list(rows.values_list("pk", flat=True)))):
-        page = list(fix.corrections.filter(pk__in=keys))
-        locked = Item.objects.select_for_update().filter(pk__in=[row.item_id for row in page]).order_by("pk")
-        items = {item.pk: item for item in locked}
-        late = [(row, why) for row in page if (why := too_late(row, items[row.item_id or 0]))]
+    if connection.features.has_select_for_update:
+        again = meant(fix, retry_unchanged=True).order_by().values("item")
+        list(Item.objects.select_for_update().filter(pk__in=again).order_by("pk").values_list("pk", flat=True))
+    for keys in pages(iter(list(suspects(fix).values_list("pk", flat=True)))):
+        page = fix.corrections.filter(pk__in=keys).select_related("item")
+        late = [(row, why) for row in page if row.item and (why := too_late(row, row.item))]
         for row, why in late:
             fix.changed -= row.verdict == Verdict.CHANGED
             fix.unchanged -= row.verdict == Verdict.UNCHANGED
@@ -123,6 +178,13 @@ def look_again(fix: Fix) -> None:
             row.verdict, row.column, row.why, row.before, row.after = Verdict.REFUSED, ITEM_KEY, why, None, None
         Correction.objects.bulk_update([row for row, _ in late], ["verdict", "column", "why", "before", "after"])
     fix.save(update_fields=["changed", "unchanged", "refused"])
+
+
+def suspects(fix: Fix) -> QuerySet[Correction]:
+    """Rows that need a closer look: an item that is not failed any more, or whose payload is written otherwise."""
+    as_it_was = Q(was=Cast("item__payload", TextField()))
+    rows = meant(fix, retry_unchanged=True).annotate(was=Cast("before", TextField()))
+    return rows.filter(~Q(item__status__in=FAILED) | Q(verdict=Verdict.CHANGED) & ~as_it_was)
 
 
 def too_late(row: Correction, item: Item) -> str:
@@ -154,6 +216,11 @@ def forget_expired() -> int:
 
 
 # -- look --------------------------------------------------------------------------------------------------------------
+
+
+def listed(batch: Batch) -> QuerySet[Fix]:
+    """The latest first; not what is still being checked."""
+    return batch.fixes.exclude(state=Fix.State.CHECKING).select_related("retry").order_by("-number")
 
 
 def corrections_of(item: Item) -> Iterator[Correction]:

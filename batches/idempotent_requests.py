@@ -45,6 +45,14 @@ def once_per_key(post: Post) -> Post:
     return answer
 
 
+def earlier_answer(request: Request) -> Response | None:
+    """What the key was answered already, for what takes long to prepare; None: nothing yet."""
+    if HEADER not in request.headers:
+        return None
+    known = idempotency_manager.get_record(key_of_request(request))
+    return None if known is None else replayed(idempotency_manager.same_request(known, body_hash(request)).response)
+
+
 def key_of_request(request: Request) -> str:
     """One user, one address, one key; the brackets keep it apart from every key of an item."""
     key = request.headers[HEADER]

@@ -485,12 +485,13 @@ class Fix(models.Model):
     """An uploaded file of corrected rows: what it would change, then what it changed, and the retry it started."""
 
     class State(models.TextChoices):
+        CHECKING = "CHECKING", "Checking: its rows are being looked at, and nobody sees it yet"
         CHECKED = "CHECKED", "Checked: nothing is changed yet"
         APPLIED = "APPLIED", "Applied"
 
     batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="fixes", db_index=False)
     number = models.PositiveIntegerField()
-    state = models.CharField(max_length=7, choices=State.choices, default=State.CHECKED)
+    state = models.CharField(max_length=8, choices=State.choices, default=State.CHECKING)
     filename = models.CharField(max_length=255, blank=True)
     format = models.CharField(max_length=10, blank=True)
     sha256 = models.CharField(max_length=64, help_text="Of the file's content: the same file twice is one retry.")

@@ -24,7 +24,7 @@ from batches.exceptions import (
 )
 from batches.models import BATCH_ID, AsideItem, Batch, Checkpoint, Item, Rehearsal, Retry, Watch
 from batches.quarantine import bring_back, set_aside
-from batches.resubmission import apply_fix, check_fix, correct, get_fix
+from batches.resubmission import apply_fix, check_fix, correct, fix_to_apply, get_fix, preview_fix
 from batches.scopes import SCOPES
 from batches.submission import Submission, refuse_bad_options, submit
 from batches.tasks import sweep_now as sweep
@@ -42,6 +42,7 @@ __all__ = [
     "check_fix",
     "correct",
     "decide",
+    "fix_to_apply",
     "get_batch",
     "get_fix",
     "get_rehearsal",
@@ -49,6 +50,7 @@ __all__ = [
     "legal_verbs",
     "pause",
     "pause_retry",
+    "preview_fix",
     "rehearse",
     "resume",
     "resume_retry",

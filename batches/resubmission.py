@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import PurePath
 from typing import Any, BinaryIO
@@ -14,7 +15,7 @@ from django.db.models import Max, Q
 from batches import fixes, readers, retries, tasks, transitions
 from batches.corrections import MOST_ROWS
 from batches.exceptions import InputRefused, InvalidInput, InvalidTransition, OperationInProgress, UnknownBatch
-from batches.models import Batch, Fix, Retry
+from batches.models import Batch, Correction, Fix, Retry
 from batches.readers.json_reader import DownloadReader
 from batches.signals import items_corrected
 from batches.submission import refuse_large
@@ -60,12 +61,12 @@ def apply_fix(
     Refused rows refuse the file, unless they are to be left out. With a `canary` so many items go first, the rest only
     if `needed` of them (1 unless told) recover.
     """
-    get_fix(batch_id, number)
+    found = get_fix(batch_id, number)
     made = drafted(number, canary, needed, actor, reason)
     try:
         with transaction.atomic():
             batch = Batch.objects.select_for_update().get(pk=batch_id)
-            fix = Fix.objects.select_for_update().get(batch=batch, number=number)
+            fix = locked(found)
             if known := fix if fix.state == Fix.State.APPLIED else fixes.applied(batch, fix.sha256):
                 return known
             refuse_unrest(batch)
@@ -89,24 +90,71 @@ def correct(
     actor: str = "",
     **options: Any,
 ) -> Fix:
-    """Check and apply at once, in one transaction. `options` are those of `apply_fix`."""
-    _batch(batch_id)
-    with transaction.atomic():
-        batch = Batch.objects.select_for_update().get(pk=batch_id)
-        reader = opened(batch, file, filename, items, encoding)
-        if known := fixes.applied(batch, reader.fingerprint()):
-            return known
-        refuse_unrest(batch)
-        fix = fixes.check(batch, reader, filename=filename, actor=actor)
+    """Check, then apply. `options` are those of `apply_fix`; of a file that is refused nothing is kept."""
+    source: dict[str, Any] = {"file": file, "filename": filename, "items": items, "encoding": encoding}
+    with fix_to_apply(batch_id, actor=actor, **source) as fix:
         return apply_fix(batch_id, fix.number, actor=actor, **options)
+
+
+@contextmanager
+def fix_to_apply(
+    batch_id: str,
+    *,
+    file: BinaryIO | None = None,
+    filename: str = "",
+    items: Iterable[Mapping[str, Any]] | None = None,
+    encoding: str = "",
+    actor: str = "",
+) -> Iterator[Fix]:
+    """A file checked so that it is applied at once; it is forgotten at the end, unless it was."""
+    batch = _batch(batch_id)
+    reader = opened(batch, file, filename, items, encoding)
+    if known := fixes.applied(batch, reader.fingerprint()):
+        yield known
+        return
+    refuse_unrest(batch)
+    fix = fixes.check(batch, reader, filename=filename, actor=actor)
+    try:
+        yield fix
+    finally:
+        fixes.forget(fix)
+
+
+def preview_fix(
+    batch_id: str,
+    *,
+    most: int,
+    file: BinaryIO | None = None,
+    filename: str = "",
+    items: Iterable[Mapping[str, Any]] | None = None,
+    encoding: str = "",
+    actor: str = "",
+) -> tuple[Fix, dict[str, list[Correction]] | None]:
+    """What a file would change, with nothing stored: its counts, and at most so many rows of each verdict.
+
+    A content that was applied before answers that fix, whose rows are stored.
+    """
+    batch = _batch(batch_id)
+    reader = opened(batch, file, filename, items, encoding)
+    if known := fixes.applied(batch, reader.fingerprint()):
+        return known, None
+    return fixes.preview(batch, reader, filename=filename, actor=actor, most=most)
 
 
 def get_fix(batch_id: str, number: int) -> Fix:
     """The batch's fix of that number, or `UnknownBatch`."""
-    known = _batch(batch_id).fixes.filter(number=number).first() if 0 < number < 2**31 else None
+    known = fixes.listed(_batch(batch_id)).filter(number=number).first() if 0 < number < 2**31 else None
     if known is None:
         raise UnknownBatch(f"Batch {batch_id} has no fix {number}.")
     return known
+
+
+def locked(found: Fix) -> Fix:
+    """As it is once nobody else can change it; it may be gone by then."""
+    fix = Fix.objects.select_for_update().filter(pk=found.pk).exclude(state=Fix.State.CHECKING).first()
+    if fix is None:
+        raise UnknownBatch(f"Batch {found.batch_id} has no fix {found.number} any more: upload the file again.")
+    return fix
 
 
 def _batch(batch_id: str) -> Batch:

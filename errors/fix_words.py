@@ -11,7 +11,7 @@ from django.core.paginator import Paginator
 from django.urls import reverse
 from django.utils import timezone
 
-from batches import operations, resubmission
+from batches import fixes, operations, resubmission
 from batches.corrections import changes_of
 from batches.exceptions import BatchError
 from batches.models import Batch, Correction, Fix, Item
@@ -105,7 +105,7 @@ def steps(batch: Batch, asked: Asked) -> dict[str, Any]:
         rows = errors_asked.items(batch, asked).count()
     else:
         rows = Item.objects.filter(batch=batch, failed_at__isnull=False).count()
-    earlier = batch.fixes.select_related("retry").order_by("-number")[:EARLIER]
+    earlier = fixes.listed(batch)[:EARLIER]
     return {
         "batch": batch,
         "asked": asked,

@@ -399,7 +399,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('number', models.PositiveIntegerField()),
-                ('state', models.CharField(choices=[('CHECKED', 'Checked: nothing is changed yet'), ('APPLIED', 'Applied')], default='CHECKED', max_length=7)),
+                ('state', models.CharField(choices=[('CHECKING', 'Checking: its rows are being looked at, and nobody sees it yet'), ('CHECKED', 'Checked: nothing is changed yet'), ('APPLIED', 'Applied')], default='CHECKING', max_length=8)),
                 ('filename', models.CharField(blank=True, max_length=255)),
                 ('format', models.CharField(blank=True, max_length=10)),
                 ('sha256', models.CharField(help_text="Of the file's content: the same file twice is one retry.", max_length=64)),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from django.db import connection
 
-from batches import cells, operations, runner
-from batches.exceptions import InputRefused, InvalidInput, InvalidTransition
+from batches import cells, fixes, operations, runner
+from batches.exceptions import InputRefused, InvalidInput, InvalidTransition, OperationInProgress, UnknownBatch
 from batches.models import Batch, Correction, Fix, Item, RetriedItem, Retry
 from batches.redaction import MASK
 from tests.batches.factories import item, ran, statuses
@@ -287,8 +288,6 @@ def test_what_somebody_else_corrected_meanwhile_is_not_overwritten() -> None:
 
 
 def test_an_upload_that_nobody_applies_is_forgotten() -> None:
-    from batches import fixes
-
     batch = table()
     old, kept = check(batch, download(batch, {1: {"mode": "ok"}})), fix(batch, download(batch, {2: {"mode": "ok"}}))
     Fix.objects.filter(pk=old.pk).update(expires_at="2020-01-01T00:00Z")
@@ -297,6 +296,73 @@ def test_an_upload_that_nobody_applies_is_forgotten() -> None:
         operations.apply_fix(batch.pk, old.number)
     assert fixes.forget_expired() > 0
     assert list(Fix.objects.all()) == [kept]
+
+
+def meanwhile(monkeypatch: pytest.MonkeyPatch, happens: Callable[[int], None]) -> None:
+    """Rows are stored one by one, and before each of them something happens, which is told how many are stored."""
+    judged = fixes.corrections
+
+    def rows(batch: Batch, reader: Any) -> Iterator[Correction]:
+        for stored, row in enumerate(judged(batch, reader)):
+            happens(stored)
+            yield row
+
+    monkeypatch.setattr(fixes, "corrections", rows)
+    monkeypatch.setattr("batches.corrections.AT_ONCE", 1)
+
+
+def test_a_check_holds_no_transaction_and_nobody_sees_it_before_it_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    batch, seen = table(), []
+
+    def look(stored: int) -> None:
+        assert not connection.in_atomic_block
+        seen.append((stored, Correction.objects.count(), Fix.objects.get().state, list(fixes.listed(batch))))
+        for act in (operations.get_fix, operations.apply_fix):
+            with pytest.raises(UnknownBatch):
+                act(batch.pk, 1)
+
+    meanwhile(monkeypatch, look)
+    made = check(batch, download(batch, {1: {"mode": "ok"}}))
+    assert seen == [(0, 0, "CHECKING", []), (1, 1, "CHECKING", [])]
+    assert (made.state, made.rows, operations.get_fix(batch.pk, 1), list(fixes.listed(batch))) == (
+        "CHECKED", 2, made, [made])  # fmt: skip
+
+
+@pytest.mark.parametrize("how", ["it breaks", "it is taken away"])
+def test_of_a_check_that_is_not_finished_nothing_is_kept(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    batch = table()
+
+    def end(stored: int) -> None:
+        if stored and how == "it breaks":
+            raise RuntimeError(how)
+        if stored:
+            Fix.objects.all().delete()
+
+    meanwhile(monkeypatch, end)
+    with pytest.raises((RuntimeError, OperationInProgress), match=f"{how}|was given up meanwhile"):
+        fix(batch, download(batch, {1: {"mode": "ok"}}))
+    assert (Fix.objects.count(), Correction.objects.count(), item(batch, 1).payload["mode"]) == (0, 0, "invalid")
+
+
+DIES = """
+import io, os, sys
+from batches import fixes, operations
+fixes.finish = lambda *_: os._exit(9)
+operations.correct(sys.argv[1], file=io.BytesIO(sys.argv[2].encode()), filename="fix.csv")
+"""
+
+
+def test_what_a_dead_process_leaves_of_a_check_expires_unseen(in_process: Any) -> None:
+    batch = table()
+    content = download(batch, {1: {"mode": "ok"}})
+    assert in_process(DIES, batch.pk, content).wait(60) == 9
+    left = Fix.objects.get()
+    assert (left.state, left.corrections.count(), list(fixes.listed(batch))) == ("CHECKING", 2, [])
+    with pytest.raises(UnknownBatch):
+        operations.apply_fix(batch.pk, left.number)
+    assert fix(batch, content).number == left.number + 1
+    Fix.objects.filter(pk=left.pk).update(expires_at="2020-01-01T00:00Z")
+    assert fixes.forget_expired() == 3
 
 
 def test_a_canary_goes_first() -> None:
@@ -331,8 +397,6 @@ def test_it_takes_the_document_that_was_downloaded() -> None:
 
 @pytest.mark.parametrize("same", [True, False])
 def test_of_two_uploads_at_once_one_is_applied(in_process: Any, same: bool) -> None:
-    if connection.vendor != "postgresql":
-        pytest.skip("SQLite has one writer")
     batch = table()
     contents = [download(batch, {1: {"mode": "ok", "note": note}}) for note in ("mine", "mine" if same else "theirs")]
     both = [in_process(RACE, batch.pk, content, name) for content, name in zip(contents, ("ana", "bob"), strict=True)]
@@ -342,7 +406,7 @@ def test_of_two_uploads_at_once_one_is_applied(in_process: Any, same: bool) -> N
         one.stdin.write("\n")
         one.stdin.flush()
     said = sorted(one.communicate(timeout=60)[0].strip() for one in both)
-    assert Retry.objects.count() == Fix.objects.filter(state="APPLIED").count() == 1
+    assert Retry.objects.count() == Fix.objects.filter(state="APPLIED").count() == Fix.objects.count() == 1
     winner = Retry.objects.get().actor
     assert said == ([f"retry 1 {winner}"] * 2 if same else ["InvalidTransition", f"retry 1 {winner}"])
     finish(batch)

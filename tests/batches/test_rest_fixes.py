@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
+from django.db import connection
 
-from batches import operations, runner
+from batches import fixes, operations, runner
 from batches.models import Correction, Fix, Item, Retry
 from tests.batches.people import client
 from tests.batches.rest_batches import committed, finished
@@ -99,14 +100,23 @@ def test_it_is_refused_while_the_batch_runs_and_to_who_may_not() -> None:
     assert (answer.status_code, answer.json()["current_status"]) == (409, "QUEUED")
 
 
-def test_the_same_key_answers_the_first_response_again() -> None:
+def test_the_same_key_answers_the_first_response_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key's transaction, for which others may have to wait, begins when the file is checked."""
     failed()
+    judged, held = fixes.corrections, []
+
+    def judge(*said: Any) -> Any:
+        held.append(connection.in_atomic_block)
+        return judged(*said)
+
+    monkeypatch.setattr(fixes, "corrections", judge)
     key = {"Idempotency-Key": "k1"}
     operator, body = client("operator"), {"items": rows({"a": 0, "b": 1, "secret": "x"})}
     first = operator.post(URL, body, format="json", headers=key)
     assert operator.post(URL, body, format="json", headers=key).json() == first.json()
     other = {"items": rows({"a": 0, "b": 2, "secret": "x"})}
     assert operator.post(URL, other, format="json", headers=key).status_code == 422
+    assert held == [False]
 
 
 def command(*said: str) -> tuple[int, str, str]:
