@@ -349,6 +349,7 @@ class Retry(models.Model):
     canary = models.PositiveIntegerField(default=0, help_text="Items that go first; 0: all at once.")
     needed = models.PositiveIntegerField(default=0, help_text="Of the canary, so many must recover.")
     rate = models.FloatField(null=True, blank=True, help_text="Items a second that it puts back; empty: no limit.")
+    not_before = models.DateTimeField(null=True, blank=True, help_text="None of its items runs earlier.")
     permanent = models.BooleanField(default=True, help_text="Also what cannot pass unchanged.")
     changes = models.JSONField(default=dict, help_text="What of the batch was changed for it: before and after.")
     predicted = models.JSONField(default=dict, help_text="What was expected: low, mid, high, basis; empty: nothing.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -13,7 +14,7 @@ from django.db import transaction
 from django.db.models import Max, Q
 from django.utils import timezone
 
-from batches import leases, processors, rehearsals, retries, scopes, tasks, transitions, unknown
+from batches import clock, leases, processors, rehearsals, retries, scopes, tasks, transitions, unknown
 from batches.exceptions import (
     IdempotencyConflict,
     InvalidInput,
@@ -271,6 +272,7 @@ def decide(batch_id: str, item_key: str, outcome: str, *, actor: str = "", reaso
 
 CANARY = 20
 MOST_CANARIES = 100_000
+MOST_SECONDS = 24 * 3600
 
 
 def retry(
@@ -281,6 +283,7 @@ def retry(
     canary: int = 0,
     needed: int | None = None,
     rate: float | None = None,
+    after: float = 0,
     permanent: bool | None = None,
     params: Mapping[str, Any] | None = None,
     concurrency: int | None = None,
@@ -294,8 +297,9 @@ def retry(
     With a `canary` so many items go first, and the rest only if `needed` of them recover (unless told: as many as leave
     hope for 20 % of all) and not a tenth of them fails in a new way; such a retry leaves out what cannot pass
     unchanged, unless `permanent` or other `params` are given. `rate` is in items a second, `concurrency` in lanes until
-    the retry is over. The same `key` again is the same retry, and no other. With `count` it is refused if it means
-    another number of items; `predicted` is kept beside what becomes of it.
+    the retry is over; none of the items runs before `after` seconds have passed. The same `key` again is the same
+    retry, and no other. With `count` it is refused if it means another number of items; `predicted` is kept beside what
+    becomes of it.
     """
     name, wanted = scopes.chosen(scope)
     if known := Retry.objects.filter(batch=batch_id, key=key).first() if key else None:
@@ -308,6 +312,7 @@ def retry(
         canary=first,
         needed=_whole(needed, "needed", 0) if needed is not None else retries.least_needed(first),
         rate=_positive(rate),
+        not_before=_in(after),
         permanent=(not canary or params is not None) if permanent is None else permanent,
         key=key,
         predicted=dict(predicted or {}),
@@ -359,6 +364,14 @@ def _positive(rate: Any) -> float | None:
     if rate is not None and not (isinstance(rate, (int, float)) and math.isfinite(rate) and rate > 0):
         raise InvalidInput("rate: items a second, more than 0.", {"rate": ["Items a second, more than 0."]})
     return rate
+
+
+def _in(seconds: Any) -> datetime | None:
+    """So many seconds from now, at most a day."""
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds <= MOST_SECONDS:
+        message = f"Seconds, from 0 to {MOST_SECONDS:,}."
+        raise InvalidInput(f"after: {message}", {"after": [message]})
+    return clock.now() + timedelta(seconds=seconds) if seconds else None
 
 
 def _begin(batch: Batch, made: Retry, condition: Q, params: Mapping[str, Any] | None) -> None:

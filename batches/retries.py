@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from math import sqrt
 from typing import Any
 
@@ -304,14 +305,14 @@ def release(retry: Retry) -> int:
     AsideItem.objects.filter(item__in=wave.values("item"), back_at__isnull=True).update(back_at=timezone.now())
     moved = items.update(
         status=Item.Status.PENDING,
-        available_at=clock.now_sql(),
+        available_at=first_due(retry) or clock.now_sql(),
         failed_at=None,
         lane=None,
         crashes=0,
         forgiven=F("attempts"),
     )
     if retry.rate:
-        space_out(wave, retry.rate)
+        space_out(wave, retry.rate, first_due(retry) or clock.now())
     if wave.update(fate=Fate.RELEASED) != moved:
         raise OperationInProgress("Items of this batch are being changed at this moment; ask again shortly.")
     for row in counted:
@@ -339,10 +340,15 @@ DUE = {
 }
 
 
-def space_out(wave: QuerySet[RetriedItem], rate: float) -> None:
+def first_due(retry: Retry) -> datetime | None:
+    """Until when it waits; None when it need not wait any more."""
+    return retry.not_before if retry.not_before is not None and retry.not_before > clock.now() else None
+
+
+def space_out(wave: QuerySet[RetriedItem], rate: float, first: datetime) -> None:
     """Each item becomes due when the rate allows it."""
     sql, params = wave.order_by().values("pk").query.sql_with_params()
-    start = connection.ops.adapt_datetimefield_value(clock.now())
+    start = connection.ops.adapt_datetimefield_value(first)
     with connection.cursor() as cursor:
         cursor.execute(SPACED.format(due=DUE[connection.vendor], wave=sql), [start, float(rate), *params])
 

@@ -109,7 +109,7 @@ class RetrySerializer(serializers.ModelSerializer[Retry]):
         model = Retry
         fields = (
             *("batch_id", "number", "kind", "scope", "state", "note", "items", "canary", "needed", "rate", "permanent"),
-            *("predicted", "reason", "actor", "created_at", "finished_at", "outcome"),
+            *("not_before", "predicted", "reason", "actor", "created_at", "finished_at", "outcome"),
         )
         read_only_fields = fields
 
@@ -294,12 +294,13 @@ class RetryRequestSerializer(ScopeSerializer):
 
     With a `canary` so many items go first, the rest only if `needed` of them recover; items whose failure cannot pass
     unchanged are left out, unless `permanent` says otherwise. `rate` is in items a second, `concurrency` in lanes until
-    the retry is over.
+    the retry is over; none of the items runs before `after` seconds have passed.
     """
 
     canary = serializers.IntegerField(required=False, min_value=0, max_value=100_000)
     needed = serializers.IntegerField(required=False, min_value=0, max_value=100_000)
     rate = serializers.FloatField(required=False, min_value=0.001, max_value=1_000_000)
+    after = serializers.FloatField(required=False, min_value=0, max_value=24 * 3600)
     concurrency = serializers.IntegerField(required=False, min_value=1, max_value=64)
     permanent = serializers.BooleanField(required=False)
     params = serializers.DictField(required=False, help_text="Other parameters of the processor, from now on.")

@@ -42,7 +42,7 @@ def _pause(batch_id: str, params: Mapping[str, Any], actor: str, reason: str, as
 def _retry(batch_id: str, params: Mapping[str, Any], actor: str, reason: str, asked: Asked) -> Made:
     carefully: dict[str, Any] = {"canary": CANARY} if asked is None else {**asked}
     carefully["reason"] = carefully.get("reason") or reason
-    return Made(operations.retry(batch_id, actor=actor, **carefully, **params))
+    return Made(operations.retry(batch_id, actor=actor, **{**params, **carefully}))
 
 
 def _adjust(batch_id: str, params: Mapping[str, Any], actor: str, reason: str, asked: Asked) -> Made:

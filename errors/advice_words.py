@@ -86,11 +86,12 @@ def choices(batch: Batch, one: Mapping[str, Any], url: str) -> list[Choice]:
     if verb in ("retry", "hold") and not items:
         return [*others(batch, one), *look]
     if verb == "retry":
+        later = {"after": params["after"]} if params.get("after") else {}
         if items <= CANARY:
-            return [Choice(f"Retry {items:,}", url, main=True), *look]
+            return [Choice(f"Retry {items:,}", f"{url}?{urlencode(later)}" if later else url, main=True), *look]
         return [
-            Choice(f"Try {CANARY} first", f"{url}?canary={CANARY}", main=True),
-            Choice(f"Retry {items:,}", f"{url}?canary=0&needed=0"),
+            Choice(f"Try {CANARY} first", f"{url}?{urlencode({'canary': CANARY, **later})}", main=True),
+            Choice(f"Retry {items:,}", f"{url}?{urlencode({'canary': 0, 'needed': 0, **later})}"),
             *others(batch, one),
             *look,
         ]
@@ -179,6 +180,8 @@ def confirmation(batch: Batch, one: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in params.get("changes", {}).items():
         said = f"{name.replace('_', ' ').capitalize()}: {getattr(batch, name, '–')} → {value}"
         effects.append(f"{said}, from the next time slice of its lanes on. It can be changed back.")
+    if wait := params.get("retry", {}).get("after"):
+        effects.append(f"What is retried then waits {wait:,} s first, as the other side asked.")
     if verb == "pause":
         effects.append("The worker finishes the chunk in its hands, nothing after it. Resume goes on where it stopped.")
     if verb == "assign":

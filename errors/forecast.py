@@ -128,9 +128,14 @@ def advised(batch: Batch, scope: Mapping[str, Any], items: int) -> Prediction | 
     """By advice to retry exactly these."""
     for said in Recommendation.objects.filter(batch=batch, state=Recommendation.State.OPEN, action__verb="retry"):
         known = said.predicted
-        if said.action.get("params") == dict(scope) and said.cost.get("items") == items and "low" in known:
+        if wants(said.action.get("params", {})) == dict(scope) and said.cost.get("items") == items and "low" in known:
             return Prediction(**{name: known[name] for name in ("metric", "low", "mid", "high", "basis")})
     return None
+
+
+def wants(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The items that advice to retry is about, without how it wants them retried."""
+    return {name: value for name, value in params.items() if name != "after"}
 
 
 def named(batch: Batch, matching: Mapping[str, str]) -> dict[str, str]:

@@ -73,6 +73,13 @@ class RetryForm(ConfirmForm):
     rate = forms.FloatField(
         required=False, min_value=0.001, max_value=1_000_000, label="Items a second", help_text="Empty: as the batch."
     )
+    after = forms.FloatField(
+        required=False,
+        min_value=0,
+        max_value=operations.MOST_SECONDS,
+        label="Seconds to wait first",
+        help_text="None of them runs earlier; empty: they run at once.",
+    )
     concurrency = forms.IntegerField(
         min_value=1, max_value=64, label="Lanes side by side", help_text="Until the retry is over."
     )
@@ -133,6 +140,7 @@ class RetryForm(ConfirmForm):
             "canary": canary,
             "needed": min(said["needed"], canary),
             "rate": said["rate"],
+            "after": said["after"] or 0,
             "permanent": bool(said.get("permanent")),
             "params": said["params"],
             "concurrency": said["concurrency"],

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC
 from typing import Any
 
 from django.db.models import Count, Q
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.http import urlencode
 
 from batches import operations, progress_tracker
@@ -155,6 +157,9 @@ def sentence(made: Retry, outcome: Mapping[str, int]) -> str:
     if made.state == State.PREPARING:
         first = f"the first {made.canary:,} go" if made.canary else "they go"
         return f"Preparing: which {items_of(made.items)} it means is being written down; then {first}."
+    if made.not_before is not None and made.state in Retry.RELEASING and made.not_before > timezone.now():
+        until = f"{made.not_before.astimezone(UTC):%H:%M:%S} UTC"
+        return f"Waiting: none of {items_of(made.items)} runs before {until}. {said}."
     if made.state == State.CANARY:
         return f"The canary is out: {made.canary:,} of {items_of(made.items)} go first. {said}."
     if made.state == State.RUNNING:

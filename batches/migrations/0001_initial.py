@@ -183,6 +183,7 @@ class Migration(migrations.Migration):
                 ('note', models.TextField(blank=True, help_text='Why it is in this state, in words for people.')),
                 ('permanent', models.BooleanField(default=True, help_text='Also what cannot pass unchanged.')),
                 ('rate', models.FloatField(blank=True, help_text='Items a second that it puts back; empty: no limit.', null=True)),
+                ('not_before', models.DateTimeField(blank=True, help_text='None of its items runs earlier.', null=True)),
                 ('state', models.CharField(choices=[('PREPARING', 'Preparing: what it means is being written down'), ('CANARY', 'Canary: a few items go first'), ('RUNNING', 'Running'), ('PAUSED', 'Paused: what was not begun is failed again, until it is resumed'), ('HELD', 'Held: too few of the first recovered, or they failed in a new way'), ('DONE', 'Done'), ('CANCELLED', 'Cancelled')], default='RUNNING', max_length=9)),
                 ('items', models.PositiveIntegerField(default=0, help_text='Items to be tried, counted when it was made.')),
                 ('batch', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='retries', to='batches.batch')),

@@ -23,6 +23,7 @@ Rule = Callable[[Facts], list[Advice]]
 LEAST, LEAST_TRIED, HIGH, PLAIN_HIGH = 5, 30, 0.10, 0.5
 LEAST_SHARE = 0.01
 LEAST_AFTER = 20
+LONGEST_WAIT = 24 * 3600
 SURE = ("strong", "moderate")
 INPUT = ("validation", "not_found", "defect", "auth")
 
@@ -124,13 +125,15 @@ def rate_limit(facts: Facts) -> list[Advice]:
     why = f"{errors:,} of {facts.attempts:,} attempts were turned away by a rate limit."
     if wait := max(group.asked_wait for group in groups):
         why += f" The other side asked to wait for up to {wait:,.0f} s: do not retry before that."
+    later = {"after": ceil(min(wait, LONGEST_WAIT))} if wait else {}
     if target == facts.concurrency:
-        return [of_groups("rate_limit", groups, facts, why, "low", "Wait, then retry what was turned away")]
+        said = of_groups("rate_limit", groups, facts, why, "low", "Wait, then retry what was turned away")
+        return [with_params(said, {**said.params, **later})]
     sure = ("strong" if facts.target else "moderate") if tested else "low"
     title = f"Lower the concurrency from {facts.concurrency} to {target}, then retry what was turned away"
     seen = [evidence("attempts turned away", errors, facts.attempts)]
     said = of_groups("rate_limit", groups, facts, why, sure, title, verb="adjust", seen=seen)
-    return [with_params(said, {"changes": {"concurrency": target}, "retry": said.params})]
+    return [with_params(said, {"changes": {"concurrency": target}, "retry": {**said.params, **later}})]
 
 
 def validation(facts: Facts) -> list[Advice]:

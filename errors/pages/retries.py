@@ -106,8 +106,9 @@ def confirm(
 
 def layout(form: RetryForm) -> dict[str, Any]:
     """The fields in their places; what has an answer, or an error, is not folded away."""
-    folded = [form[name] for name in ("rate", "concurrency", "params")]
+    folded = [form[name] for name in ("after", "rate", "concurrency", "params")]
     told = any(field.errors or field.html_name in form.changed_data for field in folded) if form.is_bound else False
+    told = told or bool(form["after"].value())
     return {"form": form, "how": [form["canary"], form["needed"]], "more_fields": folded, "more_open": told}
 
 
@@ -127,8 +128,8 @@ def begun_before(request: HttpRequest, batch: Batch) -> HttpResponseRedirect | N
 
 
 def first_answers(request: HttpRequest) -> dict[str, Any]:
-    """What a button of some advice proposes: ?canary=0&needed=0."""
-    said = {name: request.GET.get(name, "") for name in ("canary", "needed")}
+    """What a button of some advice proposes: ?canary=0&needed=0&after=60."""
+    said = {name: request.GET.get(name, "") for name in ("canary", "needed", "after")}
     return {name: int(value) for name, value in said.items() if value.isdecimal() and len(value) < 7}
 
 

@@ -161,3 +161,30 @@ def test_it_says_so_when_what_it_means_is_gone(monkeypatch: pytest.MonkeyPatch) 
     runner.work_until_idle(batch.pk)
     made.refresh_from_db()
     assert (made.state, made.note[:35]) == ("CANCELLED", "What it means cannot be found any m")
+
+
+@pytest.mark.parametrize("rate", [None, 2.0])
+def test_none_runs_before_the_time_it_was_told(rate: float | None) -> None:
+    batch = broken(6)
+    now_do(batch, "ok")
+    made = operations.retry(batch.pk, all_failed=True, after=3600, rate=rate)
+    dues = list(Item.objects.filter(batch=batch, status="PENDING").order_by("position").values_list("available_at"))
+    waits = [round((due - made.not_before).total_seconds(), 2) for (due,) in dues]
+    assert waits == ([0, 0.5, 1, 1.5, 2, 2.5] if rate else [0] * 6)
+    runner.work_slice(batch.pk, seconds=0.5)
+    assert outcome(made) == {"waiting": 6}
+    Item.objects.filter(batch=batch).update(available_at=None)
+    assert again_is_done(made)
+
+
+def again_is_done(made: Retry) -> bool:
+    runner.work_until_idle(made.batch_id)
+    made.refresh_from_db()
+    return made.state == "DONE" and outcome(made) == {"recovered": 6}
+
+
+@pytest.mark.parametrize("after", [-1, 90_000, True, "60"])
+def test_it_refuses_to_wait_for_no_time_at_all(after: Any) -> None:
+    batch = broken(1)
+    with pytest.raises(InvalidInput, match=r"after: Seconds, from 0 to 86,400\."):
+        operations.retry(batch.pk, all_failed=True, after=after)

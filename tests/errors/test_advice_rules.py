@@ -246,3 +246,11 @@ def test_a_plan_stops_the_bleeding_first_and_hands_out_the_rows_last() -> None:
 def test_a_plan_never_retries_what_hangs() -> None:
     given = facts(group("timeout", 9), verdict=Verdict("hang", 0.0), item_timeout=5.0)
     assert [step.kind for step in plan(given, advise(given))] == ["hold"]
+
+
+@pytest.mark.parametrize("concurrency", [1, 8])
+def test_it_waits_as_long_as_the_other_side_asked(concurrency: int) -> None:
+    turned_away = replace(group("rate_limit", 9), asked_wait=59.2)
+    one = said(facts(turned_away, concurrency=concurrency), "rate_limit")
+    assert one is not None
+    assert one.params.get("retry", one.params)["after"] == 60

@@ -317,3 +317,15 @@ def test_it_retries_exactly_the_window_of_an_outage(user_of: User) -> None:
     }
     advice.refresh_from_db()
     assert (advice.state, advice.retry) == ("applied", made.number)
+
+
+def test_it_says_until_when_a_retry_waits(user_of: User) -> None:
+    client = (outage(), tab(user_of("operator")))[1]
+    address = f"{group_address()}?after=600"
+    assert "None of them runs before 600 seconds have passed." in page(client, address)
+    answer = client.post(address, answers(client, address))
+    made = Retry.objects.get()
+    assert made.not_before is not None
+    shown = page(client, answer.headers["Location"])
+    assert f"Waiting: none of 30 items runs before {made.not_before:%H:%M:%S} UTC" in shown
+    assert client.get("/api/batches/outage/retries/1").json()["not_before"]

@@ -79,6 +79,7 @@ class Command(BaseCommand):
         retry = add("retry", "Put failed items back and let the batch run.")
         retry.add_argument("--canary", type=int, default=0, metavar="N", help="N items first, the rest if they recover")
         retry.add_argument("--needed", type=int, metavar="N", help="so many of the canary must recover; 1 unless told")
+        retry.add_argument("--after", type=float, default=0, metavar="SECONDS", help="none of them runs earlier")
         retry.add_argument("--group", default="", metavar="FP", help="only those of one error group")
         retry.add_argument("--reason", default="")
         fix = add("fix", "Correct failed items by a file of their rows, and retry these; all of it or nothing.")
@@ -356,11 +357,13 @@ class Command(BaseCommand):
     def do_retry(self, asked: Namespace) -> int:
         scope: dict[str, Any] = {"group": asked.group} if asked.group else {"all_failed": True}
         careful: dict[str, Any] = {"canary": asked.canary, "needed": asked.needed, "permanent": True}
+        careful["after"] = asked.after
         made = operations.retry(asked.id, actor=ACTOR, reason=asked.reason, **careful, **scope)
         if asked.json:
             self.show_json({"batch_id": asked.id, "retry": made.number, "items": made.items})
         else:
             first = f", {made.canary:,} of them first" if made.canary else ""
+            first += f", not before {made.not_before:%H:%M:%S} UTC" if made.not_before else ""
             later = " once they are written down" if made.state == made.State.PREPARING else ""
             self.stdout.write(f"{asked.id}: {made.items:,} items are tried again{first}{later} (retry {made.number}).")
         return OK
