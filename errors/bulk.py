@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 from django.utils import timezone
 
 from batches import operations
@@ -16,7 +16,7 @@ from batches.models import Batch
 from errors import asked, groups
 from errors.actions import refuse
 from errors.asked import Asked
-from errors.models import BulkAct, ErrorGroup
+from errors.models import BatchGroup, BulkAct, ErrorGroup
 
 State = ErrorGroup.State
 LEGAL: dict[str, tuple[str, ...]] = {
@@ -42,9 +42,13 @@ def act(
     count: int | None = None,
     actor: str = "",
     reason: str = "",
+    choose: Callable[[Batch], dict[int, str]] | None = None,
     **said: Any,
 ) -> BulkAct:
-    """Do it wherever it is legal, once under one key; refused if the filter meets another number than `count`."""
+    """Do it wherever it is legal, once under one key; refused if the filter meets another number than `count`.
+
+    `choose` answers the groups where the filter alone does not mean them; `retry` resolves them once that is clean.
+    """
     if verb not in LEGAL:
         raise InvalidInput(f"There is no verb {verb!r}; there are {', '.join(LEGAL)}.")
     operations.get_batch(batch_id)
@@ -52,11 +56,11 @@ def act(
         batch = Batch.objects.select_for_update().get(pk=batch_id)
         if known := batch.bulk_acts.filter(key=key).first():  # type: ignore[attr-defined]
             return known  # type: ignore[no-any-return]
-        names = chosen(batch, wanted)
+        names = choose(batch) if choose else chosen(batch, wanted)
         if count not in (None, len(names)):
             raise ScopeChanged(count or 0, len(names))
         before = kept(names)
-        refused = groups.in_bulk(partial(getattr(groups, verb), actor=actor, reason=reason, **said), names)
+        refused = groups.in_bulk(partial(verb_of(verb, said), actor=actor, reason=reason, **said), names)
         after = kept(names)
         titles = dict(ErrorGroup.objects.filter(pk__in=names).values_list("pk", "title"))
         rows: list[dict[str, Any]] = [{"group": pk, "fingerprint": names[pk], "title": titles[pk]} for pk in names]
@@ -78,10 +82,18 @@ def act(
         )
 
 
+def verb_of(verb: str, said: Mapping[str, Any]) -> Callable[..., None]:
+    does: Callable[..., None] = groups.resolve_when_clean if "retry" in said else getattr(groups, verb)
+    return does
+
+
 def chosen(batch: Batch, wanted: Mapping[str, Any]) -> dict[int, str]:
     """Every group that the desk's filter meets, not a page of them: id -> fingerprint."""
-    rows = asked.groups(batch, Asked.of(wanted)).order_by("pk").values_list("group", "group__fingerprint")
-    names = dict(rows[: MOST + 1])
+    return named(asked.groups(batch, Asked.of(wanted)))
+
+
+def named(rows: QuerySet[BatchGroup]) -> dict[int, str]:
+    names = dict(rows.order_by("pk").values_list("group", "group__fingerprint")[: MOST + 1])
     if len(names) > MOST:
         raise InvalidInput(f"More than {MOST:,} groups match: filter them first.")
     return names

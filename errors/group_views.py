@@ -1,9 +1,8 @@
-"""REST of error groups: listed by filter, and acted upon one by one or all that a filter meets."""
+"""REST of error groups: listed by filter, and acted upon one by one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 import django_filters as filters
@@ -29,7 +28,6 @@ from errors.models import BatchGroup, ErrorGroup
 from errors.serializers import (
     AssignSerializer,
     BatchGroupSerializer,
-    BulkResultSerializer,
     IgnoreSerializer,
     MergeSerializer,
     NoteSerializer,
@@ -198,43 +196,3 @@ class NoteOnGroup(ActOnGroup):
         """Leave a remark in its history."""
         said = checked(NoteSerializer, request)
         return self.act(request, batch_id, fingerprint, {"text": said["reason"]})
-
-
-class ActOnGroups(PortalView):
-    """One of the verbs upon all groups of a batch that a filter meets, each on its own."""
-
-    verb: str = ""
-    serializer_class: Any = None
-    permission_classes = (MayTriage,)
-
-    @extend_schema(responses=BulkResultSerializer)
-    @once_per_key
-    def post(self, request: Request, batch_id: str) -> Response:
-        """Do it wherever it is legal; answers which groups were changed, and which were not and why."""
-        said = checked(self.serializer_class, request)
-        names = chosen(batch_id, said.pop("filter"), said.pop("count", None))
-        verb, said = resolving(batch_id, said) if self.verb == "resolve" else (self.verb, said)
-        act = partial(getattr(groups, verb), actor=request.user.get_username(), **said)
-        refused = groups.in_bulk(act, names)
-        result = {
-            "changed": [fingerprint for pk, fingerprint in names.items() if pk not in refused],
-            "refused": [{"fingerprint": names[pk], "why": why} for pk, why in refused.items()],
-        }
-        return Response(result)
-
-
-def chosen(batch_id: str, wanted: dict[str, Any], count: int | None) -> dict[int, str]:
-    """id -> fingerprint, by the filter of the list; with `count`, only if it still meets as many as somebody was shown.
-
-    Read once: what is counted is what is acted upon.
-    """
-    fingerprints = wanted.pop("fingerprints", None)
-    batch = operations.get_batch(batch_id)
-    rows = met(LISTED.filter(batch=batch), batch, wanted)
-    if fingerprints is not None:
-        rows = rows.filter(group__fingerprint__in=fingerprints)
-    names = dict(rows.order_by("pk").values_list("group", "group__fingerprint"))
-    if count not in (None, len(names)):
-        problem = f"The filter meets {len(names):,} groups now, not {count:,}."
-        raise InvalidInput(problem, {"count": ["Look at the list again."]})
-    return names

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.auth.models import User
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from batches.serializers import ReasonSerializer, StrictMixin
 from errors.ageing import WHY
 from errors.asked_filters import STATES
-from errors.models import BatchGroup, ErrorRecord
+from errors.models import BatchGroup, BulkAct, ErrorRecord
 
 MOST_GROUPS = 1_000
 
@@ -177,7 +178,50 @@ class RefusedSerializer(serializers.Serializer[Any]):
 
 
 class BulkResultSerializer(serializers.Serializer[Any]):
-    """Fingerprints of the groups that were changed, and those that were not, with the reason."""
+    """Fingerprints of the groups that were changed, and those that were not, with the reason; POST to `undo_url` takes
+    the act back."""
 
+    act = serializers.IntegerField(help_text="Its number in the batch.")
     changed = serializers.ListField(child=serializers.CharField())
     refused = RefusedSerializer(many=True)
+    undo_url = serializers.CharField()
+
+
+class NamedGroupSerializer(serializers.Serializer[Any]):
+    fingerprint = serializers.CharField()
+    title = serializers.CharField()
+
+
+class ChangedGroupSerializer(NamedGroupSerializer):
+    before = serializers.CharField(source="before.state", help_text="Its state before the act.")
+    after = serializers.CharField(source="after.state")
+
+
+class LeftGroupSerializer(NamedGroupSerializer):
+    why = serializers.CharField()
+
+
+class UndoneSerializer(serializers.Serializer[Any]):
+    """`left`: groups that somebody has changed since the act, which stay as they are."""
+
+    by = serializers.CharField()
+    at = serializers.DateTimeField()
+    left = LeftGroupSerializer(many=True)
+
+
+class BulkActSerializer(serializers.ModelSerializer[BulkAct]):
+    """A verb upon many groups. `undone` is null until somebody takes it back."""
+
+    batch_id = serializers.CharField(read_only=True)
+    changed = ChangedGroupSerializer(many=True, read_only=True)
+    refused = LeftGroupSerializer(many=True, read_only=True)
+    undone = serializers.SerializerMethodField()
+
+    class Meta:
+        model = BulkAct
+        fields = ("batch_id", "number", "verb", "filter", "changed", "refused", "actor", "reason", "at", "undone")
+        read_only_fields = fields
+
+    @extend_schema_field(UndoneSerializer(allow_null=True))
+    def get_undone(self, act: BulkAct) -> dict[str, Any] | None:
+        return act.undone or None

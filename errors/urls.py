@@ -1,7 +1,7 @@
 """REST routes of the triage app."""
 
 from batches.routes import route
-from errors import export_views, group_views, serializers, views
+from errors import bulk_views, export_views, group_views, serializers, views
 
 GROUPS = "batches/<str:batch_id>/errors/groups"
 GROUP = f"{GROUPS}/<str:fingerprint>"
@@ -56,6 +56,11 @@ urlpatterns = [
     *route(
         "batches/<str:batch_id>/exports/<int:number>/cancel", export_views.CancelExport.as_view(), "batch-export-cancel"
     ),
+    *route("batches/<str:batch_id>/errors/acts", bulk_views.BulkActs.as_view(), "batch-group-acts"),
+    *route("batches/<str:batch_id>/errors/acts/<int:number>", bulk_views.BulkActDetail.as_view(), "batch-group-act"),
+    *route(
+        "batches/<str:batch_id>/errors/acts/<int:number>/undo", bulk_views.UndoBulkAct.as_view(), "batch-group-act-undo"
+    ),
     *route(GROUPS, group_views.ErrorGroupList.as_view(), "batch-error-groups"),
 ]
 for verb in ("run", "pause", "cancel"):
@@ -65,5 +70,5 @@ for verb in ("run", "pause", "cancel"):
 for verb, view in VERBS.items():
     urlpatterns += route(f"{GROUP}/{verb}", view.as_view(verb=verb), f"batch-group-{verb}")
 for verb, serializer in IN_BULK.items():
-    many = group_views.ActOnGroups.as_view(verb=verb, serializer_class=serializer)
+    many = bulk_views.ActOnGroups.as_view(verb=verb, serializer_class=serializer)
     urlpatterns += route(f"{GROUPS}/{verb}", many, f"batch-groups-{verb}")

@@ -13,6 +13,7 @@ from tests.errors.factories import batch_of, fail, raised
 
 pytestmark = pytest.mark.django_db
 LIST = "/api/batches/b1/errors/groups"
+ACTS = "/api/batches/b1/errors/acts"
 
 
 def failing() -> str:
@@ -133,8 +134,40 @@ def test_it_acts_on_selected_groups_as_one_with_a_key() -> None:
         operator.post(f"{LIST}/assign", asked, format="json", headers={"Idempotency-Key": "once"}).json()
         for _ in range(2)
     ]
-    assert answers[0] == answers[1] == {"changed": asked["filter"]["fingerprints"], "refused": []}  # type: ignore[index]
+    said = {"act": 1, "changed": asked["filter"]["fingerprints"], "refused": []}  # type: ignore[index]
+    assert answers[0] == answers[1] == said | {"undo_url": "/api/batches/b1/errors/acts/1/undo"}
     assert GroupChange.objects.count() == 1
+
+
+def test_a_bulk_act_is_told_and_undone() -> None:
+    address, operator = failing(), client("operator")
+    bad = address.rsplit("/", 1)[1]
+    done = operator.post(f"{LIST}/resolve", {"filter": {"state": "open"}, "reason": "2.1"}, format="json").json()
+    operator.post(f"{address}/reopen", {}, format="json")
+    (told,) = client("viewer").get(ACTS).json()
+    assert told == client("viewer").get(f"{ACTS}/{done['act']}").json()
+    assert (told["verb"], told["filter"], told["actor"], told["reason"]) == (
+        "resolve", {"state": "open"}, "operator", "2.1")  # fmt: skip
+    assert [(one["before"], one["after"]) for one in told["changed"]] == [("new", "resolved")] * 2
+    assert (told["refused"], told["undone"]) == ([], None)
+    assert client("viewer").post(done["undo_url"], {}, format="json").status_code == 403
+    undone = operator.post(done["undo_url"], {"reason": "too early"}, format="json").json()["undone"]
+    assert [one["fingerprint"] for one in undone["left"]] == [bad]
+    assert ErrorGroup.objects.get(title="refused").state == "new"
+    assert operator.post(done["undo_url"], {}, format="json").status_code == 409
+    assert operator.post(f"{ACTS}/7/undo", {}, format="json").status_code == 404
+    assert client("charlie").get(ACTS).status_code == 403
+
+
+def test_it_resolves_all_once_a_retry_is_clean_and_an_undo_ends_the_waiting() -> None:
+    failing()
+    operator = client("operator")
+    retry = Retry.objects.create(batch_id="b1", number=1, items=1, frozen_to=1)
+    done = operator.post(f"{LIST}/resolve", {"filter": {}, "retry": retry.number}, format="json").json()
+    waiting = ErrorGroup.objects.filter(clean_after__isnull=False)
+    assert (len(done["changed"]), waiting.count()) == (2, 2)
+    assert operator.post(done["undo_url"], {}, format="json").status_code == 200
+    assert waiting.count() == 0
 
 
 def test_it_refuses_a_bulk_act_that_is_not_understood() -> None:
