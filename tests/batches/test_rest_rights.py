@@ -65,6 +65,9 @@ ROUTES: dict[str, dict[str, dict[str, Any]]] = {
         for verb in ("acknowledge", "resolve", "ignore", "reopen", "assign", "note", "merge", "split")
     },
     **{f"batch-groups-{verb}": {"post": ACT} for verb in ("acknowledge", "resolve", "ignore", "reopen", "assign")},
+    "batch-group-acts": {"get": READ},
+    "batch-group-act": {"get": READ},
+    "batch-group-act-undo": {"post": ACT},
     "batch-recommendations": {"get": READ},
     "batch-recommendation-apply": {"post": ACT},
     "batch-recommendation-dismiss": {"post": ACT},
@@ -122,6 +125,7 @@ def test_it_serves_each_role_what_it_may(role: str) -> None:
     operations.rehearse("b1", wake=False)
     operations.check_fix("b1", items=[{"b": 2, "_item_key": "2"}])
     exports.record(Wanted(operations.get_batch("b1")), actor="somebody", state="queued")
+    client("admin").post("/api/batches/b1/errors/groups/acknowledge", {"filter": {}}, format="json")
     client("admin").post("/api/batches/b1/errors/plan", {}, format="json")
     client("admin").get("/api/batches/b1/errors/recommendations")
     client("admin").post("/api/batches/b1/retry", {"all_failed": True}, format="json")
