@@ -10,7 +10,7 @@ class ErrorsConfig(AppConfig):
     def ready(self) -> None:
         from batches import operations, reports, retries, verification
         from batches import scopes as engine_scopes
-        from errors import corrected, export_command, plan_runs, receivers, scopes, words  # noqa: F401
+        from errors import corrected, export_command, plan_runs, receivers, scopes, triage_commands, words  # noqa: F401
 
         operations.SCOPES |= {
             "group": scopes.items_of_group,
@@ -26,5 +26,6 @@ class ErrorsConfig(AppConfig):
             export_command.arguments,
             export_command.run,
         )
+        reports.ACTS |= triage_commands.ACTS
         reports.REPORTS["errors"] = reports.Report(said, words.document, words.lines)
         verification.CHECKS.append(scopes.failures_have_records)
