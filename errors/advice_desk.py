@@ -18,9 +18,11 @@ def said_about(batch: Batch) -> dict[str, Any]:
     """Kept ones of a large batch; worked out anew for a small one that has changed."""
     errors = recommendations.errors_of(batch)
     listed = recommendations.listed(batch, errors, large=False, most=IN_PAGE)
+    advice = [advice_words.advice_of(batch, one) for one in listed]
     return {
         "scatter": scatter_of(batch),
-        "advice": [advice_words.advice_of(batch, one) for one in listed],
+        "advice": [one for one in advice if not one["spent"]],
+        "spent": [one for one in advice if one["spent"]],
         "dismissed": dismissed(batch),
         "plan": plan_of(batch),
         "last_retry": retry_words.last_retry(batch),

@@ -32,6 +32,7 @@ def advice_of(batch: Batch, one: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **one,
         "open": one["state"] == Recommendation.State.OPEN,
+        "spent": is_spent(one),
         "choices": choices(batch, one, reverse("admin:errors_advice", args=at)),
         "expects": LABELS.get(one["predicted"].get("metric", BACK), str(one["predicted"].get("metric")).capitalize()),
         "expected": "" if nothing_left(one) else expected(one["predicted"]),
@@ -47,6 +48,12 @@ def advice_of(batch: Batch, one: Mapping[str, Any]) -> dict[str, Any]:
 def nothing_left(one: Mapping[str, Any]) -> bool:
     """Whether it predicts what becomes of items still to come, of which there are none."""
     return one["predicted"].get("metric") == "items still at risk" and not one["predicted"].get("high")
+
+
+def is_spent(one: Mapping[str, Any]) -> bool:
+    """Whether it is about failed items, of which none is failed any more."""
+    verb, open_ = one["action"].get("verb"), one["state"] == Recommendation.State.OPEN
+    return open_ and verb in ("retry", "hold", "fix") and one["cost"].get("items") == 0
 
 
 UNDO = {"aside": "Bring them back", "adjust": "Change it back", "assign": "Give it back"}

@@ -7,7 +7,7 @@ attempt says nothing: only what failed has one.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from sys import intern
@@ -17,6 +17,8 @@ from batches.models import Batch
 from errors.detectors.conditions import PREFIX, Word
 
 MOST_CHUNKS = 200
+NEARLY_ALL = 0.9
+"""Of so many items that failed, and of so many others, the worker must be known: unknown is not different."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ def first_attempts(batch: Batch, total: int) -> FirstAttempts:
     """Of the items in front of that position. Records know; an item without one was tried once, in its lane."""
     over: dict[int, datetime | None] = {}
     by: dict[int, str] = {}
+    recorded: set[int] = set()
     held = tenures_of(batch)
     rows = batch.items.filter(position__lt=total).order_by().values_list("position", "finished_at", "lane")
     for position, finished, lane in rows.iterator():
@@ -40,9 +43,20 @@ def first_attempts(batch: Batch, total: int) -> FirstAttempts:
             by[position] = worker
     records = batch.error_records.filter(attempt=1, position__lt=total).order_by()
     for position, finished, worker in records.values_list("position", "finished_at", "worker").iterator():
-        over[position], by[position] = finished, intern(worker)
+        over[position] = finished
+        recorded.add(position)
+        if worker:
+            by[position] = intern(worker)
     known = {position: at for position, at in over.items() if at is not None}
-    return FirstAttempts(known, by, complete=True) if len(known) == total else FirstAttempts()
+    workers = by if evenly_known(by, over.keys(), recorded) else {}
+    return FirstAttempts(known, workers, complete=True) if len(known) == total else FirstAttempts()
+
+
+def evenly_known(by: Collection[int], items: Collection[int], recorded: Collection[int]) -> bool:
+    """Whether as good as every item has a worker, the ones with an error record and the others alike."""
+    with_record = sum(position in recorded for position in by)
+    others, without_record = len(items) - len(recorded), len(by) - with_record
+    return with_record >= NEARLY_ALL * len(recorded) and without_record >= NEARLY_ALL * others
 
 
 def tenures_of(batch: Batch) -> dict[int | None, tuple[list[datetime], list[str]]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db.models import Count, Q, QuerySet, Sum
 from django.urls import reverse
+from django.utils.text import Truncator
 
 from batches.exceptions import InvalidInput
 from batches.map_page import items_between
@@ -20,7 +21,7 @@ from errors.asked_page import filter_bar
 from errors.detectors.findings import percent
 from errors.detectors.statistics import wilson
 from errors.findings import IN_PAGE, findings, is_due
-from errors.models import BatchGroup, Findings
+from errors.models import BatchGroup, ErrorGroup, Findings
 from errors.pictures import pictures, records_url, spark
 from errors.problem_items import problem_items
 from errors.timeline import AT_ONCE, Extent, Times, extent_of
@@ -120,10 +121,27 @@ def of(n: int, word: str) -> str:
 def marked(batch: Batch) -> list[Mapping[str, Any]]:
     """The findings with their letters; of a large batch the stored ones."""
     found = findings(batch, large=False, most=IN_PAGE)
+    streams = {one["stream"] for one in found}
+    named = ErrorGroup.objects.filter(processor=batch.processor, fingerprint__in=streams)
+    titles = dict(named.values_list("fingerprint", "title"))
     return [
-        {**one, "mark": ascii_uppercase[n % 26], "p_words": small(one["p"]), **between(batch, one)}
+        {
+            **one,
+            "mark": ascii_uppercase[n % 26],
+            "p_words": small(one["p"]),
+            "counted": counted(one, titles),
+            **between(batch, one),
+        }
         for n, one in enumerate(found)
     ]
+
+
+def counted(one: Mapping[str, Any], titles: Mapping[str, str]) -> str:
+    """Which failures a finding is about, if not all of them: its numbers leave the others out."""
+    stream = one["stream"]
+    if stream == "any":
+        return ""
+    return f"only “{Truncator(titles[stream]).chars(60)}”" if stream in titles else f"{stream} errors only"
 
 
 def small(p: float) -> str:

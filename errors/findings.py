@@ -17,6 +17,7 @@ from batches.redaction import redact
 from errors.circumstances import FirstAttempts, first_attempts, with_circumstances
 from errors.detectors import Finding, Stream, Summary, find
 from errors.detectors.conditions import slim
+from errors.detectors.periods import USUAL_SIZES
 from errors.detectors.runs import scattered
 from errors.models import BatchGroup, ErrorRecord, Findings
 from errors.problem_items import problem_items
@@ -153,7 +154,7 @@ def summary_of(batch: Batch, peek: int = 0) -> Summary:
         finished=first.finished,
         rows=with_circumstances(batch, rows_of(batch, streams, drawn, total), first),
         sample=drawn,
-        sizes=sorted({batch.checkpoint_every}),
+        sizes=sorted({batch.checkpoint_every, *USUAL_SIZES}),
         peek=peek,
     )
 

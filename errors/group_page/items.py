@@ -19,6 +19,8 @@ from errors.group_page.samples import columns_of, safe_message
 from errors.models import ErrorGroup, ErrorRecord
 
 SHOWN = 50
+WINDOWS = (500, 1500, 4000)
+"""So many of a group's records are looked at in turn for one page: each is an index look-up or two."""
 NOW: dict[str, tuple[str, Q]] = {
     "failed": (
         "failed or set aside",
@@ -56,6 +58,11 @@ class ItemFilter:
         return found & about_records(batch, replace(self.asked, group=group.fingerprint))
 
     @property
+    def is_narrow(self) -> bool:
+        """Whether an index finds the few it is about."""
+        return bool(self.item or self.asked.positions)
+
+    @property
     def query(self) -> str:
         return urlencode({name: value for name, value in self.said.items() if value})
 
@@ -75,28 +82,66 @@ def last_of_each(batch: Batch, group: ErrorGroup) -> QuerySet[ErrorRecord]:
 
 
 def items(batch: Batch, group: ErrorGroup, asked: ItemFilter, after: int = 0, before: int = 0) -> dict[str, Any]:
-    """One page of them by key, in the order in which they failed."""
+    """One page of them by key, what failed last on top: before a record, or after one."""
     try:
         wanted = asked.condition(batch, group)
     except InvalidInput as refused:
         return {"asked": asked, "nows": NOWS, "rows": [], "problem": str(refused)}
     rows = last_of_each(batch, group).filter(wanted).select_related("item")
-    if before:
-        found = list(rows.filter(pk__lt=before).order_by("-pk")[: SHOWN + 1])
-        page = found[:SHOWN][::-1]
-        more_before, more_after = len(found) > SHOWN, True
-    else:
-        found = list(rows.filter(pk__gt=after).order_by("pk")[: SHOWN + 1])
-        page = found[:SHOWN]
-        more_before, more_after = bool(after), len(found) > SHOWN
+    forward = bool(after)
+    walk = Walk(ErrorRecord.objects.filter(batch=batch, group=group), forward, after if forward else before)
+    found, edge = all_of(rows, walk) if asked.is_narrow else looked_for(rows, walk)
+    page = found[:SHOWN][::-1] if forward else found[:SHOWN]
+    edge = found[SHOWN - 1].pk if len(found) > SHOWN else edge
     columns = columns_of(batch)
     return {
         "asked": asked,
         "nows": NOWS,
         "rows": [row_of(record, columns) for record in page],
-        "before": page[0].pk if page and more_before else None,
-        "after": page[-1].pk if page and more_after else None,
+        "before": (page[-1].pk if page else after + 1) if forward else edge,
+        "after": edge if forward else page[0].pk if page and before else None,
+        "looked_at": sum(WINDOWS) if edge and len(found) <= SHOWN else 0,
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """From which record on a group's records are gone through, to the later ones or to the earlier ones."""
+
+    records: QuerySet[ErrorRecord]
+    forward: bool
+    start: int
+
+    def behind(self, rows: QuerySet[ErrorRecord], start: int) -> QuerySet[ErrorRecord]:
+        if self.forward:
+            return rows.filter(pk__gt=start).order_by("pk")
+        return (rows.filter(pk__lt=start) if start else rows).order_by("-pk")
+
+    def edge(self, start: int, count: int) -> int | None:
+        """The last of so many records; None if there are fewer."""
+        return self.behind(self.records, start).values_list("pk", flat=True)[count - 1 : count].first()
+
+    def until(self, rows: QuerySet[ErrorRecord], edge: int | None) -> QuerySet[ErrorRecord]:
+        if edge is None:
+            return rows
+        return rows.filter(pk__lte=edge) if self.forward else rows.filter(pk__gte=edge)
+
+
+def all_of(rows: QuerySet[ErrorRecord], walk: Walk) -> tuple[list[ErrorRecord], int | None]:
+    return list(walk.behind(rows, walk.start)[: SHOWN + 1]), None
+
+
+def looked_for(rows: QuerySet[ErrorRecord], walk: Walk) -> tuple[list[ErrorRecord], int | None]:
+    """A page, and where to go on if it is not full after all that is looked at for one page."""
+    found: list[ErrorRecord] = []
+    start: int | None = walk.start
+    for count in WINDOWS:
+        edge = walk.edge(start or 0, count)
+        found += walk.until(walk.behind(rows, start or 0), edge)[: SHOWN + 1 - len(found)]
+        start = edge
+        if len(found) > SHOWN or edge is None:
+            return found, None
+    return found, start
 
 
 def row_of(record: ErrorRecord, columns: list[str]) -> dict[str, Any]:

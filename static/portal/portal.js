@@ -77,6 +77,7 @@ const portal = (() => {
     const kept = p.status === root.dataset.status && p.status !== "RUNNING" && !p.stuck ? root.querySelector("[data-p=sentence]") : null;
     if (kept) said.sentence = kept.textContent;
     for (const node of root.querySelectorAll("[data-p]")) if (said[node.dataset.p] !== undefined) say(node, said[node.dataset.p]);
+    for (const link of root.querySelectorAll(".bp-counts a")) link.classList.toggle("bp-none", link.querySelector("[data-p]")?.textContent === "0");
     showBar(root.querySelector("[data-bar]"), p);
     showMilestones(root, p.milestones);
     showLanes(root.querySelector("[data-lanes]"), p.lanes);

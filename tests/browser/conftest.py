@@ -89,13 +89,16 @@ def wait_for(url: str) -> None:
     raise RuntimeError(f"{url} does not answer.")
 
 
+def chromium_path() -> str | None:
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return next((path for name in names if (path := shutil.which(name))), None)
+
+
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
-    found = next(
-        (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
-    )
+    found = chromium_path()
     if found is None:
         pytest.fail("The browser tests need Chromium on the PATH: apt-get install chromium")
     with sync_playwright() as playwright:

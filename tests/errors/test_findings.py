@@ -148,6 +148,26 @@ def test_it_names_the_host_on_which_items_fail() -> None:
     assert found["also"] == ["attempt's worker = right:1:1"]
 
 
+def test_a_host_known_of_the_failures_alone_explains_nothing() -> None:
+    batch, now = batch_of(200), timezone.now()
+    for item in batch.items.all():
+        bad = item.position % 9 == 4
+        known = {"status": "FAILED" if bad else "SUCCEEDED", "failed_at": now if bad else None}
+        batch.items.filter(pk=item.pk).update(finished_at=now, attempts=1, **known)
+    report(batch, [failure(batch, n, OSError("disk"), worker="right:1:1", at=now) for n in range(4, 200, 9)])
+    Batch.objects.update(finished_at=now)
+    found = findings(Batch.objects.get())
+    assert [one["text"] for one in found if one["confidence"] != "chance"] == ["every 9th item, from 4"]
+    assert "host" not in str(found)
+    assert "worker" not in str(found)
+
+
+def test_it_tries_page_sizes_that_are_usual_whatever_the_chunk() -> None:
+    run(1000, list(range(99, 1000, 100)))
+    (found,) = findings(Batch.objects.get())
+    assert "every 100th item, the last of each 100" in (found["text"], *found["also"])
+
+
 def test_a_retry_on_one_host_explains_nothing() -> None:
     """Only what failed was tried again: the host of that says nothing about why."""
     batch = batch_of(200)

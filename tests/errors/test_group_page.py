@@ -258,6 +258,7 @@ def test_it_lists_each_item_once_page_by_page_and_back(user_of: User, monkeypatc
     from errors.group_page import items
 
     monkeypatch.setattr(items, "SHOWN", 3)
+    monkeypatch.setattr(items, "WINDOWS", (2, 4))
     batch, client = hit(14), signed_in(user_of("viewer"))
     fail(batch, 0, raised(ValueError('Country "DE" unsupported')), attempt=2)  # the item's second
     seen: list[list[str]] = []
@@ -267,11 +268,28 @@ def test_it_lists_each_item_once_page_by_page_and_back(user_of: User, monkeypatc
         seen.append(re.findall(r'data-row><td class="bp-num" data-label="position">(\d+)<', shown))
         following = re.search(r'rel="next" href="([^"]+)"', shown)
         address = url(batch) + following[1].replace("&amp;", "&") if following else ""
-    assert seen == [["2", "4", "6"], ["8", "10", "12"], ["0"]]
+    assert seen == [["0", "12", "10"], ["8", "6", "4"], ["2"]]
     back = re.search(r'rel="prev" href="([^"]+)"', shown)
     assert back
     shown = page(client, url(batch) + back[1].replace("&amp;", "&"))
-    assert re.findall(r'data-row><td class="bp-num" data-label="position">(\d+)<', shown) == ["8", "10", "12"]
+    assert re.findall(r'data-row><td class="bp-num" data-label="position">(\d+)<', shown) == ["8", "6", "4"]
+
+
+def test_it_looks_at_so_many_records_for_one_page_and_goes_on_if_asked(
+    user_of: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from errors.group_page import items
+
+    monkeypatch.setattr(items, "WINDOWS", (2, 2))
+    batch, client = hit(14), signed_in(user_of("viewer"))
+    Item.objects.filter(batch=batch, position=2).update(status="SUCCEEDED", failed_at=None)
+    shown = page(client, url(batch, tab="items", now="recovered"))
+    assert "Among 4 errors no item matches; there are more." in shown
+    further = re.search(r'rel="next" href="([^"]+)"', shown)
+    assert further
+    shown = page(client, url(batch) + further[1].replace("&amp;", "&"))
+    assert re.findall(r'data-row><td class="bp-num" data-label="position">(\d+)<', shown) == ["2"]
+    assert page(client, url(batch, tab="items", now="recovered", item="k2")).count("data-row") == 1
 
 
 NARROWED: list[tuple[dict[str, str], int]] = [

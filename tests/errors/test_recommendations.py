@@ -52,6 +52,20 @@ def test_it_works_advice_out_once_and_keeps_its_numbers() -> None:
     assert {row["rule"] for row in before} == {"high_rate", "network", "recurring"}
 
 
+def test_its_page_numbers_it_in_its_order_and_folds_away_what_has_nothing_left_to_retry() -> None:
+    from errors.advice_desk import said_about
+
+    batch = failing()
+    recommendations.refresh(batch)
+    assert said_about(batch)["spent"] == []
+    batch.items.update(status=Item.Status.SUCCEEDED, failed_at=None)
+    batch.lanes.update(failed=0, succeeded=6)
+    recommendations.refresh(batch)
+    said = said_about(batch)
+    assert [one["rule"] for one in said["spent"]] == ["network"]
+    assert "network" not in {one["rule"] for one in said["advice"]}
+
+
 def test_it_shows_advice_in_the_report() -> None:
     failing()
     found = error_analyzer.aggregate_errors("b1")
