@@ -9,6 +9,7 @@ import django_filters as filters
 from django.db.models import Q, QuerySet
 from django.http import Http404
 from drf_spectacular.utils import extend_schema
+from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -20,11 +21,11 @@ from batches.pagination import ById
 from batches.permissions import MayTriage
 from batches.serializers import ReasonSerializer
 from batches.views import OfBatch, PortalView, checked
-from errors import groups, regrouping, scopes
+from errors import groups, moves, scopes
 from errors.ageing import badge
 from errors.asked import Asked, narrowed
 from errors.asked_filters import AskedFilter
-from errors.models import BatchGroup, ErrorGroup
+from errors.models import BatchGroup, ErrorGroup, GroupMove
 from errors.serializers import (
     AssignSerializer,
     BatchGroupSerializer,
@@ -138,34 +139,52 @@ class IgnoreGroup(ActOnGroup):
 class MergeGroup(ActOnGroup):
     verb = "merge"
 
-    @extend_schema(request={"application/json": MergeSerializer}, responses=BatchGroupSerializer)
+    @extend_schema(
+        request={"application/json": MergeSerializer}, responses={200: BatchGroupSerializer, 202: BatchGroupSerializer}
+    )
     @once_per_key
     def post(self, request: Request, batch_id: str, fingerprint: str) -> Response:
-        """Let it count in another group of the batch, for what there is and for what is to come; answers that one."""
+        """Let it count in another group of the batch, for what there is and for what is to come; answers that one.
+
+        202 above 50,000 errors: a worker moves them, and until then nothing has changed.
+        """
         said = checked(MergeSerializer, request)
         into = other_group(batch_id, said.pop("into"), "into")
         actor, group_id = request.user.get_username(), group_in(batch_id, fingerprint).group_id
-        regrouping.merge(group_id, into.pk, actor=actor, **said)
-        return Response(BatchGroupSerializer(group_in(batch_id, fingerprint)).data)
+        done = moves.move("merge", group_id, into.pk, actor=actor, **said)
+        return Response(BatchGroupSerializer(group_in(batch_id, fingerprint)).data, status_of(done))
 
 
 class SplitGroup(ActOnGroup):
     verb = "split"
 
-    @extend_schema(request={"application/json": SplitSerializer}, responses=BatchGroupSerializer(many=True))
+    @extend_schema(
+        request={"application/json": SplitSerializer},
+        responses={200: BatchGroupSerializer(many=True), 202: BatchGroupSerializer(many=True)},
+    )
     @once_per_key
     def post(self, request: Request, batch_id: str, fingerprint: str) -> Response:
-        """Take out what was merged into it, or make a group for each place in the code; answers the batch's parts."""
+        """Take out what was merged into it, or make a group for each place in the code; answers the batch's parts.
+
+        202 above 50,000 errors: a worker moves them, and until then nothing has changed.
+        """
         said, group_id = checked(SplitSerializer, request), group_in(batch_id, fingerprint).group_id
         who = {"actor": request.user.get_username(), "reason": said.get("reason", "")}
         if "by" in said:
-            parts = regrouping.split_by_place(group_id, **who)
+            parts = done = moves.move("split_by_place", group_id, **who)
         else:
             out = other_group(batch_id, said["fingerprint"], "fingerprint")
-            regrouping.split(group_id, out.pk, **who)
+            done = moves.move("split", group_id, out.pk, **who)
             parts = [group_id, out.pk]
+        if isinstance(done, GroupMove):
+            parts = [group_id]
         rows = LISTED.filter(batch=batch_id, group__in=parts).order_by("pk")
-        return Response(BatchGroupSerializer(rows, many=True).data)
+        return Response(BatchGroupSerializer(rows, many=True).data, status_of(done))
+
+
+def status_of(done: Any) -> int:
+    """202 where a worker does it, because of its size; the answer is what there is until then."""
+    return status.HTTP_202_ACCEPTED if isinstance(done, GroupMove) else status.HTTP_200_OK
 
 
 def other_group(batch_id: str, fingerprint: str, field: str) -> ErrorGroup:

@@ -38,9 +38,7 @@ def split(group_id: int, out_id: int, *, actor: str = "", reason: str = "") -> N
     """Take a group out again that was merged into this one; it stays out until somebody merges it again."""
     with transaction.atomic():
         group, out = locked(group_id, out_id)
-        if out.merged_into_id != group.pk:
-            remedy = "Name a fingerprint that was merged into it."
-            raise refused("fingerprint", f"{out.fingerprint} is no part of this error group.", remedy)
+        refuse_other_parts(group, out)
         mine = ErrorRecord.objects.filter(origin=out)
         batches = set(mine.order_by().values_list("batch", flat=True).distinct())
         mine.update(group=out, origin=None)
@@ -90,6 +88,12 @@ def refuse_merge(group: ErrorGroup, into: ErrorGroup) -> None:
         raise refused("into", "It is the same group.", "Name another one.")
     for one in (group, into):
         refuse_moved(one, "merge")
+
+
+def refuse_other_parts(group: ErrorGroup, out: ErrorGroup) -> None:
+    if out.merged_into_id != group.pk:
+        remedy = "Name a fingerprint that was merged into it."
+        raise refused("fingerprint", f"{out.fingerprint} is no part of this error group.", remedy)
 
 
 def refuse_split(group: ErrorGroup) -> None:

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from batches.models import Batch
 from batches.tasks import deferred, patient, should_stop, tell
-from errors import clean_retries, exports, findings, groups, making, plan_runs, recommendations
+from errors import clean_retries, exports, findings, groups, making, moves, plan_runs, recommendations
 
 REPEATED_FOR = timedelta(hours=1)
 """So long after a large batch is over the sweep sees to it that somebody looked at it."""
@@ -25,6 +25,8 @@ def sweep() -> None:
         for pk in exports.waiting().values_list("pk", flat=True):
             send_export(pk)
         exports.tidy()
+        for pk in moves.waiting().values_list("pk", flat=True):
+            send_move(pk)
         for batch_id in findings.large_and_over(timezone.now() - REPEATED_FOR):
             look_if_large(batch_id)
 
@@ -40,6 +42,18 @@ def make_export(pk: int) -> None:
 def send_export(pk: int) -> None:
     """Word to the workers; the sweep repeats it."""
     tell(make_export, pk)
+
+
+@shared_task(name="errors.tasks.move_group", ignore_result=True)
+def move_group(pk: int) -> None:
+    """Merge or split groups of very many errors."""
+    with patient(), deferred():
+        moves.work(pk)
+
+
+def send_move(pk: int) -> None:
+    """Word to the workers; the sweep repeats it."""
+    tell(move_group, pk)
 
 
 @shared_task(name="errors.tasks.look", ignore_result=True)

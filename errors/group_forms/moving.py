@@ -6,9 +6,9 @@ from typing import Any
 
 from django import forms
 
-from errors import regrouping
+from errors import moves
 from errors.group_forms.base import GroupForm, Option
-from errors.models import BatchGroup
+from errors.models import BatchGroup, GroupMove
 
 MOST_GROUPS = 500
 
@@ -37,8 +37,16 @@ class MergeForm(GroupForm):
 
     def act(self, actor: str) -> str:
         into = self.rows[self.cleaned_data["into"]].group
-        regrouping.merge(self.group.pk, into.pk, **self.who(actor))
+        done = moves.move("merge", self.group.pk, into.pk, **self.who(actor))
+        if isinstance(done, GroupMove):
+            return in_background(self, done)
         return f"Merged into {into.title[:200]}."
+
+
+def in_background(form: GroupForm, made: GroupMove) -> str:
+    """What is not done yet has nothing to undo."""
+    form.undo = ""
+    return f"A worker does it: until its {made.errors:,} errors have moved, they count as before."
 
 
 def merge_words(row: BatchGroup) -> str:
@@ -76,8 +84,12 @@ class SplitForm(GroupForm):
     def act(self, actor: str) -> str:
         chosen = self.cleaned_data["how"] or self.options[0].value
         if chosen == self.PLACE.value:
-            parts = regrouping.split_by_place(self.group.pk, **self.who(actor))
+            parts = moves.move("split_by_place", self.group.pk, **self.who(actor))
+            if isinstance(parts, GroupMove):
+                return in_background(self, parts)
             return f"Split by place in the code: {len(parts):,} {'group' if len(parts) == 1 else 'groups'}."
         out = self.merged[chosen]
-        regrouping.split(self.group.pk, out.pk, **self.who(actor))
+        done = moves.move("split", self.group.pk, out.pk, **self.who(actor))
+        if isinstance(done, GroupMove):
+            return in_background(self, done)
         return f"Taken out: {out.title[:200]}."

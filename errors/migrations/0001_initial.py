@@ -316,4 +316,22 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('batch', 'number'), name='bulk_act_number'), models.UniqueConstraint(fields=('batch', 'key'), name='bulk_act_key')],
             },
         ),
+        migrations.CreateModel(
+            name='GroupMove',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('verb', models.CharField(max_length=20)),
+                ('errors', models.PositiveBigIntegerField(help_text='In the group when it was asked for.')),
+                ('state', models.CharField(choices=[('waiting', 'Waiting: a worker will do it, or is doing it'), ('done', 'Done'), ('refused', 'Refused: it was not legal any more when its turn came')], default='waiting', max_length=8)),
+                ('actor', models.CharField(blank=True, max_length=150)),
+                ('reason', models.TextField(blank=True)),
+                ('at', models.DateTimeField(auto_now_add=True)),
+                ('finished_at', models.DateTimeField(blank=True, null=True)),
+                ('group', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='moves', to='errors.errorgroup')),
+                ('other', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='errors.errorgroup')),
+            ],
+            options={
+                'constraints': [models.UniqueConstraint(condition=models.Q(('state', 'waiting')), fields=('group',), name='group_move')],
+            },
+        ),
     ]

@@ -11,7 +11,7 @@ from django.utils.html import format_html
 from batches.exceptions import BatchError
 from batches.models import Batch
 from batches.rights import TRIAGE
-from errors import scopes
+from errors import moves, scopes
 from errors.group_forms import FORMS
 from errors.group_forms.base import GroupForm
 from errors.group_page.header import last_change
@@ -30,7 +30,8 @@ def group(request: HttpRequest, batch_id: str, fingerprint: str) -> HttpResponse
         messages.info(request, "That group was merged into this one.")
         return redirect("admin:errors_group", batch.pk, rollup.group.fingerprint)
     title = rollup.group.title or rollup.group.error_type
-    return render(request, "group.html", group_page(batch, rollup, request.GET), title=title)
+    context = group_page(batch, rollup, request.GET) | {"move": moves.under_way(rollup.group_id).first()}
+    return render(request, "group.html", context, title=title)
 
 
 def gone(request: HttpRequest, batch: Batch, fingerprint: str) -> HttpResponse:

@@ -1,0 +1,90 @@
+"""Merging and splitting groups of very many errors: a worker does it, once, and the page says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.urls import reverse
+
+from batches.models import Batch
+from errors import groups, moves, regrouping, tasks
+from errors.models import BatchGroup, ErrorGroup, GroupChange, GroupMove
+from tests.batches.factories import modes, ran
+from tests.batches.people import client
+from tests.batches.test_admin_pages import page, tab
+
+pytestmark = pytest.mark.usefixtures("engine")
+LIST = "/api/batches/b/errors/groups"
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Three errors are many; what the workers are told."""
+    heard: list[Any] = []
+    monkeypatch.setattr(moves, "LARGE", 2)
+    monkeypatch.setattr(tasks, "tell", lambda task, *said: heard.append((task.name, *said)))
+    return heard
+
+
+def two() -> tuple[Batch, ErrorGroup, ErrorGroup]:
+    batch = ran(modes("ok", *["network"] * 3, *["invalid"] * 2), max_attempts=1, batch_id="b")
+    return batch, ErrorGroup.objects.get(category="network"), ErrorGroup.objects.get(category="validation")
+
+
+def counted() -> dict[str, int]:
+    return dict(BatchGroup.objects.values_list("group__category", "errors"))
+
+
+def test_a_worker_merges_many_errors_once_and_the_page_says_that_it_is_under_way(
+    told: list[Any], user_of: Callable[[str], Any]
+) -> None:
+    _, large, small = two()
+    operator = client("operator")
+    answer = operator.post(f"{LIST}/{large.fingerprint}/merge", {"into": small.fingerprint}, format="json")
+    assert (answer.status_code, answer.json()["fingerprint"]) == (202, large.fingerprint)
+    made = GroupMove.objects.get()
+    assert (counted(), told) == ({"network": 3, "validation": 2}, [("errors.tasks.move_group", made.pk)])
+    here = reverse("admin:errors_group", args=["b", large.fingerprint])
+    assert "A merge of 3 errors is under way, asked for by operator" in page(tab(user_of("viewer")), here)
+    again = operator.post(f"{LIST}/{large.fingerprint}/merge", {"into": small.fingerprint}, format="json")
+    assert (again.status_code, GroupMove.objects.count()) == (409, 1)
+    tasks.sweep()
+    assert told[1:] == told[:1]
+    for _ in range(2):
+        tasks.move_group(made.pk)
+    assert (counted(), moves.waiting().exists()) == ({"validation": 5}, False)
+    assert GroupChange.objects.filter(verb="merge", actor="operator").count() == 2
+    answer = operator.post(f"{LIST}/{small.fingerprint}/split", {"fingerprint": large.fingerprint}, format="json")
+    assert (answer.status_code, len(answer.json())) == (202, 1)
+    tasks.move_group(GroupMove.objects.latest("pk").pk)
+    assert counted() == {"network": 3, "validation": 2}
+
+
+def test_what_is_illegal_is_refused_at_once_and_what_became_so_when_its_turn_comes(told: list[Any]) -> None:
+    _, large, small = two()
+    with pytest.raises(groups.InvalidInput):
+        moves.move("merge", large.pk, large.pk)
+    with pytest.raises(groups.InvalidInput):
+        moves.move("split", large.pk, small.pk)
+    made = moves.move("merge", large.pk, small.pk, actor="ana")
+    regrouping.split_by_place(large.pk)
+    moves.work(made.pk)
+    made.refresh_from_db()
+    assert (made.state, told) == ("refused", [("errors.tasks.move_group", made.pk)])
+    last = GroupChange.objects.filter(group=large).latest("pk")
+    assert (last.verb, last.actor) == ("note", "ana")
+    assert last.reason.startswith("The merge that was asked for was not done. Cannot merge")
+
+
+def test_the_form_has_it_done_and_few_errors_move_at_once(told: list[Any], user_of: Callable[[str], Any]) -> None:
+    _, large, small = two()
+    operator = tab(user_of("operator"))
+    url = reverse("admin:errors_group_act", args=["b", large.fingerprint, "split"])
+    said = operator.post(url, {"how": "place", "reason": ""}, follow=True).content.decode()
+    assert "A worker does it: until its 3 errors have moved, they count as before." in said
+    assert "A split of 3 errors is under way" in said
+    moves.work(GroupMove.objects.get().pk)
+    assert ErrorGroup.objects.get(pk=large.pk).by_place
+    assert len(moves.move("split_by_place", small.pk)) == 1
