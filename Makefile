@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PORT
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help run test lint types unit unit-postgresql fire browser chaos bench clean
+.PHONY: help run test lint types unit unit-postgresql fire browser pictures chaos bench clean
 
 help: ## What can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
@@ -41,6 +41,9 @@ fire: .venv/.test ## Workers, servers and connections killed while a batch runs,
 
 browser: .venv/.test ## The main job in a real browser
 	pytest -q tests/browser
+
+pictures: .venv/.test ## The pictures of the README, taken anew: docs/pictures
+	python -m tests.browser.pictures
 
 chaos: .venv/.test ## A long run under fire, on both databases, and every mutant; N=200000 makes it longer
 	python -m tests.chaos.run --items $(N) --ms 1 --kills 500 --freezes 25 --disconnects 25 --crashes 4 --brokers 5 --redeliveries 5 --clocks 10 --pauses 5

@@ -156,6 +156,41 @@ def test_it_breaks_at_no_page_and_changes_nothing_by_looking(user_of: Any, role:
     assert everything() == before
 
 
+OF_MACHINES = re.compile(
+    r"[\s](?:href|src|action|formaction|value|id|for|form|name|max|min|datetime|viewBox|x|y|d|points|width|height|x1|x2|"
+    r"y1|y2|transform|data-(?!resting|label|words)[a-z-]+)=\"[^\"]*‹[^\"]*\""
+)
+"""Attributes that are no words; ‹ stands before a number that was written for people, as 1,234 is."""
+OF_DJANGO = (" data-actions-icnt", ' value="‹0›"')
+"""How many rows a list's page has, and that not all of its pages are selected."""
+
+
+@committed
+def test_it_writes_numbers_for_people_nowhere_else(user_of: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from django.template import base
+    from django.utils.formats import localize
+
+    def marked(value: Any, use_l10n: bool | None = None) -> Any:
+        for_people = type(value) is int and use_l10n is not False
+        return f"‹{value}›" if for_people else localize(value, use_l10n=use_l10n)
+
+    found, client = addresses(), tab(user_of("operator"))
+    pages_of_group = [f"{found[page]}?tab=items" for page in found if page.endswith("group/<str:fingerprint>/")]
+    monkeypatch.setattr(base, "localize", marked)
+    wrong: dict[str, list[str]] = {}
+    marks = 0
+    for address in [*found.values(), *pages_of_group]:
+        answer = client.get(address)
+        if answer.status_code != 200 or not answer["Content-Type"].startswith("text/html"):
+            continue
+        text = answer.content.decode()
+        marks += text.count("‹")
+        if said := {one for one in OF_MACHINES.findall(text) if not one.startswith(OF_DJANGO)}:
+            wrong[address] = sorted(said)
+    assert marks > 100
+    assert wrong == {}
+
+
 @committed
 def test_it_lets_a_viewer_change_nothing_whatever_is_posted(user_of: Any) -> None:
     found, client, before = addresses(), tab(user_of("viewer")), everything()
