@@ -30,7 +30,9 @@ def group(request: HttpRequest, batch_id: str, fingerprint: str) -> HttpResponse
         messages.info(request, "That group was merged into this one.")
         return redirect("admin:errors_group", batch.pk, rollup.group.fingerprint)
     title = rollup.group.title or rollup.group.error_type
-    context = group_page(batch, rollup, request.GET) | {"move": moves.under_way(rollup.group_id).first()}
+    context = group_page(batch, rollup, request.GET) | {
+        "move": moves.under_way(rollup.group_id).select_related("other").first()
+    }
     return render(request, "group.html", context, title=title)
 
 

@@ -47,14 +47,16 @@ def test_a_worker_merges_many_errors_once_and_the_page_says_that_it_is_under_way
     made = GroupMove.objects.get()
     assert (counted(), told) == ({"network": 3, "validation": 2}, [("errors.tasks.move_group", made.pk)])
     here = reverse("admin:errors_group", args=["b", large.fingerprint])
-    assert "A merge of 3 errors is under way, asked for by operator" in page(tab(user_of("viewer")), here)
+    shown = page(tab(user_of("viewer")), here)
+    assert "A merge of 3 errors into" in shown
+    assert "is under way</b>, asked for by operator" in shown
     again = operator.post(f"{LIST}/{large.fingerprint}/merge", {"into": small.fingerprint}, format="json")
     assert (again.status_code, GroupMove.objects.count()) == (409, 1)
     tasks.sweep()
     assert told[1:] == told[:1]
     for _ in range(2):
         tasks.move_group(made.pk)
-    assert (counted(), moves.waiting().exists()) == ({"validation": 5}, False)
+    assert (counted(), GroupMove.objects.get().state) == ({"validation": 5}, "done")
     assert GroupChange.objects.filter(verb="merge", actor="operator").count() == 2
     answer = operator.post(f"{LIST}/{small.fingerprint}/split", {"fingerprint": large.fingerprint}, format="json")
     assert (answer.status_code, len(answer.json())) == (202, 1)
@@ -84,7 +86,7 @@ def test_the_form_has_it_done_and_few_errors_move_at_once(told: list[Any], user_
     url = reverse("admin:errors_group_act", args=["b", large.fingerprint, "split"])
     said = operator.post(url, {"how": "place", "reason": ""}, follow=True).content.decode()
     assert "A worker does it: until its 3 errors have moved, they count as before." in said
-    assert "A split of 3 errors is under way" in said
+    assert "A split of 3 errors is under way</b>, asked for by operator" in said
     moves.work(GroupMove.objects.get().pk)
     assert ErrorGroup.objects.get(pk=large.pk).by_place
     assert len(moves.move("split_by_place", small.pk)) == 1
