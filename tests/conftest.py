@@ -24,6 +24,15 @@ def django_db_modify_db_settings() -> None:
         settings.DATABASES["default"].setdefault("TEST", {})["NAME"] = f"test_portal_{worker}"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def quick_emptying() -> None:
+    from django.test import TransactionTestCase
+
+    from tests.servers.emptying import empty_tables
+
+    TransactionTestCase._fixture_teardown = empty_tables
+
+
 @pytest.fixture
 def engine(transactional_db: None) -> Iterator[None]:
     """Real transactions, as the runner needs them; the test processors are registered."""
