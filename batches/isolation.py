@@ -42,7 +42,7 @@ class ConnectionClosed(Exception):
 
 
 class ChunkLost(OperationalError):
-    """The database ended the chunk's transaction without an error; is its disk full?"""
+    """The database ended the chunk's transaction by itself; its cause is what it refused before, if that is known."""
 
 
 class Uncontained(Exception):
@@ -69,6 +69,7 @@ class Isolation:
         self.clean_savepoint = False
         self.touched = False
         self.error: BaseException | None = None
+        self.refused: DatabaseError | None = None
         self.session_changed = self.session_spoilt = False
         self._passing = False
 
@@ -76,7 +77,7 @@ class Isolation:
     def chunk(self) -> Iterator[None]:
         """One durable transaction; on SQLite it begins for real with the first statement after the claim."""
         self.begin, self.locked_at, self.savepoints, self.clean_savepoint = "", None, 0, False
-        self.session_changed = self.session_spoilt = False
+        self.session_changed, self.session_spoilt, self.refused = False, False, None
         try:
             with self.connection.execute_wrapper(self), transaction.atomic(durable=True), self._held():
                 yield
@@ -124,9 +125,9 @@ class Isolation:
             return None
         self._begin_now()
         if self.locked_at is not None and not self.connection.connection.in_transaction:
-            raise ChunkLost(ChunkLost.__doc__)
+            raise ChunkLost(ChunkLost.__doc__) from self.refused
         if not self.in_item:
-            return execute(sql, params, many, context)
+            return self._ask(execute, sql, params, many, context)
         if controls_transaction(sql):
             self.error = TransactionControl(f"The processor sent {sql.strip()[:40]!r}. {TransactionControl.__doc__}")
             raise self.error
@@ -137,10 +138,17 @@ class Isolation:
             self.touched = True
             self._mark()
         try:
-            return execute(sql, params, many, context)
+            return self._ask(execute, sql, params, many, context)
         except DatabaseError as error:
             if not self.connection.savepoint_ids:
                 self.error = error
+            raise
+
+    def _ask(self, execute: Callable[..., Any], *statement: Any) -> Any:
+        try:
+            return execute(*statement)
+        except DatabaseError as refused:
+            self.refused = refused
             raise
 
     def _begin_now(self) -> None:

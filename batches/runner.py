@@ -178,7 +178,7 @@ def run_chunk(turn: Slice) -> int | None:
         totals = record_outcomes(turn, done)
         transaction.on_commit(partial(committed.append, True))
     if not committed:
-        raise ChunkLost(ChunkLost.__doc__)
+        raise ChunkLost(ChunkLost.__doc__) from turn.isolation.refused
     tallies.observe("chunk_commit_seconds", turn.batch.processor, seconds=[monotonic() - began])
     move_on(turn, done)
     watch_budget(turn, totals)

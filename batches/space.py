@@ -17,14 +17,13 @@ REASON = "storage_full: the database's disk is full. Nothing is lost: free some 
 
 
 def is_full(error: BaseException) -> bool:
-    """Whether the database said, or shows by ending a transaction, that it has no space left."""
+    """Whether the database said that it has no space left, to whomever: also where an item swallowed it."""
     cause: BaseException | None = error.error if isinstance(error, Uncontained) else error
-    if isinstance(cause, TransactionBroken):
+    if isinstance(cause, (TransactionBroken, ChunkLost)):
         cause = cause.__cause__
-    said = isinstance(cause, DatabaseError) and (
+    return isinstance(cause, DatabaseError) and (
         getattr(cause.__cause__, "pgcode", None) == DISK_FULL or "disk is full" in str(cause)
     )
-    return said or isinstance(cause, ChunkLost)
 
 
 def pause(batch_id: str) -> None:
