@@ -57,6 +57,8 @@ chaos: .venv/.test ## A long run under fire, on both databases, and every mutant
 	python -m tests.chaos.run --items $(N) --poison 30 --ms 1
 	@[ "$$(id -u)" != 0 ] || python -m tests.chaos.run --items $(N) --ms 1 --disks 10 --kills 20
 	python -m tests.chaos.mutants
+	PORTAL_EVERY_POINT=1 pytest -q -n 2 tests/chaos/test_every_statement.py
+	PORTAL_EVERY_POINT=1 pytest -q -n 2 --database=postgresql tests/chaos/test_every_statement.py
 
 bench: .venv/.test ## The engine beside hand-written floors; a thousand sockets; the triage engine; the desk's pages; exports
 	python -m tests.bench.engine

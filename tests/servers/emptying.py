@@ -30,8 +30,7 @@ def empty_tables(test_case: Any) -> None:
         connection = connections[database]
         names = {name: connection.ops.quote_name(name) for name in tables(database)}
         asked = " UNION ALL ".join(
-            f"SELECT '{name}' WHERE EXISTS (SELECT 1 FROM {quoted})"  # noqa: S608
-            for name, quoted in names.items()
+            f"SELECT '{name}' WHERE EXISTS (SELECT 1 FROM {quoted})" for name, quoted in names.items()
         )
         with transaction.atomic(database), connection.cursor() as cursor:
             cursor.execute(asked)
