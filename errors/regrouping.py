@@ -7,7 +7,7 @@ from collections.abc import Collection
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, Max, Min, QuerySet, Value
+from django.db.models import Count, Max, Min, Q, QuerySet, Value
 from django.db.models.functions import Coalesce
 
 from batches.exceptions import InvalidInput
@@ -15,7 +15,7 @@ from errors import overrides, turns
 from errors.comebacks import items_of
 from errors.fingerprints import Identity
 from errors.groups import NOT_WAITING, OPEN, InvalidGroupTransition, refused, remember
-from errors.models import Advised, BatchGroup, ErrorGroup, ErrorRecord, Findings
+from errors.models import Advised, BatchGroup, ErrorGroup, ErrorRecord, Findings, Traceback
 
 
 def merge(group_id: int, into_id: int, *, actor: str = "", reason: str = "") -> None:
@@ -57,8 +57,7 @@ def split_by_place(group_id: int, *, actor: str = "", reason: str = "") -> list[
         parts = [make_part(group, frame, part) for frame, part in parts_of(group, frames).items()]
         batches = set(batches_of([group]))
         for frame, part in zip(sorted(set(frames)), parts, strict=True):
-            pks = frames_of(group).filter(frame=frame).values("pk")
-            ErrorRecord.objects.filter(pk__in=pks).update(group=part)
+            ErrorRecord.objects.filter(from_frame(frame), group=group).update(group=part)
             remember(part.pk, "split", "", part.state, actor, reason or f"From {group.title!r}.")
         ErrorGroup.objects.filter(pk=group.pk).update(by_place=True, **NOT_WAITING)
         recount([group, *parts], batches)
@@ -116,6 +115,12 @@ def refuse_moved(group: ErrorGroup, verb: str) -> None:
 def frames_of(group: ErrorGroup) -> QuerySet[Any]:
     records = ErrorRecord.objects.filter(group=group).order_by()
     return records.annotate(frame=Coalesce("traceback__frame", Value("")))
+
+
+def from_frame(frame: str) -> Q:
+    """The same without a join, which an UPDATE would need a second look at each record for."""
+    nowhere = Q() if frame else Q(traceback__isnull=True)
+    return Q(traceback__in=Traceback.objects.filter(frame=frame)) | nowhere
 
 
 def parts_of(group: ErrorGroup, frames: Collection[str]) -> dict[str, Identity]:
