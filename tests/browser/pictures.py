@@ -54,45 +54,14 @@ def fill(portal: Portal, var: Path) -> None:
     broken = rows_in(var / "stock-port.csv", demo.stock(9_000, wrong_every=9, wrong_from=2_600))
     invoices = rows_in(var / "invoices.csv", demo.invoices())
     clean = rows_in(var / "stock-north.csv", demo.stock(2_400, wrong_every=2_401, wrong_from=1))
-    run(portal, 0, "shop.set_stock", clean, batch="stock-north", name="stock levels, north", key="sku")
-    run(
-        portal,
-        3,
-        "shop.set_stock",
-        broken,
-        "--max-error-rate",
-        "5",
-        batch="stock-port",
-        name="stock levels, port",
-        key="sku",
-    )
-    run(portal, 1, "check_rows", SAMPLE, "--param", SCHEMA, batch="airports", name="US airports", key="iata")
-    run(
-        portal,
-        1,
-        "erp.send_invoice",
-        invoices,
-        "--rate",
-        "80",
-        batch="invoices-47",
-        name="invoices week 47",
-        key="invoice",
-    )
-    run(
-        portal,
-        0,
-        "shop.set_stock",
-        stock,
-        "--rate",
-        "400",
-        "--detach",
-        batch="stock-47",
-        name="stock levels, all",
-        key="sku",
-    )
+    run(portal, 0, "stock-north", "stock levels, north", "sku", "shop.set_stock", clean)
+    run(portal, 3, "stock-port", "stock levels, port", "sku", "shop.set_stock", broken, "--max-error-rate", "5")
+    run(portal, 1, "airports", "US airports", "iata", "check_rows", SAMPLE, "--param", SCHEMA)
+    run(portal, 0, "stock-47", "stock levels, all", "sku", "shop.set_stock", stock, "--rate", "400", "--detach")
+    run(portal, 1, "invoices-47", "invoices week 47", "invoice", "erp.send_invoice", invoices, "--rate", "80")
 
 
-def run(portal: Portal, code: int, processor: str, file: Path, *more: str, batch: str, name: str, key: str) -> None:
+def run(portal: Portal, code: int, batch: str, name: str, key: str, processor: str, file: Path, *more: str) -> None:
     said = ("--id", batch, "--name", name, "--key-column", key)
     ran = portal.manage("batch", "run", processor, str(file), *said, *more)
     assert ran.returncode == code, ran.stderr + ran.stdout
