@@ -301,10 +301,10 @@ def retry(
     retry, and no other. With `count` it is refused if it means another number of items; `predicted` is kept beside what
     becomes of it.
     """
-    name, wanted = scopes.chosen(scope)
-    if known := Retry.objects.filter(batch=batch_id, key=key).first() if key else None:
-        return _same(known, {name: wanted})
     batch = get_batch(batch_id)
+    name, wanted = scopes.chosen(scope)
+    if known := batch.retries.filter(key=key).first() if key else None:
+        return _same(known, {name: wanted})
     condition, first = scopes.SCOPES[name](batch, wanted), _whole(canary, "canary", 0)
     made = Retry(
         scope={name: wanted},

@@ -167,8 +167,9 @@ def test_it_goes_on_when_broker_and_layer_are_killed_in_mid_run(
         wait_until_moved(quiet_page, "[data-p=done]", 200)
         valkey.kill()
         done = int(quiet_page.locator("[data-p=done]").inner_text().replace(",", ""))
-        wait_until_moved(quiet_page, "[data-p=done]", done + 200)
-        expect(quiet_page.locator("[data-live]")).to_have_text("● live")
+        with portal.background("batch", "worker"):  # Celery's may hold a slice still, or wait for its broker
+            wait_until_moved(quiet_page, "[data-p=done]", done + 200)
+            expect(quiet_page.locator("[data-live]")).to_have_text("● live")
         valkey.start()
         expect(quiet_page.locator(".bp-pill").first).to_contain_text("Completed")
         expect(quiet_page.locator(".bp-sentence")).to_contain_text("54 of 3,376 items failed")

@@ -8,10 +8,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-KEPT = {
-    *("django_migrations", "django_content_type", "auth_permission", "auth_group", "auth_group_permissions"),
-    "sqlite_sequence",
-}
+KEPT = {"django_migrations", "django_content_type", "auth_permission", "sqlite_sequence"}
 
 
 @lru_cache
