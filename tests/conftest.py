@@ -34,6 +34,12 @@ def quick_emptying() -> None:
 
 
 @pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries are due at once."""
+    monkeypatch.setattr("batches.outcomes.BACKOFF_BASE", 0.001)
+
+
+@pytest.fixture
 def engine(transactional_db: None) -> Iterator[None]:
     """Real transactions, as the runner needs them; the test processors are registered."""
     from django.db import connection

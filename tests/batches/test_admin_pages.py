@@ -16,7 +16,7 @@ from batches import operations, runner
 from batches.models import Batch, Item, Transition
 from tests.batches.factories import modes, ran, submitted
 
-pytestmark = pytest.mark.usefixtures("engine")
+pytestmark = [pytest.mark.any_database, pytest.mark.usefixtures("engine")]
 
 User = Callable[[str], Any]
 LIST, ADD = "admin:batches_batch_changelist", "admin:batches_batch_add"

@@ -21,7 +21,7 @@ from batches.models import Batch, Item
 from tests.batches.factories import modes, ran, submitted
 from tests.servers.postgresql import free_port
 
-pytestmark = pytest.mark.usefixtures("engine")
+pytestmark = [pytest.mark.any_database, pytest.mark.usefixtures("engine")]
 ROOT = Path(__file__).resolve().parents[2]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -79,7 +79,7 @@ def ran(server: Server, items: list[dict[str, Any]], *, max_attempts: int = 1, *
     return submitted.batch
 
 
-pytestmark = pytest.mark.usefixtures("engine")
+pytestmark = [pytest.mark.any_database, pytest.mark.usefixtures("engine")]
 
 
 def test_it_sends_the_row_with_a_key_that_stays(server: Server) -> None:

@@ -125,7 +125,7 @@ def test_it_shows_hostile_text_as_text_and_keeps_secrets(user_of: User) -> None:
     assert "t0ken-t0ken" not in shown
 
 
-def test_it_costs_the_same_however_often_an_item_failed(user_of: User) -> None:
+def test_it_costs_the_same_however_often_an_item_failed(user_of: User, impatient: None) -> None:
     once, often = ran(modes("network"), max_attempts=1), ran(modes("network"), max_attempts=6)
     client, spent = tab(user_of("operator")), []
     for batch in (once, once, often):

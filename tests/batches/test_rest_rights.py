@@ -22,7 +22,7 @@ from errors.wanted import Wanted
 from tests.batches.people import ROLES, browser, client, person
 from tests.batches.rest_batches import committed, finished
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.any_database, pytest.mark.django_db]
 
 READ = {"viewer": "served", "operator": "served", "admin": "served"}
 ACT = {"viewer": 403, "operator": "served", "admin": "served"}

@@ -13,7 +13,7 @@ from tests.batches.people import client
 from tests.batches.rest_batches import committed, finished
 
 schemathesis = pytest.importorskip("schemathesis")
-pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore")]
+pytestmark = [pytest.mark.any_database, pytest.mark.django_db, pytest.mark.filterwarnings("ignore")]
 OPENAPI = {"Accept": "application/vnd.oai.openapi+json"}
 UNTOLD = [
     schemathesis.checks.positive_data_acceptance,

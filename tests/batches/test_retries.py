@@ -107,7 +107,7 @@ def test_it_leaves_a_waiting_item_alone_until_its_time() -> None:
     assert [item(batch, n).status for n in range(2)] == ["PENDING", "SUCCEEDED"]
 
 
-def test_it_gives_a_retried_item_its_attempts_afresh() -> None:
+def test_it_gives_a_retried_item_its_attempts_afresh(impatient: None) -> None:
     batch = ran(modes("network", "ok"))
     failed = item(batch, 0)
     assert (failed.status, failed.attempts) == ("FAILED", 3)

@@ -25,7 +25,7 @@ from errors.models import ErrorGroup
 from tests.batches.rest_batches import committed, finished
 from tests.batches.test_rest_rights import written
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.any_database, pytest.mark.django_db]
 
 OPEN = {
     # address: what everybody gets there
