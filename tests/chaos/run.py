@@ -23,6 +23,7 @@ BATCH = "under-fire"
 PATIENCE = 90.0
 POISONS = ("segfault", "hang", "memory")
 DEATHS = 4  # of workers, that one poisonous item may cost
+FREE_WITHIN = 3.0
 LAST_ACT = 0.97  # of the items; what comes later might find the batch done
 PROCESSORS = {"ledger": "chaos.ledger", "import_rows": "import_rows", "call": "chaos.call"}
 PARAMS = {"import_rows": {"model": "auth.Group", "key_field": "name"}}
@@ -89,6 +90,7 @@ class Run:
                 break
         self.thaw(wait=True)
         self.await_status("COMPLETED", self.patience)
+        self.await_free_lanes()
         self.seconds = monotonic() - began
         return self.broken + self.check(plan)
 
@@ -210,6 +212,12 @@ class Run:
                 return False
             time.sleep(0.02)
         return True
+
+    def await_free_lanes(self) -> None:
+        """Who wrote the last chunk lets go of its lane a moment later; the checker says who does not."""
+        until = monotonic() + FREE_WITHIN
+        while self.worker() is not None and monotonic() < until:
+            time.sleep(0.02)
 
     def worker(self) -> int | None:
         """The process id of somebody who holds a lane, by the database."""

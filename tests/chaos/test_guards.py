@@ -6,6 +6,7 @@ memory. Three guards stand in its way: the lane's fence, the item's status, and 
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -197,7 +198,7 @@ def test_it_sees_a_transaction_that_ended_without_a_word(check: bool, monkeypatc
     def fill_disk(turn: Any, items: Any) -> Any:
         done = process(turn, items)
         if next(undone, False):
-            connection.connection.rollback()
+            sqlite3.Connection.rollback(connection.connection)
         return done
 
     monkeypatch.setattr(runner, "process_items", fill_disk)

@@ -20,8 +20,7 @@ SHORT = {
     "replies": "--items 3000 --ms 1 --replies 12 --clocks 5",
     "poison": "--items 3000 --ms 1 --poison 3",
     "disk": "--items 4000 --ms 2 --disks 2 --kills 2",
-    "calls": "--processor call --items 1200 --ms 5 --kills 8 --deploys 2 --parents 1",
-    "rows": "--processor import_rows --items 3000 --kills 8",
+    "calls": "--processor call --items 800 --ms 5 --kills 6 --deploys 2 --parents 1",
     "sqlite": "--database sqlite --lanes 1 --items 6000 --ms 1 --kills 15 --pauses 2",
 }
 
