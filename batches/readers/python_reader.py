@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
+from tempfile import SpooledTemporaryFile
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -14,18 +15,28 @@ from django.db.models.query import ValuesIterable
 from batches.readers.base import Reader, Row, checked_object
 
 AT_ONCE = 2_000
+IN_MEMORY = 4 * 1024 * 1024
 
 
 class ItemsReader(Reader):
-    """An iterable of mappings; one that can be walked only once is kept."""
+    """An iterable of mappings, of any length in constant memory: one that can be walked only once is copied while it
+    is walked, to disk when it is long."""
 
     def __init__(self, items: Iterable[Mapping[str, Any]]) -> None:
-        self.items = items if isinstance(items, (list, tuple)) else list(items)
+        self.items = items if isinstance(items, (list, tuple)) else ()
+        self.once = enumerate(() if self.items else items, 1)
+        self.copy = SpooledTemporaryFile(IN_MEMORY, "w+", encoding="utf-8")  # noqa: SIM115 - open as long as this is
 
     def __iter__(self) -> Iterator[Row]:
         for row, item in enumerate(self.items, 1):
-            value = dict(item) if isinstance(item, Mapping) else item
-            yield Row(row, None, checked_object(value, row=row))
+            yield checked(row, item)
+        self.copy.seek(0)
+        for row, line in enumerate(self.copy, 1):
+            yield Row(row, None, json.loads(line))
+        for row, item in self.once:  # now at the copy's end
+            found = checked(row, item)
+            print(json.dumps(found.payload), file=self.copy)
+            yield found
 
     def report(self) -> dict[str, Any]:
         return {"format": "items"}
@@ -35,6 +46,10 @@ class ItemsReader(Reader):
         for _, _, payload in self:
             digest.update(json.dumps(payload, sort_keys=True).encode() + b"\n")
         return digest.hexdigest()
+
+
+def checked(row: int, item: Any) -> Row:
+    return Row(row, None, checked_object(dict(item) if isinstance(item, Mapping) else item, row=row))
 
 
 class QuerysetReader(Reader):
