@@ -1,4 +1,4 @@
-"""Connections that refuse to commit or roll back within a chunk, also past Django.
+"""Connections that let nobody end a chunk's transaction or write into it unseen, also past Django.
 
 Named by the settings as the drivers' own factories; a plain connection works too, without this guard.
 """
@@ -6,6 +6,8 @@ Named by the settings as the drivers' own factories; a plain connection works to
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 
@@ -14,9 +16,10 @@ class TransactionControl(Exception):
 
 
 class Guarded:
-    """`held` is true while a chunk's items run and are recorded."""
+    """`held` is true while a chunk's items run and are recorded; `before_statement` is then called with each one."""
 
     held = False
+    before_statement: Callable[[], None] | None = None
 
     def commit(self) -> None:
         self._refuse("commit()")
@@ -31,15 +34,59 @@ class Guarded:
             raise TransactionControl(f"The processor called the driver's {what}. {TransactionControl.__doc__}")
 
 
+def announced(method: Callable[..., Any]) -> Callable[..., Any]:
+    """A driver's method that sends statements, told of to the connection before it does."""
+
+    def tell_and_send(self: Any, *arguments: Any, **named: Any) -> Any:
+        connection = self if isinstance(self, Guarded) else self.connection
+        if connection.before_statement is not None:
+            connection.before_statement()
+        return method(self, *arguments, **named)
+
+    return tell_and_send
+
+
+class GuardedCursor(sqlite3.Cursor):
+    """What `cursor()` gives to who asks the driver for one; Django brings its own."""
+
+    execute = announced(sqlite3.Cursor.execute)
+    executemany = announced(sqlite3.Cursor.executemany)
+    executescript = announced(sqlite3.Cursor.executescript)
+
+
 class GuardedSQLite(Guarded, sqlite3.Connection):
     """`factory` of `sqlite3.connect`."""
+
+    execute = announced(sqlite3.Connection.execute)
+    executemany = announced(sqlite3.Connection.executemany)
+    executescript = announced(sqlite3.Connection.executescript)
+
+    def cursor(self, factory: Any = GuardedCursor) -> Any:
+        return super().cursor(factory)
+
+
+@cache
+def postgresql_class() -> Any:
+    """The driver is imported only where it is used."""
+    from psycopg2 import extensions
+
+    class GuardedCursor(extensions.cursor):  # type: ignore[misc]
+        execute = announced(extensions.cursor.execute)
+        executemany = announced(extensions.cursor.executemany)
+        callproc = announced(extensions.cursor.callproc)
+        copy_expert = announced(extensions.cursor.copy_expert)
+        copy_from = announced(extensions.cursor.copy_from)
+        copy_to = announced(extensions.cursor.copy_to)
+
+    class GuardedPostgreSQL(Guarded, extensions.connection):  # type: ignore[misc]
+        def cursor(self, *arguments: Any, **named: Any) -> Any:
+            if self.cursor_factory in (None, extensions.cursor):  # Django and the driver name the plain one
+                named.setdefault("cursor_factory", GuardedCursor)
+            return super().cursor(*arguments, **named)
+
+    return GuardedPostgreSQL
 
 
 def guarded_postgresql(*arguments: Any, **named: Any) -> Any:
     """`connection_factory` of `psycopg2.connect`."""
-    from psycopg2.extensions import connection
-
-    class GuardedPostgreSQL(Guarded, connection):  # type: ignore[misc]
-        pass
-
-    return GuardedPostgreSQL(*arguments, **named)
+    return postgresql_class()(*arguments, **named)

@@ -57,7 +57,7 @@ BEGIN
 END $$
 """  # noqa: S608 - only constants of this module are put in
 
-# `outcomes` are the rows of `statements._row_of`. The sums returned are as before this commit.
+# `outcomes` are as `statements._object_of` makes them. The sums returned are as before this commit.
 CREATE_RECORD = f"""
 CREATE FUNCTION {RECORD}(lane_id bigint, lane_fence bigint, outcomes jsonb, remember_for interval, lane_position int,
   lane_careful int, lease interval, more_succeeded int, more_failed int, more_skipped int, more_quarantined int,
@@ -73,7 +73,7 @@ BEGIN
       started_at timestamptz, finished_at timestamptz)
   ), written AS (
     UPDATE batches_item i SET status = o.status, attempts = o.attempts, forgiven = o.forgiven, lane = o.lane,
-      result = o.result::jsonb, message = o.message, code = o.code,
+      result = o.result::jsonb, message = coalesce(o.message, ''), code = coalesce(o.code, ''),
       available_at = clock_timestamp() + (o.available_at - o.finished_at),
       failed_at = o.failed_at, started_at = o.started_at, finished_at = o.finished_at,
       claimed_at = NULL

@@ -1,8 +1,7 @@
 """One item's own rollback point, its time limit, and the honesty checks on what it did to the transaction.
 
-The savepoint is lazy: it is sent when the item first touches the database, so pure processors pay nothing. On SQLite
-the BEGIN IMMEDIATE of the chunk is lazy too, so its writer lock is held only while somebody really writes. After a
-rollback the savepoint still stands, and serves the next item.
+The savepoint is lazy (see `savepoints`), so pure processors pay nothing. On SQLite the BEGIN IMMEDIATE of the chunk is
+lazy too, so its writer lock is held only while somebody really writes.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -17,6 +17,7 @@ from django.db import DEFAULT_DB_ALIAS, DatabaseError, OperationalError, connect
 from django.db import Error as DatabaseErrors
 
 from batches.connections import Guarded, TransactionControl
+from batches.savepoints import Savepoint
 from batches.surroundings import Surroundings, changes_session, outlives_transaction, remembered
 from batches.time_limits import TimeLimit
 
@@ -58,15 +59,14 @@ class Isolation:
 
     def __init__(self, item_timeout: float) -> None:
         self.connection = connections[DEFAULT_DB_ALIAS]
-        self.item_timeout, self.guard = item_timeout, ItemGuard(self, TimeLimit(item_timeout))
+        self.guard = ItemGuard(self, TimeLimit(item_timeout))
         self.surroundings = Surroundings()
         self.lazy_begin = self.connection.vendor == "sqlite"
         self.begin = ""
         self.locked_at: float | None = None
         self.locked_for = 0.0
         self.in_item = False
-        self.savepoints = 0
-        self.clean_savepoint = False
+        self.savepoint = Savepoint(self.connection, item_timeout, self._send)
         self.touched = False
         self.error: BaseException | None = None
         self.refused: DatabaseError | None = None
@@ -76,7 +76,8 @@ class Isolation:
     @contextmanager
     def chunk(self) -> Iterator[None]:
         """One durable transaction; on SQLite it begins for real with the first statement after the claim."""
-        self.begin, self.locked_at, self.savepoints, self.clean_savepoint = "", None, 0, False
+        self.begin, self.locked_at = "", None
+        self.savepoint.forget()
         self.session_changed, self.session_spoilt, self.refused = False, False, None
         try:
             with self.connection.execute_wrapper(self), transaction.atomic(durable=True), self._held():
@@ -102,16 +103,23 @@ class Isolation:
 
     @contextmanager
     def _held(self) -> Iterator[None]:
-        """Nobody commits or rolls back through the driver."""
+        """Nobody commits or rolls back through the driver, or writes through it without a savepoint."""
         raw = self.connection.connection
         if not isinstance(raw, Guarded):
             yield
             return
-        raw.held = True
+        raw.held, raw.before_statement = True, self._past_django
         try:
             yield
         finally:
-            raw.held = False
+            raw.held, raw.before_statement = False, None
+
+    def _past_django(self) -> None:
+        """A statement reaches the driver; if it is an item's first, it went there directly (COPY, say)."""
+        if self.in_item and not self.touched and not self._passing:
+            self._begin_now()
+            self.touched = True
+            self.savepoint.set()
 
     def held_lock_for(self) -> float:
         """Seconds since this chunk took SQLite's writer lock; 0 if it has not."""
@@ -134,11 +142,12 @@ class Isolation:
         if changes_session(sql):
             self.session_changed = True
             self.session_spoilt = self.session_spoilt or outlives_transaction(sql)
-        if not self.touched:
-            self.touched = True
-            self._mark()
+        ask = partial(self._ask, execute)
         try:
-            return self._ask(execute, sql, params, many, context)
+            if self.touched:
+                return ask(sql, params, many, context)
+            self.touched = True
+            return self.savepoint.set_with(ask, sql, params, many, context)
         except DatabaseError as error:
             if not self.connection.savepoint_ids:
                 self.error = error
@@ -157,27 +166,12 @@ class Isolation:
             self._send(sql)
             self.locked_at = monotonic()
 
-    def _mark(self) -> None:
-        """Have a savepoint that holds nothing of this item yet; the last item's is released in the same message."""
-        if self.clean_savepoint:
-            return
-        release = [f"RELEASE SAVEPOINT item_{self.savepoints}"] if self.savepoints else []
-        self.savepoints += 1
-        mark = [f"SAVEPOINT item_{self.savepoints}"]
-        if self.connection.vendor == "postgresql":
-            limit = [] if release else [f"SET LOCAL statement_timeout = {int(self.item_timeout * 1000)}"]
-            self._send("; ".join(limit + release + mark))
-        else:
-            for statement in release + mark:
-                self._send(statement)
-        self.clean_savepoint = True
-
     def undo(self, error: BaseException) -> None:
         by_item = self.connection.closed_in_transaction
         try:
-            if not by_item and (self.clean_savepoint or self.touched):
-                self._send(f"ROLLBACK TO SAVEPOINT item_{self.savepoints}")
-                self.clean_savepoint = True
+            if not by_item and (self.savepoint.clean or self.touched):
+                self.savepoint.roll_back()
+                self.touched = False
         except DatabaseErrors as undone:
             if self._has_ended() and not isinstance(self.error or error, DatabaseErrors):
                 raise Uncontained(TransactionControl(TransactionControl.__doc__), by_item=True) from undone
@@ -246,4 +240,4 @@ class ItemGuard:
         finally:
             isolation.in_item = False
             isolation.surroundings.restore()
-        isolation.clean_savepoint = isolation.clean_savepoint and not isolation.touched
+        isolation.savepoint.clean = isolation.savepoint.clean and not isolation.touched

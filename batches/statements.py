@@ -116,7 +116,7 @@ def record(
     """
     write = _record_postgresql if connection.vendor == "postgresql" else _record_sqlite
     counts = Counter(outcome.status for outcome in outcomes)
-    successes = sum(outcome.status == Item.Status.SUCCEEDED and not outcome.remembered for outcome in outcomes)
+    successes = sum(outcome.status == SUCCEEDED and not outcome.remembered for outcome in outcomes)
     lane = write(lease, outcomes, counts, position, careful, str(from_status))
     if lane is None:
         raise LeaseLost(f"Lane {lease.lane} of batch {lease.batch_id} was taken over.")
@@ -128,6 +128,7 @@ def record(
     return totals
 
 
+PENDING, SUCCEEDED = Item.Status.PENDING, Item.Status.SUCCEEDED
 FAILED = (Item.Status.FAILED, Item.Status.QUARANTINED)
 COUNTED = (Item.Status.SUCCEEDED, Item.Status.FAILED, Item.Status.SKIPPED, Item.Status.QUARANTINED)
 
@@ -153,37 +154,37 @@ def _record_postgresql(
 
 
 def _object_of(lease: Lease, outcome: Outcome) -> dict[str, Any]:
-    """The row with names, and the idempotency key to remember."""
-    row = dict(zip(ROW, _row_of(lease, outcome), strict=True))
-    row["remember"] = _key_to_remember(lease, outcome)
+    """An outcome as the names of `functions.CREATE_RECORD`; what is left out is empty."""
+    item, status, finished_at = outcome.item, outcome.status, outcome.finished_at.isoformat()
+    row = {
+        "id": item.id,
+        "remember": _key_to_remember(lease, outcome),
+        "status": status,
+        "attempts": item.attempts + outcome.tried,
+        "forgiven": item.forgiven + outcome.forgiven,
+        "result": outcome.result_json,
+        "started_at": outcome.started_at.isoformat(),
+        "finished_at": finished_at,
+    }
+    if status != PENDING:
+        row["lane"] = lease.lane
+    if outcome.message or outcome.code:
+        row["message"], row["code"] = outcome.message, outcome.code
+    if outcome.available_at is not None:
+        row["available_at"] = outcome.available_at.isoformat()
+    if status in FAILED:
+        row["failed_at"] = finished_at
     return row
 
 
-ROW = [
-    "status",
-    "attempts",
-    "forgiven",
-    "lane",
-    "result",
-    "message",
-    "code",
-    "available_at",
-    "failed_at",
-    "started_at",
-    "finished_at",
-    "id",
-]
-
-
 def _row_of(lease: Lease, outcome: Outcome) -> tuple[Any, ...]:
-    """An outcome as columns of the item, in the order of `ROW`; times as text in UTC."""
-    item, status = outcome.item, outcome.status
-    finished_at = stamp(outcome.finished_at)
+    """An outcome as the values of `ITEM_SQLITE`; times as text in UTC."""
+    item, status, finished_at = outcome.item, outcome.status, stamp(outcome.finished_at)
     return (
         str(status),
         item.attempts + outcome.tried,
         item.forgiven + outcome.forgiven,
-        None if status == Item.Status.PENDING else lease.lane,
+        None if status == PENDING else lease.lane,
         outcome.result_json,
         outcome.message,
         outcome.code,
@@ -197,7 +198,7 @@ def _row_of(lease: Lease, outcome: Outcome) -> tuple[Any, ...]:
 
 def _key_to_remember(lease: Lease, outcome: Outcome) -> str | None:
     """The idempotency key under which the outcome's result is remembered; None when it is not."""
-    if outcome.status != Item.Status.SUCCEEDED or outcome.remembered:
+    if outcome.status != SUCCEEDED or outcome.remembered:
         return None
     return key_of(lease.batch_id, outcome.item.key, PROCESS)
 

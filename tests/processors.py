@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import time
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from django.contrib.auth.models import Group, User
 from django.db import connection, transaction
@@ -67,9 +69,9 @@ def guarded_error(payload: dict[str, Any], context: Context) -> str:
     return "no error"
 
 
-def raw(sql: str) -> None:
+def raw(sql: str, params: Any = None) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(sql)
+        cursor.execute(sql, params)
 
 
 def fail_once(payload: dict[str, Any], context: Context) -> str:
@@ -95,6 +97,21 @@ def raising(error: BaseException) -> Any:
 
 def count_once(payload: dict[str, Any], context: Context) -> Any:
     return context.once("step", lambda: {"attempt": context.attempt})
+
+
+def past_django(execute: Any) -> Any:
+    """A row of its own by the driver, of which Django hears nothing."""
+    return execute(f"INSERT INTO auth_group (name) VALUES ('by the driver {uuid4()}')")
+
+
+def copy_and_break(payload: dict[str, Any], context: Context) -> Any:
+    """COPY, which Django has no word for; on SQLite what comes nearest."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.copy_expert("COPY auth_group (name) FROM STDIN", io.StringIO("by the driver\n"))
+    else:
+        past_django(connection.connection.execute)
+    raise RuntimeError("broke")
 
 
 MODES: dict[str, Any] = {
@@ -126,6 +143,12 @@ MODES: dict[str, Any] = {
     "driver_rollback": lambda p, c: connection.connection.rollback(),
     "raw_commit": lambda p, c: bool(connection.connection.cursor().execute("COMMIT")),
     "raw_commit_and_fail": lambda p, c: (connection.connection.cursor().execute("COMMIT"), {1}),
+    "driver_write": lambda p, c: (past_django(connection.connection.cursor().execute), raising(RuntimeError("broke"))),
+    "driver_write_kept": lambda p, c: bool(past_django(connection.connection.cursor().execute)),
+    "copy": copy_and_break,
+    "no_sql": lambda p, c: raw("SELEKT 1"),
+    "no_column": lambda p, c: raw("SELECT name,\n nothing FROM auth_group"),
+    "no_type": lambda p, c: raw("SELECT %s", [object()]),
     "close": lambda p, c: connection.close(),
     "meet": meet,
     "sleep": lambda p, c: time.sleep(p.get("seconds", 1)),

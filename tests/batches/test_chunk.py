@@ -50,6 +50,9 @@ def test_it_gives_every_item_its_outcome_and_keeps_every_promise() -> None:
         ("driver_commit", "commit"),
         ("driver_rollback", "roll back"),
         ("close", "close"),
+        ("no_sql", "SELEKT"),
+        ("no_column", "nothing"),
+        ("no_type", ""),
     ],
 )
 def test_it_lets_a_hostile_item_cost_only_itself(mode: str, words: str) -> None:
@@ -70,6 +73,28 @@ def test_it_notices_a_commit_that_slipped_through_and_never_repeats_its_item(mod
     assert "commit" in item(batch, 0).message
     assert Group.objects.filter(name=f"{batch.pk}/1").count() == 1
     assert operations.verify(batch.pk) == []
+
+
+@pytest.mark.parametrize("mode", ["driver_write", "copy"])
+def test_it_undoes_with_a_failed_item_what_that_wrote_past_django(mode: str) -> None:
+    batch = ran(modes(mode, "driver_write_kept", mode, "driver_write_kept"), max_attempts=1)
+    assert statuses(batch) == ["FAILED", "SUCCEEDED"] * 2
+    assert Group.objects.filter(name__startswith="by the driver").count() == 2
+
+
+def test_it_costs_the_neighbours_nothing_when_a_statement_is_no_sql() -> None:
+    """PostgreSQL refuses such a message whole, and with it the savepoint that travelled along."""
+    batch = ran([{"mode": mode, "effect": mode == "ok"} for mode in ("ok", "no_sql", "no_sql", "ok")], max_attempts=1)
+    assert statuses(batch) == ["SUCCEEDED", "FAILED", "FAILED", "SUCCEEDED"]
+    assert Group.objects.filter(name__startswith=f"{batch.pk}/").count() == 2
+    assert operations.verify(batch.pk) == []
+
+
+def test_it_counts_the_lines_of_a_statement_as_its_author_does() -> None:
+    batch = ran(modes("no_column"), max_attempts=1)
+    if connection.vendor == "postgresql":
+        assert "LINE 2:  nothing FROM" in item(batch, 0).message
+    assert "SAVEPOINT" not in item(batch, 0).message
 
 
 def test_it_lets_an_item_survive_an_error_behind_a_savepoint_of_its_own() -> None:
