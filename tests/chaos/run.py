@@ -22,6 +22,7 @@ from tests.chaos.portal import Portal, send
 BATCH = "under-fire"
 PATIENCE = 90.0
 POISONS = ("segfault", "hang", "memory")
+TRIES = 4
 DEATHS = 4  # of workers, that one poisonous item may cost
 FREE_WITHIN = 3.0
 LAST_ACT = 0.97  # of the items; what comes later might find the batch done
@@ -95,12 +96,17 @@ class Run:
         return self.broken + self.check(plan)
 
     def fire(self, name: str) -> bool:
-        """One act, when somebody is at work; False when the batch has come to its end."""
-        self.thaw()
-        if self.status() == "COMPLETED":
-            return False
-        if ACTS[name](self):
-            self.landed[name] += 1
+        """One act, when somebody is at work; False when the batch has come to its end.
+
+        An act whose victim died before, or that came in the middle of another change of state, is done to the next.
+        """
+        for _ in range(TRIES):
+            self.thaw()
+            if self.status() == "COMPLETED":
+                return False
+            if ACTS[name](self):
+                self.landed[name] += 1
+                break
         return True
 
     # -- checking
@@ -216,7 +222,7 @@ class Run:
     def await_free_lanes(self) -> None:
         """Who wrote the last chunk lets go of its lane a moment later; the checker says who does not."""
         until = monotonic() + FREE_WITHIN
-        while self.worker() is not None and monotonic() < until:
+        while self.held() and monotonic() < until:
             time.sleep(0.02)
 
     def worker(self) -> int | None:
