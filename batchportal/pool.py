@@ -13,7 +13,7 @@ from billiard import exceptions
 from billiard.pool import RUN
 from celery.concurrency import asynpool, prefork
 
-LOOK_EVERY = 0.2
+LOOK_EVERY = 0.1
 Blocking: Any = prefork.TaskPool.BlockingPool
 
 

@@ -159,7 +159,7 @@ if CELERY_BROKER_URL.startswith("filesystem"):
         "data_folder_in": str(VAR / "broker"),
         "data_folder_out": str(VAR / "broker"),
         "control_folder": str(VAR / "broker" / "control"),
-        "polling_interval": 0.2,
+        "polling_interval": 0.1,
     }
 else:
     CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 300, "socket_timeout": 5, "socket_connect_timeout": 2}
@@ -170,7 +170,7 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "batchportal"
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_POOL = "batchportal.pool:Processes"
-CELERY_WORKER_LOST_WAIT = 0.5  # a killed child keeps its place in the pool for so long; Celery would wait 10 s
+CELERY_WORKER_LOST_WAIT = 0.1  # a killed child keeps its place in the pool for so long; Celery would wait 10 s
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 10.0
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_ACCEPT_CONTENT = ["json"]
