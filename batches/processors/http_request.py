@@ -28,6 +28,7 @@ KEPT_BODY = 16 * 1024
 SECRET = re.compile(r"\$\{secret\.([A-Z0-9_]+)\}")
 SECRET_ENVIRONMENT = "PORTAL_SECRET_"  # noqa: S105 - a prefix of names
 STATUSES = re.compile(r"^\s*\d{3}(\s*-\s*\d{3})?(\s*,\s*\d{3}(\s*-\s*\d{3})?)*\s*$")
+NO_ANSWER_BEHIND = (502, 504)
 NEVER_ARRIVED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
@@ -154,7 +155,7 @@ def http_request(payload: dict[str, Any], context: Context) -> dict[str, Any]:
     except httpx.HTTPError as error:
         raise no_answer(error, asks=params["on_unknown"] == "ask") from error
     if answer.status not in statuses_of(params["success"]):
-        raise refusal_of(answer)
+        raise refusal_of(answer, asks=params["on_unknown"] == "ask")
     return {"status": answer.status, "body": kept(answer)}
 
 
@@ -245,8 +246,11 @@ def statuses_of(text: str) -> frozenset[int]:
     return frozenset(found)
 
 
-def refusal_of(answer: outbound.Answer) -> ItemError:
-    """The failure a status stands for. One that says when to come back is waited for, and costs no attempt."""
+def refusal_of(answer: outbound.Answer, *, asks: bool) -> ItemError:
+    """The failure a status stands for. One that says when to come back is waited for, and costs no attempt.
+
+    A gateway that had no answer knows no more than we do: where a repeat does harm, a person has to look.
+    """
     after = seconds_of(answer.headers.get("Retry-After", ""))
     waits = answer.status == 429 or (answer.status == 503 and after is not None)
     body = answer.text[:SHOWN_BODY].strip()
@@ -254,6 +258,8 @@ def refusal_of(answer: outbound.Answer) -> ItemError:
     code = f"HTTP_{answer.status}"
     if waits:
         return ItemError(message, code=code, category="rate_limit", retryable=True, after=after)
+    if asks and answer.status in NO_ANSWER_BEHIND:
+        return ItemError(message, code="UNKNOWN_OUTCOME", category="unknown", retryable=False)
     return ItemError(message, code=code)
 
 

@@ -159,6 +159,14 @@ def test_it_asks_a_person_when_no_answer_came_and_a_repeat_does_harm(server: Ser
     assert operations.verify("calls") == []
 
 
+@pytest.mark.parametrize("status", [502, 504])
+def test_it_asks_a_person_when_a_gateway_had_no_answer_and_a_repeat_does_harm(server: Server, status: int) -> None:
+    server.answer = lambda request: (status, {}, b"upstream did not answer")
+    ran(server, [{"id": 1}], on_unknown="ask", max_attempts=3)
+    assert Item.objects.get().code == "UNKNOWN_OUTCOME"
+    assert len(server.seen) == 1
+
+
 @pytest.mark.parametrize("body", [b"x" * (outbound.MAX_BODY + 1), gzip.compress(b"0" * 40_000_000)])
 def test_it_refuses_an_answer_that_is_too_long(server: Server, body: bytes) -> None:
     coding = {"Content-Encoding": "gzip"} if body[:2] == b"\x1f\x8b" else {}

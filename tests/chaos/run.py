@@ -17,7 +17,7 @@ from time import monotonic
 from typing import Any
 
 from tests.chaos.acts import ACTS
-from tests.chaos.portal import Portal, send
+from tests.chaos.portal import Portal, is_alive, send
 
 BATCH = "under-fire"
 PATIENCE = 90.0
@@ -226,7 +226,7 @@ class Run:
             time.sleep(0.02)
 
     def worker(self) -> int | None:
-        """The process id of somebody who holds a lane, by the database."""
+        """The process id of somebody who holds a lane, by the database, and lives."""
         from batches.models import Checkpoint
 
         until = monotonic() + 15
@@ -234,7 +234,7 @@ class Run:
             lanes = Checkpoint.objects.filter(batch=BATCH).exclude(worker="")
             held = self.asked(lambda lanes=lanes: list(lanes.values_list("worker", flat=True)))
             stopped = {pid for _, pid in self.frozen}
-            pids = sorted({int(name.split(":")[-2]) for name in held} - stopped)
+            pids = sorted(filter(is_alive, {int(name.split(":")[-2]) for name in held} - stopped))
             if pids:
                 return self.random.choice(pids)
             status = self.status()
