@@ -319,7 +319,7 @@ def run(options: argparse.Namespace) -> tuple[list[str], Run]:
     """The broken promises of one run, and the run; servers and workers are ended whatever happens."""
     portal = Portal(
         options.database,
-        workers=options.lanes,
+        workers=options.lanes + bool(options.cancels),  # the batches beside begin at once
         small_disk=options.disks > 0,
         own_wire=options.replies > 0,
         mutant=options.mutant,
