@@ -346,6 +346,7 @@ class Retry(models.Model):
     note = models.TextField(blank=True, help_text="Why it is in this state, in words for people.")
     items = models.PositiveIntegerField(default=0, help_text="Items to be tried, counted when it was made.")
     frozen_to = models.PositiveBigIntegerField(default=0, help_text="The highest item id it means.")
+    written_to = models.IntegerField(default=-1, help_text="While it is prepared: written down up to this position.")
     canary = models.PositiveIntegerField(default=0, help_text="Items that go first; 0: all at once.")
     needed = models.PositiveIntegerField(default=0, help_text="Of the canary, so many must recover.")
     rate = models.FloatField(null=True, blank=True, help_text="Items a second that it puts back; empty: no limit.")
@@ -375,7 +376,7 @@ class Retry(models.Model):
         names = ("recovered", "failed_again", "failed_same", "failed_differently", "skipped", "waiting")
         fates = dict.fromkeys(names, 0)
         if self.state == self.State.PREPARING:
-            fates["waiting"] = self.items
+            return fates | {"waiting": self.items}
         for _, fate, status, count in RetriedItem.counted([self.pk]):
             for name in RetriedItem.names(fate, status):
                 fates[name] += count

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from math import sqrt
 from typing import Any
 
@@ -40,6 +40,9 @@ from batches.models import AsideItem, Batch, Checkpoint, Item, RetriedItem, Retr
 SECOND_WAVE = 100
 AT_ONCE = 50_000
 """More items than these are written down by a worker: whoever asked has the answer at once."""
+AT_A_TIME = 10_000
+"""So many items are written down, or put back, in one transaction: the batch's row is held as long, and whoever pauses
+batch or retry waits for it, and takes back no more than these."""
 HOPE, MOST_NEW, LEAST_NEW = 0.2, 0.1, 2
 FAILED = (Item.Status.FAILED, Item.Status.QUARANTINED)
 DONE_WELL = (Item.Status.SUCCEEDED, Item.Status.SKIPPED)
@@ -124,11 +127,15 @@ def put_off(retry: Retry, condition: Q) -> int:
 
 
 def freeze(retry: Retry, condition: Q) -> int:
-    """Write down every item the retry means, before any is touched; returns how many will be tried.
-
-    In the order of their positions, and in one statement: none of them comes into this process.
-    """
+    """Write down every item the retry means, before any is touched; returns how many will be tried."""
     found = meant_by(retry, condition)
+    write_down(retry, found)
+    retry.frozen_to, retry.items = found.highest, retry.retried.filter(fate=Fate.WAITING).count()
+    return retry.items
+
+
+def write_down(retry: Retry, found: Meant) -> None:
+    """In the order of positions, and in one statement: none of the items comes into this process."""
     rows = found.items.filter(pk__lte=found.highest).order_by("position")
     left_out = [When(reason, then=Value(why)) for reason, why in found.reasons]
     rows = rows.annotate(why_not=Case(*left_out, default=Value(""), output_field=TextField()))
@@ -143,10 +150,6 @@ def freeze(retry: Retry, condition: Q) -> int:
     sql, params = said.query.sql_with_params()
     with connection.cursor() as cursor:
         cursor.execute(f"INSERT INTO batches_retrieditem ({', '.join(FROZEN)}) {sql}", params)
-        written = cursor.rowcount
-    skipped = retry.retried.filter(fate=Fate.SKIPPED).count() if left_out else 0
-    retry.frozen_to, retry.items = found.highest, written - skipped
-    return retry.items
 
 
 FROZEN = {
@@ -179,21 +182,40 @@ def advance(batch_id: str) -> bool:
 
 
 def prepare(batch_id: str) -> None:
-    """Write down what retries mean that were too large for a request: all of one, or, if it is killed, nothing.
+    """Write down what retries mean that were too large for a request; who comes after one that was killed goes on.
 
-    Its items are those that had failed when it was confirmed; those that came right since are none of them.
+    Their items are those that had failed when they were confirmed; those that came right since are none of them.
     """
-    with transaction.atomic():
-        for retry in locked(batch_id, [R.PREPARING]):
-            (name, wanted), *_ = retry.scope.items()
-            try:
-                condition = scopes.SCOPES[name](retry.batch, wanted) & Q(pk__lte=retry.frozen_to)
-            except InvalidInput as error:
-                change(retry, R.CANCELLED, f"What it means cannot be found any more: {error}")
-                continue
-            freeze(retry, condition)
-            retry.save(update_fields=["items", "frozen_to"])
-            change(retry, R.CANARY if retry.canary else R.RUNNING)
+    while write_piece(batch_id):
+        pass
+
+
+@transaction.atomic
+def write_piece(batch_id: str) -> bool:
+    """The next items in the order of positions; with the last ones the retry begins. False when there is none."""
+    preparing = locked(batch_id, [R.PREPARING])
+    if not preparing:
+        return False
+    retry = preparing[0]
+    (name, wanted), *_ = retry.scope.items()
+    try:
+        condition = scopes.SCOPES[name](retry.batch, wanted)
+    except InvalidInput as error:
+        change(retry, R.CANCELLED, f"What it means cannot be found any more: {error}")
+        return True
+    rest = Item.objects.filter(batch=retry.batch, failed_at__isnull=False, position__gt=retry.written_to)
+    end = None
+    if name not in scopes.BY_STATUS:  # those read all payloads each time they are asked
+        end = rest.order_by("position").values_list("position", flat=True)[AT_A_TIME - 1 : AT_A_TIME].first()
+    condition &= Q(pk__lte=retry.frozen_to, position__gt=retry.written_to)
+    write_down(retry, meant_by(retry, condition if end is None else condition & Q(position__lte=end)))
+    if end is None:
+        retry.items = retry.retried.filter(fate=Fate.WAITING).count()
+        change(retry, R.CANARY if retry.canary else R.RUNNING)
+    else:
+        retry.written_to = end
+    retry.save(update_fields=["items", "written_to"])
+    return True
 
 
 def locked(batch_id: str, states: Sequence[str]) -> list[Retry]:
@@ -207,18 +229,25 @@ def locked(batch_id: str, states: Sequence[str]) -> list[Retry]:
 def step(retry: Retry) -> bool:
     """One look at one retry. The caller holds its row and the batch's."""
     judge(retry)
-    if retry.retried.filter(fate=Fate.RELEASED).exists():
+    out = retry.retried.filter(fate=Fate.RELEASED).count()
+    if out and not may_fill_up(retry, out):
         return False
-    if why := trouble(retry):
+    if why := trouble(retry) if not out else "":
         change(retry, R.HELD, f"{why}. The rest stays failed until someone resumes or cancels the retry.")
         return False
     if retry.state == R.CANARY and tried(retry):
         change(retry, R.RUNNING)
     while retry.retried.filter(fate=Fate.WAITING).exists():
-        if release(retry):
+        if release(retry, out):
             return True
-    change(retry, R.DONE)
+    if not out:
+        change(retry, R.DONE)
     return False
+
+
+def may_fill_up(retry: Retry, out: int) -> bool:
+    """Whether more may go while some are out: not before the first waves are judged, nor before there is room."""
+    return out <= AT_A_TIME // 2 and (not retry.canary or tried(retry) - out >= retry.canary + SECOND_WAVE)
 
 
 def trouble(retry: Retry) -> str:
@@ -282,19 +311,21 @@ def give_back_lanes(retry: Retry) -> None:
         lanes.update(concurrency=limit["before"])
 
 
-def wave_of(retry: Retry) -> int | None:
-    """How many items go next: the canary, then a hundred, then all (None)."""
+def wave_of(retry: Retry, out: int) -> int:
+    """How many items go next: the canary, then a hundred, then as many as may be out."""
     if retry.state == R.CANARY:
         return retry.canary
-    return SECOND_WAVE if retry.canary and tried(retry) <= retry.canary else None
+    return SECOND_WAVE if retry.canary and tried(retry) <= retry.canary else max(1, AT_A_TIME - out)
 
 
-def release(retry: Retry) -> int:
-    """Put the next wave back to pending, spaced out by the rate; what is not failed any more is skipped.
+def release(retry: Retry, out: int = 0) -> int:
+    """Put the next wave back to pending, spaced out by the rate; what is not failed any more is skipped. `out` are
+    under way already.
 
     The batch's row is held, so that nobody else puts failed items back between these statements.
     """
-    wave = next_wave(retry)
+    due = next_due(retry, out)
+    wave = next_wave(retry, wave_of(retry, out))
     failed = Item.objects.filter(batch=retry.batch_id, status__in=FAILED, failed_at__isnull=False)
     late = wave.filter(~Exists(failed.filter(pk=OuterRef("item_id"))))
     late.update(fate=Fate.SKIPPED, why="It was not failed any more.")
@@ -305,14 +336,14 @@ def release(retry: Retry) -> int:
     AsideItem.objects.filter(item__in=wave.values("item"), back_at__isnull=True).update(back_at=timezone.now())
     moved = items.update(
         status=Item.Status.PENDING,
-        available_at=first_due(retry) or clock.now_sql(),
+        available_at=due or clock.now_sql(),
         failed_at=None,
         lane=None,
         crashes=0,
         forgiven=F("attempts"),
     )
     if retry.rate:
-        space_out(wave, retry.rate, first_due(retry) or clock.now())
+        space_out(wave, retry.rate, due or clock.now())
     if wave.update(fate=Fate.RELEASED) != moved:
         raise OperationInProgress("Items of this batch are being changed at this moment; ask again shortly.")
     for row in counted:
@@ -320,12 +351,9 @@ def release(retry: Retry) -> int:
     return moved
 
 
-def next_wave(retry: Retry) -> QuerySet[RetriedItem]:
+def next_wave(retry: Retry, most: int) -> QuerySet[RetriedItem]:
     """In the order of positions, which is that of the rows."""
     waiting = retry.retried.filter(fate=Fate.WAITING)
-    most = wave_of(retry)
-    if most is None:
-        return waiting
     last = list(waiting.order_by("pk").values_list("pk", flat=True)[most - 1 : most])
     return waiting.filter(pk__lte=last[0]) if last else waiting
 
@@ -340,9 +368,13 @@ DUE = {
 }
 
 
-def first_due(retry: Retry) -> datetime | None:
-    """Until when it waits; None when it need not wait any more."""
-    return retry.not_before if retry.not_before is not None and retry.not_before > clock.now() else None
+def next_due(retry: Retry, out: int) -> datetime | None:
+    """When the first of the next wave may run: at its rate after the last that is out; None when it need not wait."""
+    due = retry.not_before
+    if retry.rate and out:
+        last = _open_items(retry).aggregate(last=Max("item__available_at"))["last"]
+        due = due if last is None else last + timedelta(seconds=1 / retry.rate)
+    return due if due is not None and due > clock.now() else None
 
 
 def space_out(wave: QuerySet[RetriedItem], rate: float, first: datetime) -> None:

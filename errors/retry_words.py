@@ -295,7 +295,7 @@ def outcomes_of(made: Sequence[Retry]) -> dict[int, dict[str, int]]:
             outcomes[retry][name] += n
     for one in made:
         if one.state == State.PREPARING:
-            outcomes[one.pk]["waiting"] = one.items
+            outcomes[one.pk] = dict.fromkeys(names, 0) | {"waiting": one.items}
     return outcomes
 
 

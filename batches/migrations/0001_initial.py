@@ -178,6 +178,7 @@ class Migration(migrations.Migration):
                 ('predicted', models.JSONField(default=dict, help_text='What was expected: low, mid, high, basis; empty: nothing.')),
                 ('finished_at', models.DateTimeField(blank=True, null=True)),
                 ('frozen_to', models.PositiveBigIntegerField(default=0, help_text='The highest item id it means.')),
+                ('written_to', models.IntegerField(default=-1, help_text='While it is prepared: written down up to this position.')),
                 ('key', models.CharField(blank=True, help_text='The same key twice is one retry.', max_length=100)),
                 ('needed', models.PositiveIntegerField(default=0, help_text='Of the canary, so many must recover.')),
                 ('note', models.TextField(blank=True, help_text='Why it is in this state, in words for people.')),

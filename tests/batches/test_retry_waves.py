@@ -125,24 +125,74 @@ def test_it_leaves_it_to_a_worker_to_write_down_many_items(monkeypatch: pytest.M
     assert operations.verify(batch.pk) == []
 
 
-def test_it_begins_anew_when_the_writing_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_goes_on_where_the_writing_was_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retries, "AT_A_TIME", 10)
     batch, made = large(monkeypatch)
-    freeze = retries.freeze
+    write, written = retries.write_down, []
 
-    def killed(*args: Any) -> int:
-        freeze(*args)
-        raise KeyboardInterrupt
+    def killed(*args: Any) -> None:
+        write(*args)
+        written.append(made.retried.count())
+        if len(written) == 2:
+            raise KeyboardInterrupt
 
-    monkeypatch.setattr(retries, "freeze", killed)
+    monkeypatch.setattr(retries, "write_down", killed)
     with pytest.raises(KeyboardInterrupt):
         retries.advance(batch.pk)
     made.refresh_from_db()
-    assert (made.state, made.retried.count()) == ("PREPARING", 0)
-    monkeypatch.setattr(retries, "freeze", freeze)
+    assert (made.state, written, made.retried.count()) == ("PREPARING", [10, 20], 10)
+    assert outcome(made) == {"waiting": 30}
     assert retries.advance(batch.pk)
     assert not retries.advance(batch.pk)
     made.refresh_from_db()
     assert (made.state, made.retried.count(), Item.objects.filter(status="PENDING").count()) == ("CANARY", 30, 5)
+    assert list(made.retried.order_by("pk").values_list("item__position", flat=True)) == list(range(1, 31))
+
+
+def out(made: Retry) -> list[int]:
+    """Where the items are that are put back and not done."""
+    rows = made.retried.filter(fate="RELEASED", item__status="PENDING")
+    return list(rows.order_by("item__position").values_list("item__position", flat=True))
+
+
+def work(batch: Batch, chunks: int) -> None:
+    left = [chunks]
+
+    def count() -> None:
+        left[0] -= 1
+
+    runner.work_slice(batch.pk, on_chunk=count, should_stop=lambda: left[0] <= 0)
+
+
+def test_it_has_no_more_out_than_can_be_taken_back_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retries, "AT_A_TIME", 10)
+    batch = broken(30, checkpoint_every=2)
+    now_do(batch, "ok")
+    made = operations.retry(batch.pk, all_failed=True)
+    assert out(made) == list(range(1, 11))
+    work(batch, chunks=2)
+    assert out(made) == list(range(5, 11))
+    work(batch, chunks=1)
+    assert out(made) == list(range(7, 17))
+    operations.pause_retry(batch.pk, made.number)
+    assert out(made) == []
+    operations.resume_retry(batch.pk, made.number)
+    assert out(made) == list(range(7, 17))
+    runner.work_until_idle(batch.pk)
+    made.refresh_from_db()
+    assert (made.state, outcome(made)) == ("DONE", {"recovered": 30})
+    assert operations.verify(batch.pk) == []
+
+
+def test_it_keeps_its_rate_from_wave_to_wave(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retries, "AT_A_TIME", 4)
+    batch = broken(7)
+    made = operations.retry(batch.pk, all_failed=True, after=3600, rate=2.0)
+    assert out(made) == [1, 2, 3, 4]
+    Item.objects.filter(batch=batch, position__lte=2).update(status="SUCCEEDED", available_at=None)
+    assert retries.advance(batch.pk)
+    dues = Item.objects.filter(batch=batch, position__gt=2).order_by("position").values_list("available_at", flat=True)
+    assert [round((due - made.not_before).total_seconds(), 2) for due in dues[:4]] == [1, 1.5, 2, 2.5]
 
 
 def test_it_can_be_cancelled_before_it_is_written_down(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -162,16 +162,16 @@ class Run:
 
     def await_items(self, wanted: int) -> None:
         """Until so many items are done: acts are spread over the batch, however fast it runs."""
+        until = monotonic() + self.patience
+        while self.options.items - self.left() < wanted and monotonic() < until:
+            self.thaw()
+            self.relieve(self.status())
+            time.sleep(0.02)
+
+    def left(self) -> int:
         from batches.progress_tracker import get_progress
 
-        until = monotonic() + self.patience
-        while monotonic() < until:
-            progress = self.asked(lambda: get_progress(BATCH))
-            if progress.total_items - progress.remaining >= wanted:
-                return
-            self.thaw()
-            self.relieve(progress.status)
-            time.sleep(0.02)
+        return int(self.asked(lambda: get_progress(BATCH)).remaining)
 
     def relieve(self, status: str) -> None:
         """What a person does about a batch that paused itself, once there is space again."""
@@ -209,12 +209,15 @@ class Run:
             cursor.execute(sql)
 
     def await_status(self, wanted: str, seconds: float) -> bool:
-        until = monotonic() + seconds
+        """False when so much time passes without an item done."""
+        until, before = monotonic() + seconds, -1
         while (status := self.status()) != wanted:
             self.portal.deaths()
             self.relieve(status)
+            if (left := self.left()) != before:
+                until, before = monotonic() + seconds, left
             if monotonic() > until:
-                self.broken.append(f"{status} instead of {wanted} after {seconds:g} s")
+                self.broken.append(f"{status} instead of {wanted}, and no item done for {seconds:g} s")
                 return False
             time.sleep(0.02)
         return True
