@@ -72,8 +72,13 @@ def sentence(batch: Batch, failed: Failed) -> str:
     if not failed.affected:
         return f"No item is failed now; {failed.done:,} of {failed.total:,} are done."
     of = f"of {failed.done:,} items so far" if failed.done < failed.total else f"of {failed.total:,} items"
-    tail = f" Halted: {batch.reason}" if batch.status == Batch.Status.HALTED else budget(batch)
+    tail = f" Halted: {which_budget(batch)}" if batch.status == Batch.Status.HALTED else budget(batch)
     return f"{failed.affected:,} {of} failed ({failed.share}).{tail}"
+
+
+def which_budget(batch: Batch) -> str:
+    """The end of the reason: its counts stand before it in the sentence, and are newer there."""
+    return batch.reason.partition("; ")[2] or batch.reason
 
 
 def budget(batch: Batch) -> str:

@@ -72,6 +72,14 @@ def test_it_says_how_many_failed_with_the_interval(user_of: User) -> None:
     assert "20 of 20 items failed (100%, between 84% and 100%)." in page
 
 
+def test_it_says_once_how_many_failed_when_the_batch_is_halted() -> None:
+    batch = failing(12, status="HALTED", reason="12 of 12 items failed (100.0 %); the budget is 5 %.")
+    said = desk.sentence(batch, desk.failed_of(batch))
+    assert said.startswith("12 of 12 items failed (")
+    assert said.endswith(" Halted: the budget is 5 %.")
+    assert said.count("12 of 12") == 1
+
+
 def test_it_says_so_when_nothing_failed(user_of: User) -> None:
     page = signed_in(user_of("viewer")).get(desk_url(batch_of(3))).content.decode()
     assert "No item is failed now" in page

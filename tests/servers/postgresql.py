@@ -11,6 +11,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,8 @@ class PostgreSQL:
     def kill(self) -> None:
         """As a crash would: every process of the server, at once."""
         if self.process is not None:
-            os.killpg(self.process.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it has ended by itself, say on a full disk
+                os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
             (self.root / "data" / "postmaster.pid").unlink(missing_ok=True)
 
