@@ -19,7 +19,7 @@ from errors.detectors import Finding, Stream, Summary, find
 from errors.detectors.conditions import slim
 from errors.detectors.periods import USUAL_SIZES
 from errors.detectors.runs import scattered
-from errors.models import BatchGroup, ErrorRecord, Findings
+from errors.models import Advised, BatchGroup, ErrorRecord, Findings
 from errors.problem_items import problem_items
 
 LEAST_FAILED = 5
@@ -82,10 +82,18 @@ def large_and_over(since: datetime) -> list[str]:
 
 
 def is_due(batch: Batch) -> bool:
-    """Whether another look would see more than the stored one did."""
+    """Whether another look would see more than the stored one did, or say what to do about it."""
     errors = BatchGroup.objects.filter(batch=batch).aggregate(n=Sum("errors"))["n"] or 0
     stored = Findings.objects.filter(batch=batch).first()
-    return errors >= LEAST_FAILED and not (stored and is_current(stored, batch, errors))
+    if errors < LEAST_FAILED:
+        return False
+    return stored is None or not is_current(stored, batch, errors) or is_ahead(stored, batch)
+
+
+def is_ahead(stored: Findings, batch: Batch) -> bool:
+    """The advice on a finished batch is worked out right after its findings; until then somebody is at it."""
+    said = Advised.objects.filter(batch=batch).first()
+    return batch.finished_at is not None and (said is None or said.at < stored.at)
 
 
 def times_of(batch: Batch, positions: frozenset[int]) -> dict[int, float]:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, Max, Q, Sum
+from django.db.models import Count, Exists, Max, OuterRef, Q, Sum
 from django.utils import timezone
 
 from batches import asides, operations
@@ -17,7 +17,7 @@ from errors.actions import UnknownAdvice, carry_out, refuse, take_back
 from errors.advice import Advice, advise
 from errors.facts import facts_of
 from errors.findings import AT_ONCE as LOOKED_AT_ONCE
-from errors.models import Advised, BatchGroup, Recommendation
+from errors.models import Advised, BatchGroup, Findings, Recommendation
 
 State = Recommendation.State
 LOOK_EVERY = timedelta(seconds=30)
@@ -28,13 +28,14 @@ SHOWN = (State.OPEN, State.APPLIED, State.VERIFIED, State.NO_EFFECT)
 
 def current(batch: Batch, errors: int, *, large: bool = True, most: int = LOOKED_AT_ONCE) -> list[Recommendation]:
     """The batch's recommendations, worked out anew if it has changed since."""
-    stored = Advised.objects.filter(batch=batch).first()
+    newer = Exists(Findings.objects.filter(batch=batch, at__gt=OuterRef("at")))
+    stored = Advised.objects.filter(batch=batch).annotate(newer=newer).first()
     looked = f"{batch.status} {errors} {batch.finished_at} {asides.count(batch)}"
     soon = stored is not None and batch.status in Batch.ACTIVE and timezone.now() < stored.at + LOOK_EVERY
     if stored is None and not errors:
         return []
     at_once = large or (errors <= AT_ONCE and batch.total_items <= most)
-    if not (soon or (stored and stored.looked == looked)) and at_once:
+    if not (soon or (stored and stored.looked == looked and not stored.newer)) and at_once:
         refresh(batch)
         Advised.objects.update_or_create(batch=batch, defaults={"looked": looked, "at": timezone.now()})
     return list(Recommendation.objects.filter(batch=batch))

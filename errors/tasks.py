@@ -5,12 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 
 from celery import shared_task
+from django.core.cache import cache
 from django.utils import timezone
 
 from batches.models import Batch
 from batches.tasks import deferred, patient, should_stop, tell
 from errors import clean_retries, exports, findings, groups, making, moves, plan_runs, recommendations
 
+ASKED_EVERY = 20
+"""Seconds between two requests to the workers to look at one batch."""
 REPEATED_FOR = timedelta(hours=1)
 """So long after a large batch is over the sweep sees to it that somebody looked at it."""
 
@@ -65,6 +68,12 @@ def look(batch_id: str) -> None:
     with patient():
         findings.findings(batch)
         recommendations.current(batch, recommendations.errors_of(batch))
+
+
+def ask_for_look(batch_id: str) -> None:
+    """Somebody waits for it; one request to the workers is enough, however many do."""
+    if cache.add(f"look:{batch_id}", True, ASKED_EVERY):
+        tell(look, batch_id)
 
 
 def look_if_large(batch_id: str) -> None:

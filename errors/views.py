@@ -13,14 +13,15 @@ from rest_framework.views import APIView
 
 from batches import operations
 from batches.idempotent_requests import once_per_key
+from batches.models import Batch
 from batches.pagination import ById
 from batches.permissions import MayTriage, MayView
 from batches.schema import schema_of
 from batches.serializers import ReasonSerializer
 from batches.views import OfBatch, PortalView, checked
-from errors import asked, error_analyzer, plan_runs, plans, recommendations
+from errors import asked, error_analyzer, plan_runs, plans, recommendations, tasks
 from errors.asked_filters import AskedFilter
-from errors.findings import findings
+from errors.findings import AT_ONCE, findings, is_due
 from errors.models import ErrorRecord
 from errors.serializers import (
     ErrorRecordSerializer,
@@ -50,8 +51,20 @@ class ErrorReport(PortalView):
 class ErrorFindings(PortalView):
     @extend_schema(responses={(200, "application/json"): {"type": "array", "items": {"type": "object"}}})
     def get(self, request: Request, batch_id: str) -> Response:
-        """What the failures have in common, one finding a cause, the strongest first."""
-        return Response(findings(operations.get_batch(batch_id)))
+        """What the failures have in common, one finding a cause, the strongest first.
+
+        A batch of more than 200,000 items is looked at by a worker: `Retry-After` says that there will be more to see.
+        """
+        batch = operations.get_batch(batch_id)
+        return Response(findings(batch, large=False, most=AT_ONCE), headers=come_back(batch))
+
+
+def come_back(batch: Batch) -> dict[str, str]:
+    """Have a worker look at a batch that is too large for a request, if a look is due; when its answer may be there."""
+    if batch.total_items <= AT_ONCE or not is_due(batch):
+        return {}
+    tasks.ask_for_look(batch.pk)
+    return {"Retry-After": str(tasks.ASKED_EVERY)}
 
 
 OBJECT = {"type": "object", "additionalProperties": {}}
@@ -61,9 +74,14 @@ MANY = {"type": "array", "items": OBJECT}
 class Recommendations(PortalView):
     @extend_schema(responses={(200, "application/json"): MANY})
     def get(self, request: Request, batch_id: str) -> Response:
-        """What to do about the failures, how sure that is, what it should bring, and what it brought."""
+        """What to do about the failures, how sure that is, what it should bring, and what it brought.
+
+        Of a batch of more than 200,000 items as of a worker's last look; `Retry-After` says that there will be another.
+        """
         batch = operations.get_batch(batch_id)
-        return Response(recommendations.listed(batch, recommendations.errors_of(batch)))
+        errors, small = recommendations.errors_of(batch), batch.total_items <= AT_ONCE
+        said = recommendations.listed(batch, errors, large=small, most=AT_ONCE)
+        return Response(said, headers=come_back(batch))
 
 
 class MayApply(MayTriage):

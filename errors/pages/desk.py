@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from batches.rights import VIEW
-from batches.tasks import tell
 from errors import advice_desk, tasks, timeline
 from errors import desk as desks
 from errors import overview as overviews
@@ -14,9 +12,6 @@ from errors.asked import Asked
 from errors.findings import is_due
 from errors.pages.door import Page, must, render, viewed
 from errors.record_page import record_page
-
-ASKED_EVERY = 20
-"""Seconds between two requests to the workers to look at one batch."""
 
 
 def overview(request: HttpRequest) -> HttpResponse:
@@ -45,8 +40,8 @@ def ready(request: HttpRequest, batch_id: str) -> HttpResponse:
     batch = viewed(request, batch_id)
     timeline.times_of(batch)
     looking = is_due(batch)
-    if looking and cache.add(f"look:{batch.pk}", True, ASKED_EVERY):
-        tell(tasks.look, batch.pk)
+    if looking:
+        tasks.ask_for_look(batch.pk)
     return JsonResponse({"looking": looking})
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -15,9 +16,8 @@ from django.utils import timezone
 
 from batches import batch_map, progress_tracker
 from batches.models import Batch, Checkpoint, Map
-from errors import advice_desk, desk, error_analyzer, pictures, record_page, tasks, timeline
+from errors import advice_desk, desk, error_analyzer, findings, pictures, record_page, tasks, timeline, views
 from errors.models import BatchGroup, ErrorGroup, Findings
-from errors.pages import desk as pages
 from tests.errors.factories import batch_of, fail, raised
 
 pytestmark = pytest.mark.django_db
@@ -192,7 +192,7 @@ def test_a_large_batch_waits_for_nothing(user_of: User, monkeypatch: pytest.Monk
             if hasattr(module, name):
                 monkeypatch.setattr(module, name, 1)
     asked: list[Any] = []
-    monkeypatch.setattr(pages, "tell", lambda task, *arguments: asked.append((task.name, arguments)))
+    monkeypatch.setattr(tasks, "tell", lambda task, *arguments: asked.append((task.name, arguments)))
     batch, client = failing(), signed_in(user_of("viewer"))
     page = client.get(desk_url(batch)).content.decode()
     assert 'data-looking="1"' in page
@@ -202,12 +202,35 @@ def test_a_large_batch_waits_for_nothing(user_of: User, monkeypatch: pytest.Monk
     for _ in range(2):  # one request to the workers is enough
         assert client.get(f"{desk_url(batch)}ready/").json() == {"looking": True}
     assert asked == [("errors.tasks.look", (batch.pk,))]
+    Batch.objects.filter(pk=batch.pk).update(finished_at=timezone.now())
+    batch.refresh_from_db()
+    findings.findings(batch)  # what to do about them is not there yet
+    assert client.get(f"{desk_url(batch)}ready/").json() == {"looking": True}
     tasks.look(batch.pk)
     client.get(f"/api/batches/{batch.pk}/map")
     assert client.get(f"{desk_url(batch)}ready/").json() == {"looking": False}
     page = client.get(desk_url(batch)).content.decode()
     assert 'data-looking=""' in page
     assert "bp-o-failed" in page
+
+
+@pytest.mark.parametrize("what", ["findings", "recommendations"])
+def test_rest_has_a_worker_look_at_a_batch_too_large_for_a_request(
+    user_of: User, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(tasks, "tell", lambda task, *arguments: asked.append((task.name, arguments)))
+    monkeypatch.setattr(views, "AT_ONCE", 1)
+    cache.clear()
+    batch, client = failing(), signed_in(user_of("viewer"))
+    address = f"/api/batches/{batch.pk}/errors/{what}"
+    answers = [client.get(address) for _ in range(2)]
+    assert [(one.json(), one["Retry-After"]) for one in answers] == [([], "20")] * 2
+    assert asked == [("errors.tasks.look", (batch.pk,))]
+    tasks.look(batch.pk)
+    seen = client.get(address)
+    assert bool(seen.json()) == (what == "recommendations")
+    assert "Retry-After" not in seen
 
 
 def test_it_pages_through_groups_and_errors_by_key(user_of: User, monkeypatch: pytest.MonkeyPatch) -> None:
