@@ -8,7 +8,7 @@ from typing import Any
 
 from errors.advice.facts import Advice, Facts, Group, Prediction
 from errors.advice.predictions import added, of_group
-from errors.advice.rules import INPUT
+from errors.advice.rules import INPUT, not_before
 
 CANARY = 20
 LEAST_HOPE = 0.2
@@ -58,7 +58,7 @@ def retries(facts: Facts, without: set[str]) -> list[Step]:
             kind="retry",
             title=f"Try {min(CANARY, group.items):,} of {group.items:,} items, then the rest: {group.title}",
             verb="retry",
-            params={"group": group.fingerprint},
+            params={"group": group.fingerprint, **not_before([group])},
             items=group.items,
             minutes=facts.minutes(group.items),
             predicted=of_group(group),

@@ -136,6 +136,12 @@ def rate_limit(facts: Facts) -> list[Advice]:
     return [with_params(said, {"changes": {"concurrency": target}, "retry": {**said.params, **later}})]
 
 
+def not_before(groups: Sequence[Group]) -> dict[str, int]:
+    """The parameter of a retry that waits as long as the other side asked."""
+    wait = max(group.asked_wait for group in groups)
+    return {"after": ceil(min(wait, LONGEST_WAIT))} if wait else {}
+
+
 def validation(facts: Facts) -> list[Advice]:
     """Input that is refused is refused again: correct it."""
     groups = facts.of("validation")

@@ -254,3 +254,5 @@ def test_it_waits_as_long_as_the_other_side_asked(concurrency: int) -> None:
     one = said(facts(turned_away, concurrency=concurrency), "rate_limit")
     assert one is not None
     assert one.params.get("retry", one.params)["after"] == 60
+    steps = plan(facts(turned_away), advise(facts(turned_away)))
+    assert [step.params.get("after") for step in steps if step.verb == "retry"] == [60]
