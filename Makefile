@@ -60,8 +60,9 @@ chaos: .venv/.test ## A long run under fire, on both databases, and every mutant
 	PORTAL_EVERY_POINT=1 pytest -q -n 2 tests/chaos/test_every_statement.py
 	PORTAL_EVERY_POINT=1 pytest -q -n 2 --database=postgresql tests/chaos/test_every_statement.py
 
-bench: .venv/.test ## The engine beside hand-written floors; a thousand sockets; the triage engine; the desk's pages; exports
+bench: .venv/.test ## The engine beside hand-written floors and beside Celery; a thousand sockets; the triage engine; the desk's pages; exports
 	python -m tests.bench.engine
+	python -m tests.bench.peers
 	python -m tests.bench.ingest
 	python -m tests.bench.sockets
 	python -m tests.bench.triage

@@ -322,7 +322,7 @@ def run(options: argparse.Namespace) -> tuple[list[str], Run]:
     """The broken promises of one run, and the run; servers and workers are ended whatever happens."""
     portal = Portal(
         options.database,
-        workers=options.lanes + bool(options.cancels),  # the batches beside begin at once
+        workers=options.lanes + bool(options.cancels or options.thaws),  # one to begin batches beside, or take over
         small_disk=options.disks > 0,
         own_wire=options.replies > 0,
         mutant=options.mutant,
