@@ -18,7 +18,8 @@ run: .venv/.run ## Install, set up and serve the portal with its worker
 	@printf '\n  Portal      http://127.0.0.1:%s/   (Ctrl-C stops it)\n\n' '$(PORT)'
 	@exec honcho --no-colour start
 
-test: lint types unit unit-postgresql fire browser ## Every check and test
+test: lint unit unit-postgresql ## Every check and test; those that wait more than they work run side by side
+	@$(MAKE) --no-print-directory -j3 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) types fire browser
 
 lint: .venv/.test ## Style, import contracts, migrations
 	ruff check .
@@ -40,7 +41,7 @@ fire: .venv/.test ## Workers, servers and connections killed while a batch runs,
 	pytest -q tests/chaos/test_under_fire.py tests/chaos/test_guards.py
 
 browser: .venv/.test ## The main job in a real browser
-	pytest -q tests/browser
+	pytest -q -n 2 tests/browser
 
 pictures: .venv/.test ## The pictures of the README, taken anew: docs/pictures
 	python -m tests.browser.pictures

@@ -162,7 +162,7 @@ def test_it_goes_on_when_broker_and_layer_are_killed_in_mid_run(
 ) -> None:
     for portal in served(tmp_path, REDIS_URL=valkey.url, CELERY_BROKER_URL=valkey.url):
         sign_in(quiet_page, portal, "viewer")
-        name = submitted(portal, "live-orphaned", 100)
+        name = submitted(portal, "live-orphaned", 200)
         quiet_page.goto(f"{portal.url}/admin/batches/batch/{name}/change/")
         wait_until_moved(quiet_page, "[data-p=done]", 200)
         valkey.kill()
