@@ -15,13 +15,13 @@ from tests.chaos import mutants
 ROOT = Path(__file__).resolve().parents[2]
 SHORT = {
     "kills": "--items 9000 --ms 1 --kills 20 --parents 1 --adjustments 3 --schemas 2",
-    "freezes": "--items 6000 --ms 2 --freezes 4 --disconnects 6",
+    "freezes": "--items 5000 --ms 2 --freezes 3 --disconnects 6",
     "servers": "--items 6000 --ms 2 --crashes 1 --brokers 2 --redeliveries 3 --pauses 3",
     "replies": "--items 3000 --ms 1 --replies 12 --clocks 5",
     "poison": "--items 3000 --ms 1 --poison 3",
     "disk": "--items 4000 --ms 2 --disks 2 --kills 2",
-    "calls": "--processor call --items 800 --ms 5 --kills 6 --deploys 2 --parents 1",
-    "sqlite": "--database sqlite --lanes 1 --items 6000 --ms 1 --kills 15 --pauses 2",
+    "calls": "--processor call --items 600 --ms 5 --kills 5 --deploys 1 --parents 1",
+    "sqlite": "--database sqlite --lanes 1 --items 4000 --ms 1 --kills 12 --pauses 2",
 }
 
 
