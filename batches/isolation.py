@@ -240,4 +240,5 @@ class ItemGuard:
         finally:
             isolation.in_item = False
             isolation.surroundings.restore()
-        isolation.savepoint.clean = isolation.savepoint.clean and not isolation.touched
+        if isolation.touched:
+            isolation.savepoint.clean = False
