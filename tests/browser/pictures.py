@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import os
-import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,7 +17,8 @@ from typing import Any
 from playwright.sync_api import sync_playwright
 
 from tests import demo
-from tests.browser.conftest import CHROMIUM_FLAGS, PASSWORD, ROOT, Portal, chromium_path, served
+from tests.browser.conftest import CHROMIUM_FLAGS, ROOT, Portal, chromium_path, served
+from tests.browser.test_main_job import sign_in
 
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 LOOKS: Mapping[str, Mapping[str, Any]] = {
@@ -79,11 +79,7 @@ def taken(browser: Any, portal: Portal, look: str, into: Path) -> list[str]:
     """Every page in one look; the names of the pictures that became too large."""
     context = browser.new_context(**LOOKS[look])
     page = context.new_page()
-    page.goto(f"{portal.url}/admin/login/")
-    page.fill("#id_username", "operator")
-    page.fill("#id_password", PASSWORD)
-    page.click("input[type=submit]")
-    page.wait_for_url(re.compile("/admin/(?!login)"))
+    sign_in(page, portal, "operator")
     too_large = []
     for name, go in PAGES.items():
         go(page, portal.url)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from tests.browser.conftest import PASSWORD, ROOT, Portal
+from tests.browser.conftest import ROOT, Portal
+from tests.browser.test_main_job import sign_in
 
 BATCH = "seen-by-axe"
 LOOKS = {
@@ -32,11 +32,7 @@ def sample(portal: Portal) -> str:
 def admin(request: Any, chromium: Any, portal: Portal) -> Iterator[Any]:
     context = chromium.new_context(**LOOKS[request.param])
     page = context.new_page()
-    page.goto(f"{portal.url}/admin/login/")
-    page.fill("#id_username", "operator")
-    page.fill("#id_password", PASSWORD)
-    page.click("input[type=submit]")
-    page.wait_for_url(re.compile("/admin/(?!login)"))
+    sign_in(page, portal, "operator")
     yield page
     context.close()
 
