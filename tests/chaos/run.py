@@ -14,10 +14,13 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from tests.chaos.acts import ACTS
 from tests.chaos.portal import Portal, is_alive, send
+
+if TYPE_CHECKING:
+    from batches.progress_tracker import Progress
 
 BATCH = "under-fire"
 PATIENCE = 90.0
@@ -163,15 +166,18 @@ class Run:
     def await_items(self, wanted: int) -> None:
         """Until so many items are done: acts are spread over the batch, however fast it runs."""
         until = monotonic() + self.patience
-        while self.options.items - self.left() < wanted and monotonic() < until:
+        while monotonic() < until:
+            progress = self.progress()
+            if progress.total_items - progress.remaining >= wanted:
+                return
             self.thaw()
-            self.relieve(self.status())
+            self.relieve(progress.status)
             time.sleep(0.02)
 
-    def left(self) -> int:
+    def progress(self) -> Progress:
         from batches.progress_tracker import get_progress
 
-        return int(self.asked(lambda: get_progress(BATCH)).remaining)
+        return cast("Progress", self.asked(lambda: get_progress(BATCH)))
 
     def relieve(self, status: str) -> None:
         """What a person does about a batch that paused itself, once there is space again."""
@@ -211,13 +217,13 @@ class Run:
     def await_status(self, wanted: str, seconds: float) -> bool:
         """False when so much time passes without an item done."""
         until, before = monotonic() + seconds, -1
-        while (status := self.status()) != wanted:
+        while (progress := self.progress()).status != wanted:
             self.portal.deaths()
-            self.relieve(status)
-            if (left := self.left()) != before:
-                until, before = monotonic() + seconds, left
+            self.relieve(progress.status)
+            if progress.remaining != before:
+                until, before = monotonic() + seconds, progress.remaining
             if monotonic() > until:
-                self.broken.append(f"{status} instead of {wanted}, and no item done for {seconds:g} s")
+                self.broken.append(f"{progress.status} instead of {wanted}, and no item done for {seconds:g} s")
                 return False
             time.sleep(0.02)
         return True
