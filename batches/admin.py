@@ -15,12 +15,14 @@ from django.utils.decorators import method_decorator
 from django.utils.http import urlencode
 from django.views.decorators.http import require_POST
 
-from batches import deliveries, operations, pages, processors
+from batches import operations, processors
 from batches.exceptions import BatchError, UnknownProcessor
-from batches.forms import AdjustForm, DecideForm, NewBatchForm, RehearseForm, WebhookForm
-from batches.item_page import item_page
-from batches.map_page import items_title
+from batches.lifecycle import deliveries
 from batches.models import Batch, Delivery, Item, Webhook
+from batches.pages import batch_page
+from batches.pages.forms import AdjustForm, DecideForm, NewBatchForm, RehearseForm, WebhookForm
+from batches.pages.item_page import item_page
+from batches.pages.map_page import items_title
 from batches.redaction import redact
 from batches.rights import OPERATE
 
@@ -61,7 +63,7 @@ class BatchAdmin(admin.ModelAdmin):
     """The batch list, the batch page, and the form of a new batch."""
 
     search_fields = ("id", "name")
-    list_filter = (pages.AttentionFilter, "status", "processor", "created_at")
+    list_filter = (batch_page.AttentionFilter, "status", "processor", "created_at")
     list_per_page = 50
     list_display = ("id",)
     show_full_result_count = False
@@ -99,7 +101,7 @@ class BatchAdmin(admin.ModelAdmin):
         response = super().changelist_view(request, {"title": "Batches", **(extra_context or {})})
         if isinstance(response, TemplateResponse) and response.context_data and "cl" in response.context_data:
             listed = list(response.context_data["cl"].result_list)
-            response.context_data |= pages.list_context(listed, request)
+            response.context_data |= batch_page.list_context(listed, request)
         return response
 
     def _selected(self, verb: str, request: HttpRequest, batches: QuerySet[Batch], **scope: Any) -> None:
@@ -135,7 +137,7 @@ class BatchAdmin(admin.ModelAdmin):
             raise Http404(f"There is no batch {object_id}.")
         if not self.has_view_permission(request, batch):
             raise PermissionDenied
-        return self.render(request, "batch.html", pages.batch_context(batch, request), title=str(batch))
+        return self.render(request, "batch.html", batch_page.batch_context(batch, request), title=str(batch))
 
     def act_on_one(self, request: HttpRequest, batch_id: str, verb: str) -> HttpResponse:
         """POST acts; GET asks for confirmation where an act is on many items."""
@@ -149,12 +151,12 @@ class BatchAdmin(admin.ModelAdmin):
                 return redirect(batch)
             if verb == "retry":
                 return redirect("admin:errors_retry_matching", batch.pk)
-            context = pages.confirmation_context(batch, verb)
+            context = batch_page.confirmation_context(batch, verb)
             return self.render(request, "confirm.html", context, title=context["question"])
         try:
             scope: dict[str, Any] = {"all_failed": True} if verb == "retry" else {}
             if verb == "retry" and request.POST.get("canary"):
-                scope |= {"canary": pages.CANARY, "needed": pages.NEEDED, "permanent": True}
+                scope |= {"canary": batch_page.CANARY, "needed": batch_page.NEEDED, "permanent": True}
             self.message_user(request, act(verb, batch_id, request, **scope), messages.SUCCESS)
         except BatchError as error:
             self.message_user(request, str(error), messages.WARNING)
@@ -373,7 +375,7 @@ class ItemAdmin(ReadOnly):
 
     @admin.display(description="Status", ordering="status")
     def shown_status(self, item: Item) -> str:
-        return pages.pill(item.status, item.get_status_display())
+        return batch_page.pill(item.status, item.get_status_display())
 
     @admin.display(description="Message")
     def shown_message(self, item: Item) -> str:
@@ -470,7 +472,7 @@ class DeliveryAdmin(ReadOnly):
 
     @admin.display(description="Message")
     def shown_data(self, row: Delivery) -> str:
-        return pages.pretty(redact(row.data))
+        return batch_page.pretty(redact(row.data))
 
     @admin.action(description="Send again", permissions=["operate"])
     def send_again(self, request: HttpRequest, rows: QuerySet[Delivery]) -> None:

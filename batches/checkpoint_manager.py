@@ -13,10 +13,13 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from batches import adhoc, leases, runner, transitions
+from batches import adhoc
+from batches.engine import runner
 from batches.exceptions import InvalidInput
+from batches.lanes import leases
+from batches.lanes.outcomes import storable
+from batches.lifecycle import transitions
 from batches.models import Batch, Checkpoint, Item
-from batches.outcomes import storable
 from batches.processors import Processor
 from batches.progress_tracker import refuse_processor
 

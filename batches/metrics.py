@@ -23,11 +23,11 @@ from prometheus_client.core import (
     Metric,
 )
 
-from batches import hub
+from batches.lanes.counters import BUCKETS
+from batches.lifecycle.transitions import COUNTERS
+from batches.live import hub
 from batches.models import Batch, Checkpoint, Delivery, IdempotencyRecord, Tally, Transition
 from batches.progress_tracker import WORKING, Progress, progress_of
-from batches.tallies import BUCKETS
-from batches.transitions import COUNTERS
 
 PREFIX = "batchportal_"
 AD_HOC = "ad hoc"

@@ -13,10 +13,11 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from batches import adhoc, samples, transitions
+from batches import adhoc
 from batches.exceptions import InvalidInput, UnknownBatch
+from batches.lifecycle import samples, transitions
+from batches.lifecycle.samples import active_seconds
 from batches.models import Batch, Checkpoint, Item, Milestone, Sample
-from batches.samples import active_seconds
 
 S = Batch.Status
 MINIMUM_SAMPLE = 5

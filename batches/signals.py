@@ -5,7 +5,7 @@ from django.dispatch import Signal
 item_failed = Signal()
 """Sent inside the chunk's transaction, once for all failed attempts of that chunk.
 
-Arguments: `batch` (Batch), `failures` (list of `batches.outcomes.Failure`). What a receiver writes commits or
+Arguments: `batch` (Batch), `failures` (list of `batches.lanes.outcomes.Failure`). What a receiver writes commits or
 rolls back with the items, and a receiver that raises rolls the chunk back.
 """
 

@@ -24,18 +24,11 @@ from django.db import OperationalError as DatabaseUnavailable
 from django.db.models import Q
 from kombu.exceptions import OperationalError
 
-from batches import (
-    clock,
-    deliveries,
-    fixes,
-    idempotency_manager,
-    leases,
-    rehearsals,
-    runner,
-    samples,
-    tallies,
-    transitions,
-)
+from batches import clock, idempotency_manager
+from batches.engine import rehearsals, runner
+from batches.intake import fixes
+from batches.lanes import counters, leases
+from batches.lifecycle import deliveries, samples, transitions
 from batches.models import Batch, Checkpoint, Item
 
 logger = logging.getLogger("batches")
@@ -130,7 +123,7 @@ def sweep_now() -> None:
         wake(batch.pk)
     for pk in rehearsals.stale().values_list("pk", flat=True):
         send_rehearsal(pk)
-    tallies.flush()
+    counters.flush()
 
 
 def wake(batch_id: str) -> None:

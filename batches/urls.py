@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from batches import fix_views, views
-from batches.routes import route
+from batches.rest import fix_views, views
+from batches.rest.routes import route
 
 DOCS = SpectacularSwaggerSplitView.as_view(url_name="schema", template_name="batches/api_docs.html")
 

@@ -27,9 +27,9 @@ from batches.exceptions import (
     OperationInProgress,
     UnknownBatch,
 )
-from errors.actions import UnknownAdvice
 from errors.exports import ExportGone, ExportNotReady, ExportUnderWay, UnknownExport
-from errors.wanted import UnknownFormat
+from errors.exports.request import UnknownFormat
+from errors.recovery.actions import UnknownAdvice
 
 CONTENT_TYPE = "application/problem+json"
 STATUSES: tuple[tuple[type[Exception], int], ...] = (

@@ -10,7 +10,7 @@ http = get_asgi_application()
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from django.urls import re_path  # noqa: E402
 
-from batches.routing import websocket_urlpatterns  # noqa: E402
+from batches.live.routing import websocket_urlpatterns  # noqa: E402
 from batchportal.sockets import not_found  # noqa: E402
 
 sockets = URLRouter([*websocket_urlpatterns, re_path(r"", not_found)])  # type: ignore[arg-type]

@@ -19,9 +19,9 @@ from rest_framework.request import Request
 
 from batches import metrics
 from batches.models import Tally
-from batches.permissions import PortalSessionAuthentication
+from batches.rest.permissions import PortalSessionAuthentication
+from batches.rest.views import PortalView
 from batches.rights import VIEW
-from batches.views import PortalView
 
 _migrated: list[bool] = []
 """Not empty once all migrations were seen applied: they are not taken back under a running process."""

@@ -9,7 +9,7 @@ import environ
 from celery.schedules import crontab
 from django.core.exceptions import ImproperlyConfigured
 
-from batches.connections import GuardedSQLite, guarded_postgresql
+from batches.isolation.connections import GuardedSQLite, guarded_postgresql
 from batchportal.secret_key import read_or_create_secret_key
 
 env = environ.Env()
@@ -196,10 +196,10 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="batchportal@localhos
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "batches.permissions.PortalSessionAuthentication",
+        "batches.rest.permissions.PortalSessionAuthentication",
         "rest_framework.authentication.TokenAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["batches.permissions.MayView"],
+    "DEFAULT_PERMISSION_CLASSES": ["batches.rest.permissions.MayView"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
@@ -212,8 +212,8 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Run big batches of items exactly once, and triage what failed.",
     "VERSION": "0.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_PERMISSIONS": ["batches.permissions.MayView"],
-    "PREPROCESSING_HOOKS": ["batches.schema.without_trailing_slashes"],
+    "SERVE_PERMISSIONS": ["batches.rest.permissions.MayView"],
+    "PREPROCESSING_HOOKS": ["batches.rest.schema.without_trailing_slashes"],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "ENUM_NAME_OVERRIDES": {

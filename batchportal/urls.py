@@ -7,7 +7,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from batches.routes import route
+from batches.rest.routes import route
 from batchportal import health
 
 urlpatterns = [

@@ -11,11 +11,20 @@ from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.text import Truncator
 
-from batches import item_page
 from batches.admin import ReadOnly
-from errors.item_failures import failures
+from batches.pages import item_page
+from errors.desk.item_failures import failures
+from errors.desk.pages import (
+    acts,
+    asides,
+    bulk,
+    desk,
+    exports,
+    fixes,
+    group,
+    retries,
+)
 from errors.models import BatchGroup, ErrorGroup, ErrorRecord
-from errors.pages import acts, asides, bulk, desk, exports, fixes, group, retries
 
 PAGES = (
     *desk.PAGES,

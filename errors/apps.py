@@ -8,9 +8,14 @@ class ErrorsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from batches import operations, reports, retries, verification
-        from batches import scopes as engine_scopes
-        from errors import corrected, export_command, plan_runs, receivers, scopes, triage_commands, words  # noqa: F401
+        from batches import operations, reports
+        from batches.lifecycle import retry_waves
+        from batches.lifecycle import scopes as engine_scopes
+        from batches.operations import verification
+        from errors import receivers  # noqa: F401
+        from errors.filters import scopes
+        from errors.recovery import advice_from_fixes, plan_runs  # noqa: F401
+        from errors.terminal import export_command, report_text, triage_commands
 
         operations.SCOPES |= {
             "group": scopes.items_of_group,
@@ -18,8 +23,8 @@ class ErrorsConfig(AppConfig):
             "where": scopes.items_where,
         }
         engine_scopes.BY_STATUS.add("where")
-        retries.KINDS.append(scopes.last_group)
-        retries.PERMANENT.append(scopes.hopeless)
+        retry_waves.KINDS.append(scopes.last_group)
+        retry_waves.PERMANENT.append(scopes.hopeless)
         said = "What failed, what it has in common, and what to do about it."
         reports.ACTS["export"] = reports.Act(
             "What failed as a file: groups, errors, items, or the rows to correct.",
@@ -27,5 +32,5 @@ class ErrorsConfig(AppConfig):
             export_command.run,
         )
         reports.ACTS |= triage_commands.ACTS
-        reports.REPORTS["errors"] = reports.Report(said, words.document, words.lines)
+        reports.REPORTS["errors"] = reports.Report(said, report_text.document, report_text.lines)
         verification.CHECKS.append(scopes.failures_have_records)

@@ -13,13 +13,13 @@ from django.db.models import Count, Max, Min, Q
 from django.utils import timezone
 
 from batches import adhoc
+from batches.lanes.outcomes import Failure, storable
 from batches.models import Batch, Item
-from batches.outcomes import Failure, storable
 from batches.signals import item_failed
-from errors import plans
-from errors import recommendations as advised
 from errors.findings import findings, scatter_of
 from errors.models import MANY_ATTEMPTS, BatchGroup, ErrorRecord
+from errors.recovery import plans
+from errors.recovery import recommendations as advised
 
 MANY = 50.0
 PROBLEMATIC = 100

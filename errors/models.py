@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from batches.classification import CODES
+from batches.lanes.classification import CODES
 from batches.models import ITEM_KEY_LENGTH, Batch, HexKeyField, Item, Retry
 
 MANY_ATTEMPTS = 3

@@ -12,16 +12,19 @@ from typing import Any
 
 from django.dispatch import receiver
 
-from batches.classification import CODES, Classification, hung_on
+from batches.lanes.classification import CODES, Classification, hung_on
+from batches.lanes.outcomes import Failure, put_into_words, storable
 from batches.models import Batch
-from batches.outcomes import Failure, put_into_words, storable
 from batches.processors import ItemError
 from batches.redaction import redact_shapes, replaced
 from batches.signals import batch_transitioned, item_failed, items_rehearsed
-from errors import clean_retries, comebacks, overrides, recommendations, rollups, rows, tasks
-from errors.fingerprints import Identity, identify, others
-from errors.known import known_groups
-from errors.tracebacks import stack_of
+from errors import tasks
+from errors.grouping import group_counters, overrides, record_rows, regressions
+from errors.grouping.existing_groups import known_groups
+from errors.grouping.fingerprints import Identity, identify, others
+from errors.grouping.tracebacks import stack_of
+from errors.groups import clean_retries
+from errors.recovery import recommendations
 
 logger = logging.getLogger("errors")
 
@@ -47,9 +50,9 @@ class Seen:
 def write_errors(sender: type[Batch], batch: Batch, failures: Sequence[Failure], **kwargs: Any) -> None:
     """A record a failure, and everything counted."""
     seen = [look(batch, failure) for failure in failures]
-    seen, groups = rollups.groups_for(batch, seen)
-    rows.write(batch, seen, groups)
-    comebacks.bring_back(batch, seen, groups)
+    seen, groups = group_counters.groups_for(batch, seen)
+    record_rows.write(batch, seen, groups)
+    regressions.bring_back(batch, seen, groups)
 
 
 @receiver(batch_transitioned)

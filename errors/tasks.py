@@ -10,7 +10,10 @@ from django.utils import timezone
 
 from batches.models import Batch
 from batches.tasks import deferred, patient, should_stop, tell
-from errors import clean_retries, exports, findings, groups, making, moves, plan_runs, recommendations
+from errors import exports, findings, groups
+from errors.exports import file_writer
+from errors.groups import background, clean_retries
+from errors.recovery import plan_runs, recommendations
 
 ASKED_EVERY = 20
 """Seconds between two requests to the workers to look at one batch."""
@@ -28,7 +31,7 @@ def sweep() -> None:
         for pk in exports.waiting().values_list("pk", flat=True):
             send_export(pk)
         exports.tidy()
-        for pk in moves.waiting().values_list("pk", flat=True):
+        for pk in background.waiting().values_list("pk", flat=True):
             send_move(pk)
         for batch_id in findings.large_and_over(timezone.now() - REPEATED_FOR):
             look_if_large(batch_id)
@@ -38,7 +41,7 @@ def sweep() -> None:
 def make_export(pk: int) -> None:
     """Go on with an export for a while, then queue up behind the others."""
     with patient(), deferred():
-        if making.work(pk, should_stop=should_stop) and not should_stop():
+        if file_writer.work(pk, should_stop=should_stop) and not should_stop():
             send_export(pk)
 
 
@@ -51,7 +54,7 @@ def send_export(pk: int) -> None:
 def move_group(pk: int) -> None:
     """Merge or split groups of very many errors."""
     with patient(), deferred():
-        moves.work(pk)
+        background.work(pk)
 
 
 def send_move(pk: int) -> None:

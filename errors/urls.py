@@ -1,7 +1,7 @@
 """REST routes of the triage app."""
 
-from batches.routes import route
-from errors import bulk_views, export_views, group_views, serializers, views
+from batches.rest.routes import route
+from errors.rest import bulk_views, export_views, group_views, serializers, views
 
 GROUPS = "batches/<str:batch_id>/errors/groups"
 GROUP = f"{GROUPS}/<str:fingerprint>"

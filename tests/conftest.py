@@ -36,7 +36,7 @@ def quick_emptying() -> None:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries are due at once."""
-    monkeypatch.setattr("batches.outcomes.BACKOFF_BASE", 0.001)
+    monkeypatch.setattr("batches.lanes.outcomes.BACKOFF_BASE", 0.001)
 
 
 @pytest.fixture

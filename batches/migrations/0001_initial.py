@@ -7,7 +7,7 @@ import re
 from django.conf import settings
 from django.db import migrations, models
 
-from batches import functions
+from batches.engine import sql
 
 
 def leave_room_for_updates(apps, schema_editor):
@@ -20,8 +20,8 @@ def leave_room_for_updates(apps, schema_editor):
 def create_functions(apps, schema_editor):
     """The chunk's two statements, planned once a session."""
     if schema_editor.connection.vendor == "postgresql":
-        schema_editor.execute(functions.CREATE_CLAIM)
-        schema_editor.execute(functions.CREATE_RECORD)
+        schema_editor.execute(sql.CREATE_CLAIM)
+        schema_editor.execute(sql.CREATE_RECORD)
 
 
 class Migration(migrations.Migration):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from batches import operations, runner
+from batches import operations
+from batches.engine import runner
 from batches.models import Batch, Item
 
 NUMBER = iter(range(10**9))

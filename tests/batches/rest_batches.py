@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from batches import operations, runner
+from batches import operations
+from batches.engine import runner
 from batches.models import Batch
 
 SCHEMA = {"schema": json.dumps({"required": ["b"]})}

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
-from batches import leases, operations, runner
+from batches import operations
+from batches.engine import runner
 from batches.exceptions import InvalidInput, InvalidTransition
+from batches.lanes import leases
 from tests.batches.factories import item, modes, statuses, submitted
 
 pytestmark = pytest.mark.usefixtures("engine")

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from batches import operations, rehearsals, runner
+from batches import operations
+from batches.engine import rehearsals, runner
 from batches.models import Rehearsal
 from tests.batches.factories import item, modes, statuses, submitted
 

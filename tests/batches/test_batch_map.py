@@ -11,11 +11,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from batches import batch_map
-from batches.batch_map import hot, map_now, map_of, stretch_of
-from batches.drawing import bars, strip, ticks
-from batches.map_page import items_between
+from batches.charts import batch_map
+from batches.charts.batch_map import hot, map_now, map_of, stretch_of
+from batches.charts.drawing import bars, strip, ticks
 from batches.models import Batch, Checkpoint, Item, Map
+from batches.pages.map_page import items_between
 from tests.batches.people import client
 
 pytestmark = pytest.mark.django_db

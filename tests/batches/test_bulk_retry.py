@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from batches import operations, retries, runner
+from batches import operations
+from batches.engine import runner
 from batches.exceptions import InvalidInput, InvalidTransition, UnknownBatch
+from batches.lifecycle import retry_waves
 from batches.models import Batch, Item, RetriedItem, Retry
 from tests.batches.factories import modes, ran, statuses
 from tests.batches.test_rest_rights import client
@@ -214,7 +216,7 @@ def test_it_is_taken_up_by_the_next_sweep_when_its_worker_died_between_two_waves
     now_do(batch, "ok")
     made = operations.retry(batch.pk, all_failed=True, canary=2)
     with monkeypatch.context() as dying:
-        dying.setattr(retries, "advance", lambda batch_id: False)
+        dying.setattr(retry_waves, "advance", lambda batch_id: False)
         runner.work_slice(batch.pk)
     assert outcome(made) == {"recovered": 2, "waiting": 8}
     assert Batch.objects.get(pk=batch.pk).status == "RUNNING"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from batches import cells
+from batches.intake import cells
 
 HOSTILE = some.text(alphabet=" \t\r\n\"'=+-@|＝\ufeff\u00a0\u200b019.eEx", max_size=8)
 TEXTS = HOSTILE | some.text(alphabet=some.characters(exclude_categories=["Cs"], exclude_characters="\x00"))

@@ -8,7 +8,8 @@ import pytest
 from django.contrib.auth.models import Group
 from django.db import connection
 
-from batches import operations, runner
+from batches import operations
+from batches.engine import runner
 from batches.models import Checkpoint, IdempotencyRecord, Milestone
 from errors.models import ErrorRecord
 from tests.batches.factories import item, modes, ran, statuses, submitted

@@ -14,7 +14,7 @@ import pytest
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db import IntegrityError, OperationalError
 
-from batches.classification import classify
+from batches.lanes.classification import classify
 from batches.processors import ItemError
 
 

@@ -15,8 +15,10 @@ from django.contrib.auth.models import Group
 from django.db import connection
 from django.utils import timezone
 
-from batches import leases, operations, runner
+from batches import operations
+from batches.engine import runner
 from batches.exceptions import LeaseLost
+from batches.lanes import leases
 from batches.models import Batch, Checkpoint, IdempotencyRecord, Item
 from tests.batches.factories import item, modes, ran, statuses, submitted
 

@@ -16,8 +16,10 @@ from django.urls import reverse
 from django.utils import timezone
 from standardwebhooks import Webhook as Verifier
 
-from batches import deliveries, operations, progress_tracker, runner, transitions
+from batches import operations, progress_tracker
+from batches.engine import runner
 from batches.exceptions import InvalidInput
+from batches.lifecycle import deliveries, transitions
 from batches.models import Batch, Delivery, Webhook
 from batches.signals import milestone_reached
 from tests.batches.factories import modes, ran, submitted

@@ -15,7 +15,8 @@ import django.db
 import pytest
 from django.db import OperationalError, connection
 
-from batches import calls, external, operations, runner
+from batches import operations
+from batches.engine import external, in_flight_calls, runner
 from batches.exceptions import InvalidInput, InvalidTransition
 from batches.models import Batch, Checkpoint, IdempotencyRecord, Item
 from errors.models import ErrorRecord
@@ -111,7 +112,7 @@ def test_it_ends_a_call_that_runs_too_long(log: Path, processor: str, mode: str)
 
 
 def test_it_gives_up_a_call_that_cannot_be_ended(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calls, "GRACE_SECONDS", 0.2)
+    monkeypatch.setattr(in_flight_calls, "GRACE_SECONDS", 0.2)
     batch = ran(log, "outside.alone", "slow", "ok", seconds=3, item_timeout=0.3, max_attempts=1)
     assert statuses(batch) == ["FAILED", "SUCCEEDED"]
     assert "could not be ended" in item(batch, 0).message

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
-from batches import operations, runner, tasks
+from batches import operations, tasks
+from batches.engine import runner
 from batches.models import Checkpoint
 from tests.batches.factories import modes, statuses, submitted
 from tests.batches.test_crash import wait_until

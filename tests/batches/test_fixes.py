@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from batches import cells, fixes, operations, runner
+from batches import operations
+from batches.engine import runner
 from batches.exceptions import InputRefused, InvalidInput, InvalidTransition, OperationInProgress, UnknownBatch
+from batches.intake import cells, fixes
 from batches.models import Batch, Correction, Fix, Item, RetriedItem, Retry
 from batches.redaction import MASK
 from tests.batches.factories import item, ran, statuses
@@ -157,7 +159,7 @@ def test_a_wrong_text_becomes_a_number_where_those_that_succeeded_have_one() -> 
 
 
 def test_what_does_not_fit_its_column_stays_text_and_says_so() -> None:
-    from batches.corrections import changes_of
+    from batches.intake.corrections import changes_of
 
     batch = objects()
     made = check(batch, download(batch, {2: {"n": "sixty"}, 3: {"zip": "1234"}}))
@@ -308,7 +310,7 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, happens: Callable[[int], None]) -
             yield row
 
     monkeypatch.setattr(fixes, "corrections", rows)
-    monkeypatch.setattr("batches.corrections.AT_ONCE", 1)
+    monkeypatch.setattr("batches.intake.corrections.AT_ONCE", 1)
 
 
 def test_a_check_holds_no_transaction_and_nobody_sees_it_before_it_is_over(monkeypatch: pytest.MonkeyPatch) -> None:

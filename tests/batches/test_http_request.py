@@ -14,7 +14,8 @@ from typing import Any
 import httpx
 import pytest
 
-from batches import operations, outbound, runner
+from batches import operations, outbound
+from batches.engine import runner
 from batches.exceptions import InvalidInput
 from batches.models import Batch, Item
 from batches.outbound import OutboundRefused

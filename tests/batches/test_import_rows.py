@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Group, User
 
-from batches import operations, runner
+from batches import operations
+from batches.engine import runner
 from batches.exceptions import InvalidInput
 from batches.models import Batch, Item
 from tests.batches.factories import statuses

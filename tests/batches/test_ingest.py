@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from batches import operations
 from batches.exceptions import BatchConflict, InputRefused, InvalidInput, UnknownProcessor
 from batches.models import Batch, Checkpoint, Item, Transition
-from batches.submission import Submission
+from batches.operations.submission import Submission
 
 pytestmark = pytest.mark.usefixtures("engine")
 

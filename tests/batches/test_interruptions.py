@@ -9,7 +9,8 @@ from django.contrib.auth.models import Group
 from django.db import connection
 from django.utils import timezone
 
-from batches import code_versions, operations, processors, runner, tasks
+from batches import operations, processors, tasks
+from batches.engine import code_versions, runner
 from batches.exceptions import InvalidTransition, UnknownProcessor
 from batches.models import Batch, Item
 from batches.processors import processor

@@ -15,7 +15,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from batches import operations, runner
+from batches import operations
+from batches.engine import runner
 from batches.models import Item
 from tests.batches.factories import item, modes, ran, submitted
 from tests.batches.test_admin_pages import page, tab

@@ -11,7 +11,9 @@ from django.db import connection
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
-from batches import leases, metrics, operations, runner, tallies
+from batches import metrics, operations
+from batches.engine import runner
+from batches.lanes import counters, leases
 from batches.models import Batch, Checkpoint, Tally
 from tests.batches.factories import modes, ran, submitted
 from tests.batches.people import browser, client
@@ -22,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("engine")
 
 @pytest.fixture(autouse=True)
 def fresh(engine: None) -> None:
-    tallies.flush()
+    counters.flush()
     Tally.objects.all().delete()
 
 
@@ -86,7 +88,7 @@ def test_it_measures_how_long_a_pause_took() -> None:
     leases.release(lease)
     runner.work_until_idle(batch.pk)
     assert Batch.objects.get(pk=batch.pk).status == "PAUSED"
-    tallies.flush()
+    counters.flush()
     assert scraped()["pause_latency_seconds_count['pause']"] == 1
 
 
@@ -122,12 +124,12 @@ def test_it_says_that_nobody_works_and_since_when() -> None:
 
 def test_it_adds_what_several_processes_counted(monkeypatch: Any) -> None:
     for _ in range(2):
-        tallies.add("idem_hits", by=2)
-        tallies.flush()
-    tallies.add("idem_hits")
-    monkeypatch.setattr(tallies, "_owner", -1)  # as after a fork: the parent flushes its own
-    tallies.add("idem_hits", by=10)
-    tallies.flush()
+        counters.add("idem_hits", by=2)
+        counters.flush()
+    counters.add("idem_hits")
+    monkeypatch.setattr(counters, "_owner", -1)  # as after a fork: the parent flushes its own
+    counters.add("idem_hits", by=10)
+    counters.flush()
     assert scraped()["idem_hits_total"] == 14
 
 

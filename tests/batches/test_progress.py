@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from batches import operations, progress_tracker, runner, samples
+from batches import operations, progress_tracker
+from batches.engine import runner
+from batches.lifecycle import samples
 from batches.models import Batch, Checkpoint, Sample
 from batches.progress_tracker import Pace, eta_of, human, percent, recent_pace, window_start
 from tests.batches.factories import modes, ran, submitted

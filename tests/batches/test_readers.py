@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batches.exceptions import InputRefused
-from batches.readers import Row, from_items, open_reader
+from batches.intake.readers import Row, from_items, open_reader
 
 
 def read(content: bytes, name: str, **options: Any) -> list[dict[str, Any]]:

@@ -11,8 +11,10 @@ from django.apps import apps
 from django.contrib.auth.models import Group
 from django.core.management import call_command
 
-from batches import deferred, operations, rehearsals, runner
+from batches import operations
+from batches.engine import rehearsals, runner
 from batches.exceptions import InvalidInput, InvalidTransition, UnknownBatch
+from batches.isolation import deferred_constraints
 from batches.models import Item, Rehearsal
 from tests import processors
 from tests.batches.factories import item, modes, submitted
@@ -119,7 +121,7 @@ def test_it_sees_rows_that_are_referred_to_and_gone(user_of: Callable[[str], Any
     ],
 )
 def test_it_knows_which_table_a_statement_writes_to(sql: str, table: str) -> None:
-    assert deferred.table_written(sql) == table
+    assert deferred_constraints.table_written(sql) == table
 
 
 def test_it_goes_on_when_its_worker_dies_and_names_the_item_that_kills_it(in_process: Start) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from batches import checkpoint_overview, operations, progress_tracker
+from batches import operations, progress_tracker
+from batches.rest import checkpoint_overview
 from tests.batches.people import client
 from tests.batches.rest_batches import BAD, GOOD, committed, finished, submitted
 

@@ -12,7 +12,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 from django.db import connection
 
-from batches import fixes, operations, runner
+from batches import operations
+from batches.engine import runner
+from batches.intake import fixes
 from batches.models import Correction, Fix, Item, Retry
 from tests.batches.people import client
 from tests.batches.rest_batches import committed, finished

@@ -17,8 +17,8 @@ from rest_framework.test import APIClient
 from batches import operations
 from batches.models import Batch, Item, Transition
 from errors import exports
+from errors.exports.request import Wanted
 from errors.models import ErrorGroup
-from errors.wanted import Wanted
 from tests.batches.people import ROLES, browser, client, person
 from tests.batches.rest_batches import committed, finished
 

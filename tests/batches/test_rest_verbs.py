@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from batches import operations, runner
+from batches import operations
+from batches.engine import runner
 from batches.models import Transition
 from tests.batches.people import client
 from tests.batches.rest_batches import BAD, GOOD, committed, finished, submitted

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from batches import leases, operations, outcomes, pacing, runner
+from batches import operations
+from batches.engine import pacing, runner
+from batches.lanes import leases, outcomes
+from batches.lanes.outcomes import BACKOFF_CAP, Claimed
 from batches.models import Batch, Checkpoint, Item
-from batches.outcomes import BACKOFF_CAP, Claimed
 from batches.processors import ItemError, Processor, RetryItem
 from tests.batches.factories import item, modes, ran, submitted
 

@@ -8,8 +8,10 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from batches import operations, retries, runner
+from batches import operations
+from batches.engine import runner
 from batches.exceptions import IdempotencyConflict, InvalidInput, InvalidTransition
+from batches.lifecycle import retry_waves
 from batches.models import Batch, Item, Retry
 from tests.batches.factories import modes, ran, statuses
 from tests.batches.test_bulk_retry import again, broken, now_do, outcome
@@ -19,9 +21,9 @@ pytestmark = pytest.mark.usefixtures("engine")
 
 @pytest.mark.parametrize(("canary", "least"), [(0, 0), (1, 1), (5, 1), (20, 1), (50, 5), (100, 13), (1000, 176)])
 def test_it_needs_as_many_as_leave_hope_for_a_fifth(canary: int, least: int) -> None:
-    assert retries.least_needed(canary) == least
+    assert retry_waves.least_needed(canary) == least
     if least > 1:
-        assert retries.at_most(least - 1, canary) < 0.2 <= retries.at_most(least, canary)
+        assert retry_waves.at_most(least - 1, canary) < 0.2 <= retry_waves.at_most(least, canary)
 
 
 def test_it_holds_the_rest_when_a_tenth_of_the_canary_fails_in_a_new_way() -> None:
@@ -95,7 +97,7 @@ def test_it_takes_no_more_statements_for_more_items() -> None:
     assert counts[0] == counts[1]
     runner.work_until_idle(batch.pk)
     with CaptureQueriesContext(connection) as judged:
-        retries.judge(made)
+        retry_waves.judge(made)
     assert len(judged) == 2
     made.refresh_from_db()
     assert outcome(made) == {"recovered": 21, "failed_again": 39, "failed_same": 39}
@@ -105,7 +107,7 @@ def test_it_takes_no_more_statements_for_more_items() -> None:
 
 def large(monkeypatch: pytest.MonkeyPatch, **asked: Any) -> tuple[Batch, Retry]:
     """A retry of more items than a request writes down."""
-    monkeypatch.setattr(retries, "AT_ONCE", 10)
+    monkeypatch.setattr(retry_waves, "AT_ONCE", 10)
     batch = broken(30)
     now_do(batch, "ok")
     return batch, operations.retry(batch.pk, **({"all_failed": True, "canary": 5} | asked))
@@ -126,9 +128,9 @@ def test_it_leaves_it_to_a_worker_to_write_down_many_items(monkeypatch: pytest.M
 
 
 def test_it_goes_on_where_the_writing_was_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retries, "AT_A_TIME", 10)
+    monkeypatch.setattr(retry_waves, "AT_A_TIME", 10)
     batch, made = large(monkeypatch)
-    write, written = retries.write_down, []
+    write, written = retry_waves.write_down, []
 
     def killed(*args: Any) -> None:
         write(*args)
@@ -136,14 +138,14 @@ def test_it_goes_on_where_the_writing_was_killed(monkeypatch: pytest.MonkeyPatch
         if len(written) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(retries, "write_down", killed)
+    monkeypatch.setattr(retry_waves, "write_down", killed)
     with pytest.raises(KeyboardInterrupt):
-        retries.advance(batch.pk)
+        retry_waves.advance(batch.pk)
     made.refresh_from_db()
     assert (made.state, written, made.retried.count()) == ("PREPARING", [10, 20], 10)
     assert outcome(made) == {"waiting": 30}
-    assert retries.advance(batch.pk)
-    assert not retries.advance(batch.pk)
+    assert retry_waves.advance(batch.pk)
+    assert not retry_waves.advance(batch.pk)
     made.refresh_from_db()
     assert (made.state, made.retried.count(), Item.objects.filter(status="PENDING").count()) == ("CANARY", 30, 5)
     assert list(made.retried.order_by("pk").values_list("item__position", flat=True)) == list(range(1, 31))
@@ -165,7 +167,7 @@ def work(batch: Batch, chunks: int) -> None:
 
 
 def test_it_has_no_more_out_than_can_be_taken_back_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retries, "AT_A_TIME", 10)
+    monkeypatch.setattr(retry_waves, "AT_A_TIME", 10)
     batch = broken(30, checkpoint_every=2)
     now_do(batch, "ok")
     made = operations.retry(batch.pk, all_failed=True)
@@ -185,12 +187,12 @@ def test_it_has_no_more_out_than_can_be_taken_back_at_once(monkeypatch: pytest.M
 
 
 def test_it_keeps_its_rate_from_wave_to_wave(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retries, "AT_A_TIME", 4)
+    monkeypatch.setattr(retry_waves, "AT_A_TIME", 4)
     batch = broken(7)
     made = operations.retry(batch.pk, all_failed=True, after=3600, rate=2.0)
     assert out(made) == [1, 2, 3, 4]
     Item.objects.filter(batch=batch, position__lte=2).update(status="SUCCEEDED", available_at=None)
-    assert retries.advance(batch.pk)
+    assert retry_waves.advance(batch.pk)
     dues = Item.objects.filter(batch=batch, position__gt=2).order_by("position").values_list("available_at", flat=True)
     assert [round((due - made.not_before).total_seconds(), 2) for due in dues[:4]] == [1, 1.5, 2, 2.5]
 

@@ -11,8 +11,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from batches import leases, operations, runner, transitions
+from batches import operations
+from batches.engine import runner
 from batches.exceptions import InvalidInput, InvalidTransition
+from batches.lanes import leases
+from batches.lifecycle import transitions
 from batches.models import Batch, Checkpoint, IdempotencyRecord, Item
 from errors.models import BatchGroup, ErrorGroup, ErrorRecord
 from tests.batches.factories import submitted

@@ -12,7 +12,8 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from batches import isolation, operations, surroundings
+from batches import operations
+from batches.isolation import guard, process_state
 from tests import processors
 from tests.batches.factories import modes, ran, statuses
 
@@ -110,9 +111,9 @@ def test_it_gives_the_next_item_a_session_as_it_was(number: int, monkeypatch: py
     ],
 )
 def test_it_knows_what_changes_a_session(sql: str, changes: bool, outlives: bool) -> None:
-    assert surroundings.changes_session(sql) is changes
+    assert process_state.changes_session(sql) is changes
     if changes:
-        assert surroundings.outlives_transaction(sql) is outlives
+        assert process_state.outlives_transaction(sql) is outlives
 
 
 @pytest.mark.parametrize(
@@ -130,4 +131,4 @@ def test_it_knows_what_changes_a_session(sql: str, changes: bool, outlives: bool
     ],
 )
 def test_it_knows_what_would_end_the_transaction(sql: str, controls: bool) -> None:
-    assert isolation.controls_transaction(sql) is controls
+    assert guard.controls_transaction(sql) is controls

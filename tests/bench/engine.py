@@ -91,7 +91,7 @@ def timed(run: Run, batch_id: str) -> float:
 
 
 def run_engine(batch_id: str) -> None:
-    from batches import runner
+    from batches.engine import runner
 
     runner.work_slice(batch_id, seconds=3_600)
 
@@ -209,7 +209,7 @@ def at_size(name: str) -> None:
 
 
 def run_some(batch_id: str, items: int) -> None:
-    from batches import runner
+    from batches.engine import runner
 
     chunks = [items // floors.CHUNK]
 

@@ -22,8 +22,9 @@ def run_unguarded(batch_id: str) -> None:
     """The engine without what makes it safe: no idempotency rows, nothing around an item, no regard for the fence."""
     from django.db import connection
 
-    from batches import functions, outcomes, runner, statements
-    from batches.isolation import Isolation
+    from batches.engine import runner, sql, statements
+    from batches.isolation.guard import Isolation
+    from batches.lanes import outcomes
 
     def forgetful(*given: Any) -> Any:
         outcome = succeeded(*given)
@@ -31,7 +32,7 @@ def run_unguarded(batch_id: str) -> None:
         return outcome
 
     succeeded, item, lane = outcomes.succeeded, Isolation.item, statements.LANE_SQLITE
-    body = functions.CREATE_RECORD.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION")
+    body = sql.CREATE_RECORD.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION")
     outcomes.succeeded = forgetful
     Isolation.item = lambda self: nullcontext()  # type: ignore[assignment, method-assign, return-value]
     statements.LANE_SQLITE = lane.replace("AND fence = %s", "AND %s IS NOT NULL")

@@ -104,7 +104,7 @@ def resident(pid: int) -> float:
 
 def updates(port: int, token: str, rate: int) -> Iterator[list[tuple[float, float]]]:
     """The ages of all updates, by client process: (since the commit, since the encoding), seconds."""
-    from batches import hints
+    from batches.lifecycle import hints
     from batches.models import Batch, Checkpoint
 
     name = f"updates-{rate}"
@@ -286,7 +286,7 @@ def runner(name: str) -> None:
 
     django.setup()
     from batches import operations
-    from batches import runner as engine
+    from batches.engine import runner as engine
     from batches.processors import processor
 
     processor("bench.noop")(nothing)

@@ -40,7 +40,8 @@ def recording() -> None:
 
 
 def drained(name: str, *, fails: bool) -> float:
-    from batches import operations, runner
+    from batches import operations
+    from batches.engine import runner
     from batches.processors import processor
 
     processor("bench.fail")(fail)
@@ -128,8 +129,8 @@ def over_rest() -> Callable[[], Any]:
 
 def findings_and_advice(batch: Any) -> None:
     """What the sweep does once, when so large a batch is over."""
-    from errors import recommendations
     from errors.findings import findings
+    from errors.recovery import recommendations
 
     for what, work in (
         ("findings", lambda: findings(batch)),

@@ -14,7 +14,7 @@ from typing import Any
 from django.db import connection
 from django.utils import timezone
 
-from batches import outcomes
+from batches.lanes import outcomes
 from batches.processors import Context, ItemError, processor
 
 CREATE = "CREATE TABLE chaos_ledger (batch_id varchar(64) NOT NULL, item_key varchar(200) NOT NULL)"

@@ -49,16 +49,16 @@ class Mutant:
         """In the harness: PostgreSQL's functions, and what people's verbs do."""
         from django.db import connection
 
-        from batches import functions
+        from batches.engine import sql
 
         if self.in_parent:
             self.code()
-        for create in (functions.CREATE_CLAIM, functions.CREATE_RECORD):
+        for create in (sql.CREATE_CLAIM, sql.CREATE_RECORD):
             for old, new in self.sql:
                 create = create.replace(old, new)
             with connection.cursor() as cursor:
                 cursor.execute(create.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION"))
-        known = functions.CREATE_CLAIM + functions.CREATE_RECORD
+        known = sql.CREATE_CLAIM + sql.CREATE_RECORD
         assert all(old in known for old, _ in self.sql), "the engine has changed: the mutant breaks nothing"
 
     def break_engine(self) -> None:
@@ -80,7 +80,7 @@ def never_idle_out() -> None:
 def keep_fence() -> None:
     from django.db.models import F
 
-    from batches import leases
+    from batches.lanes import leases
 
     class Unraised:
         def __add__(self, more: int) -> Any:
@@ -93,14 +93,14 @@ def keep_fence() -> None:
 def own_clock() -> None:
     from django.utils import timezone
 
-    from batches import leases
+    from batches.lanes import leases
 
     leases.now_sql = lambda: timezone.now()
     never_idle_out()
 
 
 def release_anybodys() -> None:
-    from batches import leases
+    from batches.lanes import leases
     from batches.models import Checkpoint
 
     leases._held = lambda lease: Checkpoint.objects.filter(pk=lease.checkpoint_id)
@@ -111,7 +111,7 @@ def retry_from_memory() -> None:
     """After a lost connection the chunk in memory is done again."""
     from django.db import OperationalError
 
-    from batches import runner, statements
+    from batches.engine import runner, statements
 
     recover, claim_items, again = runner.recover, runner.claim_items, {}
 
@@ -156,7 +156,7 @@ def count(lane: int, items: int) -> None:
 
 
 def count_afterwards() -> None:
-    from batches import runner
+    from batches.engine import runner
 
     move_on = runner.move_on
 
@@ -168,7 +168,7 @@ def count_afterwards() -> None:
 
 
 def count_before() -> None:
-    from batches import runner
+    from batches.engine import runner
 
     process = runner.process_items
 
@@ -185,7 +185,7 @@ def count_before() -> None:
 
 
 def outcome_first() -> None:
-    from batches import runner
+    from batches.engine import runner
 
     process = runner.process_items
 
@@ -200,7 +200,7 @@ def outcome_first() -> None:
 
 
 def forget_keys() -> None:
-    from batches import outcomes
+    from batches.lanes import outcomes
 
     succeeded = outcomes.succeeded
 
@@ -213,7 +213,7 @@ def forget_keys() -> None:
 
 
 def mark_nothing() -> None:
-    from batches import leases
+    from batches.lanes import leases
 
     leases.mark_in_flight = lambda lease, item: None
 
@@ -223,7 +223,7 @@ def believe_items() -> None:
     from django.contrib.auth.models import Group
     from django.db import transaction
 
-    from batches.isolation import Isolation
+    from batches.isolation.guard import Isolation
     from tests.chaos import ledger
 
     leave_row = ledger.leave_row
@@ -247,7 +247,7 @@ def believe_items() -> None:
 
 def store_anything() -> None:
     """Error text is stored as it comes; some holds what no database takes."""
-    from batches import outcomes
+    from batches.lanes import outcomes
     from batches.processors import ItemError
     from tests.chaos import ledger
 

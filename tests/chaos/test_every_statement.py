@@ -19,7 +19,8 @@ import pytest
 from django.db import Error as AnyDatabaseError
 from django.db import OperationalError, connection, transaction
 
-from batches import operations, runner
+from batches import operations
+from batches.engine import runner
 from batches.models import Batch
 from tests.chaos import checker, ledger
 

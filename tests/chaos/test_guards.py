@@ -16,11 +16,13 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from batches import functions, leases, operations, runner, statements
+from batches import operations
+from batches.engine import runner, sql, statements
+from batches.engine.statements import AlreadyRemembered, ItemsMoved
 from batches.exceptions import LeaseLost
-from batches.isolation import Isolation
+from batches.isolation.guard import Isolation
+from batches.lanes import leases
 from batches.models import Batch, Checkpoint, Item
-from batches.statements import AlreadyRemembered, ItemsMoved
 from tests.batches.factories import modes, submitted
 from tests.chaos import checker, ledger
 
@@ -57,7 +59,7 @@ def only(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
     def leave(kept: str) -> None:
         off = [guard for guard in GUARDS if guard != kept]
         if connection.vendor == "postgresql":
-            text = functions.CREATE_RECORD
+            text = sql.CREATE_RECORD
             for guard in off:
                 assert IN_POSTGRESQL[guard][0] in text
                 text = text.replace(*IN_POSTGRESQL[guard])
@@ -70,7 +72,7 @@ def only(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
 
     yield leave
     if connection.vendor == "postgresql":
-        execute(functions.CREATE_RECORD.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION"))
+        execute(sql.CREATE_RECORD.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION"))
 
 
 def execute(sql: str) -> None:

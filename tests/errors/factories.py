@@ -9,8 +9,8 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from batches.lanes.outcomes import Failure
 from batches.models import Batch, Item
-from batches.outcomes import Failure
 from batches.signals import item_failed
 
 

@@ -7,7 +7,8 @@ import io
 import json
 from typing import Any
 
-from batches import operations, runner
+from batches import operations
+from batches.engine import runner
 from batches.models import Batch
 
 HEADER = ["zeta", "alpha", "=cmd", "api_token", "b"]

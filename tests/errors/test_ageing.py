@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from batches.models import Batch
 from errors import groups
-from errors.ageing import is_ageing
+from errors.filters.ageing import is_ageing
 from errors.models import ErrorGroup
 from tests.batches.people import client
 from tests.errors.factories import batch_of, fail

@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from batches.exceptions import InvalidInput
 from batches.models import Batch, Item
-from errors import asked
-from errors.asked import Asked
+from errors.filters import error_filter
+from errors.filters.error_filter import Asked
 from errors.models import ErrorGroup, ErrorRecord
 from tests.batches.people import client
 from tests.errors.factories import batch_of, fail, raised
@@ -82,14 +82,14 @@ def test_it_meets_the_same_errors_everywhere(
     batch: Batch, said: dict[str, str], positions: list[int], titles: list[str]
 ) -> None:
     wanted = Asked.of(said)
-    found = asked.records(batch, wanted)
+    found = error_filter.records(batch, wanted)
     assert [record.position for record in found] == positions
-    assert sorted(row.group.title for row in asked.groups(batch, wanted)) == sorted(titles)
-    assert asked.count_records(batch, wanted) == len(positions)
+    assert sorted(row.group.title for row in error_filter.groups(batch, wanted)) == sorted(titles)
+    assert error_filter.count_records(batch, wanted) == len(positions)
     assert {record["position"] for record in listed("records", wanted)} == set(positions)
     assert {row["title"] for row in listed("groups", wanted)} == set(titles)
     last = {record.position for record in found if (record.position, record.attempt) != (1, 1)}
-    assert [item.position for item in asked.items(batch, wanted)] == sorted(last)
+    assert [item.position for item in error_filter.items(batch, wanted)] == sorted(last)
 
 
 def listed(what: str, wanted: Asked) -> list[dict[str, Any]]:
@@ -108,7 +108,7 @@ def listed(what: str, wanted: Asked) -> list[dict[str, Any]]:
     ],
 )
 def test_it_refuses_what_cannot_be_meant_and_says_how_to_write_it(batch: Batch, said: dict[str, str]) -> None:
-    for look in (asked.records, asked.groups, asked.items):
+    for look in (error_filter.records, error_filter.groups, error_filter.items):
         with pytest.raises(InvalidInput, match=next(iter(said))):
             look(batch, Asked.of(said))
     answer = client("viewer").get("/api/batches/b1/errors/records", said)
@@ -116,14 +116,14 @@ def test_it_refuses_what_cannot_be_meant_and_says_how_to_write_it(batch: Batch, 
 
 
 def test_it_searches_payloads_only_where_few_enough_are_left(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asked, "MOST_LOOKED_AT", 2)
+    monkeypatch.setattr(error_filter, "MOST_LOOKED_AT", 2)
     with pytest.raises(InvalidInput, match="choose a group"):
-        asked.records(batch, Asked(field="country=DE"))
+        error_filter.records(batch, Asked(field="country=DE"))
     for narrower in (
         Asked(field="country=DE", positions="0-1"),
         Asked(field="country=DE", text="", category="network"),
     ):
-        assert asked.records(batch, narrower).count() <= 1
+        assert error_filter.records(batch, narrower).count() <= 1
 
 
 def test_it_asks_the_same_again_by_its_own_address() -> None:
@@ -136,4 +136,4 @@ def test_it_finds_no_record_of_another_batch(batch: Batch) -> None:
     fail(other, 0, raised(ValueError("no vat id")))
     assert ErrorGroup.objects.filter(title="no vat id").count() == 1
     for wanted in (Asked(text="vat"), Asked(field="country=DE"), Asked(text="k0")):
-        assert set(asked.records(other, wanted)) == set(ErrorRecord.objects.filter(batch=other))
+        assert set(error_filter.records(other, wanted)) == set(ErrorRecord.objects.filter(batch=other))

@@ -15,12 +15,13 @@ from django.db.models import F
 from django.utils import timezone
 
 from batches.models import Batch
-from errors import exports, making
-from errors.exporters import EXPORTERS
+from errors import exports
+from errors.exports import file_writer
+from errors.exports.exporters import EXPORTERS
+from errors.exports.request import Wanted
+from errors.exports.tables import KINDS
 from errors.models import Export
-from errors.tables import KINDS
 from errors.tasks import make_export, sweep
-from errors.wanted import Wanted
 from tests.batches.people import client
 from tests.errors.failing import body, failed_rows, table
 
@@ -33,9 +34,9 @@ def small(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     """Pages of two rows, each saved, in a directory of the test's own."""
     settings.VAR = tmp_path
     settings.PORTAL_EXPORT_ROWS = 3
-    monkeypatch.setattr(making, "SAVED_EVERY", 0.0)
+    monkeypatch.setattr(file_writer, "SAVED_EVERY", 0.0)
     for name in ("detail", "copied", "items", "fix"):
-        monkeypatch.setattr(f"errors.tables.{name}.AT_ONCE", 2)
+        monkeypatch.setattr(f"errors.exports.tables.{name}.AT_ONCE", 2)
 
 
 def begun(batch: Batch, **more: Any) -> Export:
@@ -45,7 +46,7 @@ def begun(batch: Batch, **more: Any) -> Export:
 def worked(made: Export, *, seconds: float = 60) -> int:
     """Work on it until it is over; in how many slices?"""
     slices = 1
-    while making.work(made.pk, seconds=seconds):
+    while file_writer.work(made.pk, seconds=seconds):
         slices += 1
     made.refresh_from_db()
     return slices
@@ -73,7 +74,7 @@ def test_a_file_made_in_slices_is_the_one_that_is_streamed(kind: str, file_forma
 
 def test_a_workbook_is_made_in_one_go_and_begins_anew_if_it_is_broken_off() -> None:
     made = begun(failed_rows(ROWS), kind="fix", format="xlsx")
-    assert making.work(made.pk, should_stop=lambda: True)
+    assert file_writer.work(made.pk, should_stop=lambda: True)
     made.refresh_from_db()
     assert (made.state, made.written) == ("running", 0)
     assert worked(made, seconds=-1) == 1
@@ -84,7 +85,7 @@ def test_a_workbook_is_made_in_one_go_and_begins_anew_if_it_is_broken_off() -> N
 
 def test_nobody_gets_half_a_file() -> None:
     made = begun(failed_rows(ROWS), kind="fix")
-    assert making.work(made.pk, seconds=-1)
+    assert file_writer.work(made.pk, seconds=-1)
     made.refresh_from_db()
     assert (made.state, made.done, made.percent) == ("running", 2, 28.5)
     assert files() == [made.file]
@@ -95,10 +96,10 @@ def test_nobody_gets_half_a_file() -> None:
 MAKE = """
 import sys, time
 from errors import making
-from errors.exporters.csv_exporter import Csv
+from errors.exports.exporters.csv_exporter import Csv
 making.SAVED_EVERY = 0
 for name in ("detail", "items", "fix"):
-    setattr(sys.modules[f"errors.tables.{name}"], "AT_ONCE", 2)
+    setattr(sys.modules[f"errors.exports.tables.{name}"], "AT_ONCE", 2)
 block, n = Csv.block, 0
 def slowly(self, rows, before):
     if before == 4:
@@ -125,7 +126,7 @@ def test_a_killed_worker_costs_what_it_wrote_since(
     process.wait()
     made.refresh_from_db()
     assert (made.state, made.done) == ("running", 4)
-    assert not making.work(made.pk)
+    assert not file_writer.work(made.pk)
     made.refresh_from_db()
     assert made.state == "running"
     with (exports.directory() / made.file).open("ab") as half:
@@ -140,16 +141,16 @@ def test_a_killed_worker_costs_what_it_wrote_since(
 
 def test_a_worker_that_wakes_up_late_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     made = begun(failed_rows(ROWS), kind="fix")
-    save = making.Making.saves
+    save = file_writer.Making.saves
 
-    def overtaken(self: making.Making, *about: Any) -> bool:
-        monkeypatch.setattr(making.Making, "saves", save)
+    def overtaken(self: file_writer.Making, *about: Any) -> bool:
+        monkeypatch.setattr(file_writer.Making, "saves", save)
         Export.objects.update(lease_expires_at=timezone.now() - timedelta(seconds=1))
         worked(made)
         return save(self, *about)
 
-    monkeypatch.setattr(making.Making, "saves", overtaken)
-    assert not making.work(made.pk)
+    monkeypatch.setattr(file_writer.Making, "saves", overtaken)
+    assert not file_writer.work(made.pk)
     made.refresh_from_db()
     assert made.state == "ready"
     assert content(made) == b"".join(exports.wanted_of(made).blocks())
@@ -158,7 +159,7 @@ def test_a_worker_that_wakes_up_late_changes_nothing(monkeypatch: pytest.MonkeyP
 
 def test_a_file_that_is_lost_meanwhile_is_begun_anew() -> None:
     made = begun(failed_rows(ROWS), kind="fix")
-    making.work(made.pk, seconds=-1)
+    file_writer.work(made.pk, seconds=-1)
     for name in files():
         (exports.directory() / name).unlink()
     worked(made)
@@ -167,15 +168,15 @@ def test_a_file_that_is_lost_meanwhile_is_begun_anew() -> None:
 
 def test_a_cancelled_one_stops_and_leaves_nothing() -> None:
     made = begun(failed_rows(ROWS), kind="fix")
-    making.work(made.pk, seconds=-1)
+    file_writer.work(made.pk, seconds=-1)
     exports.cancel("b1", made.number, actor="ana")
-    assert not making.work(made.pk)
+    assert not file_writer.work(made.pk)
     Export.objects.filter(pk=made.pk).update(state="running")
 
     def cancels(number: int) -> Callable[[], bool]:
         return lambda: bool(exports.cancel("b1", number, actor="ana")) and False
 
-    assert not making.work(made.pk, should_stop=cancels(made.number))
+    assert not file_writer.work(made.pk, should_stop=cancels(made.number))
     made.refresh_from_db()
     assert (made.state, made.note, files()) == ("cancelled", "Cancelled by ana.", [])
 
@@ -186,7 +187,7 @@ def test_what_cannot_be_made_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(self: Any, rows: Any, before: int) -> bytes:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("errors.exporters.csv_exporter.Csv.block", full)
+    monkeypatch.setattr("errors.exports.exporters.csv_exporter.Csv.block", full)
     worked(made)
     assert (made.state, "No space left" in made.note, files()) == ("failed", True, [])
 
@@ -236,7 +237,7 @@ def test_the_sweep_wakes_what_waits_and_clears_away_what_nobody_names(monkeypatc
 def test_progress_grows_and_is_kept_with_each_page() -> None:
     made = begun(failed_rows(ROWS), kind="fix")
     seen = []
-    while making.work(made.pk, seconds=-1):
+    while file_writer.work(made.pk, seconds=-1):
         seen.append(Export.objects.get().done)
     assert seen == [2, 4, 6, 7]
     assert not Export.objects.filter(done__gt=F("rows")).exists()

@@ -11,7 +11,8 @@ from django.urls import reverse
 
 from batches.exceptions import InvalidInput, InvalidTransition, ScopeChanged
 from batches.models import Batch
-from errors import bulk, groups
+from errors import groups
+from errors.groups import bulk
 from errors.models import BulkAct, ErrorGroup, GroupChange
 from tests.batches.factories import modes, ran
 from tests.batches.test_admin_pages import page, tab

@@ -15,7 +15,8 @@ from batches import processors
 from batches.exceptions import InvalidInput, InvalidTransition
 from batches.models import Batch, Item, RetriedItem, Retry
 from batches.signals import batch_transitioned
-from errors import clean_retries, groups, tasks
+from errors import groups, tasks
+from errors.groups import clean_retries
 from errors.models import ErrorGroup, GroupChange
 from tests.errors.factories import batch_of, fail, failure, report
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from batches import operations, runner
+from batches import operations
+from batches.engine import runner
 from batches.models import Retry
-from errors import plans, recommendations
 from errors.models import Recommendation
+from errors.recovery import plans, recommendations
 from tests.batches.rest_batches import BAD, GOOD, committed, finished
 
 pytestmark = committed

@@ -14,10 +14,14 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from batches import batch_map, progress_tracker
+from batches import progress_tracker
+from batches.charts import batch_map
 from batches.models import Batch, Checkpoint, Map
-from errors import advice_desk, desk, error_analyzer, findings, pictures, record_page, tasks, timeline, views
+from errors import desk, error_analyzer, findings, tasks
+from errors.desk import advice_page, charts, record_page
+from errors.findings import timeline
 from errors.models import BatchGroup, ErrorGroup, Findings
+from errors.rest import views
 from tests.errors.factories import batch_of, fail, raised
 
 pytestmark = pytest.mark.django_db
@@ -187,7 +191,7 @@ def test_it_marks_findings_on_both_pictures_and_shows_a_few(user_of: User) -> No
 
 
 def test_a_large_batch_waits_for_nothing(user_of: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (desk, timeline, batch_map, pictures, advice_desk):
+    for module in (desk, timeline, batch_map, charts, advice_page):
         for name in ("AT_ONCE", "IN_PAGE"):
             if hasattr(module, name):
                 monkeypatch.setattr(module, name, 1)

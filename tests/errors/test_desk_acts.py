@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
-from batches import operations, runner
+from batches import operations
+from batches.engine import runner
 from batches.models import Batch, Item, Retry
-from errors import plan_runs, plans
 from errors.models import ErrorGroup, PlanStep, Recommendation, RecoveryPlan
+from errors.recovery import plan_runs, plans
 from tests.batches.factories import modes, ran
 from tests.batches.test_admin_pages import page, tab
 from tests.batches.test_bulk_retry import now_do

@@ -8,7 +8,8 @@ from io import StringIO
 import pytest
 from django.core.management import call_command
 
-from errors import error_analyzer, plans
+from errors import error_analyzer
+from errors.recovery import plans
 from tests.batches.rest_batches import BAD, GOOD, committed, finished, submitted
 
 pytestmark = pytest.mark.django_db

@@ -19,7 +19,7 @@ from django.urls.resolvers import RoutePattern
 from rest_framework.authtoken.models import Token
 
 from batches import operations
-from batches.deliveries import new_secret
+from batches.lifecycle.deliveries import new_secret
 from batches.models import Batch, Item, Transition, Webhook
 from errors.models import ErrorGroup
 from tests.batches.rest_batches import committed, finished

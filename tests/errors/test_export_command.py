@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from python_calamine import CalamineWorkbook
 
+from errors.exports.request import Wanted
 from errors.models import Export
-from errors.wanted import Wanted
 from tests.batches.rest_batches import submitted
 from tests.conftest import ROOT
 from tests.errors.failing import FORMULAS, failed_rows, table

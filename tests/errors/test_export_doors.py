@@ -10,8 +10,8 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from errors.exports.streams import turns
 from errors.models import ErrorRecord, Export
-from errors.streams import turns
 from tests.batches.people import client
 from tests.batches.rest_batches import submitted
 from tests.errors.failing import FORMULAS, body, failed_rows, table
@@ -120,7 +120,7 @@ def test_head_tells_the_rows_and_leaves_no_trace(few: None) -> None:
 
 
 def test_one_large_download_a_person_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("errors.downloads.HEAVY", 1)
+    monkeypatch.setattr("errors.exports.downloads.HEAVY", 1)
     failed_rows(["x", "y"])
     first = client("viewer").get(CSV)
     pieces = first.streaming_content

@@ -12,16 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from python_calamine import CalamineWorkbook
 
-from batches import cells, operations, runner
+from batches import operations
+from batches.engine import runner
+from batches.intake import cells
 from batches.models import Batch, Item
 from errors import error_analyzer
-from errors.asked import Asked
-from errors.exporters import EXPORTERS
-from errors.exporters.csv_exporter import Csv
+from errors.exports.exporters import EXPORTERS
+from errors.exports.exporters.csv_exporter import Csv
+from errors.exports.request import Wanted
+from errors.exports.tables import KINDS
+from errors.exports.tables.base import Table
+from errors.filters.error_filter import Asked
 from errors.models import ErrorGroup, ErrorRecord
-from errors.tables import KINDS
-from errors.tables.base import Table
-from errors.wanted import Wanted
 from tests.batches.factories import modes, ran
 from tests.errors.failing import FORMULAS, HARMLESS, HEADER, SECRET, failed_rows, table
 
@@ -252,7 +254,7 @@ def test_a_filter_means_the_same_rows_as_its_lists() -> None:
 
 
 def test_what_fails_while_a_file_is_made_is_not_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("errors.tables.detail.AT_ONCE", 1)
+    monkeypatch.setattr("errors.exports.tables.detail.AT_ONCE", 1)
     batch = ran(modes("value", "value"), max_attempts=1)
     wanted = Wanted(batch, format="ndjson")
     pages = wanted.table.pages()
@@ -267,12 +269,12 @@ ODD = ["\\.", "a\\tb", "x" * 40_000, "a, =1", "two\r\nlines", ""]
 @pytest.mark.parametrize("messages", [HARMLESS, FORMULAS, ODD])
 def test_errors_are_the_same_whoever_writes_them(messages: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """PostgreSQL writes harmless pages itself."""
-    monkeypatch.setattr("errors.tables.copied.AT_ONCE", 3)
+    monkeypatch.setattr("errors.exports.tables.copied.AT_ONCE", 3)
     batch = failed_rows(["x"] * len(messages))
     for record, message in zip(ErrorRecord.objects.order_by("pk"), messages, strict=True):
         ErrorRecord.objects.filter(pk=record.pk).update(message=message, traceback=None, started_at=record.finished_at)
     written = table(made(batch))
-    monkeypatch.setattr("errors.tables.copied.is_possible", lambda: False)
+    monkeypatch.setattr("errors.exports.tables.copied.is_possible", lambda: False)
     assert written == table(made(batch))
     place = written[0].index("message")
     expected = [cells.guarded(text if len(text) <= 32_000 else text[:32_000] + "…[cut]") for text in messages]
@@ -282,7 +284,7 @@ def test_errors_are_the_same_whoever_writes_them(messages: list[str], monkeypatc
 @pytest.mark.parametrize("kind", KINDS)
 def test_pages_go_on_where_one_ended(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("detail", "items", "fix"):
-        monkeypatch.setattr(f"errors.tables.{name}.AT_ONCE", 2)
+        monkeypatch.setattr(f"errors.exports.tables.{name}.AT_ONCE", 2)
     found = Wanted(failed_rows(["a", "b", "c", "d", "e"]), kind=kind).table
     pages = list(found.pages())
     for n, (place, _) in enumerate(pages):
@@ -291,7 +293,7 @@ def test_pages_go_on_where_one_ended(kind: str, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_workbook_goes_on_in_a_second_sheet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("errors.exporters.xlsx_exporter.MOST_ROWS", 3)
+    monkeypatch.setattr("errors.exports.exporters.xlsx_exporter.MOST_ROWS", 3)
     content = made(failed_rows(["a", "b", "c"]), "fix", "xlsx")
     book = CalamineWorkbook.from_filelike(io.BytesIO(content))
     assert [len(book.get_sheet_by_index(n).to_python()) for n in range(2)] == [3, 2]

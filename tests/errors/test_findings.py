@@ -16,9 +16,9 @@ from batches.signals import batch_transitioned
 from errors import error_analyzer, tasks
 from errors.detectors.attributes import columns_of
 from errors.detectors.conditions import flat, slim
+from errors.exports.request import Wanted
 from errors.findings import LOOK_EVERY, drawn_from, findings, summary_of
 from errors.models import Findings
-from errors.wanted import Wanted
 from tests.batches.people import client
 from tests.errors.factories import batch_of, failure, report
 
@@ -206,7 +206,7 @@ def test_a_large_batch_is_looked_at_when_it_is_over(monkeypatch: pytest.MonkeyPa
     assert told == ["b1"]
     tasks.sweep()
     assert told == ["b1", "b1"]
-    monkeypatch.setattr("errors.wanted.IN_PAGE", 300)
+    monkeypatch.setattr("errors.exports.request.IN_PAGE", 300)
     assert not Wanted(batch).envelope()["findings"]
     assert not Findings.objects.exists()
     tasks.look("b1")

@@ -8,7 +8,7 @@ import pytest
 
 from batches import operations
 from batches.models import Batch
-from errors.wanted import Wanted
+from errors.exports.request import Wanted
 from tests.batches.factories import modes, ran
 from tests.errors.failing import FORMULAS, HARMLESS, failed_rows
 from tests.errors.test_export_files import made

@@ -9,9 +9,10 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
-from batches import operations, runner
+from batches import operations
+from batches.engine import runner
 from batches.models import Fix, Item, Retry
-from errors.fix_words import parts, shared
+from errors.desk.fix_page import parts, shared
 from tests.batches.rest_batches import committed, finished
 from tests.batches.test_admin_pages import page, tab
 

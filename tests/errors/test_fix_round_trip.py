@@ -9,10 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
-from batches import operations, runner
+from batches import operations
+from batches.engine import runner
 from batches.models import Batch, Item
-from errors.exporters import EXPORTERS
-from errors.wanted import Wanted
+from errors.exports.exporters import EXPORTERS
+from errors.exports.request import Wanted
 from tests.batches.rest_batches import committed
 
 pytestmark = committed

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from batches import operations, runner
+from batches import operations
+from batches.engine import runner
 from batches.models import Batch, Item
-from errors import clean_retries, groups, scopes
+from errors import groups
+from errors.filters import scopes
+from errors.groups import clean_retries
 from errors.models import ErrorGroup, GroupChange
 from tests.batches.factories import modes, ran
 

@@ -9,7 +9,8 @@ import pytest
 from django.urls import reverse
 
 from batches.models import Batch
-from errors import groups, moves, regrouping, tasks
+from errors import groups, tasks
+from errors.groups import background, regrouping
 from errors.models import BatchGroup, ErrorGroup, GroupChange, GroupMove
 from tests.batches.factories import modes, ran
 from tests.batches.people import client
@@ -23,7 +24,7 @@ LIST = "/api/batches/b/errors/groups"
 def told(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Three errors are many; what the workers are told."""
     heard: list[Any] = []
-    monkeypatch.setattr(moves, "LARGE", 2)
+    monkeypatch.setattr(background, "LARGE", 2)
     monkeypatch.setattr(tasks, "tell", lambda task, *said: heard.append((task.name, *said)))
     return heard
 
@@ -67,12 +68,12 @@ def test_a_worker_merges_many_errors_once_and_the_page_says_that_it_is_under_way
 def test_what_is_illegal_is_refused_at_once_and_what_became_so_when_its_turn_comes(told: list[Any]) -> None:
     _, large, small = two()
     with pytest.raises(groups.InvalidInput):
-        moves.move("merge", large.pk, large.pk)
+        background.move("merge", large.pk, large.pk)
     with pytest.raises(groups.InvalidInput):
-        moves.move("split", large.pk, small.pk)
-    made = moves.move("merge", large.pk, small.pk, actor="ana")
+        background.move("split", large.pk, small.pk)
+    made = background.move("merge", large.pk, small.pk, actor="ana")
     regrouping.split_by_place(large.pk)
-    moves.work(made.pk)
+    background.work(made.pk)
     made.refresh_from_db()
     assert (made.state, told) == ("refused", [("errors.tasks.move_group", made.pk)])
     last = GroupChange.objects.filter(group=large).latest("pk")
@@ -87,6 +88,6 @@ def test_the_form_has_it_done_and_few_errors_move_at_once(told: list[Any], user_
     said = operator.post(url, {"how": "place", "reason": ""}, follow=True).content.decode()
     assert "A worker does it: until its 3 errors have moved, they count as before." in said
     assert "A split of 3 errors is under way</b>, asked for by operator" in said
-    moves.work(GroupMove.objects.get().pk)
+    background.work(GroupMove.objects.get().pk)
     assert ErrorGroup.objects.get(pk=large.pk).by_place
-    assert len(moves.move("split_by_place", small.pk)) == 1
+    assert len(background.move("split_by_place", small.pk)) == 1

@@ -16,11 +16,13 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from batches import operations, runner
+from batches import operations
+from batches.engine import runner
 from batches.models import Batch, Checkpoint, Item, Retry
-from errors import groups, regrouping
-from errors.group_page import differs, header
-from errors.group_page.page import TABS
+from errors import groups
+from errors.desk.group_page import differs, header
+from errors.desk.group_page.page import TABS
+from errors.groups import regrouping
 from errors.models import BatchGroup, ErrorGroup, ErrorRecord, Findings
 from tests.batches.factories import modes, ran
 from tests.errors.factories import batch_of, fail, failure, raised, report
@@ -255,7 +257,7 @@ def test_it_shows_failures_that_have_no_item(user_of: User) -> None:
 
 
 def test_it_lists_each_item_once_page_by_page_and_back(user_of: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    from errors.group_page import items
+    from errors.desk.group_page import items
 
     monkeypatch.setattr(items, "SHOWN", 3)
     monkeypatch.setattr(items, "WINDOWS", (2, 4))
@@ -278,7 +280,7 @@ def test_it_lists_each_item_once_page_by_page_and_back(user_of: User, monkeypatc
 def test_it_looks_at_so_many_records_for_one_page_and_goes_on_if_asked(
     user_of: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from errors.group_page import items
+    from errors.desk.group_page import items
 
     monkeypatch.setattr(items, "WINDOWS", (2, 2))
     batch, client = hit(14), signed_in(user_of("viewer"))
@@ -527,7 +529,7 @@ def test_it_splits_by_place_and_says_where_its_parts_are(user_of: User) -> None:
 
 
 def test_its_history_says_who_did_what_and_why(user_of: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    from errors.group_page import page as pages
+    from errors.desk.group_page import page as pages
 
     batch, client = hit(), signed_in(user_of("operator"))
     client.post(act_url(batch, "note"), {"reason": "<b>call them</b>\nat nine"})

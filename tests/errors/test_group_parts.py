@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from errors.group_page.digest import code, fenced
-from errors.group_page.frames import frames_of
-from errors.group_page.marked import message_parts, payload_lines, peek, spoken_of, title_parts
-from errors.templates import segments, template
+from errors.desk.group_page.digest import code, fenced
+from errors.desk.group_page.frames import frames_of
+from errors.desk.group_page.marked import message_parts, payload_lines, peek, spoken_of, title_parts
+from errors.grouping.templates import segments, template
 
 MESSAGES: list[tuple[str, Any]] = [
     ('Country "DE" unsupported', {"country": "DE"}),

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from batches import operations, runner
+from batches import operations
+from batches.engine import runner
 from batches.models import Batch, Item
 from batches.processors import ItemError, processor
 from errors.models import ErrorGroup, ErrorRecord

@@ -15,7 +15,7 @@ from django.db import connection
 from django.utils import timezone
 
 from batches.models import Batch
-from errors import comebacks
+from errors.grouping import regressions
 from errors.models import BatchGroup, ErrorGroup, GroupChange
 from tests.errors.factories import batch_of, fail, failure, report
 
@@ -44,7 +44,7 @@ def test_two_lanes_that_bring_groups_back_do_not_wait_in_a_circle(
 
 def meet_before_regress(monkeypatch: pytest.MonkeyPatch) -> None:
     """Both lanes hold what they locked so far; one that is still waiting for the other does not come."""
-    both, original = Barrier(2), comebacks.bring_back
+    both, original = Barrier(2), regressions.bring_back
 
     def wait(*arguments: Any) -> None:
         try:
@@ -53,7 +53,7 @@ def meet_before_regress(monkeypatch: pytest.MonkeyPatch) -> None:
             pass
         original(*arguments)
 
-    monkeypatch.setattr(comebacks, "bring_back", wait)
+    monkeypatch.setattr(regressions, "bring_back", wait)
 
 
 def record(words: dict[str, datetime], position: int) -> None:

@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Permission
 
-from batches import operations, runner
+from batches import operations
+from batches.engine import runner
 from batches.exceptions import InvalidTransition
 from batches.models import Batch, Item
 from batches.processors import ItemError
-from errors import error_analyzer, groups, plans, recommendations
-from errors.facts import facts_of
+from errors import error_analyzer, groups
 from errors.models import ErrorGroup, GroupChange, PlanStep, Recommendation
+from errors.recovery import plans, recommendations
+from errors.recovery.fact_queries import facts_of
 from tests.batches.factories import modes, ran
 from tests.batches.people import client, person
 from tests.batches.rest_batches import BAD, GOOD, committed, finished, submitted
@@ -53,7 +55,7 @@ def test_it_works_advice_out_once_and_keeps_its_numbers() -> None:
 
 
 def test_its_page_numbers_it_in_its_order_and_folds_away_what_has_nothing_left_to_retry() -> None:
-    from errors.advice_desk import said_about
+    from errors.desk.advice_page import said_about
 
     batch = failing()
     recommendations.refresh(batch)

@@ -13,7 +13,9 @@ from django.utils import timezone
 from batches import operations
 from batches.exceptions import InvalidInput, InvalidTransition
 from batches.models import Batch
-from errors import groups, regrouping, scopes
+from errors import groups
+from errors.filters import scopes
+from errors.groups import regrouping
 from errors.models import BatchGroup, ErrorGroup, ErrorRecord, Findings, GroupChange
 from errors.receivers import tell_rehearsed
 from tests.errors.factories import batch_of, fail, failure, raised, report

@@ -10,10 +10,11 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from batches import operations, runner
+from batches import operations
+from batches.engine import runner
 from batches.models import Batch, Item, Retry
-from errors import recommendations
 from errors.models import ErrorGroup, Recommendation
+from errors.recovery import recommendations
 from tests.batches.factories import modes, ran, statuses
 from tests.batches.test_admin_pages import page, tab
 from tests.batches.test_bulk_retry import now_do
@@ -180,7 +181,7 @@ def test_a_rehearsal_of_the_same_items_is_what_the_prediction_is_made_of(user_of
     address = reverse("admin:errors_rehearse", args=["outage"]) + "?group=" + group_address().split("/")[-3]
     answer = client.post(address)
     made = batch.rehearsals.get()
-    from batches import rehearsals
+    from batches.engine import rehearsals
 
     rehearsals.work(made.pk)
     made.refresh_from_db()
@@ -279,7 +280,7 @@ def test_only_who_may_operate_gets_in_and_looking_changes_nothing(user_of: User)
 
 
 def test_it_says_that_many_items_are_being_written_down(user_of: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("batches.retries.AT_ONCE", 10)
+    monkeypatch.setattr("batches.lifecycle.retry_waves.AT_ONCE", 10)
     batch, client = outage(), tab(user_of("operator"))
     answer = client.post(group_address(), answers(client, group_address()))
     shown = page(client, answer.headers["Location"])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from errors.templates import LONGEST, template
+from errors.grouping.templates import LONGEST, template
 
 TITLES: list[tuple[str, Any, str]] = [
     ("HTTP 429 for order 5", None, "HTTP 429 for order <num>"),

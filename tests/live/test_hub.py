@@ -9,11 +9,11 @@ from typing import Any
 
 from django.db import InterfaceError, OperationalError
 
-from batches import hub as hubs
-from batches import listening
-from batches.admission import Admission
-from batches.consumers import LARGEST_BACKLOG, ProgressConsumer
-from batches.hub import Hub, essence_of
+from batches.live import hub as hubs
+from batches.live import listening
+from batches.live.admission import Admission
+from batches.live.consumers import LARGEST_BACKLOG, ProgressConsumer
+from batches.live.hub import Hub, essence_of
 from batches.models import Batch
 from batches.progress_tracker import get_progress
 from tests.batches.factories import modes, submitted

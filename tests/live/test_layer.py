@@ -11,8 +11,9 @@ import pytest
 from channels_redis.core import RedisChannelLayer
 from django.db.models import F
 
-from batches import listening, operations
-from batches.hints import GROUP
+from batches import operations
+from batches.lifecycle.hints import GROUP
+from batches.live import listening
 from batches.models import Batch, Checkpoint
 from tests.batches.factories import modes, submitted
 from tests.live.conftest import Web, frames, serving

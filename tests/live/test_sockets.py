@@ -11,8 +11,9 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 from rest_framework.authtoken.models import Token
 
-from batches import operations, runner
-from batches.admission import Refused, check_origin, is_secure
+from batches import operations
+from batches.engine import runner
+from batches.live.admission import Refused, check_origin, is_secure
 from batches.models import Batch
 from tests.batches.factories import modes, submitted
 from tests.batches.people import person

@@ -20,11 +20,13 @@ from django.db import connection
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from batches import fix_documents, operations, progress_tracker, rehearsals, runner
+from batches import operations, progress_tracker
+from batches.engine import rehearsals, runner
 from batches.exceptions import BatchConflict, BatchError, InvalidInput, InvalidTransition, UnknownBatch
 from batches.models import Batch, Item
 from batches.redaction import redact
 from batches.reports import ACTS, COMMAND_LINE, REPORTS
+from batches.rest import fix_documents
 
 OK, WITH_ERRORS, REFUSED, STOPPED, BROKE = 0, 1, 2, 3, 4
 ACTOR = COMMAND_LINE

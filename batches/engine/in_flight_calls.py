@@ -1,0 +1,169 @@
+"""Items out at the same time: each in a thread of its own, or as a coroutine of one event loop.
+
+A call that runs over its time limit is interrupted: a coroutine is cancelled, into a thread an `ItemTimeout` is
+raised. One that does not give way is given up, and its process must not be used any longer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import inspect
+import json
+import logging
+import threading
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from time import monotonic
+from typing import Any
+
+from django.db import connections
+
+from batches.engine.context import ItemContext
+from batches.engine.slices import GRACE_SECONDS, Slice, fail, nothing
+from batches.exceptions import ItemTimeout
+from batches.lanes import outcomes
+from batches.lanes.outcomes import Claimed, Outcome
+from batches.processors import SkipItem
+
+logger = logging.getLogger("batches")
+
+PAST_LIMIT = "The item ran longer than its limit of {:g} s."
+
+
+@dataclass(slots=True)
+class Call:
+    """One item that is out."""
+
+    item: Claimed
+    since: float
+    thread: threading.Thread | None = None
+    interrupted: bool = False
+    over: bool = False
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def finish(self) -> None:
+        """From here on it is not interrupted."""
+        with self.lock:
+            self.over = True
+
+    def interrupt(self) -> None:
+        """Raise `ItemTimeout` in its thread, as soon as that runs Python code again."""
+        with self.lock:
+            if not self.over and self.thread is not None and self.thread.ident is not None:
+                self.interrupted = True
+                thread = ctypes.c_ulong(self.thread.ident)
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(ItemTimeout))
+
+
+class Calls:
+    """The calls of one slice."""
+
+    def __init__(self, turn: Slice) -> None:
+        self.turn, self.limit = turn, turn.batch.item_timeout
+        self.is_async = inspect.iscoroutinefunction(turn.processor.function)
+        self.out: dict[int, Call] = {}
+        self.hung = False
+        self._done: SimpleQueue[tuple[int, Outcome]] = SimpleQueue()
+        self._loop = self._start_loop() if self.is_async else None
+
+    def room(self, *, careful: bool) -> int:
+        """How many more may be begun; after a worker's death one at a time."""
+        return (1 if careful else self.turn.processor.parallel) - len(self.out)
+
+    def begin(self, item: Claimed) -> None:
+        call = self.out[item.id] = Call(item, monotonic())
+        if self._loop is not None:
+            asyncio.run_coroutine_threadsafe(self._run_coroutine(call), self._loop)
+            return
+        call.thread = threading.Thread(target=self._run, args=(call,), name=f"item {item.position}", daemon=True)
+        call.thread.start()
+
+    def finished(self, seconds: float) -> list[Outcome]:
+        """The outcomes that are there, or the first that comes within so many seconds."""
+        done: list[Outcome] = []
+        until = monotonic() + seconds
+        while True:
+            self._end_overdue(done)
+            left = 0.0 if done or not self.out else max(0.0, until - monotonic())
+            if not self.out and not done and seconds:
+                left = min(seconds, 0.02)  # nothing is out: the caller waits for its turn to begin
+            try:
+                item_id, outcome = self._done.get(block=left > 0, timeout=left or None)
+            except Empty:
+                return done
+            if self.out.pop(item_id, None) is not None:
+                done.append(outcome)
+
+    def close(self) -> None:
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+
+    # -- in the call's own thread, or on the loop
+
+    def _run(self, call: Call) -> None:
+        started_at = outcomes.now()
+        try:
+            outcome = self._attempt(call, lambda payload, context: self.turn.processor.function(payload, context))
+            call.finish()
+            nothing()  # an interruption that was on its way arrives here at the latest
+        except ItemTimeout:
+            outcome = fail(self.turn, call.item, ItemTimeout(PAST_LIMIT.format(self.limit)), started_at)
+        finally:
+            connections.close_all()
+        self._done.put((call.item.id, outcome))
+
+    def _attempt(self, call: Call, function: Callable[..., Any]) -> Outcome:
+        started_at = outcomes.now()
+        try:
+            result = function(json.loads(call.item.payload_json), self._context(call.item))
+            return outcomes.succeeded(call.item, result, started_at)
+        except ItemTimeout:
+            raise
+        except BaseException as error:
+            return self._failed(call.item, error, started_at)
+
+    async def _run_coroutine(self, call: Call) -> None:
+        self._done.put((call.item.id, await self._attempt_coroutine(call.item)))
+
+    async def _attempt_coroutine(self, item: Claimed) -> Outcome:
+        started_at, limit = outcomes.now(), asyncio.timeout(self.limit)
+        try:
+            async with limit:
+                function: Callable[..., Awaitable[Any]] = self.turn.processor.function
+                result = await function(json.loads(item.payload_json), self._context(item))
+            return outcomes.succeeded(item, result, started_at)
+        except TimeoutError as error:
+            late = ItemTimeout(PAST_LIMIT.format(self.limit)) if limit.expired() else error
+            return fail(self.turn, item, late, started_at)
+        except BaseException as error:
+            return self._failed(item, error, started_at)
+
+    def _failed(self, item: Claimed, error: BaseException, started_at: Any) -> Outcome:
+        if isinstance(error, SkipItem):
+            return outcomes.skipped(item, error.reason, started_at)
+        return fail(self.turn, item, error, started_at)
+
+    def _context(self, item: Claimed) -> ItemContext:
+        batch = self.turn.batch
+        return ItemContext(batch.pk, item.key, item.position, item.attempts + 1, batch.params)
+
+    # -- time limits
+
+    def _end_overdue(self, done: list[Outcome]) -> None:
+        for item_id, call in list(self.out.items()):
+            over = monotonic() - call.since - self.limit
+            if over > GRACE_SECONDS:
+                logger.error("item %s did not give way after its time limit; its worker will end", call.item.key)
+                self.hung = True
+                del self.out[item_id]
+                error = ItemTimeout(PAST_LIMIT.format(self.limit) + " It could not be ended.")
+                done.append(fail(self.turn, call.item, error, outcomes.now()))
+            elif over > 0 and not call.interrupted:
+                call.interrupt()
+
+    def _start_loop(self) -> asyncio.AbstractEventLoop:
+        loop = asyncio.new_event_loop()
+        threading.Thread(target=loop.run_forever, name="calls", daemon=True).start()
+        return loop

@@ -1,0 +1,260 @@
+"""The two statements of a chunk, by database: claim its items, and record everything that became of them.
+
+PostgreSQL does each in one round trip, by a function of `batches.engine.sql`; SQLite has no round trips. `record`
+changes the lane's row only if its fence is still this worker's, and keeps it locked until the commit, so that the
+check and the commit are one act.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+
+from batches.engine import sql
+from batches.exceptions import LeaseLost
+from batches.keys import PROCESS, TTL, key_of
+from batches.lanes.leases import Lease
+from batches.lanes.outcomes import Claimed, Outcome
+from batches.models import Item
+
+
+class AlreadyRemembered(Exception):
+    """An item of the chunk was done before under the same idempotency key: run nothing, use the remembered response."""
+
+
+class ItemsMoved(Exception):
+    """An item of the chunk was given another status by somebody else while it ran."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The batch's status as the claim saw it, and the items it holds (locked on PostgreSQL)."""
+
+    status: str
+    items: list[Claimed]
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Items of the batch with an outcome, over all lanes, as this commit leaves them; other lanes may be ahead."""
+
+    done: int
+    failed: int
+
+
+ITEM_COLUMNS = "id, position, key, payload, attempts, forgiven, crashes, available_at"
+
+# How a claim finds items: onwards from the cursor within a window (so that no plan can read the whole batch),
+# retries that are due, or one item by its id.
+ONWARD = "position > %s AND position <= %s AND available_at IS NULL ORDER BY position"
+DUE = "available_at <= %s AND available_at IS NOT NULL ORDER BY available_at, position"
+ONE = "id = %s ORDER BY id"
+
+CLAIM_POSTGRESQL = f"SELECT * FROM {sql.CLAIM}(%s, %s, %s, %s, %s, %s, %s, %s)"  # noqa: S608
+CLAIM_SQLITE = f"""
+SELECT b.status, i.* FROM batches_checkpoint l JOIN batches_batch b ON b.id = l.batch_id
+LEFT JOIN (
+  SELECT {ITEM_COLUMNS} FROM batches_item WHERE batch_id = %s AND status = 'PENDING' AND {{found}} LIMIT %s
+) i ON b.status = 'RUNNING'
+WHERE l.id = %s AND l.fence = %s
+"""  # noqa: S608 - only constants of this module are put in
+
+
+def claim(lease: Lease, limit: int, *, after: int, upto: int) -> Claim:
+    """The batch's status and at most `limit` pending items of a window; `LeaseLost` if the lane is another's."""
+    return _claim(lease, limit, ONWARD, (after, upto), after=after, upto=upto)
+
+
+def claim_due(lease: Lease, limit: int) -> Claim:
+    """The same for retries whose time has come."""
+    now = datetime.now(UTC)
+    return _claim(lease, limit, DUE, (stamp(now),), due=now)
+
+
+def claim_one(lease: Lease, item_id: int) -> Claim:
+    """The same for that item, if it is still pending."""
+    return _claim(lease, 1, ONE, (item_id,), one=item_id)
+
+
+def _claim(
+    lease: Lease,
+    limit: int,
+    found: str,
+    bounds: tuple[Any, ...],
+    *,
+    after: int | None = None,
+    upto: int | None = None,
+    due: datetime | None = None,
+    one: int | None = None,
+) -> Claim:
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            which = after, upto, due, one, settings.PORTAL_POOLED_IDLE_MS
+            cursor.execute(CLAIM_POSTGRESQL, (lease.checkpoint_id, lease.fence, limit, *which))
+        else:
+            params = (lease.batch_id, *bounds, limit, lease.checkpoint_id, lease.fence)
+            cursor.execute(CLAIM_SQLITE.format(found=found), params)
+        rows = cursor.fetchall()
+    if not rows:
+        raise LeaseLost(f"Lane {lease.lane} of batch {lease.batch_id} was taken over.")
+    return Claim(rows[0][0], [Claimed(*row[1:]) for row in rows if row[1] is not None])
+
+
+def record(
+    lease: Lease, outcomes: Sequence[Outcome], *, position: int, careful: int, from_status: str = Item.Status.PENDING
+) -> Totals:
+    """Write items, idempotency rows and, under the fence, the lane. Whatever it raises, roll back.
+
+    `from_status` is RUNNING for calls to the outside, whose claim was committed before.
+    """
+    write = _record_postgresql if connection.vendor == "postgresql" else _record_sqlite
+    counts = Counter(outcome.status for outcome in outcomes)
+    successes = sum(outcome.status == SUCCEEDED and not outcome.remembered for outcome in outcomes)
+    lane = write(lease, outcomes, counts, position, careful, str(from_status))
+    if lane is None:
+        raise LeaseLost(f"Lane {lease.lane} of batch {lease.batch_id} was taken over.")
+    written, remembered, totals = lane
+    if written != len(outcomes):
+        raise ItemsMoved(f"{len(outcomes) - written} items of the chunk changed status while they ran.")
+    if remembered != successes:
+        raise AlreadyRemembered()
+    return totals
+
+
+PENDING, SUCCEEDED = Item.Status.PENDING, Item.Status.SUCCEEDED
+FAILED = (Item.Status.FAILED, Item.Status.QUARANTINED)
+COUNTED = (Item.Status.SUCCEEDED, Item.Status.FAILED, Item.Status.SKIPPED, Item.Status.QUARANTINED)
+
+RECORD_POSTGRESQL = f"SELECT * FROM {sql.RECORD}(%s, %s, %s::jsonb, %s, %s, %s, %s, %s, %s, %s, %s, %s)"  # noqa: S608
+
+Recorded = tuple[int, int, Totals] | None
+
+
+def _record_postgresql(
+    lease: Lease, outcomes: Sequence[Outcome], counts: Counter[str], position: int, careful: int, from_status: str
+) -> Recorded:
+    rows = json.dumps([_object_of(lease, outcome) for outcome in outcomes])
+    added = [counts[status] for status in COUNTED]
+    lease_length = timedelta(seconds=settings.PORTAL_LEASE_SECONDS)
+    params: Any = (lease.checkpoint_id, lease.fence, rows, TTL, position, careful, lease_length, *added, from_status)
+    with connection.cursor() as cursor:
+        cursor.execute(RECORD_POSTGRESQL, params)
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    written, remembered, done, failed = row  # the sums are as before this statement
+    return written, remembered, Totals(done + sum(added), failed + added[1] + added[3])
+
+
+def _object_of(lease: Lease, outcome: Outcome) -> dict[str, Any]:
+    """An outcome as the names of `functions.CREATE_RECORD`; what is left out is empty."""
+    item, status, finished_at = outcome.item, outcome.status, outcome.finished_at.isoformat()
+    row = {
+        "id": item.id,
+        "remember": _key_to_remember(lease, outcome),
+        "status": status,
+        "attempts": item.attempts + outcome.tried,
+        "forgiven": item.forgiven + outcome.forgiven,
+        "result": outcome.result_json,
+        "started_at": outcome.started_at.isoformat(),
+        "finished_at": finished_at,
+    }
+    if status != PENDING:
+        row["lane"] = lease.lane
+    if outcome.message or outcome.code:
+        row["message"], row["code"] = outcome.message, outcome.code
+    if outcome.available_at is not None:
+        row["available_at"] = outcome.available_at.isoformat()
+    if status in FAILED:
+        row["failed_at"] = finished_at
+    return row
+
+
+def _row_of(lease: Lease, outcome: Outcome) -> tuple[Any, ...]:
+    """An outcome as the values of `ITEM_SQLITE`; times as text in UTC."""
+    item, status, finished_at = outcome.item, outcome.status, stamp(outcome.finished_at)
+    return (
+        str(status),
+        item.attempts + outcome.tried,
+        item.forgiven + outcome.forgiven,
+        None if status == PENDING else lease.lane,
+        outcome.result_json,
+        outcome.message,
+        outcome.code,
+        None if outcome.available_at is None else stamp(outcome.available_at),
+        finished_at if status in FAILED else None,
+        stamp(outcome.started_at),
+        finished_at,
+        item.id,
+    )
+
+
+def _key_to_remember(lease: Lease, outcome: Outcome) -> str | None:
+    """The idempotency key under which the outcome's result is remembered; None when it is not."""
+    if outcome.status != SUCCEEDED or outcome.remembered:
+        return None
+    return key_of(lease.batch_id, outcome.item.key, PROCESS)
+
+
+def stamp(at: datetime) -> str:
+    """A UTC time as Django stores it in SQLite."""
+    return str(at)[: -len("+00:00")]
+
+
+ITEM_SQLITE = """
+UPDATE batches_item SET status = %s, attempts = %s, forgiven = %s, lane = %s, result = %s, message = %s, code = %s,
+  available_at = %s, failed_at = %s, started_at = %s, finished_at = %s, claimed_at = NULL
+WHERE id = %s AND status = '{from_status}'
+"""
+REMEMBER_SQLITE = """
+INSERT INTO batches_idempotencyrecord (key, request_hash, state, response, created_at, expires_at)
+VALUES (%s, '', 'DONE', %s, %s, %s)
+ON CONFLICT (key) DO UPDATE SET request_hash = '', state = 'DONE', response = excluded.response,
+  created_at = excluded.created_at, expires_at = excluded.expires_at
+WHERE expires_at <= excluded.created_at OR (state = 'IN_PROGRESS' AND '{from_status}' = 'RUNNING')
+"""
+LANE_SQLITE = """
+UPDATE batches_checkpoint SET position = %s, careful = %s, in_flight_id = NULL, sequence = sequence + 1,
+  succeeded = succeeded + %s, failed = failed + %s, skipped = skipped + %s, quarantined = quarantined + %s,
+  saved_at = %s, lease_expires_at = %s
+WHERE id = %s AND fence = %s
+"""
+TOTALS_SQLITE = """
+SELECT sum(succeeded + failed + skipped + quarantined), sum(failed + quarantined)
+FROM batches_checkpoint WHERE batch_id = %s
+"""
+
+
+def _record_sqlite(
+    lease: Lease, outcomes: Sequence[Outcome], counts: Counter[str], position: int, careful: int, from_status: str
+) -> Recorded:
+    now = datetime.now(UTC)
+    saved_at, forgotten_at = stamp(now), stamp(now + TTL)
+    kept = [
+        (bytes.fromhex(key), outcome.result_json, saved_at, forgotten_at)
+        for outcome in outcomes
+        if (key := _key_to_remember(lease, outcome))
+    ]
+    added = [counts[status] for status in COUNTED]
+    lease_end = stamp(now + timedelta(seconds=settings.PORTAL_LEASE_SECONDS))
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            ITEM_SQLITE.format(from_status=from_status), [_row_of(lease, outcome) for outcome in outcomes]
+        )
+        written = cursor.rowcount
+        if kept:
+            cursor.executemany(REMEMBER_SQLITE.format(from_status=from_status), kept)
+        remembered = cursor.rowcount if kept else 0
+        cursor.execute(LANE_SQLITE, (position, careful, *added, saved_at, lease_end, lease.checkpoint_id, lease.fence))
+        if not cursor.rowcount:
+            return None
+        cursor.execute(TOTALS_SQLITE, (lease.batch_id,))
+        done, failed = cursor.fetchone()
+    return written, remembered, Totals(done, failed)

@@ -1,0 +1,293 @@
+"""A file of corrected rows beside the items it means: what each row changes, or why it cannot be taken.
+
+A row finds its item by `_item_key`; other columns that begin with `_` are ours and are ignored. A cell that still says
+what was downloaded keeps the stored value, whatever its type, and whatever a mask or a cut hides of it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from batches.exceptions import InputRefused
+from batches.intake import cells
+from batches.intake.readers import Reader, Row
+from batches.intake.readers.base import checked_object
+from batches.intake.unmasking import unmasked
+from batches.models import ITEM_KEY_LENGTH, Batch, Correction, Item
+from batches.redaction import redact
+
+ITEM_KEY, OURS = "_item_key", "_"
+AT_ONCE, SAMPLED, MOST_ROWS = 500, 500, 100_000
+FAILED = (Item.Status.FAILED, Item.Status.QUARANTINED)
+Verdict = Correction.Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What the items of a batch look like."""
+
+    columns: tuple[str, ...]
+    """The columns of the table it came from; empty: JSON, whose items may differ."""
+    known: frozenset[str]
+    good: Mapping[str, str]
+    """The kind of a field's values in items that succeeded, if they have one kind."""
+    usual: Mapping[str, str]
+    """The same for all items."""
+    texts: bool
+    """Its values are all text."""
+    blank: str | None
+    """What an emptied text is."""
+
+    def kind(self, name: str, old: Any) -> str | None:
+        if self.texts:
+            return cells.TEXT
+        return self.good.get(name) or cells.kind_of(old) or self.usual.get(name)
+
+
+def shape_of(batch: Batch) -> Shape:
+    """From the source's header, and from items taken evenly over the whole batch."""
+    every = max(1, batch.total_items // SAMPLED)
+    rows = Item.objects.filter(batch=batch, position__in=range(0, every * SAMPLED, every))
+    good, usual = defaultdict(set), defaultdict(set)
+    for status, payload in rows.values_list("status", "payload"):
+        for name, value in payload.items():
+            usual[name].add(cells.kind_of(value))
+            if status == Item.Status.SUCCEEDED:
+                good[name].add(cells.kind_of(value))
+    kind, columns = batch.source.get("format"), tuple(batch.source.get("columns") or ())
+    return Shape(
+        columns=columns,
+        known=frozenset(columns) | frozenset(batch.source.get("fields") or ()) | usual.keys(),
+        good=only_kinds(good),
+        usual=only_kinds(usual),
+        texts=kind in ("csv", "tsv"),
+        blank=None if kind == "xlsx" else "",
+    )
+
+
+def only_kinds(found: Mapping[str, set[str | None]]) -> dict[str, str]:
+    said = {name: kinds - {None} for name, kinds in found.items()}
+    return {name: str(next(iter(kinds))) for name, kinds in said.items() if len(kinds) == 1}
+
+
+# -- the file ----------------------------------------------------------------------------------------------------------
+
+
+def corrections(batch: Batch, reader: Reader) -> Iterator[Correction]:
+    """A verdict for every row, in their order, not stored yet. `InputRefused`: the file cannot be taken at all."""
+    table = getattr(reader, "columns", None)
+    shape = shape_of(batch)
+    if table is not None:
+        refuse_header(table, shape)
+    file = File(shape, table is not None, rows_by_key(reader, table is not None))
+    if getattr(reader, "batch_id", batch.pk) not in ("", batch.pk):
+        raise InputRefused("It is the download of another batch.", remedy="Upload it there.")
+    if not any(Item.objects.filter(batch=batch, key__in=keys).exists() for keys in pages(iter(file.rows))):
+        raise InputRefused(
+            f"None of its {len(file.rows):,} keys is the key of an item of batch {batch.pk}.",
+            remedy="Is it the file of another batch? Download the failing rows of this one.",
+            column=ITEM_KEY,
+        )
+    for page in pages(iter(reader)):
+        keys = {key for row in page if (key := key_of(row, file.table))}
+        items = {item.key: item for item in Item.objects.filter(batch=batch, key__in=keys)}
+        yield from (verdict(row, items.get(key_of(row, file.table)), file) for row in page)
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """What the rows of the file are judged by."""
+
+    shape: Shape
+    table: bool
+    rows: Mapping[str, Sequence[int]]
+
+
+def pages(rows: Iterator[Any]) -> Iterator[list[Any]]:
+    while page := list(islice(rows, AT_ONCE)):
+        yield page
+
+
+def rows_by_key(reader: Reader, table: bool) -> dict[str, list[int]]:
+    """In which rows each key stands; the whole file is read once for it, so that it can be read at all."""
+    rows: dict[str, list[int]] = {}
+    count = 0
+    for row in reader:
+        count += 1
+        if count > MOST_ROWS:
+            raise InputRefused(f"The file has more than {MOST_ROWS:,} rows.", remedy="Split it.")
+        if key := key_of(row, table):
+            rows.setdefault(key, []).append(row.row)
+    if not count:
+        raise InputRefused("The file has no rows.", remedy="Below the header there must be one at least.")
+    if not rows:
+        refuse_keyless()
+    return rows
+
+
+def key_of(row: Row, table: bool) -> str:
+    text = cells.as_text(row.payload.get(ITEM_KEY))
+    key = cells.unguarded(text) if table else text
+    return key if len(key) <= ITEM_KEY_LENGTH else ""
+
+
+def refuse_keyless() -> None:
+    raise InputRefused(
+        "the column by which a row finds its item is missing or empty.",
+        remedy="Download the failing rows again, and leave this column as it is.",
+        row=1,
+        column=ITEM_KEY,
+    )
+
+
+def refuse_header(header: Sequence[str], shape: Shape) -> None:
+    """A table must have the columns that its batch came with; a renamed one is told as both."""
+    names = [cells.unguarded(name) for name in header]
+    if ITEM_KEY not in names:
+        refuse_keyless()
+    missing = [name for name in shape.columns if name not in names and not name.startswith(OURS)]
+    added = [name for name in names if shape.columns and name not in shape.known and not name.startswith(OURS)]
+    if missing:
+        instead = f", and {added[0]!r} is not one of its columns" if added else ""
+        raise InputRefused(
+            f"the batch's column {missing[0]!r} is missing{instead}.",
+            remedy="Put it back under its own name: a row is corrected whole.",
+            row=1,
+            column=missing[0],
+        )
+    if added:
+        raise InputRefused(
+            "the batch has no such column.", remedy="Take it out, or name it as it was.", row=1, column=added[0]
+        )
+
+
+# -- a row -------------------------------------------------------------------------------------------------------------
+
+
+def verdict(row: Row, item: Item | None, file: File) -> Correction:
+    made = Correction(row=row.row, key=key_of(row, file.table), item=item)
+    try:
+        found = meant(row, item, made.key, file)
+        after = corrected_cells(row, found, file.shape) if file.table else corrected_object(row, found, file.shape)
+        checked_object(after, row=row.row, line=row.line)
+    except InputRefused as refused:
+        made.verdict = Verdict.REFUSED
+        made.column, made.why = (refused.column or "")[:200], f"{refused.problem} {refused.remedy}"
+        return made
+    made.verdict = Verdict.UNCHANGED if same(found.payload, after) else Verdict.CHANGED
+    if made.verdict == Verdict.CHANGED:
+        made.before, made.after = found.payload, after
+    return made
+
+
+def same(one: Any, other: Any) -> bool:
+    """The same JSON: 1, 1.0 and true are three values."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(same(value, other[name]) for name, value in one.items())
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    return type(one) is type(other) and bool(one == other)
+
+
+def meant(row: Row, item: Item | None, key: str, file: File) -> Item:
+    """The failed item that the row, and no other row, is about."""
+    if not key:
+        raise refusal("it has no key of an item.", "Take the row out, or download it again.")
+    if len(file.rows[key]) > 1:
+        rows = " and ".join(f"{number:,}" for number in file.rows[key][:3])
+        raise refusal(f"rows {rows} have the key {key!r}.", "Leave only one of them.")
+    if item is None:
+        said = "Take the row out, or put its key back as it was: spreadsheets change such as 007."
+        raise refusal(f"the batch has no item {key!r}.", said)
+    if item.status not in FAILED:
+        status = Item.Status(item.status).label.lower()
+        raise refusal(
+            f"item {key!r} is {status} now, not failed.", "Take the row out: only failed items are corrected."
+        )
+    return item
+
+
+def refusal(problem: str, remedy: str, column: str = ITEM_KEY) -> InputRefused:
+    return InputRefused(problem, remedy=remedy, column=column)
+
+
+def corrected_cells(row: Row, item: Item, shape: Shape) -> dict[str, Any]:
+    """The item's payload with what the cells of a table say otherwise."""
+    after, shown = dict(item.payload), redact(item.payload)
+    given = {cells.unguarded(name): cell for name, cell in row.payload.items()}
+    for name in item.payload:
+        if name not in given and not name.startswith(OURS):
+            raise refusal("the item has such a field, and the file has no column for it.", "Put it back.", name)
+    for name, cell in given.items():
+        if name.startswith(OURS) or cells.says(cell, shown.get(name)):
+            continue
+        if name not in item.payload and name not in shape.known:
+            raise refusal("no item has such a field.", "Take it out; to add a field, send the rows as JSON.", name)
+        after[name] = unmasked(
+            value_of(cell, name, item.payload.get(name), shape), after.get(name), shown.get(name), name
+        )
+    return after
+
+
+def value_of(cell: Any, name: str, old: Any, shape: Shape) -> Any:
+    """What a changed cell means, in the kind its column has in items that succeeded, else in the kind it had."""
+    text, kind = cells.unguarded(cells.as_text(cell)), shape.kind(name, old)
+    if text == "" and kind == cells.TEXT:
+        return shape.blank
+    if cells.NESTED not in (kind, cells.kind_of(old)) or not text.strip():
+        return cells.read(cell, kind)
+    value = cells.parsed(text)
+    if cells.kind_of(value) == cells.NESTED:
+        return value
+    if kind != cells.NESTED:
+        return cells.read(cell, kind)
+    raise refusal("the cell holds no JSON any more.", "Write it as JSON, or correct the row in a JSON file.", name)
+
+
+def corrected_object(row: Row, item: Item, shape: Shape) -> dict[str, Any]:
+    """The object of a JSON file in place of the item's payload; our own columns are not part of it."""
+    given = {name: value for name, value in row.payload.items() if not name.startswith(OURS)}
+    for name in shape.columns:
+        if name not in given and not name.startswith(OURS):
+            raise refusal("the field is missing.", "Put it back: a row is corrected whole.", name)
+    for name in given:
+        if shape.columns and name not in shape.known:
+            raise refusal("the batch has no such column.", "Take it out, or name it as it was.", name)
+    kept = {name: value for name, value in item.payload.items() if name in given or name.startswith(OURS)}
+    shown = redact(item.payload)
+    for name, value in given.items():
+        plain = shape.texts and not isinstance(value, (str, dict, list)) and value is not None
+        wanted = cells.as_text(value) if plain else value
+        kept[name] = unmasked(wanted, item.payload.get(name), shown.get(name), name)
+    return kept
+
+
+# -- the difference ----------------------------------------------------------------------------------------------------
+
+
+def changes_of(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Field by field what is different, secrets masked: field, old, new (absent: it was or is not there), note."""
+    hidden_before, hidden_after = redact(before), redact(after)
+    changes = []
+    for name in (*before, *(name for name in after if name not in before)):
+        if name in before and name in after and same(before[name], after[name]):
+            continue
+        change: dict[str, Any] = {"field": name}
+        if name in before:
+            change["old"] = hidden_before[name]
+        if name in after:
+            change["new"] = hidden_after[name]
+        changes.append(change | {"note": note_on(before.get(name), after.get(name))})
+    return changes
+
+
+def note_on(old: Any, new: Any) -> str:
+    """What a person should look at twice."""
+    if cells.same_number(old, new):
+        return "the same number, written differently: did a spreadsheet change it?"
+    was, becomes = cells.kind_of(old), cells.kind_of(new)
+    return f"was {was}, becomes {becomes}" if was and becomes and was != becomes else ""

@@ -1,0 +1,249 @@
+"""Fix and resubmit: a file of corrected rows is checked and kept for a day, then applied, whole or not at all.
+
+While it is checked nobody sees it; what a dead process leaves of a check expires like an upload that nobody applied.
+Applying is one transaction: under the batch's lock every row is looked at again, payloads are replaced, and a bulk
+retry puts the items back. What was replaced, by what and by whom, is kept.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+from django.db import IntegrityError, connection, transaction
+from django.db.models import F, Max, OuterRef, Q, QuerySet, Subquery, Sum, TextField
+from django.db.models.functions import Cast
+from django.utils import timezone
+
+from batches.exceptions import InvalidInput, OperationInProgress
+from batches.intake.corrections import FAILED, ITEM_KEY, changes_of, corrections, pages, same
+from batches.intake.readers import Reader
+from batches.models import Batch, Checkpoint, Correction, Fix, Item
+
+KEPT = timedelta(hours=24)
+MOST_TOLD = 100
+Verdict = Correction.Verdict
+
+
+def key_of(fix: Fix) -> str:
+    """The same content is the same retry."""
+    return f"fix:{fix.sha256}"
+
+
+def applied(batch: Batch, sha256: str) -> Fix | None:
+    """The fix of the same content that was applied before."""
+    return batch.fixes.filter(sha256=sha256, state=Fix.State.APPLIED).first()
+
+
+# -- check -------------------------------------------------------------------------------------------------------------
+
+
+def check(batch: Batch, reader: Reader, *, filename: str, actor: str) -> Fix:
+    """What the file would change, row by row, stored until it is applied or a day old. Changes no item.
+
+    Rows are judged outside of any transaction and stored page by page: SQLite has one writer, and others wait for it.
+    """
+    made = drawn_up(batch, reader, filename, actor)
+    number(made)
+    try:
+        tally: Counter[str] = Counter()
+        for page in pages(corrections(batch, reader)):
+            tally.update(row.verdict for row in page)
+            store(made, page, tally.total())
+        finish(made, tally)
+    except BaseException:
+        forget(made)
+        raise
+    return made
+
+
+def preview(
+    batch: Batch, reader: Reader, *, filename: str, actor: str, most: int
+) -> tuple[Fix, dict[str, list[Correction]]]:
+    """The same with nothing stored: the counts, and at most so many rows of each verdict."""
+    made = drawn_up(batch, reader, filename, actor)
+    tally: Counter[str] = Counter()
+    shown: dict[str, list[Correction]] = {verdict: [] for verdict in Verdict.values}
+    for row in corrections(batch, reader):
+        tally[row.verdict] += 1
+        if tally[row.verdict] <= most:
+            shown[row.verdict].append(row)
+    count(made, tally)
+    made.state, made.created_at = Fix.State.CHECKED, timezone.now()
+    return made, shown
+
+
+def drawn_up(batch: Batch, reader: Reader, filename: str, actor: str) -> Fix:
+    return Fix(
+        batch=batch,
+        filename=filename[:255].replace("\x00", ""),
+        format=reader.report().get("format", ""),
+        sha256=reader.fingerprint(),
+        actor=actor,
+        expires_at=timezone.now() + KEPT,
+    )
+
+
+def store(made: Fix, page: list[Correction], rows: int) -> None:
+    with transaction.atomic():
+        still_there(made, rows=rows)
+        for row in page:
+            row.fix = made
+        Correction.objects.bulk_create(page)
+
+
+def finish(made: Fix, tally: Counter[str]) -> None:
+    """From now on it is seen, and can be applied."""
+    count(made, tally)
+    made.state = Fix.State.CHECKED
+    names = ("state", "rows", "changed", "unchanged", "refused", "not_in_file")
+    still_there(made, **{name: getattr(made, name) for name in names})
+
+
+def still_there(made: Fix, **values: Any) -> None:
+    """It may have been taken away meanwhile, with its batch or because it was too old."""
+    if not Fix.objects.filter(pk=made.pk, state=Fix.State.CHECKING).update(**values):
+        raise OperationInProgress("The check of this file was given up meanwhile. Upload it again.")
+
+
+def count(made: Fix, tally: Counter[str]) -> None:
+    made.changed, made.unchanged = tally[Verdict.CHANGED], tally[Verdict.UNCHANGED]
+    made.refused, made.rows = tally[Verdict.REFUSED], tally.total()
+    made.not_in_file = max(0, failed_now(made.batch) - made.changed - made.unchanged)
+
+
+def forget(made: Fix) -> None:
+    """Take it away with its rows, unless it is applied."""
+    Fix.objects.filter(pk=made.pk).exclude(state=Fix.State.APPLIED).delete()
+
+
+def number(made: Fix) -> None:
+    """The next free number; of two uploads at once, the second takes the one after."""
+    for _ in range(5):
+        made.number = (made.batch.fixes.aggregate(last=Max("number"))["last"] or 0) + 1
+        try:
+            with transaction.atomic():
+                made.save(force_insert=True)
+                return
+        except IntegrityError:
+            continue
+    raise OperationInProgress("Other files are being checked for this batch; ask again shortly.")
+
+
+def failed_now(batch: Batch) -> int:
+    lanes = Checkpoint.objects.filter(batch=batch)
+    return int(lanes.aggregate(n=Sum(F("failed") + F("quarantined"), default=0))["n"])
+
+
+# -- apply -------------------------------------------------------------------------------------------------------------
+
+
+def refuse_unfit(fix: Fix, *, leave_out: bool, retry_unchanged: bool) -> None:
+    """A fix that is too old, has rows that were refused, or changes nothing."""
+    if fix.expires_at is not None and fix.expires_at <= timezone.now():
+        raise InvalidInput("This upload has expired: upload the file again.", {"file": ["Expired."]})
+    if fix.refused and not leave_out:
+        raise refused_rows(fix)
+    if not fix.changed and not (retry_unchanged and fix.unchanged):
+        why = "no row that can be taken is left" if fix.refused else "all rows say what is stored"
+        raise InvalidInput(f"No row is corrected: {why}. Nothing was changed.", {"file": ["No row is corrected."]})
+
+
+def refused_rows(fix: Fix) -> InvalidInput:
+    rows = fix.corrections.filter(verdict=Verdict.REFUSED)[:MOST_TOLD]
+    said = [(f"row {row.row}", f"column {row.column!r}: {row.why}" if row.column else row.why) for row in rows]
+    errors: dict[str, list[str]] = {}
+    for place, why in said:
+        errors.setdefault(place, []).append(why)
+    place, why = said[0]
+    more = fix.refused - 1
+    others = f" {more:,} other {'row is' if more == 1 else 'rows are'} refused too." if more else ""
+    return InvalidInput(f"{place}, {why}{others} Nothing was changed.", errors)
+
+
+def look_again(fix: Fix) -> None:
+    """What happened between check and now refuses rows; the items of the others stay locked until the commit."""
+    if connection.features.has_select_for_update:
+        again = meant(fix, retry_unchanged=True).order_by().values("item")
+        list(Item.objects.select_for_update().filter(pk__in=again).order_by("pk").values_list("pk", flat=True))
+    for keys in pages(iter(list(suspects(fix).values_list("pk", flat=True)))):
+        page = fix.corrections.filter(pk__in=keys).select_related("item")
+        late = [(row, why) for row in page if row.item and (why := too_late(row, row.item))]
+        for row, why in late:
+            fix.changed -= row.verdict == Verdict.CHANGED
+            fix.unchanged -= row.verdict == Verdict.UNCHANGED
+            fix.refused += 1
+            row.verdict, row.column, row.why, row.before, row.after = Verdict.REFUSED, ITEM_KEY, why, None, None
+        Correction.objects.bulk_update([row for row, _ in late], ["verdict", "column", "why", "before", "after"])
+    fix.save(update_fields=["changed", "unchanged", "refused"])
+
+
+def suspects(fix: Fix) -> QuerySet[Correction]:
+    """Rows that need a closer look: an item that is not failed any more, or whose payload is written otherwise."""
+    as_it_was = Q(was=Cast("item__payload", TextField()))
+    rows = meant(fix, retry_unchanged=True).annotate(was=Cast("before", TextField()))
+    return rows.filter(~Q(item__status__in=FAILED) | Q(verdict=Verdict.CHANGED) & ~as_it_was)
+
+
+def too_late(row: Correction, item: Item) -> str:
+    """Why a row cannot be taken any more; empty if it can."""
+    if item.status not in FAILED:
+        return f"item {row.key!r} is {Item.Status(item.status).label.lower()} by now, not failed. Take the row out."
+    if row.verdict == Verdict.CHANGED and not same(row.before, item.payload):
+        return f"item {row.key!r} was corrected by somebody else meanwhile. Download it again."
+    return ""
+
+
+def meant(fix: Fix, *, retry_unchanged: bool) -> QuerySet[Correction]:
+    """The rows whose items run again."""
+    wanted = (Verdict.CHANGED, Verdict.UNCHANGED) if retry_unchanged else (Verdict.CHANGED,)
+    return fix.corrections.filter(verdict__in=wanted, item__isnull=False)
+
+
+def replace_payloads(fix: Fix) -> int:
+    """One statement, which changes failed items only; how many it changed."""
+    changed = fix.corrections.filter(verdict=Verdict.CHANGED, item__isnull=False).order_by()
+    failed = Item.objects.filter(batch=fix.batch_id, status__in=FAILED, failed_at__isnull=False)
+    after = Correction.objects.filter(item=OuterRef("pk"), fix=fix, after__isnull=False).order_by().values("after")[:1]
+    return failed.filter(pk__in=changed.values("item")).update(payload=Subquery(after))
+
+
+def forget_expired() -> int:
+    """Uploads that nobody applied within a day."""
+    return Fix.objects.filter(expires_at__lte=timezone.now()).delete()[0]
+
+
+# -- look --------------------------------------------------------------------------------------------------------------
+
+
+def listed(batch: Batch) -> QuerySet[Fix]:
+    """The latest first; not what is still being checked."""
+    return batch.fixes.exclude(state=Fix.State.CHECKING).select_related("retry").order_by("-number")
+
+
+def corrections_of(item: Item) -> Iterator[Correction]:
+    """How an item was corrected, the latest first."""
+    rows = item.corrections.filter(verdict=Verdict.CHANGED, fix__state=Fix.State.APPLIED)
+    yield from rows.select_related("fix", "fix__retry").order_by("-pk")
+
+
+def told(item: Item) -> list[dict[str, Any]]:
+    """The same for a page: who, when, by which file, and field by field what."""
+    return [
+        {
+            "by": row.fix.actor,
+            "at": row.fix.applied_at,
+            "file": row.fix.filename,
+            "number": row.fix.number,
+            "changes": changes_of(row.before or {}, row.after or {}),
+        }
+        for row in corrections_of(item)
+    ]
+
+
+def said(fix: Fix) -> str:
+    """The counts in words."""
+    parts = [(fix.changed, "changed"), (fix.unchanged, "unchanged"), (fix.refused, "refused")]
+    return ", ".join(f"{count:,} {word}" for count, word in parts if count or word == "changed")

@@ -1,0 +1,168 @@
+"""Rows become items, in bulk and in constant memory, inside the caller's transaction."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable, Iterator
+from hashlib import blake2b
+from itertools import islice
+
+from django.db import IntegrityError, connection, transaction
+
+from batches.exceptions import InputRefused
+from batches.intake.readers import Reader, Row
+from batches.intake.readers.base import MAX_COLUMNS
+from batches.models import ITEM_KEY_LENGTH, Batch
+
+AT_ONCE = 2_000
+COLUMNS = ("batch_id", "position", "key", "payload", "status", "attempts", "forgiven", "crashes", "message", "code")
+DEFAULTS = ("PENDING", 0, 0, 0, "", "")
+
+
+def store_items(batch: Batch, reader: Reader, *, key_column: str = "") -> int:
+    """Write an item for every row; returns how many. `InputRefused` names the row that cannot be one.
+
+    The names of the rows' fields are put into the batch's `source`, if they are few enough for a table. Must run in a
+    transaction, which the refusal is to roll back.
+    """
+    rows = Keyed(reader, key_column)
+    store = _insert
+    if connection.vendor == "postgresql":
+        store = _copy_pages if reader.reads_database else _copy
+    try:
+        with transaction.atomic():
+            store(batch.pk, rows)
+    except IntegrityError:
+        refuse_duplicate(reader, key_column)
+        raise
+    if not rows.count:
+        raise InputRefused("There are no rows.", remedy="Below the header there must be one at least.")
+    if len(rows.names) <= MAX_COLUMNS:
+        batch.source["fields"] = list(rows.names)
+    return rows.count
+
+
+class Keyed:
+    """(position, key, payload as JSON) of every row, counted; and the names of their fields in the order in which they
+    first occur, which the database does not keep."""
+
+    def __init__(self, reader: Reader, key_column: str) -> None:
+        self.reader, self.key_column, self.count = reader, key_column, 0
+        self.names: dict[str, None] = {}
+
+    def __iter__(self) -> Iterator[tuple[int, str, str]]:
+        encode, key_column = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode, self.key_column
+        names = self.names
+        for position, row in enumerate(self.reader):
+            if not row.payload.keys() <= names.keys() and len(names) <= MAX_COLUMNS:
+                names |= dict.fromkeys(row.payload)
+            yield position, key_of_row(row, key_column) if key_column else str(position + 1), encode(row.payload)
+            self.count = position + 1
+
+
+def key_of_row(row: Row, column: str) -> str:
+    """The item's key from its column."""
+    value = row.payload.get(column)
+    if column not in row.payload:
+        known = ", ".join(list(row.payload)[:20])
+        raise InputRefused(
+            f"there is no column {column!r} to take the key from.",
+            remedy=f"Choose one of: {known}.",
+            row=row.row,
+            line=row.line,
+        )
+    key = "" if value is None else str(value)
+    if not key.strip() or len(key) > ITEM_KEY_LENGTH:
+        problem = "the key is empty." if not key.strip() else f"the key has {len(key):,} characters."
+        raise InputRefused(
+            problem,
+            remedy=f"Every row needs its own key of at most {ITEM_KEY_LENGTH} characters.",
+            row=row.row,
+            line=row.line,
+            column=column,
+        )
+    return key
+
+
+def refuse_duplicate(reader: Reader, key_column: str) -> None:
+    """The database found a key twice: a further pass finds which two rows have it. Sixteen bytes a key are kept."""
+    if not key_column:
+        return
+    first: dict[bytes, int] = {}
+    for row in reader:
+        key = key_of_row(row, key_column)
+        before = first.setdefault(blake2b(key.encode(), digest_size=16).digest(), row.row)
+        if before != row.row:
+            raise InputRefused(
+                f"key {key!r} was used in row {before:,} already.",
+                remedy="Keys must be unique: choose another key column, or remove the double.",
+                row=row.row,
+                line=row.line,
+                column=key_column,
+            )
+
+
+def _insert(batch_id: str, rows: Iterable[tuple[int, str, str]]) -> None:
+    marks = ", ".join(["%s"] * len(COLUMNS))
+    sql = f"INSERT INTO batches_item ({', '.join(COLUMNS)}) VALUES ({marks})"  # noqa: S608 - constants only
+    walk = iter(rows)
+    with connection.cursor() as cursor:
+        while page := [(batch_id, *row, *DEFAULTS) for row in islice(walk, AT_ONCE)]:
+            cursor.executemany(sql, page)
+
+
+def _copy_pages(batch_id: str, rows: Iterable[tuple[int, str, str]]) -> None:
+    """For rows that come over the same connection: while a COPY runs, it can answer no query."""
+    walk = iter(rows)
+    while page := list(islice(walk, AT_ONCE)):
+        _copy(batch_id, page)
+
+
+def _copy(batch_id: str, rows: Iterable[tuple[int, str, str]]) -> None:
+    defaults = "\t".join(str(value) for value in DEFAULTS)
+    lines = (
+        f"{batch_id}\t{position}\t{escaped(key)}\t{escaped(payload)}\t{defaults}\n" for position, key, payload in rows
+    )
+    stream = LineStream(lines)
+    with connection.cursor() as cursor, connection.wrap_database_errors:
+        try:
+            cursor.copy_expert(f"COPY batches_item ({', '.join(COLUMNS)}) FROM STDIN", stream)
+        except Exception:
+            if stream.refusal is not None:  # the driver has put an error of its own in its place
+                raise stream.refusal from None
+            raise
+
+
+def escaped(text: str) -> str:
+    """As COPY's text format wants it."""
+    if "\\" in text:
+        text = text.replace("\\", "\\\\")
+    if "\t" in text or "\n" in text or "\r" in text:
+        text = text.replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+    return text
+
+
+class LineStream(io.TextIOBase):
+    """Lines made on demand, read in blocks by COPY."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self.lines, self.rest = lines, ""
+        self.refusal: Exception | None = None
+
+    def read(self, size: int | None = -1) -> str:
+        try:
+            return self.next_block(size)
+        except Exception as error:
+            self.refusal = error
+            raise
+
+    def next_block(self, size: int | None) -> str:
+        wanted = size if size and size > 0 else 8192
+        parts, length = [self.rest], len(self.rest)
+        while length < wanted and (page := list(islice(self.lines, 50))):
+            parts += page
+            length += sum(map(len, page))
+        text = "".join(parts)
+        self.rest = text[wanted:]
+        return text[:wanted]

@@ -1,0 +1,183 @@
+"""JSON arrays and NDJSON, streamed object by object."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import ijson
+
+from batches.exceptions import InputRefused
+from batches.intake.readers.base import MAX_DEPTH, MAX_PAYLOAD, FileReader, Row, checked_object
+
+ENCODINGS = ("", "utf-8", "utf8", "utf-8-sig")
+
+
+class TooDeep(ValueError):
+    """Nesting that no payload needs."""
+
+
+def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the name {twice!r} occurs twice in one object")
+    return made
+
+
+def refuse_constant(word: str) -> Any:
+    raise ValueError(f"{word} is not JSON")
+
+
+class NdjsonReader(FileReader):
+    """One JSON object a line; empty lines are skipped."""
+
+    format = "ndjson"
+
+    def details(self) -> dict[str, Any]:
+        return {"encoding": "utf-8"}
+
+    def __iter__(self) -> Iterator[Row]:
+        refuse_encoding(self.encoding)
+        self.file.seek(0)
+        line = row = 0
+        while raw := self.file.readline(MAX_PAYLOAD * 6):
+            line += 1
+            if len(raw) >= MAX_PAYLOAD * 6:
+                raise InputRefused("the line is too long.", remedy="Write one object a line.", row=row + 1, line=line)
+            text = decoded(raw, row + 1, line).strip("\ufeff \t\r\n" if line == 1 else " \t\r\n")
+            if text:
+                row += 1
+                yield Row(row, line, checked_object(parsed(text, row, line), row=row, line=line))
+
+
+def decoded(raw: bytes, row: int, line: int) -> str:
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputRefused(
+            f"the line is not UTF-8 (byte 0x{raw[error.start]:02x}).",
+            remedy="Save the file as UTF-8.",
+            row=row,
+            line=line,
+        ) from None
+
+
+def parsed(text: str, row: int, line: int) -> Any:
+    try:
+        return json.loads(text, object_pairs_hook=without_duplicates, parse_constant=refuse_constant)
+    except RecursionError:
+        raise InputRefused(
+            f"the item is nested deeper than {MAX_DEPTH} levels.", remedy="Flatten it.", row=row, line=line
+        ) from None
+    except ValueError as error:
+        raise InputRefused(
+            f"the line is not JSON: {error}.", remedy="Write one JSON object a line.", row=row, line=line
+        ) from None
+
+
+class JsonReader(FileReader):
+    """One array of objects."""
+
+    format = "json"
+
+    def details(self) -> dict[str, Any]:
+        return {"encoding": "utf-8"}
+
+    def __iter__(self) -> Iterator[Row]:
+        refuse_encoding(self.encoding)
+        self.file.seek(0)
+        if self.file.read(3) != b"\xef\xbb\xbf":
+            self.file.seek(0)
+        row = 0
+        try:
+            for value in objects(self.events()):
+                row += 1
+                yield Row(row, None, checked_object(value, row=row))
+        except (ijson.JSONError, ValueError, RecursionError, UnicodeDecodeError) as error:
+            if isinstance(error, InputRefused):
+                raise
+            raise InputRefused(
+                f"the file is not a JSON array: {error}.", remedy="It must be one array of objects.", row=row + 1
+            ) from None
+
+    def events(self) -> Iterator[tuple[str, str, Any]]:
+        return ijson.parse(self.file, use_float=False)
+
+
+class DownloadReader(JsonReader):
+    """The rows of one of this portal's own downloads: a document that says whose rows they are, and ends whole."""
+
+    batch_id = ""
+
+    def events(self) -> Iterator[tuple[str, str, Any]]:
+        rows = found = complete = False
+        for prefix, event, value in super().events():
+            if prefix == "rows" and event in ("start_array", "end_array"):
+                rows, found = event == "start_array", True
+                yield prefix, event, value
+            elif rows:
+                yield prefix, event, value
+            elif prefix == "batch.id":
+                self.batch_id = str(value)
+            elif prefix == "complete":
+                complete = value is True
+        if not found:
+            raise ValueError('it is an object without "rows"')
+        if not complete:
+            raise InputRefused('The document does not end with "complete": true.', remedy="Download it again, whole.")
+
+
+def refuse_encoding(encoding: str) -> None:
+    if encoding.lower() not in ENCODINGS:
+        raise InputRefused(f"JSON is UTF-8, not {encoding}.", remedy="Save the file as UTF-8.")
+
+
+def objects(events: Iterator[tuple[str, str, Any]]) -> Iterator[Any]:
+    """The members of the outermost array, built with an explicit stack, so that no nesting can exhaust ours."""
+    first = next(events, ("", "", None))[1]
+    if first != "start_array":
+        raise ValueError("it does not begin with [")
+    stack: list[tuple[Any, list[str]]] = []
+    for _, event, value in events:
+        if event in ("start_map", "start_array"):
+            if len(stack) > MAX_DEPTH:
+                raise TooDeep(f"an item is nested deeper than {MAX_DEPTH} levels")
+            stack.append(({} if event == "start_map" else [], []))
+        elif event == "map_key":
+            if value in stack[-1][0]:
+                raise ValueError(f"the name {value!r} occurs twice in one object")
+            stack[-1][1].append(value)
+        elif event in ("end_map", "end_array"):
+            if not stack:
+                continue  # the outermost array is closed: whatever still follows is an error
+            made, _ = stack.pop()
+            if stack:
+                put(stack[-1], made)
+            else:
+                yield made
+        elif stack:
+            put(stack[-1], plain(value))
+        else:
+            yield plain(value)
+
+
+def put(holder: tuple[Any, list[str]], value: Any) -> None:
+    made, names = holder
+    if isinstance(made, dict):
+        made[names.pop()] = value
+    else:
+        made.append(value)
+
+
+def plain(value: Any) -> Any:
+    """ijson's Decimal as the int or float that JSON means."""
+    if isinstance(value, Decimal):
+        exponent = value.as_tuple().exponent
+        if not isinstance(exponent, int):
+            raise ValueError(f"{value} is not JSON")
+        return float(value)
+    return value

@@ -1,0 +1,187 @@
+"""Who holds a lane and until when.
+
+Elapsed time is no proof of death: a lane changes hands only by raising its fence.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import F, Q, QuerySet
+
+from batches.clock import now_sql
+from batches.exceptions import LeaseLost
+from batches.lanes import counters, unknown_outcomes
+from batches.models import Batch, Checkpoint, Item, Tenure
+
+CRASHES_ALLOWED = 2
+
+
+@dataclass(slots=True)
+class Lease:
+    """This process's hold on a lane: the fence every commit must name, and where the lane stands."""
+
+    checkpoint_id: int
+    batch_id: str
+    lane: int
+    fence: int
+    worker: str
+    position: int
+    careful: int
+
+
+def lease_end() -> Any:
+    return now_sql() + timedelta(seconds=settings.PORTAL_LEASE_SECONDS)
+
+
+def lanes_of(batch: Batch) -> int:
+    """How many lanes may run at once; SQLite has one writer."""
+    return batch.concurrency if connection.vendor == "postgresql" else 1
+
+
+def ensure_lanes(batch: Batch) -> None:
+    """A checkpoint row for every lane the batch may use."""
+    Checkpoint.objects.bulk_create(
+        [Checkpoint(batch=batch, lane=lane) for lane in range(lanes_of(batch))], ignore_conflicts=True
+    )
+
+
+def free_lanes(batch: Batch) -> QuerySet[Checkpoint]:
+    return Checkpoint.objects.filter(batch=batch, worker="", lane__lt=lanes_of(batch))
+
+
+def take(batch: Batch, lane: int | None = None) -> Lease | None:
+    """Hold a free lane of the batch (that one, or any); None when there is none. One statement decides a race."""
+    candidates = free_lanes(batch) if lane is None else free_lanes(batch).filter(lane=lane)
+    for pk in candidates.order_by("lane").values_list("pk", flat=True):
+        taken = Checkpoint.objects.filter(
+            pk=pk, worker="", batch__status__in=(Batch.Status.QUEUED, Batch.Status.RUNNING)
+        )
+        if taken.update(worker=worker_name(), fence=F("fence") + 1, lease_expires_at=lease_end()):
+            row = Checkpoint.objects.get(pk=pk)
+            counters.add("lease_takeovers", "unclean" if row.careful else "clean")
+            remember_holder(batch, row.lane, row.worker)
+            return Lease(row.pk, batch.pk, row.lane, row.fence, row.worker, row.position, row.careful)
+    return None
+
+
+def remember_holder(batch: Batch, lane: int, worker: str) -> None:
+    """Since when this worker holds the lane, by its own clock, as its items have their times from there, too."""
+    last = Tenure.objects.filter(batch=batch, lane=lane).order_by("-since").values_list("worker", flat=True).first()
+    if last != worker:
+        Tenure.objects.create(batch=batch, lane=lane, worker=worker, since=datetime.now(UTC))
+
+
+def renew(lease: Lease) -> None:
+    """Hold the lane for another lease's length while waiting; `LeaseLost` when somebody else has it."""
+    if not _held(lease).update(lease_expires_at=lease_end()):
+        raise LeaseLost(f"Lane {lease.lane} of batch {lease.batch_id} was taken over.")
+
+
+@transaction.atomic
+def release(lease: Lease) -> None:
+    """Give the lane back, clean. Nothing happens when it was taken over already."""
+    if _held(lease).update(worker="", lease_expires_at=None, in_flight=None):
+        unknown_outcomes.settle(lease.batch_id, lease.lane, lease.worker)
+
+
+def mark_in_flight(lease: Lease, item_id: int) -> None:
+    """Commit that this item is about to run, so that its crash is remembered."""
+    if not _held(lease).update(in_flight=item_id, lease_expires_at=lease_end()):
+        raise LeaseLost(f"Lane {lease.lane} of batch {lease.batch_id} was taken over.")
+
+
+def _held(lease: Lease) -> QuerySet[Checkpoint]:
+    return Checkpoint.objects.filter(pk=lease.checkpoint_id, fence=lease.fence, worker=lease.worker)
+
+
+def live(batch_id: str) -> QuerySet[Checkpoint]:
+    """Lanes whose holder may still commit."""
+    return Checkpoint.objects.filter(batch_id=batch_id, lease_expires_at__gt=now_sql()).exclude(worker="")
+
+
+def revoke_expired(batch_id: str | None = None) -> int:
+    """Take lanes from holders whose lease ran out, for the next worker to go through carefully. Returns how many."""
+    expired = Checkpoint.objects.exclude(worker="").filter(lease_expires_at__lte=now_sql())
+    if batch_id is not None:
+        expired = expired.filter(batch_id=batch_id)
+    return sum(revoke(pk) for pk in list(expired.values_list("pk", flat=True)))
+
+
+@transaction.atomic
+def revoke(checkpoint_id: int) -> bool:
+    """Raise the fence of an expired lane and count the crash of the item that was in flight, if one was marked."""
+    locked = Checkpoint.objects.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked)
+    row = locked.filter(pk=checkpoint_id, lease_expires_at__lte=now_sql()).exclude(worker="").first()
+    if row is None:
+        return False
+    batch = Batch.objects.only("checkpoint_every").get(pk=row.batch_id)
+    out = unknown_outcomes.settle(row.batch_id, row.lane, row.worker)
+    Checkpoint.objects.filter(pk=row.pk).update(
+        fence=F("fence") + 1, worker="", lease_expires_at=None, careful=max(out, batch.checkpoint_every), in_flight=None
+    )
+    if row.in_flight_id is not None:
+        Item.objects.filter(pk=row.in_flight_id).update(crashes=F("crashes") + 1)
+    transaction.on_commit(partial(counters.add, "worker_deaths", cause_of_death(row.worker)))
+    return True
+
+
+def cause_of_death(worker: str) -> str:
+    """`process`: it is gone from this host. `lease`: it did not renew its lease, so it froze, or its host is gone."""
+    return "process" if worker.startswith(f"{socket.gethostname()}:") and not is_alive(worker) else "lease"
+
+
+def expire_dead_workers() -> int:
+    """End the leases of workers of this host that are no longer alive; returns how many lanes that freed."""
+    host = f"{socket.gethostname()}:"
+    held = Checkpoint.objects.filter(worker__startswith=host, lease_expires_at__isnull=False)
+    dead = {name for name in held.values_list("worker", flat=True).distinct() if not is_alive(name)}
+    return Checkpoint.objects.filter(Q(worker__in=dead)).update(lease_expires_at=now_sql()) if dead else 0
+
+
+def worker_name() -> str:
+    """host:pid:start of this process; the start tells a reused pid from the old one."""
+    return _worker_name(os.getpid())
+
+
+@lru_cache(maxsize=1)
+def _worker_name(pid: int) -> str:
+    return f"{socket.gethostname()[:80]}:{pid}:{start_of(pid)}"
+
+
+def is_alive(worker: str) -> bool:
+    """Whether a worker of this host still runs."""
+    _, pid, start = worker.rsplit(":", 2)
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return start == start_of(int(pid)) and not is_zombie(int(pid))
+
+
+def start_of(pid: int) -> str:
+    """When a process started, in clock ticks since boot (proc(5), field 22); 0 where there is no /proc."""
+    fields = stat_of(pid)
+    return fields[19] if fields else "0"
+
+
+def is_zombie(pid: int) -> bool:
+    return stat_of(pid)[:1] == ["Z"]
+
+
+def stat_of(pid: int) -> list[str]:
+    """The fields of /proc/PID/stat from the state on; empty where there is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []

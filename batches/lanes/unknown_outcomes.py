@@ -1,0 +1,111 @@
+"""Calls to the outside whose worker was lost while they were out: nobody knows whether they arrived.
+
+Where the receiver takes a repeated call once (by its idempotency key), the item goes back to pending and is called
+again. Where it does not, a person decides: the item is quarantined with the code `UNKNOWN_OUTCOME`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from django.db.models import F
+from django.utils import timezone
+
+from batches.clock import now_sql
+from batches.exceptions import UnknownProcessor
+from batches.keys import PROCESS, TTL, key_of
+from batches.lanes import counters, outcomes
+from batches.lanes.outcomes import Claimed
+from batches.models import Batch, Checkpoint, IdempotencyRecord, Item
+from batches.processors import ItemError, Processor, get
+from batches.signals import item_failed
+
+CODE = "UNKNOWN_OUTCOME"
+
+
+class UnknownOutcome(ItemError):
+    """The worker was lost during the call: look at the receiver, then say whether it was done, or retry it."""
+
+
+def settle(batch_id: str, lane: int, worker: str, *, still_out: Collection[int] = (), begun: bool = True) -> int:
+    """Decide about the items a lane has out, `still_out` excepted; returns how many. `begun`: they may have run."""
+    lost = Item.objects.filter(batch=batch_id, lane=lane, claimed_at__isnull=False, status=Item.Status.RUNNING)
+    items = list(lost.exclude(pk__in=still_out).order_by("pk"))
+    if not items:
+        return 0
+    batch = Batch.objects.get(pk=batch_id)
+    forget(batch_id, [item.key for item in items])
+    processor = processor_of(batch)
+    if begun and (processor is None or processor.asks_about_unknown(batch.params)):
+        set_aside(batch, lane, worker, items, processor or Processor(name=batch.processor, function=print))
+    else:
+        Item.objects.filter(pk__in=[item.pk for item in items]).update(
+            status=Item.Status.PENDING, lane=None, claimed_at=None, available_at=now_sql()
+        )
+        if begun:
+            counters.add("external_repeats", by=len(items))
+    return len(items)
+
+
+def processor_of(batch: Batch) -> Processor | None:
+    try:
+        return get(batch.processor)
+    except UnknownProcessor:
+        return None
+
+
+def forget(batch_id: str, item_keys: Collection[str]) -> None:
+    """Nobody is doing these items any more."""
+    keys = [key_of(batch_id, item_key, PROCESS) for item_key in item_keys]
+    IdempotencyRecord.objects.filter(key__in=keys, state=IdempotencyRecord.State.IN_PROGRESS).delete()
+
+
+def set_aside(batch: Batch, lane: int, worker: str, items: list[Item], processor: Processor) -> None:
+    """Quarantine items for a person to decide, with an error record each."""
+    error = UnknownOutcome(UnknownOutcome.__doc__ or "", code=CODE, category="unknown", retryable=False)
+    done = [
+        outcomes.failed(
+            claimed_of(item),
+            error,
+            processor=processor,
+            max_attempts=0,
+            started_at=item.started_at or timezone.now(),
+            worker=worker,
+            params=batch.params,
+        )
+        for item in items
+    ]
+    item_failed.send(Batch, batch=batch, failures=[outcome.failure for outcome in done])
+    now = timezone.now()
+    Item.objects.filter(pk__in=[item.pk for item in items]).update(
+        status=Item.Status.QUARANTINED,
+        attempts=F("attempts") + 1,
+        message=outcomes.describe(error),
+        code=CODE,
+        claimed_at=None,
+        failed_at=now,
+        finished_at=now,
+    )
+    Checkpoint.objects.filter(batch=batch, lane=lane).update(quarantined=F("quarantined") + len(items))
+
+
+def claimed_of(item: Item) -> Claimed:
+    payload = outcomes.ENCODE(item.payload)
+    return Claimed(
+        item.pk, item.position, item.key, payload, item.attempts, item.forgiven, item.crashes, item.available_at
+    )
+
+
+def decide(item: Item, status: str) -> None:
+    """Give an item of unknown outcome the one a person found; in the caller's transaction."""
+    before = item.status.lower()
+    now, item.status, item.message = timezone.now(), status, "" if status == Item.Status.SUCCEEDED else item.message
+    item.failed_at = None if status == Item.Status.SUCCEEDED else item.failed_at
+    item.code = "" if status == Item.Status.SUCCEEDED else item.code
+    item.save(update_fields=["status", "message", "failed_at", "code"])
+    lane = Checkpoint.objects.filter(batch=item.batch_id, lane=item.lane or 0)
+    lane.update(**{before: F(before) - 1, status.lower(): F(status.lower()) + 1})
+    if status == Item.Status.SUCCEEDED:
+        key = key_of(item.batch_id, item.key, PROCESS)
+        values = {"state": IdempotencyRecord.State.DONE, "created_at": now, "expires_at": now + TTL, "response": None}
+        IdempotencyRecord.objects.update_or_create(key=key, defaults=values)

@@ -1,0 +1,145 @@
+"""Where active batches stood every 5 s: the recent velocity and its chart are made of these."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from time import sleep, time
+
+from django.db import Error as AnyDatabaseError
+from django.db import connection
+from django.db.models import Exists, F, OuterRef, Q, Sum
+from django.db.models.functions import Mod
+from django.utils import timezone
+
+from batches.lanes import counters
+from batches.models import Batch, Checkpoint, Sample
+
+logger = logging.getLogger("batches")
+
+EVERY_MS = 5_000
+FINE = timedelta(seconds=60)
+WINDOW = timedelta(minutes=10)
+THINNED = (
+    # older than: kept every (ms)
+    (WINDOW, 30_000),
+    (timedelta(hours=2), 300_000),
+    (timedelta(hours=24), 1_800_000),
+)
+AT_REST = (Batch.Status.PAUSED, Batch.Status.HALTED, Batch.Status.COMPLETED)
+MOVING = (Batch.Status.RUNNING, Batch.Status.PAUSING, Batch.Status.CANCELLING)
+
+
+def active_seconds(batch: Batch, now: datetime) -> float:
+    """Time in which a worker may have been working; pauses are excluded."""
+    running = (now - batch.running_since).total_seconds() if batch.running_since else 0.0
+    return batch.active_seconds + max(0.0, running)
+
+
+def take() -> int:
+    """A sample of every batch that moves, unless this slot has one already; returns how many were looked at."""
+    now = timezone.now()
+    lanes = Checkpoint.objects.filter(batch=OuterRef("pk")).filter(~Q(worker="") | Q(saved_at__gte=now - WINDOW))
+    batches = list(Batch.objects.filter(Exists(lanes), status__in=MOVING, running_since__isnull=False))
+    slot = int(now.timestamp() * 1000) // EVERY_MS * EVERY_MS
+    write(batches, slot, now)
+    return len(batches)
+
+
+def begin_stretch(batch: Batch, now: datetime) -> None:
+    """The sample where a stretch of running begins: nothing before it counts as recent."""
+    write([batch], int(now.timestamp() * 1000), now, active=batch.active_seconds)
+
+
+def write(batches: list[Batch], slot: int, now: datetime, active: float | None = None) -> None:
+    done = done_of(batch.pk for batch in batches)
+    Sample.objects.bulk_create(
+        [
+            Sample(
+                batch=batch,
+                slot=slot,
+                at=now,
+                done=done[batch.pk],
+                active_seconds=active_seconds(batch, now) if active is None else active,
+            )
+            for batch in batches
+        ],
+        ignore_conflicts=True,
+    )
+
+
+def done_of(ids: Iterable[str]) -> dict[str, int]:
+    """Items with any outcome, by batch."""
+    sums = (
+        Checkpoint.objects.filter(batch__in=list(ids))
+        .order_by()
+        .values("batch_id")
+        .annotate(done=Sum(F("succeeded") + F("failed") + F("skipped") + F("quarantined")))
+    )
+    return defaultdict(int, {row["batch_id"]: row["done"] for row in sums})
+
+
+def recent(batches: Iterable[Batch], now: datetime) -> dict[str, list[Sample]]:
+    """The samples that a recent velocity may be made of, oldest first: fine for a minute, then every 30 s."""
+    found: dict[str, list[Sample]] = defaultdict(list)
+    since = {batch.pk: batch.running_since for batch in batches if batch.running_since}
+    if not since:
+        return found
+    rows = Sample.objects.filter(batch__in=since, at__gte=now - WINDOW).annotate(fine=Mod("slot", 30_000))
+    for sample in rows.exclude(at__lt=now - FINE, fine__gt=0).order_by("slot"):
+        if sample.at >= since[sample.batch_id]:
+            found[sample.batch_id].append(sample)
+    return found
+
+
+def thin() -> int:
+    """Keep fewer samples of what is long ago; returns how many went."""
+    now, gone = timezone.now(), 0
+    for age, kept in THINNED:
+        old = Sample.objects.filter(at__lt=now - age).annotate(off=Mod("slot", kept)).filter(off__gt=0)
+        gone += old.delete()[0]
+    return gone
+
+
+def series(batch: Batch) -> list[tuple[float, float]]:
+    """The velocity chart: (seconds since 1970, items a second) between each two samples of one stretch."""
+    points: list[tuple[float, float]] = []
+    before: Sample | None = None
+    for sample in batch.samples.order_by("slot"):
+        if before is not None and (active := sample.active_seconds - before.active_seconds) > 0.5:
+            points.append((sample.at.timestamp(), round(max(0, sample.done - before.done) / active, 3)))
+        before = sample
+    return points
+
+
+def pauses(batch: Batch) -> list[tuple[float, float | None]]:
+    """When nothing could run between its first start and its end, as seconds since 1970; None: until now."""
+    found: list[tuple[float, float | None]] = []
+    since: float | None = None
+    for status, at in batch.transitions.order_by("pk").values_list("to_status", "at"):
+        if status in MOVING and since is not None:
+            found.append((since, at.timestamp()))
+            since = None
+        elif status in AT_REST and since is None:
+            since = at.timestamp()
+    return [*found, (since, None)] if since is not None and not batch.is_final else found
+
+
+def keep_taking() -> None:
+    """For a thread of its own: a sample at every slot, for as long as the process lives."""
+    while True:
+        sleep(EVERY_MS / 1000 - time() % (EVERY_MS / 1000))
+        try:
+            counters.beat(socket.gethostname())
+            take()
+        except AnyDatabaseError as error:
+            logger.warning("no samples taken: %s", error)
+            connection.close()
+
+
+def take_in_background() -> None:
+    threading.Thread(target=keep_taking, name="samples", daemon=True).start()

@@ -1,0 +1,189 @@
+"""Submit: check everything, then write the batch and all its items in one transaction, or nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import PurePath
+from typing import Any, BinaryIO
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, connection, transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from batches import processors
+from batches.exceptions import BatchConflict, InputRefused, InvalidInput
+from batches.intake import ingest, readers
+from batches.lanes import leases
+from batches.lifecycle import transitions
+from batches.models import BATCH_ID, Batch
+from batches.processors import Processor
+
+OPTIONS = ("concurrency", "checkpoint_every", "rate", "max_attempts", "item_timeout", "max_errors", "max_error_rate")
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """The batch, and whether this call made it (an equal one under the same id may have stood there already)."""
+
+    batch: Batch
+    created: bool
+
+
+def submit(
+    *,
+    processor: str,
+    params: Mapping[str, Any] | None = None,
+    file: BinaryIO | None = None,
+    filename: str = "",
+    items: Iterable[Mapping[str, Any]] | None = None,
+    queryset: QuerySet[Any] | None = None,
+    key_column: str = "",
+    encoding: str = "",
+    batch_id: str = "",
+    name: str = "",
+    concurrency: int | None = None,
+    checkpoint_every: int | None = None,
+    rate: float | None = None,
+    max_attempts: int | None = None,
+    item_timeout: float | None = None,
+    max_errors: int | None = None,
+    max_error_rate: float | None = None,
+    actor: str = "",
+    user: Any = None,
+) -> Submission:
+    """Store a batch and its items; it waits as PENDING for `start`.
+
+    `rate` is in items a second over all lanes, `item_timeout` in seconds, `max_error_rate` in percent. Raises
+    `InvalidInput` (and its kinds `InputRefused`, `UnknownProcessor`) with nothing written, and `BatchConflict` when
+    the id belongs to a batch with other content; the same content again answers the batch that is there.
+    """
+    runs = processors.get(processor)
+    given = (concurrency, checkpoint_every, rate, max_attempts, item_timeout, max_errors, max_error_rate)
+    options = {option: value for option, value in zip(OPTIONS, given, strict=True) if value is not None}
+    batch = drafted(runs, batch_id, name, filename, options, user)
+    batch.params = runs.clean_params(params or {})
+    reader = opened(file, filename, items, queryset, encoding, key_column)
+    try:
+        with transaction.atomic():
+            return Submission(stored(batch, reader, key_column, actor), created=True)
+    except IntegrityError:
+        known = Batch.objects.filter(pk=batch.pk).first()
+        if known is None:
+            raise
+        return same_or_conflict(known, batch, reader, key_column)
+
+
+def drafted(
+    processor: Processor, batch_id: str, name: str, filename: str, options: Mapping[str, Any], user: Any
+) -> Batch:
+    """The batch as asked for, its fields checked; not stored yet."""
+    batch = Batch(
+        id=batch_id or proposed_id(name or filename or processor.name),
+        name=name or PurePath(filename).name[:200],
+        processor=processor.name,
+        checkpoint_every=processor.checkpoint_every,
+        max_attempts=processor.max_attempts,
+        item_timeout=processor.item_timeout or settings.PORTAL_ITEM_TIMEOUT,
+        created_by=user if user is not None and user.is_authenticated else None,
+    )
+    for option, value in options.items():
+        setattr(batch, option, value)
+    refuse_bad_options(batch)
+    return batch
+
+
+def refuse_bad_options(batch: Batch) -> None:
+    """`InvalidInput` names every field of the batch that its checks do not pass."""
+    errors: dict[str, list[str]] = {}
+    try:
+        batch.clean_fields(exclude=["params", "source", "created_by", "fingerprint"])
+    except ValidationError as error:
+        errors = {field: [str(m) for m in messages] for field, messages in error.message_dict.items()}
+    if "item_timeout" not in errors and batch.item_timeout >= settings.PORTAL_LEASE_SECONDS * 2 / 3:
+        limit = settings.PORTAL_LEASE_SECONDS * 2 / 3
+        errors["item_timeout"] = [
+            f"Must be less than {limit:g} s, two thirds of the lease; raise PORTAL_LEASE_SECONDS."
+        ]
+    if errors:
+        field, messages = next(iter(errors.items()))
+        raise InvalidInput(f"{field}: {messages[0]}", errors)
+
+
+def proposed_id(name: str) -> str:
+    """A readable id that is free: words of the name, the day, four random digits."""
+    words = re.sub(r"[^a-z0-9]+", "-", PurePath(name).stem.lower()).strip("-")[:40] or "batch"
+    return f"{words}-{timezone.now():%Y%m%d}-{secrets.token_hex(3)}"
+
+
+def opened(
+    file: BinaryIO | None,
+    filename: str,
+    items: Iterable[Mapping[str, Any]] | None,
+    queryset: QuerySet[Any] | None,
+    encoding: str,
+    key_column: str,
+) -> Any:
+    """The reader of exactly one source."""
+    if sum(source is not None for source in (file, items, queryset)) != 1:
+        raise InvalidInput(
+            "Give the items as a file, a list or a queryset: exactly one of them.", {"file": ["Required."]}
+        )
+    if items is not None:
+        return readers.from_items(items)
+    if queryset is not None:
+        return readers.from_queryset(queryset)
+    assert file is not None
+    refuse_large(file)
+    return readers.open_reader(file, filename, encoding=encoding, key_column=key_column)
+
+
+def refuse_large(file: BinaryIO) -> None:
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    limit = settings.PORTAL_MAX_UPLOAD_MB
+    if size > limit * 1024 * 1024:
+        raise InputRefused(
+            f"The file has {size / 1024 / 1024:,.1f} MB; {limit:g} MB is the limit.",
+            remedy="Split it, or raise PORTAL_MAX_UPLOAD_MB.",
+        )
+
+
+def stored(batch: Batch, reader: Any, key_column: str, actor: str) -> Batch:
+    """Write batch, items, lanes and the first line of history; the caller's transaction makes it all or nothing."""
+    batch.save(force_insert=True)
+    batch.total_items = ingest.store_items(batch, reader, key_column=key_column)
+    report = reader.report() | {"key_column": key_column}
+    batch.source = report if "columns" in report else batch.source | report
+    batch.fingerprint = fingerprint_of(batch, reader, key_column)
+    batch.save(update_fields=["total_items", "source", "fingerprint"])
+    leases.ensure_lanes(batch)
+    transitions.record(batch, "submit", "", Batch.Status.PENDING, actor=actor)
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE batches_item")
+    return batch
+
+
+def fingerprint_of(batch: Batch, reader: Any, key_column: str) -> str:
+    """sha256 over what makes a submission the same: processor, params, key column and the items themselves."""
+    said = json.dumps([batch.processor, batch.params, key_column], sort_keys=True)
+    return sha256(f"{said}\n{reader.fingerprint()}".encode()).hexdigest()
+
+
+def same_or_conflict(known: Batch, asked: Batch, reader: Any, key_column: str) -> Submission:
+    if known.fingerprint and known.fingerprint == fingerprint_of(asked, reader, key_column):
+        return Submission(known, created=False)
+    raise BatchConflict(
+        f"Batch {known.pk} exists with other content. Choose another id, or leave it empty to have one made."
+    )
+
+
+__all__ = ["BATCH_ID", "Submission", "submit"]

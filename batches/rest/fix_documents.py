@@ -1,0 +1,151 @@
+"""A fix as JSON: what a file changes row by row, what it refuses and why; and what a request for one may say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.core.files.uploadedfile import UploadedFile
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from batches import operations
+from batches.intake.corrections import changes_of
+from batches.models import Correction, Fix
+from batches.rest.serializers import OBJECT, ItemsField, ReasonSerializer, RetrySerializer
+
+SHOWN, LINES = 1_000, 20
+"""Rows of a kind that one document holds; a fix that was applied has them all at `rows`."""
+Verdict = Correction.Verdict
+
+
+class CorrectionSerializer(serializers.ModelSerializer[Correction]):
+    """A row of the file. `changes` has the fields that differ: field, old, new, note; `old` is absent in an added
+    field, `new` in one that is taken out. Secrets are masked."""
+
+    item_key = serializers.CharField(source="key", read_only=True)
+    changes = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Correction
+        fields = ("row", "item_key", "verdict", "column", "why", "changes")
+        read_only_fields = fields
+
+    @extend_schema_field({"type": "array", "items": OBJECT})
+    def get_changes(self, row: Correction) -> list[dict[str, Any]]:
+        return [] if row.before is None else changes_of(row.before, row.after or {})
+
+
+class FixSerializer(serializers.ModelSerializer[Fix]):
+    """`not_in_file`: failed items that the file says nothing about. Empty `retry`: nothing is changed yet."""
+
+    batch_id = serializers.CharField(read_only=True)
+    retry = RetrySerializer(read_only=True, allow_null=True)
+
+    class Meta:
+        model = Fix
+        fields = (
+            *("batch_id", "number", "state", "filename", "format", "sha256", "rows", "changed", "unchanged", "refused"),
+            *("not_in_file", "actor", "created_at", "applied_at", "expires_at", "retry"),
+        )
+        read_only_fields = fields
+
+
+class FixDiffSerializer(FixSerializer):
+    """With its rows, at most 1,000 changed and 1,000 refused ones. A dry run has no `number`: nothing was kept."""
+
+    number = serializers.IntegerField(read_only=True, allow_null=True)
+    diff = serializers.SerializerMethodField()
+    refusals = serializers.SerializerMethodField()
+
+    class Meta(FixSerializer.Meta):
+        fields = (*FixSerializer.Meta.fields, "diff", "refusals")  # type: ignore[assignment]
+        read_only_fields = fields  # type: ignore[assignment]
+
+    @extend_schema_field(CorrectionSerializer(many=True))
+    def get_diff(self, fix: Fix) -> Any:
+        return self.rows_of(fix, Verdict.CHANGED)
+
+    @extend_schema_field(CorrectionSerializer(many=True))
+    def get_refusals(self, fix: Fix) -> Any:
+        return self.rows_of(fix, Verdict.REFUSED)
+
+    def rows_of(self, fix: Fix, verdict: str) -> Any:
+        """Stored, unless it is a dry run."""
+        shown = self.context.get("shown")
+        rows = fix.corrections.filter(verdict=verdict)[:SHOWN] if shown is None else shown[verdict]
+        return CorrectionSerializer(rows, many=True).data
+
+
+def document(fix: Fix, shown: Mapping[str, Sequence[Correction]] | None = None) -> dict[str, Any]:
+    return dict(FixDiffSerializer(fix, context={"shown": shown}).data)
+
+
+def dry_run(batch_id: str, **source: Any) -> dict[str, Any]:
+    """What a file would change, and what is wrong with its rows; nothing is written."""
+    found = document(*operations.preview_fix(batch_id, most=SHOWN, **source))
+    return found if found["state"] == Fix.State.APPLIED else found | {"number": None, "expires_at": None}
+
+
+def lines(said: Mapping[str, Any]) -> list[str]:
+    """A fix for a terminal."""
+    counts = ", ".join(f"{said[name]:,} {name}" for name in ("changed", "unchanged", "refused"))
+    told = [
+        f"{said['batch_id']}: {said['rows']:,} rows: {counts}; {said['not_in_file']:,} failed items not in the file."
+    ]
+    told += [line_of(row) for row in said["diff"][:LINES]]
+    if said["changed"] > LINES:
+        told.append(f"  … and {said['changed'] - LINES:,} more (--json shows {SHOWN:,})")
+    told += [f"  row {row['row']} refused, {row['column'] or 'item'}: {row['why']}" for row in said["refusals"][:LINES]]
+    retry = said["retry"]
+    if retry is None:
+        return [*told, "Nothing was changed."]
+    return [*told, f"{retry['items']:,} items are tried again (retry {retry['number']})."]
+
+
+def line_of(row: Mapping[str, Any]) -> str:
+    changes = (f"{one['field']} {shown(one, 'old')} -> {shown(one, 'new')}" for one in row["changes"])
+    notes = [one["note"] for one in row["changes"] if one["note"]]
+    said = f"  row {row['row']}, item {row['item_key']}: {'; '.join(changes)}{f' ({notes[0]})' if notes else ''}"
+    return "".join(character if character.isprintable() else "·" for character in said)[:400]
+
+
+def shown(change: Mapping[str, Any], side: str) -> str:
+    return json.dumps(change[side], ensure_ascii=False)[:120] if side in change else "(none)"
+
+
+# -- requests ----------------------------------------------------------------------------------------------------------
+
+
+class FixRequestSerializer(ReasonSerializer):
+    """Refused rows refuse the whole file, unless `leave_out` says otherwise; unchanged rows stay failed, unless
+    `retry_unchanged` does. With a `canary` so many items go first, the rest only if `needed` of them recover."""
+
+    dry_run = serializers.BooleanField(default=False, help_text="Answer the difference; change nothing.")
+    leave_out = serializers.BooleanField(default=False, help_text="Apply the others where rows are refused.")
+    retry_unchanged = serializers.BooleanField(default=False, help_text="Run the unchanged rows again, too.")
+    canary = serializers.IntegerField(required=False, min_value=0, max_value=100_000)
+    needed = serializers.IntegerField(required=False, min_value=0, max_value=100_000)
+
+
+class FixItemsSerializer(FixRequestSerializer):
+    items = ItemsField(
+        help_text="Corrected rows, each with its `_item_key`; other names that begin with _ are ignored."
+    )
+
+
+class FixFileSerializer(FixRequestSerializer):
+    file = serializers.FileField(
+        allow_empty_file=True, help_text="The export of kind=fix, corrected: CSV, TSV, JSON, NDJSON or XLSX."
+    )
+    encoding = serializers.CharField(required=False, allow_blank=True, max_length=40)
+
+
+def source_of(said: dict[str, Any]) -> dict[str, Any]:
+    """Where the rows come from, as the operations want it."""
+    upload = said.pop("file", None)
+    source: dict[str, Any] = {name: said.pop(name) for name in ("items", "encoding") if name in said}
+    if isinstance(upload, UploadedFile):
+        source |= {"file": upload.file, "filename": upload.name or ""}
+    return source

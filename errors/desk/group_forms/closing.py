@@ -1,0 +1,118 @@
+"""How a group is closed: resolve and ignore."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import Any
+
+from django import forms
+
+from batches.exceptions import InvalidInput
+from batches.models import Retry
+from batches.processors import version_of
+from errors import groups
+from errors.desk.group_forms.base import GroupForm, Option, how
+from errors.models import BatchGroup
+
+MOST_RETRIES = 20
+
+
+class ResolveForm(GroupForm):
+    """Now, from a version on, or when a bulk retry turns out clean."""
+
+    question, button, undo = "Resolve it?", "Resolve", "reopen"
+    NOW = Option("now", "Now", "An attempt that starts after this moment and fails alike makes it regress.")
+    VERSION = Option(
+        "version",
+        "From a version of the processor on",
+        "Only that version, or a later one, makes it regress; older workers do not.",
+        "in_version",
+    )
+    RETRY = Option(
+        "retry", "When a retry is clean", "It stays open until none of that retry's items fails alike.", "retry"
+    )
+    how = how(NOW, VERSION, RETRY)
+    in_version = forms.CharField(required=False, max_length=50, label="Version")
+    retry: Any = forms.ModelChoiceField(Retry.objects.none(), required=False, label="Retry")
+
+    def __init__(self, rollup: BatchGroup, said: Any = None) -> None:
+        super().__init__(rollup, said)
+        latest = list(rollup.batch.retries.order_by("-number").values_list("pk", flat=True)[:MOST_RETRIES])
+        self.fields["retry"].queryset = Retry.objects.filter(pk__in=latest).order_by("-number")  # type: ignore[attr-defined]
+        self.fields["retry"].label_from_instance = retry_words  # type: ignore[attr-defined]
+        declared = version_of(rollup.batch.processor)
+        self.fields["in_version"].widget.attrs["placeholder"] = f"now {declared}" if declared else "such as 2.1"
+        self.options = (self.NOW, self.VERSION, *([self.RETRY] if latest else ()))
+
+    @property
+    def effects(self) -> list[str]:
+        return ["It should not come back. Nothing is retried and no item is touched by this."]
+
+    def clean(self) -> dict[str, Any]:
+        said: dict[str, Any] = super().clean() or self.cleaned_data
+        if said.get("how") == "version" and not said.get("in_version"):
+            self.add_error("in_version", "Say in which version.")
+        if said.get("how") == "retry" and not said.get("retry") and "retry" not in self.errors:
+            self.add_error("retry", "Choose the retry to wait for.")
+        return said
+
+    def act(self, actor: str) -> str:
+        if self.cleaned_data["how"] == "retry":
+            retry = self.cleaned_data["retry"]
+            groups.resolve_when_clean(self.group.pk, retry, **self.who(actor))
+            return f"It will be resolved when retry {retry.number} is clean."
+        version = self.cleaned_data["in_version"] if self.cleaned_data["how"] == "version" else ""
+        groups.resolve(self.group.pk, in_version=version, **self.who(actor))
+        return f"Resolved in version {version}." if version else "Resolved."
+
+
+def retry_words(retry: Retry) -> str:
+    return f"{retry.number}: {retry.items:,} items, {retry.get_state_display().split(':')[0].lower()}"
+
+
+class IgnoreForm(GroupForm):
+    """Until one condition is met, or for good."""
+
+    question, button, undo = "Ignore it?", "Ignore", "reopen"
+    options = (
+        Option("next_batch", "Until it is in a later batch", "One that is submitted after now."),
+        Option("items", "Until more items have it than", "Counted from now, over all batches.", "items"),
+        Option("rate", "Until it hits more of a batch than", "Percent of a batch's items.", "rate"),
+        Option("date", "Until a moment", "In UTC.", "date"),
+        Option("forever", "For good", "Until somebody reopens it."),
+    )
+    how = how(*options)
+    items = forms.IntegerField(required=False, label="Items")
+    rate = forms.FloatField(required=False, label="Percent")
+    date = forms.DateTimeField(
+        required=False, label="Moment, in UTC", widget=forms.DateTimeInput(attrs={"type": "datetime-local"})
+    )
+
+    @property
+    def effects(self) -> list[str]:
+        return ["It is known and not worth a look. Its errors go on being counted; no item is touched."]
+
+    def clean(self) -> dict[str, Any]:
+        said: dict[str, Any] = super().clean() or self.cleaned_data
+        name = said.get("how")
+        if name in ("items", "rate", "date") and said.get(name) is None and name not in self.errors:
+            self.add_error(name, "Say how many." if name == "items" else "Say how much." if name == "rate" else "When?")
+        return said
+
+    @property
+    def until(self) -> dict[str, Any]:
+        name = self.cleaned_data["how"] or self.options[0].value
+        if name == "forever":
+            return {}
+        if name == "next_batch":
+            return {"next_batch": True}
+        value = self.cleaned_data[name]
+        return {name: value.replace(tzinfo=UTC) if name == "date" else value}
+
+    def act(self, actor: str) -> str:
+        try:
+            groups.ignore(self.group.pk, until=self.until, **self.who(actor))
+        except InvalidInput as refused:
+            self.add_error(next(iter(self.until)), next(iter(refused.errors.values())))
+            return ""
+        return "Ignored."

@@ -1,0 +1,136 @@
+"""Verbs upon every group that the desk's filter meets: confirmed, done, told one by one, and undone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import Count
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+
+from batches.exceptions import BatchError, InvalidInput, ScopeChanged
+from batches.models import Batch
+from batches.rights import TRIAGE
+from errors.desk.bulk_form import BulkForm
+from errors.desk.forms import page_key
+from errors.desk.pages.door import Page, known, must, reason_of, render, viewed
+from errors.filters.error_filter import Asked, groups
+from errors.groups import bulk
+from errors.models import ErrorGroup
+
+PAST = {
+    "acknowledge": "acknowledged",
+    "resolve": "resolved",
+    "ignore": "ignored",
+    "reopen": "reopened",
+    "assign": "assigned",
+}
+SHOWN = 20
+
+
+def act(request: HttpRequest, batch_id: str, verb: str) -> HttpResponse:
+    """GET says which groups are meant and which cannot be changed; POST does it."""
+    batch = viewed(request, batch_id)
+    must(request, TRIAGE)
+    if verb not in bulk.LEGAL:
+        raise Http404
+    wanted = Asked.of(request.GET).said
+    token = request.POST.get("token", "")
+    if done := token and batch.bulk_acts.filter(key=page_key(token)).first():  # type: ignore[attr-defined]
+        return redirect("admin:errors_bulk", batch.pk, done.number)
+    items = counted(batch, wanted)
+    form = BulkForm(verb, items, request.user, request.POST if token else None)
+    notice = ""
+    if token and form.is_valid():
+        try:
+            said = {"count": form.confirmed, "reason": form.cleaned_data["reason"], **form.said()}
+            actor = request.user.get_username()
+            made = bulk.act(batch.pk, verb, wanted, key=page_key(token), actor=actor, **said)
+            return redirect("admin:errors_bulk", batch.pk, made.number)
+        except ScopeChanged as changed:
+            notice = f"Meanwhile this changed: {changed.found:,} groups match now, not {changed.confirmed:,}. "
+            notice += "Nothing was done."
+            form = BulkForm(verb, changed.found, request.user)
+        except BatchError as error:
+            form.add_error(None, str(error))
+    context = shown(batch, verb, wanted, items, form) | {"notice": notice}
+    answer = render(request, "act_confirm.html", context, title=context["question"])
+    answer.status_code = 409 if notice else 200
+    return answer
+
+
+def counted(batch: Batch, wanted: dict[str, str]) -> int:
+    try:
+        return len(bulk.chosen(batch, wanted))
+    except InvalidInput as error:
+        raise Http404(str(error)) from None
+
+
+def groups_of(n: int) -> str:
+    return f"{n:,} error {'group' if n == 1 else 'groups'}"
+
+
+def shown(batch: Batch, verb: str, wanted: dict[str, str], items: int, form: BulkForm) -> dict[str, Any]:
+    rows = groups(batch, Asked.of(wanted)).order_by("-items", "-errors", "pk")
+    states = dict(rows.order_by().values_list("group__state").annotate(n=Count("pk")))
+    cannot = {state: n for state, n in states.items() if state not in bulk.LEGAL[verb]}
+    able = items - sum(cannot.values())
+    filtered = f" that match {', '.join(f'{name} “{value}”' for name, value in wanted.items())}" if wanted else ""
+    effects = [f"{groups_of(able)} {'is' if able == 1 else 'are'} {PAST[verb]}, in every batch of {batch.processor}."]
+    if cannot:
+        which = ", ".join(f"{n:,} {'is' if n == 1 else 'are'} {state}" for state, n in sorted(cannot.items()))
+        effects.append(f"{groups_of(sum(cannot.values()))} cannot be: {which}. They stay as they are, and are named.")
+    effects.append("No item is retried or touched. It can be undone for every group that nobody has changed since.")
+    titles = rows.values_list("group__title", "group__state", "items")[:SHOWN]
+    return {
+        "batch": batch,
+        "question": f"{verb.capitalize()} {groups_of(items)}{filtered}?",
+        "effects": effects,
+        "named": [f"{title or 'no message'} ({state}, {n:,} items here)" for title, state, n in titles],
+        "named_title": f"The {min(SHOWN, items):,} that touch most items" if items > SHOWN else "Which they are",
+        "button": f"{verb.capitalize()} {groups_of(able)}",
+        "items": able,
+        "form": form,
+        "answers": form.asks,
+        "back": f"{reverse('admin:errors_desk', args=[batch.pk])}?{Asked.of(wanted).query}#groups",
+        "crumb": verb.capitalize(),
+    }
+
+
+def result(request: HttpRequest, batch_id: str, number: int) -> HttpResponse:
+    """What it changed, and what it could not and why."""
+    batch = viewed(request, batch_id)
+    found = known(lambda: bulk.get(batch.pk, number))
+    back = f"{reverse('admin:errors_desk', args=[batch.pk])}?{Asked.of(found.filter).query}#groups"
+    rows = [{**one, "change": change_of(one)} for one in found.changed]
+    context = {"batch": batch, "act": found, "past": PAST[found.verb], "rows": rows, "back": back}
+    return render(request, "bulk.html", context, title=f"{groups_of(len(found.changed))} {PAST[found.verb]}")
+
+
+def change_of(one: dict[str, Any]) -> str:
+    before, after = one["before"]["state"], one["after"]["state"]
+    return f"{before} → {after}" if before != after else ErrorGroup.State(after).value
+
+
+def undo(request: HttpRequest, batch_id: str, number: int) -> HttpResponse:
+    """Put back those that are still as it left them."""
+    batch = viewed(request, batch_id)
+    must(request, TRIAGE)
+    known(lambda: bulk.get(batch.pk, number))
+    if request.method == "POST":
+        try:
+            found = bulk.undo(batch.pk, number, actor=request.user.get_username(), reason=reason_of(request))
+            back = len(found.changed) - len(found.undone["left"])
+            messages.success(request, f"{groups_of(back)} put back as {'it was' if back == 1 else 'they were'}.")
+        except BatchError as error:
+            messages.warning(request, str(error))
+    return redirect("admin:errors_bulk", batch.pk, number)
+
+
+PAGES: tuple[Page, ...] = (
+    ("desk/<str:batch_id>/groups/<str:verb>/", act, "errors_groups_act"),
+    ("desk/<str:batch_id>/acts/<int:number>/", result, "errors_bulk"),
+    ("desk/<str:batch_id>/acts/<int:number>/undo/", undo, "errors_bulk_undo"),
+)

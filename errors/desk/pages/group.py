@@ -1,0 +1,103 @@
+"""One error group within one batch, and the verbs upon it."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.html import format_html
+
+from batches.exceptions import BatchError
+from batches.models import Batch
+from batches.rights import TRIAGE
+from errors.desk.group_forms import FORMS
+from errors.desk.group_forms.base import GroupForm
+from errors.desk.group_page.header import last_change
+from errors.desk.group_page.page import LEGAL, did, group_page
+from errors.desk.pages.door import Page, must, render, viewed
+from errors.filters import scopes
+from errors.groups import background
+from errors.models import BatchGroup, ErrorGroup
+
+
+def group(request: HttpRequest, batch_id: str, fingerprint: str) -> HttpResponse:
+    """One group within one batch; a group that was merged or split is where its errors count now."""
+    batch = viewed(request, batch_id)
+    rollup = rollup_of(batch, fingerprint)
+    if rollup is None:
+        return gone(request, batch, fingerprint)
+    if rollup.group.fingerprint != fingerprint:
+        messages.info(request, "That group was merged into this one.")
+        return redirect("admin:errors_group", batch.pk, rollup.group.fingerprint)
+    title = rollup.group.title or rollup.group.error_type
+    context = group_page(batch, rollup, request.GET) | {
+        "move": background.under_way(rollup.group_id).select_related("other").first()
+    }
+    return render(request, "group.html", context, title=title)
+
+
+def gone(request: HttpRequest, batch: Batch, fingerprint: str) -> HttpResponse:
+    known = ErrorGroup.objects.filter(processor=batch.processor, by_place=True)
+    if "\x00" in fingerprint or not known.filter(fingerprint=fingerprint).exists():
+        raise Http404(f"Batch {batch.pk} has no error group {fingerprint}.")
+    messages.info(request, "That group was split by place in the code; its parts are among these.")
+    return redirect("admin:errors_desk", batch.pk)
+
+
+def act(request: HttpRequest, batch_id: str, fingerprint: str, verb: str) -> HttpResponse:
+    """GET says what a verb will do and asks how; POST does it."""
+    batch = viewed(request, batch_id)
+    must(request, TRIAGE)
+    rollup = rollup_of(batch, fingerprint)
+    if rollup is None or verb not in FORMS:
+        raise Http404
+    form = FORMS[verb](rollup, request.POST if request.method == "POST" else None)
+    if form.is_stale or rollup.group.state not in LEGAL.get(verb, (rollup.group.state,)):
+        messages.warning(request, too_late(rollup.group))
+        return to_group(rollup)
+    if request.method == "POST" and form.is_valid() and carried_out(request, form):
+        return to_group(rollup_of(batch, fingerprint) or rollup)
+    context = {"batch": batch, "group": rollup.group, "rollup": rollup, "form": form, "verb": verb}
+    return render(request, "group/act.html", context, title=form.question)
+
+
+def carried_out(request: HttpRequest, form: GroupForm) -> bool:
+    """Do it and say so, with the way back; what is refused stands in the form."""
+    try:
+        said = form.act(request.user.get_username())
+    except BatchError as error:
+        form.refuse(error)
+        return False
+    if form.errors:
+        return False
+    if form.undo:
+        back = reverse("admin:errors_group_act", args=[form.rollup.batch_id, form.group.fingerprint, form.undo])
+        messages.success(request, format_html('{} <a href="{}">Undo: {}</a>', said, back, form.undo))
+    else:
+        messages.success(request, said)
+    return True
+
+
+def too_late(group: ErrorGroup) -> str:
+    """What happened meanwhile, in one sentence."""
+    last = group.changes.exclude(verb="note").order_by("-pk").first() or last_change(group)
+    what = f" ({last.actor or 'the portal'} {did(last)}, {last.at:%H:%M} UTC)" if last else ""
+    return f"Nothing was done: by now the group is {group.state}{what}."
+
+
+def to_group(rollup: BatchGroup) -> HttpResponse:
+    return redirect("admin:errors_group", rollup.batch_id, rollup.group.fingerprint)
+
+
+def rollup_of(batch: Batch, fingerprint: str) -> BatchGroup | None:
+    if "\x00" in fingerprint:
+        return None
+    known = BatchGroup.objects.select_related("batch", "group__assignee", "group__clean_after")
+    return known.filter(batch=batch, group=scopes.group_in(batch, fingerprint)).first()
+
+
+PAGES: tuple[Page, ...] = (
+    ("desk/<str:batch_id>/group/<str:fingerprint>/", group, "errors_group"),
+    ("desk/<str:batch_id>/group/<str:fingerprint>/<str:verb>/", act, "errors_group_act"),
+)

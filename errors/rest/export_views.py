@@ -1,0 +1,124 @@
+"""REST of exports: streamed as they are asked for, or made in the background above a size."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpResponseBase
+from django.urls import reverse
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers, status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from batches import operations
+from batches.rest.permissions import MayWatch
+from batches.rest.views import PortalView
+from errors import exports
+from errors.exports.downloads import asked_for, handed_out, refuse_strangers, streamed
+from errors.exports.exporters import EXPORTERS
+from errors.exports.request import Wanted
+from errors.exports.tables import KINDS
+from errors.filters.rest_filter import AskedFilter
+from errors.models import Export
+
+
+class ExportSerializer(serializers.ModelSerializer[Export]):
+    """An export, how far it has come and, once it is whole, where its file is until it expires."""
+
+    percent = serializers.FloatField(read_only=True)
+    bytes = serializers.IntegerField(source="written", read_only=True)
+    url = serializers.SerializerMethodField()
+    file_url = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Export
+        fields = (
+            *("batch_id", "number", "kind", "format", "filters", "raw", "rows", "done", "percent", "state", "note"),
+            *("bytes", "actor", "created_at", "finished_at", "expires_at", "url", "file_url"),
+        )
+        read_only_fields = fields
+
+    def get_url(self, made: Export) -> str:
+        return reverse("batch-export", args=[made.batch_id, made.number])
+
+    def get_file_url(self, made: Export) -> str | None:
+        """Where the file is; null while there is none."""
+        return reverse("batch-export-file", args=[made.batch_id, made.number]) if made.state == "ready" else None
+
+
+def told(name: str, words: str, **schema: Any) -> OpenApiParameter:
+    return OpenApiParameter(name, schema, OpenApiParameter.QUERY, description=words)
+
+
+PARAMETERS = [
+    told("kind", "What a row is: a group, a failed attempt, a failed item, a failed row as it came.", type="string",
+         enum=list(KINDS), default="detail"),
+    told("raw", "1: cells as they are, also those that a spreadsheet would run (csv and xlsx: admins only).",
+         type="string", enum=["0", "1"], default="0"),
+    *(told(name, str(one.label), type="string") for name, one in AskedFilter.base_filters.items()),
+]  # fmt: skip
+SERVED = {(200, kind.content_type.partition(";")[0]): bytes for kind in EXPORTERS.values()}
+
+
+class Streaming(PortalView):
+    """Files answer whatever the Accept header says."""
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
+        return super().perform_content_negotiation(request, force=True)
+
+
+class ExportErrors(Streaming):
+    @extend_schema(parameters=PARAMETERS, responses={**SERVED, (202, "application/json"): ExportSerializer})
+    def get(self, request: Request, batch_id: str, file_format: str) -> HttpResponseBase:
+        """The errors that a filter meets, as a file; `X-Row-Count` says beforehand how many rows it has.
+
+        Above PORTAL_EXPORT_ROWS rows (200,000; XLSX: PORTAL_EXPORT_XLSX_ROWS, 20,000) the answer is 202: a worker makes
+        the file, `Location` says how far it is. JSON ends in `"complete": true`, so that a cut download is told apart.
+        """
+        wanted = asked_for(request, operations.get_batch(batch_id), file_format)
+        if exports.is_long(wanted):
+            return self.in_background(request, wanted)
+        return streamed(request, wanted)
+
+    def in_background(self, request: Request, wanted: Wanted) -> Response:
+        if request.method == "HEAD":
+            return Response(status=status.HTTP_202_ACCEPTED, headers={"X-Row-Count": str(wanted.rows)})
+        made = exports.begin(wanted, actor=request.user.get_username(), user=request.user)
+        said = ExportSerializer(made).data
+        headers = {"Location": said["url"], "X-Row-Count": str(wanted.rows), "Retry-After": "2"}
+        return Response(said, status.HTTP_202_ACCEPTED, headers=headers)
+
+
+class ExportList(PortalView):
+    @extend_schema(responses=ExportSerializer(many=True))
+    def get(self, request: Request, batch_id: str) -> Response:
+        """The batch's exports, the latest first, at most 100: who took what, and files that can be had."""
+        made = operations.get_batch(batch_id).exports.order_by("-number")[:100]
+        return Response(ExportSerializer(made, many=True).data)
+
+
+class ExportDetail(PortalView):
+    @extend_schema(responses=ExportSerializer)
+    def get(self, request: Request, batch_id: str, number: int) -> Response:
+        """An export, and how far it has come."""
+        return Response(ExportSerializer(exports.get(batch_id, number)).data)
+
+
+class ExportFile(Streaming):
+    @extend_schema(responses=SERVED)
+    def get(self, request: Request, batch_id: str, number: int) -> HttpResponseBase:
+        """The file, once it is whole: 409 before, 410 when it has expired."""
+        return handed_out(request, exports.get(batch_id, number))
+
+
+class CancelExport(PortalView):
+    permission_classes = (MayWatch,)
+
+    @extend_schema(request=None, responses={202: ExportSerializer})
+    def post(self, request: Request, batch_id: str, number: int) -> Response:
+        """Stop making it: the person who asked for it, or an admin."""
+        made = exports.get(batch_id, number)
+        refuse_strangers(made, request.user)
+        made = exports.cancel(batch_id, number, actor=request.user.get_username())
+        return Response(ExportSerializer(made).data, status.HTTP_202_ACCEPTED)

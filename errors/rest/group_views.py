@@ -1,0 +1,219 @@
+"""REST of error groups: listed by filter, and acted upon one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import django_filters as filters
+from django.db.models import Q, QuerySet
+from django.http import Http404
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from batches import operations
+from batches.exceptions import InvalidInput
+from batches.models import Batch, Retry
+from batches.rest.idempotent_requests import once_per_key
+from batches.rest.pagination import ById
+from batches.rest.permissions import MayTriage
+from batches.rest.serializers import ReasonSerializer
+from batches.rest.views import OfBatch, PortalView, checked
+from errors import groups
+from errors.filters import scopes
+from errors.filters.ageing import badge
+from errors.filters.error_filter import Asked, narrowed
+from errors.filters.rest_filter import AskedFilter
+from errors.groups import background
+from errors.models import BatchGroup, ErrorGroup, GroupMove
+from errors.rest.serializers import (
+    AssignSerializer,
+    BatchGroupSerializer,
+    IgnoreSerializer,
+    MergeSerializer,
+    NoteSerializer,
+    ResolveSerializer,
+    SplitSerializer,
+)
+
+LISTED = (
+    BatchGroup.objects.select_related("group__assignee", "group__clean_after")
+    .prefetch_related("group__merged")
+    .annotate(ageing=badge("group__"))
+)
+
+
+class GroupFilter(AskedFilter):
+    q = filters.CharFilter(max_length=200, label="The same as `text`.")
+    ageing = filters.BooleanFilter(label="New for long, and nobody has looked at it.")
+
+    class Meta:
+        model = BatchGroup
+        fields: tuple[str, ...] = ()
+
+    def filter_queryset(self, queryset: QuerySet[BatchGroup]) -> QuerySet[BatchGroup]:
+        return met(queryset, self.batch, self.form.cleaned_data)
+
+
+def met(rows: QuerySet[BatchGroup], batch: Batch, wanted: Mapping[str, Any]) -> QuerySet[BatchGroup]:
+    """The groups that a filter means."""
+    said = {**wanted, "text": wanted.get("text") or wanted.get("q") or ""}
+    rows = narrowed(rows, batch, Asked.of(said))
+    ageing = wanted.get("ageing")
+    return rows if ageing is None else rows.filter(Q(ageing=ageing))
+
+
+class ErrorGroupList(OfBatch):
+    """The batch's error groups, first come first."""
+
+    rows = LISTED
+    serializer_class = BatchGroupSerializer
+    pagination_class = ById
+    filterset_class = GroupFilter
+
+
+def group_in(batch_id: str, fingerprint: str) -> BatchGroup:
+    """The group by its fingerprint, or by one that was merged into it."""
+    batch = operations.get_batch(batch_id)
+    found = LISTED.filter(batch=batch, group=scopes.group_in(batch, fingerprint)).first()
+    if found is None:
+        raise Http404(f"Batch {batch_id} has no error group {fingerprint}.")
+    return found
+
+
+def retry_of(batch_id: str, number: int) -> Retry:
+    found = Retry.objects.filter(batch=batch_id, number=number).first()
+    if found is None:
+        raise InvalidInput(f"Batch {batch_id} has no retry {number}.", {"retry": ["Unknown retry."]})
+    return found
+
+
+class ActOnGroup(PortalView):
+    """One of the verbs upon an error group; it holds for the group in every batch of the processor."""
+
+    verb: str = ""
+    permission_classes = (MayTriage,)
+
+    @extend_schema(request={"application/json": ReasonSerializer}, responses=BatchGroupSerializer)
+    @once_per_key
+    def post(self, request: Request, batch_id: str, fingerprint: str) -> Response:
+        """Do it: 200; 409 with the group's current state if it is illegal now."""
+        return self.act(request, batch_id, fingerprint, checked(ReasonSerializer, request))
+
+    def act(self, request: Request, batch_id: str, fingerprint: str, said: dict[str, Any], verb: str = "") -> Response:
+        group_id = group_in(batch_id, fingerprint).group_id
+        getattr(groups, verb or self.verb)(group_id, actor=request.user.get_username(), **said)
+        return Response(BatchGroupSerializer(group_in(batch_id, fingerprint)).data)
+
+
+class ResolveGroup(ActOnGroup):
+    verb = "resolve"
+
+    @extend_schema(request={"application/json": ResolveSerializer}, responses=BatchGroupSerializer)
+    @once_per_key
+    def post(self, request: Request, batch_id: str, fingerprint: str) -> Response:
+        """Resolve it: now, from a version of the processor on, or when a bulk retry turns out clean."""
+        verb, said = resolving(batch_id, checked(ResolveSerializer, request))
+        return self.act(request, batch_id, fingerprint, said, verb)
+
+
+def resolving(batch_id: str, said: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Now, or when a bulk retry turns out clean."""
+    if "retry" not in said:
+        return "resolve", said
+    if "in_version" in said:
+        raise InvalidInput("Resolve in a version or after a retry, not both.", {"retry": ["Leave one of them out."]})
+    return "resolve_when_clean", said | {"retry": retry_of(batch_id, said["retry"])}
+
+
+class IgnoreGroup(ActOnGroup):
+    verb = "ignore"
+
+    @extend_schema(request={"application/json": IgnoreSerializer}, responses=BatchGroupSerializer)
+    @once_per_key
+    def post(self, request: Request, batch_id: str, fingerprint: str) -> Response:
+        """Ignore it until a condition is met, or for good."""
+        return self.act(request, batch_id, fingerprint, checked(IgnoreSerializer, request))
+
+
+class MergeGroup(ActOnGroup):
+    verb = "merge"
+
+    @extend_schema(
+        request={"application/json": MergeSerializer}, responses={200: BatchGroupSerializer, 202: BatchGroupSerializer}
+    )
+    @once_per_key
+    def post(self, request: Request, batch_id: str, fingerprint: str) -> Response:
+        """Let it count in another group of the batch, for what there is and for what is to come; answers that one.
+
+        202 above 50,000 errors: a worker moves them, and until then nothing has changed.
+        """
+        said = checked(MergeSerializer, request)
+        into = other_group(batch_id, said.pop("into"), "into")
+        actor, group_id = request.user.get_username(), group_in(batch_id, fingerprint).group_id
+        done = background.move("merge", group_id, into.pk, actor=actor, **said)
+        return Response(BatchGroupSerializer(group_in(batch_id, fingerprint)).data, status_of(done))
+
+
+class SplitGroup(ActOnGroup):
+    verb = "split"
+
+    @extend_schema(
+        request={"application/json": SplitSerializer},
+        responses={200: BatchGroupSerializer(many=True), 202: BatchGroupSerializer(many=True)},
+    )
+    @once_per_key
+    def post(self, request: Request, batch_id: str, fingerprint: str) -> Response:
+        """Take out what was merged into it, or make a group for each place in the code; answers the batch's parts.
+
+        202 above 50,000 errors: a worker moves them, and until then nothing has changed.
+        """
+        said, group_id = checked(SplitSerializer, request), group_in(batch_id, fingerprint).group_id
+        who = {"actor": request.user.get_username(), "reason": said.get("reason", "")}
+        if "by" in said:
+            parts = done = background.move("split_by_place", group_id, **who)
+        else:
+            out = other_group(batch_id, said["fingerprint"], "fingerprint")
+            done = background.move("split", group_id, out.pk, **who)
+            parts = [group_id, out.pk]
+        if isinstance(done, GroupMove):
+            parts = [group_id]
+        rows = LISTED.filter(batch=batch_id, group__in=parts).order_by("pk")
+        return Response(BatchGroupSerializer(rows, many=True).data, status_of(done))
+
+
+def status_of(done: Any) -> int:
+    """202 where a worker does it, because of its size; the answer is what there is until then."""
+    return status.HTTP_202_ACCEPTED if isinstance(done, GroupMove) else status.HTTP_200_OK
+
+
+def other_group(batch_id: str, fingerprint: str, field: str) -> ErrorGroup:
+    processor = operations.get_batch(batch_id).processor
+    found = ErrorGroup.objects.filter(processor=processor, fingerprint=fingerprint).first()
+    if found is None:
+        problem = f"There is no error group {fingerprint!r} of this processor."
+        raise InvalidInput(problem, {field: ["Unknown fingerprint."]})
+    return found
+
+
+class AssignGroup(ActOnGroup):
+    verb = "assign"
+
+    @extend_schema(request={"application/json": AssignSerializer}, responses=BatchGroupSerializer)
+    @once_per_key
+    def post(self, request: Request, batch_id: str, fingerprint: str) -> Response:
+        """Assign it to a user, or to nobody."""
+        return self.act(request, batch_id, fingerprint, checked(AssignSerializer, request))
+
+
+class NoteOnGroup(ActOnGroup):
+    verb = "note"
+
+    @extend_schema(request={"application/json": NoteSerializer}, responses=BatchGroupSerializer)
+    @once_per_key
+    def post(self, request: Request, batch_id: str, fingerprint: str) -> Response:
+        """Leave a remark in its history."""
+        said = checked(NoteSerializer, request)
+        return self.act(request, batch_id, fingerprint, {"text": said["reason"]})

@@ -1,0 +1,189 @@
+"""REST of the triage app: the error report, the records it is made of, and what to do about it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import django_filters as filters
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from batches import operations
+from batches.models import Batch
+from batches.rest.idempotent_requests import once_per_key
+from batches.rest.pagination import ById
+from batches.rest.permissions import MayTriage, MayView
+from batches.rest.schema import schema_of
+from batches.rest.serializers import ReasonSerializer
+from batches.rest.views import OfBatch, PortalView, checked
+from errors import error_analyzer, tasks
+from errors.filters import error_filter
+from errors.filters.rest_filter import AskedFilter
+from errors.findings import AT_ONCE, findings, is_due
+from errors.models import ErrorRecord
+from errors.recovery import plan_runs, plans, recommendations
+from errors.rest.serializers import ErrorRecordSerializer
+
+
+class RecordFilter(AskedFilter):
+    item_key = filters.CharFilter(max_length=200, strip=False)
+
+    class Meta:
+        model = ErrorRecord
+        fields: tuple[str, ...] = ()
+
+    def filter_queryset(self, queryset: QuerySet[ErrorRecord]) -> QuerySet[ErrorRecord]:
+        rows = error_filter.records(self.batch, self.asked).select_related("group")
+        key = self.form.cleaned_data["item_key"]
+        return rows.filter(item_key=key) if key else rows
+
+
+class ErrorReport(PortalView):
+    @extend_schema(responses={(200, "application/json"): schema_of(error_analyzer.ErrorReport)})
+    def get(self, request: Request, batch_id: str) -> Response:
+        """What failed in the batch, counted and put into words."""
+        return Response(error_analyzer.aggregate_errors(operations.get_batch(batch_id).pk).to_dict())
+
+
+class ErrorFindings(PortalView):
+    @extend_schema(responses={(200, "application/json"): {"type": "array", "items": {"type": "object"}}})
+    def get(self, request: Request, batch_id: str) -> Response:
+        """What the failures have in common, one finding a cause, the strongest first.
+
+        A batch of more than 200,000 items is looked at by a worker: `Retry-After` says that there will be more to see.
+        """
+        batch = operations.get_batch(batch_id)
+        return Response(findings(batch, large=False, most=AT_ONCE), headers=come_back(batch))
+
+
+def come_back(batch: Batch) -> dict[str, str]:
+    """Have a worker look at a batch that is too large for a request, if a look is due; when its answer may be there."""
+    if batch.total_items <= AT_ONCE or not is_due(batch):
+        return {}
+    tasks.ask_for_look(batch.pk)
+    return {"Retry-After": str(tasks.ASKED_EVERY)}
+
+
+OBJECT = {"type": "object", "additionalProperties": {}}
+MANY = {"type": "array", "items": OBJECT}
+
+
+class Recommendations(PortalView):
+    @extend_schema(responses={(200, "application/json"): MANY})
+    def get(self, request: Request, batch_id: str) -> Response:
+        """What to do about the failures, how sure that is, what it should bring, and what it brought.
+
+        Of a batch of more than 200,000 items as of a worker's last look; `Retry-After` says that there will be another.
+        """
+        batch = operations.get_batch(batch_id)
+        errors, small = recommendations.errors_of(batch), batch.total_items <= AT_ONCE
+        said = recommendations.listed(batch, errors, large=small, most=AT_ONCE)
+        return Response(said, headers=come_back(batch))
+
+
+class MayApply(MayTriage):
+    """Applying starts something: it needs both rights."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        return super().has_permission(request, view) and MayView().has_permission(request, view)
+
+
+class Decision(PortalView):
+    """What decides about advice: the right to triage, and what starts something also the right to operate."""
+
+    permission_classes = (MayTriage,)
+
+    def said(self, request: Request) -> dict[str, Any]:
+        return {"actor": request.user.get_username()} | checked(ReasonSerializer, request)
+
+
+class ApplyRecommendation(Decision):
+    permission_classes = (MayApply,)
+
+    @extend_schema(request={"application/json": ReasonSerializer}, responses={(200, "application/json"): OBJECT})
+    @once_per_key
+    def post(self, request: Request, batch_id: str, number: int) -> Response:
+        """Do what it says; 409 if it is not open, or the batch's status does not allow it now."""
+        found = recommendations.apply(batch_id, number, **self.said(request))
+        return Response(recommendations.as_dict(found, recommendations.records_of_rules()))
+
+
+class DismissRecommendation(Decision):
+    @extend_schema(request={"application/json": ReasonSerializer}, responses={(200, "application/json"): OBJECT})
+    @once_per_key
+    def post(self, request: Request, batch_id: str, number: int) -> Response:
+        """Do not show it again, unless its evidence doubles."""
+        found = recommendations.dismiss(batch_id, number, **self.said(request))
+        return Response(recommendations.as_dict(found, recommendations.records_of_rules()))
+
+
+class UndoRecommendation(Decision):
+    permission_classes = (MayApply,)
+
+    @extend_schema(request={"application/json": ReasonSerializer}, responses={(200, "application/json"): OBJECT})
+    @once_per_key
+    def post(self, request: Request, batch_id: str, number: int) -> Response:
+        """Show again what was dismissed, or take back what was applied; 409 if that cannot be taken back."""
+        found = recommendations.undo(batch_id, number, **self.said(request))
+        return Response(recommendations.as_dict(found, recommendations.records_of_rules()))
+
+
+class Plan(Decision):
+    @extend_schema(responses={(200, "application/json"): OBJECT})
+    def get(self, request: Request, batch_id: str) -> Response:
+        """The recovery plan as it was last worked out."""
+        return Response(plans.show(batch_id))
+
+    @extend_schema(request={"application/json": ReasonSerializer}, responses={(200, "application/json"): OBJECT})
+    @once_per_key
+    def post(self, request: Request, batch_id: str) -> Response:
+        """Work the recovery plan out anew; nothing of it is carried out."""
+        plans.make(batch_id, actor=self.said(request)["actor"])
+        return Response(plans.show(batch_id))
+
+
+class ApplyStep(Decision):
+    permission_classes = (MayApply,)
+
+    @extend_schema(request={"application/json": ReasonSerializer}, responses={(200, "application/json"): OBJECT})
+    @once_per_key
+    def post(self, request: Request, batch_id: str, number: int) -> Response:
+        """Carry out one step, once; 409 if it is done, or the batch's status does not allow it now."""
+        return Response(plans.as_dict(plans.apply(batch_id, number, **self.said(request))))
+
+
+class ApplyPlan(Decision):
+    permission_classes = (MayApply,)
+
+    @extend_schema(request={"application/json": ReasonSerializer}, responses={(200, "application/json"): MANY})
+    @once_per_key
+    def post(self, request: Request, batch_id: str) -> Response:
+        """Carry out the open steps, until one has to wait for the one before: ask again when the batch is at rest."""
+        return Response([plans.as_dict(step) for step in plans.apply_all(batch_id, **self.said(request))])
+
+
+class RunPlan(Decision):
+    """Run the plan as a whole, pause that, or give it up."""
+
+    verb: str = ""
+    permission_classes = (MayApply,)
+
+    @extend_schema(request={"application/json": ReasonSerializer}, responses={(200, "application/json"): OBJECT})
+    @once_per_key
+    def post(self, request: Request, batch_id: str) -> Response:
+        """It goes on by itself whenever the batch is at rest; 409 if the verb is illegal now."""
+        batch = operations.get_batch(batch_id)
+        plan_runs.VERBS[self.verb](batch.pk, **self.said(request))
+        return Response(plans.show(batch.pk))
+
+
+class ErrorRecordList(OfBatch):
+    """Every failed attempt, oldest first."""
+
+    rows = ErrorRecord.objects.select_related("group", "traceback")
+    serializer_class = ErrorRecordSerializer
+    pagination_class = ById
+    filterset_class = RecordFilter
