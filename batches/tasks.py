@@ -16,7 +16,7 @@ from time import sleep
 from types import FrameType
 from typing import Any
 
-from celery import shared_task
+from celery import current_app, shared_task
 from celery.signals import beat_embedded_init, worker_process_init, worker_ready, worker_shutting_down
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
@@ -150,9 +150,14 @@ def send(batch_id: str, lane: int) -> None:
 
 
 def tell(task: Any, *arguments: Any) -> None:
-    """A broker that is away costs nothing but the wait for the next sweep."""
+    """Enqueue a task. A broker that is away costs nothing but the wait for the next sweep."""
+    tell_by_name(task.name, *arguments)
+
+
+def tell_by_name(name: str, *arguments: Any) -> None:
+    """Enqueue the task of that name, for rooms that must not know the tasks, which call them."""
     try:
-        task.apply_async(arguments, expires=HINT_EXPIRES, retry=False)
+        current_app.send_task(name, arguments, expires=HINT_EXPIRES, retry=False)
     except (OperationalError, OSError) as error:
         logger.warning("no word to the workers about %s, the sweep will repeat it: %s", arguments, error)
 

@@ -29,10 +29,10 @@ def sweep() -> None:
         clean_retries.settle()
         plan_runs.advance_all()
         for pk in exports.waiting().values_list("pk", flat=True):
-            send_export(pk)
+            exports.send(pk)
         exports.tidy()
         for pk in background.waiting().values_list("pk", flat=True):
-            send_move(pk)
+            background.send(pk)
         for batch_id in findings.large_and_over(timezone.now() - REPEATED_FOR):
             look_if_large(batch_id)
 
@@ -42,12 +42,7 @@ def make_export(pk: int) -> None:
     """Go on with an export for a while, then queue up behind the others."""
     with patient(), deferred():
         if file_writer.work(pk, should_stop=should_stop) and not should_stop():
-            send_export(pk)
-
-
-def send_export(pk: int) -> None:
-    """Word to the workers; the sweep repeats it."""
-    tell(make_export, pk)
+            exports.send(pk)
 
 
 @shared_task(name="errors.tasks.move_group", ignore_result=True)
@@ -55,11 +50,6 @@ def move_group(pk: int) -> None:
     """Merge or split groups of very many errors."""
     with patient(), deferred():
         background.work(pk)
-
-
-def send_move(pk: int) -> None:
-    """Word to the workers; the sweep repeats it."""
-    tell(move_group, pk)
 
 
 @shared_task(name="errors.tasks.look", ignore_result=True)

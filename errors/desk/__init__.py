@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from string import ascii_uppercase
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, Q, QuerySet
 from django.urls import reverse
 from django.utils.text import Truncator
 
 from batches.exceptions import InvalidInput
-from batches.models import Batch, Checkpoint
+from batches.models import Batch
 from batches.pages.batch_page import items_url, pill
 from batches.pages.map_page import items_between
 from errors.desk.charts import pictures, records_url, spark
 from errors.desk.filter_bar import filter_bar
 from errors.detectors.findings import percent
-from errors.detectors.statistics import wilson
 from errors.filters.ageing import WHY
 from errors.filters.error_filter import Asked, groups, records
 from errors.findings import IN_PAGE, findings, is_due
+from errors.findings.failed import Failed, failed_of
 from errors.findings.problem_items import problem_items
 from errors.findings.timeline import AT_ONCE, Extent, Times, extent_of
 from errors.models import BatchGroup, ErrorGroup, Findings
@@ -29,42 +28,6 @@ from errors.models import BatchGroup, ErrorGroup, Findings
 GROUPS_SHOWN = 25
 FINDINGS_SHOWN = 6
 """So many are marked on the pictures; the weaker ones wait below, for those who ask."""
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """Failed items now, of how many, with Wilson's 95 % interval of their share."""
-
-    failed: int
-    quarantined: int
-    total: int
-    done: int
-
-    @property
-    def affected(self) -> int:
-        return self.failed + self.quarantined
-
-    @property
-    def share(self) -> str:
-        low, high = wilson(self.affected, self.done)
-        return (
-            f"{percent(self.affected / self.done)}, between {percent(low)} and {percent(high)}" if self.done else "none"
-        )
-
-
-def failed_of(batch: Batch) -> Failed:
-    sums = Checkpoint.objects.filter(batch=batch).aggregate(
-        failed=Sum("failed", default=0),
-        quarantined=Sum("quarantined", default=0),
-        succeeded=Sum("succeeded", default=0),
-        skipped=Sum("skipped", default=0),
-    )
-    failed, done = sums["failed"], sum(sums.values())
-    if not batch.processor:  # its items are counted by hand, or not at all; its errors are there all the same
-        items = BatchGroup.objects.filter(batch=batch).aggregate(n=Sum("items", default=0))["n"]
-        failed = max(failed, min(items, batch.total_items or items))
-        done = max(done, batch.total_items, failed)
-    return Failed(failed, sums["quarantined"], max(batch.total_items, failed), done)
 
 
 def sentence(batch: Batch, failed: Failed) -> str:

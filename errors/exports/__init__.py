@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,6 +17,7 @@ from django.utils import timezone
 from batches import clock
 from batches.exceptions import BatchError
 from batches.models import Batch
+from batches.tasks import tell_by_name
 from errors.exports.exporters import EXPORTERS
 from errors.exports.request import Wanted
 from errors.filters.error_filter import Asked
@@ -84,8 +86,6 @@ def record(wanted: Wanted, *, actor: str, user: Any = None, state: str = S.STREA
 
 def begin(wanted: Wanted, *, actor: str, user: Any = None) -> Export:
     """Have it made in the background. The same asked again is the one that is under way; another one has to wait."""
-    from errors.tasks import send_export
-
     mine = Export.objects.filter(state__in=Export.OPEN, actor=actor)
     said = {"kind": wanted.kind, "format": wanted.format, "raw": wanted.raw, "batch": wanted.batch}
     same = next((one for one in mine.filter(**said) if one.filters == wanted.asked.said), None)
@@ -98,8 +98,13 @@ def begin(wanted: Wanted, *, actor: str, user: Any = None) -> Export:
             "wait for it, or cancel it."
         )
     made = record(wanted, actor=actor, user=user, state=S.QUEUED)
-    transaction.on_commit(lambda: send_export(made.pk))
+    transaction.on_commit(partial(send, made.pk))
     return made
+
+
+def send(pk: int) -> None:
+    """Word to the workers; the sweep repeats it."""
+    tell_by_name("errors.tasks.make_export", pk)
 
 
 def get(batch_id: str, number: int) -> Export:

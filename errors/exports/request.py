@@ -14,13 +14,13 @@ from batches import progress_tracker
 from batches.exceptions import BatchError, InvalidInput
 from batches.models import Batch
 from batches.redaction import redact
-from errors.desk import failed_of
 from errors.detectors.statistics import wilson
 from errors.exports.exporters import EXPORTERS, Exporter
 from errors.exports.tables import KINDS, Table
 from errors.exports.tables.base import iso, last_record
 from errors.filters.error_filter import Asked
 from errors.findings import IN_PAGE, findings
+from errors.findings.failed import failed_of
 from errors.recovery import recommendations
 
 SCHEMA = "batchportal.error-report/1"

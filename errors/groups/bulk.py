@@ -11,13 +11,12 @@ from django.db.models import Max, QuerySet
 from django.utils import timezone
 
 from batches import operations
-from batches.exceptions import InvalidInput, ScopeChanged, UnknownBatch
+from batches.exceptions import InvalidInput, InvalidTransition, ScopeChanged, UnknownBatch
 from batches.models import Batch
 from errors import groups
 from errors.filters import error_filter
 from errors.filters.error_filter import Asked
 from errors.models import BatchGroup, BulkAct, ErrorGroup
-from errors.recovery.actions import refuse
 
 State = ErrorGroup.State
 LEGAL: dict[str, tuple[str, ...]] = {
@@ -124,7 +123,7 @@ def undo(batch_id: str, number: int, *, actor: str = "", reason: str = "") -> Bu
         Batch.objects.select_for_update().get(pk=batch_id)
         found = BulkAct.objects.select_for_update().get(batch=batch_id, number=number)
         if found.undone:
-            raise refuse(batch_id, f"undo act {number}", "undone already")
+            raise InvalidTransition(batch_id, f"undo act {number} of", "undone already")
         left = [why for one in by_fingerprint(found.changed) if (why := put_back(one, found, actor, reason))]
         found.undone = {"by": actor, "at": timezone.now().isoformat(), "left": left}
         found.save(update_fields=["undone"])

@@ -225,7 +225,7 @@ def test_raw_files_are_handed_to_admins_only() -> None:
 def test_the_sweep_wakes_what_waits_and_clears_away_what_nobody_names(monkeypatch: pytest.MonkeyPatch) -> None:
     made = begun(failed_rows(ROWS))
     sent: list[int] = []
-    monkeypatch.setattr("errors.tasks.send_export", sent.append)
+    monkeypatch.setattr("errors.exports.send", sent.append)
     stray, fresh = exports.directory() / "stray", exports.directory() / "fresh"
     for path in (stray, fresh):
         path.write_text("x")

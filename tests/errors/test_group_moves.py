@@ -25,7 +25,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Three errors are many; what the workers are told."""
     heard: list[Any] = []
     monkeypatch.setattr(background, "LARGE", 2)
-    monkeypatch.setattr(tasks, "tell", lambda task, *said: heard.append((task.name, *said)))
+    monkeypatch.setattr(background, "tell_by_name", lambda *message: heard.append(message))
     return heard
 
 
