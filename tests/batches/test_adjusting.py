@@ -88,7 +88,13 @@ def test_it_spares_the_neighbours_of_an_item_that_floods_memory(
 ) -> None:
     batch = submitted(modes("ok", "flood", "ok"), max_attempts=1)
     operations.start(batch.pk)
-    source = "import sys; from batches import runner, tasks; tasks.limit_memory(); runner.work_until_idle(sys.argv[1])"
+    source = """
+import sys
+from batches import tasks
+from batches.engine import runner
+tasks.limit_memory()
+runner.work_until_idle(sys.argv[1])
+"""
     worker = in_process(source, batch.pk)
     _, errors = worker.communicate(timeout=120)
     assert worker.returncode == 0, errors
@@ -105,7 +111,7 @@ def test_it_is_not_taken_for_hung_while_it_waits_for_its_turn(
     source = """
 import sys
 from django.urls import reverse
-from batches import runner
+from batches.engine import runner
 reverse("admin:index")  # a milestone's link needs it, and its first use imports every page
 runner.GRACE_SECONDS = 0.2
 runner.work_slice(sys.argv[1], expendable=True)

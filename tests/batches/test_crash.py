@@ -25,8 +25,8 @@ from tests.batches.factories import item, modes, ran, statuses, submitted
 pytestmark = pytest.mark.usefixtures("engine")
 Start = Callable[..., subprocess.Popen[str]]
 
-WORK = "import sys; from batches import runner; print('up', flush=True); runner.work_until_idle(sys.argv[1])"
-SLICES = "import sys; from batches import runner; runner.work_until_idle(sys.argv[1])"
+WORK = "import sys; from batches.engine import runner; print('up', flush=True); runner.work_until_idle(sys.argv[1])"
+SLICES = "import sys; from batches.engine import runner; runner.work_until_idle(sys.argv[1])"
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

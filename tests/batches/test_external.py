@@ -26,7 +26,7 @@ from tests.batches.test_crash import wait_until
 
 pytestmark = pytest.mark.usefixtures("engine")
 Start = Callable[..., subprocess.Popen[str]]
-WORK = "import sys, tests.batches.outside; from batches import runner; runner.work_until_idle(sys.argv[1])"
+WORK = "import sys, tests.batches.outside; from batches.engine import runner; runner.work_until_idle(sys.argv[1])"
 
 
 @pytest.fixture

@@ -53,7 +53,7 @@ def test_it_works_side_by_side_on_as_many_lanes_as_it_is_given_while_it_runs(
     rows = [*modes("meet", place=str(first), others=2), *modes(*["meet"] * 8, place=str(later), others=4)]
     batch = submitted(rows, checkpoint_every=1, max_attempts=1, item_timeout=39)
     operations.start(batch.pk)
-    source = "import sys; from batches import runner; runner.work_until_idle(sys.argv[1])"
+    source = "import sys; from batches.engine import runner; runner.work_until_idle(sys.argv[1])"
     workers = [in_process(source, batch.pk) for _ in range(4)]
     wait_until(lambda: (first / "1").exists())
     assert Checkpoint.objects.filter(batch=batch).exclude(worker="").count() == 1

@@ -348,7 +348,8 @@ def test_of_a_check_that_is_not_finished_nothing_is_kept(monkeypatch: pytest.Mon
 
 DIES = """
 import io, os, sys
-from batches import fixes, operations
+from batches import operations
+from batches.intake import fixes
 fixes.finish = lambda *_: os._exit(9)
 operations.correct(sys.argv[1], file=io.BytesIO(sys.argv[2].encode()), filename="fix.csv")
 """

@@ -127,7 +127,7 @@ def test_it_knows_which_table_a_statement_writes_to(sql: str, table: str) -> Non
 def test_it_goes_on_when_its_worker_dies_and_names_the_item_that_kills_it(in_process: Start) -> None:
     batch = submitted(modes("ok", "ok", "die", "ok", "ok"))
     made = operations.rehearse(batch.pk, wake=False)
-    source = "import sys; from batches import rehearsals; rehearsals.work(int(sys.argv[1]))"
+    source = "import sys; from batches.engine import rehearsals; rehearsals.work(int(sys.argv[1]))"
     deaths = 0
     while Rehearsal.objects.get(pk=made.pk).state == "RUNNING" and deaths < 9:
         worker = in_process(source, str(made.pk))

@@ -179,7 +179,7 @@ def test_it_is_steered_over_rest() -> None:
 
 WORK = """
 import sys
-from batches import runner
+from batches.engine import runner
 import tests.processors
 runner.work_until_idle(sys.argv[1])
 """

@@ -154,7 +154,7 @@ def ask(sql: str, *params: Any) -> Any:
 
 WORKER = """
 import sys, django; django.setup()
-from batches import runner
+from batches.engine import runner
 from django.db import connection
 connection.ensure_connection()
 print("ready", flush=True); sys.stdin.readline()

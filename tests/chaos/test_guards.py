@@ -169,7 +169,8 @@ def test_it_never_ends_with_poison_unless_the_item_in_flight_is_committed(
     operations.start(batch.pk)
     source = """
 import sys
-from batches import leases, runner
+from batches.engine import runner
+from batches.lanes import leases
 leases.mark_in_flight = lambda lease, item: None
 runner.work_until_idle(sys.argv[1])
 """

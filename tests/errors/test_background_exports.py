@@ -95,9 +95,9 @@ def test_nobody_gets_half_a_file() -> None:
 
 MAKE = """
 import sys, time
-from errors import making
+from errors.exports import file_writer
 from errors.exports.exporters.csv_exporter import Csv
-making.SAVED_EVERY = 0
+file_writer.SAVED_EVERY = 0
 for name in ("detail", "items", "fix"):
     setattr(sys.modules[f"errors.exports.tables.{name}"], "AT_ONCE", 2)
 block, n = Csv.block, 0
@@ -110,7 +110,7 @@ Csv.block = slowly
 from django.conf import settings
 from pathlib import Path
 settings.VAR = Path(sys.argv[2])
-making.work(int(sys.argv[1]))
+file_writer.work(int(sys.argv[1]))
 """
 
 

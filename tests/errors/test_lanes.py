@@ -82,10 +82,10 @@ def run_together(processes: list[subprocess.Popen[str]]) -> None:
 
 LANE = """
 import sys
-from errors import rollups
+from errors.grouping import group_counters
 from batches.models import Batch
 from tests.errors.factories import failure, report
-rollups.MOST_TEMPLATES = 20
+group_counters.MOST_TEMPLATES = 20
 batch, lane = Batch.objects.get(pk="b1"), int(sys.argv[1])
 print("ready", flush=True)
 sys.stdin.readline()

@@ -244,7 +244,7 @@ def test_it_has_no_advice_without_errors() -> None:
 APPLY = """
 import sys
 from batches.exceptions import InvalidTransition
-from errors import recommendations
+from errors.recovery import recommendations
 try:
     recommendations.apply("b1", int(sys.argv[1]), actor=sys.argv[2])
     print("applied")

@@ -239,7 +239,7 @@ for attempt in range(1, 41):
 """
 PERSON = """
 import sys
-from errors import regrouping
+from errors.groups import regrouping
 from errors.models import ErrorGroup
 ids = dict(ErrorGroup.objects.values_list("title", "pk"))
 one, other = (ids[word] for word in sys.argv[1:])
