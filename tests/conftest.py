@@ -6,12 +6,19 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# How long an example takes tells how busy the machine is.
+hypothesis_settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("tests")
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +40,14 @@ def quick_emptying() -> None:
     TransactionTestCase._fixture_teardown = empty_tables
 
 
+@pytest.fixture(autouse=True)
+def no_memory_of_other_tests() -> None:
+    """Batches of different tests have the same names, and the cache remembers some."""
+    from django.core.cache import cache
+
+    cache.clear()
+
+
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries are due at once."""
@@ -51,15 +66,18 @@ def engine(transactional_db: None) -> Iterator[None]:
 
 
 @pytest.fixture
-def in_process(engine: None) -> Callable[..., subprocess.Popen[str]]:
-    """Start a real second process on the test's database: its arguments are Python source and `sys.argv[1:]`."""
+def in_process(engine: None) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start a real second process on the test's database: its arguments are Python source and `sys.argv[1:]`.
+
+    It does not outlive the test.
+    """
     from django.db import connection
 
-    settings = connection.settings_dict
+    database = connection.settings_dict
     if connection.vendor == "sqlite":
-        url = f"sqlite:///{settings['NAME']}"
+        url = f"sqlite:///{database['NAME']}"
     else:
-        url = f"postgres://postgres@{settings['HOST']}:{settings['PORT']}/{settings['NAME']}"
+        url = f"postgres://postgres@{database['HOST']}:{database['PORT']}/{database['NAME']}"
     environment = {
         **os.environ,
         "DATABASE_URL": url,
@@ -70,17 +88,22 @@ def in_process(engine: None) -> Callable[..., subprocess.Popen[str]]:
 
     def start(source: str, *arguments: str) -> subprocess.Popen[str]:
         prelude = "import django; django.setup()\n"
-        return subprocess.Popen(
-            [sys.executable, "-c", prelude + source, *arguments],
-            env=environment,
-            cwd=ROOT,
-            text=True,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+        process = started.enter_context(
+            subprocess.Popen(
+                [sys.executable, "-c", prelude + source, *arguments],
+                env=environment,
+                cwd=ROOT,
+                text=True,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )
         )
+        started.callback(process.kill)
+        return process
 
-    return start
+    with ExitStack() as started:
+        yield start
 
 
 @pytest.fixture

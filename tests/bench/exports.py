@@ -117,7 +117,7 @@ def fill() -> None:
 @contextmanager
 def serving(module: str) -> Iterator[tuple[int, int]]:
     """A web process; its port and process id."""
-    from tests.servers.postgresql import free_port
+    from tests.servers.ports import free_port
 
     port = free_port()
     process = subprocess.Popen([sys.executable, "-m", module], env=os.environ | {"PORT": str(port)})

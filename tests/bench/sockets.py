@@ -128,7 +128,7 @@ def updates(port: int, token: str, rate: int) -> Iterator[list[tuple[float, floa
 
 def floor(rate: int) -> Iterator[float]:
     """The ages of frames of a server that does nothing else, since their encoding, seconds."""
-    from tests.servers.postgresql import free_port
+    from tests.servers.ports import free_port
 
     port = free_port()
     command = [sys.executable, "-m", "tests.bench.sockets", "server", str(port), str(rate)]
@@ -190,14 +190,14 @@ def keep_to(place: slice) -> None:
 
 @contextmanager
 def web() -> Iterator[tuple[int, int]]:
-    from tests.browser.conftest import wait_for
-    from tests.servers.postgresql import free_port
+    from tests.helpers.waiting import wait_for_answer
+    from tests.servers.ports import free_port
 
     port = free_port()
     command = [sys.executable, "-m", "batchportal.web"]
     process = subprocess.Popen(command, env={**os.environ, "PORT": str(port)}, stderr=subprocess.DEVNULL)
     try:
-        wait_for(f"http://127.0.0.1:{port}/readyz")
+        wait_for_answer(f"http://127.0.0.1:{port}/readyz", process)
         yield port, process.pid
     finally:
         process.terminate()

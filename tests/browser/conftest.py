@@ -7,8 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +16,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.servers.postgresql import free_port
+from tests.helpers.waiting import PATIENCE, wait_for_answer
+from tests.servers.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "correct-horse-battery"
@@ -55,10 +54,12 @@ class Portal:
             yield
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(30)
+            process.wait(PATIENCE)
 
 
-expect.set_options(timeout=30_000)
+LONGEST_WAIT = 120_000
+"""Milliseconds: for what a page is to show, and for what is to be done with it."""
+expect.set_options(timeout=LONGEST_WAIT)
 
 
 @pytest.fixture(scope="session")
@@ -79,24 +80,13 @@ def served(var: Path, **more: str) -> Iterator[Portal]:
     modules = ("batchportal.web", "batchportal.worker")
     running = [subprocess.Popen([sys.executable, "-m", name], cwd=ROOT, env=environment) for name in modules]
     try:
-        wait_for(f"{made.url}/readyz")
+        wait_for_answer(f"{made.url}/readyz", *running)
         yield made
     finally:
         for process in running:
             process.send_signal(signal.SIGTERM)
         for process in running:
-            process.wait(30)
-
-
-def wait_for(url: str) -> None:
-    for _ in range(300):
-        try:
-            with urllib.request.urlopen(url) as answer:
-                if answer.status == 200:
-                    return
-        except OSError:
-            time.sleep(0.1)
-    raise RuntimeError(f"{url} does not answer.")
+            process.wait(PATIENCE)
 
 
 def chromium_path() -> str | None:
@@ -117,10 +107,17 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
+def window(chromium: Any, **looks: Any) -> Any:
+    """A browser's window of its own: no cookie of another one's, and patience."""
+    context = chromium.new_context(**looks)
+    context.set_default_timeout(LONGEST_WAIT)
+    return context
+
+
 @pytest.fixture
 def page(chromium: Any) -> Iterator[Any]:
     """A page whose console must stay clean: no error, no CSP violation."""
-    context = chromium.new_context()
+    context = window(chromium)
     made = context.new_page()
     complaints: list[str] = []
     made.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)

@@ -14,9 +14,9 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from tests.browser.conftest import wait_for
 from tests.conftest import ROOT
-from tests.servers.postgresql import free_port
+from tests.helpers.waiting import PATIENCE, wait_for_answer
+from tests.servers.ports import free_port
 
 
 @dataclass
@@ -29,7 +29,8 @@ class Web:
         return f"http://127.0.0.1:{self.port}"
 
     def socket(self, path: str, **more: Any) -> ClientConnection:
-        return connect(f"ws://127.0.0.1:{self.port}{path}", **more)
+        patient: dict[str, Any] = {"open_timeout": PATIENCE, "close_timeout": PATIENCE, "ping_interval": None}
+        return connect(f"ws://127.0.0.1:{self.port}{path}", **patient | more)
 
     def refusal(self, path: str, **more: Any) -> int:
         """The HTTP status a socket is refused with; 101 when it is not."""
@@ -60,18 +61,18 @@ def serving(more: dict[str, str]) -> Iterator[Web]:
     environment = {**os.environ, "DATABASE_URL": database_url(), "PORT": str(port), "PYTHONPATH": str(ROOT), **more}
     process = subprocess.Popen([sys.executable, "-m", "batchportal.web"], cwd=ROOT, env=environment)
     try:
-        wait_for(f"http://127.0.0.1:{port}/readyz")
+        wait_for_answer(f"http://127.0.0.1:{port}/readyz", process)
         yield Web(port, process.pid)
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(PATIENCE)
 
 
 def frames(socket: ClientConnection) -> Iterator[dict[str, Any]]:
     """Everything that is said until the server closes."""
     try:
         while True:
-            yield json.loads(socket.recv(timeout=30))
+            yield json.loads(socket.recv(timeout=PATIENCE))
     except ConnectionClosed:
         return
 

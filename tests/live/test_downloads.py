@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.db import connection
@@ -19,6 +18,7 @@ from python_calamine import CalamineWorkbook
 from batches.models import Batch
 from errors.models import BatchGroup, ErrorGroup, ErrorRecord, Export
 from tests.errors.failing import table
+from tests.helpers.waiting import PATIENCE, wait_until
 from tests.live.conftest import Web
 from tests.live.test_sockets import key_of
 
@@ -46,7 +46,7 @@ def many_errors() -> None:
 
 @contextmanager
 def asked(web: Web, file_format: str = "csv", role: str = "viewer") -> Iterator[http.client.HTTPResponse]:
-    link = http.client.HTTPConnection("127.0.0.1", web.port, timeout=60)
+    link = http.client.HTTPConnection("127.0.0.1", web.port, timeout=PATIENCE)
     link.request("GET", f"{PATH}{file_format}", headers={"Authorization": f"Token {key_of(role)}"})
     try:
         yield link.getresponse()
@@ -58,10 +58,6 @@ def resident(web: Web) -> float:
     """Megabytes."""
     lines = Path(f"/proc/{web.pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
-
-
-def eventually(question: Any) -> bool:
-    return any(question() or time.sleep(0.1) for _ in range(300))
 
 
 def test_a_slow_client_gets_everything_and_nothing_piles_up_for_it(web: Web) -> None:
@@ -88,7 +84,7 @@ def test_a_client_that_leaves_ends_the_work_and_is_not_kept_from_the_next(web: W
         with asked(web, "ndjson") as again:
             return again.status == 200 and again.read().count(b"\n") == ROWS
 
-    assert eventually(served)
+    wait_until(served)
     assert Export.objects.count() == 2
 
 

@@ -17,6 +17,7 @@ from batches.live.hub import Hub, essence_of
 from batches.models import Batch
 from batches.progress_tracker import get_progress
 from tests.batches.factories import modes, submitted
+from tests.helpers.waiting import PATIENCE
 
 
 class Socket(ProgressConsumer):
@@ -218,7 +219,7 @@ def listen_to(layer: Layer, monkeypatch: Any) -> None:
     async def run() -> None:
         heard = asyncio.Event()
         task = asyncio.create_task(listening.Listener(lambda moved: heard.set()).run())
-        await asyncio.wait_for(heard.wait(), 10)
+        await asyncio.wait_for(heard.wait(), PATIENCE)
         assert layer.members == {"ours"}
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

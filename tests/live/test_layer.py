@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from time import monotonic
 from typing import Any
 
 import httpx
@@ -16,11 +17,12 @@ from batches.lifecycle.hints import GROUP
 from batches.live import listening
 from batches.models import Batch, Checkpoint
 from tests.batches.factories import modes, submitted
+from tests.helpers.waiting import PATIENCE
 from tests.live.conftest import Web, frames, serving
 from tests.live.test_sockets import by_token, path_of
 from tests.servers.valkey import Valkey
 
-HINTS = 500
+HINTS, MOST_A_SECOND = 500, 4
 
 
 @pytest.fixture
@@ -58,12 +60,13 @@ def test_it_shows_the_last_state_after_a_burst_of_hints(engine: None, layered: W
     with layered.socket(path_of(batch), **by_token()) as socket:
         said = frames(socket)
         assert next(said)["completed"] == 0
+        began = monotonic()
         for _ in range(HINTS):
             one_more(batch)
         asyncio.run(burst())
         shown = [frame["completed"] for frame in until(said, HINTS)]
     assert shown[-1] == HINTS
-    assert len(shown) < 100
+    assert len(shown) <= MOST_A_SECOND * (monotonic() - began + 1)
 
 
 def test_it_goes_on_from_the_database_when_the_layer_and_the_broker_die(
@@ -80,7 +83,7 @@ def test_it_goes_on_from_the_database_when_the_layer_and_the_broker_die(
             one_more(batch)
             assert [frame["completed"] for frame in until(said, count)][-1] == count
     headers = by_token()["additional_headers"]
-    answer = httpx.get(f"{layered.origin}/api/batches/{batch.pk}/progress", headers=headers, timeout=30)
+    answer = httpx.get(f"{layered.origin}/api/batches/{batch.pk}/progress", headers=headers, timeout=PATIENCE)
     assert (answer.status_code, answer.json()["completed"]) == (200, 3)
 
 
@@ -99,7 +102,7 @@ def test_it_hears_hints_again_when_the_layer_was_restarted_empty(valkey: Valkey,
 
     async def until_heard(heard: asyncio.Queue[list[str]], batch_id: str) -> None:
         """Hints until one arrives, each over a connection of its own."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while heard.empty() or await heard.get() != [batch_id]:
                 sender = RedisChannelLayer(hosts=[valkey.url])
                 await sender.group_send(GROUP, {"type": "hint", "batches": [batch_id]})
@@ -109,7 +112,7 @@ def test_it_hears_hints_again_when_the_layer_was_restarted_empty(valkey: Valkey,
 
 
 def readiness(portal: Web) -> tuple[int, str]:
-    answer = httpx.get(f"{portal.origin}/readyz", timeout=30)
+    answer = httpx.get(f"{portal.origin}/readyz", timeout=PATIENCE)
     return answer.status_code, answer.text
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.conftest import wait_for
-from tests.servers.postgresql import free_port
+from tests.helpers.waiting import PATIENCE, wait_for_answer
+from tests.servers.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -56,16 +56,16 @@ def port(environment: dict[str, str]) -> Iterator[int]:
     command = [sys.executable, "-m", "batchportal.web"]
     web = subprocess.Popen(command, cwd=ROOT, env={**environment, "PORT": str(number)})
     try:
-        wait_for(f"http://127.0.0.1:{number}/readyz")
+        wait_for_answer(f"http://127.0.0.1:{number}/readyz", web)
         yield number
     finally:
         web.terminate()
-        web.wait(20)
+        web.wait(PATIENCE)
 
 
 @pytest.mark.parametrize("announced", [True, False])
 def test_it_refuses_a_body_over_the_limit_whoever_sends_it(port: int, announced: bool) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     connection.putrequest("POST", "/api/batches")
     connection.putheader("Content-Type", "application/json")
     if announced:
@@ -87,6 +87,6 @@ def test_it_refuses_a_body_over_the_limit_whoever_sends_it(port: int, announced:
 
 def test_it_answers_after_it_has_refused(port: int) -> None:
     for _ in range(2):
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
         connection.request("GET", "/healthz")
         assert connection.getresponse().status == 200

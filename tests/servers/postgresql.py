@@ -7,13 +7,14 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
-import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from tests.helpers.waiting import PATIENCE, wait_until
+from tests.servers.ports import free_port
 
 # Process death is what the tests inflict, and the operating system's cache survives that: no fsync is needed.
 FAST = ("fsync=off", "full_page_writes=off", "synchronous_commit=off")
@@ -28,12 +29,6 @@ def wheel_binaries() -> Path:
     if not found:
         raise RuntimeError("PostgreSQL's wheel holds no initdb.")
     return found[-1].parent
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class PostgreSQL:
@@ -75,27 +70,27 @@ class PostgreSQL:
             subprocess.run([*command, "--locale=C", "--no-sync"], check=True, stdout=subprocess.DEVNULL, **common)
         options = [f"port={self.port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={self.root}"]
         options += ["max_connections=200", *self.settings]
-        log = (self.root / "log").open("ab")
         command = [str(self.binaries / "postgres"), "-D", str(data)]
         for option in options:
             command += ["-c", option]
-        self.process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, **common)
+        with (self.root / "log").open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, **common)
         self._wait()
         return self
 
     def _wait(self) -> None:
         import psycopg2
 
-        for _ in range(600):
-            assert self.process is not None
-            if self.process.poll() is not None:
+        def answers() -> bool:
+            if self.process is None or self.process.poll() is not None:
                 raise RuntimeError((self.root / "log").read_text())
             try:
                 psycopg2.connect(host="127.0.0.1", port=self.port, user="postgres", dbname="postgres").close()
-                return
             except psycopg2.OperationalError:
-                time.sleep(0.05)
-        raise RuntimeError("PostgreSQL did not start in 30 s.")
+                return False
+            return True
+
+        wait_until(answers)
 
     def url(self, name: str = "postgres") -> str:
         return f"postgres://postgres@127.0.0.1:{self.port}/{name}"
@@ -122,5 +117,5 @@ class PostgreSQL:
     def stop(self) -> None:
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
-            self.process.wait(30)
+            self.process.wait(PATIENCE)
         shutil.rmtree(self.root, ignore_errors=True)

@@ -8,10 +8,10 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 
-from tests.servers.postgresql import free_port
+from tests.helpers.waiting import PATIENCE, wait_until
+from tests.servers.ports import free_port
 
 
 def wheel_binary() -> Path:
@@ -42,13 +42,16 @@ class Valkey:
         command = [str(binary), "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
         where = tempfile.gettempdir()
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=where, start_new_session=True)
-        for _ in range(200):
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-                return self
-            except OSError:
-                time.sleep(0.02)
-        raise RuntimeError("Valkey did not start in 4 s.")
+        wait_until(self.answers)
+        return self
+
+    def answers(self) -> bool:
+        assert self.process is None or self.process.poll() is None, "Valkey has ended"
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=20).close()
+        except OSError:
+            return False
+        return True
 
     def kill(self) -> None:
         if self.process is not None:
@@ -58,4 +61,4 @@ class Valkey:
     def stop(self) -> None:
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
-            self.process.wait(10)
+            self.process.wait(PATIENCE)
