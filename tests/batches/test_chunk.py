@@ -204,7 +204,7 @@ def test_it_runs_an_operation_that_was_done_before_under_the_same_key_not_again(
 
 
 def test_it_ends_an_item_at_its_timeout() -> None:
-    batch = ran(modes("ok", "sleep", "ok", seconds=30), item_timeout=0.2, max_attempts=1)
+    batch = ran(modes("ok", "sleep", "ok", seconds=30), item_timeout=2, max_attempts=1)
     assert statuses(batch) == ["SUCCEEDED", "FAILED", "SUCCEEDED"]
     assert item(batch, 1).code == "TIMEOUT"
 

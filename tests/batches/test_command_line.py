@@ -19,7 +19,8 @@ from django.db import OperationalError, connection
 from batches import operations
 from batches.models import Batch, Item
 from tests.batches.factories import modes, ran, submitted
-from tests.servers.postgresql import free_port
+from tests.helpers.waiting import PATIENCE, wait_until
+from tests.servers.ports import free_port
 
 pytestmark = [pytest.mark.any_database, pytest.mark.usefixtures("engine")]
 ROOT = Path(__file__).resolve().parents[2]
@@ -121,14 +122,13 @@ def test_it_refuses_a_file_that_is_too_large(batch: Run, environment: dict[str, 
 
 def test_it_pauses_on_the_first_interrupt_and_says_how_to_go_on(environment: dict[str, str], tmp_path: Path) -> None:
     command = [sys.executable, "manage.py", "batch", "run", "test.do"]
-    command += [rows(tmp_path, *["sleep"] * 300, seconds=0.02), "--id", "b1"]
+    command += [rows(tmp_path, *["sleep"] * 3000, seconds=0.02), "--id", "b1"]
     running = subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    while not Item.objects.filter(batch="b1", status="SUCCEEDED").exists():
-        assert running.poll() is None
+    wait_until(Item.objects.filter(batch="b1", status="SUCCEEDED").exists)
     running.send_signal(signal.SIGINT)
-    said, _ = running.communicate(timeout=60)
+    said, _ = running.communicate(timeout=PATIENCE)
     assert running.returncode == 3
     assert "batch resume b1" in said
     assert operations.get_batch("b1").status == "PAUSED"

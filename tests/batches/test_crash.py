@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,20 +22,13 @@ from batches.exceptions import LeaseLost
 from batches.lanes import leases
 from batches.models import Batch, Checkpoint, IdempotencyRecord, Item
 from tests.batches.factories import item, modes, ran, statuses, submitted
+from tests.helpers.waiting import PATIENCE, wait_until
 
 pytestmark = pytest.mark.usefixtures("engine")
 Start = Callable[..., subprocess.Popen[str]]
 
 WORK = "import sys; from batches.engine import runner; print('up', flush=True); runner.work_until_idle(sys.argv[1])"
 SLICES = "import sys; from batches.engine import runner; runner.work_until_idle(sys.argv[1])"
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    for _ in range(600):
-        if condition():
-            return
-        time.sleep(0.05)
-    raise AssertionError("it did not happen within 30 s")
 
 
 def done(batch: Batch) -> int:
@@ -56,7 +50,7 @@ def test_it_loses_and_doubles_nothing_when_workers_are_killed(in_process: Start)
         assert operations.verify(batch.pk) == []
         assert effects(batch) == done(batch)
     worker = in_process(WORK, batch.pk)
-    _, errors = worker.communicate(timeout=60)
+    _, errors = worker.communicate(timeout=PATIENCE)
     assert worker.returncode == 0, errors
     assert set(statuses(batch)) == {"SUCCEEDED"}
     assert effects(batch) == 120
@@ -70,7 +64,7 @@ def test_it_sets_an_item_aside_that_kills_its_workers(in_process: Start) -> None
     deaths = 0
     while operations.get_batch(batch.pk).status in Batch.ACTIVE and deaths < 10:
         worker = in_process(SLICES, batch.pk)
-        worker.communicate(timeout=60)
+        worker.communicate(timeout=PATIENCE)
         deaths += worker.returncode != 0
     assert deaths == 3
     assert statuses(batch) == ["SUCCEEDED", "SUCCEEDED", "QUARANTINED", "SUCCEEDED", "SUCCEEDED"]
@@ -163,36 +157,38 @@ def once(data):
 print(once(1))
 """
     both = [in_process(source) for _ in range(2)]
-    said = [process.communicate(timeout=60) for process in both]
+    said = [process.communicate(timeout=PATIENCE) for process in both]
     assert [process.returncode for process in both] == [0, 0], said
     assert said[0][0] == said[1][0]
     assert Group.objects.filter(name="effect").count() == 1
 
 
-def test_it_shares_a_batch_between_lanes_without_doing_an_item_twice(in_process: Start) -> None:
+def test_it_shares_a_batch_between_lanes_without_doing_an_item_twice(in_process: Start, tmp_path: Path) -> None:
+    """The first of each lane's items wait for one another, so that no worker is too late to get any."""
     if connection.vendor != "postgresql":
         pytest.skip("SQLite runs one lane at a time")
-    batch = submitted(modes(*["sleep"] * 200, effect=True, seconds=0.002), concurrency=3)
+    items = modes(*["meet"] * 30, *["ok"] * 170, effect=True, place=str(tmp_path), others=3)
+    batch = submitted(items, concurrency=3, item_timeout=39)
     operations.start(batch.pk)
     workers = [in_process(WORK, batch.pk) for _ in range(3)]
     for worker in workers:
-        _, errors = worker.communicate(timeout=60)
+        _, errors = worker.communicate(timeout=PATIENCE)
         assert worker.returncode == 0, errors
     assert effects(batch) == 200
     assert operations.verify(batch.pk) == []
-    assert Checkpoint.objects.filter(batch=batch, succeeded__gt=0).count() >= 2
+    assert Checkpoint.objects.filter(batch=batch, succeeded__gt=0).count() == 3
 
 
 def test_it_pauses_between_chunks_and_does_nothing_after(in_process: Start) -> None:
-    batch = submitted(modes(*["sleep"] * 300, effect=True, seconds=0.01))
+    batch = submitted(modes(*["sleep"] * 3000, effect=True, seconds=0.01))
     operations.start(batch.pk)
     worker = in_process(WORK, batch.pk)
     wait_until(lambda: done(batch) >= 20)
     operations.pause(batch.pk, actor="ana")
     wait_until(lambda: operations.get_batch(batch.pk).status == "PAUSED")
     seen = done(batch)
-    worker.communicate(timeout=60)
-    assert done(batch) == seen < 300
+    worker.communicate(timeout=PATIENCE)
+    assert done(batch) == seen < 3000
     assert effects(batch) == seen
     assert operations.verify(batch.pk) == []
     operations.resume(batch.pk, actor="ana")
@@ -201,7 +197,7 @@ def test_it_pauses_between_chunks_and_does_nothing_after(in_process: Start) -> N
 
 
 def test_it_settles_a_pause_whose_worker_was_killed(in_process: Start) -> None:
-    batch = submitted(modes(*["sleep"] * 100, seconds=0.05))
+    batch = submitted(modes(*["sleep"] * 2000, seconds=0.05))
     operations.start(batch.pk)
     worker = in_process(WORK, batch.pk)
     wait_until(lambda: done(batch) >= 1)
@@ -226,7 +222,7 @@ print(checkpoint_manager.resume_from_checkpoint("adhoc", [f"item_{n}" for n in r
     os.kill(first.pid, signal.SIGKILL)
     first.communicate()
     second = in_process(source)
-    said, errors = second.communicate(timeout=60)
+    said, errors = second.communicate(timeout=PATIENCE)
     assert second.returncode == 0, errors
     assert "'failed': 0" in said
     assert Group.objects.filter(name__startswith="adhoc/").count() == 60

@@ -36,6 +36,7 @@ def server(settings: Any) -> Iterator[Server]:
     threading.Thread(target=made.serve_forever, daemon=True).start()
     settings.PORTAL_OUTBOUND_HOSTS = [made.address]
     yield made
+    made.is_over.set()
     made.shutdown()
     made.server_close()
 

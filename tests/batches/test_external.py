@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +21,7 @@ from batches.models import Batch, Checkpoint, IdempotencyRecord, Item
 from errors.models import ErrorRecord
 from tests.batches import outside
 from tests.batches.factories import item, statuses
-from tests.batches.test_crash import wait_until
+from tests.helpers.waiting import PATIENCE, wait_until
 
 pytestmark = pytest.mark.usefixtures("engine")
 Start = Callable[..., subprocess.Popen[str]]
@@ -106,14 +105,14 @@ def test_it_contains_whatever_an_item_does(log: Path) -> None:
 
 @pytest.mark.parametrize(("processor", "mode"), [("outside.call", "busy"), ("outside.async", "slow")])
 def test_it_ends_a_call_that_runs_too_long(log: Path, processor: str, mode: str) -> None:
-    batch = ran(log, processor, mode, "ok", item_timeout=0.3, max_attempts=1)
+    batch = ran(log, processor, mode, "ok", item_timeout=3, max_attempts=1)
     assert statuses(batch) == ["FAILED", "SUCCEEDED"]
     assert item(batch, 0).code == "TIMEOUT"
 
 
 def test_it_gives_up_a_call_that_cannot_be_ended(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(in_flight_calls, "GRACE_SECONDS", 0.2)
-    batch = ran(log, "outside.alone", "slow", "ok", seconds=3, item_timeout=0.3, max_attempts=1)
+    monkeypatch.setattr(in_flight_calls, "GRACE_SECONDS", 0.5)
+    batch = ran(log, "outside.alone", "slow", "ok", seconds=20, item_timeout=2, max_attempts=1)
     assert statuses(batch) == ["FAILED", "SUCCEEDED"]
     assert "could not be ended" in item(batch, 0).message
 
@@ -168,7 +167,7 @@ def test_it_sets_an_item_aside_that_kills_its_workers(log: Path, in_process: Sta
     deaths = 0
     while operations.get_batch(batch.pk).status in Batch.ACTIVE and deaths < 10:
         worker = in_process(WORK, batch.pk)
-        worker.communicate(timeout=60)
+        worker.communicate(timeout=PATIENCE)
         deaths += worker.returncode != 0
     assert deaths == 3
     assert statuses(batch) == ["SUCCEEDED", "QUARANTINED", "SUCCEEDED", "SUCCEEDED"]
@@ -213,7 +212,7 @@ def test_it_repeats_no_call_when_a_commit_fails_or_its_reply_is_lost(
 
 
 def test_it_is_paused_only_when_no_call_is_out(log: Path, in_process: Start) -> None:
-    batch = submitted(log, "outside.call", *["slow"] * 40, seconds=0.2)
+    batch = submitted(log, "outside.call", *["slow"] * 400, seconds=0.2)
     operations.start(batch.pk)
     worker = in_process(WORK, batch.pk)
     wait_until(lambda: len(called(log)) >= 6)
@@ -222,11 +221,14 @@ def test_it_is_paused_only_when_no_call_is_out(log: Path, in_process: Start) -> 
     before = len(called(log))
     assert Item.objects.filter(batch=batch, status="SUCCEEDED").count() == before
     assert not Item.objects.filter(batch=batch, status="RUNNING").exists()
-    worker.communicate(timeout=30)
-    assert len(called(log)) == before
+    worker.communicate(timeout=PATIENCE)
+    assert len(called(log)) == before < 400
+    for row in Item.objects.filter(batch=batch, status="PENDING"):
+        row.payload["mode"] = "ok"
+        row.save(update_fields=["payload"])
     operations.resume(batch.pk)
     runner.work_until_idle(batch.pk)
-    assert sorted(position for position, _ in called(log)) == list(range(40))
+    assert sorted(position for position, _ in called(log)) == list(range(400))
 
 
 def test_it_halts_at_its_error_budget(log: Path) -> None:
@@ -237,21 +239,19 @@ def test_it_halts_at_its_error_budget(log: Path) -> None:
     assert len(called(log)) <= 5
 
 
-def test_it_keeps_its_lane_while_a_call_takes_long(log: Path, settings: Any) -> None:
-    settings.PORTAL_LEASE_SECONDS = 1.2
-    batch = submitted(log, "outside.alone", "slow", seconds=0.6, item_timeout=0.7)
+def test_it_keeps_its_lane_while_a_call_takes_long(log: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.PORTAL_LEASE_SECONDS = 6.0
+    batch = submitted(log, "outside.alone", "slow", seconds=2.0, item_timeout=3.9)
     operations.start(batch.pk)
-    seen: list[Any] = []
+    ends: set[Any] = set()
     keep = external.keep_lease
 
     def looking(turn: Any) -> None:
         keep(turn)
-        seen.append(Checkpoint.objects.get(batch=batch).lease_expires_at)
+        if Item.objects.filter(batch=batch, status="RUNNING").exists():
+            ends.add(Checkpoint.objects.get(batch=batch).lease_expires_at)
 
-    external.keep_lease, began = looking, time.monotonic()
-    try:
-        runner.work_until_idle(batch.pk)
-    finally:
-        external.keep_lease = keep
-    assert time.monotonic() > began
-    assert max(seen) > min(seen)
+    monkeypatch.setattr(external, "keep_lease", looking)
+    runner.work_until_idle(batch.pk)
+    assert statuses(batch) == ["SUCCEEDED"]
+    assert len(ends) > 1

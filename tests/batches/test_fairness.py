@@ -13,7 +13,7 @@ from batches import operations, tasks
 from batches.engine import runner
 from batches.models import Checkpoint
 from tests.batches.factories import modes, statuses, submitted
-from tests.batches.test_crash import wait_until
+from tests.helpers.waiting import PATIENCE, wait_until
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -59,7 +59,7 @@ def test_it_works_side_by_side_on_as_many_lanes_as_it_is_given_while_it_runs(
     assert Checkpoint.objects.filter(batch=batch).exclude(worker="").count() == 1
     operations.adjust(batch.pk, concurrency=4, actor="ana")
     (first / "go").touch()
-    said = [worker.communicate(timeout=90)[1] for worker in workers]
+    said = [worker.communicate(timeout=PATIENCE)[1] for worker in workers]
     assert statuses(batch) == ["SUCCEEDED"] * 9, said
     assert Checkpoint.objects.filter(batch=batch, succeeded__gt=0).count() == 4
     assert operations.verify(batch.pk) == []

@@ -17,6 +17,7 @@ from batches.intake import cells, fixes
 from batches.models import Batch, Correction, Fix, Item, RetriedItem, Retry
 from batches.redaction import MASK
 from tests.batches.factories import item, ran, statuses
+from tests.helpers.waiting import PATIENCE
 
 pytestmark = pytest.mark.usefixtures("engine")
 TABLE = "mode,note,token\nok,first,t-0\ninvalid,=1+1,t-1\ninvalid,007,t-2\nok,last,t-3\n"
@@ -358,7 +359,7 @@ operations.correct(sys.argv[1], file=io.BytesIO(sys.argv[2].encode()), filename=
 def test_what_a_dead_process_leaves_of_a_check_expires_unseen(in_process: Any) -> None:
     batch = table()
     content = download(batch, {1: {"mode": "ok"}})
-    assert in_process(DIES, batch.pk, content).wait(60) == 9
+    assert in_process(DIES, batch.pk, content).wait(PATIENCE) == 9
     left = Fix.objects.get()
     assert (left.state, left.corrections.count(), list(fixes.listed(batch))) == ("CHECKING", 2, [])
     with pytest.raises(UnknownBatch):
@@ -408,7 +409,7 @@ def test_of_two_uploads_at_once_one_is_applied(in_process: Any, same: bool) -> N
     for one in both:
         one.stdin.write("\n")
         one.stdin.flush()
-    said = sorted(one.communicate(timeout=60)[0].strip() for one in both)
+    said = sorted(one.communicate(timeout=PATIENCE)[0].strip() for one in both)
     assert Retry.objects.count() == Fix.objects.filter(state="APPLIED").count() == Fix.objects.count() == 1
     winner = Retry.objects.get().actor
     assert said == ([f"retry 1 {winner}"] * 2 if same else ["InvalidTransition", f"retry 1 {winner}"])

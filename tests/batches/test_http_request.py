@@ -6,7 +6,6 @@ import gzip
 import json
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -21,6 +20,7 @@ from batches.models import Batch, Item
 from batches.outbound import OutboundRefused
 from errors.models import ErrorRecord
 from tests.batches.factories import statuses
+from tests.helpers.waiting import PATIENCE
 
 Answer = tuple[int, dict[str, str], bytes]
 
@@ -35,6 +35,12 @@ class Server(ThreadingHTTPServer):
         self.seen: list[dict[str, Any]] = []
         self.answer: Callable[[dict[str, Any]], Answer] = lambda request: (200, {}, b'{"ok": true}')
         self.address = f"127.0.0.1:{self.server_port}"
+        self.is_over = threading.Event()
+
+    def never(self, request: dict[str, Any]) -> Answer:
+        """An answer that does not come while anybody waits for it."""
+        self.is_over.wait(PATIENCE)
+        return 200, {}, b"{}"
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -64,6 +70,7 @@ def server(settings: Any) -> Iterator[Server]:
     threading.Thread(target=made.serve_forever, daemon=True).start()
     settings.PORTAL_OUTBOUND_HOSTS = [made.address]
     yield made
+    made.is_over.set()
     made.shutdown()
     made.server_close()
 
@@ -139,20 +146,16 @@ def test_it_names_the_column_that_is_missing(server: Server) -> None:
     assert server.seen == []
 
 
-def test_it_gives_up_an_answer_that_drips(server: Server) -> None:
-    def drip(request: dict[str, Any]) -> Answer:
-        time.sleep(1)
-        return 200, {}, b"{}"
-
-    server.answer = drip
+def test_it_gives_up_an_answer_that_does_not_come(server: Server) -> None:
+    server.answer = server.never
     batch = ran(server, [{"id": 1}], timeout=0.2)
     assert statuses(batch) == ["FAILED"]
     assert Item.objects.get().code == "TIMEOUT"
 
 
 def test_it_asks_a_person_when_no_answer_came_and_a_repeat_does_harm(server: Server) -> None:
-    server.answer = lambda request: time.sleep(1) or (200, {}, b"{}")  # type: ignore[func-returns-value]
-    batch = ran(server, [{"id": 1}], timeout=0.2, on_unknown="ask", max_attempts=3)
+    server.answer = server.never
+    batch = ran(server, [{"id": 1}], timeout=3, on_unknown="ask", max_attempts=3)
     assert (statuses(batch), Item.objects.get().code) == (["FAILED"], "UNKNOWN_OUTCOME")
     assert len(server.seen) == 1
     operations.decide("calls", Item.objects.get().key, "succeeded", actor="ana")

@@ -19,6 +19,7 @@ from batches.models import Item, Rehearsal
 from tests import processors
 from tests.batches.factories import item, modes, submitted
 from tests.batches.outside import outside  # noqa: F401 - registers its processors
+from tests.helpers.waiting import PATIENCE
 
 pytestmark = pytest.mark.usefixtures("engine")
 Start = Callable[..., subprocess.Popen[str]]
@@ -131,7 +132,7 @@ def test_it_goes_on_when_its_worker_dies_and_names_the_item_that_kills_it(in_pro
     deaths = 0
     while Rehearsal.objects.get(pk=made.pk).state == "RUNNING" and deaths < 9:
         worker = in_process(source, str(made.pk))
-        worker.communicate(timeout=60)
+        worker.communicate(timeout=PATIENCE)
         deaths += worker.returncode != 0
         Rehearsal.objects.filter(pk=made.pk).update(lease_expires_at=None)
     report = operations.get_rehearsal(batch.pk, 1).to_dict()

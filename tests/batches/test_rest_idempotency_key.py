@@ -14,6 +14,7 @@ from batches import operations
 from batches.models import Batch, IdempotencyRecord, Transition
 from tests.batches.people import client
 from tests.batches.rest_batches import GOOD, asked, submitted
+from tests.helpers.waiting import PATIENCE
 
 pytestmark = pytest.mark.django_db
 
@@ -119,7 +120,7 @@ def test_it_answers_409_while_the_first_is_being_answered(monkeypatch: pytest.Mo
 
     def slow(*args: Any, **kwargs: Any) -> Batch:
         inside.set()
-        go_on.wait(10)
+        go_on.wait(PATIENCE)
         return start(*args, **kwargs)
 
     def first() -> None:
@@ -129,9 +130,9 @@ def test_it_answers_409_while_the_first_is_being_answered(monkeypatch: pytest.Mo
     monkeypatch.setattr(operations, "start", slow)
     thread = threading.Thread(target=first)
     thread.start()
-    assert inside.wait(10)
+    assert inside.wait(PATIENCE)
     assert post("/api/batches/b1/start", {}).status_code == 409
     go_on.set()
-    thread.join(10)
+    thread.join(PATIENCE)
     assert post("/api/batches/b1/start", {}).status_code == 202
     assert connection.vendor == "postgresql"

@@ -15,6 +15,7 @@ from batches.lifecycle import retry_waves
 from batches.models import Aside, AsideItem, Batch, Item, Retry
 from tests.batches.factories import modes, ran, statuses, submitted
 from tests.batches.people import client
+from tests.helpers.waiting import PATIENCE
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -196,7 +197,7 @@ def test_it_takes_no_item_out_of_a_workers_hands(in_process: Callable[..., Any])
             numbers.append(operations.set_aside(batch.pk, positions=[first, first + 15]).number)
         except InvalidInput:
             continue  # the worker was there before
-    assert worker.wait(60) == 0
+    assert worker.wait(PATIENCE) == 0
     whole(batch)
     for number in numbers:
         operations.bring_back(batch.pk, number)

@@ -19,6 +19,7 @@ from tests.batches.rest_batches import submitted
 from tests.conftest import ROOT
 from tests.errors.failing import FORMULAS, failed_rows, table
 from tests.errors.test_errors_command import said
+from tests.helpers.waiting import PATIENCE
 from tests.live.conftest import database_url
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -100,4 +101,4 @@ def test_a_reader_that_has_enough_is_no_fault_of_ours() -> None:
         assert process.stdout.read(7) == b"\xef\xbb\xbfzeta"
         process.stdout.close()
         complaint = process.stderr.read()
-        assert (process.wait(60), complaint) == (4, b"")
+        assert (process.wait(PATIENCE), complaint) == (4, b"")

@@ -18,6 +18,7 @@ from batches.models import Batch
 from errors.grouping import regressions
 from errors.models import BatchGroup, ErrorGroup, GroupChange
 from tests.errors.factories import batch_of, fail, failure, report
+from tests.helpers.waiting import PATIENCE
 
 LANES_MEET = pytest.mark.skipif("connection.vendor == 'sqlite'", reason="SQLite has one writer")
 
@@ -76,7 +77,7 @@ def run_together(processes: list[subprocess.Popen[str]]) -> None:
         assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.flush()
-    said = [process.communicate(timeout=120)[1] for process in processes]
+    said = [process.communicate(timeout=PATIENCE)[1] for process in processes]
     assert [process.returncode for process in processes] == [0] * len(processes), "\n".join(said)
 
 

@@ -22,6 +22,7 @@ from tests.batches.factories import modes, ran
 from tests.batches.people import client, person
 from tests.batches.rest_batches import BAD, GOOD, committed, finished, submitted
 from tests.errors.factories import batch_of, failure, report
+from tests.helpers.waiting import PATIENCE
 
 pytestmark = pytest.mark.django_db
 State = Recommendation.State
@@ -258,7 +259,7 @@ def test_of_two_people_one_applies(in_process: Callable[..., Any]) -> None:
     recommendations.refresh(failing())
     number = of_rule("network").number
     both = [in_process(APPLY, str(number), name) for name in ("ann", "bob")]
-    said = sorted(one.communicate(timeout=60)[0].strip() for one in both)
+    said = sorted(one.communicate(timeout=PATIENCE)[0].strip() for one in both)
     assert said == ["applied", "refused"]
     assert operations.get_batch("b1").retries.count() == 1
 

@@ -17,6 +17,7 @@ from batches.models import Batch
 from batches.processors import ItemError
 from errors.models import BatchGroup, ErrorGroup, ErrorRecord, Traceback
 from tests.errors.factories import batch_of, fail, failure, raised, report
+from tests.helpers.waiting import PATIENCE
 
 pytestmark = pytest.mark.django_db
 
@@ -231,7 +232,7 @@ def test_lanes_with_the_same_errors_do_not_block_each_other(in_process: Callable
     words = [chr(97 + n // 10) + chr(97 + n % 10) for n in range(50)]
     lanes = [in_process(LANE, str(n), ",".join(words[::step])) for n, step in enumerate((1, -1, 1, -1))]
     for lane in lanes:
-        assert lane.wait(timeout=120) == 0, lane.communicate()[1]
+        assert lane.wait(timeout=PATIENCE) == 0, lane.communicate()[1]
     assert sorted(BatchGroup.objects.filter(batch=batch).values_list("errors", "items")) == [(120, 4)] * 50
 
 
