@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from tests.browser.conftest import ROOT, Portal
+from tests.browser.conftest import ROOT, Portal, window
 from tests.browser.test_main_job import sign_in
 
 BATCH = "seen-by-axe"
@@ -30,7 +30,7 @@ def sample(portal: Portal) -> str:
 
 @pytest.fixture(params=LOOKS)
 def admin(request: Any, chromium: Any, portal: Portal) -> Iterator[Any]:
-    context = chromium.new_context(**LOOKS[request.param])
+    context = window(chromium, **LOOKS[request.param])
     page = context.new_page()
     sign_in(page, portal, "operator")
     yield page

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import ROOT, Portal
-from tests.browser.test_live import submitted
+from tests.browser.test_live import let_it_run, submitted
 from tests.browser.test_main_job import sign_in
 
 SHIFTS = """
@@ -105,11 +105,12 @@ def test_it_says_what_to_do_when_nothing_matches(operator: Any, portal: Portal, 
 
 
 def test_the_map_of_a_moving_batch_follows_it(operator: Any, portal: Portal) -> None:
-    name = submitted(portal, "mapped-live", 300)
+    name = submitted(portal, "mapped-live")
     operator.goto(f"{portal.url}/admin/batches/batch/{name}/change/")
     operator.wait_for_function(f"() => ({DONE})() > 100")
     first = operator.evaluate(DONE)
     operator.wait_for_function(f"than => ({DONE})() > than", arg=first)
+    let_it_run(portal, name)
     expect(operator.locator(".bp-pill").first).to_contain_text("Completed")
     drawn = operator.locator("[data-picture=map] canvas")
     expect(drawn).to_have_attribute("aria-label", re.compile("3,322 done, 54 failed"))
