@@ -9,6 +9,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from tests.chaos.portal import LEASE, children_of, descendants_of, is_alive, send
+from tests.helpers.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from tests.chaos.run import Run
@@ -59,7 +60,7 @@ def deploy(run: Run) -> bool:
         return False
     everybody, began = descendants_of(keeper.pid), monotonic()
     keeper.terminate()
-    code = keeper.wait(60)
+    code = keeper.wait(PATIENCE)
     run.deploys.append(monotonic() - began)
     if code != 0:
         run.broken.append(f"the keeper of the worker ended with {code}")
@@ -71,7 +72,7 @@ def deploy(run: Run) -> bool:
 
 
 def see_them_end(run: Run, processes: list[int]) -> None:
-    until = monotonic() + 15
+    until = monotonic() + 60
     while left := [pid for pid in processes if is_alive(pid)]:
         if monotonic() > until:
             run.broken.append(f"{len(left)} processes outlive their parent")
@@ -244,7 +245,7 @@ def cancel(run: Run) -> bool:
 
 def await_rest(run: Run, batch_id: str) -> float:
     """When the batch was seen at rest."""
-    until = monotonic() + 90
+    until = monotonic() + PATIENCE
     while run.status(batch_id) not in ("PAUSED", "CANCELLED", "COMPLETED") and monotonic() < until:
         time.sleep(0.002)
     return monotonic()

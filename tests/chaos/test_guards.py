@@ -25,6 +25,7 @@ from batches.lanes import leases
 from batches.models import Batch, Checkpoint, Item
 from tests.batches.factories import modes, submitted
 from tests.chaos import checker, ledger
+from tests.helpers.waiting import PATIENCE
 
 pytestmark = pytest.mark.usefixtures("engine")
 GUARDS = ("fence", "status", "idempotency")
@@ -177,7 +178,7 @@ runner.work_until_idle(sys.argv[1])
     deaths = 0
     for _ in range(5):
         worker = in_process(source, batch.pk)
-        worker.communicate(timeout=60)
+        worker.communicate(timeout=PATIENCE)
         deaths += worker.returncode != 0
     assert deaths == 5
     assert Item.objects.get(batch=batch, position=1).crashes == 0
