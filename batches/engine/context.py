@@ -1,4 +1,4 @@
-"""What the engine tells a processor beside the payload."""
+"""What the engine hands a processor beside the payload."""
 
 from __future__ import annotations
 

@@ -21,7 +21,9 @@ from batches.models import ITEM_KEY_LENGTH, Batch, Correction, Item
 from batches.redaction import redact
 
 ITEM_KEY, OURS = "_item_key", "_"
-AT_ONCE, SAMPLED, MOST_ROWS = 500, 500, 100_000
+ROWS_PER_PAGE = 500
+SAMPLED_ITEMS = 500
+MOST_ROWS = 100_000
 FAILED = (Item.Status.FAILED, Item.Status.QUARANTINED)
 Verdict = Correction.Verdict
 
@@ -32,7 +34,8 @@ class Shape:
 
     columns: tuple[str, ...]
     """The columns of the table it came from; empty: JSON, whose items may differ."""
-    known: frozenset[str]
+    names: frozenset[str]
+    """Of all fields that any of its items has, as far as is known."""
     good: Mapping[str, str]
     """The kind of a field's values in items that succeeded, if they have one kind."""
     usual: Mapping[str, str]
@@ -50,8 +53,8 @@ class Shape:
 
 def shape_of(batch: Batch) -> Shape:
     """From the source's header, and from items taken evenly over the whole batch."""
-    every = max(1, batch.total_items // SAMPLED)
-    rows = Item.objects.filter(batch=batch, position__in=range(0, every * SAMPLED, every))
+    every = max(1, batch.total_items // SAMPLED_ITEMS)
+    rows = Item.objects.filter(batch=batch, position__in=range(0, every * SAMPLED_ITEMS, every))
     good, usual = defaultdict(set), defaultdict(set)
     for status, payload in rows.values_list("status", "payload"):
         for name, value in payload.items():
@@ -61,7 +64,7 @@ def shape_of(batch: Batch) -> Shape:
     kind, columns = batch.source.get("format"), tuple(batch.source.get("columns") or ())
     return Shape(
         columns=columns,
-        known=frozenset(columns) | frozenset(batch.source.get("fields") or ()) | usual.keys(),
+        names=frozenset(columns) | frozenset(batch.source.get("fields") or ()) | usual.keys(),
         good=only_kinds(good),
         usual=only_kinds(usual),
         texts=kind in ("csv", "tsv"),
@@ -69,9 +72,9 @@ def shape_of(batch: Batch) -> Shape:
     )
 
 
-def only_kinds(found: Mapping[str, set[str | None]]) -> dict[str, str]:
-    said = {name: kinds - {None} for name, kinds in found.items()}
-    return {name: str(next(iter(kinds))) for name, kinds in said.items() if len(kinds) == 1}
+def only_kinds(kinds_of: Mapping[str, set[str | None]]) -> dict[str, str]:
+    distinct = {name: kinds - {None} for name, kinds in kinds_of.items()}
+    return {name: str(next(iter(kinds))) for name, kinds in distinct.items() if len(kinds) == 1}
 
 
 # -- the file ----------------------------------------------------------------------------------------------------------
@@ -108,7 +111,7 @@ class File:
 
 
 def pages(rows: Iterator[Any]) -> Iterator[list[Any]]:
-    while page := list(islice(rows, AT_ONCE)):
+    while page := list(islice(rows, ROWS_PER_PAGE)):
         yield page
 
 
@@ -145,12 +148,12 @@ def refuse_keyless() -> None:
 
 
 def refuse_header(header: Sequence[str], shape: Shape) -> None:
-    """A table must have the columns that its batch came with; a renamed one is told as both."""
+    """A table must have the columns that its batch came with; a renamed one is missing and too much."""
     names = [cells.unguarded(name) for name in header]
     if ITEM_KEY not in names:
         refuse_keyless()
     missing = [name for name in shape.columns if name not in names and not name.startswith(OURS)]
-    added = [name for name in names if shape.columns and name not in shape.known and not name.startswith(OURS)]
+    added = [name for name in names if shape.columns and name not in shape.names and not name.startswith(OURS)]
     if missing:
         instead = f", and {added[0]!r} is not one of its columns" if added else ""
         raise InputRefused(
@@ -169,19 +172,20 @@ def refuse_header(header: Sequence[str], shape: Shape) -> None:
 
 
 def verdict(row: Row, item: Item | None, file: File) -> Correction:
-    made = Correction(row=row.row, key=key_of(row, file.table), item=item)
+    correction = Correction(row=row.row, key=key_of(row, file.table), item=item)
     try:
-        found = meant(row, item, made.key, file)
-        after = corrected_cells(row, found, file.shape) if file.table else corrected_object(row, found, file.shape)
+        failed_item = failed_item_of(row, item, correction.key, file)
+        corrected = corrected_cells if file.table else corrected_object
+        after = corrected(row, failed_item, file.shape)
         checked_object(after, row=row.row, line=row.line)
     except InputRefused as refused:
-        made.verdict = Verdict.REFUSED
-        made.column, made.why = (refused.column or "")[:200], f"{refused.problem} {refused.remedy}"
-        return made
-    made.verdict = Verdict.UNCHANGED if same(found.payload, after) else Verdict.CHANGED
-    if made.verdict == Verdict.CHANGED:
-        made.before, made.after = found.payload, after
-    return made
+        correction.verdict = Verdict.REFUSED
+        correction.column, correction.why = (refused.column or "")[:200], f"{refused.problem} {refused.remedy}"
+        return correction
+    correction.verdict = Verdict.UNCHANGED if same(failed_item.payload, after) else Verdict.CHANGED
+    if correction.verdict == Verdict.CHANGED:
+        correction.before, correction.after = failed_item.payload, after
+    return correction
 
 
 def same(one: Any, other: Any) -> bool:
@@ -193,7 +197,7 @@ def same(one: Any, other: Any) -> bool:
     return type(one) is type(other) and bool(one == other)
 
 
-def meant(row: Row, item: Item | None, key: str, file: File) -> Item:
+def failed_item_of(row: Row, item: Item | None, key: str, file: File) -> Item:
     """The failed item that the row, and no other row, is about."""
     if not key:
         raise refusal("it has no key of an item.", "Take the row out, or download it again.")
@@ -201,8 +205,8 @@ def meant(row: Row, item: Item | None, key: str, file: File) -> Item:
         rows = " and ".join(f"{number:,}" for number in file.rows[key][:3])
         raise refusal(f"rows {rows} have the key {key!r}.", "Leave only one of them.")
     if item is None:
-        said = "Take the row out, or put its key back as it was: spreadsheets change such as 007."
-        raise refusal(f"the batch has no item {key!r}.", said)
+        remedy = "Take the row out, or put its key back as it was: spreadsheets change such as 007."
+        raise refusal(f"the batch has no item {key!r}.", remedy)
     if item.status not in FAILED:
         status = Item.Status(item.status).label.lower()
         raise refusal(
@@ -225,7 +229,7 @@ def corrected_cells(row: Row, item: Item, shape: Shape) -> dict[str, Any]:
     for name, cell in given.items():
         if name.startswith(OURS) or cells.says(cell, shown.get(name)):
             continue
-        if name not in item.payload and name not in shape.known:
+        if name not in item.payload and name not in shape.names:
             raise refusal("no item has such a field.", "Take it out; to add a field, send the rows as JSON.", name)
         after[name] = unmasked(
             value_of(cell, name, item.payload.get(name), shape), after.get(name), shown.get(name), name
@@ -255,14 +259,14 @@ def corrected_object(row: Row, item: Item, shape: Shape) -> dict[str, Any]:
         if name not in given and not name.startswith(OURS):
             raise refusal("the field is missing.", "Put it back: a row is corrected whole.", name)
     for name in given:
-        if shape.columns and name not in shape.known:
+        if shape.columns and name not in shape.names:
             raise refusal("the batch has no such column.", "Take it out, or name it as it was.", name)
     kept = {name: value for name, value in item.payload.items() if name in given or name.startswith(OURS)}
     shown = redact(item.payload)
     for name, value in given.items():
         plain = shape.texts and not isinstance(value, (str, dict, list)) and value is not None
-        wanted = cells.as_text(value) if plain else value
-        kept[name] = unmasked(wanted, item.payload.get(name), shown.get(name), name)
+        new = cells.as_text(value) if plain else value
+        kept[name] = unmasked(new, item.payload.get(name), shown.get(name), name)
     return kept
 
 

@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import IntegrityError, connection, transaction
-from django.db.models import F, Max, OuterRef, Q, QuerySet, Subquery, Sum, TextField
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Sum, TextField
 from django.db.models.functions import Cast
 from django.utils import timezone
 
@@ -21,9 +21,10 @@ from batches.exceptions import InvalidInput, OperationInProgress
 from batches.intake.corrections import FAILED, ITEM_KEY, changes_of, corrections, pages, same
 from batches.intake.readers import Reader
 from batches.models import Batch, Checkpoint, Correction, Fix, Item
+from batches.numbering import next_number
 
 KEPT = timedelta(hours=24)
-MOST_TOLD = 100
+MOST_REFUSALS = 100
 Verdict = Correction.Verdict
 
 
@@ -45,37 +46,37 @@ def check(batch: Batch, reader: Reader, *, filename: str, actor: str) -> Fix:
 
     Rows are judged outside of any transaction and stored page by page: SQLite has one writer, and others wait for it.
     """
-    made = drawn_up(batch, reader, filename, actor)
-    number(made)
+    fix = drafted(batch, reader, filename, actor)
+    store_numbered(fix)
     try:
         tally: Counter[str] = Counter()
         for page in pages(corrections(batch, reader)):
             tally.update(row.verdict for row in page)
-            store(made, page, tally.total())
-        finish(made, tally)
+            store(fix, page, tally.total())
+        finish(fix, tally)
     except BaseException:
-        forget(made)
+        forget(fix)
         raise
-    return made
+    return fix
 
 
 def preview(
     batch: Batch, reader: Reader, *, filename: str, actor: str, most: int
 ) -> tuple[Fix, dict[str, list[Correction]]]:
-    """The same with nothing stored: the counts, and at most so many rows of each verdict."""
-    made = drawn_up(batch, reader, filename, actor)
+    """What the file would change, with nothing stored: the counts, and at most `most` rows of each verdict."""
+    fix = drafted(batch, reader, filename, actor)
     tally: Counter[str] = Counter()
     shown: dict[str, list[Correction]] = {verdict: [] for verdict in Verdict.values}
     for row in corrections(batch, reader):
         tally[row.verdict] += 1
         if tally[row.verdict] <= most:
             shown[row.verdict].append(row)
-    count(made, tally)
-    made.state, made.created_at = Fix.State.CHECKED, timezone.now()
-    return made, shown
+    set_counts(fix, tally)
+    fix.state, fix.created_at = Fix.State.CHECKED, timezone.now()
+    return fix, shown
 
 
-def drawn_up(batch: Batch, reader: Reader, filename: str, actor: str) -> Fix:
+def drafted(batch: Batch, reader: Reader, filename: str, actor: str) -> Fix:
     return Fix(
         batch=batch,
         filename=filename[:255].replace("\x00", ""),
@@ -86,46 +87,46 @@ def drawn_up(batch: Batch, reader: Reader, filename: str, actor: str) -> Fix:
     )
 
 
-def store(made: Fix, page: list[Correction], rows: int) -> None:
+def store(fix: Fix, page: list[Correction], rows: int) -> None:
     with transaction.atomic():
-        still_there(made, rows=rows)
+        update_checking(fix, rows=rows)
         for row in page:
-            row.fix = made
+            row.fix = fix
         Correction.objects.bulk_create(page)
 
 
-def finish(made: Fix, tally: Counter[str]) -> None:
-    """From now on it is seen, and can be applied."""
-    count(made, tally)
-    made.state = Fix.State.CHECKED
+def finish(fix: Fix, tally: Counter[str]) -> None:
+    """The check is done: from now on the fix is listed, and can be applied."""
+    set_counts(fix, tally)
+    fix.state = Fix.State.CHECKED
     names = ("state", "rows", "changed", "unchanged", "refused", "not_in_file")
-    still_there(made, **{name: getattr(made, name) for name in names})
+    update_checking(fix, **{name: getattr(fix, name) for name in names})
 
 
-def still_there(made: Fix, **values: Any) -> None:
-    """It may have been taken away meanwhile, with its batch or because it was too old."""
-    if not Fix.objects.filter(pk=made.pk, state=Fix.State.CHECKING).update(**values):
+def update_checking(fix: Fix, **values: Any) -> None:
+    """Write to a fix that is being checked; it may have been taken away, with its batch or because it was too old."""
+    if not Fix.objects.filter(pk=fix.pk, state=Fix.State.CHECKING).update(**values):
         raise OperationInProgress("The check of this file was given up meanwhile. Upload it again.")
 
 
-def count(made: Fix, tally: Counter[str]) -> None:
-    made.changed, made.unchanged = tally[Verdict.CHANGED], tally[Verdict.UNCHANGED]
-    made.refused, made.rows = tally[Verdict.REFUSED], tally.total()
-    made.not_in_file = max(0, failed_now(made.batch) - made.changed - made.unchanged)
+def set_counts(fix: Fix, tally: Counter[str]) -> None:
+    fix.changed, fix.unchanged = tally[Verdict.CHANGED], tally[Verdict.UNCHANGED]
+    fix.refused, fix.rows = tally[Verdict.REFUSED], tally.total()
+    fix.not_in_file = max(0, failed_now(fix.batch) - fix.changed - fix.unchanged)
 
 
-def forget(made: Fix) -> None:
-    """Take it away with its rows, unless it is applied."""
-    Fix.objects.filter(pk=made.pk).exclude(state=Fix.State.APPLIED).delete()
+def forget(fix: Fix) -> None:
+    """Delete a fix with its rows, unless it is applied."""
+    Fix.objects.filter(pk=fix.pk).exclude(state=Fix.State.APPLIED).delete()
 
 
-def number(made: Fix) -> None:
-    """The next free number; of two uploads at once, the second takes the one after."""
+def store_numbered(fix: Fix) -> None:
+    """Store a fix under the next free number; of two uploads at once, the second takes the one after."""
     for _ in range(5):
-        made.number = (made.batch.fixes.aggregate(last=Max("number"))["last"] or 0) + 1
+        fix.number = next_number(fix.batch.fixes)
         try:
             with transaction.atomic():
-                made.save(force_insert=True)
+                fix.save(force_insert=True)
                 return
         except IntegrityError:
             continue
@@ -152,21 +153,21 @@ def refuse_unfit(fix: Fix, *, leave_out: bool, retry_unchanged: bool) -> None:
 
 
 def refused_rows(fix: Fix) -> InvalidInput:
-    rows = fix.corrections.filter(verdict=Verdict.REFUSED)[:MOST_TOLD]
-    said = [(f"row {row.row}", f"column {row.column!r}: {row.why}" if row.column else row.why) for row in rows]
+    rows = fix.corrections.filter(verdict=Verdict.REFUSED)[:MOST_REFUSALS]
+    refusals = [(f"row {row.row}", f"column {row.column!r}: {row.why}" if row.column else row.why) for row in rows]
     errors: dict[str, list[str]] = {}
-    for place, why in said:
+    for place, why in refusals:
         errors.setdefault(place, []).append(why)
-    place, why = said[0]
+    place, why = refusals[0]
     more = fix.refused - 1
     others = f" {more:,} other {'row is' if more == 1 else 'rows are'} refused too." if more else ""
     return InvalidInput(f"{place}, {why}{others} Nothing was changed.", errors)
 
 
-def look_again(fix: Fix) -> None:
-    """What happened between check and now refuses rows; the items of the others stay locked until the commit."""
+def judge_anew(fix: Fix) -> None:
+    """Refuse the rows whose items changed since the check; the items of the others stay locked until the commit."""
     if connection.features.has_select_for_update:
-        again = meant(fix, retry_unchanged=True).order_by().values("item")
+        again = rows_to_run(fix, retry_unchanged=True).order_by().values("item")
         list(Item.objects.select_for_update().filter(pk__in=again).order_by("pk").values_list("pk", flat=True))
     for keys in pages(iter(list(suspects(fix).values_list("pk", flat=True)))):
         page = fix.corrections.filter(pk__in=keys).select_related("item")
@@ -183,7 +184,7 @@ def look_again(fix: Fix) -> None:
 def suspects(fix: Fix) -> QuerySet[Correction]:
     """Rows that need a closer look: an item that is not failed any more, or whose payload is written otherwise."""
     as_it_was = Q(was=Cast("item__payload", TextField()))
-    rows = meant(fix, retry_unchanged=True).annotate(was=Cast("before", TextField()))
+    rows = rows_to_run(fix, retry_unchanged=True).annotate(was=Cast("before", TextField()))
     return rows.filter(~Q(item__status__in=FAILED) | Q(verdict=Verdict.CHANGED) & ~as_it_was)
 
 
@@ -196,10 +197,10 @@ def too_late(row: Correction, item: Item) -> str:
     return ""
 
 
-def meant(fix: Fix, *, retry_unchanged: bool) -> QuerySet[Correction]:
+def rows_to_run(fix: Fix, *, retry_unchanged: bool) -> QuerySet[Correction]:
     """The rows whose items run again."""
-    wanted = (Verdict.CHANGED, Verdict.UNCHANGED) if retry_unchanged else (Verdict.CHANGED,)
-    return fix.corrections.filter(verdict__in=wanted, item__isnull=False)
+    verdicts = (Verdict.CHANGED, Verdict.UNCHANGED) if retry_unchanged else (Verdict.CHANGED,)
+    return fix.corrections.filter(verdict__in=verdicts, item__isnull=False)
 
 
 def replace_payloads(fix: Fix) -> int:
@@ -219,7 +220,7 @@ def forget_expired() -> int:
 
 
 def listed(batch: Batch) -> QuerySet[Fix]:
-    """The latest first; not what is still being checked."""
+    """The batch's fixes, the latest first; not those that are still being checked."""
     return batch.fixes.exclude(state=Fix.State.CHECKING).select_related("retry").order_by("-number")
 
 
@@ -229,8 +230,8 @@ def corrections_of(item: Item) -> Iterator[Correction]:
     yield from rows.select_related("fix", "fix__retry").order_by("-pk")
 
 
-def told(item: Item) -> list[dict[str, Any]]:
-    """The same for a page: who, when, by which file, and field by field what."""
+def history_of(item: Item) -> list[dict[str, Any]]:
+    """How an item was corrected, for a page: by whom, when, by which file, and field by field what."""
     return [
         {
             "by": row.fix.actor,
@@ -243,7 +244,7 @@ def told(item: Item) -> list[dict[str, Any]]:
     ]
 
 
-def said(fix: Fix) -> str:
-    """The counts in words."""
+def counts_text(fix: Fix) -> str:
+    """How many rows are changed, unchanged and refused, in words."""
     parts = [(fix.changed, "changed"), (fix.unchanged, "unchanged"), (fix.refused, "refused")]
-    return ", ".join(f"{count:,} {word}" for count, word in parts if count or word == "changed")
+    return ", ".join(f"{rows:,} {word}" for rows, word in parts if rows or word == "changed")

@@ -15,7 +15,7 @@ from batches.intake.readers import Reader, Row
 from batches.intake.readers.base import MAX_COLUMNS
 from batches.models import ITEM_KEY_LENGTH, Batch
 
-AT_ONCE = 2_000
+ROWS_PER_PAGE = 2_000
 COLUMNS = ("batch_id", "position", "key", "payload", "status", "attempts", "forgiven", "crashes", "message", "code")
 DEFAULTS = ("PENDING", 0, 0, 0, "", "")
 
@@ -65,10 +65,10 @@ def key_of_row(row: Row, column: str) -> str:
     """The item's key from its column."""
     value = row.payload.get(column)
     if column not in row.payload:
-        known = ", ".join(list(row.payload)[:20])
+        columns = ", ".join(list(row.payload)[:20])
         raise InputRefused(
             f"there is no column {column!r} to take the key from.",
-            remedy=f"Choose one of: {known}.",
+            remedy=f"Choose one of: {columns}.",
             row=row.row,
             line=row.line,
         )
@@ -86,7 +86,7 @@ def key_of_row(row: Row, column: str) -> str:
 
 
 def refuse_duplicate(reader: Reader, key_column: str) -> None:
-    """The database found a key twice: a further pass finds which two rows have it. Sixteen bytes a key are kept."""
+    """The database met a key twice: a further pass names the two rows that have it. Sixteen bytes a key are kept."""
     if not key_column:
         return
     first: dict[bytes, int] = {}
@@ -108,14 +108,14 @@ def _insert(batch_id: str, rows: Iterable[tuple[int, str, str]]) -> None:
     sql = f"INSERT INTO batches_item ({', '.join(COLUMNS)}) VALUES ({marks})"  # noqa: S608 - constants only
     walk = iter(rows)
     with connection.cursor() as cursor:
-        while page := [(batch_id, *row, *DEFAULTS) for row in islice(walk, AT_ONCE)]:
+        while page := [(batch_id, *row, *DEFAULTS) for row in islice(walk, ROWS_PER_PAGE)]:
             cursor.executemany(sql, page)
 
 
 def _copy_pages(batch_id: str, rows: Iterable[tuple[int, str, str]]) -> None:
     """For rows that come over the same connection: while a COPY runs, it can answer no query."""
     walk = iter(rows)
-    while page := list(islice(walk, AT_ONCE)):
+    while page := list(islice(walk, ROWS_PER_PAGE)):
         _copy(batch_id, page)
 
 
@@ -144,7 +144,7 @@ def escaped(text: str) -> str:
 
 
 class LineStream(io.TextIOBase):
-    """Lines made on demand, read in blocks by COPY."""
+    """Lines produced on demand, read in blocks by COPY."""
 
     def __init__(self, lines: Iterator[str]) -> None:
         self.lines, self.rest = lines, ""
@@ -158,11 +158,11 @@ class LineStream(io.TextIOBase):
             raise
 
     def next_block(self, size: int | None) -> str:
-        wanted = size if size and size > 0 else 8192
+        limit = size if size and size > 0 else 8192
         parts, length = [self.rest], len(self.rest)
-        while length < wanted and (page := list(islice(self.lines, 50))):
+        while length < limit and (page := list(islice(self.lines, 50))):
             parts += page
             length += sum(map(len, page))
         text = "".join(parts)
-        self.rest = text[wanted:]
-        return text[:wanted]
+        self.rest = text[limit:]
+        return text[:limit]

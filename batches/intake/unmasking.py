@@ -50,9 +50,9 @@ def has_moved(new: list[Any], had: list[Any]) -> bool:
     """Whether a masked member stands elsewhere than it stood."""
     if len(new) != len(had):
         return True
-    known = {json.dumps(one, sort_keys=True) for one in had}
+    stood = {json.dumps(one, sort_keys=True) for one in had}
     changed = [one for one, before in zip(new, had, strict=True) if one != before and has_mask(one)]
-    return any(json.dumps(one, sort_keys=True) in known for one in changed)
+    return any(json.dumps(one, sort_keys=True) in stood for one in changed)
 
 
 def has_mask(value: Any) -> bool:

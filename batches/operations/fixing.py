@@ -5,27 +5,25 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from pathlib import PurePath
 from typing import Any, BinaryIO
 
 from django.db import transaction
-from django.db.models import Max, Q
+from django.db.models import Q
 
-from batches import tasks
 from batches.exceptions import InputRefused, InvalidInput, InvalidTransition, OperationInProgress, UnknownBatch
 from batches.intake import fixes, readers
-from batches.intake.corrections import MOST_ROWS
 from batches.intake.readers.json_reader import DownloadReader
-from batches.lifecycle import retry_waves, transitions
+from batches.lifecycle import retry_waves
 from batches.models import Batch, Correction, Fix, Retry
+from batches.operations.lookups import get_batch, get_fix
+from batches.operations.retry_drafts import drafted_retry, number_retry, refuse_unrest, set_off
 from batches.operations.submission import refuse_large
 from batches.signals import items_corrected
 
-S = Batch.Status
-NAME = re.compile(r"\Abatch-(?P<batch>.{1,64})-errors-\d{8}T\d{6}Z")
-"""Of our downloads."""
-AT_REST = (S.COMPLETED, S.PAUSED, S.HALTED)
+DOWNLOAD_NAME = re.compile(r"\Abatch-(?P<batch>.{1,64})-errors-\d{8}T\d{6}Z")
+"""How the portal's own downloads are named."""
+VERB = "correct items of"
 
 
 def check_fix(
@@ -41,10 +39,10 @@ def check_fix(
 
     A content that was applied before answers that fix. `InputRefused`: the file cannot be taken at all.
     """
-    batch = _batch(batch_id)
+    batch = get_batch(batch_id)
     reader = opened(batch, file, filename, items, encoding)
-    known = fixes.applied(batch, reader.fingerprint())
-    return known or fixes.check(batch, reader, filename=filename, actor=actor)
+    applied = fixes.applied(batch, reader.fingerprint())
+    return applied or fixes.check(batch, reader, filename=filename, actor=actor)
 
 
 def apply_fix(
@@ -63,21 +61,29 @@ def apply_fix(
     Refused rows refuse the file, unless they are to be left out. With a `canary` so many items go first, the rest only
     if `needed` of them (1 unless told) recover.
     """
-    found = get_fix(batch_id, number)
-    made = drafted(number, canary, needed, actor, reason)
+    checked = get_fix(batch_id, number)
+    draft = drafted_retry(
+        {"fix": number},
+        kind=Retry.Kind.FIX,
+        canary=canary,
+        needed=needed,
+        permanent=True,
+        actor=actor,
+        reason=reason,
+    )
     try:
         with transaction.atomic():
             batch = Batch.objects.select_for_update().get(pk=batch_id)
-            fix = locked(found)
-            if known := fix if fix.state == Fix.State.APPLIED else fixes.applied(batch, fix.sha256):
-                return known
-            refuse_unrest(batch)
-            fixes.look_again(fix)
+            fix = locked(checked)
+            if applied := fix if fix.state == Fix.State.APPLIED else fixes.applied(batch, fix.sha256):
+                return applied
+            refuse_unrest(batch, VERB)
+            fixes.judge_anew(fix)
             fixes.refuse_unfit(fix, leave_out=leave_out, retry_unchanged=retry_unchanged)
-            begin(batch, fix, made, retry_unchanged)
+            begin(batch, fix, draft, retry_unchanged)
     except InvalidInput:
         with transaction.atomic():
-            fixes.look_again(get_fix(batch_id, number))
+            fixes.judge_anew(get_fix(batch_id, number))
         raise
     return fix
 
@@ -108,13 +114,13 @@ def fix_to_apply(
     encoding: str = "",
     actor: str = "",
 ) -> Iterator[Fix]:
-    """A file checked so that it is applied at once; it is forgotten at the end, unless it was."""
-    batch = _batch(batch_id)
+    """A file checked so that it is applied at once; the check is forgotten at the end, unless it was applied."""
+    batch = get_batch(batch_id)
     reader = opened(batch, file, filename, items, encoding)
-    if known := fixes.applied(batch, reader.fingerprint()):
-        yield known
+    if applied := fixes.applied(batch, reader.fingerprint()):
+        yield applied
         return
-    refuse_unrest(batch)
+    refuse_unrest(batch, VERB)
     fix = fixes.check(batch, reader, filename=filename, actor=actor)
     try:
         yield fix
@@ -136,41 +142,27 @@ def preview_fix(
 
     A content that was applied before answers that fix, whose rows are stored.
     """
-    batch = _batch(batch_id)
+    batch = get_batch(batch_id)
     reader = opened(batch, file, filename, items, encoding)
-    if known := fixes.applied(batch, reader.fingerprint()):
-        return known, None
+    if applied := fixes.applied(batch, reader.fingerprint()):
+        return applied, None
     return fixes.preview(batch, reader, filename=filename, actor=actor, most=most)
 
 
-def get_fix(batch_id: str, number: int) -> Fix:
-    """The batch's fix of that number, or `UnknownBatch`."""
-    known = fixes.listed(_batch(batch_id)).filter(number=number).first() if 0 < number < 2**31 else None
-    if known is None:
-        raise UnknownBatch(f"Batch {batch_id} has no fix {number}.")
-    return known
-
-
-def locked(found: Fix) -> Fix:
-    """As it is once nobody else can change it; it may be gone by then."""
-    fix = Fix.objects.select_for_update().filter(pk=found.pk).exclude(state=Fix.State.CHECKING).first()
+def locked(checked: Fix) -> Fix:
+    """The fix as it is once nobody else can change it; it may be gone by then."""
+    fix = Fix.objects.select_for_update().filter(pk=checked.pk).exclude(state=Fix.State.CHECKING).first()
     if fix is None:
-        raise UnknownBatch(f"Batch {found.batch_id} has no fix {found.number} any more: upload the file again.")
+        raise UnknownBatch(f"Batch {checked.batch_id} has no fix {checked.number} any more: upload the file again.")
     return fix
-
-
-def _batch(batch_id: str) -> Batch:
-    batch = Batch.objects.filter(pk=batch_id).first() if "\x00" not in batch_id else None
-    if batch is None:
-        raise UnknownBatch(f"There is no batch {batch_id!r}.")
-    return batch
 
 
 def opened(
     batch: Batch, file: BinaryIO | None, filename: str, items: Iterable[Mapping[str, Any]] | None, encoding: str
 ) -> readers.Reader:
+    """The reader of the corrected rows, of exactly one source."""
     if not batch.processor:
-        raise InvalidTransition(batch.pk, "correct items of", "ad hoc: no processor runs it")
+        raise InvalidTransition(batch.pk, VERB, "ad hoc: no processor runs it")
     if (file is None) == (items is None):
         raise InvalidInput("Give the corrected rows as a file or as a list.", {"file": ["Required."]})
     if file is None:
@@ -184,7 +176,7 @@ def opened(
 
 def refuse_foreign(batch: Batch, filename: str) -> None:
     """Keys such as 1, 2, 3 are those of every batch, but a download is named after its own."""
-    named = NAME.match(PurePath(filename).name)
+    named = DOWNLOAD_NAME.match(PurePath(filename).name)
     if named and named["batch"] != batch.pk:
         raise InputRefused(
             f"The file is named after batch {named['batch']}, and this is {batch.pk}.",
@@ -192,43 +184,17 @@ def refuse_foreign(batch: Batch, filename: str) -> None:
         )
 
 
-def refuse_unrest(batch: Batch) -> None:
-    if batch.status not in AT_REST:
-        raise InvalidTransition(batch.pk, "correct items of", S(batch.status).label)
-
-
-def drafted(number: int, canary: int, needed: int | None, actor: str, reason: str) -> Retry:
-    least = retry_waves.least_needed(canary) if needed is None else needed
-    if not 0 <= least <= canary <= MOST_ROWS:
-        raise InvalidInput("needed is more than the canary has.", {"needed": ["At most the canary's size."]})
-    return Retry(
-        kind=Retry.Kind.FIX,
-        scope={"fix": number},
-        state=Retry.State.CANARY if canary else Retry.State.RUNNING,
-        canary=canary,
-        needed=least,
-        permanent=True,
-        actor=actor,
-        reason=reason,
-    )
-
-
-def begin(batch: Batch, fix: Fix, made: Retry, retry_unchanged: bool) -> None:
+def begin(batch: Batch, fix: Fix, draft: Retry, retry_unchanged: bool) -> None:
     """Payloads, retry, the fix's own row and the history: one transaction, which the caller has opened."""
-    made.batch, made.key = batch, fixes.key_of(fix)
-    made.number = (batch.retries.aggregate(last=Max("number"))["last"] or 0) + 1
-    made.save()
-    again = fixes.meant(fix, retry_unchanged=retry_unchanged).order_by().values("item")
-    items_corrected.send(Batch, batch=batch, retry=made, items=again)
-    retry_waves.freeze(made, Q(pk__in=again))
-    made.save(update_fields=["items", "frozen_to"])
+    draft.key = fixes.key_of(fix)
+    number_retry(batch, draft)
+    items = fixes.rows_to_run(fix, retry_unchanged=retry_unchanged).order_by().values("item")
+    items_corrected.send(Batch, batch=batch, retry=draft, items=items)
+    retry_waves.freeze(draft, Q(pk__in=items))
     if fixes.replace_payloads(fix) != fix.changed:
         raise OperationInProgress("Items of this batch are being changed at this moment; ask again shortly.")
-    retry_waves.release(made)
-    fix.state, fix.retry, fix.actor = Fix.State.APPLIED, made, made.actor
-    fix.applied_at, fix.expires_at = made.created_at, None
+    fix.state, fix.retry, fix.actor = Fix.State.APPLIED, draft, draft.actor
+    fix.applied_at, fix.expires_at = draft.created_at, None
     fix.save()
-    why = f"fix {fix.number}: {fixes.said(fix)}, of {fix.filename or 'a list'}"
-    why += f". {made.reason}" if made.reason else ""
-    transitions.move(batch.pk, S.QUEUED, verb="fix", from_=(batch.status,), actor=made.actor, reason=why)
-    transaction.on_commit(partial(tasks.wake, batch.pk))
+    why = f"fix {fix.number}: {fixes.counts_text(fix)}, of {fix.filename or 'a list'}"
+    set_off(draft, "fix", f"{why}. {draft.reason}" if draft.reason else why)

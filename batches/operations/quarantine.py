@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Max
 from django.utils import timezone
 
 from batches import tasks
@@ -14,9 +13,19 @@ from batches.exceptions import InvalidInput, InvalidTransition, ScopeChanged, Un
 from batches.lanes import leases
 from batches.lifecycle import quarantined_items, scopes, transitions
 from batches.models import Aside, Batch, Item
+from batches.numbering import next_number, numbered
+from batches.operations.lookups import get_batch
 
-S = Batch.Status
-LEGAL = (S.PENDING, S.QUEUED, S.RUNNING, S.PAUSING, S.PAUSED, S.HALTED, S.COMPLETED)
+Status = Batch.Status
+LEGAL = (
+    Status.PENDING,
+    Status.QUEUED,
+    Status.RUNNING,
+    Status.PAUSING,
+    Status.PAUSED,
+    Status.HALTED,
+    Status.COMPLETED,
+)
 
 
 def set_aside(
@@ -26,58 +35,52 @@ def set_aside(
 
     Refused if it means another number of items than `count`. The same `key` again is the same act.
     """
-    name, wanted = scopes.chosen(scope, "set aside")
-    batch = _batch(batch_id)
-    condition = scopes.waiting_too(batch, name, wanted)
+    name, value = scopes.chosen(scope, "set aside")
+    condition = scopes.waiting_too(get_batch(batch_id), name, value)
     with transaction.atomic():
         batch = Batch.objects.select_for_update().get(pk=batch_id)
-        if key and (known := batch.asides.filter(key=key).first()):
-            return known
+        if key and (earlier := batch.asides.filter(key=key).first()):
+            return earlier
         _refuse_unless_legal(batch, "set items aside in")
         leases.ensure_lanes(batch)
-        number = (batch.asides.aggregate(last=Max("number"))["last"] or 0) + 1
-        made = Aside.objects.create(
-            batch=batch, number=number, scope={name: wanted}, key=key, actor=actor, reason=reason
+        act = Aside.objects.create(
+            batch=batch, number=next_number(batch.asides), scope={name: value}, key=key, actor=actor, reason=reason
         )
-        made.items = quarantined_items.take(made, condition)
-        if not made.items:
+        act.items = quarantined_items.take(act, condition)
+        if not act.items:
             raise InvalidInput("No failed or waiting item matches: there is nothing to set aside.")
-        if count not in (None, made.items):
-            raise ScopeChanged(count or 0, made.items)
-        made.save(update_fields=["items"])
-        why = f"{made.items:,} items set aside. {reason}".strip()
+        if count not in (None, act.items):
+            raise ScopeChanged(count or 0, act.items)
+        act.save(update_fields=["items"])
+        why = f"{act.items:,} items set aside. {reason}".strip()
         transitions.record(batch, "set aside", batch.status, batch.status, actor=actor, reason=why)
     transitions.settle(batch_id)
-    return made
+    return act
 
 
 def bring_back(batch_id: str, number: int, *, actor: str = "", reason: str = "") -> Aside:
-    """Undo it: failed items are failed as they were, and those that had waited run, also if the batch was done."""
-    batch = _batch(batch_id)
+    """Undo a setting aside: failed items are failed as they were, and those that had waited run, also if the batch was
+    done."""
+    get_batch(batch_id)
     with transaction.atomic():
         batch = Batch.objects.select_for_update().get(pk=batch_id)
-        made = batch.asides.filter(number=number).first() if 0 < number < 2**31 else None
-        if made is None:
+        act: Aside | None = numbered(batch.asides, number)
+        if act is None:
             raise UnknownBatch(f"Batch {batch_id} has set nothing aside under number {number}.")
         _refuse_unless_legal(batch, "bring items back into")
-        if made.back_at is not None:
+        if act.back_at is not None:
             raise InvalidTransition(batch_id, f"bring back no. {number} of", "brought back already")
-        given = quarantined_items.give_back(made.taken.all(), batch)
-        made.back_at, made.back_by = timezone.now(), actor
-        made.save(update_fields=["back_at", "back_by"])
-        why = f"{sum(given.values()):,} items brought back. {reason}".strip()
+        returned = quarantined_items.give_back(act.taken.all(), batch)
+        act.back_at, act.back_by = timezone.now(), actor
+        act.save(update_fields=["back_at", "back_by"])
+        why = f"{sum(returned.values()):,} items brought back. {reason}".strip()
         transitions.record(batch, "bring back", batch.status, batch.status, actor=actor, reason=why)
-        if given.get(Item.Status.PENDING) and batch.status == S.COMPLETED:
-            transitions.move(batch_id, S.QUEUED, verb="bring back", from_=(S.COMPLETED,), actor=actor, reason=why)
+        if returned.get(Item.Status.PENDING) and batch.status == Status.COMPLETED:
+            transitions.move(
+                batch_id, Status.QUEUED, verb="bring back", from_=(Status.COMPLETED,), actor=actor, reason=why
+            )
         transaction.on_commit(partial(tasks.wake, batch_id))
-    return made
-
-
-def _batch(batch_id: str) -> Batch:
-    batch = Batch.objects.filter(pk=batch_id).first()
-    if batch is None:
-        raise UnknownBatch(f"There is no batch {batch_id!r}.")
-    return batch
+    return act
 
 
 def _refuse_unless_legal(batch: Batch, verb: str) -> None:

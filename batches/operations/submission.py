@@ -75,16 +75,16 @@ def submit(
         with transaction.atomic():
             return Submission(stored(batch, reader, key_column, actor), created=True)
     except IntegrityError:
-        known = Batch.objects.filter(pk=batch.pk).first()
-        if known is None:
+        earlier = Batch.objects.filter(pk=batch.pk).first()
+        if earlier is None:
             raise
-        return same_or_conflict(known, batch, reader, key_column)
+        return same_or_conflict(earlier, batch, reader, key_column)
 
 
 def drafted(
     processor: Processor, batch_id: str, name: str, filename: str, options: Mapping[str, Any], user: Any
 ) -> Batch:
-    """The batch as asked for, its fields checked; not stored yet."""
+    """The batch of a submission, its fields checked; not stored yet."""
     batch = Batch(
         id=batch_id or proposed_id(name or filename or processor.name),
         name=name or PurePath(filename).name[:200],
@@ -174,15 +174,16 @@ def stored(batch: Batch, reader: Any, key_column: str, actor: str) -> Batch:
 
 def fingerprint_of(batch: Batch, reader: Any, key_column: str) -> str:
     """sha256 over what makes a submission the same: processor, params, key column and the items themselves."""
-    said = json.dumps([batch.processor, batch.params, key_column], sort_keys=True)
-    return sha256(f"{said}\n{reader.fingerprint()}".encode()).hexdigest()
+    settings_text = json.dumps([batch.processor, batch.params, key_column], sort_keys=True)
+    return sha256(f"{settings_text}\n{reader.fingerprint()}".encode()).hexdigest()
 
 
-def same_or_conflict(known: Batch, asked: Batch, reader: Any, key_column: str) -> Submission:
-    if known.fingerprint and known.fingerprint == fingerprint_of(asked, reader, key_column):
-        return Submission(known, created=False)
+def same_or_conflict(earlier: Batch, draft: Batch, reader: Any, key_column: str) -> Submission:
+    """The batch that stands under this id, if it is the same; `BatchConflict` otherwise."""
+    if earlier.fingerprint and earlier.fingerprint == fingerprint_of(draft, reader, key_column):
+        return Submission(earlier, created=False)
     raise BatchConflict(
-        f"Batch {known.pk} exists with other content. Choose another id, or leave it empty to have one made."
+        f"Batch {earlier.pk} exists with other content. Choose another id, or leave it empty to have one made."
     )
 
 

@@ -12,12 +12,12 @@ from typing import Any
 from django.db.models import Count as Counted
 from django.utils import timezone
 
-from batches.exceptions import UnknownBatch
 from batches.keys import PROCESS, TTL, key_of
 from batches.lifecycle.transitions import COUNTERS
 from batches.models import MILESTONES, TRANSITIONS, AsideItem, Batch, Checkpoint, IdempotencyRecord, Item
+from batches.operations.lookups import get_batch
 
-S = Item.Status
+Status = Item.Status
 PAGE = 500
 
 CHECKS: list[Callable[[Batch], Iterator[str]]] = []
@@ -26,9 +26,7 @@ CHECKS: list[Callable[[Batch], Iterator[str]]] = []
 
 def verify(batch_id: str) -> list[str]:
     """Every broken invariant of the batch, as a sentence; an empty list means that all hold."""
-    batch = Batch.objects.filter(pk=batch_id).first()
-    if batch is None:
-        raise UnknownBatch(f"There is no batch {batch_id!r}.")
+    batch = get_batch(batch_id)
     counts = counted(batch)
     return [
         *counters_equal_items(batch, counts),
@@ -70,22 +68,22 @@ def counters_equal_items(batch: Batch, counts: list[Count]) -> Iterator[str]:
                 yield f"Lane {row.lane} counts {says:,} items {name}; there are {are:,}."
     held = set(Checkpoint.objects.filter(batch=batch).exclude(worker="").values_list("lane", flat=True))
     for (lane, status), n in by_lane.items():
-        if status == S.RUNNING:
+        if status == Status.RUNNING:
             if lane not in held:
                 yield f"{n:,} items are running on lane {lane}, which nobody holds."
-        elif lane is not None or status != S.PENDING:
+        elif lane is not None or status != Status.PENDING:
             yield f"{n:,} items are {status.lower()} with lane {lane}, which no lane counts."
 
 
 def marks_agree_with_status(counts: list[Count]) -> Iterator[str]:
     """Lists and exports find rows by marks, badges count by status: both must mean the same items."""
     for count in counts:
-        if count.failed != (count.items if count.status in (S.FAILED, S.QUARANTINED) else 0):
-            said = f"lists and exports take {count.failed:,} for failed"
-            yield f"Of {count.items:,} items {count.status.lower()}, {said}."
-        if count.out != (count.items if count.status == S.RUNNING else 0):
+        if count.failed != (count.items if count.status in (Status.FAILED, Status.QUARANTINED) else 0):
+            taken = f"lists and exports take {count.failed:,} for failed"
+            yield f"Of {count.items:,} items {count.status.lower()}, {taken}."
+        if count.out != (count.items if count.status == Status.RUNNING else 0):
             yield f"Of {count.items:,} items {count.status.lower()}, {count.out:,} are taken for calls that are out."
-        if count.waiting and count.status != S.PENDING:
+        if count.waiting and count.status != Status.PENDING:
             yield f"Of {count.items:,} items {count.status.lower()}, {count.waiting:,} wait to be tried again."
 
 
@@ -93,10 +91,10 @@ def final_states_are_final(batch: Batch, counts: list[Count]) -> Iterator[str]:
     open_items = Counter[str]()
     for count in counts:
         open_items[count.status] += count.items
-    if batch.is_final and open_items[S.RUNNING]:
-        yield f"The batch is {batch.status.lower()}, yet {open_items[S.RUNNING]:,} items are running."
-    if batch.status == Batch.Status.COMPLETED and open_items[S.PENDING]:
-        yield f"The batch is completed, yet {open_items[S.PENDING]:,} items are pending."
+    if batch.is_final and open_items[Status.RUNNING]:
+        yield f"The batch is {batch.status.lower()}, yet {open_items[Status.RUNNING]:,} items are running."
+    if batch.status == Batch.Status.COMPLETED and open_items[Status.PENDING]:
+        yield f"The batch is completed, yet {open_items[Status.PENDING]:,} items are pending."
 
 
 def pages_of(batch: Batch) -> Iterator[list[tuple[str, str, Any, datetime | None]]]:
@@ -117,14 +115,14 @@ def successes_are_remembered(batch: Batch) -> Iterator[str]:
     for page in pages_of(batch):
         keys = {key_of(batch.pk, key, PROCESS): (status, result, at) for key, status, result, at in page}
         rows = IdempotencyRecord.objects.filter(key__in=keys, state=IdempotencyRecord.State.DONE)
-        known = {str(key): response for key, response in rows.values_list("key", "response")}
+        responses = {str(key): response for key, response in rows.values_list("key", "response")}
         for key, (status, result, finished_at) in keys.items():
-            if key not in known:
-                missing += status == S.SUCCEEDED and (finished_at is None or finished_at > now - TTL)
-            elif status == S.SUCCEEDED:
-                different += known[key] != result
+            if key not in responses:
+                missing += status == Status.SUCCEEDED and (finished_at is None or finished_at > now - TTL)
+            elif status == Status.SUCCEEDED:
+                different += responses[key] != result
             else:
-                wrong += status in (S.FAILED, S.QUARANTINED)
+                wrong += status in (Status.FAILED, Status.QUARANTINED)
     if missing:
         yield f"{missing:,} succeeded items have no idempotency row."
     if different:
@@ -155,7 +153,7 @@ def milestones_in_order(batch: Batch) -> Iterator[str]:
 def asides_are_quarantined(batch: Batch) -> Iterator[str]:
     """What is set aside is quarantined, so that nothing runs it."""
     aside = AsideItem.objects.filter(aside__batch=batch, back_at__isnull=True)
-    loose = aside.exclude(item__status=S.QUARANTINED).count()
+    loose = aside.exclude(item__status=Status.QUARANTINED).count()
     if loose:
         yield f"{loose:,} items are set aside, yet not quarantined."
 

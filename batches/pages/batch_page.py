@@ -117,7 +117,7 @@ def batch_context(batch: Batch, request: HttpRequest) -> dict[str, Any]:
             for verb in (operations.legal_verbs(batch) if may_operate else [])
         ],
         "may_operate": may_operate,
-        "may_rehearse": may_operate and operations.legal_to_rehearse(batch),
+        "may_rehearse": may_operate and operations.may_rehearse(batch),
         "rehearsals": list(batch.rehearsals.order_by("-number").defer("chosen")[:5]),
         "counts": counts(batch, progress),
         "marks": marks(progress),

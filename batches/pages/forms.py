@@ -220,7 +220,7 @@ class RehearseForm(forms.Form):
     sample = forms.IntegerField(
         required=False,
         min_value=1,
-        max_value=operations.MOST_SAMPLED,
+        max_value=operations.LARGEST_SAMPLE,
         label="Items, chosen at random",
         help_text="Empty: all that would run.",
     )

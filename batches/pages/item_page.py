@@ -14,6 +14,7 @@ from django.utils.http import urlencode
 from batches import operations
 from batches.intake import fixes
 from batches.lanes import unknown_outcomes
+from batches.lifecycle.scopes import FAILED
 from batches.models import AsideItem, Item, RetriedItem
 from batches.pages.batch_page import pill, pretty
 from batches.redaction import redact, redact_text
@@ -115,7 +116,7 @@ def acts(item: Item, aside: AsideItem | None) -> Iterator[tuple[str, str, bool]]
     if not batch.processor:
         return
     only = urlencode({"positions": item.position})
-    if item.code == unknown_outcomes.CODE and item.status in operations.FAILED:
+    if item.code == unknown_outcomes.CODE and item.status in FAILED:
         yield "Decide…", reverse("admin:batches_batch_decide", args=[batch.pk, item.pk]), True
     if aside is not None:
         yield "Bring back…", reverse("admin:errors_asides", args=[batch.pk]), True
@@ -136,7 +137,7 @@ def events(item: Item) -> Iterator[Event]:
     yield from ended_well(item)
     yield from retried(item)
     yield from asides(item)
-    for one in fixes.told(item)[:SHOWN]:
+    for one in fixes.history_of(item)[:SHOWN]:
         changes = [(change["field"], side(change, "old"), side(change, "new")) for change in one["changes"]]
         url = reverse("admin:errors_fix", args=[item.batch_id, one["number"]])
         what = f"corrected its row, by {one['file'] or 'a list'}"

@@ -86,7 +86,7 @@ class ItemError(Exception):
 
 
 class Context(Protocol):
-    """What a processor is told beside the payload."""
+    """What a processor gets beside the payload."""
 
     batch_id: str
     item_key: str

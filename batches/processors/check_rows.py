@@ -67,17 +67,17 @@ def check_rows(payload: dict[str, Any], context: Context) -> None:
 
 def faults_of(validator: Any, payload: dict[str, Any]) -> list[tuple[str, str]]:
     """(field, message) of every fault; a missing or unexpected field is named itself, not its parent."""
-    found: set[tuple[str, str]] = set()
+    faults: set[tuple[str, str]] = set()
     for error in validator.iter_errors(payload):
         path = ".".join(str(part) for part in error.instance_path)
-        found.add((path or missing_field(error.message), shortened(error.message)))
-    return list(found)
+        faults.add((path or missing_field(error.message), shortened(error.message)))
+    return list(faults)
 
 
 def missing_field(message: str) -> str:
     """`state` of '"state" is a required property'."""
-    name, found, _ = message.partition('" is a required property')
-    return name.lstrip('"') if found else ""
+    name, is_missing, _ = message.partition('" is a required property')
+    return name.lstrip('"') if is_missing else ""
 
 
 def shortened(message: str) -> str:

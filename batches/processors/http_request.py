@@ -239,11 +239,11 @@ def with_values(template: Any, payload: dict[str, Any]) -> Any:
 @lru_cache(maxsize=64)
 def statuses_of(text: str) -> frozenset[int]:
     """The statuses that "200-299, 404" names."""
-    found: set[int] = set()
+    statuses: set[int] = set()
     for part in text.split(","):
         first, _, last = part.strip().partition("-")
-        found |= set(range(int(first), int(last or first) + 1))
-    return frozenset(found)
+        statuses |= set(range(int(first), int(last or first) + 1))
+    return frozenset(statuses)
 
 
 def refusal_of(answer: outbound.Answer, *, asks: bool) -> ItemError:

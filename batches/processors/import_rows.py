@@ -1,4 +1,4 @@
-"""`import_rows`: each row into a table of this portal's database, made or changed by its key field."""
+"""`import_rows`: each row into a table of this portal's database, created or changed by its key field."""
 
 from __future__ import annotations
 
@@ -75,33 +75,33 @@ def import_rows(payload: dict[str, Any], context: Context) -> dict[str, Any]:
         with transaction.atomic():
             return stored(model, key_field, params["mode"], payload)
     except IntegrityError:
-        # Another lane made the row between our look and our write: now it is there to be changed.
+        # Another lane created the row between our look and our write: now it is there to be changed.
         return stored(model, key_field, params["mode"], payload)
 
 
 def stored(model: type[models.Model], key_field: str, mode: str, payload: dict[str, Any]) -> dict[str, Any]:
-    known = find(model, key_field, payload[key_field])
-    if known is None and mode == "update":
+    existing = find(model, key_field, payload[key_field])
+    if existing is None and mode == "update":
         raise SkipItem(f"There is no row with {key_field} {payload[key_field]!r}.")
-    if known is not None and mode == "create":
+    if existing is not None and mode == "create":
         raise SkipItem(f"A row with {key_field} {payload[key_field]!r} is there already.")
     names = [name for name in payload if model._meta.get_field(name).editable]
-    form = form_of(model, tuple(names))(data=payload, instance=known)
+    form = form_of(model, tuple(names))(data=payload, instance=existing)
     if not form.is_valid():
         raise refused(form)
-    made = form.save()
-    return {"pk": str(made.pk), "created": known is None}
+    row = form.save()
+    return {"pk": str(row.pk), "created": existing is None}
 
 
 def find(model: type[models.Model], key_field: str, value: Any) -> models.Model | None:
     """The row of that key, locked; a value its field cannot hold is a fault of the row."""
     try:
-        wanted = model._meta.get_field(key_field).to_python(value)  # type: ignore[union-attr]
+        key = model._meta.get_field(key_field).to_python(value)  # type: ignore[union-attr]
     except ValidationError as error:
         raise ItemError(
             f"{key_field}: {' '.join(error.messages)}", code="VALIDATION_FAILED", category="validation", field=key_field
         ) from None
-    return model._default_manager.select_for_update().filter(**{key_field: wanted}).first()
+    return model._default_manager.select_for_update().filter(**{key_field: key}).first()
 
 
 @lru_cache(maxsize=64)
@@ -110,11 +110,11 @@ def form_of(model: type[models.Model], names: tuple[str, ...]) -> type[forms.Mod
 
 
 def refuse_strange_columns(model: type[models.Model], payload: dict[str, Any], key_field: str) -> None:
-    known = {field.name for field in model._meta.get_fields() if getattr(field, "editable", False)}
-    known.add(key_field)
-    strange = tuple(name for name in payload if name not in known)
+    editable = {field.name for field in model._meta.get_fields() if getattr(field, "editable", False)}
+    editable.add(key_field)
+    strange = tuple(name for name in payload if name not in editable)
     if strange:
-        message = f"{model._meta.label} has no field {strange[0]!r}; it has: {', '.join(sorted(known))}."
+        message = f"{model._meta.label} has no field {strange[0]!r}; it has: {', '.join(sorted(editable))}."
         raise ItemError(message, code="VALIDATION_FAILED", category="validation", fields=strange)
     if payload.get(key_field) in (None, ""):
         message = f"The row has no {key_field}."

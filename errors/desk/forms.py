@@ -14,7 +14,7 @@ from batches.models import Batch
 from errors.recovery.forecast import Forecast
 
 TYPED_ABOVE = 1_000
-CANARY, NEEDED = operations.CANARY, 16
+CANARY, NEEDED = operations.DEFAULT_CANARY, 16
 UNCONFIRMED = ("count", "unchanged", "token", "typed")
 
 
@@ -62,12 +62,12 @@ class RetryForm(ConfirmForm):
 
     unchanged = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
     canary = forms.IntegerField(
-        label="Items that go first", min_value=0, max_value=operations.MOST_CANARIES, help_text="0: all at once."
+        label="Items that go first", min_value=0, max_value=operations.LARGEST_CANARY, help_text="0: all at once."
     )
     needed = forms.IntegerField(
         label="So many of them must recover",
         min_value=0,
-        max_value=operations.MOST_CANARIES,
+        max_value=operations.LARGEST_CANARY,
         help_text="With fewer, the rest stays failed until somebody decides.",
     )
     rate = forms.FloatField(
@@ -76,7 +76,7 @@ class RetryForm(ConfirmForm):
     after = forms.FloatField(
         required=False,
         min_value=0,
-        max_value=operations.MOST_SECONDS,
+        max_value=operations.LONGEST_WAIT,
         label="Seconds to wait first",
         help_text="None of them runs earlier; empty: they run at once.",
     )

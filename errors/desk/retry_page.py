@@ -71,8 +71,8 @@ def confirmation(batch: Batch, scope: Mapping[str, Any], found: Forecast) -> dic
         "samples": [sample_of(item) for item in found.samples],
         "button": f"Retry {items_of(items)}",
         "at_rest": batch.status in AT_REST and bool(batch.processor),
-        "may_rehearse": operations.legal_to_rehearse(batch),
-        "rehearse_sample": min(operations.CANARY, items),
+        "may_rehearse": operations.may_rehearse(batch),
+        "rehearse_sample": min(operations.DEFAULT_CANARY, items),
         "back": reverse("admin:errors_desk", args=[batch.pk]),
     }
 

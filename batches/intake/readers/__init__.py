@@ -50,7 +50,7 @@ def open_reader(file: BinaryIO, filename: str, *, encoding: str = "", key_column
 
 
 def refuse_disguise(file: BinaryIO, suffix: str) -> None:
-    """A spreadsheet named .csv, or text named .xlsx, is told apart before it is read."""
+    """A spreadsheet named .csv, or text named .xlsx, is refused before it is read."""
     head = file.read(8)
     file.seek(0)
     is_zip = head.startswith(b"PK\x03\x04")

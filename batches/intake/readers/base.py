@@ -37,7 +37,7 @@ class Reader(ABC):
 
     @abstractmethod
     def report(self) -> dict[str, Any]:
-        """What was found out about the source, as JSON."""
+        """What the reader has learnt about the source, as JSON: format, encoding, columns, …"""
 
     @abstractmethod
     def fingerprint(self) -> str:

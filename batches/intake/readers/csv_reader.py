@@ -15,7 +15,15 @@ from batches.exceptions import InputRefused
 from batches.intake.readers.base import MAX_CELL, MAX_FIELD, FileReader, Row, refuse_cell, refuse_names
 
 SAMPLE = 256 * 1024
-WIDE = ["utf_16", "utf_16_be", "utf_16_le", "utf_32", "utf_32_be", "utf_32_le", "utf_7"]  # told by their mark only
+WIDE = [
+    "utf_16",
+    "utf_16_be",
+    "utf_16_le",
+    "utf_32",
+    "utf_32_be",
+    "utf_32_le",
+    "utf_7",
+]  # recognised by their mark only
 ENOUGH_TO_TELL = 30  # fewer foreign letters than this tell no code page from another
 ESCAPED = re.compile("[\udc80-\udcff]")
 DELIMITERS = (",", ";", "\t", "|")
@@ -171,8 +179,8 @@ def detect_encoding(sample: bytes) -> str:
             return "utf-8"
     foreign = sum(byte > 0x7F for byte in sample)
     best = from_bytes(sample[: 64 * 1024], cp_exclusion=WIDE).best() if foreign >= ENOUGH_TO_TELL else None
-    found = best.encoding if best is not None else "cp1252"
-    return "cp1252" if found in ("ascii", "latin_1", "cp1250", "cp1252") else found
+    likely = best.encoding if best is not None else "cp1252"
+    return "cp1252" if likely in ("ascii", "latin_1", "cp1250", "cp1252") else likely
 
 
 def refuse_unknown_encoding(name: str) -> None:

@@ -20,12 +20,12 @@ class TooDeep(ValueError):
 
 
 def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
+    value = dict(pairs)
+    if len(value) != len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"the name {twice!r} occurs twice in one object")
-    return made
+    return value
 
 
 def refuse_constant(word: str) -> Any:
@@ -114,18 +114,18 @@ class DownloadReader(JsonReader):
     batch_id = ""
 
     def events(self) -> Iterator[tuple[str, str, Any]]:
-        rows = found = complete = False
+        in_rows = has_rows = complete = False
         for prefix, event, value in super().events():
             if prefix == "rows" and event in ("start_array", "end_array"):
-                rows, found = event == "start_array", True
+                in_rows, has_rows = event == "start_array", True
                 yield prefix, event, value
-            elif rows:
+            elif in_rows:
                 yield prefix, event, value
             elif prefix == "batch.id":
                 self.batch_id = str(value)
             elif prefix == "complete":
                 complete = value is True
-        if not found:
+        if not has_rows:
             raise ValueError('it is an object without "rows"')
         if not complete:
             raise InputRefused('The document does not end with "complete": true.', remedy="Download it again, whole.")
@@ -154,11 +154,11 @@ def objects(events: Iterator[tuple[str, str, Any]]) -> Iterator[Any]:
         elif event in ("end_map", "end_array"):
             if not stack:
                 continue  # the outermost array is closed: whatever still follows is an error
-            made, _ = stack.pop()
+            finished, _ = stack.pop()
             if stack:
-                put(stack[-1], made)
+                put(stack[-1], finished)
             else:
-                yield made
+                yield finished
         elif stack:
             put(stack[-1], plain(value))
         else:
@@ -166,11 +166,11 @@ def objects(events: Iterator[tuple[str, str, Any]]) -> Iterator[Any]:
 
 
 def put(holder: tuple[Any, list[str]], value: Any) -> None:
-    made, names = holder
-    if isinstance(made, dict):
-        made[names.pop()] = value
+    container, names = holder
+    if isinstance(container, dict):
+        container[names.pop()] = value
     else:
-        made.append(value)
+        container.append(value)
 
 
 def plain(value: Any) -> Any:

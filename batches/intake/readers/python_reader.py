@@ -14,7 +14,7 @@ from django.db.models.query import ValuesIterable
 
 from batches.intake.readers.base import Reader, Row, checked_object
 
-AT_ONCE = 2_000
+ROWS_PER_PAGE = 2_000
 IN_MEMORY = 4 * 1024 * 1024
 
 
@@ -34,9 +34,9 @@ class ItemsReader(Reader):
         for row, line in enumerate(self.copy, 1):
             yield Row(row, None, json.loads(line))
         for row, item in self.once:  # now at the copy's end
-            found = checked(row, item)
-            print(json.dumps(found.payload), file=self.copy)
-            yield found
+            checked_row = checked(row, item)
+            print(json.dumps(checked_row.payload), file=self.copy)
+            yield checked_row
 
     def report(self) -> dict[str, Any]:
         return {"format": "items"}
@@ -62,7 +62,7 @@ class QuerysetReader(Reader):
         self.queryset = ordered if ordered._iterable_class is ValuesIterable else ordered.values()
 
     def __iter__(self) -> Iterator[Row]:
-        for row, values in enumerate(self.queryset.iterator(chunk_size=AT_ONCE), 1):
+        for row, values in enumerate(self.queryset.iterator(chunk_size=ROWS_PER_PAGE), 1):
             payload = json.loads(json.dumps(values, cls=DjangoJSONEncoder))
             yield Row(row, None, checked_object(payload, row=row))
 

@@ -165,7 +165,7 @@ def rehearse(request: HttpRequest, batch_id: str) -> HttpResponse:
     scope = {"group": request.GET["group"]} if list(request.GET) == ["group"] else matching(request)
     try:
         actor = request.user.get_username()
-        made = operations.rehearse(batch.pk, sample=operations.CANARY, actor=actor, **scope)
+        made = operations.rehearse(batch.pk, sample=operations.DEFAULT_CANARY, actor=actor, **scope)
     except BatchError as error:
         messages.warning(request, str(error))
         return redirect("admin:errors_desk", batch.pk)

@@ -1,0 +1,91 @@
+"""Start, pause, resume and cancel: the verbs that move a batch from one status to another."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from django.db import transaction
+from django.db.models import Q
+
+from batches import processors, tasks
+from batches.exceptions import InvalidTransition
+from batches.lanes import leases
+from batches.lifecycle import transitions
+from batches.models import Batch, Checkpoint
+from batches.operations.lookups import get_batch
+
+Status = Batch.Status
+RETRYABLE = (Status.COMPLETED, Status.PAUSED, Status.HALTED)
+"""At rest, with items that a retry or a correction may put back."""
+
+VERBS: dict[str, dict[str, str]] = {
+    "start": {Status.PENDING: Status.QUEUED},
+    "pause": {Status.RUNNING: Status.PAUSING, Status.QUEUED: Status.PAUSED},
+    "resume": {Status.PAUSED: Status.QUEUED, Status.HALTED: Status.QUEUED, Status.FAILED: Status.QUEUED},
+    "cancel": {
+        Status.RUNNING: Status.CANCELLING,
+        Status.PAUSING: Status.CANCELLING,
+        Status.PENDING: Status.CANCELLED,
+        Status.QUEUED: Status.CANCELLED,
+        Status.PAUSED: Status.CANCELLED,
+        Status.HALTED: Status.CANCELLED,
+    },
+}
+"""From which status each verb leads to which."""
+
+
+def legal_verbs(batch: Batch) -> list[str]:
+    """What an operator may do with the batch now; retry only where something failed."""
+    verbs = [verb for verb, arrows in VERBS.items() if batch.status in arrows and (batch.processor or verb == "cancel")]
+    if batch.status in RETRYABLE and batch.processor and has_failed_items(batch):
+        verbs.append("retry")
+    return verbs
+
+
+def has_failed_items(batch: Batch) -> bool:
+    return Checkpoint.objects.filter(Q(failed__gt=0) | Q(quarantined__gt=0), batch=batch).exists()
+
+
+def start(batch_id: str, *, actor: str = "", reason: str = "") -> Batch:
+    """Let a submitted batch run."""
+    return _steer("start", batch_id, actor, reason)
+
+
+def pause(batch_id: str, *, actor: str = "", reason: str = "") -> Batch:
+    """Ask the batch to stop after the chunk in hand; it is PAUSED once no worker holds a lane."""
+    return _steer("pause", batch_id, actor, reason)
+
+
+def resume(batch_id: str, *, actor: str = "", reason: str = "") -> Batch:
+    """Go on with the pending items of a paused or halted batch, or of one that failed for want of its processor."""
+    batch = get_batch(batch_id)
+    if batch.processor and batch.status == Status.FAILED:
+        processors.get(batch.processor)
+    return _steer("resume", batch_id, actor, reason)
+
+
+def cancel(batch_id: str, *, actor: str = "", reason: str = "") -> Batch:
+    """Stop the batch for good after the chunk in hand. What is done stays done; untouched items stay pending."""
+    return _steer("cancel", batch_id, actor, reason)
+
+
+def _steer(verb: str, batch_id: str, actor: str, reason: str) -> Batch:
+    """Move along the verb's arrow; a status that changed meanwhile is looked at once more."""
+    for _ in range(3):
+        batch = get_batch(batch_id)
+        to = VERBS[verb].get(batch.status)
+        if to is None or (not batch.processor and verb != "cancel"):
+            break
+        if transitions.move(batch_id, to, verb=verb, from_=(batch.status,), actor=actor, reason=reason):
+            return _follow_up(batch_id, to)
+    raise InvalidTransition(batch_id, verb, Batch.Status(batch.status).label)
+
+
+def _follow_up(batch_id: str, status: str) -> Batch:
+    """Workers are woken for a batch that is queued; one that is to stop comes to rest now if nobody holds it."""
+    if status == Status.QUEUED:
+        transaction.on_commit(partial(tasks.wake, batch_id))
+    else:
+        leases.expire_dead_workers()
+        transitions.settle(batch_id)
+    return get_batch(batch_id)
