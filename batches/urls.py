@@ -4,47 +4,49 @@ from __future__ import annotations
 
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from batches.rest import fix_views, views
+from batches.rest import act_views, batch_views, fix_views, retry_views
 from batches.rest.routes import route
 
 DOCS = SpectacularSwaggerSplitView.as_view(url_name="schema", template_name="batches/api_docs.html")
 
 urlpatterns = [
-    *route("batches", views.BatchList.as_view(), "batches"),
-    *route("batches/<str:batch_id>", views.BatchDetail.as_view(), "batch"),
-    *route("batches/<str:batch_id>/progress", views.BatchProgress.as_view(), "batch-progress"),
-    *route("batches/<str:batch_id>/velocity", views.BatchVelocity.as_view(), "batch-velocity"),
-    *route("batches/<str:batch_id>/map", views.BatchMapView.as_view(), "batch-map"),
-    *route("batches/<str:batch_id>/checkpoint", views.BatchCheckpoint.as_view(), "batch-checkpoint"),
-    *route("batches/<str:batch_id>/items", views.BatchItems.as_view(), "batch-items"),
-    *route("batches/<str:batch_id>/transitions", views.BatchTransitions.as_view(), "batch-transitions"),
-    *route("batches/<str:batch_id>/start", views.Act.as_view(verb="start"), "batch-start"),
-    *route("batches/<str:batch_id>/pause", views.Act.as_view(verb="pause"), "batch-pause"),
-    *route("batches/<str:batch_id>/resume", views.Act.as_view(verb="resume"), "batch-resume"),
-    *route("batches/<str:batch_id>/cancel", views.Act.as_view(verb="cancel"), "batch-cancel"),
-    *route("batches/<str:batch_id>/retry", views.RetryItems.as_view(), "batch-retry"),
-    *route("batches/<str:batch_id>/retries", views.RetryList.as_view(), "batch-retries"),
-    *route("batches/<str:batch_id>/retries/<int:number>", views.RetryDetail.as_view(), "batch-retry-detail"),
+    *route("batches", batch_views.BatchList.as_view(), "batches"),
+    *route("batches/<str:batch_id>", batch_views.BatchDetail.as_view(), "batch"),
+    *route("batches/<str:batch_id>/progress", batch_views.BatchProgress.as_view(), "batch-progress"),
+    *route("batches/<str:batch_id>/velocity", batch_views.BatchVelocity.as_view(), "batch-velocity"),
+    *route("batches/<str:batch_id>/map", batch_views.BatchMapView.as_view(), "batch-map"),
+    *route("batches/<str:batch_id>/checkpoint", batch_views.BatchCheckpoint.as_view(), "batch-checkpoint"),
+    *route("batches/<str:batch_id>/items", batch_views.BatchItems.as_view(), "batch-items"),
+    *route("batches/<str:batch_id>/transitions", batch_views.BatchTransitions.as_view(), "batch-transitions"),
+    *route("batches/<str:batch_id>/start", act_views.SteerBatch.as_view(verb="start"), "batch-start"),
+    *route("batches/<str:batch_id>/pause", act_views.SteerBatch.as_view(verb="pause"), "batch-pause"),
+    *route("batches/<str:batch_id>/resume", act_views.SteerBatch.as_view(verb="resume"), "batch-resume"),
+    *route("batches/<str:batch_id>/cancel", act_views.SteerBatch.as_view(verb="cancel"), "batch-cancel"),
+    *route("batches/<str:batch_id>/retry", retry_views.RetryBatch.as_view(), "batch-retry"),
+    *route("batches/<str:batch_id>/retries", retry_views.RetryList.as_view(), "batch-retries"),
+    *route("batches/<str:batch_id>/retries/<int:number>", retry_views.RetryDetail.as_view(), "batch-retry-detail"),
     *(
         pattern
         for verb in ("pause", "resume", "cancel")
         for pattern in route(
             f"batches/<str:batch_id>/retries/<int:number>/{verb}",
-            views.ActOnRetry.as_view(verb=verb),
+            retry_views.SteerRetry.as_view(verb=verb),
             f"batch-retry-{verb}",
         )
     ),
-    *route("batches/<str:batch_id>/asides", views.Asides.as_view(), "batch-asides"),
-    *route("batches/<str:batch_id>/asides/<int:number>/bring_back", views.BringBack.as_view(), "batch-bring-back"),
+    *route("batches/<str:batch_id>/asides", retry_views.QuarantineItems.as_view(), "batch-asides"),
+    *route(
+        "batches/<str:batch_id>/asides/<int:number>/bring_back", retry_views.ReturnItems.as_view(), "batch-bring-back"
+    ),
     *route("batches/<str:batch_id>/fixes", fix_views.Fixes.as_view(), "batch-fixes"),
     *route("batches/<str:batch_id>/fixes/<int:number>", fix_views.FixDetail.as_view(), "batch-fix"),
     *route("batches/<str:batch_id>/fixes/<int:number>/rows", fix_views.FixRows.as_view(), "batch-fix-rows"),
-    *route("batches/<str:batch_id>/adjust", views.Adjust.as_view(), "batch-adjust"),
-    *route("batches/<str:batch_id>/rehearse", views.Rehearse.as_view(), "batch-rehearse"),
-    *route("batches/<str:batch_id>/rehearsals/<int:number>", views.RehearsalDetail.as_view(), "batch-rehearsal"),
-    *route("batches/<str:batch_id>/watch", views.WatchBatch.as_view(), "batch-watch"),
-    *route("batches/<str:batch_id>/decide", views.Decide.as_view(), "batch-decide"),
-    *route("processors", views.ProcessorList.as_view(), "processors"),
+    *route("batches/<str:batch_id>/adjust", act_views.AdjustBatch.as_view(), "batch-adjust"),
+    *route("batches/<str:batch_id>/rehearse", act_views.RehearseBatch.as_view(), "batch-rehearse"),
+    *route("batches/<str:batch_id>/rehearsals/<int:number>", act_views.RehearsalDetail.as_view(), "batch-rehearsal"),
+    *route("batches/<str:batch_id>/watch", act_views.WatchBatch.as_view(), "batch-watch"),
+    *route("batches/<str:batch_id>/decide", act_views.DecideCall.as_view(), "batch-decide"),
+    *route("processors", batch_views.ProcessorList.as_view(), "processors"),
     *route("schema", SpectacularAPIView.as_view(), "schema"),
     *route("docs", DOCS, "docs"),
 ]

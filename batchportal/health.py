@@ -20,7 +20,7 @@ from rest_framework.request import Request
 from batches import metrics
 from batches.models import Tally
 from batches.rest.permissions import PortalSessionAuthentication
-from batches.rest.views import PortalView
+from batches.rest.portal_view import PortalView
 from batches.rights import VIEW
 
 _migrated: list[bool] = []

@@ -59,7 +59,7 @@ def apply_fix(
     """Replace the payloads of the changed rows' items and retry them, whole or not at all; twice is the same retry.
 
     Refused rows refuse the file, unless they are to be left out. With a `canary` so many items go first, the rest only
-    if `needed` of them (1 unless told) recover.
+    if `needed` of them (by default as many as leave hope for 20 % of all) recover.
     """
     checked = get_fix(batch_id, number)
     draft = drafted_retry(

@@ -65,7 +65,7 @@ def retry(
 ) -> Retry:
     """Put failed items back to pending, with fresh attempts, and let the batch run; what succeeded stays done.
 
-    With a `canary` so many items go first, and the rest only if `needed` of them recover (unless told: as many as leave
+    With a `canary` so many items go first, and the rest only if `needed` of them recover (by default as many as leave
     hope for 20 % of all) and not a tenth of them fails in a new way; such a retry leaves out what cannot pass
     unchanged, unless `permanent` or other `params` are given. `rate` is in items a second, `concurrency` in lanes until
     the retry is over; none of the items runs before `after` seconds have passed. The same `key` again is the same
@@ -103,7 +103,7 @@ def retry(
 
 
 def retry_of_key(batch: Batch, key: str, scope: Mapping[str, Any]) -> Retry | None:
-    """The retry that was made under this key before; `IdempotencyConflict` if it was of other items."""
+    """The retry that has this key already; `IdempotencyConflict` if it was of other items."""
     earlier = batch.retries.filter(key=key).first() if key else None
     if earlier is not None and earlier.scope != json.loads(json.dumps(scope, default=str)):
         raise IdempotencyConflict("This key belongs to a retry of other items; take a new one.")

@@ -31,7 +31,7 @@ OPTIONS = ("concurrency", "checkpoint_every", "rate", "max_attempts", "item_time
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """The batch, and whether this call made it (an equal one under the same id may have stood there already)."""
+    """The batch, and whether this call created it (an equal one under the same id may have stood there already)."""
 
     batch: Batch
     created: bool
@@ -183,7 +183,7 @@ def same_or_conflict(earlier: Batch, draft: Batch, reader: Any, key_column: str)
     if earlier.fingerprint and earlier.fingerprint == fingerprint_of(draft, reader, key_column):
         return Submission(earlier, created=False)
     raise BatchConflict(
-        f"Batch {earlier.pk} exists with other content. Choose another id, or leave it empty to have one made."
+        f"Batch {earlier.pk} exists with other content. Choose another id, or leave it empty: then one is chosen."
     )
 
 

@@ -32,7 +32,7 @@ class ItemFilter(filters.FilterSet):
         fields: tuple[str, ...] = ()
 
     def of_status(self, rows: QuerySet[Item], name: str, statuses: list[str]) -> QuerySet[Item]:
-        """Failed items are found by their own small index."""
+        """Failed items have a small index of their own."""
         if not statuses:
             return rows
         if set(statuses) <= {Item.Status.FAILED, Item.Status.QUARANTINED}:

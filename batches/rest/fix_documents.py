@@ -13,10 +13,13 @@ from rest_framework import serializers
 from batches import operations
 from batches.intake.corrections import changes_of
 from batches.models import Correction, Fix
-from batches.rest.serializers import OBJECT, ItemsField, ReasonSerializer, RetrySerializer
+from batches.rest.requests import ItemsField, ReasonSerializer
+from batches.rest.serializers import OBJECT, RetrySerializer
 
-SHOWN, LINES = 1_000, 20
+SHOWN = 1_000
 """Rows of a kind that one document holds; a fix that was applied has them all at `rows`."""
+LINES, LINE_WIDTH = 20, 400
+"""Of each kind in a terminal, and characters a line."""
 Verdict = Correction.Verdict
 
 
@@ -84,31 +87,29 @@ def document(fix: Fix, shown: Mapping[str, Sequence[Correction]] | None = None) 
 
 def dry_run(batch_id: str, **source: Any) -> dict[str, Any]:
     """What a file would change, and what is wrong with its rows; nothing is written."""
-    found = document(*operations.preview_fix(batch_id, most=SHOWN, **source))
-    return found if found["state"] == Fix.State.APPLIED else found | {"number": None, "expires_at": None}
+    preview = document(*operations.preview_fix(batch_id, most=SHOWN, **source))
+    return preview if preview["state"] == Fix.State.APPLIED else preview | {"number": None, "expires_at": None}
 
 
-def lines(said: Mapping[str, Any]) -> list[str]:
-    """A fix for a terminal."""
-    counts = ", ".join(f"{said[name]:,} {name}" for name in ("changed", "unchanged", "refused"))
-    told = [
-        f"{said['batch_id']}: {said['rows']:,} rows: {counts}; {said['not_in_file']:,} failed items not in the file."
-    ]
-    told += [line_of(row) for row in said["diff"][:LINES]]
-    if said["changed"] > LINES:
-        told.append(f"  … and {said['changed'] - LINES:,} more (--json shows {SHOWN:,})")
-    told += [f"  row {row['row']} refused, {row['column'] or 'item'}: {row['why']}" for row in said["refusals"][:LINES]]
-    retry = said["retry"]
+def lines(fix: Mapping[str, Any]) -> list[str]:
+    """A fix's document for a terminal."""
+    counts = ", ".join(f"{fix[name]:,} {name}" for name in ("changed", "unchanged", "refused"))
+    texts = [f"{fix['batch_id']}: {fix['rows']:,} rows: {counts}; {fix['not_in_file']:,} failed items not in the file."]
+    texts += [line_of(row) for row in fix["diff"][:LINES]]
+    if fix["changed"] > LINES:
+        texts.append(f"  … and {fix['changed'] - LINES:,} more (--json shows {SHOWN:,})")
+    texts += [f"  row {row['row']} refused, {row['column'] or 'item'}: {row['why']}" for row in fix["refusals"][:LINES]]
+    retry = fix["retry"]
     if retry is None:
-        return [*told, "Nothing was changed."]
-    return [*told, f"{retry['items']:,} items are tried again (retry {retry['number']})."]
+        return [*texts, "Nothing was changed."]
+    return [*texts, f"{retry['items']:,} items are tried again (retry {retry['number']})."]
 
 
 def line_of(row: Mapping[str, Any]) -> str:
-    changes = (f"{one['field']} {shown(one, 'old')} -> {shown(one, 'new')}" for one in row["changes"])
-    notes = [one["note"] for one in row["changes"] if one["note"]]
-    said = f"  row {row['row']}, item {row['item_key']}: {'; '.join(changes)}{f' ({notes[0]})' if notes else ''}"
-    return "".join(character if character.isprintable() else "·" for character in said)[:400]
+    changes = (f"{change['field']} {shown(change, 'old')} -> {shown(change, 'new')}" for change in row["changes"])
+    notes = [change["note"] for change in row["changes"] if change["note"]]
+    text = f"  row {row['row']}, item {row['item_key']}: {'; '.join(changes)}{f' ({notes[0]})' if notes else ''}"
+    return "".join(character if character.isprintable() else "·" for character in text)[:LINE_WIDTH]
 
 
 def shown(change: Mapping[str, Any], side: str) -> str:
@@ -142,10 +143,10 @@ class FixFileSerializer(FixRequestSerializer):
     encoding = serializers.CharField(required=False, allow_blank=True, max_length=40)
 
 
-def source_of(said: dict[str, Any]) -> dict[str, Any]:
-    """Where the rows come from, as the operations want it."""
-    upload = said.pop("file", None)
-    source: dict[str, Any] = {name: said.pop(name) for name in ("items", "encoding") if name in said}
+def source_of(body: dict[str, Any]) -> dict[str, Any]:
+    """Where the rows come from, as the operations take it; what is left of the body are the options."""
+    upload = body.pop("file", None)
+    source: dict[str, Any] = {name: body.pop(name) for name in ("items", "encoding") if name in body}
     if isinstance(upload, UploadedFile):
         source |= {"file": upload.file, "filename": upload.name or ""}
     return source

@@ -27,8 +27,9 @@ from batches.rest.fix_documents import (
 )
 from batches.rest.idempotent_requests import earlier_answer, once_per_key
 from batches.rest.pagination import ById
-from batches.rest.views import PortalView, checked
+from batches.rest.portal_view import PortalView, actor_of, checked
 
+MOST_LISTED = 100
 DRY_RUN = OpenApiParameter(
     "dry_run", {"type": "string", "enum": ["0", "1"], "default": "0"}, description="1: answer the difference only."
 )
@@ -38,8 +39,8 @@ class Fixes(PortalView):
     @extend_schema(operation_id="batches_fixes_list", responses=FixSerializer(many=True))
     def get(self, request: Request, batch_id: str) -> Response:
         """Files of corrected rows, the latest first, at most 100: what they changed, by whom, and what came of it."""
-        found = fixes.listed(operations.get_batch(batch_id))[:100]
-        return Response(FixSerializer(found, many=True).data)
+        listed = fixes.listed(operations.get_batch(batch_id))[:MOST_LISTED]
+        return Response(FixSerializer(listed, many=True).data)
 
     @extend_schema(
         parameters=[DRY_RUN],
@@ -51,19 +52,19 @@ class Fixes(PortalView):
 
         The same content twice is the same retry.
         """
-        said = checked(FixFileSerializer if isinstance(request.data, QueryDict) else FixItemsSerializer, request)
-        source = source_of(said) | {"actor": request.user.get_username()}
-        if said.pop("dry_run") or request.query_params.get("dry_run", "0").lower() in ("1", "true"):
+        body = checked(FixFileSerializer if isinstance(request.data, QueryDict) else FixItemsSerializer, request)
+        source = source_of(body) | {"actor": actor_of(request)}
+        if body.pop("dry_run") or request.query_params.get("dry_run", "0").lower() in ("1", "true"):
             return Response(fix_documents.dry_run(batch_id, **source))
-        if known := earlier_answer(request):
-            return known
+        if earlier := earlier_answer(request):
+            return earlier
         with operations.fix_to_apply(batch_id, **source) as fix:
-            return self.apply(request, batch_id, fix.number, said)
+            return self.apply(request, batch_id, fix.number, body)
 
     @once_per_key
-    def apply(self, request: Request, batch_id: str, number: int, said: dict[str, Any]) -> Response:
+    def apply(self, request: Request, batch_id: str, number: int, options: dict[str, Any]) -> Response:
         """Only this is the key's transaction: the check before it may take a while, and nobody must wait for it."""
-        fix = operations.apply_fix(batch_id, number, actor=request.user.get_username(), **said)
+        fix = operations.apply_fix(batch_id, number, actor=actor_of(request), **options)
         assert fix.retry is not None
         location = reverse("batch-retry-detail", args=[batch_id, fix.retry.number])
         return Response(fix_documents.document(fix), status.HTTP_202_ACCEPTED, headers={"Location": location})

@@ -32,12 +32,12 @@ def once_per_key(post: Post) -> Post:
     def answer(view: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
         if HEADER not in request.headers:
             return post(view, request, *args, **kwargs)
-        key, asked = key_of_request(request), body_hash(request)
+        key, request_hash = key_of_request(request), body_hash(request)
         with transaction.atomic():
             refuse_second_doer(key)
-            known = idempotency_manager.claim(key, asked)
-            if known is not None:
-                return replayed(idempotency_manager.same_request(known, asked).response)
+            earlier = idempotency_manager.claim(key, request_hash)
+            if earlier is not None:
+                return replayed(idempotency_manager.same_request(earlier, request_hash).response)
             response = post(view, request, *args, **kwargs)
             idempotency_manager.finish(key, remembered(request, response))
         return response
@@ -49,8 +49,8 @@ def earlier_answer(request: Request) -> Response | None:
     """What the key was answered already, for what takes long to prepare; None: nothing yet."""
     if HEADER not in request.headers:
         return None
-    known = idempotency_manager.get_record(key_of_request(request))
-    return None if known is None else replayed(idempotency_manager.same_request(known, body_hash(request)).response)
+    record = idempotency_manager.get_record(key_of_request(request))
+    return None if record is None else replayed(idempotency_manager.same_request(record, body_hash(request)).response)
 
 
 def key_of_request(request: Request) -> str:
@@ -60,14 +60,14 @@ def key_of_request(request: Request) -> str:
         raise InvalidInput(
             f"An idempotency key has 1 to {LONGEST} printable characters.", {HEADER: [f"1 to {LONGEST} characters."]}
         )
-    said = json.dumps(["POST", request.user.pk, request.path.rstrip("/"), key])
-    return sha256(said.encode()).hexdigest()
+    identity = json.dumps(["POST", request.user.pk, request.path.rstrip("/"), key])
+    return sha256(identity.encode()).hexdigest()
 
 
 def body_hash(request: Request) -> str:
     data = request.data
-    said = {name: data.getlist(name) for name in data} if isinstance(data, QueryDict) else data
-    return idempotency_manager.request_hash(json.loads(json.dumps(said, default=file_hash)))
+    body = {name: data.getlist(name) for name in data} if isinstance(data, QueryDict) else data
+    return idempotency_manager.request_hash(json.loads(json.dumps(body, default=file_hash)))
 
 
 def file_hash(value: Any) -> Any:
@@ -95,5 +95,5 @@ def remembered(request: Request, response: Response) -> dict[str, Any]:
     return {"status": response.status_code, "data": data, "headers": dict(response.headers)}
 
 
-def replayed(known: Any) -> Response:
-    return Response(known["data"], known["status"], headers=known["headers"] | {"Idempotent-Replayed": "true"})
+def replayed(answer: Any) -> Response:
+    return Response(answer["data"], answer["status"], headers=answer["headers"] | {"Idempotent-Replayed": "true"})

@@ -36,7 +36,7 @@ class MayView(BasePermission):
 
 
 class MayWatch(MayView):
-    """Who may see batches may be told about them."""
+    """Who may see batches may have mail about them."""
 
     act = VIEW
 

@@ -73,9 +73,9 @@ class PortalSchema(AutoSchema):
     def get_override_parameters(self) -> list[Any]:
         if self.method != "POST":
             return []
-        said = "The same key and body answer the first response again, for 24 hours."
+        description = "The same key and body answer the first response again, for 24 hours."
         schema = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}
-        return [OpenApiParameter("Idempotency-Key", schema, OpenApiParameter.HEADER, description=said)]
+        return [OpenApiParameter("Idempotency-Key", schema, OpenApiParameter.HEADER, description=description)]
 
 
 class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
@@ -112,30 +112,30 @@ def schema_of_type(hint: Any) -> Schema:
 
 def params_schema(processor: processors.Processor) -> Schema:
     """The parameters of a processor, from its form."""
-    known = processor.params.base_fields if processor.params else {}
+    form_fields = processor.params.base_fields if processor.params else {}
     return {
         "type": "object",
         "title": processor.name,
         "description": processor.description,
-        "properties": {name: param_schema(field) for name, field in known.items()},
-        "required": [name for name, field in known.items() if field.required],
+        "properties": {name: param_schema(field) for name, field in form_fields.items()},
+        "required": [name for name, field in form_fields.items() if field.required],
         "additionalProperties": False,
     }
 
 
 def param_schema(field: forms.Field) -> Schema:
     """One form field: its kind, limits, choices and words."""
-    said = {"title": field.label and str(field.label), "description": str(field.help_text), "default": field.initial}
+    words = {"title": field.label and str(field.label), "description": str(field.help_text), "default": field.initial}
     limits = {limit: getattr(field, name, None) for name, limit in LIMITS.items()}
-    told = {name: value for name, value in (said | limits).items() if value not in (None, "") and not callable(value)}
-    return with_choices(kind_of(field) | told, [str(value) for value, _ in getattr(field, "choices", None) or ()])
+    given = {name: value for name, value in (words | limits).items() if value not in (None, "") and not callable(value)}
+    return with_choices(kind_of(field) | given, [str(value) for value, _ in getattr(field, "choices", None) or ()])
 
 
 def with_choices(schema: Schema, choices: list[str]) -> Schema:
     if not choices:
         return schema
-    one_of = {"type": "string", "enum": choices}
-    return schema | ({"items": one_of} if schema.get("type") == "array" else one_of)
+    choice = {"type": "string", "enum": choices}
+    return schema | ({"items": choice} if schema.get("type") == "array" else choice)
 
 
 def kind_of(field: forms.Field) -> Schema:

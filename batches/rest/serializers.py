@@ -1,28 +1,22 @@
-"""Batches and what belongs to them, as JSON; and what a request may say."""
+"""Batches and what belongs to them, as JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from django.core.files.uploadedfile import UploadedFile
-from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from batches import operations
-from batches.models import BATCH_ID, ITEM_KEY_LENGTH, Aside, Batch, Item, Rehearsal, Retry, Transition
+from batches import operations, progress_tracker
+from batches.models import Aside, Batch, Item, Rehearsal, Retry, Transition
 from batches.operations.submission import OPTIONS
 from batches.processors import Processor
 from batches.progress_tracker import Progress
 from batches.redaction import redact, redact_text
-from batches.rest.parsers import parsed
-from batches.rest.schema import any_params, params_schema, schema_of
+from batches.rest.schema import params_schema, schema_of
 
-MOST_KEYS = 10_000
 OBJECT = {"type": "object", "additionalProperties": {}}
-
-# -- answers -----------------------------------------------------------------------------------------------------------
 
 
 @extend_schema_field(OBJECT)
@@ -59,8 +53,8 @@ class BatchSerializer(serializers.ModelSerializer[Batch]):
         return self.progress_of(batch).outcome
 
     def progress_of(self, batch: Batch) -> Progress:
-        known: Mapping[str, Progress] = self.context["progress"]
-        return known[batch.pk]
+        progress: Mapping[str, Progress] = self.context["progress"]
+        return progress[batch.pk]
 
 
 class BatchPageSerializer(BatchSerializer):
@@ -74,6 +68,12 @@ class BatchPageSerializer(BatchSerializer):
 
     def get_legal_verbs(self, batch: Batch) -> list[str]:
         return operations.legal_verbs(batch)
+
+
+def page_of(batch: Batch) -> dict[str, Any]:
+    """A batch as its own page shows it."""
+    progress = progress_tracker.progress_of([batch])
+    return dict(BatchPageSerializer(batch, context={"progress": progress}).data)
 
 
 class ItemSerializer(serializers.ModelSerializer[Item]):
@@ -168,168 +168,3 @@ class ProcessorSerializer(serializers.Serializer[Processor]):
     def get_params(self, processor: Processor) -> dict[str, Any]:
         """Its parameters as a JSON Schema."""
         return params_schema(processor)
-
-
-# -- requests ----------------------------------------------------------------------------------------------------------
-
-
-class StrictMixin:
-    """A name that is not known is refused: it would be a slip of the pen, or an attempt at what nobody may set."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        strange = set(data) - set(self.fields) if isinstance(data, Mapping) else set()  # type: ignore[attr-defined]
-        if strange:
-            raise serializers.ValidationError({str(name): ["Unknown field."] for name in sorted(strange)})
-        return super().to_internal_value(data)  # type: ignore[misc]
-
-
-class ParamsField(serializers.JSONField):
-    """An object; in a form, its JSON text."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        try:
-            value = parsed(data) if isinstance(data, str) else data
-        except ValueError as error:
-            raise serializers.ValidationError(f"Not usable JSON: {error}") from None
-        if not isinstance(value, dict):
-            raise serializers.ValidationError("Must be an object.")
-        return value
-
-
-class DescribedParams(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
-    """Parameters by processor, as they are registered when the document is asked for."""
-
-    target_class = ParamsField
-
-    def map_serializer_field(self, auto_schema: Any, direction: str) -> dict[str, Any]:
-        return any_params()
-
-
-@extend_schema_field({"type": "array", "items": OBJECT, "minItems": 1})
-class ItemsField(serializers.Field[Any, Any, Any, Any]):
-    """A list of objects; the reader checks each and names the row that cannot be an item."""
-
-    def to_internal_value(self, data: Any) -> list[Any]:
-        if not isinstance(data, list):
-            raise serializers.ValidationError("Must be a list of objects.")
-        return data
-
-
-class SubmissionSerializer(StrictMixin, serializers.ModelSerializer[Batch]):
-    """What a submission may say, beside its items."""
-
-    processor = serializers.CharField(max_length=100)
-    params = ParamsField(required=False)
-    id = serializers.RegexField(
-        rf"\A{BATCH_ID.pattern}",
-        required=False,
-        allow_blank=True,
-        max_length=64,
-        help_text="Made from the name if absent.",
-    )
-    key_column = serializers.CharField(required=False, allow_blank=True, max_length=500, trim_whitespace=False)
-    start = serializers.BooleanField(default=False, help_text="Start it at once.")
-
-    class Meta:
-        model = Batch
-        fields: tuple[str, ...] = ("processor", "params", "id", "name", "key_column", *OPTIONS, "start")
-
-
-class ItemsSubmissionSerializer(SubmissionSerializer):
-    items = ItemsField()
-
-    class Meta(SubmissionSerializer.Meta):
-        fields = (*SubmissionSerializer.Meta.fields, "items")
-
-
-class FileSubmissionSerializer(SubmissionSerializer):
-    file = serializers.FileField(allow_empty_file=True, help_text="CSV, TSV, JSON, NDJSON or XLSX.")
-    encoding = serializers.CharField(required=False, allow_blank=True, max_length=40)
-
-    class Meta(SubmissionSerializer.Meta):
-        fields = (*SubmissionSerializer.Meta.fields, "file", "encoding")
-
-
-def submission_of(said: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of `operations.submit` from what a serializer let through."""
-    arguments = {name: value for name, value in said.items() if name not in ("id", "start")}
-    upload = said.get("file")
-    if isinstance(upload, UploadedFile):
-        arguments |= {"file": upload.file, "filename": upload.name or ""}
-    return arguments | {"batch_id": said.get("id", "")}
-
-
-class ReasonSerializer(StrictMixin, serializers.Serializer[Any]):
-    reason = serializers.CharField(required=False, allow_blank=True, max_length=2_000)
-
-
-class ScopeSerializer(ReasonSerializer):
-    """Which items: exactly one of `all_failed`, `item_keys`, `group`, `matching`, `positions`, `failed_between`,
-    `code`, `field` and `where`."""
-
-    count = serializers.IntegerField(
-        required=False, min_value=0, help_text="Refuse if it means another number of items by now."
-    )
-    positions = serializers.ListField(child=serializers.IntegerField(), required=False, min_length=2, max_length=2)
-    failed_between = serializers.ListField(
-        child=serializers.CharField(max_length=40), required=False, min_length=2, max_length=2
-    )
-    code = serializers.CharField(required=False, max_length=64)
-    field = serializers.DictField(required=False, help_text="A field of the payload: name and value.")
-    all_failed = serializers.BooleanField(required=False)
-    item_keys = serializers.ListField(
-        child=serializers.CharField(max_length=ITEM_KEY_LENGTH, trim_whitespace=False),
-        required=False,
-        max_length=MOST_KEYS,
-    )
-    group = serializers.CharField(required=False, max_length=64, help_text="Fingerprint of an error group.")
-    matching = serializers.DictField(
-        required=False, help_text="Every error group that a filter meets: state, category, code, text; empty: all."
-    )
-    where = serializers.DictField(required=False, help_text="What a finding says of the payload, as `conditions`.")
-
-
-class RetryRequestSerializer(ScopeSerializer):
-    """Exactly one scope.
-
-    With a `canary` so many items go first, the rest only if `needed` of them recover; items whose failure cannot pass
-    unchanged are left out, unless `permanent` says otherwise. `rate` is in items a second, `concurrency` in lanes until
-    the retry is over; none of the items runs before `after` seconds have passed.
-    """
-
-    canary = serializers.IntegerField(required=False, min_value=0, max_value=100_000)
-    needed = serializers.IntegerField(required=False, min_value=0, max_value=100_000)
-    rate = serializers.FloatField(required=False, min_value=0.001, max_value=1_000_000)
-    after = serializers.FloatField(required=False, min_value=0, max_value=24 * 3600)
-    concurrency = serializers.IntegerField(required=False, min_value=1, max_value=64)
-    permanent = serializers.BooleanField(required=False)
-    params = serializers.DictField(required=False, help_text="Other parameters of the processor, from now on.")
-
-
-class RehearseRequestSerializer(ReasonSerializer):
-    """All that would run, or `sample` items of it; or failed items, by at most one of the others."""
-
-    sample = serializers.IntegerField(required=False, min_value=1, max_value=10_000)
-    all_failed = serializers.BooleanField(required=False)
-    item_keys = serializers.ListField(
-        child=serializers.CharField(max_length=ITEM_KEY_LENGTH, trim_whitespace=False),
-        required=False,
-        max_length=MOST_KEYS,
-    )
-    group = serializers.CharField(required=False, max_length=64, help_text="Fingerprint of an error group.")
-
-
-class DecisionSerializer(ReasonSerializer):
-    item_key = serializers.CharField(max_length=ITEM_KEY_LENGTH, trim_whitespace=False)
-    outcome = serializers.ChoiceField(choices=["succeeded", "failed"])
-
-
-class AdjustSerializer(ReasonSerializer):
-    """What to change; null takes a limit away."""
-
-    concurrency = serializers.IntegerField(required=False, min_value=1, max_value=64)
-    rate = serializers.FloatField(required=False, allow_null=True, help_text="Items a second over all lanes.")
-    max_attempts = serializers.IntegerField(required=False, min_value=1, max_value=100)
-    item_timeout = serializers.FloatField(required=False, help_text="Seconds.")
-    max_errors = serializers.IntegerField(required=False, allow_null=True, min_value=0, max_value=2**31 - 1)
-    max_error_rate = serializers.FloatField(required=False, allow_null=True, help_text="Percent.")

@@ -17,8 +17,8 @@ from batches.exceptions import InvalidInput
 from batches.models import Batch
 from batches.rest.idempotent_requests import once_per_key
 from batches.rest.permissions import MayTriage
-from batches.rest.serializers import ReasonSerializer
-from batches.rest.views import PortalView, checked
+from batches.rest.portal_view import PortalView, checked
+from batches.rest.requests import ReasonSerializer
 from errors.groups import bulk
 from errors.models import BulkAct
 from errors.rest.group_views import LISTED, met, resolving

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 
 from batches import operations
 from batches.rest.permissions import MayWatch
-from batches.rest.views import PortalView
+from batches.rest.portal_view import PortalView
 from errors import exports
 from errors.exports.downloads import asked_for, handed_out, refuse_strangers, streamed
 from errors.exports.exporters import EXPORTERS

@@ -19,8 +19,8 @@ from batches.models import Batch, Retry
 from batches.rest.idempotent_requests import once_per_key
 from batches.rest.pagination import ById
 from batches.rest.permissions import MayTriage
-from batches.rest.serializers import ReasonSerializer
-from batches.rest.views import OfBatch, PortalView, checked
+from batches.rest.portal_view import OfBatch, PortalView, checked
+from batches.rest.requests import ReasonSerializer
 from errors import groups
 from errors.filters import scopes
 from errors.filters.ageing import badge

@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from batches.rest.serializers import ReasonSerializer, StrictMixin
+from batches.rest.requests import ReasonSerializer, StrictMixin
 from errors.filters.ageing import WHY
 from errors.filters.rest_filter import STATES
 from errors.models import BatchGroup, BulkAct, ErrorRecord

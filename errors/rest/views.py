@@ -16,9 +16,9 @@ from batches.models import Batch
 from batches.rest.idempotent_requests import once_per_key
 from batches.rest.pagination import ById
 from batches.rest.permissions import MayTriage, MayView
+from batches.rest.portal_view import OfBatch, PortalView, checked
+from batches.rest.requests import ReasonSerializer
 from batches.rest.schema import schema_of
-from batches.rest.serializers import ReasonSerializer
-from batches.rest.views import OfBatch, PortalView, checked
 from errors import error_analyzer, tasks
 from errors.filters import error_filter
 from errors.filters.rest_filter import AskedFilter

@@ -47,7 +47,7 @@ class Command(BaseCommand):
             return
         samples = settings.BASE_DIR / "samples"
         with (samples / "airports.csv").open("rb") as file:
-            made = operations.submit(
+            submission = operations.submit(
                 processor="check_rows",
                 params={"schema": (samples / "airports.schema.json").read_text()},
                 file=file,
@@ -58,6 +58,6 @@ class Command(BaseCommand):
                 rate=SAMPLE_RATE,
                 actor="set-up",
             )
-        if made.created:
+        if submission.created:
             operations.start(SAMPLE, actor="set-up")
-            self.stdout.write(f"  Sample      {made.batch.total_items:,} airports are being checked\n")
+            self.stdout.write(f"  Sample      {submission.batch.total_items:,} airports are being checked\n")

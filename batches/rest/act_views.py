@@ -1,0 +1,89 @@
+"""REST: acts upon a batch that runs or waits; each calls one operation."""
+
+from __future__ import annotations
+
+from django.urls import reverse
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from batches import operations
+from batches.models import Batch
+from batches.rest.idempotent_requests import once_per_key
+from batches.rest.permissions import MayWatch
+from batches.rest.portal_view import PortalView, actor_of, checked
+from batches.rest.requests import AdjustSerializer, DecisionSerializer, ReasonSerializer, RehearseRequestSerializer
+from batches.rest.serializers import BatchPageSerializer, ItemSerializer, RehearsalSerializer, page_of
+
+
+class SteerBatch(PortalView):
+    """One of the verbs that change a batch's status."""
+
+    verb: str = ""
+
+    @extend_schema(request={"application/json": ReasonSerializer}, responses={202: BatchPageSerializer})
+    @once_per_key
+    def post(self, request: Request, batch_id: str) -> Response:
+        """Ask for it: 202; 409 with the current status if it is illegal now."""
+        reason = checked(ReasonSerializer, request).get("reason", "")
+        batch: Batch = getattr(operations, self.verb)(batch_id, actor=actor_of(request), reason=reason)
+        return Response(page_of(batch), status.HTTP_202_ACCEPTED)
+
+
+class AdjustBatch(PortalView):
+    @extend_schema(request={"application/json": AdjustSerializer}, responses={200: BatchPageSerializer})
+    @once_per_key
+    def post(self, request: Request, batch_id: str) -> Response:
+        """Change how it runs, also while it runs: lanes, rate, attempts, time limit, error budget."""
+        changes = checked(AdjustSerializer, request)
+        return Response(page_of(operations.adjust(batch_id, actor=actor_of(request), **changes)))
+
+
+class RehearseBatch(PortalView):
+    @extend_schema(request={"application/json": RehearseRequestSerializer}, responses={202: RehearsalSerializer})
+    @once_per_key
+    def post(self, request: Request, batch_id: str) -> Response:
+        """Run it, or a sample of it, and roll everything back; a worker does it."""
+        body = checked(RehearseRequestSerializer, request)
+        body.pop("reason", None)
+        rehearsal = operations.rehearse(batch_id, actor=actor_of(request), **body)
+        location = reverse("batch-rehearsal", args=[batch_id, rehearsal.number])
+        return Response(RehearsalSerializer(rehearsal).data, status.HTTP_202_ACCEPTED, headers={"Location": location})
+
+
+class RehearsalDetail(PortalView):
+    @extend_schema(responses=RehearsalSerializer)
+    def get(self, request: Request, batch_id: str, number: int) -> Response:
+        """A rehearsal, and the error report the run would have had."""
+        return Response(RehearsalSerializer(operations.get_rehearsal(batch_id, number)).data)
+
+
+class DecideCall(PortalView):
+    @extend_schema(request={"application/json": DecisionSerializer}, responses=ItemSerializer)
+    @once_per_key
+    def post(self, request: Request, batch_id: str) -> Response:
+        """A person's word on a call of unknown outcome."""
+        body = checked(DecisionSerializer, request)
+        item = operations.decide(
+            batch_id, body["item_key"], body["outcome"], actor=actor_of(request), reason=body.get("reason", "")
+        )
+        return Response(ItemSerializer(item).data)
+
+
+class WatchBatch(PortalView):
+    """Mail about a batch to the account that asks: POST begins it, DELETE ends it."""
+
+    permission_classes = (MayWatch,)
+
+    @extend_schema(request=None, responses={204: None})
+    def post(self, request: Request, batch_id: str) -> Response:
+        """Mail me at its milestones, and when it ends or halts."""
+        operations.watch(batch_id, request.user)  # type: ignore[arg-type]
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(request=None, responses={204: None})
+    def delete(self, request: Request, batch_id: str) -> Response:
+        """No more mail about it."""
+        operations.unwatch(batch_id, request.user)  # type: ignore[arg-type]
+        return Response(status=status.HTTP_204_NO_CONTENT)

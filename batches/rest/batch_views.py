@@ -1,0 +1,152 @@
+"""REST: what batches are, and a new one. A view parses, calls one operation and translates what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.http import QueryDict
+from django.urls import reverse
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import status
+from rest_framework.generics import ListAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from batches import operations, processors, progress_tracker
+from batches.charts import batch_map
+from batches.charts.batch_map import MOST_BINS, BatchMap
+from batches.exceptions import InvalidInput
+from batches.models import Batch, Item, Transition
+from batches.progress_tracker import Progress, Velocity
+from batches.rest.checkpoint_overview import CheckpointOverview, overview
+from batches.rest.filters import BatchFilter, ItemFilter
+from batches.rest.idempotent_requests import once_per_key
+from batches.rest.pagination import ById, ByPosition, NewestFirst
+from batches.rest.portal_view import OfBatch, PortalView, actor_of, checked
+from batches.rest.requests import (
+    FileSubmissionSerializer,
+    ItemsSubmissionSerializer,
+    SubmissionSerializer,
+    submission_of,
+)
+from batches.rest.schema import schema_of
+from batches.rest.serializers import (
+    BatchPageSerializer,
+    BatchSerializer,
+    ItemSerializer,
+    ProcessorSerializer,
+    TransitionSerializer,
+    page_of,
+)
+
+
+class BatchList(PortalView, ListAPIView[Batch]):
+    """The batches, newest first; POST submits one."""
+
+    queryset = Batch.objects.select_related("created_by")
+    serializer_class = BatchSerializer
+    pagination_class = NewestFirst
+    filterset_class = BatchFilter
+
+    progress: Mapping[str, Progress] = {}
+
+    def paginate_queryset(self, queryset: Any) -> list[Any] | None:
+        page = super().paginate_queryset(queryset)
+        self.progress = progress_tracker.progress_of(page or ())
+        return page
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        return {**super().get_serializer_context(), "progress": self.progress}
+
+    @extend_schema(
+        request={"application/json": ItemsSubmissionSerializer, "multipart/form-data": FileSubmissionSerializer},
+        responses={201: BatchPageSerializer, 200: BatchPageSerializer},
+    )
+    @once_per_key
+    def post(self, request: Request) -> Response:
+        """Submit a batch: 201, or 200 when the same one stands under this id already."""
+        body = checked(submission_kind(request), request)
+        submission = operations.submit(**submission_of(body), actor=actor_of(request), user=request.user)
+        batch = submission.batch
+        if body["start"] and batch.status == Batch.Status.PENDING:
+            batch = operations.start(batch.pk, actor=actor_of(request))
+        code = status.HTTP_201_CREATED if submission.created else status.HTTP_200_OK
+        return Response(page_of(batch), code, headers={"Location": reverse("batch", args=[batch.pk])})
+
+
+def submission_kind(request: Request) -> type[SubmissionSerializer]:
+    return FileSubmissionSerializer if isinstance(request.data, QueryDict) else ItemsSubmissionSerializer
+
+
+class BatchDetail(PortalView):
+    @extend_schema(responses=BatchPageSerializer)
+    def get(self, request: Request, batch_id: str) -> Response:
+        """One batch, with the verbs that are legal now."""
+        return Response(page_of(operations.get_batch(batch_id)))
+
+
+class BatchProgress(PortalView):
+    @extend_schema(responses={(200, "application/json"): schema_of(Progress)})
+    def get(self, request: Request, batch_id: str) -> Response:
+        """How far the batch has come, how fast it goes and when it will be done."""
+        batch = operations.get_batch(batch_id)
+        progress = progress_tracker.progress_of([batch])[batch.pk].to_dict()
+        return Response(progress | {"sentence": batch.sentence, "reason": batch.reason})
+
+
+class BatchVelocity(PortalView):
+    @extend_schema(responses={(200, "application/json"): schema_of(Velocity)})
+    def get(self, request: Request, batch_id: str) -> Response:
+        """The velocity chart: items a second at moments (seconds since 1970), and the pauses between."""
+        return Response(progress_tracker.velocity_of(operations.get_batch(batch_id)).to_dict())
+
+
+class BatchMapView(PortalView):
+    @extend_schema(
+        parameters=[OpenApiParameter("bins", {"type": "integer", "minimum": 1, "maximum": MOST_BINS, "default": 1000})],
+        responses={(200, "application/json"): schema_of(BatchMap)},
+    )
+    def get(self, request: Request, batch_id: str) -> Response:
+        """Outcomes by position: the whole batch in at most so many bins of `stretch` items each."""
+        batch = operations.get_batch(batch_id)
+        return Response(batch_map.map_of(batch, bins_of(request.query_params.get("bins", ""))).to_dict())
+
+
+def bins_of(text: str) -> int:
+    """How many bins a query asks for; all that a map may have unless it says."""
+    if text and not (text.isdecimal() and len(text) < 6 and 1 <= int(text) <= MOST_BINS):
+        raise InvalidInput(f"bins: Write a number from 1 to {MOST_BINS:,}.", {"bins": ["Not such a number."]})
+    return int(text or MOST_BINS)
+
+
+class BatchCheckpoint(PortalView):
+    @extend_schema(responses={(200, "application/json"): schema_of(CheckpointOverview)})
+    def get(self, request: Request, batch_id: str) -> Response:
+        """How far the batch has come; lists hold their first 1,000 items."""
+        return Response(overview(operations.get_batch(batch_id)).to_dict())
+
+
+class BatchItems(OfBatch):
+    """The batch's items by position."""
+
+    rows = Item.objects.all()
+    serializer_class = ItemSerializer
+    pagination_class = ByPosition
+    filterset_class = ItemFilter
+
+
+class BatchTransitions(OfBatch):
+    """The batch's history, oldest first."""
+
+    rows = Transition.objects.all()
+    serializer_class = TransitionSerializer
+    pagination_class = ById
+
+
+class ProcessorList(PortalView):
+    @extend_schema(responses=ProcessorSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        """What can be run, and with which parameters."""
+        registered: Any = processors.all_processors()
+        return Response(ProcessorSerializer(registered, many=True).data)

@@ -1,0 +1,49 @@
+"""What all REST views share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from rest_framework.generics import ListAPIView
+from rest_framework.parsers import MultiPartParser
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from batches import operations
+from batches.rest.parsers import StrictJSONParser
+from batches.rest.permissions import MayView
+from batches.rest.schema import PortalSchema
+
+
+class PortalView(APIView):
+    """Who may view batches may read; strict JSON or a form comes in, and the OpenAPI document describes it."""
+
+    permission_classes = (MayView,)
+    parser_classes = (StrictJSONParser, MultiPartParser)
+    metadata_class = None
+    schema = PortalSchema()
+
+
+class OfBatch(PortalView, ListAPIView[Any]):
+    """Rows that belong to one batch."""
+
+    rows: QuerySet[Any]
+
+    def get_queryset(self) -> QuerySet[Any]:
+        if getattr(self, "swagger_fake_view", False):
+            return self.rows.none()
+        return self.rows.filter(batch=operations.get_batch(self.kwargs["batch_id"]))
+
+
+def checked(kind: type[Any], request: Request) -> dict[str, Any]:
+    """The request's body as the serializer cleans it, or DRF's refusal by field."""
+    serializer = kind(data=request.data)
+    serializer.is_valid(raise_exception=True)
+    body: dict[str, Any] = serializer.validated_data
+    return body
+
+
+def actor_of(request: Request) -> str:
+    """Who acts, as the history names them."""
+    return request.user.get_username()

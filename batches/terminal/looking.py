@@ -1,0 +1,80 @@
+"""`batch list`, `batch show` and `batch verify`: what changes nothing."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterable
+from typing import Any
+
+from batches import operations, progress_tracker
+from batches.models import Batch, Item
+from batches.redaction import redact
+from batches.terminal.exit_codes import OK, WITH_ERRORS
+from batches.terminal.screen import Screen
+
+SHOWN_FAILURES, MESSAGE_WIDTH = 20, 160
+
+
+def list_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--status", choices=[status.lower() for status in Batch.Status.values])
+    parser.add_argument("--limit", type=int, default=50)
+
+
+def list_batches(options: Namespace, screen: Screen) -> int:
+    batches = Batch.objects.all()
+    if options.status:
+        batches = batches.filter(status=options.status.upper())
+    listed = list(batches[: max(0, options.limit)])
+    progress = progress_tracker.progress_of(listed)
+    if screen.as_json:
+        screen.document([progress[batch.pk].to_dict() | {"name": batch.name} for batch in listed])
+        return OK
+    for batch in listed:
+        screen.line(batch_line(batch, progress[batch.pk]))
+    if not listed:
+        screen.line("There are no batches.")
+    return OK
+
+
+def batch_line(batch: Batch, progress: progress_tracker.Progress) -> str:
+    failed = progress.failed + progress.quarantined
+    return (
+        f"{batch.pk:<40} {batch.status.lower():<10} {progress.done_percent:>5} %  "
+        f"{progress.done:>9,} of {progress.total_items:,}  {failed:,} failed"
+    )
+
+
+def show(options: Namespace, screen: Screen) -> int:
+    batch = operations.get_batch(options.id)
+    progress = progress_tracker.get_progress(batch.pk)
+    failed = Item.objects.filter(batch=batch, failed_at__isnull=False).order_by("position")[:SHOWN_FAILURES]
+    if screen.as_json:
+        screen.document(progress.to_dict() | batch_document(batch, failed))
+        return OK
+    screen.line(f"{batch.pk}  {batch.get_status_display()}  {batch.reason or batch.sentence}")
+    screen.line(f"{progress.done:,} of {progress.total_items:,} done, {progress.remaining:,} to go:")
+    for name in ("completed", "failed", "skipped", "quarantined"):
+        screen.line(f"  {getattr(progress, name):>9,} {name}")
+    for item in failed:
+        screen.line(f"  {item.key}: {item.code}: {item.message[:MESSAGE_WIDTH]}")
+    return OK
+
+
+def batch_document(batch: Batch, failed: Iterable[Item]) -> dict[str, Any]:
+    names = ("key", "position", "code", "message")
+    failures = [{name: getattr(item, name) for name in names} | {"payload": redact(item.payload)} for item in failed]
+    return {
+        "name": batch.name,
+        "reason": batch.reason,
+        "legal_verbs": operations.legal_verbs(batch),
+        "failures": failures,
+    }
+
+
+def verify(options: Namespace, screen: Screen) -> int:
+    broken = operations.verify(options.id)
+    if screen.as_json:
+        screen.document({"batch_id": options.id, "ok": not broken, "broken": broken})
+    else:
+        screen.line("\n".join(broken) or f"{options.id}: every promise holds.")
+    return WITH_ERRORS if broken else OK

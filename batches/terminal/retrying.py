@@ -1,0 +1,87 @@
+"""`batch retry` and `batch fix`: failed items once more, as they are or corrected."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import Any
+
+from batches import operations
+from batches.models import Retry
+from batches.reports import COMMAND_LINE
+from batches.rest import fix_documents
+from batches.terminal.exit_codes import OK
+from batches.terminal.screen import Screen
+from batches.terminal.verbs import reason_argument
+
+
+def canary_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--canary", type=int, default=0, metavar="N", help="N items first, the rest if they recover")
+    parser.add_argument(
+        "--needed",
+        type=int,
+        metavar="N",
+        help="so many of the canary must recover; by default, as leave hope for 20 %% of all",
+    )
+
+
+def retry_arguments(parser: ArgumentParser) -> None:
+    canary_arguments(parser)
+    parser.add_argument("--after", type=float, default=0, metavar="SECONDS", help="none of them runs earlier")
+    parser.add_argument("--group", default="", metavar="FP", help="only those of one error group")
+    reason_argument(parser)
+
+
+def retry(options: Namespace, screen: Screen) -> int:
+    scope: dict[str, Any] = {"group": options.group} if options.group else {"all_failed": True}
+    begun = operations.retry(
+        options.id,
+        actor=COMMAND_LINE,
+        reason=options.reason,
+        canary=options.canary,
+        needed=options.needed,
+        after=options.after,
+        permanent=True,
+        **scope,
+    )
+    if screen.as_json:
+        screen.document({"batch_id": options.id, "retry": begun.number, "items": begun.items})
+    else:
+        screen.line(f"{options.id}: {retry_text(begun)}")
+    return OK
+
+
+def retry_text(begun: Retry) -> str:
+    first = f", {begun.canary:,} of them first" if begun.canary else ""
+    first += f", not before {begun.not_before:%H:%M:%S} UTC" if begun.not_before else ""
+    later = " once they are written down" if begun.state == Retry.State.PREPARING else ""
+    return f"{begun.items:,} items are tried again{first}{later} (retry {begun.number})."
+
+
+def fix_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", help="the export of kind fix, corrected")
+    parser.add_argument("--dry-run", action="store_true", help="show the difference, change nothing")
+    parser.add_argument("--leave-out", action="store_true", help="apply the others where rows are refused")
+    parser.add_argument("--retry-unchanged", action="store_true", help="run the unchanged rows again, too")
+    canary_arguments(parser)
+    parser.add_argument("--encoding", default="")
+    reason_argument(parser)
+
+
+def fix(options: Namespace, screen: Screen) -> int:
+    document = fix_document(options)
+    if screen.as_json:
+        screen.document(document)
+    else:
+        screen.lines(fix_documents.lines(document))
+    return OK
+
+
+def fix_document(options: Namespace) -> dict[str, Any]:
+    with Path(options.file).open("rb") as file:
+        source = {"file": file, "filename": Path(options.file).name, "encoding": options.encoding}
+        if options.dry_run:
+            return fix_documents.dry_run(options.id, **source, actor=COMMAND_LINE)
+        names = ("leave_out", "retry_unchanged", "canary", "needed", "reason")
+        chosen = {name: getattr(options, name) for name in names}
+        return fix_documents.document(operations.correct(options.id, **source, actor=COMMAND_LINE, **chosen))

@@ -1,0 +1,135 @@
+"""`batch run`, `batch rehearse` and `batch worker`: what works on batches in this terminal."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import Any
+
+from batches import operations
+from batches.engine import rehearsals, runner
+from batches.exceptions import InvalidInput
+from batches.models import Batch
+from batches.reports import COMMAND_LINE
+from batches.terminal.exit_codes import OK, WITH_ERRORS
+from batches.terminal.interrupts import PauseOnInterrupt
+from batches.terminal.progress_bar import ProgressBar
+from batches.terminal.screen import Screen
+from batches.terminal.watching import show_progress, sum_up
+
+SHOWN_GROUPS, GROUP_WIDTH = 20, 160
+OPTIONS = ("concurrency", "checkpoint_every", "max_attempts", "item_timeout", "max_errors", "max_error_rate", "rate")
+
+
+def run_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("processor", metavar="PROCESSOR")
+    parser.add_argument("file", metavar="FILE")
+    parser.add_argument("--id", default="", help="the batch's id; the same id and content is submitted once")
+    parser.add_argument("--name", default="")
+    parser.add_argument(
+        "--param", action="append", default=[], metavar="K=V", help="K=@FILE reads the value from a file"
+    )
+    parser.add_argument("--key-column", default="", help="the column that names a row")
+    parser.add_argument("--encoding", default="")
+    parser.add_argument("--concurrency", type=int)
+    parser.add_argument("--checkpoint-every", type=int, metavar="N")
+    parser.add_argument("--max-attempts", type=int, metavar="N")
+    parser.add_argument("--item-timeout", type=float, metavar="SECONDS")
+    parser.add_argument("--max-errors", type=int, metavar="N")
+    parser.add_argument("--max-error-rate", type=float, metavar="PERCENT")
+    parser.add_argument("--rate", type=float, metavar="ITEMS_PER_SECOND")
+    parser.add_argument("--rehearse", action="store_true", help="run everything and roll it back: what would happen?")
+    parser.add_argument("--sample", type=int, metavar="N", help="rehearse N items, chosen at random")
+    parser.add_argument("--detach", action="store_true", help="leave the running to the portal's worker")
+
+
+def run(options: Namespace, screen: Screen) -> int:
+    submission = submitted(options)
+    batch = submission.batch
+    if options.rehearse:
+        return rehearse_here(options, screen, batch.pk)
+    if batch.status == Batch.Status.PENDING:
+        operations.start(batch.pk, actor=COMMAND_LINE)
+    if options.detach:
+        show_progress(screen, batch.pk, f"{batch.pk}: {batch.total_items:,} items queued.")
+        return OK
+    if not submission.created:
+        screen.remark(f"{batch.pk} was submitted before with the same content; going on with it.")
+    return run_here(screen, batch.pk)
+
+
+def submitted(options: Namespace) -> operations.Submission:
+    with Path(options.file).open("rb") as file:
+        return operations.submit(
+            processor=options.processor,
+            params=params_of(options.param),
+            file=file,
+            filename=Path(options.file).name,
+            batch_id=options.id,
+            name=options.name,
+            key_column=options.key_column,
+            encoding=options.encoding,
+            actor=COMMAND_LINE,
+            **{name: getattr(options, name) for name in OPTIONS},
+        )
+
+
+def run_here(screen: Screen, batch_id: str) -> int:
+    with PauseOnInterrupt(batch_id, screen.remark) as pause, ProgressBar(batch_id, silent=screen.as_json) as update:
+        runner.work_until_idle(batch_id, should_stop=pause.should_stop, on_chunk=update)
+        update(True)
+    return sum_up(screen, batch_id)
+
+
+def rehearse_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--sample", type=int, metavar="N", help="N items, chosen at random")
+
+
+def rehearse(options: Namespace, screen: Screen) -> int:
+    operations.get_batch(options.id)
+    return rehearse_here(options, screen, options.id)
+
+
+def rehearse_here(options: Namespace, screen: Screen, batch_id: str) -> int:
+    rehearsal = operations.rehearse(batch_id, sample=options.sample, actor=COMMAND_LINE, wake=False)
+    while rehearsals.work(rehearsal.pk):
+        pass
+    report = operations.get_rehearsal(batch_id, rehearsal.number).to_dict()
+    if screen.as_json:
+        screen.document(report)
+    else:
+        screen.lines(rehearsal_lines(batch_id, report))
+    return WITH_ERRORS if report["failed"] else OK
+
+
+def rehearsal_lines(batch_id: str, report: dict[str, Any]) -> list[str]:
+    lines = [
+        f"{batch_id}: rehearsed {report['done']:,} of {report['items']:,} items, {report['failed']:,} would fail. "
+        "Nothing was changed."
+    ]
+    for group in report["groups"][:SHOWN_GROUPS]:
+        lines.append(f"  {group['count']:>9,}  {group['code']}: {group['title'][:GROUP_WIDTH]}")
+    if operations.get_batch(batch_id).status == Batch.Status.PENDING:
+        lines.append(f"To run it: manage.py batch start {batch_id}, or batch run with --id {batch_id}")
+    return lines
+
+
+def work(options: Namespace, screen: Screen) -> int:
+    runner.work_until_idle()
+    if screen.as_json:
+        screen.document({"idle": True})
+    return OK
+
+
+def params_of(pairs: list[str]) -> dict[str, str]:
+    """`k=v` as is, `k=@file` as the file's text."""
+    params = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise InvalidInput(f"--param {pair!r}: write it as name=value, or name=@file.")
+        try:
+            params[name] = Path(value[1:]).read_text(encoding="utf-8-sig") if value.startswith("@") else value
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidInput(f"--param {name}: {value[1:]} cannot be read: {error}.") from None
+    return params

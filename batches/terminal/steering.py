@@ -1,0 +1,61 @@
+"""`batch start|pause|resume|cancel|adjust|decide`: how a batch goes on."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from batches import operations
+from batches.exceptions import InvalidInput
+from batches.reports import COMMAND_LINE
+from batches.terminal.exit_codes import OK
+from batches.terminal.screen import Screen
+from batches.terminal.verbs import reason_argument
+from batches.terminal.watching import show_progress
+
+FRACTIONS = ("rate", "item_timeout", "max_error_rate")
+"""Options that need not be whole numbers."""
+
+
+def steer(options: Namespace, screen: Screen) -> int:
+    """Start, pause, resume or cancel: the operation has the verb's name."""
+    operation = getattr(operations, options.command)
+    batch = operation(options.id, actor=COMMAND_LINE, reason=options.reason)
+    show_progress(screen, batch.pk, f"{batch.pk}: {batch.get_status_display()}.")
+    return OK
+
+
+def adjust_arguments(parser: ArgumentParser) -> None:
+    for name in operations.ADJUSTABLE:
+        parser.add_argument(f"--{name.replace('_', '-')}", metavar="N")
+    reason_argument(parser)
+
+
+def adjust(options: Namespace, screen: Screen) -> int:
+    texts = {name: getattr(options, name) for name in operations.ADJUSTABLE if getattr(options, name) is not None}
+    changes = {name: number_of(name, text) for name, text in texts.items()}
+    batch = operations.adjust(options.id, actor=COMMAND_LINE, reason=options.reason, **changes)
+    values = ", ".join(f"{name} {getattr(batch, name)}" for name in changes)
+    show_progress(screen, options.id, f"{options.id}: {values}.")
+    return OK
+
+
+def number_of(name: str, text: str) -> int | float | None:
+    """A limit as it was typed; `none` is no limit."""
+    if text.lower() == "none":
+        return None
+    try:
+        return float(text) if "." in text or name in FRACTIONS else int(text)
+    except ValueError:
+        raise InvalidInput(f"--{name.replace('_', '-')} {text!r}: write a number, or none.") from None
+
+
+def decide_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("item", metavar="ITEM_KEY")
+    parser.add_argument("outcome", choices=sorted(operations.DECISIONS))
+    reason_argument(parser)
+
+
+def decide(options: Namespace, screen: Screen) -> int:
+    item = operations.decide(options.id, options.item, options.outcome, actor=COMMAND_LINE, reason=options.reason)
+    show_progress(screen, options.id, f"{options.id}: item {item.key}: {item.status.lower()}.")
+    return OK
