@@ -1,0 +1,43 @@
+"""What is stored. The database is the truth: an item's status decides, everything else is a receipt or a hint."""
+
+from batches.models.batch import BATCH_ID, TRANSITIONS, Batch
+from batches.models.delivery import Delivery, Watch, Webhook
+from batches.models.fields import HexKeyField, positive_number
+from batches.models.fix import Correction, Fix
+from batches.models.history import MILESTONES, Milestone, Transition
+from batches.models.idempotency import IdempotencyRecord
+from batches.models.item import ITEM_KEY_LENGTH, Item
+from batches.models.lane import Checkpoint, Tenure
+from batches.models.measurements import Map, Sample, Tally
+from batches.models.quarantine import Aside, AsideItem
+from batches.models.rehearsal import Rehearsal
+from batches.models.retry import RetriedItem, Retry
+
+__all__ = [
+    "BATCH_ID",
+    "ITEM_KEY_LENGTH",
+    "MILESTONES",
+    "TRANSITIONS",
+    "Aside",
+    "AsideItem",
+    "Batch",
+    "Checkpoint",
+    "Correction",
+    "Delivery",
+    "Fix",
+    "HexKeyField",
+    "IdempotencyRecord",
+    "Item",
+    "Map",
+    "Milestone",
+    "Rehearsal",
+    "RetriedItem",
+    "Retry",
+    "Sample",
+    "Tally",
+    "Tenure",
+    "Transition",
+    "Watch",
+    "Webhook",
+    "positive_number",
+]

@@ -1,0 +1,172 @@
+"""A batch, its statuses, and the arrows between them."""
+
+from __future__ import annotations
+
+import re
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator, ProhibitNullCharactersValidator, RegexValidator
+from django.db import models
+from django.urls import reverse
+
+from batches.models.fields import positive_number
+
+BATCH_ID = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
+
+
+class Batch(models.Model):
+    """One submitted set of items and its run."""
+
+    class Status(models.TextChoices):
+        PENDING = "PENDING", "Pending"
+        QUEUED = "QUEUED", "Queued"
+        RUNNING = "RUNNING", "Running"
+        PAUSING = "PAUSING", "Pausing"
+        PAUSED = "PAUSED", "Paused"
+        CANCELLING = "CANCELLING", "Cancelling"
+        CANCELLED = "CANCELLED", "Cancelled"
+        HALTED = "HALTED", "Halted"
+        COMPLETED = "COMPLETED", "Completed"
+        FAILED = "FAILED", "Failed"
+
+    SENTENCES = {
+        Status.PENDING: "Submitted, and waiting for someone to start it.",
+        Status.QUEUED: "Waiting for a worker to pick it up.",
+        Status.RUNNING: "A worker is processing its items.",
+        Status.PAUSING: "Pause was asked for; the worker is finishing the chunk in its hands.",
+        Status.PAUSED: "Nothing runs. Everything done is kept, and resume goes on where it stopped.",
+        Status.CANCELLING: "Cancel was asked for; the worker is finishing the chunk in its hands.",
+        Status.CANCELLED: "Stopped for good. What was done is kept; untouched items stay untouched.",
+        Status.HALTED: "Stopped by its error budget. Nothing is lost: raise the budget or fix the cause, then resume.",
+        Status.COMPLETED: "Every item has its outcome.",
+        Status.FAILED: "The portal could not run this batch. Nothing is lost: mend the cause, then resume.",
+    }
+    FINAL = (Status.COMPLETED, Status.CANCELLED, Status.FAILED)
+    ACTIVE = (Status.QUEUED, Status.RUNNING, Status.PAUSING, Status.CANCELLING)
+    AT_REST = (Status.COMPLETED, Status.PAUSED, Status.HALTED)
+    """No worker has it, and it can be put back to work: failed items may be retried or corrected."""
+
+    id = models.CharField(
+        primary_key=True,
+        max_length=64,
+        validators=[
+            RegexValidator(BATCH_ID, "Use letters, digits, dot, hyphen and underscore; start with a letter or digit.")
+        ],
+    )
+    name = models.CharField(max_length=200, blank=True, validators=[ProhibitNullCharactersValidator()])
+    processor = models.CharField(max_length=100, blank=True, help_text="Empty for an ad hoc batch of the Python API.")
+    params = models.JSONField(default=dict, blank=True)
+    status = models.CharField(max_length=12, choices=Status.choices, default=Status.PENDING, db_index=True)
+    reason = models.TextField(blank=True, help_text="Why it is in this status, in words for people.")
+    total_items = models.PositiveIntegerField(default=0)
+    fingerprint = models.CharField(max_length=64, blank=True, help_text="sha256 of processor, params and items.")
+    code = models.JSONField(default=list, blank=True, help_text="Hashes of the processor's code it has run with.")
+    source = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="What was read: filename, bytes, sha256, format, encoding, dialect, columns, key_column.",
+    )
+
+    concurrency = models.PositiveSmallIntegerField(
+        default=1,
+        validators=[MinValueValidator(1), MaxValueValidator(64)],
+        help_text="Lanes: items run side by side in so many.",
+    )
+    checkpoint_every = models.PositiveSmallIntegerField(
+        default=10, validators=[MinValueValidator(1), MaxValueValidator(50)], help_text="Items a transaction, 1 to 50."
+    )
+    max_attempts = models.PositiveSmallIntegerField(
+        default=1,
+        validators=[MinValueValidator(1), MaxValueValidator(100)],
+        help_text="Tries an item has, when its failure may pass.",
+    )
+    item_timeout = models.FloatField(default=30.0, validators=[positive_number], help_text="Seconds an item may run.")
+    rate = models.FloatField(
+        null=True,
+        blank=True,
+        validators=[positive_number],
+        help_text="Items a second over all lanes; empty: as fast as it goes.",
+    )
+    max_errors = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Halt when more items than this have failed; empty: no limit."
+    )
+    max_error_rate = models.FloatField(
+        null=True,
+        blank=True,
+        validators=[positive_number, MaxValueValidator(100)],
+        help_text="Halt when more than this percentage of the items tried has failed; empty: no limit.",
+    )
+
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True, db_index=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    running_since = models.DateTimeField(null=True, blank=True, help_text="Set while active time is being counted.")
+    active_seconds = models.FloatField(default=0.0, help_text="Active time up to `running_since`, pauses excluded.")
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name_plural = "batches"
+        ordering = ("-created_at", "-pk")
+        permissions = [("operate_batch", "Can submit, start, pause, resume, cancel and retry batches")]
+
+    def __str__(self) -> str:
+        return self.name or self.pk
+
+    def get_absolute_url(self) -> str:
+        return reverse("admin:batches_batch_change", args=[self.pk])
+
+    @property
+    def sentence(self) -> str:
+        return self.SENTENCES[self.Status(self.status)]
+
+    @property
+    def is_final(self) -> bool:
+        return self.status in self.FINAL
+
+
+Status = Batch.Status
+TRANSITIONS: dict[str, dict[str, str]] = {
+    # from: {to: why}
+    Status.PENDING: {
+        Status.QUEUED: "started by a person",
+        Status.CANCELLED: "cancelled before it was started",
+        Status.FAILED: "its processor or input turned out to be unusable",
+    },
+    Status.QUEUED: {
+        Status.RUNNING: "a worker took the first lane",
+        Status.PAUSED: "paused while no worker had it: there is nothing to wait for",
+        Status.CANCELLED: "cancelled while no worker had it",
+        Status.COMPLETED: "there was nothing left to do",
+        Status.FAILED: "its processor is unknown to the worker",
+    },
+    Status.RUNNING: {
+        Status.PAUSING: "pause was asked for while a worker may be in the middle of a chunk",
+        Status.CANCELLING: "cancel was asked for while a worker may be in the middle of a chunk",
+        Status.HALTED: "the error budget is used up",
+        Status.COMPLETED: "every item has its outcome",
+        Status.FAILED: "we broke: unknown processor or unreadable input",
+    },
+    Status.PAUSING: {
+        Status.PAUSED: "no worker holds a lane any more",
+        Status.CANCELLING: "cancelled while pausing",
+        Status.COMPLETED: "the last item finished before the pause took hold",
+    },
+    Status.PAUSED: {
+        Status.QUEUED: "resumed",
+        Status.CANCELLED: "cancelled while paused",
+    },
+    Status.CANCELLING: {
+        Status.CANCELLED: "no worker holds a lane any more",
+        Status.COMPLETED: "the last item finished before the cancel took hold",
+    },
+    Status.HALTED: {
+        Status.QUEUED: "resumed after a person looked at the errors",
+        Status.CANCELLED: "given up by a person",
+    },
+    Status.COMPLETED: {Status.QUEUED: "failed items are tried again, or items set aside are brought back to be run"},
+    Status.CANCELLED: {},
+    Status.FAILED: {Status.QUEUED: "resumed after what broke it was mended"},
+}
+"""Every legal arrow, with its reason. `batches.lifecycle.transitions.move` is the one mover."""

@@ -1,0 +1,80 @@
+"""Who is told about a batch, and each message to them."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.core.validators import ProhibitNullCharactersValidator
+from django.db import models
+from django.db.models import Q
+
+from batches.models.batch import Batch
+
+
+class Watch(models.Model):
+    """A person who wants mail about a batch: its milestones, and its halt or failure."""
+
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="watches", db_index=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name_plural = "watches"
+        constraints = [models.UniqueConstraint(fields=["batch", "user"], name="watch_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user} watches {self.batch_id}"
+
+
+class Webhook(models.Model):
+    """Another system that is told about every batch, by signed POSTs in the Standard Webhooks form."""
+
+    url = models.URLField(max_length=500, validators=[ProhibitNullCharactersValidator()])
+    secret = models.CharField(
+        max_length=100, blank=True, help_text="whsec_ and 24 to 64 bytes in base64; signs what is sent."
+    )
+    active = models.BooleanField(default=True, help_text="Inactive ones are told nothing.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("pk",)
+
+    def __str__(self) -> str:
+        return self.url
+
+
+class Delivery(models.Model):
+    """One message to one receiver: written in the commit that caused it, sent afterwards until it arrives."""
+
+    class Event(models.TextChoices):
+        MILESTONE = "batch.milestone", "Milestone reached"
+        COMPLETED = "batch.completed", "Completed"
+        HALTED = "batch.halted", "Halted"
+        CANCELLED = "batch.cancelled", "Cancelled"
+        FAILED = "batch.failed", "Failed"
+        TEST = "batch.test", "Test message"
+
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="deliveries")
+    event = models.CharField(max_length=20, choices=Event.choices)
+    data = models.JSONField(default=dict)
+    webhook = models.ForeignKey(Webhook, null=True, blank=True, on_delete=models.CASCADE, related_name="deliveries")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.CASCADE, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    due_at = models.DateTimeField(null=True, blank=True, help_text="The next attempt; empty: delivered or given up.")
+    delivered_at = models.DateTimeField(null=True, blank=True)
+    answer = models.TextField(blank=True, help_text="What the receiver said to the last attempt.")
+
+    class Meta:
+        verbose_name_plural = "deliveries"
+        ordering = ("-pk",)
+        indexes = [models.Index(fields=["due_at"], name="delivery_due", condition=Q(due_at__isnull=False))]
+
+    def __str__(self) -> str:
+        return f"{self.event} of {self.batch_id} to {self.webhook or self.user}"
+
+    @property
+    def message_id(self) -> str:
+        """The same at every attempt, so that a receiver can take it once."""
+        return f"msg_batchportal_{self.pk}"

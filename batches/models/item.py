@@ -1,0 +1,65 @@
+"""An item: the smallest unit of work."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+
+from batches.models.batch import Batch
+
+ITEM_KEY_LENGTH = 200
+
+
+class Item(models.Model):
+    """The smallest unit of work. Only `failed_at`, `available_at` and `claimed_at` are indexed beside the identity, so
+    the update of an item that succeeds within its chunk stays heap-only on PostgreSQL."""
+
+    class Status(models.TextChoices):
+        PENDING = "PENDING", "Pending"
+        RUNNING = "RUNNING", "Running"
+        SUCCEEDED = "SUCCEEDED", "Succeeded"
+        SKIPPED = "SKIPPED", "Skipped"
+        FAILED = "FAILED", "Failed"
+        QUARANTINED = "QUARANTINED", "Quarantined"
+
+    SUCCESSFUL_STATUSES = (Status.SUCCEEDED, Status.SKIPPED)
+    FAILED_STATUSES = (Status.FAILED, Status.QUARANTINED)
+    """Those with `failed_at` set: what lists of failures, exports and retries mean."""
+
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="items", db_index=False)
+    position = models.PositiveIntegerField()
+    key = models.CharField(max_length=ITEM_KEY_LENGTH)
+    payload = models.JSONField()
+    status = models.CharField(max_length=11, choices=Status.choices, default=Status.PENDING)
+    attempts = models.PositiveIntegerField(default=0)
+    forgiven = models.PositiveIntegerField(
+        default=0,
+        help_text="Attempts that do not count towards the limit: rate-limited ones, and those before a retry.",
+    )
+    crashes = models.PositiveSmallIntegerField(default=0, help_text="Workers that died while it was in flight.")
+    lane = models.PositiveSmallIntegerField(null=True, blank=True, help_text="The lane that counted its outcome.")
+    result = models.JSONField(null=True, blank=True)
+    message = models.TextField(blank=True, help_text="Why it was skipped, failed or quarantined.")
+    code = models.CharField(max_length=64, blank=True, help_text="Error code of the last failed attempt.")
+    available_at = models.DateTimeField(null=True, blank=True, help_text="A retry waits until then.")
+    failed_at = models.DateTimeField(null=True, blank=True, help_text="Set while it is failed or quarantined.")
+    claimed_at = models.DateTimeField(null=True, blank=True, help_text="Set while its call to the outside is out.")
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("batch", "position")
+        constraints = [
+            models.UniqueConstraint(fields=["batch", "position"], name="item_position"),
+            models.UniqueConstraint(fields=["batch", "key"], name="item_key"),
+        ]
+        indexes = [
+            models.Index(fields=["batch", "position"], name="item_failed", condition=Q(failed_at__isnull=False)),
+            models.Index(fields=["batch", "position"], name="item_out", condition=Q(claimed_at__isnull=False)),
+            models.Index(
+                fields=["batch", "available_at"], name="item_waiting", condition=Q(available_at__isnull=False)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.batch_id} · {self.key}"

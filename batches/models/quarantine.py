@@ -1,0 +1,51 @@
+"""Quarantine by hand: items that a person set aside."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+
+from batches.models.batch import Batch
+from batches.models.item import Item
+
+
+class Aside(models.Model):
+    """Items that a person set aside: nothing runs or retries them until they are brought back."""
+
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="asides", db_index=False)
+    number = models.PositiveIntegerField()
+    scope = models.JSONField(default=dict)
+    items = models.PositiveIntegerField(default=0, help_text="Items it took, counted when it was done.")
+    key = models.CharField(max_length=100, blank=True, help_text="The same key twice is done once.")
+    reason = models.TextField(blank=True)
+    actor = models.CharField(max_length=150, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    back_at = models.DateTimeField(null=True, blank=True, help_text="Set once it was undone.")
+    back_by = models.CharField(max_length=150, blank=True)
+
+    class Meta:
+        ordering = ("batch", "number")
+        constraints = [
+            models.UniqueConstraint(fields=["batch", "number"], name="aside_number"),
+            models.UniqueConstraint(fields=["batch", "key"], name="aside_key", condition=~Q(key="")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.batch_id} aside {self.number}"
+
+
+class AsideItem(models.Model):
+    """One item that was set aside, and how it stood before."""
+
+    aside = models.ForeignKey(Aside, on_delete=models.CASCADE, related_name="taken")
+    item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="asides")
+    status_before = models.CharField(max_length=11)
+    back_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["item"], name="aside_once", condition=Q(back_at__isnull=True)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.aside_id}: {self.item_id}"
