@@ -1,0 +1,37 @@
+"""Moments as pages show them: UTC from the server, which the page's script turns into the reader's own time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+register = template.Library()
+
+
+@register.filter
+def utc(at: datetime | None) -> SafeString:
+    """A `<time>` to the second; nothing for None."""
+    return element(at, "%Y-%m-%d %H:%M:%S")
+
+
+@register.filter
+def utc_minute(at: datetime | None) -> SafeString:
+    """A `<time>` to the minute; nothing for None."""
+    return element(at, "%Y-%m-%d %H:%M")
+
+
+@register.filter
+def clock(at: datetime | None) -> SafeString:
+    """A `<time>` without its day, where that is clear; nothing for None."""
+    return element(at, "%H:%M:%S", short=True)
+
+
+def element(at: datetime | None, pattern: str, *, short: bool = False) -> SafeString:
+    if at is None:
+        return SafeString()
+    at = at.astimezone(UTC)
+    kept = SafeString(" data-short") if short else ""
+    return format_html('<time datetime="{}"{}>{} UTC</time>', at.isoformat(), kept, f"{at:{pattern}}")
