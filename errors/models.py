@@ -25,6 +25,9 @@ class ErrorGroup(models.Model):
         IGNORED = "ignored", "Ignored: known, and not worth a look"
         REGRESSED = "regressed", "Regressed: it came back after it was resolved"
 
+    OPEN = (State.NEW, State.REGRESSED, State.ACKNOWLEDGED)
+    CLOSED = (State.RESOLVED, State.IGNORED)
+
     processor = models.CharField(max_length=100, blank=True)
     fingerprint = models.CharField(max_length=16)
     error_type = models.CharField(max_length=200)

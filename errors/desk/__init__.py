@@ -18,7 +18,7 @@ from errors.desk.charts import pictures, records_url, spark
 from errors.desk.filter_bar import filter_bar
 from errors.detectors.findings import percent
 from errors.filters.ageing import WHY
-from errors.filters.error_filter import Asked, groups, records
+from errors.filters.error_filter import ErrorFilter
 from errors.findings import IN_PAGE, findings, is_due
 from errors.findings.failed import Failed, failed_of
 from errors.findings.problem_items import problem_items
@@ -51,7 +51,7 @@ def budget(batch: Batch) -> str:
     return f" Its budget is {' or '.join(limits)}." if limits else ""
 
 
-def desk_of(batch: Batch, asked: Asked, after: str = "", *, draw: bool = False) -> dict[str, Any]:
+def desk_of(batch: Batch, error_filter: ErrorFilter, after: str = "", *, draw: bool = False) -> dict[str, Any]:
     """One batch's desk."""
     failed, extent, found = failed_of(batch), extent_of(batch), marked(batch)
     drawn = pictures(batch, extent, found[:FINDINGS_SHOWN], draw=draw)
@@ -77,8 +77,8 @@ def desk_of(batch: Batch, asked: Asked, after: str = "", *, draw: bool = False) 
         "moving": batch.status in Batch.ACTIVE,
         "problems": problems_of(batch, extent),
         "ageing_means": WHY,
-        **filter_bar(batch, asked),
-        **group_rows(batch, asked, after, extent, drawn["times"]),
+        **filter_bar(batch, error_filter),
+        **group_rows(batch, error_filter, after, extent, drawn["times"]),
     }
 
 
@@ -135,12 +135,14 @@ def problems_of(batch: Batch, extent: Extent) -> list[Any]:
 # -- the groups --------------------------------------------------------------------------------------------------------
 
 
-def group_rows(batch: Batch, asked: Asked, after: str, extent: Extent, times: Times | None) -> dict[str, Any]:
+def group_rows(
+    batch: Batch, error_filter: ErrorFilter, after: str, extent: Extent, times: Times | None
+) -> dict[str, Any]:
     """A page of the groups that are asked for, or why they cannot be looked for."""
     try:
-        met = groups(batch, asked)
+        met = error_filter.groups(batch)
         page = list(behind(met, after)[: GROUPS_SHOWN + 1])
-        matching, counts = met.count(), matched(batch, asked, page)
+        matching, counts = met.count(), matched(batch, error_filter, page)
     except InvalidInput as error:
         return {"refused": str(error), "groups": [], "matching": 0}
     last = page[GROUPS_SHOWN - 1] if len(page) > GROUPS_SHOWN else None
@@ -155,11 +157,11 @@ def group_rows(batch: Batch, asked: Asked, after: str, extent: Extent, times: Ti
     }
 
 
-def matched(batch: Batch, asked: Asked, page: list[BatchGroup]) -> dict[int, int]:
+def matched(batch: Batch, error_filter: ErrorFilter, page: list[BatchGroup]) -> dict[int, int]:
     """How many errors of each group are meant, where that is not all of them."""
-    if not asked.of_records:
+    if not error_filter.needs_records:
         return {}
-    met = records(batch, asked).filter(group__in=[row.group_id for row in page]).order_by()
+    met = error_filter.records(batch).filter(group__in=[row.group_id for row in page]).order_by()
     return dict(met.values_list("group").annotate(n=Count("pk")))
 
 

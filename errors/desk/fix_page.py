@@ -20,8 +20,7 @@ from batches.operations import RETRYABLE
 from batches.pages.batch_page import pill
 from batches.redaction import redact_text
 from errors.desk.advice_cards import expected
-from errors.filters import error_filter as errors_asked
-from errors.filters.error_filter import Asked
+from errors.filters.error_filter import ErrorFilter
 from errors.models import Recommendation
 from errors.recovery import recommendations
 
@@ -101,16 +100,16 @@ class ApplyForm(forms.Form):
 # -- the steps ---------------------------------------------------------------------------------------------------------
 
 
-def steps(batch: Batch, asked: Asked) -> dict[str, Any]:
+def steps(batch: Batch, error_filter: ErrorFilter) -> dict[str, Any]:
     """How many rows there are to correct, where they are, and what was uploaded before."""
-    if asked.said:
-        rows = errors_asked.items(batch, asked).count()
+    if error_filter.as_dict():
+        rows = error_filter.items(batch).count()
     else:
         rows = Item.objects.filter(batch=batch, failed_at__isnull=False).count()
     earlier = fixes.listed(batch)[:EARLIER]
     return {
         "batch": batch,
-        "asked": asked,
+        "error_filter": error_filter,
         "rows": rows,
         "formats": FORMATS,
         "at_rest": batch.status in RETRYABLE,

@@ -17,7 +17,7 @@ from batches.pages.batch_page import pill
 from batches.progress_tracker import progress_of
 from errors.detectors.findings import percent
 from errors.filters.ageing import WHY, badge
-from errors.filters.error_filter import OPEN, cleaned
+from errors.filters.error_filter import clean_text
 from errors.models import STANDING, BatchGroup, ErrorGroup
 
 SHOWN = 50
@@ -29,8 +29,8 @@ LOUD = (State.NEW, State.REGRESSED)
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What is asked of the groups of all batches."""
+class GroupQuery:
+    """Which groups of all batches are listed, and in which order: every field as it stands in an address."""
 
     state: str = ""
     category: str = ""
@@ -40,16 +40,18 @@ class Wanted:
     sort: str = ""
 
     @classmethod
-    def of(cls, query: Mapping[str, Any]) -> Wanted:
-        return cls(**{known.name: cleaned(query.get(known.name, "")) for known in fields(cls)})
+    def from_query(cls, query: Mapping[str, Any]) -> GroupQuery:
+        return cls(**{field.name: clean_text(query.get(field.name, "")) for field in fields(cls)})
 
     @property
-    def query(self) -> str:
-        return urlencode({known.name: value for known in fields(self) if (value := getattr(self, known.name))})
+    def query_string(self) -> str:
+        return urlencode({field.name: value for field in fields(self) if (value := getattr(self, field.name))})
 
     def groups(self) -> QuerySet[ErrorGroup]:
         """Open ones, unless another state is asked for."""
-        rows = ErrorGroup.objects.filter(STANDING, state__in=[self.state] if self.state in State.values else OPEN)
+        rows = ErrorGroup.objects.filter(
+            STANDING, state__in=[self.state] if self.state in State.values else ErrorGroup.OPEN
+        )
         if self.category:
             rows = rows.filter(category=self.category)
         if self.processor:
@@ -64,9 +66,9 @@ class Wanted:
 
 def overview(query: Mapping[str, Any]) -> dict[str, Any]:
     """Batches first, then groups: those seen last on top, or those that touch most items."""
-    wanted = Wanted.of(query)
-    met, after = wanted.groups(), str(query.get("after", ""))
-    column = "items" if wanted.sort == "items" else "last_seen"
+    group_query = GroupQuery.from_query(query)
+    met, after = group_query.groups(), str(query.get("after", ""))
+    column = "items" if group_query.sort == "items" else "last_seen"
     ranked = with_counts(met).order_by(f"-{column}", "-pk")
     page = list(behind(ranked, column, after)[: SHOWN + 1])
     every = dict(ErrorGroup.objects.filter(STANDING).order_by().values_list("state").annotate(n=Count("pk")))
@@ -78,9 +80,9 @@ def overview(query: Mapping[str, Any]) -> dict[str, Any]:
         "matching": met.count(),
         "after": token(page[SHOWN - 1], column) if len(page) > SHOWN else "",
         "paged": bool(after),
-        "asked": wanted,
+        "group_query": group_query,
         "states": [(state.value, every.get(state.value, 0)) for state in State],
-        "open": sum(every.get(state, 0) for state in OPEN),
+        "open": sum(every.get(state, 0) for state in ErrorGroup.OPEN),
         **choices(),
         "ageing_means": WHY,
     }

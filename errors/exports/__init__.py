@@ -20,7 +20,7 @@ from batches.models import Batch
 from batches.tasks import tell_by_name
 from errors.exports.exporters import EXPORTERS
 from errors.exports.request import Wanted
-from errors.filters.error_filter import Asked
+from errors.filters.error_filter import ErrorFilter
 from errors.models import Export
 
 S = Export.State
@@ -73,7 +73,7 @@ def record(wanted: Wanted, *, actor: str, user: Any = None, state: str = S.STREA
             number=(last or 0) + 1,
             kind=wanted.kind,
             format=wanted.format,
-            filters=wanted.asked.said,
+            filters=wanted.error_filter.as_dict(),
             raw=wanted.raw,
             rows=wanted.rows,
             frozen_to=wanted.frozen_to,
@@ -88,7 +88,7 @@ def begin(wanted: Wanted, *, actor: str, user: Any = None) -> Export:
     """Have it made in the background. The same asked again is the one that is under way; another one has to wait."""
     mine = Export.objects.filter(state__in=Export.OPEN, actor=actor)
     said = {"kind": wanted.kind, "format": wanted.format, "raw": wanted.raw, "batch": wanted.batch}
-    same = next((one for one in mine.filter(**said) if one.filters == wanted.asked.said), None)
+    same = next((one for one in mine.filter(**said) if one.filters == wanted.error_filter.as_dict()), None)
     if same is not None:
         return same
     other = mine.first()
@@ -127,7 +127,7 @@ def wanted_of(export: Export) -> Wanted:
         batch=export.batch,
         kind=export.kind,
         format=export.format,
-        asked=Asked.of(export.filters),
+        error_filter=ErrorFilter.from_query(export.filters),
         raw=export.raw,
         frozen_to=export.frozen_to,
         at=export.created_at,

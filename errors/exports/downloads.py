@@ -13,15 +13,15 @@ from batches.models import Batch
 from errors import exports
 from errors.exports.request import Wanted
 from errors.exports.streams import Download, turns
-from errors.filters.error_filter import Asked
-from errors.filters.rest_filter import AskedFilter
+from errors.filters.error_filter import ErrorFilter
+from errors.filters.rest_filter import ErrorFilterSet
 from errors.models import ErrorRecord, Export
 
 HEAVY = 10_000
 """Downloads of more rows are made one a person at a time."""
 
 
-class RecordsAsked(AskedFilter):
+class RecordFilterSet(ErrorFilterSet):
     """The filter of pages and lists, as a form."""
 
     class Meta:
@@ -31,19 +31,21 @@ class RecordsAsked(AskedFilter):
 
 def asked_for(request: Any, batch: Batch, file_format: str) -> Wanted:
     """What the query says; refused if it cannot be meant, or not by this person."""
-    query, asked = request.GET, filter_of(request.GET)
+    query, error_filter = request.GET, filter_of(request.GET)
     raw = query.get("raw", "0")
     if raw not in ("0", "1"):
         raise InvalidInput("raw: write 1 or 0.", {"raw": ["Write 1 or 0."]})
-    wanted = Wanted(batch, kind=query.get("kind", "detail"), format=file_format, asked=asked, raw=raw == "1")
+    wanted = Wanted(
+        batch, kind=query.get("kind", "detail"), format=file_format, error_filter=error_filter, raw=raw == "1"
+    )
     refuse_unguarded(wanted, request.user)
     return wanted
 
 
-def filter_of(query: Mapping[str, Any]) -> Asked:
-    form = RecordsAsked(query, queryset=ErrorRecord.objects.none()).form
+def filter_of(query: Mapping[str, Any]) -> ErrorFilter:
+    form = RecordFilterSet(query, queryset=ErrorRecord.objects.none()).form
     if form.is_valid():
-        return Asked.of(form.cleaned_data)
+        return ErrorFilter.from_query(form.cleaned_data)
     errors = {field: [str(words) for words in said] for field, said in form.errors.items()}
     field, said = next(iter(errors.items()))
     raise InvalidInput(f"{field}: {said[0]}", errors)

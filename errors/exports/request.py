@@ -18,7 +18,7 @@ from errors.detectors.statistics import wilson
 from errors.exports.exporters import EXPORTERS, Exporter
 from errors.exports.tables import KINDS, Table
 from errors.exports.tables.base import iso, last_record
-from errors.filters.error_filter import Asked
+from errors.filters.error_filter import ErrorFilter
 from errors.findings import IN_PAGE, findings
 from errors.findings.failed import failed_of
 from errors.recovery import recommendations
@@ -37,7 +37,7 @@ class Wanted:
     batch: Batch
     kind: str = "detail"
     format: str = "csv"
-    asked: Asked = field(default_factory=Asked)
+    error_filter: ErrorFilter = field(default_factory=ErrorFilter)
     raw: bool = False
     frozen_to: int = -1
     at: datetime = field(default_factory=timezone.now)
@@ -53,7 +53,7 @@ class Wanted:
 
     @cached_property
     def table(self) -> Table:
-        return KINDS[self.kind](self.batch, self.asked, self.frozen_to)
+        return KINDS[self.kind](self.batch, self.error_filter, self.frozen_to)
 
     @cached_property
     def rows(self) -> int:
@@ -93,14 +93,14 @@ class Wanted:
 
         To look now would take a web process more memory and time than the whole file.
         """
-        groups = KINDS["summary"](self.batch, self.asked, self.frozen_to)
+        groups = KINDS["summary"](self.batch, self.error_filter, self.frozen_to)
         said = recommendations.listed(self.batch, recommendations.errors_of(self.batch), large=False, most=IN_PAGE)
         return {
             "schema": SCHEMA,
             "generated_at": iso(self.at),
             "kind": self.kind,
             "batch": batch_of(self.batch),
-            "filters": self.asked.said,
+            "filters": self.error_filter.as_dict(),
             "totals": totals_of(self.batch),
             "groups": [groups.as_object(row) for _, page in groups.pages() for row in page],
             "findings": findings(self.batch, large=False, most=IN_PAGE),

@@ -13,8 +13,7 @@ from batches.lifecycle.scopes import FAILED, by_payload, refusal
 from batches.models import Batch, Item
 from batches.redaction import redact
 from errors.detectors.conditions import all_hold, is_test
-from errors.filters import error_filter
-from errors.filters.error_filter import Asked
+from errors.filters.error_filter import ErrorFilter
 from errors.models import BatchGroup, ErrorGroup, ErrorRecord
 
 
@@ -34,10 +33,10 @@ def items_of_matching(batch: Batch, wanted: Any) -> Q:
     """Failed items whose last error is of a group that the desk's filter meets; an empty filter meets all."""
     if not isinstance(wanted, dict) or not all(isinstance(value, str) for value in wanted.values()):
         raise refusal("matching", 'Write what the desk filters by, such as {"state": "new"}.')
-    known = Asked.of(wanted)
-    if strange := set(wanted) - {one.name for one in fields(known)}:
+    error_filter = ErrorFilter.from_query(wanted)
+    if strange := set(wanted) - {field.name for field in fields(error_filter)}:
         raise refusal("matching", f"Unknown: {', '.join(sorted(map(str, strange)))}.")
-    return Q(pk__in=error_filter.items(batch, known).order_by().values("pk")) if known.said else Q()
+    return Q(pk__in=error_filter.items(batch).order_by().values("pk")) if error_filter.as_dict() else Q()
 
 
 def items_where(batch: Batch, wanted: Any, statuses: Sequence[str] = FAILED) -> Q:

@@ -14,8 +14,7 @@ from batches import operations
 from batches.exceptions import InvalidInput, InvalidTransition, ScopeChanged, UnknownBatch
 from batches.models import Batch
 from errors import groups
-from errors.filters import error_filter
-from errors.filters.error_filter import Asked
+from errors.filters.error_filter import ErrorFilter
 from errors.models import BatchGroup, BulkAct, ErrorGroup
 
 State = ErrorGroup.State
@@ -69,7 +68,7 @@ def act(
             batch=batch,
             number=number,
             verb=verb,
-            filter=Asked.of(wanted).said,
+            filter=ErrorFilter.from_query(wanted).as_dict(),
             key=key[:100],
             changed=[
                 one | {"before": before[one["group"]], "after": after[one["group"]]}
@@ -89,7 +88,7 @@ def verb_of(verb: str, said: Mapping[str, Any]) -> Callable[..., None]:
 
 def chosen(batch: Batch, wanted: Mapping[str, Any]) -> dict[int, str]:
     """Every group that the desk's filter meets, not a page of them: id -> fingerprint."""
-    return named(error_filter.groups(batch, Asked.of(wanted)))
+    return named(ErrorFilter.from_query(wanted).groups(batch))
 
 
 def named(rows: QuerySet[BatchGroup]) -> dict[int, str]:

@@ -19,7 +19,7 @@ from errors.exports.downloads import asked_for, handed_out, refuse_strangers, st
 from errors.exports.exporters import EXPORTERS
 from errors.exports.request import Wanted
 from errors.exports.tables import KINDS
-from errors.filters.rest_filter import AskedFilter
+from errors.filters.rest_filter import ErrorFilterSet
 from errors.models import Export
 
 
@@ -56,7 +56,7 @@ PARAMETERS = [
          enum=list(KINDS), default="detail"),
     told("raw", "1: cells as they are, also those that a spreadsheet would run (csv and xlsx: admins only).",
          type="string", enum=["0", "1"], default="0"),
-    *(told(name, str(one.label), type="string") for name, one in AskedFilter.base_filters.items()),
+    *(told(name, str(one.label), type="string") for name, one in ErrorFilterSet.base_filters.items()),
 ]  # fmt: skip
 SERVED = {(200, kind.content_type.partition(";")[0]): bytes for kind in EXPORTERS.values()}
 

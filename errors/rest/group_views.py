@@ -24,8 +24,8 @@ from batches.rest.requests import ReasonSerializer
 from errors import groups
 from errors.filters import scopes
 from errors.filters.ageing import badge
-from errors.filters.error_filter import Asked, narrowed
-from errors.filters.rest_filter import AskedFilter
+from errors.filters.error_filter import ErrorFilter
+from errors.filters.rest_filter import ErrorFilterSet
 from errors.groups import background
 from errors.models import BatchGroup, ErrorGroup, GroupMove
 from errors.rest.serializers import (
@@ -45,7 +45,7 @@ LISTED = (
 )
 
 
-class GroupFilter(AskedFilter):
+class GroupFilter(ErrorFilterSet):
     q = filters.CharFilter(max_length=200, label="The same as `text`.")
     ageing = filters.BooleanFilter(label="New for long, and nobody has looked at it.")
 
@@ -59,8 +59,8 @@ class GroupFilter(AskedFilter):
 
 def met(rows: QuerySet[BatchGroup], batch: Batch, wanted: Mapping[str, Any]) -> QuerySet[BatchGroup]:
     """The groups that a filter means."""
-    said = {**wanted, "text": wanted.get("text") or wanted.get("q") or ""}
-    rows = narrowed(rows, batch, Asked.of(said))
+    error_filter = ErrorFilter.from_query({**wanted, "text": wanted.get("text") or wanted.get("q") or ""})
+    rows = error_filter.narrow(rows, batch)
     ageing = wanted.get("ageing")
     return rows if ageing is None else rows.filter(Q(ageing=ageing))
 

@@ -20,15 +20,14 @@ from batches.rest.portal_view import OfBatch, PortalView, checked
 from batches.rest.requests import ReasonSerializer
 from batches.rest.schema import schema_of
 from errors import error_analyzer, tasks
-from errors.filters import error_filter
-from errors.filters.rest_filter import AskedFilter
+from errors.filters.rest_filter import ErrorFilterSet
 from errors.findings import AT_ONCE, findings, is_due
 from errors.models import ErrorRecord
 from errors.recovery import plan_runs, plans, recommendations
 from errors.rest.serializers import ErrorRecordSerializer
 
 
-class RecordFilter(AskedFilter):
+class RecordFilter(ErrorFilterSet):
     item_key = filters.CharFilter(max_length=200, strip=False)
 
     class Meta:
@@ -36,7 +35,7 @@ class RecordFilter(AskedFilter):
         fields: tuple[str, ...] = ()
 
     def filter_queryset(self, queryset: QuerySet[ErrorRecord]) -> QuerySet[ErrorRecord]:
-        rows = error_filter.records(self.batch, self.asked).select_related("group")
+        rows = self.error_filter.records(self.batch).select_related("group")
         key = self.form.cleaned_data["item_key"]
         return rows.filter(item_key=key) if key else rows
 

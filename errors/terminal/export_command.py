@@ -20,7 +20,7 @@ from errors.exports.downloads import filter_of
 from errors.exports.exporters import EXPORTERS
 from errors.exports.request import Wanted
 from errors.exports.tables import KINDS
-from errors.filters.error_filter import Asked
+from errors.filters.error_filter import ErrorFilter
 
 OK, BROKE = 0, 4
 
@@ -30,16 +30,16 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--kind", choices=list(KINDS), default="detail", help="what a row is; detail unless told")
     parser.add_argument("-o", "--output", metavar="FILE", default="", help="written as a whole or not at all")
     parser.add_argument("--raw", action="store_true", help="no guard before cells that a spreadsheet would run")
-    for known in fields(Asked):
+    for known in fields(ErrorFilter):
         parser.add_argument(f"--{known.name}", default="", metavar="…", help="as the filter of the desk has it")
 
 
 def run(asked: Namespace, out: Any) -> int:
     """Write it; `out` is Django's wrapper around the standard output."""
     refuse_mixture(asked)
-    filters = filter_of({known.name: getattr(asked, known.name) for known in fields(Asked)})
+    error_filter = filter_of({known.name: getattr(asked, known.name) for known in fields(ErrorFilter)})
     batch = operations.get_batch(asked.id)
-    wanted = Wanted(batch, kind=asked.kind, format=asked.format, asked=filters, raw=asked.raw)
+    wanted = Wanted(batch, kind=asked.kind, format=asked.format, error_filter=error_filter, raw=asked.raw)
     rows = wanted.rows
     exports.record(wanted, actor=COMMAND_LINE)
     if not asked.output:
@@ -49,7 +49,7 @@ def run(asked: Namespace, out: Any) -> int:
         "batch_id": batch.pk,
         "kind": wanted.kind,
         "format": wanted.format,
-        "filters": filters.said,
+        "filters": error_filter.as_dict(),
     }
     about |= {"raw": wanted.raw, "rows": rows, "bytes": size, "file": str(Path(asked.output).resolve())}
     if asked.json:

@@ -11,7 +11,7 @@ from batches.exceptions import InvalidInput
 from batches.models import Aside
 from batches.reports import COMMAND_LINE, Act
 from batches.rest.serializers import AsideSerializer
-from errors.filters.error_filter import positions
+from errors.filters.conditions import position_range
 from errors.recovery import plan_runs, plans
 from errors.terminal import report_text
 
@@ -34,7 +34,7 @@ def aside_arguments(parser: ArgumentParser) -> None:
 def set_aside(asked: Namespace, out: Any) -> int:
     scope: dict[str, Any] = {"group": asked.group, "code": asked.code, "item_keys": asked.item}
     if asked.positions:
-        scope["positions"] = list(positions(asked.positions))
+        scope["positions"] = list(position_range(asked.positions))
     made = operations.set_aside(asked.id, count=asked.count, reason=asked.reason, actor=COMMAND_LINE, **scope)
     back = f"To bring them back: manage.py batch bring-back {asked.id} {made.number}"
     return told(asked, out, made, f"{asked.id}: {made.items:,} items set aside (no. {made.number}).\n{back}")

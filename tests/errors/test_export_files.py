@@ -22,7 +22,7 @@ from errors.exports.exporters.csv_exporter import Csv
 from errors.exports.request import Wanted
 from errors.exports.tables import KINDS
 from errors.exports.tables.base import Table
-from errors.filters.error_filter import Asked
+from errors.filters.error_filter import ErrorFilter
 from errors.models import ErrorGroup, ErrorRecord
 from tests.batches.factories import modes, ran
 from tests.errors.failing import FORMULAS, HARMLESS, HEADER, SECRET, failed_rows, table
@@ -229,7 +229,7 @@ def test_secrets_are_masked_in_every_kind_and_format() -> None:
 
 def test_a_document_says_what_its_batch_is_and_that_it_is_complete() -> None:
     batch = failed_rows(["x", "y"])
-    document = json.loads(made(batch, "detail", "json", asked=Asked(category="validation")))
+    document = json.loads(made(batch, "detail", "json", error_filter=ErrorFilter(category="validation")))
     names = ["schema", "generated_at", "kind", "batch", "filters", "totals", "groups", "findings", "recommendations"]
     assert list(document) == [*names, "errors", "row_count", "complete"]
     assert (document["schema"], document["complete"]) == ("batchportal.error-report/1", True)
@@ -245,11 +245,11 @@ def test_a_document_says_what_its_batch_is_and_that_it_is_complete() -> None:
 
 def test_a_filter_means_the_same_rows_as_its_lists() -> None:
     batch = ran(modes("network", "value", "value", "ok", "value"), max_attempts=1)
-    asked = Asked(category="validation", positions="0-2")
-    assert [row["item_index"] for row in rows(batch, asked=asked)] == ["1", "2"]
-    assert [row["item_index"] for row in rows(batch, "items", asked=asked)] == ["1", "2"]
-    assert [row["_item_key"] for row in rows(batch, "fix", asked=asked)] == ["2", "3"]
-    (row,) = rows(batch, "summary", asked=asked)
+    error_filter = ErrorFilter(category="validation", positions="0-2")
+    assert [row["item_index"] for row in rows(batch, error_filter=error_filter)] == ["1", "2"]
+    assert [row["item_index"] for row in rows(batch, "items", error_filter=error_filter)] == ["1", "2"]
+    assert [row["_item_key"] for row in rows(batch, "fix", error_filter=error_filter)] == ["2", "3"]
+    (row,) = rows(batch, "summary", error_filter=error_filter)
     assert (row["items"], row["errors"]) == ("2", "2")
 
 
@@ -321,7 +321,7 @@ TEXT = some.text(alphabet=" \t\r\n\"',;=+-@|＝＠\ufeff\u00a0\u200b01.eE", max_
 @settings(max_examples=300, deadline=None)
 def test_whatever_stands_in_a_cell_comes_back_and_cannot_run(texts: list[str]) -> None:
     """The quick look at a whole page decides as the rule for one cell does."""
-    exporter = Csv(OneColumn(Batch(pk="x"), Asked(), 0), dict)
+    exporter = Csv(OneColumn(Batch(pk="x"), ErrorFilter(), 0), dict)
     page = [(text, n) for n, text in enumerate(texts)]
     read = [row[0] for row in table(exporter.head() + exporter.block(page, 0))[1:]]
     assert [cells.unguarded(cell) for cell in read] == texts

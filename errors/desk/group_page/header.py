@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from batches.models import Batch
 from errors.detectors.findings import percent
-from errors.filters.error_filter import Asked
+from errors.filters.error_filter import ErrorFilter
 from errors.grouping.regressions import items_of
 from errors.models import BatchGroup, ErrorGroup, ErrorRecord, GroupChange
 
@@ -119,7 +119,7 @@ def numbers(rollup: BatchGroup, errors: int) -> list[Number]:
     """From the rollup, each with its denominator."""
     batch, group = rollup.batch, rollup.group
     items = reverse("admin:errors_group", args=[batch.pk, group.fingerprint]) + "?tab=items"
-    records = f"{reverse('admin:errors_records', args=[batch.pk])}?{Asked(group=group.fingerprint).query}"
+    records = f"{reverse('admin:errors_records', args=[batch.pk])}?{ErrorFilter(group=group.fingerprint).query_string}"
     total = max(batch.total_items, rollup.items)
     found = [
         Number(

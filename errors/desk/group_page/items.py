@@ -15,7 +15,7 @@ from batches.pages.batch_page import pill
 from batches.redaction import redact
 from errors.desk.group_page.marked import message_parts, peek, spoken_of
 from errors.desk.group_page.samples import columns_of, safe_message
-from errors.filters.error_filter import Asked, about_records, cleaned
+from errors.filters.error_filter import ErrorFilter, clean_text
 from errors.models import ErrorGroup, ErrorRecord
 
 SHOWN = 50
@@ -31,23 +31,23 @@ NOW: dict[str, tuple[str, Q]] = {
     "waiting": ("waiting for a try", Q(item__status__in=(Item.Status.PENDING, Item.Status.RUNNING))),
 }
 NOWS = [(name, words) for name, (words, _) in NOW.items()]
-OF_ASKED = ("positions", "attempt", "field")
+ERROR_FIELDS = ("positions", "attempt", "field")
 
 
 @dataclass(frozen=True, slots=True)
 class ItemFilter:
-    """What is asked of a group's items, as it stands in the page's address."""
+    """Which items of a group are listed, as it stands in the page's address."""
 
     now: str = ""
     item: str = ""
-    asked: Asked = field(default_factory=Asked)
+    error_filter: ErrorFilter = field(default_factory=ErrorFilter)
 
     @classmethod
-    def of(cls, query: Mapping[str, str]) -> ItemFilter:
-        """What the page does not know is left out."""
-        asked = Asked(**{name: cleaned(query.get(name, "")) for name in OF_ASKED})
+    def from_query(cls, query: Mapping[str, str]) -> ItemFilter:
+        """From a query string; other names in it are left alone."""
+        error_filter = ErrorFilter(**{name: clean_text(query.get(name, "")) for name in ERROR_FIELDS})
         now = query.get("now", "")
-        return cls(now if now in NOW else "", cleaned(query.get("item", "")), asked)
+        return cls(now if now in NOW else "", clean_text(query.get("item", "")), error_filter)
 
     def condition(self, batch: Batch, group: ErrorGroup) -> Q:
         found = NOW[self.now][1] if self.now else Q()
@@ -55,20 +55,17 @@ class ItemFilter:
             found &= Q(item_key=self.item)
             if batch.processor:  # looked up by the items' own index
                 found &= Q(item__in=Item.objects.filter(batch=batch, key=self.item).values("pk"))
-        return found & about_records(batch, replace(self.asked, group=group.fingerprint))
+        return found & replace(self.error_filter, group=group.fingerprint).record_condition(batch)
 
     @property
     def is_narrow(self) -> bool:
         """Whether an index finds the few it is about."""
-        return bool(self.item or self.asked.positions)
+        return bool(self.item or self.error_filter.positions)
 
     @property
-    def query(self) -> str:
-        return urlencode({name: value for name, value in self.said.items() if value})
-
-    @property
-    def said(self) -> dict[str, str]:
-        return {"now": self.now, "item": self.item, **self.asked.said}
+    def query_string(self) -> str:
+        values = {"now": self.now, "item": self.item, **self.error_filter.as_dict()}
+        return urlencode({name: value for name, value in values.items() if value})
 
 
 def last_of_each(batch: Batch, group: ErrorGroup) -> QuerySet[ErrorRecord]:
@@ -81,21 +78,21 @@ def last_of_each(batch: Batch, group: ErrorGroup) -> QuerySet[ErrorRecord]:
     return ErrorRecord.objects.filter(batch=batch, group=group, pk=Subquery(last))
 
 
-def items(batch: Batch, group: ErrorGroup, asked: ItemFilter, after: int = 0, before: int = 0) -> dict[str, Any]:
+def items(batch: Batch, group: ErrorGroup, item_filter: ItemFilter, after: int = 0, before: int = 0) -> dict[str, Any]:
     """One page of them by key, what failed last on top: before a record, or after one."""
     try:
-        wanted = asked.condition(batch, group)
+        condition = item_filter.condition(batch, group)
     except InvalidInput as refused:
-        return {"asked": asked, "nows": NOWS, "rows": [], "problem": str(refused)}
-    rows = last_of_each(batch, group).filter(wanted).select_related("item")
+        return {"filter": item_filter, "nows": NOWS, "rows": [], "problem": str(refused)}
+    rows = last_of_each(batch, group).filter(condition).select_related("item")
     forward = bool(after)
     walk = Walk(ErrorRecord.objects.filter(batch=batch, group=group), forward, after if forward else before)
-    found, edge = all_of(rows, walk) if asked.is_narrow else looked_for(rows, walk)
+    found, edge = all_of(rows, walk) if item_filter.is_narrow else looked_for(rows, walk)
     page = found[:SHOWN][::-1] if forward else found[:SHOWN]
     edge = found[SHOWN - 1].pk if len(found) > SHOWN else edge
     columns = columns_of(batch)
     return {
-        "asked": asked,
+        "filter": item_filter,
         "nows": NOWS,
         "rows": [row_of(record, columns) for record in page],
         "before": (page[-1].pk if page else after + 1) if forward else edge,

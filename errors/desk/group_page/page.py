@@ -19,7 +19,7 @@ from errors.desk.group_page.marked import fields_in, title_parts
 from errors.desk.group_page.retries import before_and_after
 from errors.desk.group_page.samples import because, columns_of, records_of, sample
 from errors.filters.ageing import WHY, is_ageing
-from errors.filters.error_filter import Asked
+from errors.filters.error_filter import ErrorFilter
 from errors.groups import CLOSED, OPEN
 from errors.models import BatchGroup, ErrorGroup, GroupChange
 
@@ -66,7 +66,7 @@ def group_page(batch: Batch, rollup: BatchGroup, query: Mapping[str, str]) -> di
         "because": because(batch, rollup),
         "merged": list(group.merged.all()),
         "seen": seen(group),
-        "only_this": Asked(group=group.fingerprint),
+        "only_this": ErrorFilter(group=group.fingerprint),
         "legal": [verb for verb, states in LEGAL.items() if group.state in states],
         "may_be_retried": bool(batch.processor) and batch.status in operations.RETRYABLE,
         "tab": tab,
@@ -92,8 +92,8 @@ def sample_tab(batch: Batch, rollup: BatchGroup, query: Mapping[str, str]) -> di
 
 
 def items_tab(batch: Batch, rollup: BatchGroup, query: Mapping[str, str]) -> dict[str, Any]:
-    asked = ItemFilter.of(query)
-    return {"items": items(batch, rollup.group, asked, number(query, "after"), number(query, "before"))}
+    item_filter = ItemFilter.from_query(query)
+    return {"items": items(batch, rollup.group, item_filter, number(query, "after"), number(query, "before"))}
 
 
 def differs_tab(batch: Batch, rollup: BatchGroup, query: Mapping[str, str]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from batches.rights import TRIAGE
 from errors.desk.bulk_form import BulkForm
 from errors.desk.forms import page_key
 from errors.desk.pages.door import Page, known, must, reason_of, render, viewed
-from errors.filters.error_filter import Asked, groups
+from errors.filters.error_filter import ErrorFilter
 from errors.groups import bulk
 from errors.models import ErrorGroup
 
@@ -36,7 +36,7 @@ def act(request: HttpRequest, batch_id: str, verb: str) -> HttpResponse:
     must(request, TRIAGE)
     if verb not in bulk.LEGAL:
         raise Http404
-    wanted = Asked.of(request.GET).said
+    wanted = ErrorFilter.from_query(request.GET).as_dict()
     token = request.POST.get("token", "")
     if done := token and batch.bulk_acts.filter(key=page_key(token)).first():  # type: ignore[attr-defined]
         return redirect("admin:errors_bulk", batch.pk, done.number)
@@ -73,7 +73,7 @@ def groups_of(n: int) -> str:
 
 
 def shown(batch: Batch, verb: str, wanted: dict[str, str], items: int, form: BulkForm) -> dict[str, Any]:
-    rows = groups(batch, Asked.of(wanted)).order_by("-items", "-errors", "pk")
+    rows = ErrorFilter.from_query(wanted).groups(batch).order_by("-items", "-errors", "pk")
     states = dict(rows.order_by().values_list("group__state").annotate(n=Count("pk")))
     cannot = {state: n for state, n in states.items() if state not in bulk.LEGAL[verb]}
     able = items - sum(cannot.values())
@@ -94,7 +94,7 @@ def shown(batch: Batch, verb: str, wanted: dict[str, str], items: int, form: Bul
         "items": able,
         "form": form,
         "answers": form.asks,
-        "back": f"{reverse('admin:errors_desk', args=[batch.pk])}?{Asked.of(wanted).query}#groups",
+        "back": f"{reverse('admin:errors_desk', args=[batch.pk])}?{ErrorFilter.from_query(wanted).query_string}#groups",
         "crumb": verb.capitalize(),
     }
 
@@ -103,7 +103,7 @@ def result(request: HttpRequest, batch_id: str, number: int) -> HttpResponse:
     """What it changed, and what it could not and why."""
     batch = viewed(request, batch_id)
     found = known(lambda: bulk.get(batch.pk, number))
-    back = f"{reverse('admin:errors_desk', args=[batch.pk])}?{Asked.of(found.filter).query}#groups"
+    back = f"{reverse('admin:errors_desk', args=[batch.pk])}?{ErrorFilter.from_query(found.filter).query_string}#groups"
     rows = [{**one, "change": change_of(one)} for one in found.changed]
     context = {"batch": batch, "act": found, "past": PAST[found.verb], "rows": rows, "back": back}
     return render(request, "bulk.html", context, title=f"{groups_of(len(found.changed))} {PAST[found.verb]}")

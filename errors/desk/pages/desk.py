@@ -11,7 +11,7 @@ from errors.desk import advice_page
 from errors.desk import overview as overviews
 from errors.desk.pages.door import Page, must, render, viewed
 from errors.desk.record_page import record_page
-from errors.filters.error_filter import Asked
+from errors.filters.error_filter import ErrorFilter
 from errors.findings import is_due, timeline
 
 
@@ -25,14 +25,15 @@ def desk(request: HttpRequest, batch_id: str) -> HttpResponse:
     """One batch's desk."""
     batch = viewed(request, batch_id)
     draw, after = request.GET.get("draw") == "1", request.GET.get("after", "")
-    context = desks.desk_of(batch, Asked.of(request.GET), after, draw=draw) | advice_page.said_about(batch)
+    error_filter = ErrorFilter.from_query(request.GET)
+    context = desks.desk_of(batch, error_filter, after, draw=draw) | advice_page.said_about(batch)
     return render(request, "desk.html", context, title=f"Triage: {batch}")
 
 
 def records(request: HttpRequest, batch_id: str) -> HttpResponse:
     """The errors that are asked for."""
     batch = viewed(request, batch_id)
-    context = record_page(batch, Asked.of(request.GET), request.GET.get("after", ""))
+    context = record_page(batch, ErrorFilter.from_query(request.GET), request.GET.get("after", ""))
     return render(request, "records.html", context, title=f"Errors of {batch}")
 
 

@@ -48,7 +48,7 @@ def download(request: HttpRequest, batch_id: str, file_format: str) -> HttpRespo
 
 def said_of(wanted: Wanted) -> dict[str, Any]:
     back = reverse("admin:errors_desk", args=[wanted.batch.pk])
-    query = wanted.asked.query
+    query = wanted.error_filter.query_string
     return {"batch": wanted.batch, "wanted": wanted, "what": KINDS[wanted.kind], "back": f"{back}?{query}".rstrip("?")}
 
 

@@ -14,7 +14,7 @@ from batches.models import Batch, Fix
 from batches.rights import OPERATE
 from errors.desk import fix_page
 from errors.desk.pages.door import Page, known, must, render, viewed
-from errors.filters.error_filter import Asked
+from errors.filters.error_filter import ErrorFilter
 
 
 def fixes(request: HttpRequest, batch_id: str) -> HttpResponse:
@@ -28,7 +28,7 @@ def fixes(request: HttpRequest, batch_id: str) -> HttpResponse:
             if made.state == Fix.State.APPLIED:
                 messages.info(request, "This very file was applied before: this is what it changed.")
             return redirect("admin:errors_fix", batch.pk, made.number)
-    context = fix_page.steps(batch, Asked.of(request.GET)) | {"form": form}
+    context = fix_page.steps(batch, ErrorFilter.from_query(request.GET)) | {"form": form}
     return render(request, "fixes.html", context, title="Fix and resubmit")
 
 

@@ -18,7 +18,7 @@ from batches.rights import OPERATE
 from errors.desk import retry_page
 from errors.desk.forms import RetryForm, page_key
 from errors.desk.pages.door import Page, known, must, reason_of, render, viewed
-from errors.filters.error_filter import Asked
+from errors.filters.error_filter import ErrorFilter
 from errors.recovery.forecast import Forecast, forecast
 
 MOST_SELECTED = 10_000
@@ -45,7 +45,7 @@ def retry_matching(request: HttpRequest, batch_id: str) -> HttpResponse:
 
 
 def matching(request: HttpRequest) -> dict[str, Any]:
-    said = Asked.of(request.GET).said
+    said = ErrorFilter.from_query(request.GET).as_dict()
     return {"matching": said} if said else {"all_failed": True}
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from batches.models import Batch
-from errors.filters.error_filter import Asked
+from errors.filters.error_filter import ErrorFilter
 from errors.models import ErrorRecord
 
 AT_ONCE = 2_000
@@ -42,8 +42,8 @@ class Table(ABC):
     truths: Sequence[str] = ()
     nested: Sequence[str] = ()
 
-    def __init__(self, batch: Batch, asked: Asked, frozen_to: int) -> None:
-        self.batch, self.asked, self.frozen_to = batch, asked, frozen_to
+    def __init__(self, batch: Batch, error_filter: ErrorFilter, frozen_to: int) -> None:
+        self.batch, self.error_filter, self.frozen_to = batch, error_filter, frozen_to
 
     @abstractmethod
     def count(self) -> int:

@@ -13,7 +13,6 @@ from django.urls import reverse
 
 from errors.exports.tables import copied
 from errors.exports.tables.base import AT_ONCE, TRUTH, Copied, Page, Row, Table
-from errors.filters import error_filter
 from errors.models import BatchGroup, ErrorGroup, ErrorRecord
 
 READ = (
@@ -35,7 +34,7 @@ class Detail(Table):
     truths = ("retryable",)
 
     def records(self) -> QuerySet[ErrorRecord]:
-        return error_filter.records(self.batch, self.asked).filter(pk__lte=self.frozen_to)
+        return self.error_filter.records(self.batch).filter(pk__lte=self.frozen_to)
 
     def count(self) -> int:
         return self.records().count()

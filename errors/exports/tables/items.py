@@ -11,7 +11,6 @@ from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
 from batches.models import Item
 from errors.advice.problems import TwoKinds, prior_kinds, problem
 from errors.exports.tables.base import AT_ONCE, Page, Row, Table, iso
-from errors.filters import error_filter
 from errors.findings.failure_kinds import kinds_of
 from errors.models import ErrorRecord
 
@@ -33,7 +32,7 @@ class Items(Table):
 
     def strays(self) -> QuerySet[ErrorRecord]:
         """Errors of the Python API whose items are stored nowhere else."""
-        rows = error_filter.records(self.batch, self.asked).filter(item__isnull=True, pk__lte=self.frozen_to)
+        rows = self.error_filter.records(self.batch).filter(item__isnull=True, pk__lte=self.frozen_to)
         return rows.order_by("item_key")
 
     def count(self) -> int:
@@ -70,10 +69,10 @@ class Items(Table):
 
 
 def failing(table: Table) -> QuerySet[Item]:
-    """The items that `error_filter.items` means, one by one: a page costs the same wherever it stands."""
+    """The items that `ErrorFilter.items` means, one by one: a page costs the same wherever it stands."""
     rows = Item.objects.filter(batch=table.batch, failed_at__isnull=False).order_by("position")
-    if table.asked.said:
-        theirs = error_filter.records(table.batch, table.asked).order_by()
+    if table.error_filter.as_dict():
+        theirs = table.error_filter.records(table.batch).order_by()
         rows = rows.filter(Exists(theirs.filter(item=OuterRef("pk"), attempt=OuterRef("attempts"))))
     return rows
 

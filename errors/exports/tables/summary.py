@@ -9,7 +9,6 @@ from typing import Any
 from django.db.models import Count, OuterRef, QuerySet, Subquery, Sum
 
 from errors.exports.tables.base import Page, Row, Table, iso
-from errors.filters import error_filter
 from errors.models import BatchGroup, ErrorRecord, Recommendation
 
 SHOWN = (Recommendation.State.OPEN, Recommendation.State.APPLIED)
@@ -26,7 +25,7 @@ class Summary(Table):
     free = ("error_type", "error_code", "title", "assignee", "sample_item_key", "sample_message", "recommendation")
 
     def groups(self) -> QuerySet[BatchGroup]:
-        return error_filter.groups(self.batch, self.asked)
+        return self.error_filter.groups(self.batch)
 
     def count(self) -> int:
         return self.groups().count()
@@ -38,8 +37,8 @@ class Summary(Table):
 
     def rows(self) -> Iterator[Row]:
         sample = ErrorRecord.objects.filter(batch=self.batch, group=OuterRef("group")).order_by("pk")
-        if self.asked.of_records:
-            sample = error_filter.records(self.batch, self.asked).filter(group=OuterRef("group")).order_by("pk")
+        if self.error_filter.needs_records:
+            sample = self.error_filter.records(self.batch).filter(group=OuterRef("group")).order_by("pk")
         found = self.groups().annotate(
             sample_key=Subquery(sample.values("item_key")[:1]), sample_message=Subquery(sample.values("message")[:1])
         )
@@ -58,9 +57,9 @@ class Summary(Table):
 
     def counted(self) -> dict[int, tuple[int, int]]:
         """group -> items and errors that match, where the groups' own counters cannot tell."""
-        if not self.asked.of_records:
+        if not self.error_filter.needs_records:
             return {}
-        rows = error_filter.records(self.batch, self.asked).order_by().values_list("group")
+        rows = self.error_filter.records(self.batch).order_by().values_list("group")
         return {
             pk: (items, errors) for pk, items, errors in rows.annotate(Count("item_key", distinct=True), Count("pk"))
         }

@@ -1,4 +1,4 @@
-"""What is asked of a batch's errors: groups, records, items and counts meet the same ones."""
+"""The filter of a batch's errors: groups, records, items and counts match the same ones."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from django.utils import timezone
 
 from batches.exceptions import InvalidInput
 from batches.models import Batch, Item
-from errors.filters import error_filter
-from errors.filters.error_filter import Asked
+from errors.filters.error_filter import ErrorFilter
 from errors.models import ErrorGroup, ErrorRecord
 from tests.batches.people import client
 from tests.errors.factories import batch_of, fail, raised
@@ -81,19 +80,19 @@ def iso(minutes: int) -> str:
 def test_it_meets_the_same_errors_everywhere(
     batch: Batch, said: dict[str, str], positions: list[int], titles: list[str]
 ) -> None:
-    wanted = Asked.of(said)
-    found = error_filter.records(batch, wanted)
+    error_filter = ErrorFilter.from_query(said)
+    found = error_filter.records(batch)
     assert [record.position for record in found] == positions
-    assert sorted(row.group.title for row in error_filter.groups(batch, wanted)) == sorted(titles)
-    assert error_filter.count_records(batch, wanted) == len(positions)
-    assert {record["position"] for record in listed("records", wanted)} == set(positions)
-    assert {row["title"] for row in listed("groups", wanted)} == set(titles)
+    assert sorted(row.group.title for row in error_filter.groups(batch)) == sorted(titles)
+    assert error_filter.count_records(batch) == len(positions)
+    assert {record["position"] for record in listed("records", error_filter)} == set(positions)
+    assert {row["title"] for row in listed("groups", error_filter)} == set(titles)
     last = {record.position for record in found if (record.position, record.attempt) != (1, 1)}
-    assert [item.position for item in error_filter.items(batch, wanted)] == sorted(last)
+    assert [item.position for item in error_filter.items(batch)] == sorted(last)
 
 
-def listed(what: str, wanted: Asked) -> list[dict[str, Any]]:
-    answer = client("viewer").get(f"/api/batches/b1/errors/{what}?{wanted.query}")
+def listed(what: str, error_filter: ErrorFilter) -> list[dict[str, Any]]:
+    answer = client("viewer").get(f"/api/batches/b1/errors/{what}?{error_filter.query_string}")
     assert answer.status_code == 200, answer.json()
     return answer.json()["results"]
 
@@ -108,32 +107,35 @@ def listed(what: str, wanted: Asked) -> list[dict[str, Any]]:
     ],
 )
 def test_it_refuses_what_cannot_be_meant_and_says_how_to_write_it(batch: Batch, said: dict[str, str]) -> None:
-    for look in (error_filter.records, error_filter.groups, error_filter.items):
+    error_filter = ErrorFilter.from_query(said)
+    for query in (error_filter.records, error_filter.groups, error_filter.items):
         with pytest.raises(InvalidInput, match=next(iter(said))):
-            look(batch, Asked.of(said))
+            query(batch)
     answer = client("viewer").get("/api/batches/b1/errors/records", said)
     assert (answer.status_code, list(answer.json()["errors"])) == (400, list(said))
 
 
 def test_it_searches_payloads_only_where_few_enough_are_left(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(error_filter, "MOST_LOOKED_AT", 2)
+    monkeypatch.setattr("errors.filters.error_filter.MAX_PAYLOADS_SEARCHED", 2)
     with pytest.raises(InvalidInput, match="choose a group"):
-        error_filter.records(batch, Asked(field="country=DE"))
+        ErrorFilter(field="country=DE").records(batch)
     for narrower in (
-        Asked(field="country=DE", positions="0-1"),
-        Asked(field="country=DE", text="", category="network"),
+        ErrorFilter(field="country=DE", positions="0-1"),
+        ErrorFilter(field="country=DE", text="", category="network"),
     ):
-        assert error_filter.records(batch, narrower).count() <= 1
+        assert narrower.records(batch).count() <= 1
 
 
 def test_it_asks_the_same_again_by_its_own_address() -> None:
-    wanted = Asked.of({"text": "a & b", "field": "x=ä", "positions": "1-2", "other": "thing", "state": "open"})
-    assert wanted.query == "state=open&text=a+%26+b&positions=1-2&field=x%3D%C3%A4"
+    error_filter = ErrorFilter.from_query(
+        {"text": "a & b", "field": "x=ä", "positions": "1-2", "other": "thing", "state": "open"}
+    )
+    assert error_filter.query_string == "state=open&text=a+%26+b&positions=1-2&field=x%3D%C3%A4"
 
 
 def test_it_finds_no_record_of_another_batch(batch: Batch) -> None:
     other = batch_of(1, "b2", payload={"country": "DE"})
     fail(other, 0, raised(ValueError("no vat id")))
     assert ErrorGroup.objects.filter(title="no vat id").count() == 1
-    for wanted in (Asked(text="vat"), Asked(field="country=DE"), Asked(text="k0")):
-        assert set(error_filter.records(other, wanted)) == set(ErrorRecord.objects.filter(batch=other))
+    for error_filter in (ErrorFilter(text="vat"), ErrorFilter(field="country=DE"), ErrorFilter(text="k0")):
+        assert set(error_filter.records(other)) == set(ErrorRecord.objects.filter(batch=other))
