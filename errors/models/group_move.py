@@ -1,0 +1,34 @@
+"""Merges and splits that a worker does."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from errors.models.group import ErrorGroup
+
+
+class GroupMove(models.Model):
+    """A merge or split of so many errors that a worker does it."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "Waiting: a worker will do it, or is doing it"
+        DONE = "done", "Done"
+        REFUSED = "refused", "Refused: it was not legal any more when its turn came"
+
+    verb = models.CharField(max_length=20)
+    group = models.ForeignKey(ErrorGroup, on_delete=models.CASCADE, related_name="moves")
+    other = models.ForeignKey(ErrorGroup, null=True, blank=True, on_delete=models.CASCADE, related_name="+")
+    errors = models.PositiveBigIntegerField(help_text="In the group when it was asked for.")
+    state = models.CharField(max_length=8, choices=State.choices, default=State.WAITING)
+    actor = models.CharField(max_length=150, blank=True)
+    reason = models.TextField(blank=True)
+    at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["group"], name="group_move", condition=models.Q(state="waiting")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.group_id}"
