@@ -14,27 +14,18 @@ from django.utils.text import Truncator
 from batches.admin import ReadOnly
 from batches.pages import item_page
 from errors.desk.item_failures import failures
-from errors.desk.pages import (
-    acts,
-    asides,
-    bulk,
-    desk,
-    exports,
-    fixes,
-    group,
-    retries,
-)
+from errors.desk.views import advice, asides, bulk, desk, exports, fixes, group, retries
 from errors.models import BatchGroup, ErrorGroup, ErrorRecord
 
-PAGES = (
-    *desk.PAGES,
-    *exports.PAGES,
-    *fixes.PAGES,
-    *acts.PAGES,
-    *retries.PAGES,
-    *asides.PAGES,
-    *bulk.PAGES,
-    *group.PAGES,
+ROUTES = (
+    *desk.ROUTES,
+    *exports.ROUTES,
+    *fixes.ROUTES,
+    *advice.ROUTES,
+    *retries.ROUTES,
+    *asides.ROUTES,
+    *bulk.ROUTES,
+    *group.ROUTES,
 )
 """The first that matches answers: a group's own pages stand before those of its verbs."""
 item_page.FAILURES.append(failures)
@@ -66,7 +57,7 @@ class ErrorGroupAdmin(ReadOnly):
 
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
-        return [*(path(route, wrap(view), name=name) for route, view, name in PAGES), *super().get_urls()]
+        return [*(path(route, wrap(view), name=name) for route, view, name in ROUTES), *super().get_urls()]
 
 
 @admin.register(ErrorRecord)

@@ -13,16 +13,16 @@ from batches.exceptions import BatchError
 from batches.models import Batch, Fix
 from batches.rights import OPERATE
 from errors.desk import fix_page
-from errors.desk.pages.door import Page, known, must, render, viewed
+from errors.desk.views.access import Route, or_404, render, require_rights, viewable_batch
 from errors.filters.error_filter import ErrorFilter
 
 
 def fixes(request: HttpRequest, batch_id: str) -> HttpResponse:
     """The three steps; POST checks an upload and shows what it would change."""
-    batch = viewed(request, batch_id)
+    batch = viewable_batch(request, batch_id)
     form = fix_page.UploadForm(batch)
     if request.method == "POST":
-        must(request, OPERATE)
+        require_rights(request, OPERATE)
         form = fix_page.UploadForm(batch, request.POST, request.FILES)
         if made := form.checked(request.user.get_username()):
             if made.state == Fix.State.APPLIED:
@@ -34,11 +34,11 @@ def fixes(request: HttpRequest, batch_id: str) -> HttpResponse:
 
 def fix(request: HttpRequest, batch_id: str, number: int) -> HttpResponse:
     """GET shows the difference; POST applies it, whole or not at all."""
-    batch = viewed(request, batch_id)
-    made: Fix = known(lambda: operations.get_fix(batch.pk, number))
+    batch = viewable_batch(request, batch_id)
+    made: Fix = or_404(lambda: operations.get_fix(batch.pk, number))
     form = fix_page.ApplyForm(made)
     if request.method == "POST":
-        must(request, OPERATE)
+        require_rights(request, OPERATE)
         form = fix_page.ApplyForm(made, request.POST)
         if form.is_valid() and (done := applied(request, batch, made, form)):
             return done
@@ -61,7 +61,7 @@ def applied(request: HttpRequest, batch: Batch, made: Fix, form: Any) -> HttpRes
     return redirect("admin:errors_retry", batch.pk, done.retry.number)
 
 
-PAGES: tuple[Page, ...] = (
+ROUTES: tuple[Route, ...] = (
     ("desk/<str:batch_id>/fixes/", fixes, "errors_fixes"),
     ("desk/<str:batch_id>/fixes/<int:number>/", fix, "errors_fix"),
 )

@@ -15,7 +15,7 @@ from batches.models import Batch
 from batches.rights import TRIAGE
 from errors.desk.bulk_form import BulkForm
 from errors.desk.forms import page_key
-from errors.desk.pages.door import Page, known, must, reason_of, render, viewed
+from errors.desk.views.access import Route, or_404, reason_of, render, require_rights, viewable_batch
 from errors.filters.error_filter import ErrorFilter
 from errors.groups import bulk
 from errors.models import ErrorGroup
@@ -32,8 +32,8 @@ SHOWN = 20
 
 def act(request: HttpRequest, batch_id: str, verb: str) -> HttpResponse:
     """GET says which groups are meant and which cannot be changed; POST does it."""
-    batch = viewed(request, batch_id)
-    must(request, TRIAGE)
+    batch = viewable_batch(request, batch_id)
+    require_rights(request, TRIAGE)
     if verb not in bulk.LEGAL:
         raise Http404
     wanted = ErrorFilter.from_query(request.GET).as_dict()
@@ -101,8 +101,8 @@ def shown(batch: Batch, verb: str, wanted: dict[str, str], items: int, form: Bul
 
 def result(request: HttpRequest, batch_id: str, number: int) -> HttpResponse:
     """What it changed, and what it could not and why."""
-    batch = viewed(request, batch_id)
-    found = known(lambda: bulk.get(batch.pk, number))
+    batch = viewable_batch(request, batch_id)
+    found = or_404(lambda: bulk.get(batch.pk, number))
     back = f"{reverse('admin:errors_desk', args=[batch.pk])}?{ErrorFilter.from_query(found.filter).query_string}#groups"
     rows = [{**one, "change": change_of(one)} for one in found.changed]
     context = {"batch": batch, "act": found, "past": PAST[found.verb], "rows": rows, "back": back}
@@ -116,9 +116,9 @@ def change_of(one: dict[str, Any]) -> str:
 
 def undo(request: HttpRequest, batch_id: str, number: int) -> HttpResponse:
     """Put back those that are still as it left them."""
-    batch = viewed(request, batch_id)
-    must(request, TRIAGE)
-    known(lambda: bulk.get(batch.pk, number))
+    batch = viewable_batch(request, batch_id)
+    require_rights(request, TRIAGE)
+    or_404(lambda: bulk.get(batch.pk, number))
     if request.method == "POST":
         try:
             found = bulk.undo(batch.pk, number, actor=request.user.get_username(), reason=reason_of(request))
@@ -129,7 +129,7 @@ def undo(request: HttpRequest, batch_id: str, number: int) -> HttpResponse:
     return redirect("admin:errors_bulk", batch.pk, number)
 
 
-PAGES: tuple[Page, ...] = (
+ROUTES: tuple[Route, ...] = (
     ("desk/<str:batch_id>/groups/<str:verb>/", act, "errors_groups_act"),
     ("desk/<str:batch_id>/acts/<int:number>/", result, "errors_bulk"),
     ("desk/<str:batch_id>/acts/<int:number>/undo/", undo, "errors_bulk_undo"),

@@ -16,8 +16,8 @@ from batches.exceptions import BatchError
 from batches.models import Batch, Retry
 from errors.desk import advice_cards, advice_page
 from errors.desk.forms import ConfirmForm, ThenForm
-from errors.desk.pages import asides, retries
-from errors.desk.pages.door import Page, acted_on, known, reason_of, render
+from errors.desk.views import asides, retries
+from errors.desk.views.access import Route, or_404, reason_of, recoverable_batch, render
 from errors.models import PlanStep, Recommendation
 from errors.recovery import plan_runs, plans, recommendations
 from errors.recovery.actions import scope_of
@@ -25,17 +25,17 @@ from errors.recovery.actions import scope_of
 Apply = Callable[..., Recommendation | PlanStep]
 
 
-def advice(request: HttpRequest, batch_id: str, number: int) -> HttpResponse:
+def apply_advice(request: HttpRequest, batch_id: str, number: int) -> HttpResponse:
     """One piece of advice."""
-    batch = acted_on(request, batch_id)
-    found = known(lambda: recommendations.get(batch_id, number))
+    batch = recoverable_batch(request, batch_id)
+    found = or_404(lambda: recommendations.get(batch_id, number))
     one = recommendations.as_dict(found, {})
     return decide(request, batch, one, partial(recommendations.apply, batch.pk, number), f"Applied: {found.title}")
 
 
 def step(request: HttpRequest, batch_id: str, number: int) -> HttpResponse:
     """One step of the plan."""
-    batch = acted_on(request, batch_id)
+    batch = recoverable_batch(request, batch_id)
     one = next((one for one in plans.steps_of(batch_id) if one["step"] == number), None)
     if one is None:
         raise Http404
@@ -91,16 +91,16 @@ def change(request: HttpRequest, batch: Batch, one: Mapping[str, Any], apply: Ap
 
 def dismiss(request: HttpRequest, batch_id: str, number: int) -> HttpResponse:
     """It comes back only if its evidence doubles, or if somebody wants to see it again."""
-    batch = acted_on(request, batch_id)
-    found = known(lambda: recommendations.get(batch_id, number))
+    batch = recoverable_batch(request, batch_id)
+    found = or_404(lambda: recommendations.get(batch_id, number))
     act = partial(recommendations.dismiss, batch_id, number)
     return posted(request, batch, act, f"Dismissed: {found.title}", "advice")
 
 
 def undo(request: HttpRequest, batch_id: str, number: int) -> HttpResponse:
     """Show it again, or take back what it has done."""
-    batch = acted_on(request, batch_id)
-    found = known(lambda: recommendations.get(batch_id, number))
+    batch = recoverable_batch(request, batch_id)
+    found = or_404(lambda: recommendations.get(batch_id, number))
     return posted(
         request, batch, partial(recommendations.undo, batch_id, number), f"Open again: {found.title}", "advice"
     )
@@ -108,7 +108,7 @@ def undo(request: HttpRequest, batch_id: str, number: int) -> HttpResponse:
 
 def plan(request: HttpRequest, batch_id: str) -> HttpResponse:
     """Work the recovery plan out anew; nothing is done to any item."""
-    batch = acted_on(request, batch_id)
+    batch = recoverable_batch(request, batch_id)
 
     def make(actor: str, reason: str) -> None:
         plans.make(batch.pk, actor=actor)
@@ -118,7 +118,7 @@ def plan(request: HttpRequest, batch_id: str) -> HttpResponse:
 
 def run_plan(request: HttpRequest, batch_id: str) -> HttpResponse:
     """The whole plan: what it will do, step by step, then let it go on by itself."""
-    batch = acted_on(request, batch_id)
+    batch = recoverable_batch(request, batch_id)
     if request.method == "POST":
         said = "The plan runs: it goes on by itself whenever the batch is at rest."
         return posted(request, batch, partial(plan_runs.run, batch.pk), said, "plan")
@@ -131,7 +131,7 @@ def run_plan(request: HttpRequest, batch_id: str) -> HttpResponse:
 
 def plan_act(request: HttpRequest, batch_id: str, verb: str) -> HttpResponse:
     """Pause or cancel the run."""
-    batch = acted_on(request, batch_id)
+    batch = recoverable_batch(request, batch_id)
     if verb not in ("pause", "cancel"):
         raise Http404
     return posted(request, batch, partial(plan_runs.VERBS[verb], batch.pk), "", "plan")
@@ -149,8 +149,8 @@ def posted(request: HttpRequest, batch: Batch, act: Callable[..., Any], said: st
     return redirect(f"{reverse('admin:errors_desk', args=[batch.pk])}#{part}")
 
 
-PAGES: tuple[Page, ...] = (
-    ("desk/<str:batch_id>/advice/<int:number>/", advice, "errors_advice"),
+ROUTES: tuple[Route, ...] = (
+    ("desk/<str:batch_id>/advice/<int:number>/", apply_advice, "errors_advice"),
     ("desk/<str:batch_id>/advice/<int:number>/dismiss/", dismiss, "errors_advice_dismiss"),
     ("desk/<str:batch_id>/advice/<int:number>/undo/", undo, "errors_advice_undo"),
     ("desk/<str:batch_id>/plan/", plan, "errors_plan"),

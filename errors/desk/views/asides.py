@@ -15,20 +15,20 @@ from batches.exceptions import BatchError, InvalidInput, ScopeChanged
 from batches.lifecycle import quarantined_items, scopes
 from batches.models import Batch, Item
 from errors.desk.forms import AsideForm, page_key
-from errors.desk.pages.door import Page, reason_of, render, viewed
-from errors.desk.pages.retries import matching, operated
 from errors.desk.retry_page import items_of, sample_of
+from errors.desk.views.access import Route, operable_batch, reason_of, render, viewable_batch
+from errors.desk.views.retries import matching
 from errors.recovery.forecast import of_what
 
 
 def aside_group(request: HttpRequest, batch_id: str, fingerprint: str) -> HttpResponse:
     """The failed and waiting items of one group."""
-    return confirm(request, operated(request, batch_id), {"group": fingerprint})
+    return confirm(request, operable_batch(request, batch_id), {"group": fingerprint})
 
 
 def aside_matching(request: HttpRequest, batch_id: str) -> HttpResponse:
     """Everything that the desk's filter meets."""
-    return confirm(request, operated(request, batch_id), matching(request))
+    return confirm(request, operable_batch(request, batch_id), matching(request))
 
 
 def confirm(
@@ -91,7 +91,7 @@ def effects(items: int, waiting: int) -> list[str]:
 
 def listed(request: HttpRequest, batch_id: str) -> HttpResponse:
     """What people have set aside, the latest first."""
-    batch = viewed(request, batch_id)
+    batch = viewable_batch(request, batch_id)
     rows = [{"aside": one, "what": of_what(batch, one.scope)} for one in batch.asides.order_by("-number")[:100]]
     for row in rows:
         row["now"] = row["aside"].taken.filter(back_at__isnull=True).count()  # type: ignore[attr-defined]
@@ -100,7 +100,7 @@ def listed(request: HttpRequest, batch_id: str) -> HttpResponse:
 
 def bring_back(request: HttpRequest, batch_id: str, number: int) -> HttpResponse:
     """Undo it."""
-    batch = operated(request, batch_id)
+    batch = operable_batch(request, batch_id)
     if request.method == "POST":
         try:
             actor = request.user.get_username()
@@ -111,7 +111,7 @@ def bring_back(request: HttpRequest, batch_id: str, number: int) -> HttpResponse
     return redirect("admin:errors_asides", batch.pk)
 
 
-PAGES: tuple[Page, ...] = (
+ROUTES: tuple[Route, ...] = (
     ("desk/<str:batch_id>/group/<str:fingerprint>/aside/", aside_group, "errors_group_aside"),
     ("desk/<str:batch_id>/aside/", aside_matching, "errors_aside_matching"),
     ("desk/<str:batch_id>/asides/", listed, "errors_asides"),

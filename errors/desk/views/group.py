@@ -15,7 +15,7 @@ from errors.desk.group_forms import FORMS
 from errors.desk.group_forms.base import GroupForm
 from errors.desk.group_page.header import last_change
 from errors.desk.group_page.page import LEGAL, did, group_page
-from errors.desk.pages.door import Page, must, render, viewed
+from errors.desk.views.access import Route, render, require_rights, viewable_batch
 from errors.filters import scopes
 from errors.groups import background
 from errors.models import BatchGroup, ErrorGroup
@@ -23,7 +23,7 @@ from errors.models import BatchGroup, ErrorGroup
 
 def group(request: HttpRequest, batch_id: str, fingerprint: str) -> HttpResponse:
     """One group within one batch; a group that was merged or split is where its errors count now."""
-    batch = viewed(request, batch_id)
+    batch = viewable_batch(request, batch_id)
     rollup = rollup_of(batch, fingerprint)
     if rollup is None:
         return gone(request, batch, fingerprint)
@@ -47,8 +47,8 @@ def gone(request: HttpRequest, batch: Batch, fingerprint: str) -> HttpResponse:
 
 def act(request: HttpRequest, batch_id: str, fingerprint: str, verb: str) -> HttpResponse:
     """GET says what a verb will do and asks how; POST does it."""
-    batch = viewed(request, batch_id)
-    must(request, TRIAGE)
+    batch = viewable_batch(request, batch_id)
+    require_rights(request, TRIAGE)
     rollup = rollup_of(batch, fingerprint)
     if rollup is None or verb not in FORMS:
         raise Http404
@@ -97,7 +97,7 @@ def rollup_of(batch: Batch, fingerprint: str) -> BatchGroup | None:
     return known.filter(batch=batch, group=scopes.group_in(batch, fingerprint)).first()
 
 
-PAGES: tuple[Page, ...] = (
+ROUTES: tuple[Route, ...] = (
     ("desk/<str:batch_id>/group/<str:fingerprint>/", group, "errors_group"),
     ("desk/<str:batch_id>/group/<str:fingerprint>/<str:verb>/", act, "errors_group_act"),
 )

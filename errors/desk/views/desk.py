@@ -9,21 +9,21 @@ from errors import desk as desks
 from errors import tasks
 from errors.desk import advice_page
 from errors.desk import overview as overviews
-from errors.desk.pages.door import Page, must, render, viewed
 from errors.desk.record_page import record_page
+from errors.desk.views.access import Route, render, require_rights, viewable_batch
 from errors.filters.error_filter import ErrorFilter
 from errors.findings import is_due, timeline
 
 
 def overview(request: HttpRequest) -> HttpResponse:
     """What needs attention now, over all batches."""
-    must(request, VIEW)
+    require_rights(request, VIEW)
     return render(request, "overview.html", overviews.overview(request.GET), title="Triage")
 
 
 def desk(request: HttpRequest, batch_id: str) -> HttpResponse:
     """One batch's desk."""
-    batch = viewed(request, batch_id)
+    batch = viewable_batch(request, batch_id)
     draw, after = request.GET.get("draw") == "1", request.GET.get("after", "")
     error_filter = ErrorFilter.from_query(request.GET)
     context = desks.desk_of(batch, error_filter, after, draw=draw) | advice_page.said_about(batch)
@@ -32,14 +32,14 @@ def desk(request: HttpRequest, batch_id: str) -> HttpResponse:
 
 def records(request: HttpRequest, batch_id: str) -> HttpResponse:
     """The errors that are asked for."""
-    batch = viewed(request, batch_id)
+    batch = viewable_batch(request, batch_id)
     context = record_page(batch, ErrorFilter.from_query(request.GET), request.GET.get("after", ""))
     return render(request, "records.html", context, title=f"Errors of {batch}")
 
 
 def ready(request: HttpRequest, batch_id: str) -> HttpResponse:
     """Count what the page of a large batch did not wait for, and have a worker look for patterns."""
-    batch = viewed(request, batch_id)
+    batch = viewable_batch(request, batch_id)
     timeline.times_of(batch)
     looking = is_due(batch)
     if looking:
@@ -47,7 +47,7 @@ def ready(request: HttpRequest, batch_id: str) -> HttpResponse:
     return JsonResponse({"looking": looking})
 
 
-PAGES: tuple[Page, ...] = (
+ROUTES: tuple[Route, ...] = (
     ("desk/", overview, "errors_overview"),
     ("desk/<str:batch_id>/", desk, "errors_desk"),
     ("desk/<str:batch_id>/records/", records, "errors_records"),

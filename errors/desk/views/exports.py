@@ -12,7 +12,7 @@ from django.urls import reverse
 from batches.exceptions import BatchError
 from batches.models import Batch
 from errors import exports
-from errors.desk.pages.door import Page, render, viewed
+from errors.desk.views.access import Route, render, viewable_batch
 from errors.exports.downloads import asked_for, handed_out, refuse_strangers, streamed
 from errors.exports.request import UnknownFormat, Wanted
 from errors.models import Export
@@ -28,7 +28,7 @@ KINDS = {
 
 def download(request: HttpRequest, batch_id: str, file_format: str) -> HttpResponseBase:
     """GET hands the file out, or says that it is too long for that; POST has it made in the background."""
-    batch = viewed(request, batch_id)
+    batch = viewable_batch(request, batch_id)
     try:
         wanted = asked_for(request, batch, file_format)
         if not exports.is_long(wanted):
@@ -54,7 +54,7 @@ def said_of(wanted: Wanted) -> dict[str, Any]:
 
 def listing(request: HttpRequest, batch_id: str) -> HttpResponse:
     """What is being made, with progress and link; and who took what before."""
-    batch = viewed(request, batch_id)
+    batch = viewable_batch(request, batch_id)
     rows = [row_of(made, request.user) for made in batch.exports.order_by("-number")[:SHOWN]]
     context = {
         "batch": batch,
@@ -93,14 +93,14 @@ def cancel(request: HttpRequest, batch_id: str, number: int) -> HttpResponse:
 
 
 def named(request: HttpRequest, batch_id: str, number: int) -> Export:
-    batch: Batch = viewed(request, batch_id)
+    batch: Batch = viewable_batch(request, batch_id)
     try:
         return exports.get(batch.pk, number)
     except exports.UnknownExport as error:
         raise Http404(str(error)) from None
 
 
-PAGES: tuple[Page, ...] = (
+ROUTES: tuple[Route, ...] = (
     ("desk/<str:batch_id>/export/<str:file_format>/", download, "errors_export"),
     ("desk/<str:batch_id>/exports/", listing, "errors_exports"),
     ("desk/<str:batch_id>/exports/<int:number>/file/", file, "errors_export_file"),

@@ -14,21 +14,13 @@ from django.utils.http import urlencode
 from batches import operations
 from batches.exceptions import BatchError, InvalidInput, ScopeChanged
 from batches.models import Batch, Item, Retry
-from batches.rights import OPERATE
 from errors.desk import retry_page
 from errors.desk.forms import RetryForm, page_key
-from errors.desk.pages.door import Page, known, must, reason_of, render, viewed
+from errors.desk.views.access import Route, operable_batch, or_404, reason_of, render, viewable_batch
 from errors.filters.error_filter import ErrorFilter
 from errors.recovery.forecast import Forecast, forecast
 
 MOST_SELECTED = 10_000
-
-
-def operated(request: HttpRequest, batch_id: str) -> Batch:
-    """The batch, for a person who may act on it."""
-    batch = viewed(request, batch_id)
-    must(request, OPERATE)
-    return batch
 
 
 # -- before ------------------------------------------------------------------------------------------------------------
@@ -36,12 +28,12 @@ def operated(request: HttpRequest, batch_id: str) -> Batch:
 
 def retry_group(request: HttpRequest, batch_id: str, fingerprint: str) -> HttpResponse:
     """The failed items of one group."""
-    return confirm(request, operated(request, batch_id), {"group": fingerprint})
+    return confirm(request, operable_batch(request, batch_id), {"group": fingerprint})
 
 
 def retry_matching(request: HttpRequest, batch_id: str) -> HttpResponse:
     """Everything that the desk's filter meets, not a page of it; without a filter, everything that failed."""
-    return confirm(request, operated(request, batch_id), matching(request))
+    return confirm(request, operable_batch(request, batch_id), matching(request))
 
 
 def matching(request: HttpRequest) -> dict[str, Any]:
@@ -51,7 +43,7 @@ def matching(request: HttpRequest) -> dict[str, Any]:
 
 def retry_items(request: HttpRequest, batch_id: str) -> HttpResponse:
     """Items that were selected in a list, by their ids."""
-    batch = operated(request, batch_id)
+    batch = operable_batch(request, batch_id)
     if done := begun_before(request, batch):
         return done
     ids = [part for part in request.POST.get("items", "").split(",") if part.isdecimal() and len(part) < 19]
@@ -159,7 +151,7 @@ def refuse(form: RetryForm, error: BatchError) -> None:
 
 def rehearse(request: HttpRequest, batch_id: str) -> HttpResponse:
     """The same items, run for real and rolled back; a sample of them."""
-    batch = operated(request, batch_id)
+    batch = operable_batch(request, batch_id)
     if request.method != "POST":
         return redirect("admin:batches_batch_rehearse", batch.pk)
     scope = {"group": request.GET["group"]} if list(request.GET) == ["group"] else matching(request)
@@ -177,8 +169,8 @@ def rehearse(request: HttpRequest, batch_id: str) -> HttpResponse:
 
 def retry(request: HttpRequest, batch_id: str, number: int) -> HttpResponse:
     """One retry, live: its state, what became of its items, and the items behind each number."""
-    batch = viewed(request, batch_id)
-    made: Retry = known(lambda: operations.get_retry(batch.pk, number))
+    batch = viewable_batch(request, batch_id)
+    made: Retry = or_404(lambda: operations.get_retry(batch.pk, number))
     after = request.GET.get("after", "")
     context = retry_page.retry_page(
         made, request.GET.get("fate", ""), int(after) if after.isdecimal() and len(after) < 10 else -1
@@ -188,8 +180,8 @@ def retry(request: HttpRequest, batch_id: str, number: int) -> HttpResponse:
 
 def retry_act(request: HttpRequest, batch_id: str, number: int, verb: str) -> HttpResponse:
     """Pause, resume or cancel it."""
-    batch = operated(request, batch_id)
-    known(lambda: operations.get_retry(batch.pk, number))
+    batch = operable_batch(request, batch_id)
+    or_404(lambda: operations.get_retry(batch.pk, number))
     if verb not in retry_page.LEGAL:
         raise Http404
     if request.method == "POST":
@@ -203,12 +195,12 @@ def retry_act(request: HttpRequest, batch_id: str, number: int, verb: str) -> Ht
 
 def retries(request: HttpRequest, batch_id: str) -> HttpResponse:
     """The batch's retries, the latest first."""
-    batch = viewed(request, batch_id)
+    batch = viewable_batch(request, batch_id)
     rows = retry_page.summaries(list(batch.retries.select_related("batch").order_by("-number")[:100]))
     return render(request, "retries.html", {"batch": batch, "rows": rows}, title=f"Retries of {batch}")
 
 
-PAGES: tuple[Page, ...] = (
+ROUTES: tuple[Route, ...] = (
     ("desk/<str:batch_id>/group/<str:fingerprint>/retry/", retry_group, "errors_group_retry"),
     ("desk/<str:batch_id>/retry/", retry_matching, "errors_retry_matching"),
     ("desk/<str:batch_id>/retry/items/", retry_items, "errors_retry_items"),

@@ -1,4 +1,4 @@
-"""What every page of the desk begins and ends with: who may enter, which batch is meant, how it is drawn."""
+"""What every view of the desk begins and ends with: the rights it needs, its batch or a 404, the page drawn."""
 
 from __future__ import annotations
 
@@ -15,36 +15,43 @@ from batches.models import Batch
 from batches.rights import OPERATE, TRIAGE, VIEW
 from errors.models import ErrorGroup
 
-Page = tuple[str, Callable[..., HttpResponseBase], str]
+Route = tuple[str, Callable[..., HttpResponseBase], str]
 """Route, view and name."""
 
 
-def must(request: HttpRequest, *rights: str) -> None:
-    """Refuse whoever lacks one of them."""
+def require_rights(request: HttpRequest, *rights: str) -> None:
+    """Raise PermissionDenied for a person who lacks one of them."""
     if not request.user.has_perms(rights):  # type: ignore[union-attr]
         raise PermissionDenied
 
 
-def viewed(request: HttpRequest, batch_id: str) -> Batch:
-    """The batch, for a person who may look at it."""
-    must(request, VIEW)
+def viewable_batch(request: HttpRequest, batch_id: str) -> Batch:
+    """The batch, for a person who may look at it; Http404 without one."""
+    require_rights(request, VIEW)
     batch = Batch.objects.filter(pk=batch_id).first() if "\x00" not in batch_id else None
     if batch is None:
         raise Http404(f"There is no batch {batch_id}.")
     return batch
 
 
-def acted_on(request: HttpRequest, batch_id: str) -> Batch:
-    """The batch, for a person who may triage and operate."""
-    batch = viewed(request, batch_id)
-    must(request, TRIAGE, OPERATE)
+def operable_batch(request: HttpRequest, batch_id: str) -> Batch:
+    """The batch, for a person who may act on it."""
+    batch = viewable_batch(request, batch_id)
+    require_rights(request, OPERATE)
     return batch
 
 
-def known(look: Callable[[], Any]) -> Any:
-    """What there is; what is not there is a 404."""
+def recoverable_batch(request: HttpRequest, batch_id: str) -> Batch:
+    """The batch, for a person who may triage and operate."""
+    batch = viewable_batch(request, batch_id)
+    require_rights(request, TRIAGE, OPERATE)
+    return batch
+
+
+def or_404(lookup: Callable[[], Any]) -> Any:
+    """The answer of a lookup; Http404 where it raises a BatchError."""
     try:
-        return look()
+        return lookup()
     except BatchError as error:
         raise Http404(str(error)) from None
 

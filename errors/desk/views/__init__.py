@@ -1,0 +1,1 @@
+"""The desk's addresses: who may enter, what is read from the request, what is done, which page answers."""
