@@ -29,8 +29,8 @@ def sweep() -> None:
         clean_retries.settle()
         plan_runs.advance_all()
         for pk in exports.waiting().values_list("pk", flat=True):
-            exports.send(pk)
-        exports.tidy()
+            exports.enqueue(pk)
+        exports.expire()
         for pk in background.waiting().values_list("pk", flat=True):
             background.send(pk)
         for batch_id in findings.large_and_over(timezone.now() - REPEATED_FOR):
@@ -42,7 +42,7 @@ def make_export(pk: int) -> None:
     """Go on with an export for a while, then queue up behind the others."""
     with patient(), deferred():
         if file_writer.work(pk, should_stop=should_stop) and not should_stop():
-            exports.send(pk)
+            exports.enqueue(pk)
 
 
 @shared_task(name="errors.tasks.move_group", ignore_result=True)

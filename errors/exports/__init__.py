@@ -1,13 +1,12 @@
-"""Exports on record: every one leaves a row, and what is too long for a download becomes a file, made by a worker
-(`errors.exports.file_writer`) and kept for a day."""
+"""Exports on record: each one leaves a row; what is too long for a download becomes a file that a worker writes
+(`errors.exports.file_writer`) and that is kept for a day."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -17,17 +16,14 @@ from django.utils import timezone
 from batches import clock
 from batches.exceptions import BatchError
 from batches.models import Batch
+from batches.numbering import next_number
 from batches.tasks import tell_by_name
+from errors.exports import files
 from errors.exports.exporters import EXPORTERS
-from errors.exports.request import Wanted
-from errors.filters.error_filter import ErrorFilter
+from errors.exports.request import ExportRequest
 from errors.models import Export
 
-S = Export.State
-KEPT = timedelta(days=1)
-STRAY = timedelta(hours=1)
-"""A file that no row names is taken away when it is so old."""
-BLOCK = 64 * 1024
+FILE_KEPT_FOR = timedelta(days=1)
 
 
 class UnknownExport(BatchError):
@@ -46,136 +42,109 @@ class ExportUnderWay(BatchError):
     """The same person's other large export is being made: one at a time."""
 
 
-def directory() -> Path:
-    made: Path = settings.VAR / "exports"
-    made.mkdir(mode=0o700, exist_ok=True)
-    return made
+# -- requested ---------------------------------------------------------------------------------------------------------
 
 
-# -- asked for ---------------------------------------------------------------------------------------------------------
+def needs_background(export_request: ExportRequest) -> bool:
+    """Whether a worker writes the file: sooner for a format of which nothing can be sent before all of it is made."""
+    download_limit: int = settings.PORTAL_EXPORT_ROWS
+    if not EXPORTERS[export_request.format].streams:
+        download_limit = min(download_limit, settings.PORTAL_EXPORT_XLSX_ROWS)
+    return export_request.row_count > download_limit
 
 
-def is_long(wanted: Wanted) -> bool:
-    """Whether it is made in the background: sooner if nothing of it could be sent before all of it is made."""
-    most: int = settings.PORTAL_EXPORT_ROWS
-    if not EXPORTERS[wanted.format].streams:
-        most = min(most, settings.PORTAL_EXPORT_XLSX_ROWS)
-    return wanted.rows > most
-
-
-def record(wanted: Wanted, *, actor: str, user: Any = None, state: str = S.STREAMED) -> Export:
-    """Write down who asks for what."""
+def record(
+    export_request: ExportRequest, *, actor: str, user: Any = None, state: str = Export.State.STREAMED
+) -> Export:
+    """Store who requests what, under the batch's next number."""
+    batch, rows = export_request.batch, export_request.row_count  # counted before the batch's row is held
     with transaction.atomic():
-        Batch.objects.select_for_update().only("pk").get(pk=wanted.batch.pk)
-        last = Export.objects.filter(batch=wanted.batch).order_by("-number").values_list("number", flat=True).first()
+        Batch.objects.select_for_update().only("pk").get(pk=batch.pk)
         return Export.objects.create(
-            batch=wanted.batch,
-            number=(last or 0) + 1,
-            kind=wanted.kind,
-            format=wanted.format,
-            filters=wanted.error_filter.as_dict(),
-            raw=wanted.raw,
-            rows=wanted.rows,
-            frozen_to=wanted.frozen_to,
+            batch=batch,
+            number=next_number(batch.exports),
+            kind=export_request.kind,
+            format=export_request.format,
+            filters=export_request.error_filter.as_dict(),
+            raw=export_request.raw,
+            rows=rows,
+            frozen_to=export_request.frozen_to,
             state=state,
             user=user,
             actor=actor,
-            finished_at=timezone.now() if state == S.STREAMED else None,
+            finished_at=timezone.now() if state == Export.State.STREAMED else None,
         )
 
 
-def begin(wanted: Wanted, *, actor: str, user: Any = None) -> Export:
-    """Have it made in the background. The same asked again is the one that is under way; another one has to wait."""
-    mine = Export.objects.filter(state__in=Export.OPEN, actor=actor)
-    said = {"kind": wanted.kind, "format": wanted.format, "raw": wanted.raw, "batch": wanted.batch}
-    same = next((one for one in mine.filter(**said) if one.filters == wanted.error_filter.as_dict()), None)
+def begin(export_request: ExportRequest, *, actor: str, user: Any = None) -> Export:
+    """Have a worker write the file. A request equal to the actor's open export returns that one.
+
+    Raises `ExportUnderWay` while another export of the actor's is open.
+    """
+    open_exports = Export.objects.filter(state__in=Export.OPEN, actor=actor)
+    same = next((export for export in open_exports if export_request.asks_for(export)), None)
     if same is not None:
         return same
-    other = mine.first()
-    if other is not None:
+    if other := open_exports.first():
         raise ExportUnderWay(
             f"Your export {other.number} of batch {other.batch_id} is being made ({other.percent:g} %): "
             "wait for it, or cancel it."
         )
-    made = record(wanted, actor=actor, user=user, state=S.QUEUED)
-    transaction.on_commit(partial(send, made.pk))
-    return made
+    export = record(export_request, actor=actor, user=user, state=Export.State.QUEUED)
+    transaction.on_commit(partial(enqueue, export.pk))
+    return export
 
 
-def send(pk: int) -> None:
-    """Word to the workers; the sweep repeats it."""
+def enqueue(pk: int) -> None:
+    """Send the export to the workers; the sweep repeats it."""
     tell_by_name("errors.tasks.make_export", pk)
 
 
 def get(batch_id: str, number: int) -> Export:
-    found = Export.objects.select_related("batch").filter(batch=batch_id, number=number).first()
-    if found is None:
+    export = Export.objects.select_related("batch").filter(batch=batch_id, number=number).first()
+    if export is None:
         raise UnknownExport(f"Batch {batch_id} has no export {number}.")
-    return found
+    return export
 
 
 def cancel(batch_id: str, number: int, *, actor: str) -> Export:
-    """Stop making it; one that is over stays as it is."""
-    found = get(batch_id, number)
-    over = {"state": S.CANCELLED, "note": f"Cancelled by {actor}.", "finished_at": timezone.now()}
-    Export.objects.filter(pk=found.pk, state__in=Export.OPEN).update(**over)
+    """Stop an open export; one that is over stays as it is."""
+    export = get(batch_id, number)
+    cancelled = {
+        "state": Export.State.CANCELLED,
+        "note": f"Cancelled by {actor}.",
+        "finished_at": timezone.now(),
+    }
+    Export.objects.filter(pk=export.pk, state__in=Export.OPEN).update(**cancelled)
     return get(batch_id, number)
 
 
-def wanted_of(export: Export) -> Wanted:
-    return Wanted(
-        batch=export.batch,
-        kind=export.kind,
-        format=export.format,
-        error_filter=ErrorFilter.from_query(export.filters),
-        raw=export.raw,
-        frozen_to=export.frozen_to,
-        at=export.created_at,
-    )
-
-
-def opened(export: Export) -> Iterator[bytes]:
-    """The blocks of a file that is ready."""
+def file_blocks(export: Export) -> Iterator[bytes]:
+    """The finished file. Raises `ExportNotReady` before it is whole, `ExportGone` after its day."""
     if export.state in Export.OPEN:
         raise ExportNotReady(f"It is being made: {export.done:,} of {export.rows:,} rows stand in it.")
-    if export.state != S.READY or (export.expires_at and export.expires_at <= timezone.now()):
+    if export.state != Export.State.READY or (export.expires_at and export.expires_at <= timezone.now()):
         raise ExportGone("The file is gone: files are kept for a day. Ask for the export again.")
     try:
-        file = (directory() / export.file).open("rb")
+        return files.read_blocks(files.directory() / export.file)
     except FileNotFoundError:
         raise ExportGone("The file is not on this machine any more. Ask for the export again.") from None
-    return read(file)
-
-
-def read(file: BinaryIO) -> Iterator[bytes]:
-    with file:
-        while block := file.read(BLOCK):
-            yield block
 
 
 # -- tidied up ---------------------------------------------------------------------------------------------------------
 
 
-def delete(name: str) -> None:
-    if name:
-        (directory() / name).unlink(missing_ok=True)
-
-
 def waiting() -> QuerySet[Export]:
-    """Open ones that nobody holds."""
+    """Open exports that no worker holds."""
     free = Q(lease_expires_at__isnull=True) | Q(lease_expires_at__lte=clock.now_sql())
     return Export.objects.filter(free, state__in=Export.OPEN)
 
 
-def tidy() -> None:
-    """Take away files whose time is over, and those that no row names."""
-    for one in Export.objects.filter(state=S.READY, expires_at__lte=timezone.now()):
-        if Export.objects.filter(pk=one.pk, state=S.READY).update(state=S.EXPIRED):
-            delete(one.file)
-    named = set(
-        Export.objects.filter(state__in=(*Export.OPEN, S.READY)).exclude(file="").values_list("file", flat=True)
-    )
-    old = (timezone.now() - STRAY).timestamp()
-    for path in directory().iterdir():
-        if path.name not in named and path.stat().st_mtime < old:
-            path.unlink(missing_ok=True)
+def expire() -> None:
+    """Expire exports whose day is over; delete their files, and old files that no export names."""
+    ready = Export.objects.filter(state=Export.State.READY)
+    for export in ready.filter(expires_at__lte=timezone.now()):
+        if ready.filter(pk=export.pk).update(state=Export.State.EXPIRED):
+            files.delete(export.file)
+    named = Export.objects.filter(state__in=(*Export.OPEN, Export.State.READY)).exclude(file="")
+    files.delete_strays(set(named.values_list("file", flat=True)))

@@ -1,4 +1,4 @@
-"""A worker makes the file of an export, in slices.
+"""A worker writes the file of an export, in slices.
 
 The row says how many bytes of the file count and where the next page begins, so a worker that dies costs what it wrote
 since; a file gets its name only when it is whole.
@@ -7,8 +7,8 @@ since; a file gets its name only when it is whole.
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Callable
+from contextlib import closing
 from time import monotonic
 from typing import Any, BinaryIO
 
@@ -19,146 +19,146 @@ from batches import clock
 from batches.engine.slices import never
 from batches.exceptions import BatchError
 from batches.lanes import leases
-from errors.exports import BLOCK, KEPT, S, delete, directory, wanted_of
+from errors.exports import FILE_KEPT_FOR, files
 from errors.exports.exporters import Exporter
-from errors.exports.request import Wanted
+from errors.exports.request import ExportRequest
 from errors.models import Export
 
+State = Export.State
 SLICE_SECONDS = 20.0
-SAVED_EVERY = 0.5
+SECONDS_BETWEEN_SAVES = 0.5
 
 
 def work(pk: int, *, seconds: float = SLICE_SECONDS, should_stop: Callable[[], bool] = never) -> bool:
-    """Go on with it for a while; True when there is more to do."""
-    mine = take(pk)
-    if mine is None:
+    """Write the export's file for at most `seconds`; True when there is more to write."""
+    export = take(pk)
+    if export is None:
         return False
     try:
-        return Making(mine, monotonic() + seconds, should_stop).go_on()
+        return FileWriter(export, monotonic() + seconds, should_stop).write_slice()
     finally:
-        Export.objects.filter(pk=pk, fence=mine.fence).update(lease_expires_at=None)
+        Export.objects.filter(pk=pk, fence=export.fence).update(lease_expires_at=None)
 
 
 def take(pk: int) -> Export | None:
-    """Hold an export that nobody holds; one statement decides a race."""
+    """Hold an open export that nobody holds; one statement decides a race."""
     free = Q(lease_expires_at__isnull=True) | Q(lease_expires_at__lte=clock.now_sql())
-    before = Export.objects.filter(pk=pk).values_list("lease_expires_at", flat=True).first()
-    mine = Export.objects.filter(free, pk=pk, state__in=Export.OPEN)
-    if not mine.update(state=S.RUNNING, fence=F("fence") + 1, lease_expires_at=leases.lease_end()):
+    lease_before = Export.objects.filter(pk=pk).values_list("lease_expires_at", flat=True).first()
+    waiting = Export.objects.filter(free, pk=pk, state__in=Export.OPEN)
+    if not waiting.update(state=State.RUNNING, fence=F("fence") + 1, lease_expires_at=leases.lease_end()):
         return None
-    found = Export.objects.select_related("batch").get(pk=pk)
-    if before is not None:
-        leave_behind(found)
-    return found
+    export = Export.objects.select_related("batch").get(pk=pk)
+    if lease_before is not None:
+        continue_in_new_file(export)
+    return export
 
 
-def leave_behind(mine: Export) -> None:
-    """The last worker may be alive after all, and writing: go on with a file of our own, which begins as its one."""
-    name = f"{secrets.token_hex(16)}.part"
+def continue_in_new_file(export: Export) -> None:
+    """The last worker may be alive after all, and writing: the file goes on under another name."""
+    name = files.part_name()
     try:
-        with (directory() / mine.file).open("rb") as old, (directory() / name).open("wb") as new:
-            rest = mine.written
-            while rest and (block := old.read(min(BLOCK, rest))):
-                new.write(block)
-                rest -= len(block)
+        files.copy_start(export.file, name, export.written)
     except (FileNotFoundError, IsADirectoryError):
         pass
-    delete(mine.file)
-    mine.file = name
-    Export.objects.filter(pk=mine.pk, fence=mine.fence).update(file=name)
+    files.delete(export.file)
+    export.file = name
+    Export.objects.filter(pk=export.pk, fence=export.fence).update(file=name)
 
 
-class Making:
-    """One slice of making a file."""
+class FileWriter:
+    """One slice of writing a file, up to `deadline` in seconds of `monotonic`."""
 
-    def __init__(self, mine: Export, deadline: float, should_stop: Callable[[], bool]) -> None:
-        self.mine, self.deadline, self.should_stop = mine, deadline, should_stop
-        self.saved = monotonic()
+    def __init__(self, export: Export, deadline: float, should_stop: Callable[[], bool]) -> None:
+        self.export, self.deadline, self.should_stop = export, deadline, should_stop
+        self.exporter: Exporter
+        self.saved_at = monotonic()
 
-    def go_on(self) -> bool:
-        wanted = wanted_of(self.mine)
-        exporter = wanted.exporter()
+    def write_slice(self) -> bool:
+        """True when there is more to write."""
         try:
-            return self.write(wanted, exporter)
+            with closing(ExportRequest.of(self.export).exporter()) as self.exporter:
+                return self.write()
         except (BatchError, OSError) as error:
-            self.over(S.FAILED, f"It could not be made: {error}")
-            delete(self.mine.file)
+            self.close(State.FAILED, f"It could not be made: {error}")
+            files.delete(self.export.file)
             return False
-        finally:
-            exporter.close()
 
-    def write(self, wanted: Wanted, exporter: Exporter) -> bool:
-        with self.part(exporter) as file:
-            if not self.mine.written:
+    def write(self) -> bool:
+        export, exporter = self.export, self.exporter
+        with self.open_part() as file:
+            if not export.written:
                 file.write(exporter.head())
-            for place, count, block in exporter.blocks(self.mine.place, self.mine.done):
-                file.write(block)
-                self.mine.done, self.mine.place = self.mine.done + count, place
-                if not self.saves(file, exporter):
+            for block in exporter.blocks(export.place, export.done):
+                file.write(block.content)
+                export.done, export.place = export.done + block.row_count, block.place
+                if not self.save_if_due(file):
                     return False
-                if self.is_over(exporter):
-                    return self.save(file, exporter)
-            for block in exporter.tail(self.mine.done):
-                file.write(block)
+                if self.is_slice_over():
+                    return self.save(file)
+            for content in exporter.tail(export.done):
+                file.write(content)
             file.flush()
             os.fsync(file.fileno())
-            self.mine.written = file.tell()
-        return self.finish()
+            export.written = file.tell()
+        self.finish()
+        return False
 
-    def part(self, exporter: Exporter) -> BinaryIO:
-        """The unfinished file, open behind what counts of it."""
-        if not exporter.resumable:
+    def open_part(self) -> BinaryIO:
+        """The unfinished file, open behind those of its bytes that count."""
+        export = self.export
+        if not self.exporter.resumable:
             self.begin_anew()
-        path = directory() / (self.mine.file or f"{secrets.token_hex(16)}.part")
-        if not path.exists() or path.stat().st_size < self.mine.written:
+        path = files.directory() / (export.file or files.part_name())
+        if not path.exists() or path.stat().st_size < export.written:
             self.begin_anew()
-        self.mine.file = path.name
+        export.file = path.name
         file = path.open("r+b" if path.exists() else "w+b")
         path.chmod(0o600)
-        file.truncate(self.mine.written)
-        file.seek(self.mine.written)
+        file.truncate(export.written)
+        file.seek(export.written)
         return file
 
     def begin_anew(self) -> None:
-        self.mine.written, self.mine.done, self.mine.place = 0, 0, None
+        self.export.written, self.export.done, self.export.place = 0, 0, None
 
-    def saves(self, file: BinaryIO, exporter: Exporter) -> bool:
-        """Now and then; False when it was cancelled, or taken over."""
-        if monotonic() - self.saved < SAVED_EVERY:
-            return True
-        return self.save(file, exporter)
+    def save_if_due(self, file: BinaryIO) -> bool:
+        """Save now and then; False when the export was cancelled or taken over."""
+        return monotonic() - self.saved_at < SECONDS_BETWEEN_SAVES or self.save(file)
 
-    def save(self, file: BinaryIO, exporter: Exporter) -> bool:
-        """What is on the disk, and a new lease."""
+    def save(self, file: BinaryIO) -> bool:
+        """Store how far the file has come, with a new lease; False when the export was cancelled or taken over."""
         file.flush()
-        self.mine.written, self.saved = file.tell() if exporter.resumable else 0, monotonic()
-        if self.held().update(lease_expires_at=leases.lease_end(), **self.standing()):
+        self.export.written = file.tell() if self.exporter.resumable else 0
+        self.saved_at = monotonic()
+        if self.held_row().update(lease_expires_at=leases.lease_end(), **self.progress()):
             return True
-        delete(self.mine.file)
+        files.delete(self.export.file)
         return False
 
-    def standing(self) -> dict[str, Any]:
-        return {name: getattr(self.mine, name) for name in ("written", "done", "place", "file")}
+    def progress(self) -> dict[str, Any]:
+        return {name: getattr(self.export, name) for name in ("written", "done", "place", "file")}
 
-    def held(self) -> QuerySet[Export]:
-        return Export.objects.filter(pk=self.mine.pk, fence=self.mine.fence, state=S.RUNNING)
+    def held_row(self) -> QuerySet[Export]:
+        return Export.objects.filter(pk=self.export.pk, fence=self.export.fence, state=State.RUNNING)
 
-    def is_over(self, exporter: Exporter) -> bool:
-        """A workbook is made in one go: only a worker that has to end breaks it off, and it begins anew."""
-        return self.should_stop() or (exporter.resumable and monotonic() > self.deadline)
+    def is_slice_over(self) -> bool:
+        """A workbook is written in one go: only a worker that has to end breaks it off, and it begins anew."""
+        return self.should_stop() or (self.exporter.resumable and monotonic() > self.deadline)
 
-    def finish(self) -> bool:
-        part, whole = self.mine.file, self.mine.file.removesuffix(".part")
-        if not self.held().exists():
-            delete(part)
-            return False
-        (directory() / part).rename(directory() / whole)
-        self.mine.file = whole
-        if not self.over(S.READY, ""):
-            delete(whole)
-        return False
+    def finish(self) -> None:
+        """Give the whole file its name, unless the export was cancelled or taken over."""
+        part = self.export.file
+        if not self.held_row().exists():
+            files.delete(part)
+            return
+        self.export.file = part.removesuffix(".part")
+        (files.directory() / part).rename(files.directory() / self.export.file)
+        if not self.close(State.READY):
+            files.delete(self.export.file)
 
-    def over(self, state: str, note: str) -> bool:
+    def close(self, state: str, note: str = "") -> bool:
+        """Store how the export ended; False when it was cancelled or taken over."""
         now = timezone.now()
-        end = {"state": state, "note": note, "finished_at": now, "expires_at": now + KEPT if state == S.READY else None}
-        return bool(self.held().update(**end, **self.standing()))
+        expires_at = now + FILE_KEPT_FOR if state == State.READY else None
+        end = {"state": state, "note": note, "finished_at": now, "expires_at": expires_at}
+        return bool(self.held_row().update(**end, **self.progress()))

@@ -1,29 +1,22 @@
-"""An export as it is asked for: which rows of which batch, as what; made block by block, wherever it is written to."""
+"""What is to be exported: which rows of which batch, in which format."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
-from typing import Any
+from functools import cached_property, partial
 
 from django.utils import timezone
 
-from batches import progress_tracker
 from batches.exceptions import BatchError, InvalidInput
 from batches.models import Batch
-from batches.redaction import redact
-from errors.detectors.statistics import wilson
+from errors.exports.envelope import envelope
 from errors.exports.exporters import EXPORTERS, Exporter
 from errors.exports.tables import KINDS, Table
-from errors.exports.tables.base import iso, last_record
+from errors.exports.tables.base import last_record
 from errors.filters.error_filter import ErrorFilter
-from errors.findings import IN_PAGE, findings
-from errors.findings.failed import failed_of
-from errors.recovery import recommendations
-
-SCHEMA = "batchportal.error-report/1"
+from errors.models import Export
 
 
 class UnknownFormat(BatchError):
@@ -31,8 +24,11 @@ class UnknownFormat(BatchError):
 
 
 @dataclass
-class Wanted:
-    """`frozen_to` is the last error it means: what fails while it is made is not in it."""
+class ExportRequest:
+    """A kind of table, its format and its filter. Errors recorded after the id `frozen_to` are not part of it.
+
+    Raises `UnknownFormat`, and `InvalidInput` for an unknown kind.
+    """
 
     batch: Batch
     kind: str = "detail"
@@ -40,24 +36,43 @@ class Wanted:
     error_filter: ErrorFilter = field(default_factory=ErrorFilter)
     raw: bool = False
     frozen_to: int = -1
-    at: datetime = field(default_factory=timezone.now)
+    """-1: the batch's last error at this moment."""
+    requested_at: datetime = field(default_factory=timezone.now)
 
     def __post_init__(self) -> None:
         if self.format not in EXPORTERS:
             raise UnknownFormat(f"There is no export as {self.format!r}: choose one of {', '.join(EXPORTERS)}.")
         if self.kind not in KINDS:
-            known = ", ".join(KINDS)
-            raise InvalidInput(f"kind: there is no {self.kind!r}.", {"kind": [f"Choose one of {known}."]})
+            choices = f"Choose one of {', '.join(KINDS)}."
+            raise InvalidInput(f"kind: there is no {self.kind!r}.", {"kind": [choices]})
         if self.frozen_to < 0:
             self.frozen_to = last_record(self.batch)
+
+    @classmethod
+    def of(cls, export: Export) -> ExportRequest:
+        """The request that an export on record came from."""
+        return cls(
+            batch=export.batch,
+            kind=export.kind,
+            format=export.format,
+            error_filter=ErrorFilter.from_query(export.filters),
+            raw=export.raw,
+            frozen_to=export.frozen_to,
+            requested_at=export.created_at,
+        )
+
+    def asks_for(self, export: Export) -> bool:
+        """Whether the export on record is of the same batch, kind, format and filter; of whichever moment."""
+        mine = (self.batch.pk, self.kind, self.format, self.raw, self.error_filter.as_dict())
+        return mine == (export.batch_id, export.kind, export.format, export.raw, export.filters)
 
     @cached_property
     def table(self) -> Table:
         return KINDS[self.kind](self.batch, self.error_filter, self.frozen_to)
 
     @cached_property
-    def rows(self) -> int:
-        """Counted when it is first asked."""
+    def row_count(self) -> int:
+        """Counted by a query when it is first read."""
         return self.table.count()
 
     @property
@@ -71,64 +86,19 @@ class Wanted:
 
     @property
     def filename(self) -> str:
-        return f"batch-{self.batch.pk}-errors-{self.at:%Y%m%dT%H%M%SZ}.{self.format}"
+        return f"batch-{self.batch.pk}-errors-{self.requested_at:%Y%m%dT%H%M%SZ}.{self.format}"
 
     def exporter(self) -> Exporter:
-        return EXPORTERS[self.format](self.table, self.envelope, raw=self.raw)
+        return EXPORTERS[self.format](self.table, partial(envelope, self.table, self.requested_at), raw=self.raw)
 
     def blocks(self) -> Iterator[bytes]:
         """The whole file; empty blocks between pages tell that it goes on."""
-        exporter, rows = self.exporter(), 0
+        exporter, row_count = self.exporter(), 0
         try:
             yield exporter.head()
-            for _, count, block in exporter.blocks():
-                yield block
-                rows += count
-            yield from exporter.tail(rows)
+            for block in exporter.blocks():
+                yield block.content
+                row_count += block.row_count
+            yield from exporter.tail(row_count)
         finally:
             exporter.close()
-
-    def envelope(self) -> dict[str, Any]:
-        """What a document says beside its rows: of a large batch, what the worker found when it was over.
-
-        To look now would take a web process more memory and time than the whole file.
-        """
-        groups = KINDS["summary"](self.batch, self.error_filter, self.frozen_to)
-        said = recommendations.listed(self.batch, recommendations.errors_of(self.batch), large=False, most=IN_PAGE)
-        return {
-            "schema": SCHEMA,
-            "generated_at": iso(self.at),
-            "kind": self.kind,
-            "batch": batch_of(self.batch),
-            "filters": self.error_filter.as_dict(),
-            "totals": totals_of(self.batch),
-            "groups": [groups.as_object(row) for _, page in groups.pages() for row in page],
-            "findings": findings(self.batch, large=False, most=IN_PAGE),
-            "recommendations": said,
-        }
-
-
-def batch_of(batch: Batch) -> dict[str, Any]:
-    names = ("id", "name", "processor", "status", "reason", "total_items")
-    times = ("created_at", "started_at", "finished_at")
-    outcome = progress_tracker.get_progress(batch.pk).outcome
-    about: Mapping[str, Any] = {"outcome": outcome, "params": redact(batch.params)}
-    return {name: getattr(batch, name) for name in names} | {n: iso(getattr(batch, n)) for n in times} | dict(about)
-
-
-def totals_of(batch: Batch) -> dict[str, Any]:
-    """`failed` items now of those done, in percent with Wilson's 95 % interval; `errors` are attempts."""
-    failed = failed_of(batch)
-    low, high = wilson(failed.affected, failed.done) if failed.done else (0.0, 0.0)
-    return {
-        "items": batch.total_items,
-        "failed": failed.affected,
-        "errors": recommendations.errors_of(batch),
-        "rate": floored(failed.affected / failed.done) if failed.done else 0.0,
-        "wilson95": [floored(low), floored(high)],
-    }
-
-
-def floored(part: float) -> float:
-    """Percent with one decimal."""
-    return int(part * 1000 + 1e-9) / 10

@@ -18,15 +18,16 @@ from django.http import HttpRequest, StreamingHttpResponse
 
 logger = logging.getLogger("batches")
 
-BACKLOG = 1024 * 1024
-"""So many bytes may be on their way to a client."""
-WAIT, LONGEST_WAIT = 0.005, 0.25
+MAX_BACKLOG_BYTES = 1024 * 1024
+"""How much may be on its way to a client."""
+FIRST_WAIT, LONGEST_WAIT = 0.005, 0.25
+"""Seconds between two looks at the backlog."""
 PATIENCE = 60.0
-"""Seconds for which a client may take nothing before it is hung up on."""
+"""Seconds for which a client may take nothing before its connection is cut."""
 
 
-def nothing() -> None:
-    """For servers that cannot cut a connection: raising is all there is."""
+def no_hang_up() -> None:
+    """For servers that cannot cut a connection: there the raised error ends it."""
 
 
 class Download(StreamingHttpResponse):
@@ -39,7 +40,7 @@ class Download(StreamingHttpResponse):
         self.blocks = blocks
         extensions: dict[str, Any] = getattr(request, "scope", {}).get("extensions", {})
         self.backlog: Callable[[], int] = extensions.get("batchportal.backlog", int)
-        self.hang_up: Callable[[], None] = extensions.get("batchportal.hang_up", nothing)
+        self.hang_up: Callable[[], None] = extensions.get("batchportal.hang_up", no_hang_up)
         self.headers["Content-Disposition"] = f'attachment; filename="{filename}"'
         self.headers["X-Content-Type-Options"] = "nosniff"
         self.headers["Cache-Control"] = "no-store"
@@ -52,7 +53,7 @@ class Download(StreamingHttpResponse):
             while (block := await step()) is not None:
                 if block:
                     yield block
-                    await self.taken()
+                    await self.wait_until_taken()
         except Exception:
             logger.exception("an export broke off")
             self.hang_up()
@@ -61,10 +62,10 @@ class Download(StreamingHttpResponse):
     def next_block(self) -> bytes | None:
         return next(self.blocks, None)
 
-    async def taken(self) -> None:
-        """Wait until the client has taken nearly all it was sent."""
-        wait, since, left = WAIT, monotonic(), self.backlog()
-        while left > BACKLOG:
+    async def wait_until_taken(self) -> None:
+        """Wait until the client has taken nearly all it was sent. Raises `TimeoutError` if it takes nothing."""
+        wait, since, left = FIRST_WAIT, monotonic(), self.backlog()
+        while left > MAX_BACKLOG_BYTES:
             await asyncio.sleep(wait)
             wait = min(2 * wait, LONGEST_WAIT)
             if (now := self.backlog()) < left:
@@ -73,26 +74,27 @@ class Download(StreamingHttpResponse):
                 raise TimeoutError(f"its client took nothing for {PATIENCE:.0f} s")
 
 
-class Turns:
-    """Who has a heavy export under way in this process: one each."""
+class DownloadSlots:
+    """Who has a large download under way in this process: one each."""
 
     def __init__(self) -> None:
-        self.busy: dict[Any, float] = {}
+        self.last_block_at: dict[Any, float] = {}
+        """user -> when a block was last made for their download, in seconds of `monotonic`."""
 
-    def is_busy(self, user: Any) -> bool:
-        """A download that has not moved for long is not counted: its client may be gone without a word."""
-        return monotonic() - self.busy.get(user, -2 * PATIENCE) < 2 * PATIENCE
+    def is_taken(self, user: Any) -> bool:
+        """A download that has not moved for long does not count: its client may be gone without a word."""
+        return monotonic() - self.last_block_at.get(user, -2 * PATIENCE) < 2 * PATIENCE
 
-    def taking(self, user: Any, blocks: Iterator[bytes]) -> Iterator[bytes]:
-        """The same blocks; while they are made, it is that user's turn."""
+    def held_by(self, user: Any, blocks: Iterator[bytes]) -> Iterator[bytes]:
+        """The same blocks; while they are made, the user's slot is taken."""
         try:
             for block in blocks:
-                self.busy[user] = monotonic()
+                self.last_block_at[user] = monotonic()
                 yield block
         finally:
-            self.busy.pop(user, None)
+            self.last_block_at.pop(user, None)
             with suppress(AttributeError):
                 blocks.close()  # type: ignore[attr-defined]
 
 
-turns = Turns()
+download_slots = DownloadSlots()

@@ -15,9 +15,9 @@ from batches import operations
 from batches.rest.permissions import MayWatch
 from batches.rest.portal_view import PortalView
 from errors import exports
-from errors.exports.downloads import asked_for, handed_out, refuse_strangers, streamed
+from errors.exports.downloads import parse_request, refuse_strangers, serve_file, stream
 from errors.exports.exporters import EXPORTERS
-from errors.exports.request import Wanted
+from errors.exports.request import ExportRequest
 from errors.exports.tables import KINDS
 from errors.filters.rest_filter import ErrorFilterSet
 from errors.models import Export
@@ -76,17 +76,17 @@ class ExportErrors(Streaming):
         Above PORTAL_EXPORT_ROWS rows (200,000; XLSX: PORTAL_EXPORT_XLSX_ROWS, 20,000) the answer is 202: a worker makes
         the file, `Location` says how far it is. JSON ends in `"complete": true`, so that a cut download is told apart.
         """
-        wanted = asked_for(request, operations.get_batch(batch_id), file_format)
-        if exports.is_long(wanted):
-            return self.in_background(request, wanted)
-        return streamed(request, wanted)
+        export_request = parse_request(request, operations.get_batch(batch_id), file_format)
+        if exports.needs_background(export_request):
+            return self.in_background(request, export_request)
+        return stream(request, export_request)
 
-    def in_background(self, request: Request, wanted: Wanted) -> Response:
+    def in_background(self, request: Request, export_request: ExportRequest) -> Response:
         if request.method == "HEAD":
-            return Response(status=status.HTTP_202_ACCEPTED, headers={"X-Row-Count": str(wanted.rows)})
-        made = exports.begin(wanted, actor=request.user.get_username(), user=request.user)
+            return Response(status=status.HTTP_202_ACCEPTED, headers={"X-Row-Count": str(export_request.row_count)})
+        made = exports.begin(export_request, actor=request.user.get_username(), user=request.user)
         said = ExportSerializer(made).data
-        headers = {"Location": said["url"], "X-Row-Count": str(wanted.rows), "Retry-After": "2"}
+        headers = {"Location": said["url"], "X-Row-Count": str(export_request.row_count), "Retry-After": "2"}
         return Response(said, status.HTTP_202_ACCEPTED, headers=headers)
 
 
@@ -109,7 +109,7 @@ class ExportFile(Streaming):
     @extend_schema(responses=SERVED)
     def get(self, request: Request, batch_id: str, number: int) -> HttpResponseBase:
         """The file, once it is whole: 409 before, 410 when it has expired."""
-        return handed_out(request, exports.get(batch_id, number))
+        return serve_file(request, exports.get(batch_id, number))
 
 
 class CancelExport(PortalView):

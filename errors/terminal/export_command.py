@@ -16,9 +16,9 @@ from batches import operations
 from batches.exceptions import InvalidInput
 from batches.reports import COMMAND_LINE
 from errors import exports
-from errors.exports.downloads import filter_of
+from errors.exports.downloads import parse_filter
 from errors.exports.exporters import EXPORTERS
-from errors.exports.request import Wanted
+from errors.exports.request import ExportRequest
 from errors.exports.tables import KINDS
 from errors.filters.error_filter import ErrorFilter
 
@@ -27,49 +27,57 @@ OK, BROKE = 0, 4
 
 def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--format", choices=list(EXPORTERS), default="csv")
-    parser.add_argument("--kind", choices=list(KINDS), default="detail", help="what a row is; detail unless told")
+    parser.add_argument("--kind", choices=list(KINDS), default="detail", help="what a row is; detail if left out")
     parser.add_argument("-o", "--output", metavar="FILE", default="", help="written as a whole or not at all")
     parser.add_argument("--raw", action="store_true", help="no guard before cells that a spreadsheet would run")
-    for known in fields(ErrorFilter):
-        parser.add_argument(f"--{known.name}", default="", metavar="…", help="as the filter of the desk has it")
+    for field in fields(ErrorFilter):
+        parser.add_argument(f"--{field.name}", default="", metavar="…", help="as the filter of the desk has it")
 
 
-def run(asked: Namespace, out: Any) -> int:
-    """Write it; `out` is Django's wrapper around the standard output."""
-    refuse_mixture(asked)
-    error_filter = filter_of({known.name: getattr(asked, known.name) for known in fields(ErrorFilter)})
-    batch = operations.get_batch(asked.id)
-    wanted = Wanted(batch, kind=asked.kind, format=asked.format, error_filter=error_filter, raw=asked.raw)
-    rows = wanted.rows
-    exports.record(wanted, actor=COMMAND_LINE)
-    if not asked.output:
-        return to_stream(wanted.blocks(), out)
-    size = to_file(wanted.blocks(), Path(asked.output))
-    about: dict[str, Any] = {
-        "batch_id": batch.pk,
-        "kind": wanted.kind,
-        "format": wanted.format,
-        "filters": error_filter.as_dict(),
-    }
-    about |= {"raw": wanted.raw, "rows": rows, "bytes": size, "file": str(Path(asked.output).resolve())}
-    if asked.json:
-        out.write(json.dumps(about, ensure_ascii=False))
+def run(options: Namespace, out: Any) -> int:
+    """Write the export; `out` is Django's wrapper around the standard output. Returns the exit code."""
+    refuse_contradictions(options)
+    error_filter = parse_filter({field.name: getattr(options, field.name) for field in fields(ErrorFilter)})
+    batch = operations.get_batch(options.id)
+    export_request = ExportRequest(
+        batch, kind=options.kind, format=options.format, error_filter=error_filter, raw=options.raw
+    )
+    exports.record(export_request, actor=COMMAND_LINE)
+    if not options.output:
+        return to_stream(export_request.blocks(), out)
+    document = written(export_request, Path(options.output))
+    if options.json:
+        out.write(json.dumps(document, ensure_ascii=False))
     else:
-        out.write(f"{batch.pk}: {rows:,} rows, {size:,} bytes written to {asked.output}")
+        out.write(f"{batch.pk}: {document['rows']:,} rows, {document['bytes']:,} bytes written to {options.output}")
     return OK
 
 
-def refuse_mixture(asked: Namespace) -> None:
-    if not asked.output and asked.format == "xlsx":
+def refuse_contradictions(options: Namespace) -> None:
+    if not options.output and options.format == "xlsx":
         raise InvalidInput("A workbook is no text: name its file with -o FILE.")
-    if not asked.output and asked.json:
+    if not options.output and options.json:
         raise InvalidInput("--json says what was written where: name the file with -o FILE.")
-    if asked.output and Path(asked.output).is_dir():
-        raise InvalidInput(f"{asked.output} is a directory: name a file in it.")
+    if options.output and Path(options.output).is_dir():
+        raise InvalidInput(f"{options.output} is a directory: name a file in it.")
+
+
+def written(export_request: ExportRequest, path: Path) -> dict[str, Any]:
+    """Write the file, and say what is in it."""
+    return {
+        "batch_id": export_request.batch.pk,
+        "kind": export_request.kind,
+        "format": export_request.format,
+        "filters": export_request.error_filter.as_dict(),
+        "raw": export_request.raw,
+        "rows": export_request.row_count,
+        "bytes": to_file(export_request.blocks(), path),
+        "file": str(path.resolve()),
+    }
 
 
 def to_stream(blocks: Iterator[bytes], out: Any) -> int:
-    """As bytes, where there is a real standard output; who reads may stop when it has enough."""
+    """Write bytes to a real standard output, text elsewhere; a reader that has enough may close it."""
     stream: TextIO = getattr(out, "_out", out)
     try:
         for block in blocks:

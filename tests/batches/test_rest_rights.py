@@ -17,7 +17,7 @@ from rest_framework.test import APIClient
 from batches import operations
 from batches.models import Batch, Item, Transition
 from errors import exports
-from errors.exports.request import Wanted
+from errors.exports.request import ExportRequest
 from errors.models import ErrorGroup
 from tests.batches.people import ROLES, browser, client, person
 from tests.batches.rest_batches import committed, finished
@@ -124,7 +124,7 @@ def test_it_serves_each_role_what_it_may(role: str) -> None:
     finished()
     operations.rehearse("b1", wake=False)
     operations.check_fix("b1", items=[{"b": 2, "_item_key": "2"}])
-    exports.record(Wanted(operations.get_batch("b1")), actor="somebody", state="queued")
+    exports.record(ExportRequest(operations.get_batch("b1")), actor="somebody", state="queued")
     client("admin").post("/api/batches/b1/errors/groups/acknowledge", {"filter": {}}, format="json")
     client("admin").post("/api/batches/b1/errors/plan", {}, format="json")
     client("admin").get("/api/batches/b1/errors/recommendations")

@@ -14,11 +14,12 @@ import pytest
 from django.db.models import F
 from django.utils import timezone
 
+from batches import operations
 from batches.models import Batch
 from errors import exports
-from errors.exports import file_writer
+from errors.exports import file_writer, files
 from errors.exports.exporters import EXPORTERS
-from errors.exports.request import Wanted
+from errors.exports.request import ExportRequest
 from errors.exports.tables import KINDS
 from errors.models import Export
 from errors.tasks import make_export, sweep
@@ -34,13 +35,13 @@ def small(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     """Pages of two rows, each saved, in a directory of the test's own."""
     settings.VAR = tmp_path
     settings.PORTAL_EXPORT_ROWS = 3
-    monkeypatch.setattr(file_writer, "SAVED_EVERY", 0.0)
-    for name in ("detail", "copied", "items", "fix"):
-        monkeypatch.setattr(f"errors.exports.tables.{name}.AT_ONCE", 2)
+    monkeypatch.setattr(file_writer, "SECONDS_BETWEEN_SAVES", 0.0)
+    monkeypatch.setattr("errors.exports.tables.base.ROWS_PER_PAGE", 2)
+    monkeypatch.setattr("errors.exports.tables.postgres_copy.ROWS_PER_COPY", 2)
 
 
 def begun(batch: Batch, **more: Any) -> Export:
-    return exports.begin(Wanted(batch, **more), actor="ana")
+    return exports.begin(ExportRequest(batch, **more), actor="ana")
 
 
 def worked(made: Export, *, seconds: float = 60) -> int:
@@ -53,11 +54,11 @@ def worked(made: Export, *, seconds: float = 60) -> int:
 
 
 def content(made: Export) -> bytes:
-    return b"".join(exports.opened(made))
+    return b"".join(exports.file_blocks(made))
 
 
-def files() -> list[str]:
-    return sorted(path.name for path in exports.directory().iterdir())
+def file_names() -> list[str]:
+    return sorted(path.name for path in files.directory().iterdir())
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -68,7 +69,7 @@ def test_a_file_made_in_slices_is_the_one_that_is_streamed(kind: str, file_forma
     slices = worked(made, seconds=-1)
     assert slices > (1 if kind == "summary" else 3)
     assert (made.state, made.done, made.percent) == ("ready", made.rows, 100.0)
-    assert content(made) == b"".join(exports.wanted_of(made).blocks())
+    assert content(made) == b"".join(ExportRequest.of(made).blocks())
     assert made.written == len(content(made))
 
 
@@ -80,7 +81,7 @@ def test_a_workbook_is_made_in_one_go_and_begins_anew_if_it_is_broken_off() -> N
     assert worked(made, seconds=-1) == 1
     assert (made.state, made.done) == ("ready", 7)
     assert content(made).startswith(b"PK")
-    assert len(files()) == 1
+    assert len(file_names()) == 1
 
 
 def test_nobody_gets_half_a_file() -> None:
@@ -88,18 +89,18 @@ def test_nobody_gets_half_a_file() -> None:
     assert file_writer.work(made.pk, seconds=-1)
     made.refresh_from_db()
     assert (made.state, made.done, made.percent) == ("running", 2, 28.5)
-    assert files() == [made.file]
+    assert file_names() == [made.file]
     with pytest.raises(exports.ExportNotReady, match="2 of 7 rows"):
-        exports.opened(made)
+        exports.file_blocks(made)
 
 
 MAKE = """
 import sys, time
 from errors.exports import file_writer
 from errors.exports.exporters.csv_exporter import Csv
-file_writer.SAVED_EVERY = 0
-for name in ("detail", "items", "fix"):
-    setattr(sys.modules[f"errors.exports.tables.{name}"], "AT_ONCE", 2)
+from errors.exports.tables import base
+file_writer.SECONDS_BETWEEN_SAVES = 0
+base.ROWS_PER_PAGE = 2
 block, n = Csv.block, 0
 def slowly(self, rows, before):
     if before == 4:
@@ -129,41 +130,41 @@ def test_a_killed_worker_costs_what_it_wrote_since(
     assert not file_writer.work(made.pk)
     made.refresh_from_db()
     assert made.state == "running"
-    with (exports.directory() / made.file).open("ab") as half:
+    with (files.directory() / made.file).open("ab") as half:
         half.write(b"what was written and not saved")
     Export.objects.update(lease_expires_at=timezone.now() - timedelta(seconds=1))
     assert list(exports.waiting()) == [made]
     worked(made)
     assert made.state == "ready"
-    assert content(made) == b"".join(exports.wanted_of(made).blocks())
-    assert files() == [made.file]
+    assert content(made) == b"".join(ExportRequest.of(made).blocks())
+    assert file_names() == [made.file]
 
 
 def test_a_worker_that_wakes_up_late_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     made = begun(failed_rows(ROWS), kind="fix")
-    save = file_writer.Making.saves
+    save = file_writer.FileWriter.save_if_due
 
-    def overtaken(self: file_writer.Making, *about: Any) -> bool:
-        monkeypatch.setattr(file_writer.Making, "saves", save)
+    def overtaken(self: file_writer.FileWriter, *about: Any) -> bool:
+        monkeypatch.setattr(file_writer.FileWriter, "save_if_due", save)
         Export.objects.update(lease_expires_at=timezone.now() - timedelta(seconds=1))
         worked(made)
         return save(self, *about)
 
-    monkeypatch.setattr(file_writer.Making, "saves", overtaken)
+    monkeypatch.setattr(file_writer.FileWriter, "save_if_due", overtaken)
     assert not file_writer.work(made.pk)
     made.refresh_from_db()
     assert made.state == "ready"
-    assert content(made) == b"".join(exports.wanted_of(made).blocks())
-    assert files() == [made.file]
+    assert content(made) == b"".join(ExportRequest.of(made).blocks())
+    assert file_names() == [made.file]
 
 
 def test_a_file_that_is_lost_meanwhile_is_begun_anew() -> None:
     made = begun(failed_rows(ROWS), kind="fix")
     file_writer.work(made.pk, seconds=-1)
-    for name in files():
-        (exports.directory() / name).unlink()
+    for name in file_names():
+        (files.directory() / name).unlink()
     worked(made)
-    assert content(made) == b"".join(exports.wanted_of(made).blocks())
+    assert content(made) == b"".join(ExportRequest.of(made).blocks())
 
 
 def test_a_cancelled_one_stops_and_leaves_nothing() -> None:
@@ -178,7 +179,7 @@ def test_a_cancelled_one_stops_and_leaves_nothing() -> None:
 
     assert not file_writer.work(made.pk, should_stop=cancels(made.number))
     made.refresh_from_db()
-    assert (made.state, made.note, files()) == ("cancelled", "Cancelled by ana.", [])
+    assert (made.state, made.note, file_names()) == ("cancelled", "Cancelled by ana.", [])
 
 
 def test_what_cannot_be_made_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,7 +190,16 @@ def test_what_cannot_be_made_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("errors.exports.exporters.csv_exporter.Csv.block", full)
     worked(made)
-    assert (made.state, "No space left" in made.note, files()) == ("failed", True, [])
+    assert (made.state, "No space left" in made.note, file_names()) == ("failed", True, [])
+
+
+def test_it_fails_with_a_reason_if_its_table_cannot_be_built_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = failed_rows(ROWS)
+    Batch.objects.filter(pk=batch.pk).update(source={})
+    made = begun(operations.get_batch(batch.pk), kind="fix")
+    monkeypatch.setattr("errors.exports.tables.fix.MAX_COLUMNS", 0)
+    worked(made)
+    assert (made.state, "no table holds them" in made.note) == ("failed", True)
 
 
 def test_a_file_is_handed_out_by_the_door_until_it_expires() -> None:
@@ -208,7 +218,7 @@ def test_a_file_is_handed_out_by_the_door_until_it_expires() -> None:
     Export.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
     assert viewer.get(said["file_url"]).status_code == 410
     sweep.apply()
-    assert (Export.objects.get().state, files()) == ("expired", [])
+    assert (Export.objects.get().state, file_names()) == ("expired", [])
     gone = viewer.get(said["file_url"])
     assert (gone.status_code, "Ask for the export again" in gone.json()["detail"]) == (410, True)
     assert viewer.get(url).json()["file_url"] is None
@@ -225,13 +235,13 @@ def test_raw_files_are_handed_to_admins_only() -> None:
 def test_the_sweep_wakes_what_waits_and_clears_away_what_nobody_names(monkeypatch: pytest.MonkeyPatch) -> None:
     made = begun(failed_rows(ROWS))
     sent: list[int] = []
-    monkeypatch.setattr("errors.exports.send", sent.append)
-    stray, fresh = exports.directory() / "stray", exports.directory() / "fresh"
+    monkeypatch.setattr("errors.exports.enqueue", sent.append)
+    stray, fresh = files.directory() / "stray", files.directory() / "fresh"
     for path in (stray, fresh):
         path.write_text("x")
     os.utime(stray, (0, 0))
     sweep.apply()
-    assert (sent, files()) == ([made.pk], ["fresh"])
+    assert (sent, file_names()) == ([made.pk], ["fresh"])
 
 
 def test_progress_grows_and_is_kept_with_each_page() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from python_calamine import CalamineWorkbook
 
-from errors.exports.request import Wanted
+from errors.exports.request import ExportRequest
 from errors.models import Export
 from tests.batches.rest_batches import submitted
 from tests.conftest import ROOT
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("engine")
 def test_it_prints_text_for_the_next_command() -> None:
     batch = failed_rows(["x", "ü"])
     code, text, _ = said("export", "b1", "--kind", "fix")
-    assert (code, text.encode()) == (0, b"".join(Wanted(batch, kind="fix").blocks()))
+    assert (code, text.encode()) == (0, b"".join(ExportRequest(batch, kind="fix").blocks()))
     code, text, _ = said("export", "b1", "--format", "ndjson", "--positions", "1-1")
     assert [json.loads(line)["item_index"] for line in text.splitlines()] == [1]
 
@@ -56,7 +56,7 @@ def test_a_file_that_cannot_be_finished_leaves_the_old_one(tmp_path: Path, monke
         yield b"half"
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(Wanted, "blocks", broken)
+    monkeypatch.setattr(ExportRequest, "blocks", broken)
     code, _, err = said("export", "b1", "-o", str(file))
     assert (code, "No space left" in err) == (4, True)
     assert (file.read_text(), len(list(tmp_path.iterdir()))) == ("old", 1)

@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from errors.exports.streams import turns
+from errors.exports.streams import download_slots
 from errors.models import ErrorRecord, Export
 from tests.batches.people import client
 from tests.batches.rest_batches import submitted
@@ -120,7 +120,7 @@ def test_head_tells_the_rows_and_leaves_no_trace(few: None) -> None:
 
 
 def test_one_large_download_a_person_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("errors.exports.downloads.HEAVY", 1)
+    monkeypatch.setattr("errors.exports.downloads.LARGE_DOWNLOAD_ROWS", 1)
     failed_rows(["x", "y"])
     first = client("viewer").get(CSV)
     pieces = first.streaming_content
@@ -131,7 +131,7 @@ def test_one_large_download_a_person_at_a_time(monkeypatch: pytest.MonkeyPatch) 
     first.close()
     again = client("viewer").get(CSV)
     assert len(table(body(again))) == 3
-    assert turns.busy == {}
+    assert download_slots.last_block_at == {}
 
 
 def test_a_long_one_is_made_in_the_background_and_once_however_often_it_is_asked(few: None) -> None:

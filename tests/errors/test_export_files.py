@@ -19,7 +19,7 @@ from batches.models import Batch, Item
 from errors import error_analyzer
 from errors.exports.exporters import EXPORTERS
 from errors.exports.exporters.csv_exporter import Csv
-from errors.exports.request import Wanted
+from errors.exports.request import ExportRequest
 from errors.exports.tables import KINDS
 from errors.exports.tables.base import Table
 from errors.filters.error_filter import ErrorFilter
@@ -39,7 +39,7 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 
 
 def made(batch: Batch, kind: str = "detail", file_format: str = "csv", **more: Any) -> bytes:
-    return b"".join(Wanted(batch, kind=kind, format=file_format, **more).blocks())
+    return b"".join(ExportRequest(batch, kind=kind, format=file_format, **more).blocks())
 
 
 def rows(batch: Batch, kind: str = "detail", **more: Any) -> list[dict[str, str]]:
@@ -102,8 +102,8 @@ def test_items_that_only_the_python_api_knows_are_rows_too() -> None:
     batch = operations.get_batch("api")
     for n, name in enumerate(["d", "c", "d"]):
         error_analyzer.record_error(batch_id="api", item_id=name, item_index=n, error=TimeoutError("slow"))
-    found = Wanted(batch, kind="items")
-    assert found.rows == len(rows(batch, "items"))
+    found = ExportRequest(batch, kind="items")
+    assert found.row_count == len(rows(batch, "items"))
     assert {row["item_key"] for row in rows(batch, "items")} >= {"c", "d"}
 
 
@@ -145,24 +145,24 @@ def test_items_that_came_another_way_have_the_columns_of_their_fields() -> None:
 @pytest.mark.parametrize("file_format", EXPORTERS)
 def test_every_kind_has_as_many_rows_as_it_says_in_every_format(kind: str, file_format: str) -> None:
     batch = failed_rows([*FORMULAS[:3], *HARMLESS])
-    wanted = Wanted(batch, kind=kind, format=file_format)
-    content = b"".join(wanted.blocks())
+    export_request = ExportRequest(batch, kind=kind, format=file_format)
+    content = b"".join(export_request.blocks())
     counted = {
         "csv": lambda: len(table(content)) - 1,
         "json": lambda: json.loads(content)["row_count"],
         "ndjson": lambda: len(content.splitlines()),
         "xlsx": lambda: len(sheet(content)) - 1,
     }[file_format]()
-    assert counted == wanted.rows > 0
+    assert counted == export_request.row_count > 0
 
 
 @pytest.mark.parametrize("file_format", EXPORTERS)
 def test_a_batch_without_failures_gives_an_empty_file(file_format: str) -> None:
     batch = ran(modes("ok"))
     for kind in KINDS:
-        wanted = Wanted(batch, kind=kind, format=file_format)
-        content = b"".join(wanted.blocks())
-        assert wanted.rows == 0
+        export_request = ExportRequest(batch, kind=kind, format=file_format)
+        content = b"".join(export_request.blocks())
+        assert export_request.row_count == 0
         if file_format == "json":
             assert json.loads(content)["complete"] is True
         if file_format == "csv":
@@ -254,13 +254,13 @@ def test_a_filter_means_the_same_rows_as_its_lists() -> None:
 
 
 def test_what_fails_while_a_file_is_made_is_not_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("errors.exports.tables.detail.AT_ONCE", 1)
+    monkeypatch.setattr("errors.exports.tables.base.ROWS_PER_PAGE", 1)
     batch = ran(modes("value", "value"), max_attempts=1)
-    wanted = Wanted(batch, format="ndjson")
-    pages = wanted.table.pages()
+    export_request = ExportRequest(batch, format="ndjson")
+    pages = export_request.table.pages()
     got = [next(pages)]
     error_analyzer.record_error(batch_id=batch.pk, item_id="9", item_index=9, error=ValueError("late"))
-    assert len([*got, *pages]) == wanted.rows == 2
+    assert len([*got, *pages]) == export_request.row_count == 2
 
 
 ODD = ["\\.", "a\\tb", "x" * 40_000, "a, =1", "two\r\nlines", ""]
@@ -269,12 +269,12 @@ ODD = ["\\.", "a\\tb", "x" * 40_000, "a, =1", "two\r\nlines", ""]
 @pytest.mark.parametrize("messages", [HARMLESS, FORMULAS, ODD])
 def test_errors_are_the_same_whoever_writes_them(messages: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """PostgreSQL writes harmless pages itself."""
-    monkeypatch.setattr("errors.exports.tables.copied.AT_ONCE", 3)
+    monkeypatch.setattr("errors.exports.tables.postgres_copy.ROWS_PER_COPY", 3)
     batch = failed_rows(["x"] * len(messages))
     for record, message in zip(ErrorRecord.objects.order_by("pk"), messages, strict=True):
         ErrorRecord.objects.filter(pk=record.pk).update(message=message, traceback=None, started_at=record.finished_at)
     written = table(made(batch))
-    monkeypatch.setattr("errors.exports.tables.copied.is_possible", lambda: False)
+    monkeypatch.setattr("errors.exports.tables.postgres_copy.is_possible", lambda: False)
     assert written == table(made(batch))
     place = written[0].index("message")
     expected = [cells.guarded(text if len(text) <= 32_000 else text[:32_000] + "…[cut]") for text in messages]
@@ -283,9 +283,8 @@ def test_errors_are_the_same_whoever_writes_them(messages: list[str], monkeypatc
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_pages_go_on_where_one_ended(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("detail", "items", "fix"):
-        monkeypatch.setattr(f"errors.exports.tables.{name}.AT_ONCE", 2)
-    found = Wanted(failed_rows(["a", "b", "c", "d", "e"]), kind=kind).table
+    monkeypatch.setattr("errors.exports.tables.base.ROWS_PER_PAGE", 2)
+    found = ExportRequest(failed_rows(["a", "b", "c", "d", "e"]), kind=kind).table
     pages = list(found.pages())
     for n, (place, _) in enumerate(pages):
         rest = list(found.pages(json.loads(json.dumps(place))))
@@ -293,7 +292,7 @@ def test_pages_go_on_where_one_ended(kind: str, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_workbook_goes_on_in_a_second_sheet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("errors.exports.exporters.xlsx_exporter.MOST_ROWS", 3)
+    monkeypatch.setattr("errors.exports.exporters.xlsx_exporter.ROWS_PER_SHEET", 3)
     content = made(failed_rows(["a", "b", "c"]), "fix", "xlsx")
     book = CalamineWorkbook.from_filelike(io.BytesIO(content))
     assert [len(book.get_sheet_by_index(n).to_python()) for n in range(2)] == [3, 2]
@@ -303,7 +302,7 @@ def test_a_workbook_goes_on_in_a_second_sheet(monkeypatch: pytest.MonkeyPatch) -
 class OneColumn(Table):
     kind = "detail"
     columns = ("text", "other")
-    free = ("text",)
+    untrusted = ("text",)
 
     def count(self) -> int:
         return 0

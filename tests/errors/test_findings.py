@@ -16,7 +16,7 @@ from batches.signals import batch_transitioned
 from errors import error_analyzer, tasks
 from errors.detectors.attributes import columns_of
 from errors.detectors.conditions import flat, slim
-from errors.exports.request import Wanted
+from errors.exports.request import ExportRequest
 from errors.findings import LOOK_EVERY, drawn_from, findings, summary_of
 from errors.models import Findings
 from tests.batches.people import client
@@ -206,10 +206,10 @@ def test_a_large_batch_is_looked_at_when_it_is_over(monkeypatch: pytest.MonkeyPa
     assert told == ["b1"]
     tasks.sweep()
     assert told == ["b1", "b1"]
-    monkeypatch.setattr("errors.exports.request.IN_PAGE", 300)
-    assert not Wanted(batch).envelope()["findings"]
+    monkeypatch.setattr("errors.exports.envelope.IN_PAGE", 300)
+    assert not ExportRequest(batch).exporter().envelope()["findings"]
     assert not Findings.objects.exists()
     tasks.look("b1")
     tasks.sweep()
     assert told == ["b1", "b1"]
-    assert Wanted(batch).envelope()["findings"] == Findings.objects.get(batch=batch).found != []
+    assert ExportRequest(batch).exporter().envelope()["findings"] == Findings.objects.get(batch=batch).found != []

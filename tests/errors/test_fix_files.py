@@ -8,7 +8,7 @@ import pytest
 
 from batches import operations
 from batches.models import Batch
-from errors.exports.request import Wanted
+from errors.exports.request import ExportRequest
 from tests.batches.factories import modes, ran
 from tests.errors.failing import FORMULAS, HARMLESS, failed_rows
 from tests.errors.test_export_files import made
@@ -37,5 +37,5 @@ def test_values_of_all_kinds_come_back(file_format: str) -> None:
 
 def test_a_corrected_cell_is_the_only_change() -> None:
     batch = failed_rows(["x", "=1+1"])
-    content = b"".join(Wanted(batch, kind="fix").blocks()).replace(b"\r\nx,0,", b"\r\nno such,0,")
+    content = b"".join(ExportRequest(batch, kind="fix").blocks()).replace(b"\r\nx,0,", b"\r\nno such,0,")
     assert checked(batch, "csv", content) == (2, 1, 1, 0)

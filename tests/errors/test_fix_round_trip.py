@@ -13,7 +13,7 @@ from batches import operations
 from batches.engine import runner
 from batches.models import Batch, Item
 from errors.exports.exporters import EXPORTERS
-from errors.exports.request import Wanted
+from errors.exports.request import ExportRequest
 from tests.batches.rest_batches import committed
 
 pytestmark = committed
@@ -47,8 +47,10 @@ def test_what_is_uploaded_as_it_was_downloaded_changes_nothing(kind: str) -> Non
     def there_and_back(rows: list[dict[str, Any]]) -> None:
         batch = failed(rows)
         before = list(Item.objects.filter(batch=batch).order_by("position").values_list("payload", flat=True))
-        wanted = Wanted(batch, kind="fix", format=kind)
-        made = operations.check_fix("b1", file=io.BytesIO(b"".join(wanted.blocks())), filename=wanted.filename)
+        export_request = ExportRequest(batch, kind="fix", format=kind)
+        made = operations.check_fix(
+            "b1", file=io.BytesIO(b"".join(export_request.blocks())), filename=export_request.filename
+        )
         told = [(one.column, one.why, one.before, one.after) for one in made.corrections.exclude(verdict="UNCHANGED")]
         assert told == []
         assert (made.unchanged, made.not_in_file) == (len(before), 0)

@@ -13,8 +13,8 @@ from batches.exceptions import BatchError
 from batches.models import Batch
 from errors import exports
 from errors.desk.views.access import Route, render, viewable_batch
-from errors.exports.downloads import asked_for, handed_out, refuse_strangers, streamed
-from errors.exports.request import UnknownFormat, Wanted
+from errors.exports.downloads import parse_request, refuse_strangers, serve_file, stream
+from errors.exports.request import ExportRequest, UnknownFormat
 from errors.models import Export
 
 SHOWN = 100
@@ -30,12 +30,13 @@ def download(request: HttpRequest, batch_id: str, file_format: str) -> HttpRespo
     """GET hands the file out, or says that it is too long for that; POST has it made in the background."""
     batch = viewable_batch(request, batch_id)
     try:
-        wanted = asked_for(request, batch, file_format)
-        if not exports.is_long(wanted):
-            return streamed(request, wanted)
+        export_request = parse_request(request, batch, file_format)
+        if not exports.needs_background(export_request):
+            return stream(request, export_request)
         if request.method != "POST":
-            return render(request, "export_long.html", said_of(wanted), title=f"Export of {wanted.rows:,} rows")
-        exports.begin(wanted, actor=request.user.get_username(), user=request.user)
+            title = f"Export of {export_request.row_count:,} rows"
+            return render(request, "export_long.html", confirmation(export_request), title=title)
+        exports.begin(export_request, actor=request.user.get_username(), user=request.user)
     except UnknownFormat as error:
         raise Http404(str(error)) from None
     except exports.ExportUnderWay as error:
@@ -46,10 +47,14 @@ def download(request: HttpRequest, batch_id: str, file_format: str) -> HttpRespo
     return redirect("admin:errors_exports", batch_id)
 
 
-def said_of(wanted: Wanted) -> dict[str, Any]:
-    back = reverse("admin:errors_desk", args=[wanted.batch.pk])
-    query = wanted.error_filter.query_string
-    return {"batch": wanted.batch, "wanted": wanted, "what": KINDS[wanted.kind], "back": f"{back}?{query}".rstrip("?")}
+def confirmation(export_request: ExportRequest) -> dict[str, Any]:
+    back = reverse("admin:errors_desk", args=[export_request.batch.pk])
+    return {
+        "batch": export_request.batch,
+        "export_request": export_request,
+        "what": KINDS[export_request.kind],
+        "back": f"{back}?{export_request.error_filter.query_string}".rstrip("?"),
+    }
 
 
 def listing(request: HttpRequest, batch_id: str) -> HttpResponse:
@@ -78,7 +83,7 @@ def row_of(made: Export, user: Any) -> dict[str, Any]:
 def file(request: HttpRequest, batch_id: str, number: int) -> HttpResponseBase:
     """A file that is ready; else why it is not."""
     try:
-        return handed_out(request, named(request, batch_id, number))
+        return serve_file(request, named(request, batch_id, number))
     except BatchError as error:
         messages.warning(request, str(error))
     return redirect("admin:errors_exports", batch_id)

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from batches.intake import cells
 from errors.exports.tables import Table
 from errors.exports.tables.base import MISSING, Row
 
 Envelope = Callable[[], dict[str, Any]]
-"""What a document says about its batch, worked out only if the format has room for it."""
+"""What a document says beside its rows, worked out only if the format has room for it."""
 
 
-Block = tuple[Any, int, bytes]
-"""Where the next page begins, how many rows there are in this one, and what is written of them."""
+class Block(NamedTuple):
+    """A page as it is written, and the place behind it, where the next page begins."""
+
+    place: Any
+    row_count: int
+    content: bytes
 
 
 class Exporter(ABC):
@@ -24,7 +28,7 @@ class Exporter(ABC):
     name: ClassVar[str]
     content_type: ClassVar[str]
     guards: ClassVar[bool] = False
-    """Whether it puts a guard before formulas, unless raw."""
+    """Whether formulas get a guard in front, unless raw."""
     streams: ClassVar[bool] = True
     """Whether a row can be handed out before the last one is known."""
     resumable: ClassVar[bool] = True
@@ -41,20 +45,20 @@ class Exporter(ABC):
         """The rows of a page, which `before` others precede."""
 
     def blocks(self, after: Any = None, before: int = 0) -> Iterator[Block]:
-        """A block for every page behind the one that ended there."""
-        for place, rows in self.table.pages(after):
-            yield place, len(rows), self.block(rows, before)
-            before += len(rows)
+        """A block for every page behind the place `after`, which `before` rows precede."""
+        for page in self.table.pages(after):
+            yield Block(page.place, len(page.rows), self.block(page.rows, before))
+            before += len(page.rows)
 
-    def tail(self, rows: int) -> Iterator[bytes]:
-        """What follows the last of so many rows."""
+    def tail(self, row_count: int) -> Iterator[bytes]:
+        """What follows the last of `row_count` rows."""
         yield from ()
 
     def close(self) -> None:  # noqa: B027 - most formats have nothing to clear away
-        """Leave nothing behind, wherever it ended."""
+        """Release what the format holds, wherever the export ended."""
 
 
-def cell(value: Any) -> Any:
+def guarded_cell(value: Any) -> Any:
     """A value as a table has it: text guarded and not longer than a spreadsheet takes, a number as it is."""
     if value is None or value is MISSING:
         return None

@@ -11,18 +11,18 @@ from operator import itemgetter
 from typing import Any
 
 from batches.intake import cells
-from errors.exports.exporters.base import Block, Envelope, Exporter, cell, raw_cell
+from errors.exports.exporters.base import Block, Envelope, Exporter, guarded_cell, raw_cell
 from errors.exports.tables import Table
 from errors.exports.tables.base import Row
 
-END = "\x00"
-"""Stands between cells that are looked at together; no database stores it in a text."""
+CELL_END = "\x00"
+"""Stands between cells that are searched together; no database stores it in a text."""
 FORMULA = f"[{re.escape(cells.PASSED_OVER)}]*[{re.escape(''.join(sorted(cells.TRIGGERS)))}]"
-RISKY = re.compile(f"{END}(?:{FORMULA}|[^{END}]{{{cells.LONGEST + 1}}})")
-"""Looks at where cells begin only: its time is that of one walk over the text."""
+RISKY = re.compile(f"{CELL_END}(?:{FORMULA}|[^{CELL_END}]{{{cells.LONGEST + 1}}})")
+"""Matches only where a cell begins, so that a search takes the time of one walk over the text."""
 RISKY_LINE = re.compile(f"[,\n]{FORMULA}")
-"""The same for lines of CSV whose first cell is known to be harmless. What stands behind a comma within a cell is
-suspected, too; then there is a closer look."""
+"""The same for lines of CSV whose first cell is known to be harmless. A comma within a cell counts as the end of one:
+what is suspected wrongly is looked at cell by cell."""
 
 
 class Csv(Exporter):
@@ -32,48 +32,49 @@ class Csv(Exporter):
 
     def __init__(self, table: Table, envelope: Envelope, *, raw: bool = False) -> None:
         super().__init__(table, envelope, raw=raw)
-        self.cell = raw_cell if raw else cell
-        places = [list(table.columns).index(name) for name in table.free]
-        self.at_risk = places if table.free != table.columns else []
-        self.texts = itemgetter(*places)
+        self.cell = raw_cell if raw else guarded_cell
+        indexes = [list(table.columns).index(name) for name in table.untrusted]
+        self.untrusted = indexes if table.untrusted != table.columns else []
+        """Indexes of the cells that may need a guard; empty: all of them may."""
+        self.untrusted_cells = itemgetter(*indexes)
 
     def head(self) -> bytes:
-        return codecs.BOM_UTF8 + written([[self.cell(name) for name in self.table.columns]])
+        return codecs.BOM_UTF8 + as_csv([[self.cell(name) for name in self.table.columns]])
 
     def block(self, rows: Sequence[Row], before: int) -> bytes:
-        if self.at_risk and not self.raw:
-            return written(rows if self.is_harmless(rows) else map(self.guarded, rows))
-        return written([self.cell(value) for value in row] for row in rows)
+        if self.untrusted and not self.raw:
+            return as_csv(rows if self.is_harmless(rows) else map(self.guarded, rows))
+        return as_csv([self.cell(value) for value in row] for row in rows)
 
     def blocks(self, after: Any = None, before: int = 0) -> Iterator[Block]:
         """As the database writes them, where it can, and where nothing in them needs a guard."""
-        pages = None if self.raw else self.table.copied(after)
+        pages = None if self.raw else self.table.copied_pages(after)
         if pages is None:
             yield from super().blocks(after, before)
             return
-        for place, lines, rows in pages:
-            text = b"".join(lines)
-            too_long = max(map(len, lines)) > cells.LONGEST
+        for page in pages:
+            text = b"".join(page.lines)
+            too_long = max(map(len, page.lines)) > cells.LONGEST
             suspect = too_long or RISKY_LINE.search(text.decode())
-            yield place, len(lines), self.block(rows(), before) if suspect else text
-            before += len(lines)
+            yield Block(page.place, len(page.lines), self.block(page.rows(), before) if suspect else text)
+            before += len(page.lines)
 
     def is_harmless(self, rows: Sequence[Row]) -> bool:
-        """One look at all texts from outside: nearly always nothing has to be done to any of them."""
+        """One search through all untrusted cells together: nearly always none of them needs a guard."""
         try:
-            texts = "".join([f"{END}{END.join(self.texts(row))}" for row in rows])
+            texts = "".join([f"{CELL_END}{CELL_END.join(self.untrusted_cells(row))}" for row in rows])
         except TypeError:  # there is a None among them
             return False
-        return texts.count(END) == len(self.at_risk) * len(rows) and not RISKY.search(texts)
+        return texts.count(CELL_END) == len(self.untrusted) * len(rows) and not RISKY.search(texts)
 
     def guarded(self, row: Row) -> list[Any]:
-        made = list(row)
-        for place in self.at_risk:
-            made[place] = cell(made[place])
-        return made
+        values = list(row)
+        for index in self.untrusted:
+            values[index] = guarded_cell(values[index])
+        return values
 
 
-def written(rows: Iterable[Iterable[Any]]) -> bytes:
+def as_csv(rows: Iterable[Iterable[Any]]) -> bytes:
     text = io.StringIO(newline="")
     csv.writer(text).writerows(rows)
     return text.getvalue().encode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""JSON and NDJSON: nothing is cut or guarded. A document ends with `complete`, so that a cut download is told apart."""
+"""JSON and NDJSON: nothing is cut or guarded. A document ends in `complete`, by which a broken download is noticed."""
 
 from __future__ import annotations
 
@@ -12,24 +12,23 @@ ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str
 
 
 class Json(Exporter):
-    """One document: what it says about its batch, then the rows, then `complete`."""
+    """One document: its envelope, then the rows, then `complete`."""
 
     name = "json"
     content_type = "application/json"
 
     def head(self) -> bytes:
-        said = self.envelope()
-        said |= {name: [] for name in ("errors",) if name != self.table.list_name}
-        said.pop(self.table.list_name, None)
-        return f"{ENCODE(said)[:-1]},{ENCODE(self.table.list_name)}:[".encode("utf-8", "replace")
+        document = self.envelope() | {"errors": []}
+        document.pop(self.table.list_name, None)
+        return f"{ENCODE(document)[:-1]},{ENCODE(self.table.list_name)}:[".encode("utf-8", "replace")
 
     def block(self, rows: Sequence[Row], before: int) -> bytes:
         as_object = self.table.as_object
         text = ENCODE([as_object(row) for row in rows])[1:-1]
         return f"{',' if before else ''}\n{text}".encode("utf-8", "replace")
 
-    def tail(self, rows: int) -> Iterator[bytes]:
-        yield f'\n],"row_count":{rows},"complete":true}}\n'.encode()
+    def tail(self, row_count: int) -> Iterator[bytes]:
+        yield f'\n],"row_count":{row_count},"complete":true}}\n'.encode()
 
 
 class Ndjson(Exporter):

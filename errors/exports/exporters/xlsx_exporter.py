@@ -1,5 +1,5 @@
 """Excel workbooks in constant memory. Text is written as text, so no cell is a formula; it is guarded all the same, as
-it may be saved as CSV later."""
+the workbook may be saved as CSV later."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import xlsxwriter
 from django.conf import settings
 
 from batches.intake import cells
-from errors.exports.exporters.base import Envelope, Exporter, cell, raw_cell
+from errors.exports.exporters.base import Envelope, Exporter, guarded_cell, raw_cell
+from errors.exports.files import read_blocks
 from errors.exports.tables import Table
 from errors.exports.tables.base import Row
 
-MOST_ROWS = 1_048_576
-"""Of a sheet, its header among them; what exceeds them goes on in the next sheet."""
-EXACT = 2**53
-BLOCK = 64 * 1024
+ROWS_PER_SHEET = 1_048_576
+"""The header among them; further rows go on in the next sheet."""
+LARGEST_EXACT_NUMBER = 2**53
 
 
 class Xlsx(Exporter):
@@ -31,14 +31,14 @@ class Xlsx(Exporter):
 
     def __init__(self, table: Table, envelope: Envelope, *, raw: bool = False) -> None:
         super().__init__(table, envelope, raw=raw)
-        self.cell = raw_cell if raw else cell
-        self.place: tempfile.TemporaryDirectory[str] | None = None
+        self.cell = raw_cell if raw else guarded_cell
+        self.folder: tempfile.TemporaryDirectory[str] | None = None
         self.book: Any = None
 
     def head(self) -> bytes:
-        self.place = tempfile.TemporaryDirectory(prefix="workbook-", dir=settings.VAR)
-        self.file = Path(self.place.name) / "book.xlsx"
-        options = {"constant_memory": True, "tmpdir": self.place.name, "strings_to_urls": False, "in_memory": False}
+        self.folder = tempfile.TemporaryDirectory(prefix="workbook-", dir=settings.VAR)
+        self.file = Path(self.folder.name) / "book.xlsx"
+        options = {"constant_memory": True, "tmpdir": self.folder.name, "strings_to_urls": False, "in_memory": False}
         self.book = xlsxwriter.Workbook(self.file, options)
         self.bold = self.book.add_format({"bold": True})
         self.new_sheet()
@@ -54,7 +54,7 @@ class Xlsx(Exporter):
 
     def block(self, rows: Sequence[Row], before: int) -> bytes:
         for row in rows:
-            if self.row == MOST_ROWS:
+            if self.row == ROWS_PER_SHEET:
                 self.new_sheet()
             for column, value in enumerate(row):
                 self.write(column, self.cell(value))
@@ -64,23 +64,21 @@ class Xlsx(Exporter):
     def write(self, column: int, value: Any) -> None:
         if value is None or value == "":
             return
-        if isinstance(value, str) or abs(value) > EXACT:
+        if isinstance(value, str) or abs(value) > LARGEST_EXACT_NUMBER:
             self.sheet.write_string(self.row, column, shortened(str(value)))
         else:
             self.sheet.write_number(self.row, column, value)
 
-    def tail(self, rows: int) -> Iterator[bytes]:
+    def tail(self, row_count: int) -> Iterator[bytes]:
         self.book.close()
-        with self.file.open("rb") as made:
-            while block := made.read(BLOCK):
-                yield block
+        yield from read_blocks(self.file)
 
     def close(self) -> None:
-        if self.place is not None:
+        if self.folder is not None:
             for sheet in self.book.worksheets():
                 sheet.row_data_fh.close()
-            self.place.cleanup()
-            self.place = None
+            self.folder.cleanup()
+            self.folder = None
 
 
 def shortened(text: str) -> str:

@@ -11,8 +11,8 @@ from django.conf import settings
 from django.db.models import QuerySet
 from django.urls import reverse
 
-from errors.exports.tables import copied
-from errors.exports.tables.base import AT_ONCE, TRUTH, Copied, Page, Row, Table
+from errors.exports.tables import postgres_copy
+from errors.exports.tables.base import BOOLEAN_TEXT, CopiedPage, Page, Row, Table, keyset_pages
 from errors.models import BatchGroup, ErrorGroup, ErrorRecord
 
 READ = (
@@ -30,8 +30,8 @@ class Detail(Table):
         *("category", "error_type", "error_code", "message", "template", "group_id", "group_state", "retryable"),
         *("final_state", "traceback_sha", "url"),
     )
-    free = ("item_key", "worker", "error_type", "error_code", "message", "template")
-    truths = ("retryable",)
+    untrusted = ("item_key", "worker", "error_type", "error_code", "message", "template")
+    booleans = ("retryable",)
 
     def records(self) -> QuerySet[ErrorRecord]:
         return self.error_filter.records(self.batch).filter(pk__lte=self.frozen_to)
@@ -40,40 +40,41 @@ class Detail(Table):
         return self.records().count()
 
     def pages(self, after: Any = None) -> Iterator[Page]:
-        records, last, groups = self.records().order_by("pk"), after or 0, self.groups()
-        while page := list(records.filter(pk__gt=last).values_list(*READ)[:AT_ONCE]):
-            last = page[-1][0]
-            yield last, self.rows(page, groups)
+        groups = self.groups()
+        for records in keyset_pages(self.records(), *READ, after=after or 0):
+            yield Page(records[-1][0], self.rows(records, groups))
 
-    def page(self, after: int, up_to: int) -> list[Row]:
-        """The rows of the errors between two ids."""
-        found = self.records().filter(pk__gt=after, pk__lte=up_to).order_by("pk").values_list(*READ)
-        return self.rows(found, self.groups())
-
-    def copied(self, after: Any = None) -> Iterator[Copied] | None:
-        if not copied.is_possible():
+    def copied_pages(self, after: Any = None) -> Iterator[CopiedPage] | None:
+        if not postgres_copy.is_possible():
             return None
         records = self.records().order_by("pk")
-        pages = copied.ends(records, after or 0, self.frozen_to)
+        bounds = postgres_copy.page_bounds(records, after or 0, self.frozen_to)
         return (
-            (up_to, lines, partial(self.page, since, up_to))
-            for since, up_to in pages
-            if (lines := copied.lines(records.filter(pk__gt=since, pk__lte=up_to), *url_of_record()))
+            CopiedPage(up_to, lines, partial(self.rows_between, since, up_to))
+            for since, up_to in bounds
+            if (lines := postgres_copy.lines(records.filter(pk__gt=since, pk__lte=up_to), *record_url()))
         )
 
-    def groups(self) -> Groups:
-        known = BatchGroup.objects.filter(batch=self.batch)
-        return Groups(known.values_list("group", "group__title", "group__state"))
+    def rows_between(self, after: int, up_to: int) -> list[Row]:
+        """The rows of the errors between two ids, the second included."""
+        records = self.records().filter(pk__gt=after, pk__lte=up_to).order_by("pk").values_list(*READ)
+        return self.rows(records, self.groups())
 
-    def rows(self, page: Iterable[Any], groups: Groups) -> list[Row]:
-        made: list[Row] = []
-        batch_id, (before, behind) = self.batch.pk, url_of_record()
-        for pk, at, key, n, begun, ended, worker, sort, kind, code, said, group, retryable, sha, state in page:
+    def groups(self) -> TitlesAndStates:
+        rows = BatchGroup.objects.filter(batch=self.batch)
+        return TitlesAndStates(rows.values_list("group", "group__title", "group__state"))
+
+    def rows(self, records: Iterable[Any], groups: TitlesAndStates) -> list[Row]:
+        rows: list[Row] = []
+        batch_id, (before_id, behind_id) = self.batch.pk, record_url()
+        for pk, position, key, attempt, started, finished, worker, category, error_type, code, *rest in records:
+            message, group, retryable, traceback, status = rest
             title, group_state = groups[group]
-            times = (moment(begun), moment(ended), (ended - begun) // MILLISECOND)
-            what = (sort, kind, code, said, title, group, group_state, TRUTH[retryable])
-            made.append((batch_id, at, key, n, *times, worker, *what, state, sha, f"{before}{pk}{behind}"))
-        return made
+            times = (moment(started), moment(finished), (finished - started) // MILLISECOND)
+            cause = (category, error_type, code, message, title, group, group_state, BOOLEAN_TEXT[retryable])
+            url = f"{before_id}{pk}{behind_id}"
+            rows.append((batch_id, position, key, attempt, *times, worker, *cause, status, traceback, url))
+        return rows
 
 
 def moment(at: datetime) -> str:
@@ -81,18 +82,18 @@ def moment(at: datetime) -> str:
     return f"{at.isoformat(timespec='microseconds')[:-6]}Z"
 
 
-def url_of_record() -> tuple[str, str]:
+def record_url() -> tuple[str, str]:
     """What stands before and behind the id in the address of an error's page."""
-    before, _, behind = reverse("admin:errors_errorrecord_change", args=[0]).rpartition("0")
-    return settings.PORTAL_URL + before, behind
+    before_id, _, behind_id = reverse("admin:errors_errorrecord_change", args=[0]).rpartition("0")
+    return settings.PORTAL_URL + before_id, behind_id
 
 
-class Groups(dict[int, tuple[str, str]]):
-    """group -> (template, state), as they were when the page began; a group that errors moved to since is looked up."""
+class TitlesAndStates(dict[int, tuple[str, str]]):
+    """group -> (title, state) when the page began; a group that errors moved to since is read when it is missed."""
 
     def __init__(self, rows: Any) -> None:
         super().__init__({pk: (title, state) for pk, title, state in rows})
 
     def __missing__(self, pk: int) -> tuple[str, str]:
-        self[pk] = found = ErrorGroup.objects.values_list("title", "state").get(pk=pk)
-        return found
+        self[pk] = title_and_state = ErrorGroup.objects.values_list("title", "state").get(pk=pk)
+        return title_and_state

@@ -11,10 +11,10 @@ from batches.exceptions import InvalidInput
 from batches.intake.readers.base import MAX_COLUMNS
 from batches.models import Item
 from batches.redaction import redact, redact_text
-from errors.exports.tables.base import AT_ONCE, MISSING, Page, Row, Table
-from errors.exports.tables.items import failing
+from errors.exports.tables.base import MISSING, ROWS_PER_PAGE, Page, Row, Table, keyset_pages
+from errors.exports.tables.items import failed_items
 
-OURS = ("_error_code", "_error_message", "_item_key", "_attempts")
+OUR_COLUMNS = ("_error_code", "_error_message", "_item_key", "_attempts")
 READ = ("position", "payload", "code", "message", "key", "attempts")
 
 
@@ -23,23 +23,26 @@ class Fix(Table):
 
     kind = "fix"
 
-    def __init__(self, *about: Any) -> None:
-        super().__init__(*about)
-        self.theirs = [name for name in self.original() if name not in OURS]
-        self.columns = self.free = self.nested = (*self.theirs, *OURS)
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.payload_columns = [name for name in self.original_columns() if name not in OUR_COLUMNS]
+        self.columns = self.untrusted = (*self.payload_columns, *OUR_COLUMNS)
 
     def items(self) -> QuerySet[Item]:
-        return failing(self)
+        return failed_items(self)
 
-    def original(self) -> list[str]:
+    def original_columns(self) -> list[str]:
         """The header of the file, or the names that its items had when they were read."""
         source = self.batch.source
-        return list(source.get("columns") or source.get("fields") or self.found())
+        return list(source.get("columns") or source.get("fields") or self.payload_names())
 
-    def found(self) -> dict[str, None]:
-        """For items that came another way: the names in the order in which they first occur."""
+    def payload_names(self) -> dict[str, None]:
+        """For items that came another way: the names in the order in which they first occur.
+
+        Raises `InvalidInput` if they are too many for a table.
+        """
         names: dict[str, None] = {}
-        for payload in self.items().values_list("payload", flat=True).iterator(AT_ONCE):
+        for payload in self.items().values_list("payload", flat=True).iterator(ROWS_PER_PAGE):
             if isinstance(payload, Mapping) and not payload.keys() <= names.keys():
                 names |= dict.fromkeys(payload)
             if len(names) > MAX_COLUMNS:
@@ -53,14 +56,13 @@ class Fix(Table):
         return self.items().count()
 
     def pages(self, after: Any = None) -> Iterator[Page]:
-        rows, last = self.items().values_list(*READ), -1 if after is None else after
-        while page := list(rows.filter(position__gt=last)[:AT_ONCE]):
-            last = page[-1][0]
-            yield last, [self.row(*fields) for _, *fields in page]
+        for items in keyset_pages(self.items(), *READ, after=-1 if after is None else after):
+            yield Page(items[-1][0], [self.row(*fields) for _, *fields in items])
 
     def row(self, payload: Any, code: str, message: str, key: str, attempts: int) -> Row:
         shown = redact(payload) if isinstance(payload, Mapping) else {}
-        return (*(shown.get(name, MISSING) for name in self.theirs), code, redact_text(message, payload), key, attempts)
+        values = (shown.get(name, MISSING) for name in self.payload_columns)
+        return (*values, code, redact_text(message, payload), key, attempts)
 
     def as_object(self, row: Row) -> dict[str, Any]:
         """A field that an item has not got is left out in JSON; in a table its cell is empty."""

@@ -1,21 +1,24 @@
-"""One row a failing item: how often it failed, in how many ways, and what that makes of it."""
+"""One row a failed item: how often it failed, in how many ways, and what that makes of it."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
 
 from batches.models import Item
 from errors.advice.problems import TwoKinds, prior_kinds, problem
-from errors.exports.tables.base import AT_ONCE, Page, Row, Table, iso
+from errors.exports.tables.base import Page, Row, Table, iso, keyset_pages
 from errors.findings.failure_kinds import kinds_of
 from errors.models import ErrorRecord
 
-ITEM = ("pk", "position", "key", "attempts", "crashes", "status")
-LAST = ("error_type", "code", "category", "message", "group_id")
+READ = ("position", "pk", "key", "attempts", "crashes", "status")
+LAST = ("finished_at", "error_type", "code", "category", "message", "group_id")
+STORED, AD_HOC = "items", "strays"
+"""The two parts of the table, as a place names them: items of the batch, then keys that only its errors name."""
 
 
 class Items(Table):
@@ -25,71 +28,73 @@ class Items(Table):
         *("item_index", "item_key", "attempts", "distinct_errors", "class", "last_state", "last_failed_at"),
         *("last_error_type", "last_error_code", "last_category", "last_message", "last_group_id"),
     )
-    free = ("item_key", "last_error_type", "last_error_code", "last_message")
+    untrusted = ("item_key", "last_error_type", "last_error_code", "last_message")
 
     def items(self) -> QuerySet[Item]:
-        return failing(self)
+        return failed_items(self)
 
-    def strays(self) -> QuerySet[ErrorRecord]:
+    def ad_hoc_records(self) -> QuerySet[ErrorRecord]:
         """Errors of the Python API whose items are stored nowhere else."""
-        rows = self.error_filter.records(self.batch).filter(item__isnull=True, pk__lte=self.frozen_to)
-        return rows.order_by("item_key")
+        return self.error_filter.records(self.batch).filter(item__isnull=True, pk__lte=self.frozen_to)
 
     def count(self) -> int:
-        return self.items().count() + self.strays().aggregate(n=Count("item_key", distinct=True))["n"]
+        return self.items().count() + self.ad_hoc_records().aggregate(n=Count("item_key", distinct=True))["n"]
 
     def pages(self, after: Any = None) -> Iterator[Page]:
-        first, last = after or ("items", -1)
+        part, last = after or (STORED, -1)
         kinds = kinds_of(self.batch)
-        if first == "items":
-            rows = self.items().values_list(*ITEM)
-            while page := list(rows.filter(position__gt=last)[:AT_ONCE]):
-                last = page[-1][1]
-                yield ["items", last], list(self.described(page, kinds))
+        if part == STORED:
+            for items in keyset_pages(self.items(), *READ, after=last):
+                yield Page([STORED, items[-1][0]], list(self.rows(items, kinds)))
             last = ""
-        keys = self.strays().values_list("item_key", flat=True).distinct()
-        while names := list(keys.filter(item_key__gt=last)[:AT_ONCE]):
-            last = names[-1]
-            yield ["strays", last], list(self.described_strays(names, kinds))
+        for keys in keyset_pages(self.ad_hoc_records().distinct(), "item_key", after=last):
+            yield Page([AD_HOC, keys[-1][0]], list(self.ad_hoc_rows([key for (key,) in keys], kinds)))
 
-    def described(self, page: Sequence[Any], kinds: TwoKinds | None) -> Iterator[Row]:
+    def rows(self, items: Sequence[Any], kinds: TwoKinds | None) -> Iterator[Row]:
         """What the errors of these items say; an item's last record is the one of its last attempt."""
-        records = ErrorRecord.objects.filter(item__in=[row[0] for row in page], pk__lte=self.frozen_to)
-        last, ways = gathered(records.order_by("pk").values_list("item_id", "finished_at", *LAST))
-        for pk, position, key, attempts, crashes, status in page:
-            yield described(position, key, attempts, crashes, status, last.get(pk), len(ways[pk]), kinds)
+        records = ErrorRecord.objects.filter(item__in=[pk for _, pk, *_ in items], pk__lte=self.frozen_to)
+        failures = failures_by_item(records.order_by("pk").values_list("item_id", *LAST))
+        for position, pk, key, attempts, crashes, status in items:
+            yield row_of(position, key, attempts, crashes, status, failures[pk], kinds)
 
-    def described_strays(self, names: Sequence[str], kinds: TwoKinds | None) -> Iterator[Row]:
-        theirs = Q(batch=self.batch, item__isnull=True, item_key__in=names, pk__lte=self.frozen_to)
-        records = ErrorRecord.objects.filter(theirs)
-        last, ways = gathered(records.order_by("pk").values_list("item_key", "finished_at", *LAST))
-        where = records.order_by().values_list("item_key")
-        for key, position, tried in sorted(where.annotate(Max("position"), Max("attempt"))):
-            yield described(position, key, tried, 0, None, last[key], len(ways[key]), kinds)
+    def ad_hoc_rows(self, keys: Sequence[str], kinds: TwoKinds | None) -> Iterator[Row]:
+        of_keys = Q(batch=self.batch, item__isnull=True, item_key__in=keys, pk__lte=self.frozen_to)
+        records = ErrorRecord.objects.filter(of_keys)
+        failures = failures_by_item(records.order_by("pk").values_list("item_key", *LAST))
+        tries = records.order_by().values_list("item_key").annotate(Max("position"), Max("attempt"))
+        for key, position, attempts in sorted(tries):
+            yield row_of(position, key, attempts, 0, None, failures[key], kinds)
 
 
-def failing(table: Table) -> QuerySet[Item]:
-    """The items that `ErrorFilter.items` means, one by one: a page costs the same wherever it stands."""
-    rows = Item.objects.filter(batch=table.batch, failed_at__isnull=False).order_by("position")
+def failed_items(table: Table) -> QuerySet[Item]:
+    """The items that `error_filter.items` means, one by one: a page costs the same wherever it stands."""
+    items = Item.objects.filter(batch=table.batch, failed_at__isnull=False).order_by("position")
     if table.error_filter.as_dict():
-        theirs = table.error_filter.records(table.batch).order_by()
-        rows = rows.filter(Exists(theirs.filter(item=OuterRef("pk"), attempt=OuterRef("attempts"))))
-    return rows
+        records = table.error_filter.records(table.batch).order_by()
+        items = items.filter(Exists(records.filter(item=OuterRef("pk"), attempt=OuterRef("attempts"))))
+    return items
 
 
-def gathered(records: Any) -> tuple[dict[Any, Any], Mapping[Any, set[int]]]:
-    """item -> its last record, and the groups of all of them."""
-    last: dict[Any, Any] = {}
-    ways: dict[Any, set[int]] = defaultdict(set)
+@dataclass(slots=True)
+class Failures:
+    """The error records of one item: the last one, and the groups of all."""
+
+    last: Sequence[Any] = (None, None, None, "", None, None)
+    groups: set[int] = field(default_factory=set)
+
+
+def failures_by_item(records: Any) -> Mapping[Any, Failures]:
+    by_item: dict[Any, Failures] = defaultdict(Failures)
     for item, *record in records:
-        last[item] = record
-        ways[item].add(record[-1])
-    return last, ways
+        by_item[item].last = record
+        by_item[item].groups.add(record[-1])
+    return by_item
 
 
-def described(
-    position: int, key: str, tries: int, crashes: int, status: str | None, last: Any, ways: int, kinds: TwoKinds | None
+def row_of(
+    position: int, key: str, tries: int, crashes: int, status: str | None, failures: Failures, kinds: TwoKinds | None
 ) -> Row:
-    at, error_type, code, category, message, group = last or (None, None, None, "", None, None)
-    found = problem(key, max(1, tries), ways, kinds or prior_kinds(category), crashes=crashes)
-    return (position, key, tries, ways, found.label, status, iso(at), error_type, code, category, message, group)
+    at, error_type, code, category, message, group = failures.last
+    different = len(failures.groups)
+    label = problem(key, max(1, tries), different, kinds or prior_kinds(category), crashes=crashes).label
+    return (position, key, tries, different, label, status, iso(at), error_type, code, category, message, group)

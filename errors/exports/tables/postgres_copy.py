@@ -1,6 +1,6 @@
-"""Pages of errors as PostgreSQL itself writes them in CSV: several times as fast as row by row.
+"""Pages of errors that PostgreSQL itself writes as CSV: several times as fast as row by row.
 
-It knows nothing of formulas: whoever takes a page from here has to look at it.
+COPY knows nothing of formulas: the caller has to guard what it takes from here.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from django.db.models.functions import Concat
 
 from errors.models import ErrorRecord
 
-AT_ONCE = 5_000
+ROWS_PER_COPY = 5_000
 
 
 class Text(Func):
@@ -41,24 +41,24 @@ def is_possible() -> bool:
     return connection.vendor == "postgresql"
 
 
-def lines(records: QuerySet[ErrorRecord], before: str, behind: str) -> list[bytes]:
+def lines(records: QuerySet[ErrorRecord], before_id: str, behind_id: str) -> list[bytes]:
     """The rows of `errors.exports.tables.detail`, a line each, ended as RFC 4180 says."""
-    rows = records.annotate(c_url=Concat(Value(before), F("pk"), Value(behind), output_field=CharField()), **COLUMNS)
-    chosen = rows.values_list(
+    url = Concat(Value(before_id), F("pk"), Value(behind_id), output_field=CharField())
+    selected = records.annotate(c_url=url, **COLUMNS).values_list(
         *("batch_id", "position", "item_key", "attempt", "c_started", "c_finished", "c_duration", "worker", "category"),
         *("error_type", "code", "message", "group__title", "group_id", "group__state", "c_retryable", "item__status"),
         *("c_traceback", "c_url"),
     )
-    sql, params = chosen.query.sql_with_params()
-    made = Lines()
+    sql, params = selected.query.sql_with_params()
+    sink = Lines()
     with connection.cursor() as cursor, connection.wrap_database_errors:
         query = cursor.mogrify(sql, params).decode()
-        cursor.copy_expert(f"COPY ({query}) TO STDOUT (FORMAT csv)", made)
-    return made.lines
+        cursor.copy_expert(f"COPY ({query}) TO STDOUT (FORMAT csv)", sink)
+    return sink.lines
 
 
 class Lines:
-    """Takes what COPY writes: one row a call."""
+    """The file that COPY writes to: one row a call."""
 
     def __init__(self) -> None:
         self.lines: list[bytes] = []
@@ -67,10 +67,10 @@ class Lines:
         self.lines.append(line[:-1] + b"\r\n")
 
 
-def ends(records: QuerySet[ErrorRecord], last: int, frozen_to: int) -> Iterator[tuple[int, int]]:
-    """Pages as (after, up to) of ids."""
+def page_bounds(records: QuerySet[ErrorRecord], after: int, frozen_to: int) -> Iterator[tuple[int, int]]:
+    """Ids (after, up to) of each page of the records behind the id `after`."""
     ids: Any = records.order_by("pk").values_list("pk", flat=True)
-    while last < frozen_to:
-        after = next(iter(ids.filter(pk__gt=last)[AT_ONCE - 1 : AT_ONCE]), frozen_to)
-        yield last, after
-        last = after
+    while after < frozen_to:
+        up_to = next(iter(ids.filter(pk__gt=after)[ROWS_PER_COPY - 1 : ROWS_PER_COPY]), frozen_to)
+        yield after, up_to
+        after = up_to
