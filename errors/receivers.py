@@ -1,58 +1,32 @@
-"""Writes error records, groups and their counters inside the chunk's transaction: a few statements however many failed.
+"""What triage does when the engine reports something: failures are recorded in the chunk's own transaction.
 
 Every lane writes in one order (groups, tracebacks, counters, each sorted), so that lanes cannot block each other.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.dispatch import receiver
 
-from batches.lanes.classification import CODES, Classification, hung_on
-from batches.lanes.outcomes import Failure, put_into_words, storable
+from batches.lanes.outcomes import Failure
 from batches.models import Batch
-from batches.processors import ItemError
-from batches.redaction import redact_shapes, replaced
 from batches.signals import batch_transitioned, item_failed, items_rehearsed
 from errors import tasks
 from errors.grouping import group_counters, overrides, record_rows, regressions
-from errors.grouping.existing_groups import known_groups
-from errors.grouping.fingerprints import Identity, identify, others
-from errors.grouping.tracebacks import stack_of
+from errors.grouping.existing_groups import existing_groups
+from errors.grouping.seen_failures import see
 from errors.groups import clean_retries
 from errors.recovery import recommendations
-
-logger = logging.getLogger("errors")
-
-FIELDS = 50
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A failure put into words, classified and fingerprinted."""
-
-    failure: Failure
-    message: str
-    error_type: str
-    found: Classification
-    identity: Identity
-    stack: str
-    fields: list[str] = field(default_factory=list)
-    origin: int | None = None
-    asked_wait: float | None = None
 
 
 @receiver(item_failed)
 def write_errors(sender: type[Batch], batch: Batch, failures: Sequence[Failure], **kwargs: Any) -> None:
-    """A record a failure, and everything counted."""
-    seen = [look(batch, failure) for failure in failures]
-    seen, groups = group_counters.groups_for(batch, seen)
+    """A record a failure, and everything counted: a few statements, however many failed."""
+    seen, groups = group_counters.groups_for(batch, [see(batch, failure) for failure in failures])
     record_rows.write(batch, seen, groups)
-    regressions.bring_back(batch, seen, groups)
+    regressions.reopen_groups(batch, seen, groups)
 
 
 @receiver(batch_transitioned)
@@ -68,67 +42,21 @@ def settle_clean_retries(sender: type[Batch], batch_id: str, to_status: str, **k
 
 
 @receiver(items_rehearsed)
-def tell_rehearsed(
+def group_rehearsed(
     sender: type[Batch], batch: Batch, failures: Sequence[Failure], **kwargs: Any
 ) -> list[dict[str, Any]]:
     """How the failures of a rehearsal would be grouped; nothing is written."""
-    seen = [look(batch, failure) for failure in failures]
-    seen, _ = overrides.follow(batch, seen, known_groups(batch, {one.identity.fingerprint for one in seen}))
+    seen = [see(batch, failure) for failure in failures]
+    seen, _ = overrides.follow(batch, seen, existing_groups(batch, {each.fingerprint for each in seen}))
     return [
         {
-            "fingerprint": one.identity.fingerprint,
-            "title": one.identity.title,
-            "category": one.found.category,
-            "code": one.found.code,
-            "error_type": one.error_type,
-            "message": one.message[:1000],
-            "fields": one.fields,
+            "fingerprint": each.fingerprint,
+            "title": each.identity.title,
+            "category": each.classification.category,
+            "code": each.classification.code,
+            "error_type": each.error_type,
+            "message": each.message[:1000],
+            "fields": each.fields,
         }
-        for one in seen
+        for each in seen
     ]
-
-
-def look(batch: Batch, failure: Failure) -> Seen:
-    """The failure in words. What cannot be read is recorded all the same: an exception must not lose its item."""
-    try:
-        return read(batch, failure)
-    except Exception:
-        logger.exception("batch %s, item %s: its exception cannot be read", batch.pk, failure.position)
-        return unreadable(batch, failure)
-
-
-def read(batch: Batch, failure: Failure) -> Seen:
-    """What it says of itself, in words that hold no secret."""
-    error, payload = failure.exception, failure.payload
-    words = failure.words or put_into_words(error, failure.code, payload, batch.params)
-    columns = batch.source.get("columns") or ()
-    identity = identify(batch.processor, error, words.found.code, storable(words.text), payload, columns, words.clean)
-    identity = replace(identity, title=storable(identity.title)[:600], key=storable(identity.key)[:600])
-    stack = redact_shapes(replaced(stack_of(error), words.secrets), source=True)
-    named = [words.clean(name) for name in culprits(error)]
-    asked = asked_wait(error)
-    return Seen(failure, words.message, name_of(error), words.found, identity, stack, named, asked_wait=asked)
-
-
-def unreadable(batch: Batch, failure: Failure) -> Seen:
-    """By class alone."""
-    name = type(failure.exception).__name__
-    found = Classification("unknown", CODES["unknown"], None, "none")
-    identity = others(batch.processor, failure.exception, found.code)
-    return Seen(failure, f"<unreadable {storable(name)}>", name_of(failure.exception), found, identity, "")
-
-
-def name_of(error: BaseException) -> str:
-    return storable(type(error).__qualname__)[:200]
-
-
-def culprits(exception: BaseException) -> list[str]:
-    """Payload fields the processor named."""
-    named = hung_on(exception, "fields") if isinstance(exception, ItemError) else ()
-    return [storable(str(name))[:200] for name in named[:FIELDS]] if isinstance(named, (list, tuple)) else []
-
-
-def asked_wait(exception: BaseException) -> float | None:
-    """What a `Retry-After` came to, in seconds."""
-    asked = hung_on(exception, "after")
-    return float(asked) if isinstance(asked, (int, float)) and 0 <= asked <= 24 * 3600 else None

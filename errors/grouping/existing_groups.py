@@ -1,4 +1,4 @@
-"""What recording works on: a failure as it was seen, and a group as the chunk found it."""
+"""The error groups that a chunk's failures belong to, as they are before the chunk records anything."""
 
 from __future__ import annotations
 
@@ -6,46 +6,18 @@ import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from django.db import connection
 
-from batches.lanes.classification import Classification
-from batches.lanes.outcomes import Failure
 from batches.models import Batch
-from errors.grouping.fingerprints import Identity
 from errors.grouping.locks import Statement
 from errors.models import ErrorGroup
 
-State = ErrorGroup.State
-
-
-class SeenFailure(Protocol):
-    """What is counted: a failure with its words, kind and identity."""
-
-    @property
-    def failure(self) -> Failure: ...
-    @property
-    def error_type(self) -> str: ...
-    @property
-    def found(self) -> Classification: ...
-    @property
-    def identity(self) -> Identity: ...
-    @property
-    def stack(self) -> str: ...
-    @property
-    def origin(self) -> int | None: ...
-    @property
-    def message(self) -> str: ...
-    @property
-    def fields(self) -> list[str]: ...
-    @property
-    def asked_wait(self) -> float | None: ...
-
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """A group as the chunk found it."""
+class GroupSnapshot:
+    """One group; `merged_into` is the fingerprint of another, `in_batch` whether the batch has met the group before."""
 
     id: int
     state: str
@@ -59,17 +31,18 @@ class Known:
     in_batch: bool
 
     @property
-    def overridden(self) -> bool:
+    def is_overridden(self) -> bool:
         """Whether its errors count elsewhere."""
         return self.by_place or self.merged_into is not None
 
     @property
-    def may_change(self) -> bool:
+    def may_reopen(self) -> bool:
         """Whether an error can bring it back."""
-        return self.state == State.RESOLVED or (self.state == State.IGNORED and bool(self.until))
+        ignored = self.state == ErrorGroup.State.IGNORED
+        return self.state == ErrorGroup.State.RESOLVED or (ignored and bool(self.until))
 
 
-KNOWN = """
+SELECT_GROUPS = """
 SELECT g.fingerprint, g.id, g.state, g.last_seen, g.resolved_at, g.resolved_in, g.ignored_at, g.until,
   m.fingerprint, g.by_place,
   EXISTS (SELECT 1 FROM errors_batchgroup b WHERE b.batch_id = %s AND b.group_id = g.id)
@@ -78,19 +51,22 @@ WHERE g.processor = %s AND g.fingerprint IN ({places})
 """
 
 
-def known_groups(batch: Batch, fingerprints: Collection[str], first: Statement | None = None) -> dict[str, Known]:
-    """The groups of these fingerprints, as far as there are any. On PostgreSQL `first` is sent with the question."""
+def existing_groups(
+    batch: Batch, fingerprints: Collection[str], first: Statement | None = None
+) -> dict[str, GroupSnapshot]:
+    """fingerprint -> group, as far as there are any. On PostgreSQL `first` is sent along, in the same round trip."""
     if not fingerprints:
         return {}
-    sql, params = KNOWN.format(places=", ".join(["%s"] * len(fingerprints))), [batch.pk, batch.processor, *fingerprints]
+    sql = SELECT_GROUPS.format(places=", ".join(["%s"] * len(fingerprints)))
+    params = [batch.pk, batch.processor, *fingerprints]
     if first is not None and connection.vendor == "postgresql":
         sql, params = f"{first[0]}; {sql}", [*first[1], *params]
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
-        return {fingerprint: known(*row) for fingerprint, *row in cursor.fetchall()}
+        return {fingerprint: snapshot(*row) for fingerprint, *row in cursor.fetchall()}
 
 
-def known(
+def snapshot(
     pk: int,
     state: str,
     last_seen: Any,
@@ -101,16 +77,23 @@ def known(
     merged_into: str | None,
     by_place: Any,
     in_batch: Any,
-) -> Known:
-    """A row as the driver gives it."""
-    seen, resolved, ignored = moment(last_seen), moment(resolved_at), moment(ignored_at)
-    conditions = json.loads(until)
-    return Known(
-        pk, state, seen, resolved, resolved_in, ignored, conditions, merged_into, bool(by_place), bool(in_batch)
+) -> GroupSnapshot:
+    """From a row of `SELECT_GROUPS`, as the driver gives it."""
+    return GroupSnapshot(
+        id=pk,
+        state=state,
+        last_seen=as_datetime(last_seen),
+        resolved_at=as_datetime(resolved_at),
+        resolved_in=resolved_in,
+        ignored_at=as_datetime(ignored_at),
+        until=json.loads(until),
+        merged_into=merged_into,
+        by_place=bool(by_place),
+        in_batch=bool(in_batch),
     )
 
 
-def moment(value: Any) -> Any:
+def as_datetime(value: Any) -> Any:
     """SQLite keeps times as text."""
     if connection.vendor == "sqlite":
         ops: Any = connection.ops

@@ -1,5 +1,5 @@
-"""Which failures are the same: processor, class, code and template of the message, hashed. The version is part of it,
-so that a better template one day starts new groups instead of splitting old ones."""
+"""Which failures are the same: processor, class, code and template of the message, hashed. The version is hashed with
+them, so that a better template one day starts new groups instead of splitting old ones."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DEFAULT = "{{ default }}"
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a group is known by: `title` for people, `key` for why these failures are together."""
+    """What tells a group from others; `title` is for people, `key` is what its failures have in common, as hashed."""
 
     fingerprint: str
     title: str
@@ -44,24 +44,24 @@ def identify(
     """
     name = type(exception).__qualname__
     bare = not message.strip() or message == name
-    found = template("" if bare else message, payload, known_fields)
-    key = found.key or last_frame(exception.__traceback__)
-    default = hashed(processor, name, code, key)
+    message_template = template("" if bare else message, payload, known_fields)
+    key = message_template.key or last_frame(exception.__traceback__)
+    default = fingerprint_of(processor, name, code, key)
     own = hung_on(exception, "fingerprint") if isinstance(exception, ItemError) else ""
     if isinstance(own, str) and own:
         key = storable(clean(own[: 2 * 500]))[:500]
-        return Identity(hashed(processor, key.replace(DEFAULT, default)), found.title or name, key)
-    return Identity(default, found.title or name, key)
+        return Identity(fingerprint_of(processor, key.replace(DEFAULT, default)), message_template.title or name, key)
+    return Identity(default, message_template.title or name, key)
 
 
-def others(processor: str, exception: BaseException, code: str) -> Identity:
-    """Where messages go once their class and code have too many templates in one batch."""
+def identify_as_other(processor: str, exception: BaseException, code: str) -> Identity:
+    """The group of other messages, for failures whose class and code have too many templates in one batch."""
     name = type(exception).__qualname__
-    return Identity(hashed(processor, name, code, f"\x00{OTHER}"), f"{name}: {OTHER}", OTHER)
+    return Identity(fingerprint_of(processor, name, code, f"\x00{OTHER}"), f"{name}: {OTHER}", OTHER)
 
 
-def hashed(*parts: str) -> str:
-    """16 hexadecimal digits."""
+def fingerprint_of(*parts: str) -> str:
+    """16 hexadecimal digits of a hash over the parts and the version."""
     return sha256("\x1f".join((VERSION, *parts)).encode(errors="replace")).hexdigest()[:16]
 
 

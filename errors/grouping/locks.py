@@ -1,8 +1,8 @@
-"""Who waits for whom when groups are written: always in the order in which they stand here, and never in a circle.
+"""PostgreSQL's advisory locks under which groups are written, taken in the order in which they stand here.
 
 Lanes record side by side and lock tracebacks, groups and counters, each in one order. Two things do not go together
 with that: adding templates to a batch, which must keep to a cap, and moving records from one group to another. SQLite
-has one writer anyway.
+has one writer anyway. A lock is held until its transaction ends.
 """
 
 from __future__ import annotations
@@ -12,29 +12,30 @@ from typing import Any
 from django.db import connection
 
 Statement = tuple[str, list[Any]]
-SHARED, ALONE = "pg_advisory_xact_lock_shared", "pg_advisory_xact_lock"
+"""SQL and its parameters."""
+SHARED, EXCLUSIVE = "pg_advisory_xact_lock_shared", "pg_advisory_xact_lock"
 
 
 def recording(processor: str) -> Statement:
-    """Until this transaction ends, the processor's groups are not merged or split; others may record as well."""
-    return waiting(SHARED, f"groups of {processor}")
+    """Nobody merges or splits the processor's groups; others may record as well. To be sent by the caller."""
+    return lock_statement(SHARED, f"groups of {processor}")
 
 
-def rearrange(processor: str) -> None:
-    """Until this transaction ends, nothing is recorded for the processor: ask before any row is locked."""
-    wait(ALONE, f"groups of {processor}")
+def regrouping(processor: str) -> None:
+    """Nothing is recorded for the processor. Taken before any row is locked."""
+    acquire(EXCLUSIVE, f"groups of {processor}")
 
 
-def add_templates(batch_id: str) -> None:
-    """Until this transaction ends, no other lane adds templates to the batch."""
-    wait(ALONE, f"templates of {batch_id}")
+def adding_templates(batch_id: str) -> None:
+    """No other lane adds templates to the batch."""
+    acquire(EXCLUSIVE, f"templates of {batch_id}")
 
 
-def wait(lock: str, name: str) -> None:
+def acquire(lock: str, name: str) -> None:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute(*waiting(lock, name))
+            cursor.execute(*lock_statement(lock, name))
 
 
-def waiting(lock: str, name: str) -> Statement:
+def lock_statement(lock: str, name: str) -> Statement:
     return f"SELECT {lock}(hashtextextended(%s, 0))", [name]

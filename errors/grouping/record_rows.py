@@ -15,17 +15,18 @@ from django.db import connection
 
 from batches.lanes.outcomes import storable
 from batches.models import Batch
-from errors.grouping.existing_groups import Known, SeenFailure
+from errors.grouping.existing_groups import GroupSnapshot
 from errors.grouping.fingerprints import last_frame
 from errors.grouping.group_counters import new_items
 from errors.grouping.locks import Statement
+from errors.grouping.seen_failures import SeenFailure
 from errors.models import ErrorRecord
 
-AT_ONCE = 500
-"""Rows of a statement; SQLite takes 32,766 values in one."""
+ROWS_PER_STATEMENT = 500
+"""SQLite takes 32,766 values in one statement."""
 
-KEEP = "INSERT INTO errors_traceback (sha256, frame, text) VALUES {rows} ON CONFLICT DO NOTHING"
-COUNT = """
+INSERT_TRACEBACKS = "INSERT INTO errors_traceback (sha256, frame, text) VALUES {rows} ON CONFLICT DO NOTHING"
+ADD_TO_COUNTERS = """
 INSERT INTO errors_batchgroup AS old (batch_id, group_id, errors, items, first_seen, last_seen) VALUES {rows}
 ON CONFLICT (batch_id, group_id) DO UPDATE SET
   errors = old.errors + excluded.errors, items = old.items + excluded.items,
@@ -36,16 +37,17 @@ COLUMNS = (
     *("category", "classified_by", "retryable", "message", "fields", "asked_wait", "traceback_id", "final"),
     *("started_at", "finished_at", "worker"),
 )
-RECORD = f"INSERT INTO {ErrorRecord._meta.db_table} ({', '.join(COLUMNS)}) VALUES {{rows}}"  # noqa: S608 - only constants
+INSERT_RECORDS = f"INSERT INTO {ErrorRecord._meta.db_table} ({', '.join(COLUMNS)}) VALUES {{rows}}"  # noqa: S608 - only constants
 
 
-def write(batch: Batch, seen: Sequence[SeenFailure], groups: Mapping[str, Known]) -> None:
+def write(batch: Batch, failures: Sequence[SeenFailure], groups: Mapping[str, GroupSnapshot]) -> None:
     """All that is written of a chunk's failures once their groups are known."""
-    digests = {stack: sha256(stack.encode()).digest() for stack in {one.stack for one in seen} if stack}
-    send([*stacks(seen, digests), counters(batch, seen, groups), *records(batch, seen, groups, digests)])
+    digests = {stack: sha256(stack.encode()).digest() for stack in {seen.stack for seen in failures} if stack}
+    counters = counter_statement(batch, failures, groups)
+    execute([*traceback_statements(failures, digests), counters, *record_statements(batch, failures, groups, digests)])
 
 
-def send(statements: Sequence[Statement]) -> None:
+def execute(statements: Sequence[Statement]) -> None:
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute(";".join(sql for sql, _ in statements), [value for _, row in statements for value in row])
@@ -54,70 +56,71 @@ def send(statements: Sequence[Statement]) -> None:
             cursor.execute(sql, params)
 
 
-def values(sql: str, rows: Sequence[Sequence[Any]], **words: str) -> Statement:
-    place = f"({', '.join(['%s'] * len(rows[0]))})"
-    return sql.format(rows=", ".join([place] * len(rows)), **words), [value for row in rows for value in row]
+def insert(sql: str, rows: Sequence[Sequence[Any]], **names: str) -> Statement:
+    """An INSERT of these rows; `names` fill the statement's other placeholders."""
+    row_places = f"({', '.join(['%s'] * len(rows[0]))})"
+    return sql.format(rows=", ".join([row_places] * len(rows)), **names), [value for row in rows for value in row]
 
 
-def stacks(seen: Sequence[SeenFailure], digests: Mapping[str, bytes]) -> Iterator[Statement]:
+def traceback_statements(failures: Sequence[SeenFailure], digests: Mapping[str, bytes]) -> Iterator[Statement]:
     """Every stack once, in the order of their digests."""
-    frames = {one.stack: one.failure.exception.__traceback__ for one in seen if one.stack}
+    frames = {seen.stack: seen.failure.exception.__traceback__ for seen in failures if seen.stack}
     rows = [
         (digests[stack], storable(last_frame(frames[stack]))[:200], stack)
         for stack in sorted(frames, key=digests.get)  # type: ignore[arg-type]
     ]
-    for start in range(0, len(rows), AT_ONCE):
-        yield values(KEEP, rows[start : start + AT_ONCE])
+    for start in range(0, len(rows), ROWS_PER_STATEMENT):
+        yield insert(INSERT_TRACEBACKS, rows[start : start + ROWS_PER_STATEMENT])
 
 
-def counters(batch: Batch, seen: Sequence[SeenFailure], groups: Mapping[str, Known]) -> Statement:
+def counter_statement(batch: Batch, failures: Sequence[SeenFailure], groups: Mapping[str, GroupSnapshot]) -> Statement:
     """Add to the batch's counters what this chunk saw, in one order."""
-    new = new_items(batch, seen, groups)
+    new = new_items(batch, failures, groups)
     times: dict[str, list[datetime]] = {}
-    for one in seen:
-        times.setdefault(one.identity.fingerprint, []).append(one.failure.finished_at)
+    for seen in failures:
+        times.setdefault(seen.fingerprint, []).append(seen.failure.finished_at)
     rows = [
-        (batch.pk, groups[key].id, len(ends), new[groups[key].id], stored(min(ends)), stored(max(ends)))
+        (batch.pk, groups[key].id, len(ends), new[groups[key].id], db_time(min(ends)), db_time(max(ends)))
         for key, ends in sorted(times.items())
     ]
     least, greatest = ("MIN", "MAX") if connection.vendor == "sqlite" else ("LEAST", "GREATEST")
-    return values(COUNT, rows, least=least, greatest=greatest)
+    return insert(ADD_TO_COUNTERS, rows, least=least, greatest=greatest)
 
 
-def stored(at: datetime) -> Any:
+def db_time(at: datetime) -> Any:
     return connection.ops.adapt_datetimefield_value(at)
 
 
-def records(
-    batch: Batch, seen: Sequence[SeenFailure], groups: Mapping[str, Known], digests: Mapping[str, bytes]
+def record_statements(
+    batch: Batch, failures: Sequence[SeenFailure], groups: Mapping[str, GroupSnapshot], digests: Mapping[str, bytes]
 ) -> Iterator[Statement]:
-    rows = [row_of(batch, one, groups[one.identity.fingerprint].id, digests.get(one.stack)) for one in seen]
-    for start in range(0, len(rows), AT_ONCE):
-        yield values(RECORD, rows[start : start + AT_ONCE])
+    rows = [record_row(batch, seen, groups[seen.fingerprint].id, digests.get(seen.stack)) for seen in failures]
+    for start in range(0, len(rows), ROWS_PER_STATEMENT):
+        yield insert(INSERT_RECORDS, rows[start : start + ROWS_PER_STATEMENT])
 
 
-def row_of(batch: Batch, one: SeenFailure, group: int, digest: bytes | None) -> tuple[Any, ...]:
+def record_row(batch: Batch, seen: SeenFailure, group: int, digest: bytes | None) -> tuple[Any, ...]:
     """In the order of `COLUMNS`."""
-    failure, found = one.failure, one.found
+    failure, classification = seen.failure, seen.classification
     return (
         batch.pk,
         failure.item_id or None,
         group,
-        one.origin,
+        seen.origin,
         failure.item_key,
         failure.position,
         failure.attempt,
-        one.error_type,
-        found.code,
-        found.category,
-        found.classified_by,
-        found.retryable,
-        one.message,
-        json.dumps(one.fields),
-        one.asked_wait,
+        seen.error_type,
+        classification.code,
+        classification.category,
+        classification.classified_by,
+        classification.retryable,
+        seen.message,
+        json.dumps(seen.fields),
+        seen.asked_wait,
         digest,
         failure.final,
-        stored(failure.started_at),
-        stored(failure.finished_at),
+        db_time(failure.started_at),
+        db_time(failure.finished_at),
         failure.worker,
     )

@@ -1,7 +1,7 @@
-"""What an error does to a group that somebody had closed.
+"""What an error does to a group that somebody had closed: a resolved one regresses, an ignored one may come back.
 
-All of it happens in the chunk's transaction, upon rows that recording has locked already; a group that is open, or
-ignored for good, costs nothing here.
+Both happen in the chunk's transaction, upon rows that recording has locked already; a group that is open, or ignored
+for good, costs nothing here.
 """
 
 from __future__ import annotations
@@ -15,45 +15,45 @@ from packaging.version import Version
 
 from batches.models import Batch
 from batches.processors import version_of
-from errors.grouping.existing_groups import Known, SeenFailure, State
+from errors.grouping.existing_groups import GroupSnapshot
+from errors.grouping.history import record_change
+from errors.grouping.seen_failures import SeenFailure
 from errors.models import BatchGroup, ErrorGroup, GroupChange
 
 LATE = "An attempt that had started before it was resolved failed in the same way."
 CAME_BACK = "An attempt that started after it was resolved failed in the same way."
+IGNORE_CONDITIONS = ("date", "items", "rate", "next_batch")
 
 
-def bring_back(batch: Batch, seen: Sequence[SeenFailure], groups: dict[str, Known]) -> None:
+def reopen_groups(batch: Batch, failures: Sequence[SeenFailure], groups: dict[str, GroupSnapshot]) -> None:
     """Resolved groups regress, or note that they did not; ignored ones come back when their condition is met."""
-    for group in sorted({group.id: group for group in groups.values() if group.may_change}.values(), key=by_id):
-        failures = [one for one in seen if groups[one.identity.fingerprint].id == group.id]
-        if group.state == State.RESOLVED:
-            regress(batch, group, failures)
-        elif why := ended(batch, group, failures):
+    closed = {group.id: group for group in groups.values() if group.may_reopen}
+    for pk, group in sorted(closed.items()):
+        own = [seen for seen in failures if groups[seen.fingerprint].id == pk]
+        if group.state == ErrorGroup.State.RESOLVED:
+            regress(batch, group, own)
+        elif why := why_unignored(batch, group, own):
             unignore(group.id, group.ignored_at, why)
-
-
-def by_id(group: Known) -> int:
-    return group.id
 
 
 # -- resolved ----------------------------------------------------------------------------------------------------------
 
 
-def regress(batch: Batch, group: Known, failures: Sequence[SeenFailure]) -> None:
+def regress(batch: Batch, group: GroupSnapshot, failures: Sequence[SeenFailure]) -> None:
     """By an attempt that started after the group was resolved, and by the version it was resolved in, or a later one.
 
     Attempts in flight at that moment are the normal case in a batch: they are counted, and noted once.
     """
     version, resolved_at = version_of(batch.processor), group.resolved_at
-    later = [one for one in failures if resolved_at is None or one.failure.started_at > resolved_at]
-    still = ErrorGroup.objects.filter(pk=group.id, state=State.RESOLVED, resolved_at=resolved_at)
+    later = [seen for seen in failures if resolved_at is None or seen.failure.started_at > resolved_at]
+    unchanged = ErrorGroup.objects.filter(pk=group.id, state=ErrorGroup.State.RESOLVED, resolved_at=resolved_at)
     if not later:
-        note_late(still, group, len(failures), LATE)
+        note_late(unchanged, group, len(failures), LATE)
     elif is_older(version, group.resolved_in):
         why = f"Version {version} failed in the same way; it is resolved in {group.resolved_in}."
-        note_late(still, group, len(failures), why)
-    elif still.update(state=State.REGRESSED, resolved_at=None, resolved_in="", late=0):
-        remember(group.id, "regress", State.RESOLVED, State.REGRESSED, CAME_BACK)
+        note_late(unchanged, group, len(failures), why)
+    elif unchanged.update(state=ErrorGroup.State.REGRESSED, resolved_at=None, resolved_in="", late=0):
+        record_change(group.id, "regress", ErrorGroup.State.RESOLVED, ErrorGroup.State.REGRESSED, reason=CAME_BACK)
 
 
 def is_older(version: str, resolved_in: str) -> bool:
@@ -61,31 +61,28 @@ def is_older(version: str, resolved_in: str) -> bool:
     return bool(version and resolved_in) and Version(version) < Version(resolved_in)
 
 
-def note_late(still: QuerySet[ErrorGroup], group: Known, errors: int, why: str) -> None:
+def note_late(unchanged: QuerySet[ErrorGroup], group: GroupSnapshot, errors: int, why: str) -> None:
     """One note however many come late; how many did stands in the group."""
-    if still.filter(late=0).update(late=errors):
-        remember(group.id, "late", State.RESOLVED, State.RESOLVED, why)
+    if unchanged.filter(late=0).update(late=errors):
+        record_change(group.id, "late", ErrorGroup.State.RESOLVED, ErrorGroup.State.RESOLVED, reason=why)
     else:
-        still.update(late=F("late") + errors)
+        unchanged.update(late=F("late") + errors)
 
 
 # -- ignored -----------------------------------------------------------------------------------------------------------
 
 
-def ended(batch: Batch, group: Known, failures: Sequence[SeenFailure]) -> str:
+def why_unignored(batch: Batch, group: GroupSnapshot, failures: Sequence[SeenFailure]) -> str:
     """Why the group is not to be ignored any longer; empty while it is."""
-    (condition, value), *_ = ((name, value) for name, value in group.until.items() if name in CONDITIONS)
+    (condition, value), *_ = ((name, value) for name, value in group.until.items() if name in IGNORE_CONDITIONS)
     if condition == "date":
-        return date_passed(value, max(one.failure.finished_at for one in failures))
+        return date_passed(value, max(seen.failure.finished_at for seen in failures))
     if condition == "next_batch":
         later = group.ignored_at is not None and batch.created_at > group.ignored_at
         return f"un-ignored because it is in batch {batch.pk}, submitted after it was ignored" if later else ""
     if condition == "items":
         return too_many(items_of(group.id) - int(group.until.get("from", 0)), value)
     return too_often(batch, group.id, value)
-
-
-CONDITIONS = ("date", "items", "rate", "next_batch")
 
 
 def date_passed(date: str, now: datetime) -> str:
@@ -98,7 +95,7 @@ def too_many(items: int, most: int) -> str:
 
 
 def items_of(group_id: int) -> int:
-    """Items of all batches which the group has met."""
+    """How many items the group has met, over all batches."""
     return int(BatchGroup.objects.filter(group=group_id).aggregate(n=Sum("items", default=0))["n"])
 
 
@@ -117,16 +114,9 @@ def unignore(group_id: int, ignored_at: Any, why: str) -> bool:
     before = (
         GroupChange.objects.filter(group=group_id, verb="ignore").order_by("-pk").values_list("from_state", flat=True)
     )
-    to = before.first() or State.NEW
-    still = ErrorGroup.objects.filter(pk=group_id, state=State.IGNORED, ignored_at=ignored_at)
-    if not still.update(state=to, ignored_at=None, until={}):
+    to = before.first() or ErrorGroup.State.NEW
+    unchanged = ErrorGroup.objects.filter(pk=group_id, state=ErrorGroup.State.IGNORED, ignored_at=ignored_at)
+    if not unchanged.update(state=to, ignored_at=None, until={}):
         return False
-    remember(group_id, "unignore", State.IGNORED, to, why)
+    record_change(group_id, "unignore", ErrorGroup.State.IGNORED, to, reason=why)
     return True
-
-
-def remember(group_id: int, verb: str, from_state: str, to_state: str, why: str, actor: str = "") -> None:
-    """What happened without anybody pressing a button, or later than it was asked for."""
-    GroupChange.objects.create(
-        group_id=group_id, verb=verb, from_state=from_state, to_state=to_state, reason=why, actor=actor
-    )

@@ -12,11 +12,11 @@ from batches.lanes.outcomes import storable
 from batches.processors import ItemError
 
 MAX_TEXT = 64 * 1024
-FRAMES, CHAINED = 30, 8
-PLACES: dict[tuple[tuple[int, int], ...], tuple[list[CodeType], str]] = {}
-"""Frames as text by their code and lines; it holds the code, so that no other can get its id."""
-MOST_PLACES = 200
-OURS = ("/batches/engine/runner.py", "/batches/isolation/guard.py")
+MAX_FRAMES, MAX_CHAINED = 30, 8
+TEXTS: dict[tuple[tuple[int, int], ...], tuple[list[CodeType], str]] = {}
+"""Formatted frames by the ids of their code and their lines; kept with the code, so that no other gets its id."""
+MAX_TEXTS = 200
+ENGINE_FILES = ("/batches/engine/runner.py", "/batches/isolation/guard.py")
 
 
 def stack_of(exception: BaseException) -> str:
@@ -24,7 +24,8 @@ def stack_of(exception: BaseException) -> str:
     if isinstance(exception, ItemError) and exception.__cause__ is None:
         return ""
     try:
-        parts = [f"{word}{named(error)}\n{frames_of(error)}" for word, error in islice(chain_of(exception), CHAINED)]
+        chain = islice(chain_of(exception), MAX_CHAINED)
+        parts = [f"{link}{class_path(error)}\n{frames_of(error)}" for link, error in chain]
     except Exception:
         return ""
     return clean("\n".join(parts))
@@ -35,39 +36,39 @@ def clean(text: str) -> str:
     return text[:MAX_TEXT].replace("\x00", "\ufffd").encode("utf-8", "replace")[:MAX_TEXT].decode("utf-8", "ignore")
 
 
-def named(error: BaseException) -> str:
+def class_path(error: BaseException) -> str:
     return storable(f"{type(error).__module__}.{type(error).__qualname__}")[:300]
 
 
 def frames_of(error: BaseException) -> str:
-    last = deque(traceback.walk_tb(error.__traceback__), maxlen=FRAMES)
+    last = deque(traceback.walk_tb(error.__traceback__), maxlen=MAX_FRAMES)
     place = tuple((id(frame.f_code), line) for frame, line in last)
-    if known := PLACES.get(place):
-        return known[1]
+    if cached := TEXTS.get(place):
+        return cached[1]
     text = formatted(last)
-    if len(PLACES) >= MOST_PLACES:
-        PLACES.clear()
-    PLACES[place] = [frame.f_code for frame, _ in last], text
+    if len(TEXTS) >= MAX_TEXTS:
+        TEXTS.clear()
+    TEXTS[place] = [frame.f_code for frame, _ in last], text
     return text
 
 
 def formatted(last: Iterable[tuple[FrameType, int]]) -> str:
     stack = traceback.StackSummary.extract(iter(last), lookup_lines=True)
-    return "".join(stack.format_frame_summary(frame) for frame in stack if not frame.filename.endswith(OURS))
+    return "".join(stack.format_frame_summary(frame) for frame in stack if not frame.filename.endswith(ENGINE_FILES))
 
 
 def chain_of(exception: BaseException) -> Iterator[tuple[str, BaseException]]:
-    """The exception, its causes and the members of groups, each once, however they are tied together."""
+    """The exception, its causes and the members of groups, each once and with how it is linked to the one before."""
     waiting: deque[tuple[str, BaseException]] = deque([("", exception)])
     seen: set[int] = set()
     while waiting:
-        word, error = waiting.popleft()
+        link, error = waiting.popleft()
         if id(error) in seen:
             continue
         seen.add(id(error))
-        yield word, error
+        yield link, error
         if isinstance(error, BaseExceptionGroup):
-            waiting.extend(("in it: ", member) for member in error.exceptions[:CHAINED])
+            waiting.extend(("in it: ", member) for member in error.exceptions[:MAX_CHAINED])
         if error.__cause__ is not None:
             waiting.append(("caused by ", error.__cause__))
         elif error.__context__ is not None and not error.__suppress_context__:

@@ -137,9 +137,9 @@ def condition_of(group_id: int, until: Mapping[str, Any]) -> dict[str, Any]:
     """What ends its being ignored, as it is kept; empty: nothing does."""
     if not until:
         return {}
-    if len(until) != 1 or not set(until) <= set(regressions.CONDITIONS):
+    if len(until) != 1 or not set(until) <= set(regressions.IGNORE_CONDITIONS):
         raise refused(
-            "until", "Say until when, by exactly one condition.", f"One of {', '.join(regressions.CONDITIONS)}."
+            "until", "Say until when, by exactly one condition.", f"One of {', '.join(regressions.IGNORE_CONDITIONS)}."
         )
     ((name, value),) = until.items()
     if name == "date" and isinstance(value, datetime) and timezone.is_aware(value) and value > timezone.now():

@@ -1,4 +1,4 @@
-"""Resolve when the retry is clean: a group waits for a bulk retry, and what became of its items decides."""
+"""Groups that are resolved when a bulk retry is clean: they wait for it, and what became of its items decides."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from django.db.models import F
 from django.utils import timezone
 
 from batches.models import Batch, Retry
-from errors.grouping.regressions import remember
+from errors.grouping.history import record_change
 from errors.models import ErrorGroup, ErrorRecord
 
-State = ErrorGroup.State
-GIVEN_UP = (Batch.Status.CANCELLED, Batch.Status.FAILED)
-"""Then items of a retry that still wait are not tried any more."""
+ABANDONED = (Batch.Status.CANCELLED, Batch.Status.FAILED)
+"""Statuses of a batch in which items of a retry that still wait are not tried any more."""
 
 
 def settle(batch_id: str | None = None) -> None:
@@ -30,20 +29,21 @@ def decide(group: ErrorGroup) -> None:
     if retry is None:
         return
     waiting, held = retry.outcome()["waiting"], retry.state == Retry.State.HELD
-    if waiting and not held and retry.batch.status not in GIVEN_UP:
+    if waiting and not held and retry.batch.status not in ABANDONED:
         return
-    why = retry.note if held else trouble(retry, group, waiting)
-    to = State(group.state) if why else State.RESOLVED
+    why = retry.note if held else why_not_clean(retry, group, waiting)
+    to = group.state if why else ErrorGroup.State.RESOLVED
     changes = {"clean_after": None, "clean_by": ""} | (
         {} if why else {"state": to, "resolved_at": timezone.now(), "resolved_in": "", "late": 0}
     )
     with transaction.atomic():
         if ErrorGroup.objects.filter(pk=group.pk, state=group.state, clean_after=retry).update(**changes):
             clean = f"Retry {retry.number} of {retry.batch_id} is clean: none of its {retry.items:,} items fail alike."
-            remember(group.pk, "not_clean" if why else "resolve", group.state, to, why or clean, group.clean_by)
+            verb = "not_clean" if why else "resolve"
+            record_change(group.pk, verb, group.state, to, reason=why or clean, actor=group.clean_by)
 
 
-def trouble(retry: Retry, group: ErrorGroup, waiting: int) -> str:
+def why_not_clean(retry: Retry, group: ErrorGroup, waiting: int) -> str:
     """Why the retry is not clean; empty if it is."""
     failed = still_failing(retry, group)
     if failed:

@@ -75,7 +75,7 @@ def locked(*ids: int) -> list[ErrorGroup]:
     if set(ids) - set(known):
         raise InvalidInput("There is no such error group.", {"group": ["Unknown group."]})
     for processor in sorted(set(known.values())):
-        locks.rearrange(processor)
+        locks.regrouping(processor)
     rows = {row.pk: row for row in ErrorGroup.objects.select_for_update(no_key=True).filter(pk__in=ids).order_by("pk")}
     return [rows[pk] for pk in ids]
 

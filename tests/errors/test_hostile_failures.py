@@ -121,7 +121,7 @@ def test_it_loses_no_item_when_an_exception_cannot_be_read(engine: None, monkeyp
     def broken(*args: Any) -> None:
         raise RuntimeError("a fault of ours")
 
-    monkeypatch.setattr("errors.receivers.identify", broken)
+    monkeypatch.setattr("errors.grouping.seen_failures.identify", broken)
     run("hostile.leak", [{"n": 5}, {"n": 2}])
     assert sorted(ErrorGroup.objects.values_list("title", flat=True)) == [
         "KeyError: other messages",

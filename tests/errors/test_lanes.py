@@ -54,7 +54,7 @@ def meet_before_regress(monkeypatch: pytest.MonkeyPatch) -> None:
             pass
         original(*arguments)
 
-    monkeypatch.setattr(regressions, "bring_back", wait)
+    monkeypatch.setattr(regressions, "reopen_groups", wait)
 
 
 def record(words: dict[str, datetime], position: int) -> None:
@@ -86,7 +86,7 @@ import sys
 from errors.grouping import group_counters
 from batches.models import Batch
 from tests.errors.factories import failure, report
-group_counters.MOST_TEMPLATES = 20
+group_counters.MAX_TEMPLATES = 20
 batch, lane = Batch.objects.get(pk="b1"), int(sys.argv[1])
 print("ready", flush=True)
 sys.stdin.readline()

@@ -159,7 +159,7 @@ def test_it_tells_groups_of_messageless_errors_by_their_place() -> None:
 
 
 def test_it_puts_templates_beyond_the_cap_into_one_group(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("errors.grouping.group_counters.MOST_TEMPLATES", 3)
+    monkeypatch.setattr("errors.grouping.group_counters.MAX_TEMPLATES", 3)
     batch = batch_of(9)
     words = ("ant", "bee", "cat", "dog", "elk", "fox")
     report(batch, [failure(batch, n, ValueError(word)) for n, word in enumerate(words)])

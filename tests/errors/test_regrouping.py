@@ -17,7 +17,7 @@ from errors import groups
 from errors.filters import scopes
 from errors.groups import regrouping
 from errors.models import BatchGroup, ErrorGroup, ErrorRecord, Findings, GroupChange
-from errors.receivers import tell_rehearsed
+from errors.receivers import group_rehearsed
 from tests.errors.factories import batch_of, fail, failure, raised, report
 from tests.errors.test_lanes import run_together
 
@@ -151,7 +151,7 @@ def test_a_rehearsal_tells_groups_as_people_left_them() -> None:
     batch = two_groups()
     regrouping.merge(group("ant").pk, group("bee").pk)
     failures = [failure(batch, n, ValueError(word)) for n, word in ((3, "ant"), (4, "bee"), (5, "cat"))]
-    told = tell_rehearsed(Batch, batch, failures)
+    told = group_rehearsed(Batch, batch, failures)
     bee = group("bee").fingerprint
     assert [one["fingerprint"] == bee for one in told] == [True, True, False]
 

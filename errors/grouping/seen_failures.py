@@ -1,0 +1,98 @@
+"""A failure as recording works on it: put into words that hold no secret, classified and fingerprinted."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field, replace
+
+from batches.lanes.classification import CODES, Classification, hung_on
+from batches.lanes.outcomes import Failure, put_into_words, storable
+from batches.models import Batch
+from batches.processors import ItemError
+from batches.redaction import redact_shapes, replaced
+from errors.grouping.fingerprints import Identity, identify, identify_as_other
+from errors.grouping.tracebacks import stack_of
+
+logger = logging.getLogger("errors")
+
+MAX_FIELDS = 50
+MAX_WAIT_SECONDS = 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class SeenFailure:
+    """One failed attempt; `fields` are those of the payload that the processor named as culprits.
+
+    `origin` is the group of the failure's own fingerprint, where that was merged into the group in which it counts;
+    `asked_wait` is what the other side asked for, in seconds.
+    """
+
+    failure: Failure
+    message: str
+    error_type: str
+    classification: Classification
+    identity: Identity
+    stack: str
+    fields: list[str] = field(default_factory=list)
+    origin: int | None = None
+    asked_wait: float | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        return self.identity.fingerprint
+
+
+def see(batch: Batch, failure: Failure) -> SeenFailure:
+    """The failure in words. One that cannot be read is seen by its class: an exception must not lose its item."""
+    try:
+        return read(batch, failure)
+    except Exception:
+        logger.exception("batch %s, item %s: its exception cannot be read", batch.pk, failure.position)
+        return unreadable(batch, failure)
+
+
+def read(batch: Batch, failure: Failure) -> SeenFailure:
+    """The failure by what its exception says; raises whatever a hostile exception raises when it is looked at."""
+    error, payload = failure.exception, failure.payload
+    words = failure.words or put_into_words(error, failure.code, payload, batch.params)
+    columns = batch.source.get("columns") or ()
+    identity = identify(batch.processor, error, words.found.code, storable(words.text), payload, columns, words.clean)
+    return SeenFailure(
+        failure=failure,
+        message=words.message,
+        error_type=type_name(error),
+        classification=words.found,
+        identity=replace(identity, title=storable(identity.title)[:600], key=storable(identity.key)[:600]),
+        stack=redact_shapes(replaced(stack_of(error), words.secrets), source=True),
+        fields=[words.clean(name) for name in culprit_fields(error)],
+        asked_wait=asked_wait(error),
+    )
+
+
+def unreadable(batch: Batch, failure: Failure) -> SeenFailure:
+    """The failure by its class alone."""
+    error = failure.exception
+    return SeenFailure(
+        failure=failure,
+        message=f"<unreadable {storable(type(error).__name__)}>",
+        error_type=type_name(error),
+        classification=Classification("unknown", CODES["unknown"], None, "none"),
+        identity=identify_as_other(batch.processor, error, CODES["unknown"]),
+        stack="",
+    )
+
+
+def type_name(error: BaseException) -> str:
+    return storable(type(error).__qualname__)[:200]
+
+
+def culprit_fields(exception: BaseException) -> list[str]:
+    """Payload fields that the processor named."""
+    named = hung_on(exception, "fields") if isinstance(exception, ItemError) else ()
+    return [storable(str(name))[:200] for name in named[:MAX_FIELDS]] if isinstance(named, (list, tuple)) else []
+
+
+def asked_wait(exception: BaseException) -> float | None:
+    """What a `Retry-After` came to, in seconds; None without one that makes sense."""
+    seconds = hung_on(exception, "after")
+    return float(seconds) if isinstance(seconds, (int, float)) and 0 <= seconds <= MAX_WAIT_SECONDS else None
