@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime
@@ -23,6 +22,7 @@ from errors.advice.rules import LEAST
 from errors.advice.timeouts import Verdict, timeout_verdict
 from errors.findings import findings
 from errors.findings.failure_kinds import kinds_of
+from errors.grouping.templates import fields_named
 from errors.models import MANY_ATTEMPTS, BatchGroup, ErrorRecord, GroupChange
 from errors.recovery import retry_windows
 
@@ -112,9 +112,6 @@ def groups_of(batch: Batch, rows: list[BatchGroup], seen: Mapping[int, list[int]
 
 NOTE = 300
 TOP = 5
-PLACEHOLDER = re.compile(r"<([^<>]{1,100})>")
-KINDS = {"num", "id", "str", "url", "email", "uuid", "ip", "date", "time", "hex", "path"}
-"""Placeholders of a template that are no fields."""
 
 
 def last_notes(rows: list[BatchGroup]) -> dict[int, str]:
@@ -141,7 +138,7 @@ def named_fields(batch: Batch, rows: list[BatchGroup]) -> dict[int, list[str]]:
 
 def fields_in(title: str, named: list[str]) -> list[str]:
     """The processor's word first, then what the message's template names."""
-    return list(dict.fromkeys([*named, *(name for name in PLACEHOLDER.findall(title) if name not in KINDS)]))
+    return list(dict.fromkeys([*named, *fields_named(title)]))
 
 
 def retried_by_group(batch: Batch) -> dict[int, tuple[int, int]]:

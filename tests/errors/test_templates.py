@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from errors.grouping.templates import LONGEST, template
+from errors.grouping.payload_values import MAX_MESSAGE
+from errors.grouping.templates import template
 
 TITLES: list[tuple[str, Any, str]] = [
     ("HTTP 429 for order 5", None, "HTTP 429 for order <num>"),
@@ -130,7 +131,7 @@ def test_marks_of_one_rule_are_not_matched_by_the_next() -> None:
 )
 def test_it_cuts_before_it_matches(unit: str) -> None:
     found = template(unit * (100_000 // len(unit)), {"a": "f" * 600, "b": unit})
-    assert len(found.title) <= LONGEST * 6
+    assert len(found.title) <= MAX_MESSAGE * 6
 
 
 @given(st.text(), st.dictionaries(st.text(max_size=8), st.text(max_size=8) | st.integers() | st.floats()))

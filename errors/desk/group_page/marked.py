@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from errors.grouping.templates import DEEPEST, scalars_of, segments
+from errors.grouping.message_patterns import PLACEHOLDER, PLACEHOLDER_KINDS
+from errors.grouping.payload_values import MAX_DEPTH, scalars_of
+from errors.grouping.templates import segments
 
-KINDS = frozenset({"url", "email", "uuid", "ip", "date", "time", "hex", "path", "num", "id", "str"})
-"""What a template says of values that are in no field of the payload."""
-PLACEHOLDER = re.compile(r"<([^<>]{1,100})>")
 MOST_LINES = 400
 LONGEST_LINE = 4_000
 
@@ -42,7 +40,7 @@ def title_parts(title: str, fields: Collection[str]) -> list[Part]:
     parts, at = [], 0
     for found in PLACEHOLDER.finditer(title):
         name = found[1]
-        if name in KINDS or name in fields:
+        if name in PLACEHOLDER_KINDS or name in fields:
             parts += [Part(title[at : found.start()])] if found.start() > at else []
             parts.append(Part(name, field=name) if name in fields else Part(name, kind=name))
             at = found.end()
@@ -80,7 +78,7 @@ def written(
     value: Any, path: str = "", indent: str = "", before: str = "", depth: int = 0
 ) -> Iterator[tuple[str, str]]:
     """(line, field path) of indented JSON."""
-    if isinstance(value, Mapping) and value and depth < DEEPEST * 2:
+    if isinstance(value, Mapping) and value and depth < MAX_DEPTH * 2:
         yield f"{indent}{before}{{", ""
         for n, (name, inner) in enumerate(value.items(), 1):
             here = f"{path}.{name}" if path else str(name)
@@ -88,7 +86,7 @@ def written(
                 written(inner, here, indent + "  ", f"{dumped(str(name))}: ", depth + 1), n < len(value)
             )
         yield f"{indent}}}", ""
-    elif isinstance(value, (list, tuple)) and value and depth < DEEPEST * 2:
+    elif isinstance(value, (list, tuple)) and value and depth < MAX_DEPTH * 2:
         yield f"{indent}{before}[", ""
         for n, inner in enumerate(value, 1):
             yield from with_comma(written(inner, path, indent + "  ", "", depth + 1), n < len(value))
