@@ -16,6 +16,7 @@ from django.utils import timezone
 from batches.exceptions import BatchError
 from batches.tasks import tell_by_name
 from errors import groups
+from errors.grouping.history import record_change
 from errors.groups import regrouping
 from errors.models import BatchGroup, ErrorGroup, GroupMove
 
@@ -88,4 +89,4 @@ def refused(pk: int, why: str) -> None:
             found = GroupMove.objects.select_related("group").get(pk=pk)
             state = found.group.state
             words = f"The {found.verb.replace('_', ' ')} that was asked for was not done. {why}"
-            groups.remember(found.group_id, "note", state, state, found.actor, words)
+            record_change(found.group_id, "note", state, state, actor=found.actor, reason=words)

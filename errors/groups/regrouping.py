@@ -1,5 +1,5 @@
-"""Merging groups and splitting them again: what people say about grouping, kept for what is to come and applied to what
-there is. Records move with their counters in one transaction, while no lane records for the processor."""
+"""Merging groups and splitting them again, for the errors that are recorded and for those to come. Records move with
+their counters in one transaction, while no lane records for the processor."""
 
 from __future__ import annotations
 
@@ -13,68 +13,82 @@ from django.db.models.functions import Coalesce
 from batches.exceptions import InvalidInput
 from errors.grouping import locks, overrides
 from errors.grouping.fingerprints import Identity
+from errors.grouping.history import record_change
 from errors.grouping.regressions import items_of
-from errors.groups import NOT_WAITING, OPEN, InvalidGroupTransition, refused, remember
+from errors.groups.changes import (
+    LEGAL_STATES,
+    NO_AWAITED_RETRY,
+    InvalidGroupTransition,
+    invalid_input,
+    refuse_overridden,
+)
 from errors.models import Advised, BatchGroup, ErrorGroup, ErrorRecord, Findings, Traceback
+
+BATCHES_PER_STATEMENT = 500
 
 
 def merge(group_id: int, into_id: int, *, actor: str = "", reason: str = "") -> None:
-    """What has the first group's fingerprint counts in the second from now on, and so does what was recorded so far."""
+    """Let failures of the first group's fingerprint count in the second: those recorded so far, and those to come."""
     with transaction.atomic():
-        group, into = locked(group_id, into_id)
+        group, into = lock_groups(group_id, into_id)
         refuse_merge(group, into)
         batches = set(batches_of([group]))
-        came_as_itself = ErrorRecord.objects.filter(group=group, origin__isnull=True)
-        came_as_itself.update(group=into, origin=group)
+        own = ErrorRecord.objects.filter(group=group, origin__isnull=True)
+        own.update(group=into, origin=group)
         ErrorRecord.objects.filter(group=group).update(group=into)
         ErrorGroup.objects.filter(merged_into=group).update(merged_into=into)
-        ErrorGroup.objects.filter(pk=group.pk).update(merged_into=into, **NOT_WAITING)
+        ErrorGroup.objects.filter(pk=group.pk).update(merged_into=into, **NO_AWAITED_RETRY)
         recount([group, into], batches)
-        remember(group.pk, "merge", group.state, group.state, actor, reason or f"Into {into.title!r}.")
-        remember(into.pk, "merge", into.state, into.state, actor, reason or f"With {group.title!r}.")
+        note_regrouping(group, "merge", actor, reason or f"Into {into.title!r}.")
+        note_regrouping(into, "merge", actor, reason or f"With {group.title!r}.")
 
 
 def split(group_id: int, out_id: int, *, actor: str = "", reason: str = "") -> None:
     """Take a group out again that was merged into this one; it stays out until somebody merges it again."""
     with transaction.atomic():
-        group, out = locked(group_id, out_id)
+        group, out = lock_groups(group_id, out_id)
         refuse_other_parts(group, out)
-        mine = ErrorRecord.objects.filter(origin=out)
-        batches = set(mine.order_by().values_list("batch", flat=True).distinct())
-        mine.update(group=out, origin=None)
+        records = ErrorRecord.objects.filter(origin=out)
+        batches = set(records.order_by().values_list("batch", flat=True).distinct())
+        records.update(group=out, origin=None)
         ErrorGroup.objects.filter(pk=out.pk).update(merged_into=None)
         recount([group, out], batches)
-        remember(group.pk, "split", group.state, group.state, actor, reason or f"{out.title!r} was taken out.")
-        remember(out.pk, "split", out.state, out.state, actor, reason or f"Taken out of {group.title!r}.")
+        note_regrouping(group, "split", actor, reason or f"{out.title!r} was taken out.")
+        note_regrouping(out, "split", actor, reason or f"Taken out of {group.title!r}.")
 
 
 def split_by_place(group_id: int, *, actor: str = "", reason: str = "") -> list[int]:
-    """A group for every place in the code that it comes from, for what there is and for what is to come; their ids."""
+    """Make a group for every place in the code that the failures come from; answers the ids of the parts."""
     with transaction.atomic():
-        (group,) = locked(group_id)
+        (group,) = lock_groups(group_id)
         refuse_split(group)
         frames = list(frames_of(group).values_list("frame", flat=True).distinct())
         parts = [make_part(group, frame, part) for frame, part in parts_of(group, frames).items()]
         batches = set(batches_of([group]))
         for frame, part in zip(sorted(set(frames)), parts, strict=True):
             ErrorRecord.objects.filter(from_frame(frame), group=group).update(group=part)
-            remember(part.pk, "split", "", part.state, actor, reason or f"From {group.title!r}.")
-        ErrorGroup.objects.filter(pk=group.pk).update(by_place=True, **NOT_WAITING)
+            why = reason or f"From {group.title!r}."
+            record_change(part.pk, "split", "", part.state, actor=actor, reason=why)
+        ErrorGroup.objects.filter(pk=group.pk).update(by_place=True, **NO_AWAITED_RETRY)
         recount([group, *parts], batches)
-        words = reason or f"By place in the code: {len(parts):,} parts."
-        remember(group.pk, "split", group.state, group.state, actor, words)
+        note_regrouping(group, "split", actor, reason or f"By place in the code: {len(parts):,} parts.")
     return [part.pk for part in parts]
+
+
+def note_regrouping(group: ErrorGroup, verb: str, actor: str, reason: str) -> None:
+    """A row of history; the state stays as it is."""
+    record_change(group.pk, verb, group.state, group.state, actor=actor, reason=reason)
 
 
 # -- what is refused ---------------------------------------------------------------------------------------------------
 
 
-def locked(*ids: int) -> list[ErrorGroup]:
-    """The groups, as they are once nobody else can change them."""
-    known = dict(ErrorGroup.objects.filter(pk__in=ids).values_list("pk", "processor"))
-    if set(ids) - set(known):
+def lock_groups(*ids: int) -> list[ErrorGroup]:
+    """The groups, as they are once nobody else can change them. An unknown one raises InvalidInput."""
+    processors = dict(ErrorGroup.objects.filter(pk__in=ids).values_list("pk", "processor"))
+    if set(ids) - set(processors):
         raise InvalidInput("There is no such error group.", {"group": ["Unknown group."]})
-    for processor in sorted(set(known.values())):
+    for processor in sorted(set(processors.values())):
         locks.regrouping(processor)
     rows = {row.pk: row for row in ErrorGroup.objects.select_for_update(no_key=True).filter(pk__in=ids).order_by("pk")}
     return [rows[pk] for pk in ids]
@@ -82,31 +96,25 @@ def locked(*ids: int) -> list[ErrorGroup]:
 
 def refuse_merge(group: ErrorGroup, into: ErrorGroup) -> None:
     if group.processor != into.processor:
-        raise refused("into", "The groups are of different processors.", "Merge groups of one processor.")
+        raise invalid_input("into", "The groups are of different processors.", "Merge groups of one processor.")
     if group.pk == into.pk or into.merged_into_id == group.pk:
-        raise refused("into", "It is the same group.", "Name another one.")
-    for one in (group, into):
-        refuse_moved(one, "merge")
+        raise invalid_input("into", "It is the same group.", "Name another one.")
+    refuse_overridden(group, "merge")
+    refuse_overridden(into, "merge")
 
 
 def refuse_other_parts(group: ErrorGroup, out: ErrorGroup) -> None:
     if out.merged_into_id != group.pk:
         remedy = "Name a fingerprint that was merged into it."
-        raise refused("fingerprint", f"{out.fingerprint} is no part of this error group.", remedy)
+        raise invalid_input("fingerprint", f"{out.fingerprint} is no part of this error group.", remedy)
 
 
 def refuse_split(group: ErrorGroup) -> None:
-    refuse_moved(group, "split")
-    if group.state not in OPEN:
+    refuse_overridden(group, "split")
+    if group.state not in LEGAL_STATES["split"]:
         raise InvalidGroupTransition(group.pk, "split", group.state)
     if ErrorGroup.objects.filter(merged_into=group).exists():
-        raise refused("fingerprint", "Other groups were merged into this one.", "Take them out first.")
-
-
-def refuse_moved(group: ErrorGroup, verb: str) -> None:
-    """A group whose errors count elsewhere is a signpost, not a group."""
-    if not group.stands:
-        raise InvalidGroupTransition(group.pk, verb, "merged into another" if group.merged_into_id else "split")
+        raise invalid_input("fingerprint", "Other groups were merged into this one.", "Take them out first.")
 
 
 # -- what moves --------------------------------------------------------------------------------------------------------
@@ -118,9 +126,9 @@ def frames_of(group: ErrorGroup) -> QuerySet[Any]:
 
 
 def from_frame(frame: str) -> Q:
-    """The same without a join, which an UPDATE would need a second look at each record for."""
-    nowhere = Q() if frame else Q(traceback__isnull=True)
-    return Q(traceback__in=Traceback.objects.filter(frame=frame)) | nowhere
+    """Records of one of the `frames_of`, without a join, for which an UPDATE would look at each record twice."""
+    without_traceback = Q() if frame else Q(traceback__isnull=True)
+    return Q(traceback__in=Traceback.objects.filter(frame=frame)) | without_traceback
 
 
 def parts_of(group: ErrorGroup, frames: Collection[str]) -> dict[str, Identity]:
@@ -129,9 +137,9 @@ def parts_of(group: ErrorGroup, frames: Collection[str]) -> dict[str, Identity]:
 
 
 def make_part(group: ErrorGroup, frame: str, part: Identity) -> ErrorGroup:
-    """The part inherits what people have decided about the whole."""
+    """A group that inherits what people have decided about the whole."""
     seen = frames_of(group).filter(frame=frame).aggregate(first=Min("finished_at"), last=Max("finished_at"))
-    kept = ("error_type", "code", "category", "state", "assignee")
+    inherited = ("error_type", "code", "category", "state", "assignee")
     return ErrorGroup.objects.create(
         processor=group.processor,
         fingerprint=part.fingerprint,
@@ -139,7 +147,7 @@ def make_part(group: ErrorGroup, frame: str, part: Identity) -> ErrorGroup:
         key=part.key,
         first_seen=seen["first"],
         last_seen=seen["last"],
-        **{name: getattr(group, name) for name in kept},
+        **{name: getattr(group, name) for name in inherited},
     )
 
 
@@ -148,24 +156,23 @@ def batches_of(groups: Collection[ErrorGroup]) -> QuerySet[Any]:
 
 
 def recount(groups: Collection[ErrorGroup], batches: Collection[str]) -> None:
-    """The counters of these groups, from their records; what was concluded from the old ones is looked at anew."""
+    """Count these groups anew from their records; findings and advice that rest on the old counters are out of date."""
     before = {group.pk: items_of(group.pk) for group in groups}
     for some in slices_of(sorted(batches)):
-        rows = BatchGroup.objects.filter(group__in=groups, batch__in=some)
-        made = list(counted(groups, some))
-        rows.delete()
-        BatchGroup.objects.bulk_create(made)
+        counters = counters_of(groups, some)
+        BatchGroup.objects.filter(group__in=groups, batch__in=some).delete()
+        BatchGroup.objects.bulk_create(counters)
         Findings.objects.filter(batch__in=some).update(errors=0)
         Advised.objects.filter(batch__in=some).update(looked="")
     for group in groups:
-        correct(group, items_of(group.pk) - before[group.pk])
+        adjust(group, items_of(group.pk) - before[group.pk])
 
 
-def slices_of(batches: list[str], size: int = 500) -> list[list[str]]:
+def slices_of(batches: list[str], size: int = BATCHES_PER_STATEMENT) -> list[list[str]]:
     return [batches[start : start + size] for start in range(0, len(batches), size)]
 
 
-def counted(groups: Collection[ErrorGroup], batches: Collection[str]) -> list[BatchGroup]:
+def counters_of(groups: Collection[ErrorGroup], batches: Collection[str]) -> list[BatchGroup]:
     records = ErrorRecord.objects.filter(group__in=groups, batch__in=batches).order_by()
     rows = records.values("batch_id", "group_id").annotate(
         errors=Count("pk"),
@@ -176,13 +183,13 @@ def counted(groups: Collection[ErrorGroup], batches: Collection[str]) -> list[Ba
     return [BatchGroup(**row) for row in rows]
 
 
-def correct(group: ErrorGroup, more: int) -> None:
-    """When it was seen; and what moved is nothing new: it must not end an "ignore until more than n items"."""
+def adjust(group: ErrorGroup, more_items: int) -> None:
+    """When the group was seen; and items that moved are nothing new: they must not end an "ignore until n items"."""
     seen = BatchGroup.objects.filter(group=group).aggregate(first=Min("first_seen"), last=Max("last_seen"))
     changes: dict[str, Any] = {}
     if seen["first"] is not None:
         changes = {"first_seen": seen["first"], "last_seen": seen["last"]}
     if "from" in group.until:
-        changes["until"] = group.until | {"from": group.until["from"] + more}
+        changes["until"] = group.until | {"from": group.until["from"] + more_items}
     if changes:
         ErrorGroup.objects.filter(pk=group.pk).update(**changes)

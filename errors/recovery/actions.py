@@ -84,7 +84,9 @@ def _resolve(batch_id: str, params: Mapping[str, Any], actor: str, reason: str, 
     last = {retry.scope["group"]: retry for retry in made}
     if not last:
         raise InvalidTransition(batch_id, "resolve groups of", "waiting for a retry of them")
-    found = ErrorGroup.objects.filter(STANDING, processor=processor, fingerprint__in=list(last), state__in=groups.OPEN)
+    found = ErrorGroup.objects.filter(
+        STANDING, processor=processor, fingerprint__in=list(last), state__in=ErrorGroup.OPEN
+    )
     for group in found.order_by("fingerprint"):
         groups.resolve_when_clean(group.pk, last[group.fingerprint], actor=actor, reason=reason)
     return Made()

@@ -19,6 +19,7 @@ from batches.rest.idempotent_requests import once_per_key
 from batches.rest.permissions import MayTriage
 from batches.rest.portal_view import PortalView, checked
 from batches.rest.requests import ReasonSerializer
+from errors.filters.error_filter import ErrorFilter
 from errors.groups import bulk
 from errors.models import BulkAct
 from errors.rest.group_views import LISTED, met, resolving
@@ -46,7 +47,7 @@ class ActOnGroups(PortalView):
         made = bulk.act(
             batch_id,
             self.verb,
-            wanted | {"text": wanted.get("text") or wanted.get("q") or ""},
+            ErrorFilter.from_query(wanted | {"text": wanted.get("text") or wanted.get("q") or ""}),
             key=f"rest {uuid4()}",
             choose=partial(chosen, wanted=wanted, count=count),
             actor=request.user.get_username(),
@@ -63,7 +64,7 @@ def chosen(batch: Batch, wanted: Mapping[str, Any], count: int | None) -> dict[i
     rows = met(LISTED.filter(batch=batch), batch, wanted)
     if (fingerprints := wanted.get("fingerprints")) is not None:
         rows = rows.filter(group__fingerprint__in=fingerprints)
-    names = bulk.named(rows)
+    names = bulk.fingerprints_of(rows)
     if count not in (None, len(names)):
         problem = f"The filter meets {len(names):,} groups now, not {count:,}."
         raise InvalidInput(problem, {"count": ["Look at the list again."]})

@@ -12,6 +12,7 @@ from django.urls import reverse
 from batches.exceptions import InvalidInput, InvalidTransition, ScopeChanged
 from batches.models import Batch
 from errors import groups
+from errors.filters.error_filter import ErrorFilter
 from errors.groups import bulk
 from errors.models import BulkAct, ErrorGroup, GroupChange
 from tests.batches.factories import modes, ran
@@ -99,9 +100,9 @@ def test_it_is_done_once_and_only_for_what_was_confirmed(user_of: User) -> None:
     assert first.status_code == 302
     assert BulkAct.objects.count() == 1
     with pytest.raises(ScopeChanged):
-        bulk.act("b", "reopen", {}, key="k", count=1)
+        bulk.act("b", "reopen", ErrorFilter(), key="k", count=1)
     with pytest.raises(InvalidInput):
-        bulk.act("b", "explode", {}, key="k")
+        bulk.act("b", "explode", ErrorFilter(), key="k")
     bulk.undo("b", 1)
     with pytest.raises(InvalidTransition):
         bulk.undo("b", 1)

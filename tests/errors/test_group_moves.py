@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
+from batches.exceptions import InvalidInput
 from batches.models import Batch
-from errors import groups, tasks
+from errors import tasks
 from errors.groups import background, regrouping
 from errors.models import BatchGroup, ErrorGroup, GroupChange, GroupMove
 from tests.batches.factories import modes, ran
@@ -67,9 +68,9 @@ def test_a_worker_merges_many_errors_once_and_the_page_says_that_it_is_under_way
 
 def test_what_is_illegal_is_refused_at_once_and_what_became_so_when_its_turn_comes(told: list[Any]) -> None:
     _, large, small = two()
-    with pytest.raises(groups.InvalidInput):
+    with pytest.raises(InvalidInput):
         background.move("merge", large.pk, large.pk)
-    with pytest.raises(groups.InvalidInput):
+    with pytest.raises(InvalidInput):
         background.move("split", large.pk, small.pk)
     made = background.move("merge", large.pk, small.pk, actor="ana")
     regrouping.split_by_place(large.pk)

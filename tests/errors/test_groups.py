@@ -51,7 +51,7 @@ def test_it_applies_a_verb_where_it_is_legal_and_remembers_it(verb: str, state: 
 def test_it_loses_a_race_without_a_trace(monkeypatch: Any) -> None:
     group = group_in("resolved")
     answers = iter(["new", "resolved"])
-    monkeypatch.setattr(groups, "state_of", lambda group_id: next(answers))
+    monkeypatch.setattr("errors.groups.changes.state_of", lambda group_id: next(answers))
     with pytest.raises(InvalidTransition, match="it is resolved"):
         groups.ignore(group.pk)
     assert (ErrorGroup.objects.get().state, GroupChange.objects.count()) == ("resolved", 0)
@@ -80,7 +80,9 @@ def test_it_regresses_only_by_an_attempt_that_started_after_it_was_resolved() ->
 def test_it_says_which_groups_of_many_it_could_not_change() -> None:
     first, done, last = group_in("new", "a"), group_in("resolved", "b"), group_in("regressed", "c")
     chosen = {group.pk: group.fingerprint for group in (first, done, last)}
-    assert groups.in_bulk(groups.resolve, chosen) == {done.pk: f"Cannot resolve error group {done.pk}: it is resolved."}
+    assert groups.apply_to_each(groups.resolve, chosen) == {
+        done.pk: f"Cannot resolve error group {done.pk}: it is resolved."
+    }
     assert set(GroupChange.objects.values_list("group", flat=True)) == {first.pk, last.pk}
 
 

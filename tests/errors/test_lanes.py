@@ -114,7 +114,7 @@ print("ready", flush=True)
 sys.stdin.readline()
 for _ in range(200):
     with transaction.atomic():
-        groups.in_bulk(groups.resolve, dict(ErrorGroup.objects.values_list("pk", "fingerprint")))
+        groups.apply_to_each(groups.resolve, dict(ErrorGroup.objects.values_list("pk", "fingerprint")))
 """
 BUSY_LANE = """
 import sys

@@ -20,20 +20,10 @@ from errors.desk.group_page.retries import before_and_after
 from errors.desk.group_page.samples import because, columns_of, records_of, sample
 from errors.filters.ageing import WHY, is_ageing
 from errors.filters.error_filter import ErrorFilter
-from errors.groups import CLOSED, OPEN
+from errors.groups import LEGAL_STATES
 from errors.models import BatchGroup, ErrorGroup, GroupChange
 
 State = ErrorGroup.State
-LEGAL: dict[str, frozenset[Any]] = {
-    "acknowledge": frozenset({State.NEW, State.REGRESSED}),
-    "resolve": OPEN,
-    "ignore": OPEN,
-    "reopen": CLOSED,
-    "assign": OPEN | CLOSED,
-    "merge": OPEN | CLOSED,
-    "split": OPEN,
-}
-"""Which buttons a group has now."""
 TABS = {
     "sample": "Sample",
     "items": "Items",
@@ -67,7 +57,7 @@ def group_page(batch: Batch, rollup: BatchGroup, query: Mapping[str, str]) -> di
         "merged": list(group.merged.all()),
         "seen": seen(group),
         "only_this": ErrorFilter(group=group.fingerprint),
-        "legal": [verb for verb, states in LEGAL.items() if group.state in states],
+        "legal": [verb for verb, states in LEGAL_STATES.items() if group.state in states],
         "may_be_retried": bool(batch.processor) and batch.status in operations.RETRYABLE,
         "tab": tab,
         "tabs": [{"name": name, "label": label, "current": name == tab} for name, label in TABS.items()],

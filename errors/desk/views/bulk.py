@@ -17,7 +17,7 @@ from errors.desk.bulk_form import BulkForm
 from errors.desk.forms import page_key
 from errors.desk.views.access import Route, or_404, reason_of, render, require_rights, viewable_batch
 from errors.filters.error_filter import ErrorFilter
-from errors.groups import bulk
+from errors.groups import LEGAL_STATES, bulk
 from errors.models import ErrorGroup
 
 PAST = {
@@ -34,20 +34,20 @@ def act(request: HttpRequest, batch_id: str, verb: str) -> HttpResponse:
     """GET says which groups are meant and which cannot be changed; POST does it."""
     batch = viewable_batch(request, batch_id)
     require_rights(request, TRIAGE)
-    if verb not in bulk.LEGAL:
+    if verb not in bulk.VERBS:
         raise Http404
-    wanted = ErrorFilter.from_query(request.GET).as_dict()
+    error_filter = ErrorFilter.from_query(request.GET)
     token = request.POST.get("token", "")
     if done := token and batch.bulk_acts.filter(key=page_key(token)).first():  # type: ignore[attr-defined]
         return redirect("admin:errors_bulk", batch.pk, done.number)
-    items = counted(batch, wanted)
+    items = counted(batch, error_filter)
     form = BulkForm(verb, items, request.user, request.POST if token else None)
     notice = ""
     if token and form.is_valid():
         try:
             said = {"count": form.confirmed, "reason": form.cleaned_data["reason"], **form.said()}
             actor = request.user.get_username()
-            made = bulk.act(batch.pk, verb, wanted, key=page_key(token), actor=actor, **said)
+            made = bulk.act(batch.pk, verb, error_filter, key=page_key(token), actor=actor, **said)
             return redirect("admin:errors_bulk", batch.pk, made.number)
         except ScopeChanged as changed:
             notice = f"Meanwhile this changed: {changed.found:,} groups match now, not {changed.confirmed:,}. "
@@ -55,15 +55,15 @@ def act(request: HttpRequest, batch_id: str, verb: str) -> HttpResponse:
             form = BulkForm(verb, changed.found, request.user)
         except BatchError as error:
             form.add_error(None, str(error))
-    context = shown(batch, verb, wanted, items, form) | {"notice": notice}
+    context = shown(batch, verb, error_filter, items, form) | {"notice": notice}
     answer = render(request, "act_confirm.html", context, title=context["question"])
     answer.status_code = 409 if notice else 200
     return answer
 
 
-def counted(batch: Batch, wanted: dict[str, str]) -> int:
+def counted(batch: Batch, error_filter: ErrorFilter) -> int:
     try:
-        return len(bulk.chosen(batch, wanted))
+        return len(bulk.matching_groups(batch, error_filter))
     except InvalidInput as error:
         raise Http404(str(error)) from None
 
@@ -72,12 +72,13 @@ def groups_of(n: int) -> str:
     return f"{n:,} error {'group' if n == 1 else 'groups'}"
 
 
-def shown(batch: Batch, verb: str, wanted: dict[str, str], items: int, form: BulkForm) -> dict[str, Any]:
-    rows = ErrorFilter.from_query(wanted).groups(batch).order_by("-items", "-errors", "pk")
+def shown(batch: Batch, verb: str, error_filter: ErrorFilter, items: int, form: BulkForm) -> dict[str, Any]:
+    rows = error_filter.groups(batch).order_by("-items", "-errors", "pk")
     states = dict(rows.order_by().values_list("group__state").annotate(n=Count("pk")))
-    cannot = {state: n for state, n in states.items() if state not in bulk.LEGAL[verb]}
+    cannot = {state: n for state, n in states.items() if state not in LEGAL_STATES[verb]}
     able = items - sum(cannot.values())
-    filtered = f" that match {', '.join(f'{name} “{value}”' for name, value in wanted.items())}" if wanted else ""
+    fields = error_filter.as_dict()
+    filtered = f" that match {', '.join(f'{name} “{value}”' for name, value in fields.items())}" if fields else ""
     effects = [f"{groups_of(able)} {'is' if able == 1 else 'are'} {PAST[verb]}, in every batch of {batch.processor}."]
     if cannot:
         which = ", ".join(f"{n:,} {'is' if n == 1 else 'are'} {state}" for state, n in sorted(cannot.items()))
@@ -94,7 +95,7 @@ def shown(batch: Batch, verb: str, wanted: dict[str, str], items: int, form: Bul
         "items": able,
         "form": form,
         "answers": form.asks,
-        "back": f"{reverse('admin:errors_desk', args=[batch.pk])}?{ErrorFilter.from_query(wanted).query_string}#groups",
+        "back": f"{reverse('admin:errors_desk', args=[batch.pk])}?{error_filter.query_string}#groups",
         "crumb": verb.capitalize(),
     }
 

@@ -14,10 +14,10 @@ from batches.rights import TRIAGE
 from errors.desk.group_forms import FORMS
 from errors.desk.group_forms.base import GroupForm
 from errors.desk.group_page.header import last_change
-from errors.desk.group_page.page import LEGAL, did, group_page
+from errors.desk.group_page.page import did, group_page
 from errors.desk.views.access import Route, render, require_rights, viewable_batch
 from errors.filters import scopes
-from errors.groups import background
+from errors.groups import LEGAL_STATES, background
 from errors.models import BatchGroup, ErrorGroup
 
 
@@ -53,7 +53,7 @@ def act(request: HttpRequest, batch_id: str, fingerprint: str, verb: str) -> Htt
     if rollup is None or verb not in FORMS:
         raise Http404
     form = FORMS[verb](rollup, request.POST if request.method == "POST" else None)
-    if form.is_stale or rollup.group.state not in LEGAL.get(verb, (rollup.group.state,)):
+    if form.is_stale or rollup.group.state not in LEGAL_STATES.get(verb, (rollup.group.state,)):
         messages.warning(request, too_late(rollup.group))
         return to_group(rollup)
     if request.method == "POST" and form.is_valid() and carried_out(request, form):
