@@ -31,7 +31,7 @@ def sweep() -> None:
         for pk in exports.waiting().values_list("pk", flat=True):
             exports.enqueue(pk)
         exports.expire()
-        for pk in background.waiting().values_list("pk", flat=True):
+        for pk in background.waiting_jobs().values_list("pk", flat=True):
             background.send(pk)
         for batch_id in findings.large_and_over(timezone.now() - REPEATED_FOR):
             look_if_large(batch_id)
@@ -45,11 +45,11 @@ def make_export(pk: int) -> None:
             exports.enqueue(pk)
 
 
-@shared_task(name="errors.tasks.move_group", ignore_result=True)
-def move_group(pk: int) -> None:
+@shared_task(name="errors.tasks.regroup", ignore_result=True)
+def regroup(pk: int) -> None:
     """Merge or split groups of very many errors."""
     with patient(), deferred():
-        background.work(pk)
+        background.run(pk)
 
 
 @shared_task(name="errors.tasks.look", ignore_result=True)

@@ -20,7 +20,7 @@ from errors.detectors.periods import USUAL_SIZES
 from errors.detectors.runs import scattered
 from errors.findings.circumstances import FirstAttempts, first_attempts, with_circumstances
 from errors.findings.problem_items import problem_items
-from errors.models import Advised, BatchGroup, ErrorRecord, Findings
+from errors.models import AdviceRevision, BatchGroup, ErrorRecord, Findings
 
 LEAST_FAILED = 5
 MOST_GROUPS = 10
@@ -43,7 +43,7 @@ def findings(batch: Batch, *, large: bool = True, most: int = AT_ONCE) -> list[d
     if errors < LEAST_FAILED:
         return []
     if (stored and is_current(stored, batch, errors)) or (not large and batch.total_items > most):
-        return list(stored.found) if stored else []
+        return list(stored.findings) if stored else []
     return looked_at(batch, stored, errors)
 
 
@@ -63,7 +63,7 @@ def looked_at(batch: Batch, stored: Findings | None, errors: int) -> list[dict[s
     times = times_of(batch, frozenset().union(*(one.items for one in seen)))
     found = [as_dict(one) | drawn(one, batch.total_items, times) for one in seen]
     known = {
-        "found": found,
+        "findings": found,
         "scatter": scattered(summary.streams[0].failed, summary.total) if summary.streams else "",
         "problems": problem_items(batch),
         "looks": looks,
@@ -92,7 +92,7 @@ def is_due(batch: Batch) -> bool:
 
 def is_ahead(stored: Findings, batch: Batch) -> bool:
     """The advice on a finished batch is worked out right after its findings; until then somebody is at it."""
-    said = Advised.objects.filter(batch=batch).first()
+    said = AdviceRevision.objects.filter(batch=batch).first()
     return batch.finished_at is not None and (said is None or said.at < stored.at)
 
 

@@ -1,6 +1,6 @@
-"""Merge and split as people ask for them: done at once, or by a worker if so many errors move that a page would hang.
+"""Merges and splits as people ask for them: in the request, or by a worker where too many errors move for that.
 
-What waits for a worker is a row; the sweep repeats the word to the workers until it is done or refused.
+What waits for a worker is a row; the sweep repeats the word to the workers until the job is done or refused.
 """
 
 from __future__ import annotations
@@ -15,14 +15,13 @@ from django.utils import timezone
 
 from batches.exceptions import BatchError
 from batches.tasks import tell_by_name
-from errors import groups
 from errors.grouping.history import record_change
 from errors.groups import regrouping
-from errors.models import BatchGroup, ErrorGroup, GroupMove
+from errors.groups.changes import InvalidGroupTransition
+from errors.models import BatchGroup, ErrorGroup, RegroupJob
 
-LARGE = 50_000
-"""Above so many errors of the groups together: a million move in half a minute on PostgreSQL."""
-S = GroupMove.State
+IN_REQUEST_LIMIT = 50_000
+"""Errors of the groups together; a million move in half a minute on PostgreSQL."""
 VERBS: dict[str, Callable[..., Any]] = {
     "merge": regrouping.merge,
     "split": regrouping.split,
@@ -35,58 +34,68 @@ REFUSALS: dict[str, Callable[..., None]] = {
 }
 
 
-def move(verb: str, group_id: int, *other: int, actor: str = "", reason: str = "") -> Any:
-    """What the verb answers; or the `GroupMove` that a worker will do, with nothing moved yet."""
-    if errors_of(group_id, *other) <= LARGE:
+def regroup(verb: str, group_id: int, *other: int, actor: str = "", reason: str = "") -> Any:
+    """What the verb answers; or the RegroupJob that a worker will do, with nothing moved yet.
+
+    Raises what the verb would, and InvalidGroupTransition for a group that waits for a worker already.
+    """
+    if errors_of(group_id, *other) <= IN_REQUEST_LIMIT:
         return VERBS[verb](group_id, *other, actor=actor, reason=reason)
     REFUSALS[verb](*(ErrorGroup.objects.get(pk=pk) for pk in (group_id, *other)))
-    known = {"group_id": group_id, "other_id": other[0] if other else None, "errors": errors_of(group_id)}
     try:
         with transaction.atomic():
-            made = GroupMove.objects.create(verb=verb, actor=actor[:150], reason=reason, **known)
-            transaction.on_commit(partial(send, made.pk))
+            job = RegroupJob.objects.create(
+                verb=verb,
+                group_id=group_id,
+                other_id=other[0] if other else None,
+                errors=errors_of(group_id),
+                actor=actor[:150],
+                reason=reason,
+            )
+            transaction.on_commit(partial(send, job.pk))
     except IntegrityError:
-        raise groups.InvalidGroupTransition(group_id, verb.replace("_", " "), "being moved by a worker") from None
-    return made
+        raise InvalidGroupTransition(group_id, verb.replace("_", " "), "being moved by a worker") from None
+    return job
 
 
 def send(pk: int) -> None:
     """Word to the workers; the sweep repeats it."""
-    tell_by_name("errors.tasks.move_group", pk)
+    tell_by_name("errors.tasks.regroup", pk)
 
 
-def errors_of(*ids: int) -> int:
-    return int(BatchGroup.objects.filter(group__in=ids).aggregate(n=Sum("errors", default=0))["n"])
+def errors_of(*group_ids: int) -> int:
+    return int(BatchGroup.objects.filter(group__in=group_ids).aggregate(n=Sum("errors", default=0))["n"])
 
 
-def under_way(group_id: int) -> QuerySet[GroupMove]:
-    """Moves out of the group or into it that are not over."""
-    return GroupMove.objects.filter(Q(group=group_id) | Q(other=group_id), state=S.WAITING)
+def jobs_of(group_id: int) -> QuerySet[RegroupJob]:
+    """Jobs that will move errors out of the group or into it."""
+    return waiting_jobs().filter(Q(group=group_id) | Q(other=group_id))
 
 
-def waiting() -> QuerySet[GroupMove]:
-    return GroupMove.objects.filter(state=S.WAITING).order_by("pk")
+def waiting_jobs() -> QuerySet[RegroupJob]:
+    return RegroupJob.objects.filter(state=RegroupJob.State.WAITING).order_by("pk")
 
 
-def work(pk: int) -> None:
-    """Do it, once however many workers were told: the records move in the commit that says so."""
+def run(pk: int) -> None:
+    """Do a job, once however many workers were told: the records move in the commit that says so."""
     try:
         with transaction.atomic():
-            found = GroupMove.objects.select_for_update(skip_locked=True).filter(pk=pk, state=S.WAITING).first()
-            if found is None:
+            job = waiting_jobs().select_for_update(skip_locked=True).filter(pk=pk).first()
+            if job is None:
                 return
-            others = [] if found.other_id is None else [found.other_id]
-            VERBS[found.verb](found.group_id, *others, actor=found.actor, reason=found.reason)
-            GroupMove.objects.filter(pk=pk).update(state=S.DONE, finished_at=timezone.now())
-    except BatchError as why:
-        refused(pk, str(why))
+            others = [] if job.other_id is None else [job.other_id]
+            VERBS[job.verb](job.group_id, *others, actor=job.actor, reason=job.reason)
+            RegroupJob.objects.filter(pk=pk).update(state=RegroupJob.State.DONE, finished_at=timezone.now())
+    except BatchError as error:
+        refuse(pk, str(error))
 
 
-def refused(pk: int, why: str) -> None:
-    """It was legal when it was asked for, and is not any more: the history says so."""
+def refuse(pk: int, why: str) -> None:
+    """The job was legal when somebody asked for it, and is not any more: the group's history says so."""
+    over = {"state": RegroupJob.State.REFUSED, "finished_at": timezone.now()}
     with transaction.atomic():
-        if GroupMove.objects.filter(pk=pk, state=S.WAITING).update(state=S.REFUSED, finished_at=timezone.now()):
-            found = GroupMove.objects.select_related("group").get(pk=pk)
-            state = found.group.state
-            words = f"The {found.verb.replace('_', ' ')} that was asked for was not done. {why}"
-            record_change(found.group_id, "note", state, state, actor=found.actor, reason=words)
+        if waiting_jobs().filter(pk=pk).update(**over):
+            job = RegroupJob.objects.select_related("group").get(pk=pk)
+            reason = f"The {job.verb.replace('_', ' ')} that was asked for was not done. {why}"
+            state = job.group.state
+            record_change(job.group_id, "note", state, state, actor=job.actor, reason=reason)

@@ -22,7 +22,7 @@ from errors.groups.changes import (
     invalid_input,
     refuse_overridden,
 )
-from errors.models import Advised, BatchGroup, ErrorGroup, ErrorRecord, Findings, Traceback
+from errors.models import AdviceRevision, BatchGroup, ErrorGroup, ErrorRecord, Findings, Traceback
 
 BATCHES_PER_STATEMENT = 500
 
@@ -163,7 +163,7 @@ def recount(groups: Collection[ErrorGroup], batches: Collection[str]) -> None:
         BatchGroup.objects.filter(group__in=groups, batch__in=some).delete()
         BatchGroup.objects.bulk_create(counters)
         Findings.objects.filter(batch__in=some).update(errors=0)
-        Advised.objects.filter(batch__in=some).update(looked="")
+        AdviceRevision.objects.filter(batch__in=some).update(revision="")
     for group in groups:
         adjust(group, items_of(group.pk) - before[group.pk])
 

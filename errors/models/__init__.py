@@ -4,15 +4,15 @@ from errors.models.bulk_act import BulkAct
 from errors.models.export import Export
 from errors.models.findings import Findings, Timeline
 from errors.models.group import STANDING, BatchGroup, ErrorGroup, GroupChange
-from errors.models.group_move import GroupMove
-from errors.models.recommendation import Advised, Recommendation
+from errors.models.recommendation import AdviceRevision, Recommendation
 from errors.models.record import MANY_ATTEMPTS, ErrorRecord, Traceback
 from errors.models.recovery_plan import PlanStep, RecoveryPlan
+from errors.models.regroup_job import RegroupJob
 
 __all__ = [
     "MANY_ATTEMPTS",
     "STANDING",
-    "Advised",
+    "AdviceRevision",
     "BatchGroup",
     "BulkAct",
     "ErrorGroup",
@@ -20,10 +20,10 @@ __all__ = [
     "Export",
     "Findings",
     "GroupChange",
-    "GroupMove",
     "PlanStep",
     "Recommendation",
     "RecoveryPlan",
+    "RegroupJob",
     "Timeline",
     "Traceback",
 ]

@@ -11,7 +11,7 @@ class Findings(models.Model):
     """What the detectors found at their last look at a batch, and how much there was to see then."""
 
     batch = models.OneToOneField(Batch, on_delete=models.CASCADE, primary_key=True, related_name="findings")
-    found = models.JSONField(default=list)
+    findings = models.JSONField(default=list, db_column="found")
     problems = models.JSONField(default=list, help_text="Items that keep failing, and what they are.")
     scatter = models.CharField(max_length=200, blank=True, help_text="Whether failures clump, in a sentence.")
     looks = models.PositiveIntegerField(default=0, help_text="Each look at a running batch spends of the budget.")
@@ -23,7 +23,7 @@ class Findings(models.Model):
         verbose_name_plural = "findings"
 
     def __str__(self) -> str:
-        return f"{self.batch_id}: {len(self.found)} findings"
+        return f"{self.batch_id}: {len(self.findings)} findings"
 
 
 class Timeline(models.Model):

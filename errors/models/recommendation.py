@@ -53,15 +53,15 @@ class Recommendation(models.Model):
         return self.title
 
 
-class Advised(models.Model):
+class AdviceRevision(models.Model):
     """What a batch looked like when its recommendations were last worked out."""
 
-    batch = models.OneToOneField(Batch, on_delete=models.CASCADE, primary_key=True, related_name="advised")
-    looked = models.CharField(max_length=100)
+    batch = models.OneToOneField(Batch, on_delete=models.CASCADE, primary_key=True, related_name="advice_revision")
+    revision = models.CharField(max_length=100, db_column="looked", help_text="Empty: to be worked out anew.")
     at = models.DateTimeField()
 
     class Meta:
-        verbose_name_plural = "advised"
+        db_table = "errors_advised"
 
     def __str__(self) -> str:
-        return f"{self.batch_id}: {self.looked}"
+        return f"{self.batch_id}: {self.revision}"

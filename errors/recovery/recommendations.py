@@ -16,7 +16,7 @@ from batches.lifecycle import quarantined_items
 from batches.models import Batch, Retry
 from errors.advice import Advice, advise
 from errors.findings import AT_ONCE as LOOKED_AT_ONCE
-from errors.models import Advised, BatchGroup, Findings, Recommendation
+from errors.models import AdviceRevision, BatchGroup, Findings, Recommendation
 from errors.recovery.actions import UnknownAdvice, carry_out, refuse, take_back
 from errors.recovery.fact_queries import facts_of
 
@@ -30,15 +30,15 @@ SHOWN = (State.OPEN, State.APPLIED, State.VERIFIED, State.NO_EFFECT)
 def current(batch: Batch, errors: int, *, large: bool = True, most: int = LOOKED_AT_ONCE) -> list[Recommendation]:
     """The batch's recommendations, worked out anew if it has changed since."""
     newer = Exists(Findings.objects.filter(batch=batch, at__gt=OuterRef("at")))
-    stored = Advised.objects.filter(batch=batch).annotate(newer=newer).first()
-    looked = f"{batch.status} {errors} {batch.finished_at} {quarantined_items.count(batch)}"
+    stored = AdviceRevision.objects.filter(batch=batch).annotate(newer=newer).first()
+    revision = f"{batch.status} {errors} {batch.finished_at} {quarantined_items.count(batch)}"
     soon = stored is not None and batch.status in Batch.ACTIVE and timezone.now() < stored.at + LOOK_EVERY
     if stored is None and not errors:
         return []
     at_once = large or (errors <= AT_ONCE and batch.total_items <= most)
-    if not (soon or (stored and stored.looked == looked and not stored.newer)) and at_once:
+    if not (soon or (stored and stored.revision == revision and not stored.newer)) and at_once:
         refresh(batch)
-        Advised.objects.update_or_create(batch=batch, defaults={"looked": looked, "at": timezone.now()})
+        AdviceRevision.objects.update_or_create(batch=batch, defaults={"revision": revision, "at": timezone.now()})
     return list(Recommendation.objects.filter(batch=batch))
 
 

@@ -27,7 +27,7 @@ from errors.filters.ageing import badge
 from errors.filters.error_filter import ErrorFilter
 from errors.filters.rest_filter import ErrorFilterSet
 from errors.groups import background
-from errors.models import BatchGroup, ErrorGroup, GroupMove
+from errors.models import BatchGroup, ErrorGroup, RegroupJob
 from errors.rest.serializers import (
     AssignSerializer,
     BatchGroupSerializer,
@@ -153,7 +153,7 @@ class MergeGroup(ActOnGroup):
         said = checked(MergeSerializer, request)
         into = other_group(batch_id, said.pop("into"), "into")
         actor, group_id = request.user.get_username(), group_in(batch_id, fingerprint).group_id
-        done = background.move("merge", group_id, into.pk, actor=actor, **said)
+        done = background.regroup("merge", group_id, into.pk, actor=actor, **said)
         return Response(BatchGroupSerializer(group_in(batch_id, fingerprint)).data, status_of(done))
 
 
@@ -173,12 +173,12 @@ class SplitGroup(ActOnGroup):
         said, group_id = checked(SplitSerializer, request), group_in(batch_id, fingerprint).group_id
         who = {"actor": request.user.get_username(), "reason": said.get("reason", "")}
         if "by" in said:
-            parts = done = background.move("split_by_place", group_id, **who)
+            parts = done = background.regroup("split_by_place", group_id, **who)
         else:
             out = other_group(batch_id, said["fingerprint"], "fingerprint")
-            done = background.move("split", group_id, out.pk, **who)
+            done = background.regroup("split", group_id, out.pk, **who)
             parts = [group_id, out.pk]
-        if isinstance(done, GroupMove):
+        if isinstance(done, RegroupJob):
             parts = [group_id]
         rows = LISTED.filter(batch=batch_id, group__in=parts).order_by("pk")
         return Response(BatchGroupSerializer(rows, many=True).data, status_of(done))
@@ -186,7 +186,7 @@ class SplitGroup(ActOnGroup):
 
 def status_of(done: Any) -> int:
     """202 where a worker does it, because of its size; the answer is what there is until then."""
-    return status.HTTP_202_ACCEPTED if isinstance(done, GroupMove) else status.HTTP_200_OK
+    return status.HTTP_202_ACCEPTED if isinstance(done, RegroupJob) else status.HTTP_200_OK
 
 
 def other_group(batch_id: str, fingerprint: str, field: str) -> ErrorGroup:

@@ -212,4 +212,4 @@ def test_a_large_batch_is_looked_at_when_it_is_over(monkeypatch: pytest.MonkeyPa
     tasks.look("b1")
     tasks.sweep()
     assert told == ["b1", "b1"]
-    assert ExportRequest(batch).exporter().envelope()["findings"] == Findings.objects.get(batch=batch).found != []
+    assert ExportRequest(batch).exporter().envelope()["findings"] == Findings.objects.get(batch=batch).findings != []

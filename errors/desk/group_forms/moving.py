@@ -8,7 +8,7 @@ from django import forms
 
 from errors.desk.group_forms.base import GroupForm, Option
 from errors.groups import background
-from errors.models import BatchGroup, GroupMove
+from errors.models import BatchGroup, RegroupJob
 
 MOST_GROUPS = 500
 
@@ -37,13 +37,13 @@ class MergeForm(GroupForm):
 
     def act(self, actor: str) -> str:
         into = self.rows[self.cleaned_data["into"]].group
-        done = background.move("merge", self.group.pk, into.pk, **self.who(actor))
-        if isinstance(done, GroupMove):
+        done = background.regroup("merge", self.group.pk, into.pk, **self.who(actor))
+        if isinstance(done, RegroupJob):
             return in_background(self, done)
         return f"Merged into {into.title[:200]}."
 
 
-def in_background(form: GroupForm, made: GroupMove) -> str:
+def in_background(form: GroupForm, made: RegroupJob) -> str:
     """What is not done yet has nothing to undo."""
     form.undo = ""
     return f"A worker does it: until its {made.errors:,} errors have moved, they count as before."
@@ -84,12 +84,12 @@ class SplitForm(GroupForm):
     def act(self, actor: str) -> str:
         chosen = self.cleaned_data["how"] or self.options[0].value
         if chosen == self.PLACE.value:
-            parts = background.move("split_by_place", self.group.pk, **self.who(actor))
-            if isinstance(parts, GroupMove):
+            parts = background.regroup("split_by_place", self.group.pk, **self.who(actor))
+            if isinstance(parts, RegroupJob):
                 return in_background(self, parts)
             return f"Split by place in the code: {len(parts):,} {'group' if len(parts) == 1 else 'groups'}."
         out = self.merged[chosen]
-        done = background.move("split", self.group.pk, out.pk, **self.who(actor))
-        if isinstance(done, GroupMove):
+        done = background.regroup("split", self.group.pk, out.pk, **self.who(actor))
+        if isinstance(done, RegroupJob):
             return in_background(self, done)
         return f"Taken out: {out.title[:200]}."

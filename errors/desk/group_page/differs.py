@@ -50,7 +50,7 @@ def failed_so(batch: Batch, group: ErrorGroup) -> list[int]:
 def stored(batch: Batch, group: ErrorGroup) -> dict[str, Any]:
     """What the detectors said of this group; else of its category, or of all failures."""
     kept = Findings.objects.filter(batch=batch).first()
-    found = [one for one in kept.found if "fields" in one["where"]] if kept else []
+    found = [one for one in kept.findings if "fields" in one["where"]] if kept else []
     for stream, whose in (
         (group.fingerprint, "this error"),
         (group.category, f"all {group.category} errors of the batch"),

@@ -32,7 +32,7 @@ def group(request: HttpRequest, batch_id: str, fingerprint: str) -> HttpResponse
         return redirect("admin:errors_group", batch.pk, rollup.group.fingerprint)
     title = rollup.group.title or rollup.group.error_type
     context = group_page(batch, rollup, request.GET) | {
-        "move": background.under_way(rollup.group_id).select_related("other").first()
+        "job": background.jobs_of(rollup.group_id).select_related("other").first()
     }
     return render(request, "group.html", context, title=title)
 

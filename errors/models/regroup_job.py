@@ -7,7 +7,7 @@ from django.db import models
 from errors.models.group import ErrorGroup
 
 
-class GroupMove(models.Model):
+class RegroupJob(models.Model):
     """A merge or split of so many errors that a worker does it."""
 
     class State(models.TextChoices):
@@ -16,7 +16,7 @@ class GroupMove(models.Model):
         REFUSED = "refused", "Refused: it was not legal any more when its turn came"
 
     verb = models.CharField(max_length=20)
-    group = models.ForeignKey(ErrorGroup, on_delete=models.CASCADE, related_name="moves")
+    group = models.ForeignKey(ErrorGroup, on_delete=models.CASCADE, related_name="regroup_jobs")
     other = models.ForeignKey(ErrorGroup, null=True, blank=True, on_delete=models.CASCADE, related_name="+")
     errors = models.PositiveBigIntegerField(help_text="In the group when it was asked for.")
     state = models.CharField(max_length=8, choices=State.choices, default=State.WAITING)
@@ -26,6 +26,7 @@ class GroupMove(models.Model):
     finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        db_table = "errors_groupmove"
         constraints = [
             models.UniqueConstraint(fields=["group"], name="group_move", condition=models.Q(state="waiting")),
         ]

@@ -12,7 +12,7 @@ from batches.exceptions import InvalidInput
 from batches.models import Batch
 from errors import tasks
 from errors.groups import background, regrouping
-from errors.models import BatchGroup, ErrorGroup, GroupChange, GroupMove
+from errors.models import BatchGroup, ErrorGroup, GroupChange, RegroupJob
 from tests.batches.factories import modes, ran
 from tests.batches.people import client
 from tests.batches.test_admin_pages import page, tab
@@ -22,12 +22,12 @@ LIST = "/api/batches/b/errors/groups"
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+def messages(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Three errors are many; what the workers are told."""
-    heard: list[Any] = []
-    monkeypatch.setattr(background, "LARGE", 2)
-    monkeypatch.setattr(background, "tell_by_name", lambda *message: heard.append(message))
-    return heard
+    messages: list[Any] = []
+    monkeypatch.setattr(background, "IN_REQUEST_LIMIT", 2)
+    monkeypatch.setattr(background, "tell_by_name", lambda *message: messages.append(message))
+    return messages
 
 
 def two() -> tuple[Batch, ErrorGroup, ErrorGroup]:
@@ -40,55 +40,55 @@ def counted() -> dict[str, int]:
 
 
 def test_a_worker_merges_many_errors_once_and_the_page_says_that_it_is_under_way(
-    told: list[Any], user_of: Callable[[str], Any]
+    messages: list[Any], user_of: Callable[[str], Any]
 ) -> None:
     _, large, small = two()
     operator = client("operator")
     answer = operator.post(f"{LIST}/{large.fingerprint}/merge", {"into": small.fingerprint}, format="json")
     assert (answer.status_code, answer.json()["fingerprint"]) == (202, large.fingerprint)
-    made = GroupMove.objects.get()
-    assert (counted(), told) == ({"network": 3, "validation": 2}, [("errors.tasks.move_group", made.pk)])
+    job = RegroupJob.objects.get()
+    assert (counted(), messages) == ({"network": 3, "validation": 2}, [("errors.tasks.regroup", job.pk)])
     here = reverse("admin:errors_group", args=["b", large.fingerprint])
     shown = page(tab(user_of("viewer")), here)
     assert "A merge of 3 errors into" in shown
     assert "is under way</b>, asked for by operator" in shown
     again = operator.post(f"{LIST}/{large.fingerprint}/merge", {"into": small.fingerprint}, format="json")
-    assert (again.status_code, GroupMove.objects.count()) == (409, 1)
+    assert (again.status_code, RegroupJob.objects.count()) == (409, 1)
     tasks.sweep()
-    assert told[1:] == told[:1]
+    assert messages[1:] == messages[:1]
     for _ in range(2):
-        tasks.move_group(made.pk)
-    assert (counted(), GroupMove.objects.get().state) == ({"validation": 5}, "done")
+        tasks.regroup(job.pk)
+    assert (counted(), RegroupJob.objects.get().state) == ({"validation": 5}, "done")
     assert GroupChange.objects.filter(verb="merge", actor="operator").count() == 2
     answer = operator.post(f"{LIST}/{small.fingerprint}/split", {"fingerprint": large.fingerprint}, format="json")
     assert (answer.status_code, len(answer.json())) == (202, 1)
-    tasks.move_group(GroupMove.objects.latest("pk").pk)
+    tasks.regroup(RegroupJob.objects.latest("pk").pk)
     assert counted() == {"network": 3, "validation": 2}
 
 
-def test_what_is_illegal_is_refused_at_once_and_what_became_so_when_its_turn_comes(told: list[Any]) -> None:
+def test_what_is_illegal_is_refused_at_once_and_what_became_so_when_its_turn_comes(messages: list[Any]) -> None:
     _, large, small = two()
     with pytest.raises(InvalidInput):
-        background.move("merge", large.pk, large.pk)
+        background.regroup("merge", large.pk, large.pk)
     with pytest.raises(InvalidInput):
-        background.move("split", large.pk, small.pk)
-    made = background.move("merge", large.pk, small.pk, actor="ana")
+        background.regroup("split", large.pk, small.pk)
+    job = background.regroup("merge", large.pk, small.pk, actor="ana")
     regrouping.split_by_place(large.pk)
-    background.work(made.pk)
-    made.refresh_from_db()
-    assert (made.state, told) == ("refused", [("errors.tasks.move_group", made.pk)])
+    background.run(job.pk)
+    job.refresh_from_db()
+    assert (job.state, messages) == ("refused", [("errors.tasks.regroup", job.pk)])
     last = GroupChange.objects.filter(group=large).latest("pk")
     assert (last.verb, last.actor) == ("note", "ana")
     assert last.reason.startswith("The merge that was asked for was not done. Cannot merge")
 
 
-def test_the_form_has_it_done_and_few_errors_move_at_once(told: list[Any], user_of: Callable[[str], Any]) -> None:
+def test_the_form_has_it_done_and_few_errors_move_at_once(messages: list[Any], user_of: Callable[[str], Any]) -> None:
     _, large, small = two()
     operator = tab(user_of("operator"))
     url = reverse("admin:errors_group_act", args=["b", large.fingerprint, "split"])
     said = operator.post(url, {"how": "place", "reason": ""}, follow=True).content.decode()
     assert "A worker does it: until its 3 errors have moved, they count as before." in said
     assert "A split of 3 errors is under way</b>, asked for by operator" in said
-    background.work(GroupMove.objects.get().pk)
+    background.run(RegroupJob.objects.get().pk)
     assert ErrorGroup.objects.get(pk=large.pk).by_place
-    assert len(background.move("split_by_place", small.pk)) == 1
+    assert len(background.regroup("split_by_place", small.pk)) == 1
