@@ -16,7 +16,7 @@ from batches import adhoc
 from batches.lanes.outcomes import Failure, storable
 from batches.models import Batch, Item
 from batches.signals import item_failed
-from errors.findings import findings, scatter_of
+from errors.findings import IN_REPORT_LIMIT, findings_of, scatter_of
 from errors.models import MANY_ATTEMPTS, BatchGroup, ErrorRecord
 from errors.recovery import plans
 from errors.recovery import recommendations as advised
@@ -107,7 +107,7 @@ def aggregate_errors(batch_id: str, total_items: int | None = None) -> ErrorRepo
         problematic_items=problematic_items(batch_id),
         recommendations=recommendations(rate, categories, rows),
         groups=[group_of(row) for row in rows],
-        findings=findings(batch, large=False) if batch else [],
+        findings=findings_of(batch, up_to=IN_REPORT_LIMIT) if batch else [],
         scatter=scatter_of(batch) if batch else "",
         advice=advised.listed(batch, total, large=False) if batch else [],
         recovery_plan=plans.steps_of(batch.pk) if batch else [],

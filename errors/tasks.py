@@ -33,7 +33,7 @@ def sweep() -> None:
         exports.expire()
         for pk in background.waiting_jobs().values_list("pk", flat=True):
             background.send(pk)
-        for batch_id in findings.large_and_over(timezone.now() - REPEATED_FOR):
+        for batch_id in findings.large_batches_over_since(timezone.now() - REPEATED_FOR):
             look_if_large(batch_id)
 
 
@@ -59,7 +59,7 @@ def look(batch_id: str) -> None:
     if batch is None:
         return
     with patient():
-        findings.findings(batch)
+        findings.findings_of(batch)
         recommendations.current(batch, recommendations.errors_of(batch))
 
 
@@ -71,6 +71,6 @@ def ask_for_look(batch_id: str) -> None:
 
 def look_if_large(batch_id: str) -> None:
     """So that the first person who opens a large batch's report need not wait for it; the sweep repeats it."""
-    batch = Batch.objects.filter(pk=batch_id, total_items__gt=findings.IN_PAGE).first()
+    batch = Batch.objects.filter(pk=batch_id, total_items__gt=findings.IN_PAGE_LIMIT).first()
     if batch is not None and findings.is_due(batch):
         tell(look, batch_id)

@@ -19,10 +19,10 @@ from errors.desk.filter_bar import filter_bar
 from errors.detectors.findings import percent
 from errors.filters.ageing import WHY
 from errors.filters.error_filter import ErrorFilter
-from errors.findings import IN_PAGE, findings, is_due
+from errors.findings import IN_PAGE_LIMIT, findings_of, is_due
 from errors.findings.failed import Failed, failed_of
 from errors.findings.problem_items import problem_items
-from errors.findings.timeline import AT_ONCE, Extent, Times, extent_of
+from errors.findings.timeline import MAX_ERRORS_IN_PAGE, Extent, TimeBins, extent_of
 from errors.models import BatchGroup, ErrorGroup, Findings
 
 GROUPS_SHOWN = 25
@@ -55,7 +55,7 @@ def desk_of(batch: Batch, error_filter: ErrorFilter, after: str = "", *, draw: b
     """One batch's desk."""
     failed, extent, found = failed_of(batch), extent_of(batch), marked(batch)
     drawn = pictures(batch, extent, found[:FINDINGS_SHOWN], draw=draw)
-    looking = batch.total_items > IN_PAGE and is_due(batch)
+    looking = batch.total_items > IN_PAGE_LIMIT and is_due(batch)
     affected = items_url(batch, failed=True) if batch.processor else records_url(batch)
     return {
         "batch": batch,
@@ -88,7 +88,7 @@ def of(n: int, word: str) -> str:
 
 def marked(batch: Batch) -> list[Mapping[str, Any]]:
     """The findings with their letters; of a large batch the stored ones."""
-    found = findings(batch, large=False, most=IN_PAGE)
+    found = findings_of(batch, up_to=IN_PAGE_LIMIT)
     streams = {one["stream"] for one in found}
     named = ErrorGroup.objects.filter(processor=batch.processor, fingerprint__in=streams)
     titles = dict(named.values_list("fingerprint", "title"))
@@ -127,7 +127,7 @@ def between(batch: Batch, one: Mapping[str, Any]) -> dict[str, str]:
 
 def problems_of(batch: Batch, extent: Extent) -> list[Any]:
     """Items that keep failing; of a batch with many errors, as they were at the last look."""
-    if extent.errors <= AT_ONCE:
+    if extent.errors <= MAX_ERRORS_IN_PAGE:
         return problem_items(batch)
     return Findings.objects.filter(batch=batch).values_list("problems", flat=True).first() or []
 
@@ -136,7 +136,7 @@ def problems_of(batch: Batch, extent: Extent) -> list[Any]:
 
 
 def group_rows(
-    batch: Batch, error_filter: ErrorFilter, after: str, extent: Extent, times: Times | None
+    batch: Batch, error_filter: ErrorFilter, after: str, extent: Extent, times: TimeBins | None
 ) -> dict[str, Any]:
     """A page of the groups that are asked for, or why they cannot be looked for."""
     try:
@@ -176,7 +176,7 @@ def behind(rows: QuerySet[BatchGroup], after: str) -> QuerySet[BatchGroup]:
     )
 
 
-def row_of(batch: Batch, row: BatchGroup, errors: int, times: Times | None) -> dict[str, Any]:
+def row_of(batch: Batch, row: BatchGroup, errors: int, times: TimeBins | None) -> dict[str, Any]:
     address = reverse("admin:errors_group", args=[batch.pk, row.group.fingerprint])
     return {
         "rollup": row,

@@ -13,7 +13,7 @@ from batches.charts.batch_map import FAILED, OUTCOMES, BatchMap, in_words, stret
 from batches.charts.drawing import bars, ticks
 from batches.models import Batch
 from batches.pages.map_page import HEIGHT, map_context
-from errors.findings.timeline import AT_ONCE, Extent, Times, times_now, times_of
+from errors.findings.timeline import MAX_ERRORS_IN_PAGE, Extent, TimeBins, available_bins, current_bins
 from errors.models import ErrorRecord
 
 SPARKS = 24
@@ -23,7 +23,7 @@ Found = Sequence[Mapping[str, Any]]
 
 def pictures(batch: Batch, extent: Extent, findings: Found, *, draw: bool = False) -> dict[str, Any]:
     """Both, as far as they can be had without waiting; with `draw`, however long it takes."""
-    times = times_of(batch) if draw else times_now(batch, extent)
+    times = current_bins(batch) if draw else available_bins(batch, extent)
     there = map_of_records(batch, extent) if not batch.processor else None
     shown = map_context(batch, there, draw=draw)
     shown["lanes"] = [
@@ -36,7 +36,7 @@ def pictures(batch: Batch, extent: Extent, findings: Found, *, draw: bool = Fals
 
 def map_of_records(batch: Batch, extent: Extent) -> BatchMap | None:
     """A batch of the Python API has no items of its own: what failed is known from its records alone."""
-    if batch.items.exists() or not batch.total_items or extent.errors > AT_ONCE:
+    if batch.items.exists() or not batch.total_items or extent.errors > MAX_ERRORS_IN_PAGE:
         return None
     stretch = stretch_of(batch.total_items)
     bins = [[0] * len(OUTCOMES) for _ in range(-(-batch.total_items // stretch))]
@@ -50,7 +50,7 @@ def map_of_records(batch: Batch, extent: Extent) -> BatchMap | None:
     return BatchMap(batch.pk, batch.total_items, stretch, list(OUTCOMES), bins, words, at)
 
 
-def timeline(batch: Batch, extent: Extent, times: Times | None, findings: Found) -> dict[str, Any]:
+def timeline(batch: Batch, extent: Extent, times: TimeBins | None, findings: Found) -> dict[str, Any]:
     known = {"pending": times is None and extent.errors > 0, "errors": extent.errors, "height": HEIGHT}
     if times is None:
         return known
@@ -74,7 +74,7 @@ def timeline(batch: Batch, extent: Extent, times: Times | None, findings: Found)
     }
 
 
-def bin_of(address: str, times: Times, place: int, n: int) -> dict[str, Any]:
+def bin_of(address: str, times: TimeBins, place: int, n: int) -> dict[str, Any]:
     begin, end = times.begin(place), times.begin(place + 1) - timedelta(microseconds=1)
     return {
         "place": place,

@@ -96,6 +96,24 @@ class Finding:
         coverage = self.failed / (self.failed + self.others_failed)
         return f"{said} {percent(coverage)} of all failures have {self.text}."
 
+    def as_dict(self) -> dict[str, Any]:
+        """As it is stored and as REST shows it, without the items."""
+        return {
+            "detector": self.detector,
+            "stream": self.stream,
+            "text": self.text,
+            "sentence": self.sentence,
+            "failed": self.failed,
+            "size": self.size,
+            "others_failed": self.others_failed,
+            "others": self.others,
+            "p": self.p,
+            "confidence": self.confidence,
+            "also": list(self.also),
+            "note": self.note,
+            "where": {name: list(value) if isinstance(value, tuple) else value for name, value in self.where.items()},
+        }
+
 
 Detector = Callable[[Summary], list[Finding]]
 

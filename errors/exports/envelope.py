@@ -12,7 +12,7 @@ from errors.detectors.statistics import wilson
 from errors.exports.tables import Table
 from errors.exports.tables.base import iso
 from errors.exports.tables.summary import Summary
-from errors.findings import IN_PAGE, findings
+from errors.findings import IN_PAGE_LIMIT, findings_of
 from errors.findings.failed import failed_of
 from errors.recovery import recommendations
 
@@ -26,7 +26,7 @@ def envelope(table: Table, generated_at: datetime) -> dict[str, Any]:
     batch = table.batch
     summary = Summary(batch, table.error_filter, table.frozen_to)
     errors = recommendations.errors_of(batch)
-    advice = recommendations.listed(batch, errors, large=False, most=IN_PAGE)  # before the groups, which name it
+    advice = recommendations.listed(batch, errors, large=False, most=IN_PAGE_LIMIT)  # before the groups, which name it
     return {
         "schema": SCHEMA,
         "generated_at": iso(generated_at),
@@ -35,7 +35,7 @@ def envelope(table: Table, generated_at: datetime) -> dict[str, Any]:
         "filters": table.error_filter.as_dict(),
         "totals": totals(batch, errors),
         "groups": [summary.as_object(row) for page in summary.pages() for row in page.rows],
-        "findings": findings(batch, large=False, most=IN_PAGE),
+        "findings": findings_of(batch, up_to=IN_PAGE_LIMIT),
         "recommendations": advice,
     }
 

@@ -14,10 +14,11 @@ from django.utils import timezone
 from batches.models import Batch
 from errors.models import BatchGroup, ErrorRecord, Timeline
 
-MOST_BINS = 96
-AT_ONCE = 20_000
-"""Up to so many errors are counted while the page is asked for; more of them, after that."""
-EVERY = 5.0
+MAX_BINS = 96
+MAX_ERRORS_IN_PAGE = 20_000
+"""Up to this number errors are counted while a page is made; more of them, after that."""
+MIN_AGE = 5.0
+"""Seconds for which the counts of a running batch are good enough."""
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 WIDTHS = (
     *(0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30),
@@ -28,7 +29,7 @@ WIDTHS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Times:
+class TimeBins:
     """Bins of `width` seconds from `start` on; `totals` counts the batch's errors, `groups` those of each group."""
 
     start: float
@@ -68,7 +69,7 @@ def extent_of(batch: Batch) -> Extent:
     )
 
 
-def times_of(batch: Batch) -> Times | None:
+def current_bins(batch: Batch) -> TimeBins | None:
     """Errors over time, counted anew if there are others by now; None: there are none."""
     extent = extent_of(batch)
     if not extent.errors:
@@ -79,10 +80,10 @@ def times_of(batch: Batch) -> Times | None:
     return shown(stored, stored.revision == extent.revision)
 
 
-def times_now(batch: Batch, extent: Extent) -> Times | None:
+def available_bins(batch: Batch, extent: Extent) -> TimeBins | None:
     """What there is without waiting for it: few errors are counted, of many the last picture; None: none."""
-    if extent.errors <= AT_ONCE:
-        return times_of(batch)
+    if extent.errors <= MAX_ERRORS_IN_PAGE:
+        return current_bins(batch)
     stored = Timeline.objects.filter(batch=batch).first()
     return shown(stored, is_fresh(stored, batch, extent)) if stored else None
 
@@ -91,16 +92,16 @@ def is_fresh(stored: Timeline, batch: Batch, extent: Extent) -> bool:
     if stored.revision == extent.revision:
         return True
     age = (timezone.now() - stored.at).total_seconds()
-    return batch.status in Batch.ACTIVE and age < max(EVERY, 20 * stored.took)
+    return batch.status in Batch.ACTIVE and age < max(MIN_AGE, 20 * stored.took)
 
 
 def width_of(seconds: float) -> float:
     """A round one that makes at most as many bins as are drawn."""
-    return next((width for width in WIDTHS if seconds / width < MOST_BINS), seconds / MOST_BINS)
+    return next((width for width in WIDTHS if seconds / width < MAX_BINS), seconds / MAX_BINS)
 
 
-POSTGRESQL = "FLOOR((EXTRACT(EPOCH FROM finished_at) - %s) / %s)::int"
-SQLITE = "CAST(((JULIANDAY(finished_at) - 2440587.5) * 86400.0 - %s) / %s + 0.001 AS INTEGER)"
+PLACE_ON_POSTGRESQL = "FLOOR((EXTRACT(EPOCH FROM finished_at) - %s) / %s)::int"
+PLACE_ON_SQLITE = "CAST(((JULIANDAY(finished_at) - 2440587.5) * 86400.0 - %s) / %s + 0.001 AS INTEGER)"
 
 
 def count(batch: Batch, extent: Extent) -> Timeline:
@@ -110,33 +111,34 @@ def count(batch: Batch, extent: Extent) -> Timeline:
     start = first // width * width
     bins = int((last - start) / width) + 1
     groups: dict[int, dict[int, int]] = {}
-    place = POSTGRESQL if connection.vendor == "postgresql" else SQLITE
+    place = PLACE_ON_POSTGRESQL if connection.vendor == "postgresql" else PLACE_ON_SQLITE
     table = ErrorRecord._meta.db_table
     with connection.cursor() as cursor:
         sql = f"SELECT group_id, {place}, COUNT(*) FROM {table} WHERE batch_id = %s GROUP BY 1, 2"  # noqa: S608
         cursor.execute(sql, [start, width, batch.pk])
         for group, at, n in cursor.fetchall():
-            counted = groups.setdefault(group, {})
+            counts = groups.setdefault(group, {})
             at = min(max(at, 0), bins - 1)
-            counted[at] = counted.get(at, 0) + n
-    known = {"revision": extent.revision, "start": start, "width": width, "bins": bins, "at": timezone.now()}
-    known |= {"groups": {group: sorted(found.items()) for group, found in groups.items()}}
-    known["took"] = perf_counter() - began
-    return Timeline.objects.update_or_create(batch=batch, defaults=known)[0]
+            counts[at] = counts.get(at, 0) + n
+    values = {"revision": extent.revision, "start": start, "width": width, "bins": bins, "at": timezone.now()}
+    values |= {"groups": {group: sorted(counts.items()) for group, counts in groups.items()}}
+    values["took"] = perf_counter() - began
+    return Timeline.objects.update_or_create(batch=batch, defaults=values)[0]
 
 
 def seconds(at: datetime | None) -> float:
     return at.timestamp() if at else 0.0
 
 
-def shown(stored: Timeline, current: bool) -> Times:
-    groups = {int(group): spread(found, stored.bins) for group, found in stored.groups.items()}
+def shown(stored: Timeline, current: bool) -> TimeBins:
+    groups = {int(group): spread(counts, stored.bins) for group, counts in stored.groups.items()}
     totals = [sum(n) for n in zip(*groups.values(), strict=True)] if groups else [0] * stored.bins
-    return Times(stored.start, stored.width, totals, groups, current)
+    return TimeBins(stored.start, stored.width, totals, groups, current)
 
 
-def spread(found: Sequence[Sequence[int]], bins: int) -> list[int]:
-    counts = [0] * bins
-    for place, n in found:
-        counts[place] = n
-    return counts
+def spread(counts: Sequence[Sequence[int]], bins: int) -> list[int]:
+    """A number for every bin, from [bin, number] of those that have any."""
+    every = [0] * bins
+    for place, n in counts:
+        every[place] = n
+    return every

@@ -20,7 +20,7 @@ from errors.advice.problems import Problem, TwoKinds, prior_kinds, problem
 from errors.advice.recurring import LAST
 from errors.advice.rules import LEAST
 from errors.advice.timeouts import Verdict, timeout_verdict
-from errors.findings import findings
+from errors.findings import findings_of
 from errors.findings.failure_kinds import kinds_of
 from errors.grouping.templates import fields_named
 from errors.models import MANY_ATTEMPTS, BatchGroup, ErrorRecord, GroupChange
@@ -57,7 +57,7 @@ def facts_of(batch: Batch) -> Facts:
         target=target_of(batch, rows, seconds),
         seconds=seconds,
         max_attempts=batch.max_attempts,
-        findings=retry_windows.scoped(batch, findings(batch)),
+        findings=retry_windows.scoped(batch, findings_of(batch)),
         history=history,
         problems=problems_of(batch, kinds),
         kinds=kinds,

@@ -15,7 +15,7 @@ from batches import operations
 from batches.lifecycle import quarantined_items
 from batches.models import Batch, Retry
 from errors.advice import Advice, advise
-from errors.findings import AT_ONCE as LOOKED_AT_ONCE
+from errors.findings import IN_REPORT_LIMIT
 from errors.models import AdviceRevision, BatchGroup, Findings, Recommendation
 from errors.recovery.actions import UnknownAdvice, carry_out, refuse, take_back
 from errors.recovery.fact_queries import facts_of
@@ -27,7 +27,7 @@ AT_ONCE = 20_000
 SHOWN = (State.OPEN, State.APPLIED, State.VERIFIED, State.NO_EFFECT)
 
 
-def current(batch: Batch, errors: int, *, large: bool = True, most: int = LOOKED_AT_ONCE) -> list[Recommendation]:
+def current(batch: Batch, errors: int, *, large: bool = True, most: int = IN_REPORT_LIMIT) -> list[Recommendation]:
     """The batch's recommendations, worked out anew if it has changed since."""
     newer = Exists(Findings.objects.filter(batch=batch, at__gt=OuterRef("at")))
     stored = AdviceRevision.objects.filter(batch=batch).annotate(newer=newer).first()
@@ -202,7 +202,7 @@ def errors_of(batch: Batch) -> int:
     return BatchGroup.objects.filter(batch=batch).aggregate(n=Sum("errors"))["n"] or 0
 
 
-def listed(batch: Batch, errors: int, *, large: bool = True, most: int = LOOKED_AT_ONCE) -> list[dict[str, Any]]:
+def listed(batch: Batch, errors: int, *, large: bool = True, most: int = IN_REPORT_LIMIT) -> list[dict[str, Any]]:
     """Open ones and what became of those applied; the surest first."""
     order = {"strong": 0, "moderate": 1, "weak": 2, "low": 3}
     shown = [one for one in current(batch, errors, large=large, most=most) if one.state in SHOWN]

@@ -21,7 +21,7 @@ from batches.rest.requests import ReasonSerializer
 from batches.rest.schema import schema_of
 from errors import error_analyzer, tasks
 from errors.filters.rest_filter import ErrorFilterSet
-from errors.findings import AT_ONCE, findings, is_due
+from errors.findings import IN_REPORT_LIMIT, findings_of, is_due
 from errors.models import ErrorRecord
 from errors.recovery import plan_runs, plans, recommendations
 from errors.rest.serializers import ErrorRecordSerializer
@@ -55,12 +55,12 @@ class ErrorFindings(PortalView):
         A batch of more than 200,000 items is looked at by a worker: `Retry-After` says that there will be more to see.
         """
         batch = operations.get_batch(batch_id)
-        return Response(findings(batch, large=False, most=AT_ONCE), headers=come_back(batch))
+        return Response(findings_of(batch, up_to=IN_REPORT_LIMIT), headers=come_back(batch))
 
 
 def come_back(batch: Batch) -> dict[str, str]:
     """Have a worker look at a batch that is too large for a request, if a look is due; when its answer may be there."""
-    if batch.total_items <= AT_ONCE or not is_due(batch):
+    if batch.total_items <= IN_REPORT_LIMIT or not is_due(batch):
         return {}
     tasks.ask_for_look(batch.pk)
     return {"Retry-After": str(tasks.ASKED_EVERY)}
@@ -78,8 +78,8 @@ class Recommendations(PortalView):
         Of a batch of more than 200,000 items as of a worker's last look; `Retry-After` says that there will be another.
         """
         batch = operations.get_batch(batch_id)
-        errors, small = recommendations.errors_of(batch), batch.total_items <= AT_ONCE
-        said = recommendations.listed(batch, errors, large=small, most=AT_ONCE)
+        errors, small = recommendations.errors_of(batch), batch.total_items <= IN_REPORT_LIMIT
+        said = recommendations.listed(batch, errors, large=small, most=IN_REPORT_LIMIT)
         return Response(said, headers=come_back(batch))
 
 

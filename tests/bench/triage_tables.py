@@ -129,11 +129,11 @@ def over_rest() -> Callable[[], Any]:
 
 def findings_and_advice(batch: Any) -> None:
     """What the sweep does once, when so large a batch is over."""
-    from errors.findings import findings
+    from errors.findings import findings_of
     from errors.recovery import recommendations
 
     for what, work in (
-        ("findings", lambda: findings(batch)),
+        ("findings", lambda: findings_of(batch)),
         ("advice", lambda: recommendations.listed(batch, RECORDS)),
     ):
         began = perf_counter()

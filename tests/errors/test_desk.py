@@ -191,10 +191,11 @@ def test_it_marks_findings_on_both_pictures_and_shows_a_few(user_of: User) -> No
 
 
 def test_a_large_batch_waits_for_nothing(user_of: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (desk, timeline, batch_map, charts, advice_page):
-        for name in ("AT_ONCE", "IN_PAGE"):
-            if hasattr(module, name):
-                monkeypatch.setattr(module, name, 1)
+    for module in (desk, timeline, charts):
+        monkeypatch.setattr(module, "MAX_ERRORS_IN_PAGE", 1)
+    for module in (desk, advice_page):
+        monkeypatch.setattr(module, "IN_PAGE_LIMIT", 1)
+    monkeypatch.setattr(batch_map, "AT_ONCE", 1)
     asked: list[Any] = []
     monkeypatch.setattr(tasks, "tell", lambda task, *arguments: asked.append((task.name, arguments)))
     batch, client = failing(), signed_in(user_of("viewer"))
@@ -208,7 +209,7 @@ def test_a_large_batch_waits_for_nothing(user_of: User, monkeypatch: pytest.Monk
     assert asked == [("errors.tasks.look", (batch.pk,))]
     Batch.objects.filter(pk=batch.pk).update(finished_at=timezone.now())
     batch.refresh_from_db()
-    findings.findings(batch)  # what to do about them is not there yet
+    findings.findings_of(batch)  # what to do about them is not there yet
     assert client.get(f"{desk_url(batch)}ready/").json() == {"looking": True}
     tasks.look(batch.pk)
     client.get(f"/api/batches/{batch.pk}/map")
@@ -224,7 +225,7 @@ def test_rest_has_a_worker_look_at_a_batch_too_large_for_a_request(
 ) -> None:
     asked: list[Any] = []
     monkeypatch.setattr(tasks, "tell", lambda task, *arguments: asked.append((task.name, arguments)))
-    monkeypatch.setattr(views, "AT_ONCE", 1)
+    monkeypatch.setattr(views, "IN_REPORT_LIMIT", 1)
     cache.clear()
     batch, client = failing(), signed_in(user_of("viewer"))
     address = f"/api/batches/{batch.pk}/errors/{what}"

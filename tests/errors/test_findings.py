@@ -17,7 +17,8 @@ from errors import error_analyzer, tasks
 from errors.detectors.attributes import columns_of
 from errors.detectors.conditions import flat, slim
 from errors.exports.request import ExportRequest
-from errors.findings import LOOK_EVERY, drawn_from, findings, summary_of
+from errors.findings import LOOK_INTERVAL, findings_of
+from errors.findings.batch_summary import sample_positions, summary_of
 from errors.models import Findings
 from tests.batches.people import client
 from tests.errors.factories import batch_of, failure, report
@@ -60,20 +61,20 @@ def test_it_names_the_cause_in_the_report() -> None:
 
 def test_it_looks_once() -> None:
     batch = run(400, GERMAN)
-    first = findings(batch)
+    first = findings_of(batch)
     with CaptureQueriesContext(
         connection,
     ) as queries:
-        assert findings(batch) == first
+        assert findings_of(batch) == first
     assert len(queries) == 2
     assert Findings.objects.get(batch=batch).looks == 1
 
 
 def test_it_looks_again_when_more_failed_after_the_end() -> None:
     batch = run(400, GERMAN)
-    findings(batch)
+    findings_of(batch)
     report(batch, [failure(batch, 0, ValueError("bad country"), attempt=2)])
-    findings(batch)
+    findings_of(batch)
     assert Findings.objects.get(batch=batch).looks == 2
 
 
@@ -81,32 +82,32 @@ def test_it_sees_only_items_before_the_first_without_outcome() -> None:
     batch = run(400, GERMAN[:10], done=200)
     summary = summary_of(batch, peek=1)
     assert (summary.total, len(summary.rows)) == (200, 200)
-    assert [found["size"] for found in findings(batch)] == [10]
+    assert [found["size"] for found in findings_of(batch)] == [10]
 
 
 def test_it_looks_at_a_running_batch_now_and_then() -> None:
     batch = run(400, GERMAN[:10], done=200)
-    findings(batch)
+    findings_of(batch)
     report(batch, [failure(batch, n, ValueError("bad country"), attempt=2) for n in GERMAN[:10]])
-    findings(batch)
+    findings_of(batch)
     assert Findings.objects.get(batch=batch).looks == 1
-    Findings.objects.update(at=timezone.now() - LOOK_EVERY)
-    findings(batch)
+    Findings.objects.update(at=timezone.now() - LOOK_INTERVAL)
+    findings_of(batch)
     assert Findings.objects.get(batch=batch).looks == 2
 
 
 def test_it_says_nothing_of_a_handful() -> None:
-    assert findings(run(400, GERMAN[:4])) == []
+    assert findings_of(run(400, GERMAN[:4])) == []
 
 
 def test_it_shows_no_secret() -> None:
     batch = run(400, GERMAN, secret="password")
-    assert "password = " not in str(findings(batch))
+    assert "password = " not in str(findings_of(batch))
 
 
 def test_it_draws_the_same_items_at_every_look() -> None:
-    assert drawn_from("b1", 20_000) is None
-    assert drawn_from("b1", 50_000) == drawn_from("b1", 50_000) != drawn_from("b2", 50_000)
+    assert sample_positions("b1", 20_000) is None
+    assert sample_positions("b1", 50_000) == sample_positions("b1", 50_000) != sample_positions("b2", 50_000)
 
 
 def test_it_answers_over_rest() -> None:
@@ -141,7 +142,7 @@ def test_it_names_the_host_on_which_items_fail() -> None:
         batch.items.filter(pk=item.pk).update(lane=lanes[item.position], finished_at=now, attempts=1, **known)
     report(batch, [failure(batch, n, OSError("disk"), worker="right:1:1", at=now) for n in failed])
     Batch.objects.update(finished_at=now)
-    found, *chance = findings(Batch.objects.get())
+    found, *chance = findings_of(Batch.objects.get())
     assert {one["confidence"] for one in chance} <= {"chance"}
     assert found["where"]["fields"] == ["attempt's host"]
     assert f"{len(failed)} of the {sum(lanes)} items with attempt's host = right failed" in found["sentence"]
@@ -156,7 +157,7 @@ def test_a_host_known_of_the_failures_alone_explains_nothing() -> None:
         batch.items.filter(pk=item.pk).update(finished_at=now, attempts=1, **known)
     report(batch, [failure(batch, n, OSError("disk"), worker="right:1:1", at=now) for n in range(4, 200, 9)])
     Batch.objects.update(finished_at=now)
-    found = findings(Batch.objects.get())
+    found = findings_of(Batch.objects.get())
     assert [one["text"] for one in found if one["confidence"] != "chance"] == ["every 9th item, from 4"]
     assert "host" not in str(found)
     assert "worker" not in str(found)
@@ -164,7 +165,7 @@ def test_a_host_known_of_the_failures_alone_explains_nothing() -> None:
 
 def test_it_tries_page_sizes_that_are_usual_whatever_the_chunk() -> None:
     run(1000, list(range(99, 1000, 100)))
-    (found,) = findings(Batch.objects.get())
+    (found,) = findings_of(Batch.objects.get())
     assert "every 100th item, the last of each 100" in (found["text"], *found["also"])
 
 
@@ -181,7 +182,7 @@ def test_a_retry_on_one_host_explains_nothing() -> None:
     again.update(status="FAILED", failed_at=now, attempts=2, lane=0, finished_at=now + timedelta(minutes=1))
     report(batch, [failure(batch, n, OSError("disk"), 2, worker="left:1:1", at=now) for n in failed])
     Batch.objects.update(finished_at=now)
-    assert [one for one in findings(Batch.objects.get()) if one["confidence"] != "chance"] == []
+    assert [one for one in findings_of(Batch.objects.get()) if one["confidence"] != "chance"] == []
 
 
 def test_it_says_whether_failures_clump() -> None:
@@ -198,7 +199,7 @@ def test_it_holds_no_more_of_a_payload_than_it_can_speak_of() -> None:
 
 
 def test_a_large_batch_is_looked_at_when_it_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("errors.findings.IN_PAGE", 300)
+    monkeypatch.setattr("errors.findings.IN_PAGE_LIMIT", 300)
     told: list[str] = []
     monkeypatch.setattr(tasks, "tell", lambda task, pk: told.append(pk))
     batch = run(400, GERMAN)
@@ -206,7 +207,7 @@ def test_a_large_batch_is_looked_at_when_it_is_over(monkeypatch: pytest.MonkeyPa
     assert told == ["b1"]
     tasks.sweep()
     assert told == ["b1", "b1"]
-    monkeypatch.setattr("errors.exports.envelope.IN_PAGE", 300)
+    monkeypatch.setattr("errors.exports.envelope.IN_PAGE_LIMIT", 300)
     assert not ExportRequest(batch).exporter().envelope()["findings"]
     assert not Findings.objects.exists()
     tasks.look("b1")

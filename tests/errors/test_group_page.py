@@ -340,11 +340,11 @@ def test_it_takes_what_was_found_beforehand_where_a_batch_is_large(
     user_of: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch, client = hit(40), signed_in(user_of("viewer"))
-    monkeypatch.setattr(differs, "AT_ONCE", 39)
+    monkeypatch.setattr(differs, "IN_PAGE_LIMIT", 39)
     assert "were not looked at yet" in words(page(client, url(batch, tab="differs")))
-    from errors.findings import findings
+    from errors.findings import findings_of
 
-    findings(batch)
+    findings_of(batch)
     assert Findings.objects.filter(batch=batch).exists()
     assert "20 of the 20 items with country = DE failed" in words(page(client, url(batch, tab="differs")))
     monkeypatch.setattr(header, "COUNTED_UP_TO", 1)

@@ -9,7 +9,7 @@ import pytest
 from batches import operations
 from batches.exceptions import InvalidInput
 from batches.models import Batch, Item
-from errors.findings import findings
+from errors.findings import findings_of
 from tests.batches.factories import modes, ran, statuses
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -24,7 +24,7 @@ def by_country() -> Batch:
 
 def test_a_finding_sets_aside_exactly_the_items_it_speaks_of() -> None:
     batch = by_country()
-    found = next(one for one in findings(batch) if "conditions" in one["where"])
+    found = next(one for one in findings_of(batch) if "conditions" in one["where"])
     made = operations.set_aside(batch.pk, where={"conditions": found["where"]["conditions"]})
     assert made.items == found["failed"] > 39
     assert statuses(batch).count("QUARANTINED") == made.items

@@ -9,19 +9,19 @@ from django.db.models import F
 from batches.models import Batch
 from errors.detectors.attributes import attributes
 from errors.detectors.findings import Stream, Summary, percent
-from errors.findings import LEAST_FAILED, as_dict, payloads, seen_items
+from errors.findings.batch_summary import MIN_FAILED, payloads, settled_items
 from errors.models import BatchGroup, ErrorGroup, ErrorRecord, Findings
 
-AT_ONCE = 5_000
+IN_PAGE_LIMIT = 5_000
 """Batches up to this size are looked at while the page waits; of larger ones it shows what the detectors found."""
 
 
 def differs(batch: Batch, rollup: BatchGroup) -> dict[str, Any]:
     """The conditions, the most telling first; `looked` says at what, for when there are none."""
-    if rollup.items < LEAST_FAILED:
-        said = f"{LEAST_FAILED} failed items are needed to tell a pattern from chance; here are {rollup.items:,}."
+    if rollup.items < MIN_FAILED:
+        said = f"{MIN_FAILED} failed items are needed to tell a pattern from chance; here are {rollup.items:,}."
         return {"found": [], "looked": said}
-    if batch.total_items <= AT_ONCE and batch.processor:
+    if batch.total_items <= IN_PAGE_LIMIT and batch.processor:
         return looked_at(batch, rollup.group)
     return stored(batch, rollup.group)
 
@@ -29,16 +29,16 @@ def differs(batch: Batch, rollup: BatchGroup) -> dict[str, Any]:
 def looked_at(batch: Batch, group: ErrorGroup) -> dict[str, Any]:
     """This group's items against all others of the batch that have their outcome."""
     failed = failed_so(batch, group)
-    total = seen_items(batch, dict.fromkeys(failed))
+    total = settled_items(batch, dict.fromkeys(failed))
     failed = [position for position in failed if position < total]
-    if len(failed) < LEAST_FAILED:
-        said = f"{len(failed):,} of its items fail now; {LEAST_FAILED} are needed to tell a pattern from chance."
+    if len(failed) < MIN_FAILED:
+        said = f"{len(failed):,} of its items fail now; {MIN_FAILED} are needed to tell a pattern from chance."
         return {"found": [], "looked": said}
     rows = payloads(batch.items.filter(position__lt=total))
     summary = Summary(total=total, streams=[Stream(group.fingerprint, failed)], rows=rows)
     fields = len({name for row in rows.values() for name in row})
     said = f"{len(failed):,} items that fail so, against the other {total - len(failed):,}, by {fields:,} fields."
-    return {"found": [shown(as_dict(one)) for one in attributes(summary)], "looked": said}
+    return {"found": [shown(finding.as_dict()) for finding in attributes(summary)], "looked": said}
 
 
 def failed_so(batch: Batch, group: ErrorGroup) -> list[int]:

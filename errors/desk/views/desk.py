@@ -40,7 +40,7 @@ def records(request: HttpRequest, batch_id: str) -> HttpResponse:
 def ready(request: HttpRequest, batch_id: str) -> HttpResponse:
     """Count what the page of a large batch did not wait for, and have a worker look for patterns."""
     batch = viewable_batch(request, batch_id)
-    timeline.times_of(batch)
+    timeline.current_bins(batch)
     looking = is_due(batch)
     if looking:
         tasks.ask_for_look(batch.pk)
