@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, Max, Min, Q
+from django.db.models import Max
 from django.utils import timezone
 
 from batches import adhoc
@@ -17,6 +17,7 @@ from batches.lanes.outcomes import Failure, storable
 from batches.models import Batch, Item
 from batches.signals import item_failed
 from errors.findings import IN_REPORT_LIMIT, findings_of, scatter_of
+from errors.findings.problem_items import failure_histories, tried_most
 from errors.models import MANY_ATTEMPTS, BatchGroup, ErrorRecord
 from errors.recovery import plans
 from errors.recovery import recommendations as advised
@@ -129,28 +130,27 @@ def group_of(row: BatchGroup) -> dict[str, Any]:
     }
 
 
-def problematic_items(batch_id: str, most: int = PROBLEMATIC) -> list[dict[str, Any]]:
-    """Items with three failed attempts or more, those with the most first; read by index, not by counting records."""
-    high = ErrorRecord.objects.filter(batch=batch_id, attempt__gte=MANY_ATTEMPTS).order_by("-attempt", "position")
-    worst = list(dict.fromkeys(high.values_list("item", "item_key")[: 10 * most]))[:most]
-    theirs = Q(item__in=[item for item, _ in worst if item]) | Q(
+def problematic_items(batch_id: str, limit: int = PROBLEMATIC) -> list[dict[str, Any]]:
+    """Items with three errors or more, those with the most first."""
+    worst = tried_most(ErrorRecord.objects.filter(batch=batch_id), limit)
+    stored = ErrorRecord.objects.filter(item__in=[item for item, _ in worst if item])
+    strays = ErrorRecord.objects.filter(
         batch=batch_id, item__isnull=True, item_key__in=[key for item, key in worst if not item]
     )
-    rows = ErrorRecord.objects.filter(theirs).order_by().values("item_key")
-    counted = rows.annotate(
-        errors=Count("pk"), index=Min("position"), kinds=Count("group", distinct=True), last=Max("finished_at")
-    )
-    return [
+    fields = ("position", "finished_at")
+    histories = failure_histories(stored, "item_key", *fields) | failure_histories(strays, "item_key", *fields)
+    rows = [
         {
-            "item": row["item_key"],
-            "index": row["index"],
-            "errors": row["errors"],
-            "different_errors": row["kinds"],
-            "last_failed_at": iso(row["last"]),
+            "item": key,
+            "index": history.last[0],
+            "errors": history.errors,
+            "different_errors": len(history.groups),
+            "last_failed_at": iso(history.last[1]),
         }
-        for row in sorted(counted, key=lambda row: (-row["errors"], row["index"]))
-        if row["errors"] >= MANY_ATTEMPTS
+        for key, history in histories.items()
+        if history.errors >= MANY_ATTEMPTS
     ]
+    return sorted(rows, key=lambda row: (-row["errors"], row["index"]))
 
 
 def iso(at: datetime) -> str:

@@ -6,24 +6,23 @@ from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime
 from statistics import mean, median
-from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, F, Max, Q, Sum
+from django.db.models import Count, F, Max, Q, QuerySet, Sum
 from django.db.models.functions import TruncMinute
 
-from batches.lifecycle.quarantined_items import is_aside
 from batches.models import AsideItem, Batch, Checkpoint, Item, RetriedItem
 from errors.advice.concurrency import concurrency_target
 from errors.advice.facts import Facts, Group, History
-from errors.advice.problems import Problem, TwoKinds, prior_kinds, problem
+from errors.advice.problems import Problem, TwoKinds
 from errors.advice.recurring import LAST
 from errors.advice.rules import LEAST
 from errors.advice.timeouts import Verdict, timeout_verdict
 from errors.findings import findings_of
 from errors.findings.failure_kinds import kinds_of
+from errors.findings.problem_items import histories_of, judged, problem_candidates
 from errors.grouping.templates import fields_named
-from errors.models import MANY_ATTEMPTS, BatchGroup, ErrorRecord, GroupChange
+from errors.models import BatchGroup, ErrorRecord, GroupChange
 from errors.recovery import retry_windows
 
 DURATIONS = 20_000
@@ -78,10 +77,16 @@ def counts_of(batch: Batch, rows: list[BatchGroup]) -> dict[str, int]:
     return {"succeeded": done, "failed": found["failed"], "tried": done + found["failed"]}
 
 
+def of_failed_items(batch: Batch) -> QuerySet[ErrorRecord]:
+    """Records of the items that are failed now, and not set aside."""
+    aside = AsideItem.objects.filter(aside__batch=batch, back_at__isnull=True)
+    failed = ErrorRecord.objects.filter(batch=batch, item__failed_at__isnull=False)
+    return failed.exclude(item__in=aside.values("item"))
+
+
 def failed_by_group(batch: Batch) -> dict[int, int]:
     """group -> items that failed finally, by their last error, and are not set aside."""
-    last = ErrorRecord.objects.filter(batch=batch, item__failed_at__isnull=False, attempt=F("item__attempts"))
-    last = last.exclude(item__in=AsideItem.objects.filter(aside__batch=batch, back_at__isnull=True).values("item"))
+    last = of_failed_items(batch).filter(attempt=F("item__attempts"))
     return dict(last.order_by().values_list("group").annotate(n=Count("pk")))
 
 
@@ -201,21 +206,7 @@ def history_of(batch: Batch) -> tuple[History, dict[int, list[int]]]:
 
 
 def problems_of(batch: Batch, kinds: TwoKinds | None) -> list[Problem]:
-    """Failed items with many attempts, those with the most first, and items that took workers down."""
-    bad = Q(attempts__gte=MANY_ATTEMPTS) | Q(crashes__gte=2)
-    items = {
-        pk: (key, attempts, crashes)
-        for pk, key, attempts, crashes in batch.items.filter(bad, ~is_aside(), failed_at__isnull=False)
-        .order_by("-attempts", "position")
-        .values_list("pk", "key", "attempts", "crashes")[:PROBLEMS]
-    }
-    records = ErrorRecord.objects.filter(item__in=list(items)).order_by().values_list("item", "group", "category")
-    ways: dict[int, set[int]] = defaultdict(set)
-    category: dict[Any, str] = {}
-    for item, group, kind in records:
-        ways[item].add(group)
-        category[item] = kind
-    return [
-        problem(key, attempts, len(ways[pk]), kinds or prior_kinds(category.get(pk, "")), crashes=crashes)
-        for pk, (key, attempts, crashes) in items.items()
-    ]
+    """Failed items with many attempts or crashes, the worst first, but for those that were set aside."""
+    items = problem_candidates(batch, of_failed_items(batch), PROBLEMS)
+    histories = histories_of(items)
+    return [judged(item, histories[item.pk], kinds) for item in items]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
@@ -13,6 +11,7 @@ from batches.models import Item
 from errors.advice.problems import TwoKinds, prior_kinds, problem
 from errors.exports.tables.base import Page, Row, Table, iso, keyset_pages
 from errors.findings.failure_kinds import kinds_of
+from errors.findings.problem_items import FailureHistory, failure_histories
 from errors.models import ErrorRecord
 
 READ = ("position", "pk", "key", "attempts", "crashes", "status")
@@ -53,17 +52,17 @@ class Items(Table):
     def rows(self, items: Sequence[Any], kinds: TwoKinds | None) -> Iterator[Row]:
         """What the errors of these items say; an item's last record is the one of its last attempt."""
         records = ErrorRecord.objects.filter(item__in=[pk for _, pk, *_ in items], pk__lte=self.frozen_to)
-        failures = failures_by_item(records.order_by("pk").values_list("item_id", *LAST))
+        histories = failure_histories(records, "item", *LAST)
         for position, pk, key, attempts, crashes, status in items:
-            yield row_of(position, key, attempts, crashes, status, failures[pk], kinds)
+            yield row_of(position, key, attempts, crashes, status, histories.get(pk, FailureHistory()), kinds)
 
     def ad_hoc_rows(self, keys: Sequence[str], kinds: TwoKinds | None) -> Iterator[Row]:
         of_keys = Q(batch=self.batch, item__isnull=True, item_key__in=keys, pk__lte=self.frozen_to)
         records = ErrorRecord.objects.filter(of_keys)
-        failures = failures_by_item(records.order_by("pk").values_list("item_key", *LAST))
+        histories = failure_histories(records, "item_key", *LAST)
         tries = records.order_by().values_list("item_key").annotate(Max("position"), Max("attempt"))
         for key, position, attempts in sorted(tries):
-            yield row_of(position, key, attempts, 0, None, failures[key], kinds)
+            yield row_of(position, key, attempts, 0, None, histories[key], kinds)
 
 
 def failed_items(table: Table) -> QuerySet[Item]:
@@ -75,26 +74,16 @@ def failed_items(table: Table) -> QuerySet[Item]:
     return items
 
 
-@dataclass(slots=True)
-class Failures:
-    """The error records of one item: the last one, and the groups of all."""
-
-    last: Sequence[Any] = (None, None, None, "", None, None)
-    groups: set[int] = field(default_factory=set)
-
-
-def failures_by_item(records: Any) -> Mapping[Any, Failures]:
-    by_item: dict[Any, Failures] = defaultdict(Failures)
-    for item, *record in records:
-        by_item[item].last = record
-        by_item[item].groups.add(record[-1])
-    return by_item
-
-
 def row_of(
-    position: int, key: str, tries: int, crashes: int, status: str | None, failures: Failures, kinds: TwoKinds | None
+    position: int,
+    key: str,
+    tries: int,
+    crashes: int,
+    status: str | None,
+    history: FailureHistory,
+    kinds: TwoKinds | None,
 ) -> Row:
-    at, error_type, code, category, message, group = failures.last
-    different = len(failures.groups)
+    at, error_type, code, category, message, group = history.last or (None, None, None, "", None, None)
+    different = len(history.groups)
     label = problem(key, max(1, tries), different, kinds or prior_kinds(category), crashes=crashes).label
     return (position, key, tries, different, label, status, iso(at), error_type, code, category, message, group)
