@@ -24,7 +24,7 @@ class ErrorsConfig(AppConfig):
         }
         engine_scopes.BY_STATUS.add("where")
         retry_waves.KINDS.append(scopes.last_group)
-        retry_waves.PERMANENT.append(scopes.hopeless)
+        retry_waves.PERMANENT.append(scopes.permanent_failures)
         said = "What failed, what it has in common, and what to do about it."
         reports.ACTS["export"] = reports.Act(
             "What failed as a file: groups, errors, items, or the rows to correct.",

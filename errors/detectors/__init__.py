@@ -16,4 +16,4 @@ DETECTORS: tuple[Detector, ...] = (hot_ranges, hot_times, long_runs, periodic, a
 
 def find(summary: Summary) -> list[Finding]:
     """Everything the detectors see, one finding per cause, the strongest first."""
-    return explained_by_windows(merge(found for detect in DETECTORS for found in detect(summary)))
+    return explained_by_windows(merge(finding for detect in DETECTORS for finding in detect(summary)))

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from errors.detectors.conditions import MISSING, MOST_FIELDS, Atom, Condition, Tally, flat, tallies
+from errors.detectors.conditions import MAX_FIELDS, MISSING, Atom, Condition, Tally, flat, tallies
 from errors.detectors.findings import Finding, Stream, Summary, confidence
 from errors.detectors.statistics import llr, tail
 
-LEAST_SUPPORT = 5
-LEAST_FAILURES = 5
-LEAST_COVERAGE = 0.2
-LEAST_RISK = 2.0
-SAME = 0.95
-MOST = 3
+MIN_SUPPORT = 5
+MIN_FAILURES = 5
+MIN_COVERAGE = 0.2
+MIN_RISK = 2.0
+SAME_ITEMS = 0.95
+MAX_CONDITIONS = 3
 KEPT_INSIDE = 0.8
 BETTER_INSIDE = 1.5
 
@@ -54,15 +54,15 @@ def attributes(summary: Summary) -> list[Finding]:
     if not summary.rows:
         return []
     columns = columns_of(summary.rows)
-    return [found for stream in summary.streams for found in explain(stream, summary, columns)]
+    return [finding for stream in summary.streams for finding in explain(stream, summary, columns)]
 
 
 def columns_of(rows: Mapping[int, Mapping[str, Any]]) -> dict[str, dict[int, Atom]]:
-    """The first so many fields, whatever became of their items; no file of a person's has more."""
+    """field -> item -> value, of at most 500 fields, whatever became of their items."""
     columns: dict[str, dict[int, Atom]] = {}
     for item, row in rows.items():
-        for name, value in islice(flat(row), MOST_FIELDS):
-            if name in columns or len(columns) < MOST_FIELDS:
+        for name, value in islice(flat(row), MAX_FIELDS):
+            if name in columns or len(columns) < MAX_FIELDS:
                 columns.setdefault(name, {})[item] = value
     return columns
 
@@ -70,14 +70,18 @@ def columns_of(rows: Mapping[int, Mapping[str, Any]]) -> dict[str, dict[int, Ato
 def explain(stream: Stream, summary: Summary, columns: Columns) -> Iterator[Finding]:
     """The best condition, then the best for what it leaves, and so on."""
     whole = left = universe_of(stream, summary)
-    least = max(LEAST_FAILURES, LEAST_COVERAGE * len(left.failed))
-    for _ in range(MOST):
+    least = max(MIN_FAILURES, MIN_COVERAGE * len(left.failed))
+    for _ in range(MAX_CONDITIONS):
         passing = passing_conditions(left, columns, summary.alpha, least)
         if not passing:
             return
         best = passing[0]
         covered = covers(best.tally.condition, columns, left.items)
-        also = [one.tally.condition.text for one in passing[1:] if same_items(one, best, covered, columns, left.items)]
+        also = [
+            tested.tally.condition.text
+            for tested in passing[1:]
+            if same_items(tested, best, covered, columns, left.items)
+        ]
         narrower = refine(best, left.within(covered), columns, summary.alpha)
         conditions = [best.tally.condition, *([narrower] if narrower else [])]
         hit = covered if narrower is None else covers(narrower, columns, sorted(covered))
@@ -97,11 +101,11 @@ def passing_conditions(universe: Universe, columns: Columns, alpha: float, least
     total, failures = len(universe.items), len(universe.failed)
     passed = []
     for tally in tried:
-        if tally.failed >= least and relative_risk(tally, total, failures) >= LEAST_RISK:
+        if tally.failed >= least and relative_risk(tally, total, failures) >= MIN_RISK:
             p = tail(tally.failed, total, failures, tally.items)
             if p * len(tried) <= alpha:
                 passed.append(Tested(tally, p * len(tried), p, llr(tally.failed, tally.items, failures, total)))
-    return sorted(passed, key=lambda one: -one.llr)
+    return sorted(passed, key=lambda tested: -tested.llr)
 
 
 def counted(universe: Universe, columns: Columns) -> Iterator[Tally]:
@@ -113,7 +117,7 @@ def counted(universe: Universe, columns: Columns) -> Iterator[Tally]:
 
 def supported(tally: Tally, universe: Universe) -> bool:
     """Blind to outcomes, so that counting what is left is an honest correction."""
-    return LEAST_SUPPORT <= tally.items <= len(universe.items) - LEAST_SUPPORT
+    return MIN_SUPPORT <= tally.items <= len(universe.items) - MIN_SUPPORT
 
 
 def relative_risk(tally: Tally, total: int, failures: int) -> float:
@@ -127,21 +131,21 @@ def covers(condition: Condition, columns: Columns, items: Sequence[int]) -> froz
     return frozenset(item for item in items if holds(column.get(item, MISSING)))
 
 
-def same_items(one: Tested, best: Tested, covered: frozenset[int], columns: Columns, items: Sequence[int]) -> bool:
+def same_items(tested: Tested, best: Tested, covered: frozenset[int], columns: Columns, items: Sequence[int]) -> bool:
     """Whether a condition holds for nearly the same items."""
-    smaller, larger = sorted((one.tally.items, best.tally.items))
-    if smaller < SAME * larger:
+    smaller, larger = sorted((tested.tally.items, best.tally.items))
+    if smaller < SAME_ITEMS * larger:
         return False
-    other = covers(one.tally.condition, columns, items)
-    return len(other & covered) >= SAME * len(other | covered)
+    other = covers(tested.tally.condition, columns, items)
+    return len(other & covered) >= SAME_ITEMS * len(other | covered)
 
 
 def refine(best: Tested, inside: Universe, columns: Columns, alpha: float) -> Condition | None:
     """A second condition that keeps most of the failures and makes the first much more precise."""
-    wanted = BETTER_INSIDE * best.tally.failed / best.tally.items
-    for one in passing_conditions(inside, columns, alpha, KEPT_INSIDE * len(inside.failed)):
-        if one.tally.failed >= wanted * one.tally.items:
-            return one.tally.condition
+    precision = BETTER_INSIDE * best.tally.failed / best.tally.items
+    for tested in passing_conditions(inside, columns, alpha, KEPT_INSIDE * len(inside.failed)):
+        if tested.tally.failed >= precision * tested.tally.items:
+            return tested.tally.condition
     return None
 
 
@@ -176,7 +180,7 @@ def described(
         items=failed,
         where={
             "fields": [condition.field for condition in conditions],
-            "conditions": [{"field": one.field, "test": list(one.test)} for one in conditions],
+            "conditions": [{"field": condition.field, "test": list(condition.test)} for condition in conditions],
             "coverage": here / failures,
             "lift": here / size / (failures / summary.total),
             "raw_p": best.raw_p,

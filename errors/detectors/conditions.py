@@ -1,4 +1,4 @@
-"""What can be said of a payload's field, whatever became of the item: equal, missing, empty, at most, longer."""
+"""Conditions on a field of a payload, whatever became of the item: equal, missing, empty, at most, longer."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ Atom = tuple[str, Any]
 """A value with its kind, so that 1, True and "1" stay apart."""
 MISSING: Atom = ("missing", None)
 EMPTY: tuple[Atom, ...] = (("null", None), ("text", ""), ("list", 0))
-MOST_VALUES = 200
-MOST_FIELDS = 500
-LONGEST = 500
-CUTS = 15
-DEEPEST = 3
-SHOWN = 40
+MAX_VALUES = 200
+MAX_FIELDS = 500
+MAX_LENGTH = 500
+QUANTILES = 15
+MAX_DEPTH = 3
+MAX_SHOWN = 40
 
 
-PREFIX = "attempt's "
+CIRCUMSTANCE_PREFIX = "attempt's "
 """Before the name of a circumstance, so that none is taken for a field of the payload."""
 
 
 def are_circumstances(fields: Iterable[str]) -> bool:
-    """Whether they speak of how items were tried, not of what they are."""
-    return any(name.startswith(PREFIX) for name in fields)
+    """Whether these fields tell how items were tried, not what is in them."""
+    return any(name.startswith(CIRCUMSTANCE_PREFIX) for name in fields)
 
 
 class Word(str):
-    """A name like that of a machine: equal or not, neither long nor short, and no number."""
+    """A name such as a machine's: conditions on its length or its value as a number mean nothing."""
 
     __slots__ = ()
 
@@ -63,24 +63,24 @@ def flat(payload: Mapping[str, Any], path: str = "", depth: int = 1) -> Iterator
     """(field path, atom) down to the third level."""
     for name, value in payload.items():
         here = f"{path}.{name}" if path else str(name)
-        if isinstance(value, Mapping) and depth < DEEPEST:
+        if isinstance(value, Mapping) and depth < MAX_DEPTH:
             yield from flat(value, here, depth + 1)
         else:
-            yield here, atom(value)
+            yield here, atom_of(value)
 
 
 def slim(value: Any, depth: int = 0) -> Any:
-    """As much of a payload as can be said anything about: thousands of them are held at a time."""
-    if isinstance(value, Mapping) and depth < DEEPEST:
-        return {str(name)[:LONGEST]: slim(inner, depth + 1) for name, inner in islice(value.items(), MOST_FIELDS)}
+    """As much of a payload as conditions can speak of: thousands of payloads are held at a time."""
+    if isinstance(value, Mapping) and depth < MAX_DEPTH:
+        return {str(name)[:MAX_LENGTH]: slim(inner, depth + 1) for name, inner in islice(value.items(), MAX_FIELDS)}
     if isinstance(value, Mapping):
-        return dict.fromkeys(range(min(len(value), MOST_FIELDS)))
+        return dict.fromkeys(range(min(len(value), MAX_FIELDS)))
     if isinstance(value, (list, tuple)):
-        return [None] * min(len(value), LONGEST)
-    return value[:LONGEST] if isinstance(value, str) else value
+        return [None] * min(len(value), MAX_LENGTH)
+    return value[:MAX_LENGTH] if isinstance(value, str) else value
 
 
-def atom(value: Any) -> Atom:
+def atom_of(value: Any) -> Atom:
     """Lists and deep objects count by their size only."""
     if value is None:
         return "null", None
@@ -105,44 +105,44 @@ def tallies(field: str, items: Counter[Atom], failed: Counter[Atom]) -> Iterator
 
 def equalities(field: str, items: Counter[Atom], failed: Counter[Atom]) -> Iterator[Tally]:
     """The most frequent values; a field whose values nearly all differ has none worth a look."""
-    often = Counter({one: n for one, n in items.items() if n > 1 and one != MISSING and one[0] != "object"})
-    for one, n in often.most_common(MOST_VALUES):
-        if one[0] != "list":
-            yield Tally(Condition(field, f"{field} = {shown(one[1])}", ("is", *one)), n, failed[one])
+    often = Counter({atom: n for atom, n in items.items() if n > 1 and atom != MISSING and atom[0] != "object"})
+    for atom, n in often.most_common(MAX_VALUES):
+        if atom[0] != "list":
+            yield Tally(Condition(field, f"{field} = {shown(atom[1])}", ("is", *atom)), n, failed[atom])
 
 
 def shown(value: Any) -> str:
     text = repr(value) if isinstance(value, str) and not value.strip() else str(value)
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
 
 
 def kinds(field: str, items: Counter[Atom], failed: Counter[Atom]) -> Iterator[Tally]:
     by_kind, failed_by_kind = Counter[str](), Counter[str]()
-    for one, n in items.items():
-        by_kind[one[0]] += n
-        failed_by_kind[one[0]] += failed[one]
+    for atom, n in items.items():
+        by_kind[atom[0]] += n
+        failed_by_kind[atom[0]] += failed[atom]
     empty = Condition(field, f"{field} is empty", ("empty",))
-    yield Tally(empty, sum(items[one] for one in EMPTY), sum(failed[one] for one in EMPTY))
+    yield Tally(empty, sum(items[atom] for atom in EMPTY), sum(failed[atom] for atom in EMPTY))
     for kind in sorted(by_kind):
         text = f"{field} is missing" if kind == "missing" else f"type of {field} is {kind}"
         yield Tally(Condition(field, text, ("kind", kind)), by_kind[kind], failed_by_kind[kind])
 
 
-def number_in(one: Atom) -> float | None:
+def number_in(atom: Atom) -> float | None:
     """A number, also one written as text, as every CSV file has them."""
-    if one[0] not in ("number", "text"):
+    if atom[0] not in ("number", "text"):
         return None
     try:
-        number = float(one[1])
+        number = float(atom[1])
     except (ValueError, OverflowError):
         return None
     return number if isfinite(number) else None
 
 
-def length_of(one: Atom) -> float | None:
-    if one[0] == "text":
-        return float(len(one[1]))
-    return float(one[1]) if one[0] == "list" else None
+def length_of(atom: Atom) -> float | None:
+    if atom[0] == "text":
+        return float(len(atom[1]))
+    return float(atom[1]) if atom[0] == "list" else None
 
 
 def cuts(
@@ -154,11 +154,11 @@ def cuts(
 ) -> Iterator[Tally]:
     """At most, and more than, each of 15 quantiles."""
     counts: dict[float, list[int]] = {}
-    for one, n in items.items():
-        if (number := MEASURES[measure](one)) is not None:
+    for atom, n in items.items():
+        if (number := MEASURES[measure](atom)) is not None:
             count = counts.setdefault(number, [0, 0])
             count[0] += n
-            count[1] += failed[one]
+            count[1] += failed[atom]
     if len(counts) < 2:
         return
     numbers = sorted(counts)
@@ -173,33 +173,33 @@ def cuts(
 
 def quantiles(reached: list[int]) -> list[int]:
     """Where cumulated counts reach equal shares; never the last, above which there is nothing."""
-    shares = (ceil(reached[-1] * k / (CUTS + 1)) for k in range(1, CUTS + 1))
+    shares = (ceil(reached[-1] * k / (QUANTILES + 1)) for k in range(1, QUANTILES + 1))
     return sorted({bisect_left(reached, share) for share in shares} - {len(reached) - 1})
 
 
 def at_most(measure: str, cut: float) -> Callable[[Atom], bool]:
-    return lambda one: (number := MEASURES[measure](one)) is not None and number <= cut
+    return lambda atom: (number := MEASURES[measure](atom)) is not None and number <= cut
 
 
 def more_than(measure: str, cut: float) -> Callable[[Atom], bool]:
-    return lambda one: (number := MEASURES[measure](one)) is not None and number > cut
+    return lambda atom: (number := MEASURES[measure](atom)) is not None and number > cut
 
 
 MEASURES: dict[str, Callable[[Atom], float | None]] = {"number": number_in, "length": length_of}
 TESTS: dict[str, Callable[..., Callable[[Atom], bool]]] = {
     "is": lambda kind, value: (kind, value).__eq__,
     "empty": lambda: EMPTY.__contains__,
-    "kind": lambda kind: lambda one: one[0] == kind,
+    "kind": lambda kind: lambda atom: atom[0] == kind,
     "at_most": at_most,
     "more_than": more_than,
 }
 
 
-def is_test(said: Any) -> bool:
-    """Whether it has the shape of a condition's test, wherever it comes from."""
-    if not isinstance(said, (list, tuple)) or not said or not isinstance(said[0], str):
+def is_test(test: Any) -> bool:
+    """Whether a value from outside has the shape of a condition's test."""
+    if not isinstance(test, (list, tuple)) or not test or not isinstance(test[0], str):
         return False
-    name, *rest = said
+    name, *rest = test
     if name in ("at_most", "more_than"):
         return len(rest) == 2 and rest[0] in ("number", "length") and type(rest[1]) in (int, float)
     if name == "is":

@@ -9,10 +9,10 @@ from typing import Any, Literal
 
 from errors.detectors.statistics import llr
 
-BUDGET = 0.01
+FALSE_ALARM_BUDGET = 0.01
 """The chance of any false alarm in a batch, over all detectors and streams."""
 DETECTORS_SHARING = 5
-LEAST_ALPHA = 1e-5
+MIN_ALPHA = 1e-5
 
 Confidence = Literal["strong", "moderate", "weak", "chance"]
 
@@ -47,7 +47,7 @@ class Summary:
     @property
     def alpha(self) -> float:
         """What one detector may spend on one stream; 1/(k(k+1)) of it at the k-th look, which sums up to all of it."""
-        alpha = max(LEAST_ALPHA, BUDGET / (DETECTORS_SHARING * max(1, len(self.streams))))
+        alpha = max(MIN_ALPHA, FALSE_ALARM_BUDGET / (DETECTORS_SHARING * max(1, len(self.streams))))
         return alpha / (self.peek * (self.peek + 1)) if self.peek else alpha
 
 
@@ -87,14 +87,14 @@ class Finding:
     def sentence(self) -> str:
         """Natural frequencies: here, and everywhere else."""
         elsewhere = self.others_failed / self.others if self.others else 0.0
-        said = (
+        stated = (
             f"{self.failed:,} of the {self.size:,} {self.phrase} failed ({percent(self.precision)}). "
             f"Of the other {self.others:,}, {self.others_failed:,} failed ({percent(elsewhere)})."
         )
         if "fields" not in self.where:
-            return said
+            return stated
         coverage = self.failed / (self.failed + self.others_failed)
-        return f"{said} {percent(coverage)} of all failures have {self.text}."
+        return f"{stated} {percent(coverage)} of all failures have {self.text}."
 
     def as_dict(self) -> dict[str, Any]:
         """As it is stored and as REST shows it, without the items."""
@@ -127,7 +127,7 @@ def confidence(p: float, failed: int, alpha: float = 1.0) -> Confidence:
     return "moderate" if p <= 1e-3 and failed >= 10 else "weak"
 
 
-def finding(
+def build_finding(
     detector: str,
     stream: Stream,
     total: int,

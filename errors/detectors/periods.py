@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from errors.detectors.findings import Finding, Stream, Summary, finding
+from errors.detectors.findings import Finding, Stream, Summary, build_finding
 from errors.detectors.statistics import llr, tail
 
 PERIODS = range(2, 65)
 USUAL_SIZES = (100, 128, 250, 256, 500, 512, 1000)
-LEAST_FAILURES = 5
-LEAST_TIMES = 2.0
+MIN_FAILURES = 5
+MIN_RISK = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ def best_period(failed: Sequence[int], total: int, alpha: float, sizes: Iterable
     Multiples of the true period cover fewer failures and divisors dilute it, so both score lower.
     """
     tried = sorted({m for m in (*PERIODS, *sizes) if 2 <= m <= total / 4})
-    best = max(candidates(failed, total, tried), key=lambda found: (found[-1], -found[0]), default=None)
+    best = max(candidates(failed, total, tried), key=lambda candidate: (candidate[-1], -candidate[0]), default=None)
     if best is None:
         return None
     period, residue, count, size, score = best
@@ -44,19 +44,19 @@ def best_period(failed: Sequence[int], total: int, alpha: float, sizes: Iterable
 def candidates(failed: Sequence[int], total: int, tried: Iterable[int]) -> Iterator[tuple[int, int, int, int, float]]:
     """(period, residue, failures, items, likelihood ratio) of the residues that fail at twice the overall rate."""
     failures = len(failed)
-    if not failures or failures * LEAST_TIMES > total:
+    if not failures or failures * MIN_RISK > total:
         return
     for period in tried:
         residue, count = Counter(position % period for position in failed).most_common(1)[0]
         size = (total - residue - 1) // period + 1
-        if count >= LEAST_FAILURES and count * total >= LEAST_TIMES * failures * size:
+        if count >= MIN_FAILURES and count * total >= MIN_RISK * failures * size:
             yield period, residue, count, size, llr(count, size, failures, total)
 
 
 def periodic(summary: Summary) -> list[Finding]:
     """The best period of every stream."""
-    found = ((stream, of_stream(stream, summary)) for stream in summary.streams if stream.failed)
-    return [described(stream, period, summary.total) for stream, period in found if period is not None]
+    best = ((stream, of_stream(stream, summary)) for stream in summary.streams if stream.failed)
+    return [described(stream, period, summary.total) for stream, period in best if period is not None]
 
 
 def of_stream(stream: Stream, summary: Summary) -> Period | None:
@@ -67,7 +67,7 @@ def described(stream: Stream, period: Period, total: int) -> Finding:
     m, r = period.period, period.residue
     place = {m - 1: f"the last of each {m}", 0: f"the first of each {m}"}.get(r, f"from {r}")
     text = f"every {ordinal(m)} item, {place}"
-    return finding(
+    return build_finding(
         "period",
         stream,
         total,

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from itertools import groupby, pairwise
 from math import comb, exp, log, sqrt
 
-from errors.detectors.findings import Finding, Stream, Summary, finding
+from errors.detectors.findings import Finding, Stream, Summary, build_finding
 from errors.detectors.statistics import log_comb
 
-LEAST_RUN = 3
+MIN_RUN = 3
 EXACT_UP_TO = 5_000
-LISTED = 20
-LEAST_OF_EACH = 20
+MAX_LISTED = 20
+MIN_OF_EACH = 20
 
 
 def longest_run_tail(total: int, failures: int, run: int) -> float:
@@ -34,22 +34,22 @@ def runs_of(failed: Sequence[int]) -> Iterator[Sequence[int]]:
     """Failures without a gap between them, three or more."""
     for _, members in groupby(enumerate(failed), lambda pair: pair[1] - pair[0]):
         run = [position for _, position in members]
-        if len(run) >= LEAST_RUN:
+        if len(run) >= MIN_RUN:
             yield run
 
 
 def long_runs(summary: Summary) -> list[Finding]:
     """The longest runs of every stream; a run that chance makes too is listed as one that may be chance."""
-    return [found for stream in summary.streams for found in of_stream(stream, summary)]
+    return [finding for stream in summary.streams for finding in of_stream(stream, summary)]
 
 
 def of_stream(stream: Stream, summary: Summary) -> list[Finding]:
     if len(stream.failed) == summary.total:
         return []
-    longest = sorted(runs_of(stream.failed), key=lambda run: (-len(run), run[0]))[:LISTED]
+    longest = sorted(runs_of(stream.failed), key=lambda run: (-len(run), run[0]))[:MAX_LISTED]
     tails = {size: longest_run_tail(summary.total, len(stream.failed), size) for size in {len(run) for run in longest}}
     return [
-        finding(
+        build_finding(
             "run",
             stream,
             summary.total,
@@ -95,11 +95,11 @@ def scatter(failed: Sequence[int], total: int) -> Scatter | None:
 
 def scattered(failed: Sequence[int], total: int) -> str:
     """One sentence for the page; never a finding of its own."""
-    found = scatter(failed, total)
-    if found is None or min(len(failed), total - len(failed)) < LEAST_OF_EACH:
+    runs = scatter(failed, total)
+    if runs is None or min(len(failed), total - len(failed)) < MIN_OF_EACH:
         return ""
-    if found.z < -1.96:
+    if runs.z < -1.96:
         return "Failures lie together more than chance would put them."
-    if found.z > 1.96:
+    if runs.z > 1.96:
         return "Failures alternate with successes more than chance would make them."
     return "Failures are scattered like chance."

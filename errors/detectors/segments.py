@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from math import exp, log
 
-from errors.detectors.findings import Finding, Stream, Summary, finding, span
+from errors.detectors.findings import Finding, Stream, Summary, build_finding, span
 
-LEAST_FAILURES = 5
+MIN_FAILURES = 5
 RATES = (0.5, 0.9, 0.99)
 
 
@@ -39,13 +39,13 @@ def hot_segments(failed: Sequence[int], total: int, alpha: float) -> list[Segmen
         return []
     rate = len(failed) / total
     rates = [p for p in sorted({min(0.5, 5 * rate), *RATES}) if p >= 1.5 * rate]
-    found = [
+    segments = [
         Segment(start, end, failures, score, total * len(rates) * exp(-score))
         for p in rates
         for start, end, failures, score in maximal(failed, log(p / rate), log((1 - p) / (1 - rate)))
-        if failures >= LEAST_FAILURES and total * len(rates) * exp(-score) <= alpha
+        if failures >= MIN_FAILURES and total * len(rates) * exp(-score) <= alpha
     ]
-    return sorted(without_overlap(found), key=lambda segment: segment.start)
+    return sorted(without_overlap(segments), key=lambda segment: segment.start)
 
 
 def maximal(failed: Sequence[int], gain: float, loss: float) -> list[tuple[int, int, int, float]]:
@@ -100,7 +100,7 @@ def without_overlap(segments: Iterable[Segment]) -> list[Segment]:
 
 def hot_ranges(summary: Summary) -> list[Finding]:
     """Hot stretches of the input."""
-    return [found for stream in summary.streams for found in ranges_of(stream, summary)]
+    return [finding for stream in summary.streams for finding in ranges_of(stream, summary)]
 
 
 def ranges_of(stream: Stream, summary: Summary) -> list[Finding]:
@@ -113,7 +113,7 @@ def segments_of(failed: Sequence[int], summary: Summary) -> list[Segment]:
 
 def hot_range(stream: Stream, summary: Summary, segment: Segment) -> Finding:
     """Where the input's order is that of time as well, it has its times, too."""
-    found = finding(
+    finding = build_finding(
         "hot range",
         stream,
         summary.total,
@@ -128,8 +128,8 @@ def hot_range(stream: Stream, summary: Summary, segment: Segment) -> Finding:
         **what_came_after(stream.failed, segment, summary.total),
     )
     if summary.order is not None or not {segment.start, segment.end} <= summary.finished.keys():
-        return found
-    return timed(found, summary.finished[segment.start], summary.finished[segment.end])
+        return finding
+    return timed(finding, summary.finished[segment.start], summary.finished[segment.end])
 
 
 def what_came_after(failed: Sequence[int], segment: Segment, total: int) -> dict[str, int]:
@@ -137,9 +137,9 @@ def what_came_after(failed: Sequence[int], segment: Segment, total: int) -> dict
     return {"after": total - segment.end - 1, "after_failed": len(failed) - bisect_right(failed, segment.end)}
 
 
-def timed(found: Finding, start: datetime, end: datetime) -> Finding:
+def timed(finding: Finding, start: datetime, end: datetime) -> Finding:
     moments = {"from": start.isoformat(), "to": end.isoformat()}
-    return replace(found, also=(span(start, end),), where={**found.where, **moments})
+    return replace(finding, also=(span(start, end),), where={**finding.where, **moments})
 
 
 def between(failed: Sequence[int], segment: Segment) -> Sequence[int]:
@@ -151,7 +151,7 @@ def hot_times(summary: Summary) -> list[Finding]:
     if summary.order is None:
         return []
     rank = {item: n for n, item in enumerate(summary.order)}
-    return [found for stream in summary.streams for found in times_of(stream, summary, rank, summary.order)]
+    return [finding for stream in summary.streams for finding in times_of(stream, summary, rank, summary.order)]
 
 
 def times_of(stream: Stream, summary: Summary, rank: dict[int, int], order: Sequence[int]) -> list[Finding]:
@@ -165,7 +165,7 @@ def hot_time(
     first, last = order[segment.start], order[segment.end]
     known = {first, last} <= summary.finished.keys()
     when = span(summary.finished[first], summary.finished[last]) if known else "one stretch of time"
-    found = finding(
+    finding = build_finding(
         "hot time",
         stream,
         summary.total,
@@ -179,4 +179,4 @@ def hot_time(
         score=segment.score,
         **what_came_after(failed, segment, summary.total),
     )
-    return replace(timed(found, summary.finished[first], summary.finished[last]), also=()) if known else found
+    return replace(timed(finding, summary.finished[first], summary.finished[last]), also=()) if known else finding

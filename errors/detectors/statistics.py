@@ -66,7 +66,7 @@ def falling(c: int, lowest: int, total: int, failures: int, n: int) -> float:
 
 
 def wilson(c: float, n: float, z: float = 1.959963984540054) -> tuple[float, float]:
-    """Wilson's interval of a proportion, 95 % unless told otherwise; (0, 1) when nothing was seen."""
+    """Wilson's interval of a proportion, 95 % by default; (0, 1) when nothing was seen."""
     if n <= 0:
         return 0.0, 1.0
     p, square = c / n, z * z

@@ -1,4 +1,4 @@
-"""What the engine asks the triage app: which items a group means, and whether the records are complete."""
+"""What the engine asks of triage: which items a scope means, how an item failed last, whether records are complete."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ from errors.models import BatchGroup, ErrorGroup, ErrorRecord
 
 
 def items_of_group(batch: Batch, fingerprint: Any) -> Q:
-    """Failed items whose last error is of that group, also of one that was merged into another since."""
+    """Failed items whose last error is of that group, also of one that was merged into another since.
+
+    An unknown fingerprint raises InvalidInput.
+    """
     group = ErrorGroup.objects.filter(processor=batch.processor, fingerprint=str(fingerprint)).first()
     if group is None:
         raise InvalidInput(
@@ -29,42 +32,42 @@ def items_of_group(batch: Batch, fingerprint: Any) -> Q:
     return Q(pk__in=last.values("item"))
 
 
-def items_of_matching(batch: Batch, wanted: Any) -> Q:
+def items_of_matching(batch: Batch, matching: Any) -> Q:
     """Failed items whose last error is of a group that the desk's filter meets; an empty filter meets all."""
-    if not isinstance(wanted, dict) or not all(isinstance(value, str) for value in wanted.values()):
+    if not isinstance(matching, dict) or not all(isinstance(value, str) for value in matching.values()):
         raise refusal("matching", 'Write what the desk filters by, such as {"state": "new"}.')
-    error_filter = ErrorFilter.from_query(wanted)
-    if strange := set(wanted) - {field.name for field in fields(error_filter)}:
+    error_filter = ErrorFilter.from_query(matching)
+    if strange := set(matching) - {field.name for field in fields(error_filter)}:
         raise refusal("matching", f"Unknown: {', '.join(sorted(map(str, strange)))}.")
     return Q(pk__in=error_filter.items(batch).order_by().values("pk")) if error_filter.as_dict() else Q()
 
 
-def items_where(batch: Batch, wanted: Any, statuses: Sequence[str] = FAILED) -> Q:
+def items_where(batch: Batch, where: Any, statuses: Sequence[str] = FAILED) -> Q:
     """Items whose payload is as a finding says: {"conditions": [{"field": …, "test": […]}, …]}, all of them."""
-    said = wanted.get("conditions") if isinstance(wanted, dict) else None
-    if not (isinstance(said, list) and said and all(is_condition(one) for one in said)):
+    listed = where.get("conditions") if isinstance(where, dict) else None
+    if not (isinstance(listed, list) and listed and all(is_condition(condition) for condition in listed)):
         raise refusal("where", "Write the conditions as a finding has them.")
-    conditions = [(one["field"], tuple(one["test"])) for one in said]
+    conditions = [(condition["field"], tuple(condition["test"])) for condition in listed]
     return by_payload(batch, lambda row: all_hold(conditions, redact(row)), statuses)
 
 
-def is_condition(said: Any) -> bool:
-    return isinstance(said, dict) and isinstance(said.get("field"), str) and is_test(said.get("test"))
+def is_condition(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("field"), str) and is_test(value.get("test"))
 
 
 def group_in(batch: Batch, fingerprint: str) -> int | None:
     """The id of the group as which a fingerprint counts in the batch, its own or the one it was merged into."""
-    meant = Q(group__fingerprint=fingerprint) | Q(group__merged__fingerprint=fingerprint)
-    return BatchGroup.objects.filter(meant, batch=batch).order_by().values_list("group", flat=True).first()
+    condition = Q(group__fingerprint=fingerprint) | Q(group__merged__fingerprint=fingerprint)
+    return BatchGroup.objects.filter(condition, batch=batch).order_by().values_list("group", flat=True).first()
 
 
 def failures_have_records(batch: Batch) -> Iterator[str]:
     """An item that failed has an error record, of no later attempt than its own; groups count their records."""
     records = ErrorRecord.objects.filter(item=OuterRef("pk"))
     failed = Item.objects.filter(batch=batch, failed_at__isnull=False, attempts__gt=0)
-    bare = failed.filter(~Exists(records)).count() if batch.processor else 0
-    if bare:
-        yield f"{bare:,} failed items have no error record."
+    without_record = failed.filter(~Exists(records)).count() if batch.processor else 0
+    if without_record:
+        yield f"{without_record:,} failed items have no error record."
     ahead = ErrorRecord.objects.filter(batch=batch, item__isnull=False, attempt__gt=F("item__attempts")).count()
     if ahead:
         yield f"{ahead:,} error records are of an attempt their item has not had."
@@ -84,7 +87,7 @@ def last_group() -> Subquery:
     return Subquery(last.order_by().values("group__fingerprint")[:1])
 
 
-def hopeless(batch: Batch) -> Q:
+def permanent_failures(batch: Batch) -> Q:
     """Failed items whose last error no other try can pass: a wrong input, a missing right, a defect."""
     last = ErrorRecord.objects.filter(item=OuterRef("pk"), attempt=OuterRef("attempts"), retryable=False)
     return Q(Exists(last))

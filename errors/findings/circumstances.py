@@ -14,10 +14,10 @@ from sys import intern
 from typing import Any
 
 from batches.models import Batch
-from errors.detectors.conditions import PREFIX, Word
+from errors.detectors.conditions import CIRCUMSTANCE_PREFIX, Word
 
-MOST_CHUNKS = 200
-NEARLY_ALL = 0.9
+MAX_CHUNKS = 200
+MIN_SHARE_KNOWN = 0.9
 """Of so many items that failed, and of so many others, the worker must be known: unknown is not different."""
 
 
@@ -56,7 +56,7 @@ def evenly_known(by: Collection[int], items: Collection[int], recorded: Collecti
     """Whether as good as every item has a worker, the ones with an error record and the others alike."""
     with_record = sum(position in recorded for position in by)
     others, without_record = len(items) - len(recorded), len(by) - with_record
-    return with_record >= NEARLY_ALL * len(recorded) and without_record >= NEARLY_ALL * others
+    return with_record >= MIN_SHARE_KNOWN * len(recorded) and without_record >= MIN_SHARE_KNOWN * others
 
 
 def tenures_of(batch: Batch) -> dict[int | None, tuple[list[datetime], list[str]]]:
@@ -81,16 +81,16 @@ def with_circumstances(
     batch: Batch, rows: Mapping[int, Mapping[str, Any]], first: FirstAttempts
 ) -> dict[int, Mapping[str, Any]]:
     """The payloads, and beside their fields how each item was tried."""
-    every = batch.checkpoint_every if len(first.finished) <= MOST_CHUNKS * batch.checkpoint_every else 0
+    every = batch.checkpoint_every if len(first.finished) <= MAX_CHUNKS * batch.checkpoint_every else 0
     return {position: {**row, **circumstances(position, first, every)} for position, row in rows.items()}
 
 
 def circumstances(position: int, first: FirstAttempts, every: int) -> dict[str, Any]:
-    said: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     if worker := first.worker.get(position):
-        said |= {"host": Word(worker.split(":")[0]), "worker": Word(worker)}
+        values |= {"host": Word(worker.split(":")[0]), "worker": Word(worker)}
     if at := first.finished.get(position):
-        said["hour"] = Word(f"{at:%H}:00 UTC")
+        values["hour"] = Word(f"{at:%H}:00 UTC")
     if every:
-        said["chunk"] = Word(f"{position // every + 1:,}")
-    return {PREFIX + name: value for name, value in said.items()}
+        values["chunk"] = Word(f"{position // every + 1:,}")
+    return {CIRCUMSTANCE_PREFIX + name: value for name, value in values.items()}

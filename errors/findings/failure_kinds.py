@@ -12,11 +12,11 @@ from errors.models import ErrorRecord
 def kinds_of(batch: Batch) -> TwoKinds | None:
     """How often retries fail again, of items that were retried; rate limits do not count."""
     tried = ErrorRecord.objects.filter(batch=batch, item__attempts__gte=2).exclude(category="rate_limit")
-    found = tried.aggregate(
+    counts = tried.aggregate(
         first=Count("pk", filter=Q(attempt=1)),
         second=Count("pk", filter=Q(attempt=2)),
         again=Count("pk", filter=Q(attempt=2, item__attempts__gte=3)),
         third=Count("pk", filter=Q(attempt=3)),
     )
-    thrice = found["third"] * found["second"] / found["again"] if found["again"] else 0.0
-    return two_kinds(found["first"], found["second"], thrice)
+    thrice = counts["third"] * counts["second"] / counts["again"] if counts["again"] else 0.0
+    return two_kinds(counts["first"], counts["second"], thrice)
