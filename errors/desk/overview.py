@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Sum
 from django.urls import reverse
 from django.utils.dateparse import parse_datetime
-from django.utils.http import urlencode
 
 from batches.models import Batch
 from batches.pages.batch_page import pill
 from batches.progress_tracker import progress_of
 from errors.detectors.findings import percent
 from errors.filters.ageing import WHY, badge
-from errors.filters.error_filter import clean_text
+from errors.filters.query_string import QueryStringFilter
 from errors.models import STANDING, BatchGroup, ErrorGroup
 
 SHOWN = 50
@@ -29,7 +28,7 @@ LOUD = (State.NEW, State.REGRESSED)
 
 
 @dataclass(frozen=True, slots=True)
-class GroupQuery:
+class GroupQuery(QueryStringFilter):
     """Which groups of all batches are listed, and in which order: every field as it stands in an address."""
 
     state: str = ""
@@ -38,14 +37,6 @@ class GroupQuery:
     text: str = ""
     whose: str = ""
     sort: str = ""
-
-    @classmethod
-    def from_query(cls, query: Mapping[str, Any]) -> GroupQuery:
-        return cls(**{field.name: clean_text(query.get(field.name, "")) for field in fields(cls)})
-
-    @property
-    def query_string(self) -> str:
-        return urlencode({field.name: value for field in fields(self) if (value := getattr(self, field.name))})
 
     def groups(self) -> QuerySet[ErrorGroup]:
         """Open ones, unless another state is asked for."""

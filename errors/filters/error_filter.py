@@ -6,27 +6,24 @@ its last record does.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 from django.db.models import F, Q, QuerySet, Sum
-from django.utils.http import urlencode
 
 from batches.lifecycle.scopes import FARTHEST, refusal
-from batches.models import ITEM_KEY_LENGTH, Batch, Item
+from batches.models import Batch, Item
 from errors.filters.ageing import badge
 from errors.filters.conditions import attempt_condition, moment, payload_condition, position_range, text_conditions
+from errors.filters.query_string import QueryStringFilter
 from errors.models import BatchGroup, ErrorGroup, ErrorRecord
 
-MAX_LENGTH = ITEM_KEY_LENGTH
 MAX_PAYLOADS_SEARCHED = 200_000
 """A payload field is no column: a filter that leaves more records than these to search has to be narrowed first."""
 
 
 @dataclass(frozen=True, slots=True)
-class ErrorFilter:
-    """Which errors of a batch are meant: every field as it stands in an address, empty for any.
+class ErrorFilter(QueryStringFilter):
+    """Which errors of a batch are meant; every field is a text as it stands in an address, empty for any.
 
     A text that cannot be read raises InvalidInput when a query is made of it.
     """
@@ -41,20 +38,6 @@ class ErrorFilter:
     field: str = ""
     since: str = ""
     until: str = ""
-
-    @classmethod
-    def from_query(cls, query: Mapping[str, Any]) -> ErrorFilter:
-        """From a query string or a REST body; other names in it are left alone."""
-        values = {field.name: query.get(field.name) for field in fields(cls)}
-        return cls(**{name: clean_text(value) for name, value in values.items() if value is not None})
-
-    def as_dict(self) -> dict[str, str]:
-        """The fields that are filled in; an empty dictionary for a filter that matches every error."""
-        return {field.name: value for field in fields(self) if (value := getattr(self, field.name))}
-
-    @property
-    def query_string(self) -> str:
-        return urlencode(self.as_dict())
 
     @property
     def needs_records(self) -> bool:
@@ -143,7 +126,3 @@ class ErrorFilter:
                 f"Payloads of at most {MAX_PAYLOADS_SEARCHED:,} errors are searched: choose a group, a category or a "
                 "position range as well.",
             )
-
-
-def clean_text(value: Any) -> str:
-    return str(value).replace("\x00", "").strip()[:MAX_LENGTH]

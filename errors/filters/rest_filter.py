@@ -6,7 +6,8 @@ import django_filters as filters
 
 from batches import operations
 from batches.models import Batch
-from errors.filters.error_filter import MAX_LENGTH, ErrorFilter
+from errors.filters.error_filter import ErrorFilter
+from errors.filters.query_string import MAX_LENGTH
 from errors.models import ErrorGroup
 
 STATES = [("open", "New, acknowledged or regressed"), *ErrorGroup.State.choices]

@@ -15,7 +15,8 @@ from batches.pages.batch_page import pill
 from batches.redaction import redact
 from errors.desk.group_page.marked import message_parts, peek, spoken_of
 from errors.desk.group_page.samples import columns_of, safe_message
-from errors.filters.error_filter import ErrorFilter, clean_text
+from errors.filters.error_filter import ErrorFilter
+from errors.filters.query_string import clean_text
 from errors.models import ErrorGroup, ErrorRecord
 
 SHOWN = 50
