@@ -15,10 +15,10 @@ from errors.exports import file_writer
 from errors.groups import background, clean_retries
 from errors.recovery import plan_runs, recommendations
 
-ASKED_EVERY = 20
-"""Seconds between two requests to the workers to look at one batch."""
-REPEATED_FOR = timedelta(hours=1)
-"""So long after a large batch is over the sweep sees to it that somebody looked at it."""
+LOOK_REQUEST_SECONDS = 20
+"""Between two requests to the workers to look at one batch."""
+RECENTLY = timedelta(hours=1)
+"""For this long after a large batch is over, the sweep makes sure that a worker looks at it."""
 
 
 @shared_task(name="errors.tasks.sweep", ignore_result=True)
@@ -33,7 +33,7 @@ def sweep() -> None:
         exports.expire()
         for pk in background.waiting_jobs().values_list("pk", flat=True):
             background.send(pk)
-        for batch_id in findings.large_batches_over_since(timezone.now() - REPEATED_FOR):
+        for batch_id in findings.large_batches_over_since(timezone.now() - RECENTLY):
             look_if_large(batch_id)
 
 
@@ -64,13 +64,13 @@ def look(batch_id: str) -> None:
 
 
 def ask_for_look(batch_id: str) -> None:
-    """Somebody waits for it; one request to the workers is enough, however many do."""
-    if cache.add(f"look:{batch_id}", True, ASKED_EVERY):
+    """Have a worker look at a batch that somebody waits for; one request is enough, however many people wait."""
+    if cache.add(f"look:{batch_id}", True, LOOK_REQUEST_SECONDS):
         tell(look, batch_id)
 
 
 def look_if_large(batch_id: str) -> None:
-    """So that the first person who opens a large batch's report need not wait for it; the sweep repeats it."""
+    """Have a worker look at a large batch, so that the first person who opens its report need not wait."""
     batch = Batch.objects.filter(pk=batch_id, total_items__gt=findings.IN_PAGE_LIMIT).first()
     if batch is not None and findings.is_due(batch):
         tell(look, batch_id)

@@ -17,10 +17,10 @@ from batches.pages.map_page import items_between
 from errors.desk.charts import pictures, records_url, spark
 from errors.desk.filter_bar import filter_bar
 from errors.detectors.findings import percent
-from errors.filters.ageing import WHY
+from errors.filters.ageing import AGEING_MEANS
 from errors.filters.error_filter import ErrorFilter
 from errors.findings import IN_PAGE_LIMIT, findings_of, is_due
-from errors.findings.failed import Failed, failed_of
+from errors.findings.failed import FailedItems, failed_items
 from errors.findings.problem_items import problem_items
 from errors.findings.timeline import MAX_ERRORS_IN_PAGE, Extent, TimeBins, extent_of
 from errors.models import BatchGroup, ErrorGroup, Findings
@@ -30,7 +30,7 @@ FINDINGS_SHOWN = 6
 """So many are marked on the pictures; the weaker ones wait below, for those who ask."""
 
 
-def sentence(batch: Batch, failed: Failed) -> str:
+def sentence(batch: Batch, failed: FailedItems) -> str:
     """The desk's first line, for a person who was just woken."""
     if not failed.affected:
         return f"No item is failed now; {failed.done:,} of {failed.total:,} are done."
@@ -53,7 +53,7 @@ def budget(batch: Batch) -> str:
 
 def desk_of(batch: Batch, error_filter: ErrorFilter, after: str = "", *, draw: bool = False) -> dict[str, Any]:
     """One batch's desk."""
-    failed, extent, found = failed_of(batch), extent_of(batch), marked(batch)
+    failed, extent, found = failed_items(batch), extent_of(batch), marked(batch)
     drawn = pictures(batch, extent, found[:FINDINGS_SHOWN], draw=draw)
     looking = batch.total_items > IN_PAGE_LIMIT and is_due(batch)
     affected = items_url(batch, failed=True) if batch.processor else records_url(batch)
@@ -76,7 +76,7 @@ def desk_of(batch: Batch, error_filter: ErrorFilter, after: str = "", *, draw: b
         "waiting": looking or drawn["map"]["pending"] or drawn["timeline"]["pending"],
         "moving": batch.status in Batch.ACTIVE,
         "problems": problems_of(batch, extent),
-        "ageing_means": WHY,
+        "ageing_means": AGEING_MEANS,
         **filter_bar(batch, error_filter),
         **group_rows(batch, error_filter, after, extent, drawn["times"]),
     }

@@ -15,9 +15,9 @@ from batches.models import Batch
 from batches.pages.batch_page import pill
 from batches.progress_tracker import progress_of
 from errors.detectors.findings import percent
-from errors.filters.ageing import WHY, badge
+from errors.filters.ageing import AGEING_MEANS, ageing_flag
 from errors.filters.query_string import QueryStringFilter
-from errors.models import STANDING, BatchGroup, ErrorGroup
+from errors.models import BatchGroup, ErrorGroup, holds_errors
 
 SHOWN = 50
 BATCHES_SHOWN = 12
@@ -41,7 +41,7 @@ class GroupQuery(QueryStringFilter):
     def groups(self) -> QuerySet[ErrorGroup]:
         """Open ones, unless another state is asked for."""
         rows = ErrorGroup.objects.filter(
-            STANDING, state__in=[self.state] if self.state in State.values else ErrorGroup.OPEN
+            holds_errors(), state__in=[self.state] if self.state in State.values else ErrorGroup.OPEN
         )
         if self.category:
             rows = rows.filter(category=self.category)
@@ -62,7 +62,7 @@ def overview(query: Mapping[str, Any]) -> dict[str, Any]:
     column = "items" if group_query.sort == "items" else "last_seen"
     ranked = with_counts(met).order_by(f"-{column}", "-pk")
     page = list(behind(ranked, column, after)[: SHOWN + 1])
-    every = dict(ErrorGroup.objects.filter(STANDING).order_by().values_list("state").annotate(n=Count("pk")))
+    every = dict(ErrorGroup.objects.filter(holds_errors()).order_by().values_list("state").annotate(n=Count("pk")))
     batches = needing_attention()
     return {
         "batches": batches,
@@ -75,7 +75,7 @@ def overview(query: Mapping[str, Any]) -> dict[str, Any]:
         "states": [(state.value, every.get(state.value, 0)) for state in State],
         "open": sum(every.get(state, 0) for state in ErrorGroup.OPEN),
         **choices(),
-        "ageing_means": WHY,
+        "ageing_means": AGEING_MEANS,
     }
 
 
@@ -87,7 +87,7 @@ def with_counts(groups: QuerySet[ErrorGroup]) -> QuerySet[ErrorGroup]:
         errors=Sum("batches__errors", default=0),
         seen_in=Count("batches"),
         latest=Subquery(last),
-        ageing=badge(),
+        ageing=ageing_flag(),
     )
 
 
@@ -111,7 +111,9 @@ def token(row: Any, column: str) -> str:
 
 def choices() -> dict[str, Any]:
     """What groups there are to choose among."""
-    kinds = ErrorGroup.objects.filter(STANDING).order_by().values_list("category", "processor", "assignee__username")
+    kinds = (
+        ErrorGroup.objects.filter(holds_errors()).order_by().values_list("category", "processor", "assignee__username")
+    )
     known = list(kinds.distinct()[:1_000])
     return {
         "categories": sorted({category for category, _, _ in known}),
@@ -137,7 +139,7 @@ def needing_attention() -> list[dict[str, Any]]:
     stopped = Q(status__in=(Batch.Status.HALTED, Batch.Status.FAILED))
     recent = Batch.objects.order_by("-created_at").values("pk")[:RECENT]
     among = list(recent.values_list("pk", flat=True))
-    loud = BatchGroup.objects.filter(STANDING_GROUP, group__state__in=LOUD, batch__in=among)
+    loud = BatchGroup.objects.filter(holds_errors("group__"), group__state__in=LOUD, batch__in=among)
     counted: dict[str, dict[str, int]] = defaultdict(dict)
     for pk, state, n in loud.order_by().values_list("batch", "group__state").annotate(n=Count("pk")):
         counted[pk][state] = n
@@ -146,9 +148,6 @@ def needing_attention() -> list[dict[str, Any]]:
     rows = [*halted, *others[: max(0, BATCHES_SHOWN - len(halted))]]
     progress = progress_of(rows)
     return [row_of(batch, progress[batch.pk], counted[batch.pk]) for batch in rows]
-
-
-STANDING_GROUP = Q(group__merged_into__isnull=True, group__by_place=False)
 
 
 def row_of(batch: Batch, progress: Any, loud: Mapping[str, int]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from errors.exports.tables import Table
 from errors.exports.tables.base import iso
 from errors.exports.tables.summary import Summary
 from errors.findings import IN_PAGE_LIMIT, findings_of
-from errors.findings.failed import failed_of
+from errors.findings.failed import failed_items
 from errors.recovery import recommendations
 
 SCHEMA = "batchportal.error-report/1"
@@ -53,7 +53,7 @@ def batch_facts(batch: Batch) -> dict[str, Any]:
 
 def totals(batch: Batch, errors: int) -> dict[str, Any]:
     """`failed` items now of those done, in percent with Wilson's 95 % interval; `errors` are failed attempts."""
-    failed = failed_of(batch)
+    failed = failed_items(batch)
     low, high = wilson(failed.affected, failed.done) if failed.done else (0.0, 0.0)
     return {
         "items": batch.total_items,

@@ -10,20 +10,20 @@ from django.db.models.functions import Now
 from batches.models import Batch
 from errors.models import BatchGroup, ErrorGroup
 
-AFTER = timedelta(days=7)
+AGEING_AFTER = timedelta(days=7)
 CLEAN_BATCHES = 3
-WHY = f"New for {AFTER.days} days or {CLEAN_BATCHES} clean batches, and nobody has looked at it."
+AGEING_MEANS = f"New for {AGEING_AFTER.days} days or {CLEAN_BATCHES} clean batches, and nobody has looked at it."
 
 
 def is_ageing(group: str = "") -> Q:
     """New for 7 days, or for 3 batches that completed without it; `group` is the lookup to a group, like "group__"."""
-    long = Q(**{f"{group}first_seen__lte": Now() - AFTER})
-    enough = clean_batches(group).order_by("created_at")[CLEAN_BATCHES - 1 : CLEAN_BATCHES]
-    return Q(**{f"{group}state": ErrorGroup.State.NEW}) & (long | Q(Exists(enough)))
+    new_for_long = Q(**{f"{group}first_seen__lte": Now() - AGEING_AFTER})
+    clean_since = clean_batches(group).order_by("created_at")[CLEAN_BATCHES - 1 : CLEAN_BATCHES]
+    return Q(**{f"{group}state": ErrorGroup.State.NEW}) & (new_for_long | Q(Exists(clean_since)))
 
 
-def badge(group: str = "") -> Case:
-    """The same as a value, to annotate rows with."""
+def ageing_flag(group: str = "") -> Case:
+    """Whether a group is ageing, to annotate rows with."""
     return Case(When(is_ageing(group), then=Value(True)), default=Value(False), output_field=BooleanField())
 
 

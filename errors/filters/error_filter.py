@@ -12,7 +12,7 @@ from django.db.models import F, Q, QuerySet, Sum
 
 from batches.lifecycle.scopes import FARTHEST, refusal
 from batches.models import Batch, Item
-from errors.filters.ageing import badge
+from errors.filters.ageing import ageing_flag
 from errors.filters.conditions import attempt_condition, moment, payload_condition, position_range, text_conditions
 from errors.filters.query_string import QueryStringFilter
 from errors.models import BatchGroup, ErrorGroup, ErrorRecord
@@ -47,7 +47,7 @@ class ErrorFilter(QueryStringFilter):
     def groups(self, batch: Batch) -> QuerySet[BatchGroup]:
         """The batch's groups with a matching error, those that touch most items first."""
         rows = BatchGroup.objects.filter(batch=batch).select_related("group", "group__assignee")
-        return self.narrow(rows.annotate(ageing=badge("group__")), batch).order_by("-items", "-errors", "pk")
+        return self.narrow(rows.annotate(ageing=ageing_flag("group__")), batch).order_by("-items", "-errors", "pk")
 
     def narrow(self, rows: QuerySet[BatchGroup], batch: Batch) -> QuerySet[BatchGroup]:
         """Those of the rows, all of one batch, that have a matching error."""

@@ -18,7 +18,7 @@ from errors.detectors.conditions import CIRCUMSTANCE_PREFIX, Word
 
 MAX_CHUNKS = 200
 MIN_SHARE_KNOWN = 0.9
-"""Of so many items that failed, and of so many others, the worker must be known: unknown is not different."""
+"""Of the items that failed, and of the others, whose worker must be known: unknown is not different."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,48 +31,50 @@ class FirstAttempts:
 
 
 def first_attempts(batch: Batch, total: int) -> FirstAttempts:
-    """Of the items in front of that position. Records know; an item without one was tried once, in its lane."""
-    over: dict[int, datetime | None] = {}
-    by: dict[int, str] = {}
+    """Of the first `total` items: by their records; an item without one was tried once, by the holder of its lane."""
+    finished: dict[int, datetime | None] = {}
+    workers: dict[int, str] = {}
     recorded: set[int] = set()
-    held = tenures_of(batch)
+    tenures = tenures_of(batch)
     rows = batch.items.filter(position__lt=total).order_by().values_list("position", "finished_at", "lane")
-    for position, finished, lane in rows.iterator():
-        over[position] = finished
-        if worker := holder(held.get(lane), finished):
-            by[position] = worker
+    for position, at, lane in rows.iterator():
+        finished[position] = at
+        if worker := holder(tenures.get(lane), at):
+            workers[position] = worker
     records = batch.error_records.filter(attempt=1, position__lt=total).order_by()
-    for position, finished, worker in records.values_list("position", "finished_at", "worker").iterator():
-        over[position] = finished
+    for position, at, worker in records.values_list("position", "finished_at", "worker").iterator():
+        finished[position] = at
         recorded.add(position)
         if worker:
-            by[position] = intern(worker)
-    known = {position: at for position, at in over.items() if at is not None}
-    workers = by if evenly_known(by, over.keys(), recorded) else {}
-    return FirstAttempts(known, workers, complete=True) if len(known) == total else FirstAttempts()
+            workers[position] = intern(worker)
+    times = {position: at for position, at in finished.items() if at is not None}
+    if len(times) < total:
+        return FirstAttempts()
+    return FirstAttempts(times, workers if evenly_known(workers, finished, recorded) else {}, complete=True)
 
 
-def evenly_known(by: Collection[int], items: Collection[int], recorded: Collection[int]) -> bool:
+def evenly_known(workers: Collection[int], items: Collection[int], recorded: Collection[int]) -> bool:
     """Whether as good as every item has a worker, the ones with an error record and the others alike."""
-    with_record = sum(position in recorded for position in by)
-    others, without_record = len(items) - len(recorded), len(by) - with_record
+    with_record = sum(position in recorded for position in workers)
+    others, without_record = len(items) - len(recorded), len(workers) - with_record
     return with_record >= MIN_SHARE_KNOWN * len(recorded) and without_record >= MIN_SHARE_KNOWN * others
 
 
 def tenures_of(batch: Batch) -> dict[int | None, tuple[list[datetime], list[str]]]:
-    """lane -> since when, by whom it was held."""
-    held: dict[int | None, tuple[list[datetime], list[str]]] = {}
+    """lane -> since when it was held, and by which workers."""
+    tenures: dict[int | None, tuple[list[datetime], list[str]]] = {}
     for lane, since, worker in batch.tenures.order_by("lane", "since").values_list("lane", "since", "worker"):
-        times, workers = held.setdefault(lane, ([], []))
+        times, workers = tenures.setdefault(lane, ([], []))
         times.append(since)
         workers.append(worker)
-    return held
+    return tenures
 
 
-def holder(held: tuple[list[datetime], list[str]] | None, at: datetime | None) -> str:
-    if held is None or at is None:
+def holder(tenures: tuple[list[datetime], list[str]] | None, at: datetime | None) -> str:
+    """Which worker held the lane at that time; empty: unknown."""
+    if tenures is None or at is None:
         return ""
-    times, workers = held
+    times, workers = tenures
     n = bisect_right(times, at)
     return workers[n - 1] if n else ""
 

@@ -13,8 +13,8 @@ from errors.models import BatchGroup
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
-    """Failed items now, of how many, with Wilson's 95 % interval of their share."""
+class FailedItems:
+    """How many of a batch's items are failed or quarantined now, of how many that are done, and in all."""
 
     failed: int
     quarantined: int
@@ -27,13 +27,15 @@ class Failed:
 
     @property
     def share(self) -> str:
+        """Of those done, in percent, with Wilson's 95 % interval."""
         low, high = wilson(self.affected, self.done)
         return (
             f"{percent(self.affected / self.done)}, between {percent(low)} and {percent(high)}" if self.done else "none"
         )
 
 
-def failed_of(batch: Batch) -> Failed:
+def failed_items(batch: Batch) -> FailedItems:
+    """By the lanes' counters; for a batch of the Python API by its total and the counters of its groups."""
     sums = Checkpoint.objects.filter(batch=batch).aggregate(
         failed=Sum("failed", default=0),
         quarantined=Sum("quarantined", default=0),
@@ -45,4 +47,4 @@ def failed_of(batch: Batch) -> Failed:
         items = BatchGroup.objects.filter(batch=batch).aggregate(n=Sum("items", default=0))["n"]
         failed = max(failed, min(items, batch.total_items or items))
         done = max(done, batch.total_items, failed)
-    return Failed(failed, sums["quarantined"], max(batch.total_items, failed), done)
+    return FailedItems(failed, sums["quarantined"], max(batch.total_items, failed), done)

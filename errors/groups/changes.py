@@ -66,7 +66,7 @@ def state_of(group_id: int) -> str:
 
 def refuse_overridden(group: ErrorGroup, verb: str) -> None:
     """A group whose errors count elsewhere has no state of its own."""
-    if not group.stands:
+    if not group.holds_errors:
         raise InvalidGroupTransition(group.pk, verb, "merged into another" if group.merged_into_id else "split")
 
 

@@ -3,7 +3,7 @@
 from errors.models.bulk_act import BulkAct
 from errors.models.export import Export
 from errors.models.findings import Findings, Timeline
-from errors.models.group import STANDING, BatchGroup, ErrorGroup, GroupChange
+from errors.models.group import BatchGroup, ErrorGroup, GroupChange, holds_errors
 from errors.models.recommendation import AdviceRevision, Recommendation
 from errors.models.record import MANY_ATTEMPTS, ErrorRecord, Traceback
 from errors.models.recovery_plan import PlanStep, RecoveryPlan
@@ -11,7 +11,6 @@ from errors.models.regroup_job import RegroupJob
 
 __all__ = [
     "MANY_ATTEMPTS",
-    "STANDING",
     "AdviceRevision",
     "BatchGroup",
     "BulkAct",
@@ -26,4 +25,5 @@ __all__ = [
     "RegroupJob",
     "Timeline",
     "Traceback",
+    "holds_errors",
 ]

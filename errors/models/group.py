@@ -9,12 +9,17 @@ from django.db.models import Q
 from batches.lanes.classification import CODES
 from batches.models import Batch, Retry
 
-STANDING = Q(merged_into__isnull=True, by_place=False)
-"""Groups in which errors count. The errors of the others count elsewhere: they were merged into one, or split."""
+
+def holds_errors(group: str = "") -> Q:
+    """Groups in which errors count; those of the others count elsewhere, since they were merged into another or split.
+
+    `group` is the lookup to a group, like "group__".
+    """
+    return Q(**{f"{group}merged_into__isnull": True, f"{group}by_place": False})
 
 
 class ErrorGroup(models.Model):
-    """Similar failures of one processor, known by their fingerprint."""
+    """Similar failures of one processor: those of one fingerprint, and of the fingerprints merged into it."""
 
     class State(models.TextChoices):
         NEW = "new", "New: nobody has looked at it"
@@ -82,13 +87,13 @@ class ErrorGroup(models.Model):
         return self.title
 
     @property
-    def stands(self) -> bool:
-        """Whether errors count in it; otherwise it only says where."""
+    def holds_errors(self) -> bool:
+        """Whether errors count in this group, and not in the one it was merged into, or in its parts."""
         return self.merged_into_id is None and not self.by_place
 
 
 class GroupChange(models.Model):
-    """One change of a group's state, or one act upon it: who, what, why."""
+    """One change of a group's state, or one act upon the group: who, what, why."""
 
     group = models.ForeignKey(ErrorGroup, on_delete=models.CASCADE, related_name="changes")
     verb = models.CharField(max_length=20)

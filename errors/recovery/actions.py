@@ -12,7 +12,7 @@ from batches import operations
 from batches.exceptions import BatchError, InvalidTransition
 from batches.models import Batch, Retry
 from errors import groups
-from errors.models import STANDING, ErrorGroup
+from errors.models import ErrorGroup, holds_errors
 
 CANARY = 20
 SCOPES = ("group", "matching", "where", "item_keys", "code", "positions")
@@ -85,7 +85,7 @@ def _resolve(batch_id: str, params: Mapping[str, Any], actor: str, reason: str, 
     if not last:
         raise InvalidTransition(batch_id, "resolve groups of", "waiting for a retry of them")
     found = ErrorGroup.objects.filter(
-        STANDING, processor=processor, fingerprint__in=list(last), state__in=ErrorGroup.OPEN
+        holds_errors(), processor=processor, fingerprint__in=list(last), state__in=ErrorGroup.OPEN
     )
     for group in found.order_by("fingerprint"):
         groups.resolve_when_clean(group.pk, last[group.fingerprint], actor=actor, reason=reason)

@@ -23,7 +23,7 @@ from batches.rest.portal_view import OfBatch, PortalView, checked
 from batches.rest.requests import ReasonSerializer
 from errors import groups
 from errors.filters import scopes
-from errors.filters.ageing import badge
+from errors.filters.ageing import ageing_flag
 from errors.filters.error_filter import ErrorFilter
 from errors.filters.rest_filter import ErrorFilterSet
 from errors.groups import background
@@ -41,7 +41,7 @@ from errors.rest.serializers import (
 LISTED = (
     BatchGroup.objects.select_related("group__assignee", "group__clean_after")
     .prefetch_related("group__merged")
-    .annotate(ageing=badge("group__"))
+    .annotate(ageing=ageing_flag("group__"))
 )
 
 

@@ -9,7 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from batches.rest.requests import ReasonSerializer, StrictMixin
-from errors.filters.ageing import WHY
+from errors.filters.ageing import AGEING_MEANS
 from errors.filters.rest_filter import STATES
 from errors.models import BatchGroup, BulkAct, ErrorRecord
 
@@ -44,7 +44,7 @@ class BatchGroupSerializer(serializers.ModelSerializer[BatchGroup]):
     code = serializers.CharField(source="group.code", read_only=True)
     error_type = serializers.CharField(source="group.error_type", read_only=True)
     assignee = serializers.CharField(source="group.assignee.username", default=None, allow_null=True, read_only=True)
-    ageing = serializers.BooleanField(read_only=True, help_text=WHY)
+    ageing = serializers.BooleanField(read_only=True, help_text=AGEING_MEANS)
     until = serializers.JSONField(source="group.until", read_only=True)
     resolved_in = serializers.CharField(source="group.resolved_in", read_only=True)
     late = serializers.IntegerField(source="group.late", read_only=True)

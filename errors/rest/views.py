@@ -63,7 +63,7 @@ def come_back(batch: Batch) -> dict[str, str]:
     if batch.total_items <= IN_REPORT_LIMIT or not is_due(batch):
         return {}
     tasks.ask_for_look(batch.pk)
-    return {"Retry-After": str(tasks.ASKED_EVERY)}
+    return {"Retry-After": str(tasks.LOOK_REQUEST_SECONDS)}
 
 
 OBJECT = {"type": "object", "additionalProperties": {}}

@@ -18,7 +18,7 @@ from errors.desk.group_page.items import ItemFilter, items
 from errors.desk.group_page.marked import fields_in, title_parts
 from errors.desk.group_page.retries import before_and_after
 from errors.desk.group_page.samples import because, columns_of, records_of, sample
-from errors.filters.ageing import WHY, is_ageing
+from errors.filters.ageing import AGEING_MEANS, is_ageing
 from errors.filters.error_filter import ErrorFilter
 from errors.groups import LEGAL_STATES
 from errors.models import BatchGroup, ErrorGroup, GroupChange
@@ -49,7 +49,7 @@ def group_page(batch: Batch, rollup: BatchGroup, query: Mapping[str, str]) -> di
         "since": last.at if last else None,
         "waits_for": group.clean_after,
         "ageing": ErrorGroup.objects.filter(is_ageing(), pk=group.pk).exists() if group.state == State.NEW else False,
-        "ageing_means": WHY,
+        "ageing_means": AGEING_MEANS,
         "title_parts": title_parts(group.title or group.error_type, known_fields(batch, group)),
         "numbers": numbers(rollup, errors),
         "seen_in": seen_in(batch, group),
