@@ -1,4 +1,4 @@
-"""The error report of a batch: counted from rollups, said in words."""
+"""The error report of a batch: its counters, what stands out in them, and what to do about it."""
 
 from __future__ import annotations
 
@@ -16,22 +16,29 @@ from batches import adhoc
 from batches.lanes.outcomes import Failure, storable
 from batches.models import Batch, Item
 from batches.signals import item_failed
+from errors.advice import Facts, Group, advise
+from errors.detectors.runs import runs_of
 from errors.findings import IN_REPORT_LIMIT, findings_of, scatter_of
 from errors.findings.problem_items import failure_histories, tried_most
 from errors.models import MANY_ATTEMPTS, BatchGroup, ErrorRecord
 from errors.recovery import plans
 from errors.recovery import recommendations as advised
 
-MANY = 50.0
-PROBLEMATIC = 100
-ADVICE = {
-    "timeout": "Timeouts: consider a longer time limit, or look at what the slow items have in common.",
-    "rate_limit": "Rate limits: lower the concurrency or the rate, then retry the items that were turned away.",
-    "validation": "Validation errors: check the format of the input; correct these rows and submit them again.",
-    "network": "Network errors: check connectivity to the other side, then retry these items.",
-    "upstream": "The other side answered with errors: check its state, then retry these items.",
-    "crash": "Some items kill their worker: they are set aside. Look at them before you retry them.",
+PROBLEMATIC_LIMIT = 100
+PATTERNS_LIMIT = 200_000
+"""Records that are read to find patterns."""
+KINDS = {
+    "high_rate": "High error rate",
+    "timeout": "Timeouts",
+    "rate_limit": "Rate limits",
+    "validation": "Validation errors",
+    "network": "Network errors",
+    "recurring": "Recurring error",
 }
+"""What the rules speak of, as a recommendation begins."""
+WITH_RULES = frozenset({"timeout", "rate_limit", "validation", "network", "upstream"})
+"""Categories that have a rule; of the others a recommendation says where to look."""
+CRASHED = "Some items kill their worker: they are set aside. Look at them before you retry them."
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +100,12 @@ def aggregate_errors(batch_id: str, total_items: int | None = None) -> ErrorRepo
     rows = list(BatchGroup.objects.filter(batch=batch_id).select_related("group").order_by("-errors", "group__title"))
     total = sum(row.errors for row in rows)
     items = (batch.total_items if batch else 0) if total_items is None else total_items
-    types, codes, categories = Counter[str](), Counter[str](), Counter[str]()
+    types, codes = Counter[str](), Counter[str]()
     for row in rows:
         types[row.group.error_type] += row.errors
         codes[row.group.code] += row.errors
-        categories[row.group.category] += row.errors
     rate = math.floor(1000 * total / items) / 10 if items else 0.0
+    advice = advised.listed(batch, total, large=False) if batch else []
     return ErrorReport(
         batch_id=batch_id,
         total_errors=total,
@@ -106,11 +113,11 @@ def aggregate_errors(batch_id: str, total_items: int | None = None) -> ErrorRepo
         errors_by_code=dict(codes.most_common()),
         error_rate=rate,
         problematic_items=problematic_items(batch_id),
-        recommendations=recommendations(rate, categories, rows),
+        recommendations=recommendations(rows, items, advice),
         groups=[group_of(row) for row in rows],
         findings=findings_of(batch, up_to=IN_REPORT_LIMIT) if batch else [],
         scatter=scatter_of(batch) if batch else "",
-        advice=advised.listed(batch, total, large=False) if batch else [],
+        advice=advice,
         recovery_plan=plans.steps_of(batch.pk) if batch else [],
     )
 
@@ -130,7 +137,7 @@ def group_of(row: BatchGroup) -> dict[str, Any]:
     }
 
 
-def problematic_items(batch_id: str, limit: int = PROBLEMATIC) -> list[dict[str, Any]]:
+def problematic_items(batch_id: str, limit: int = PROBLEMATIC_LIMIT) -> list[dict[str, Any]]:
     """Items with three errors or more, those with the most first."""
     worst = tried_most(ErrorRecord.objects.filter(batch=batch_id), limit)
     stored = ErrorRecord.objects.filter(item__in=[item for item, _ in worst if item])
@@ -157,18 +164,34 @@ def iso(at: datetime) -> str:
     return at.isoformat().replace("+00:00", "Z")
 
 
-def recommendations(rate: float, categories: Counter[str], rows: list[BatchGroup]) -> list[str]:
-    """Plain advice: every kind of error present is named."""
-    said = []
-    if rate > MANY:
-        said.append(f"High error rate ({rate:g} %): review the input before running more of it.")
-    for category, count in categories.most_common():
-        advice = ADVICE.get(category, f"{category.replace('_', ' ').capitalize()} errors: look at the group's samples.")
-        said.append(f"{advice} ({count:,} errors)")
-    top = rows[0] if rows else None
-    if top is not None and top.errors >= 3:
-        said.append(f"Recurring error: {top.group.title!r} ({top.errors:,} times). Investigate its root cause.")
-    return said
+def recommendations(rows: list[BatchGroup], items: int, advice: list[dict[str, Any]]) -> list[str]:
+    """Plain sentences, so that every kind of error present is named: the batch's advice, as far as it was worked out.
+
+    For the rest the same rules are asked about the counters alone. Whether the rate is high depends on `items`, which
+    may be another number than the batch's own.
+    """
+    stored = {one["rule"]: (one["title"], one["why"]) for one in advice if one["state"] == "open"}
+    stored.pop("high_rate", None)
+    plain = {one.rule: (one.title, one.why) for one in advise(counted_facts(rows, items))}
+    sentences = [f"{KINDS[rule]}: {title}. {why}" for rule, (title, why) in (plain | stored).items() if rule in KINDS]
+    categories = Counter[str]()
+    for row in rows:
+        categories[row.group.category] += row.errors
+    for category, errors in categories.most_common():
+        if category not in WITH_RULES:
+            kind = category.replace("_", " ").capitalize()
+            advice_on = CRASHED if category == "crash" else f"{kind} errors: look at the group's samples."
+            sentences.append(f"{advice_on} ({errors:,} errors)")
+    return sentences
+
+
+def counted_facts(rows: list[BatchGroup], items: int) -> Facts:
+    """What the rules of advice can be told from counters."""
+    errors, failed = sum(row.errors for row in rows), min(items, sum(row.items for row in rows))
+    groups = [Group(row.group.fingerprint, row.group.title, row.group.category, row.items, row.errors) for row in rows]
+    return Facts(
+        total=items, tried=items, failed=failed, errors=errors, attempts=items - failed + errors, groups=groups
+    )
 
 
 def identify_patterns(batch_id: str) -> dict[str, Any]:
@@ -176,12 +199,15 @@ def identify_patterns(batch_id: str) -> dict[str, Any]:
     records = list(
         ErrorRecord.objects.filter(batch=adhoc.checked_id(batch_id), attempt=1)
         .order_by("finished_at", "pk")
-        .values_list("position", "finished_at", "error_type", "code")[:200_000]
+        .values_list("position", "finished_at", "error_type", "code")[:PATTERNS_LIMIT]
     )
     kinds = Counter((error_type, code) for _, _, error_type, code in records)
     return {
         "time_clustering": time_clusters([at for _, at, _, _ in records]),
-        "index_patterns": runs(sorted({position for position, _, _, _ in records})),
+        "index_patterns": [
+            {"start": run[0], "end": run[-1], "count": len(run)}
+            for run in runs_of(sorted({position for position, _, _, _ in records}))
+        ],
         "recurring_types": [
             {"error_type": error_type, "code": code, "count": n}
             for (error_type, code), n in kinds.most_common()
@@ -190,22 +216,12 @@ def identify_patterns(batch_id: str) -> dict[str, Any]:
     }
 
 
-def time_clusters(times: list[Any], gap: float = 5.0, least: int = 3) -> list[dict[str, Any]]:
-    clusters: list[list[Any]] = []
+def time_clusters(times: list[datetime], gap: float = 5.0, least: int = 3) -> list[dict[str, Any]]:
+    """Three or more failures, none later than 5 s after the one before; the times are in order."""
+    clusters: list[list[datetime]] = []
     for at in times:
         if clusters and (at - clusters[-1][-1]).total_seconds() <= gap:
             clusters[-1].append(at)
         else:
             clusters.append([at])
     return [{"start": c[0].isoformat(), "end": c[-1].isoformat(), "count": len(c)} for c in clusters if len(c) >= least]
-
-
-def runs(positions: list[int], least: int = 3) -> list[dict[str, Any]]:
-    """Three or more failed items in a row."""
-    found: list[list[int]] = []
-    for position in positions:
-        if found and position == found[-1][-1] + 1:
-            found[-1].append(position)
-        else:
-            found.append([position])
-    return [{"start": run[0], "end": run[-1], "count": len(run)} for run in found if len(run) >= least]

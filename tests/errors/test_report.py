@@ -61,6 +61,22 @@ def test_it_names_every_kind_of_error_present() -> None:
         assert word in said
 
 
+def test_its_sentences_are_those_of_the_batchs_advice() -> None:
+    batch = batch_of(9)
+    report(batch, [failure(batch, n, TimeoutError()) for n in range(3)])
+    made = error_analyzer.aggregate_errors("b1")
+    (title,) = (advice["title"] for advice in made.advice if advice["rule"] == "timeout")
+    assert any(sentence.startswith(f"Timeouts: {title}.") for sentence in made.recommendations)
+
+
+@pytest.mark.parametrize(("total", "is_high"), [(5, True), (300, False)])
+def test_whether_the_rate_is_high_depends_on_the_total_it_is_given(total: int, is_high: bool) -> None:
+    for n in range(3):
+        error_analyzer.record_error("b", f"i{n}", n, ValueError("x"))
+    sentences = error_analyzer.aggregate_errors("b", total_items=total).recommendations
+    assert any(sentence.startswith("High error rate") for sentence in sentences) is is_high
+
+
 def test_it_lists_items_that_failed_three_times_the_worst_first() -> None:
     batch = batch_of(4)
     for position, attempts in enumerate((1, 3, 5, 2)):
