@@ -78,7 +78,7 @@ def test_it_says_how_many_failed_with_the_interval(user_of: User) -> None:
 
 def test_it_says_once_how_many_failed_when_the_batch_is_halted() -> None:
     batch = failing(12, status="HALTED", reason="12 of 12 items failed (100.0 %); the budget is 5 %.")
-    said = desk.sentence(batch, desk.failed_of(batch))
+    said = desk.sentence(batch, desk.failed_items(batch))
     assert said.startswith("12 of 12 items failed (")
     assert said.endswith(" Halted: the budget is 5 %.")
     assert said.count("12 of 12") == 1
