@@ -4,11 +4,12 @@ PYTHON ?= python3
 PORT ?= 8000
 N ?= 100000
 BIN := .venv/bin
+UNIT := tests/batches tests/errors tests/live tests/chaos/test_every_statement.py
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PORT
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help run test lint types unit unit-postgresql fire browser pictures chaos bench clean
+.PHONY: help run test full quick lint types changed unit unit-postgresql every-point fire browser coverage pictures chaos bench clean
 
 help: ## What can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
@@ -18,8 +19,14 @@ run: .venv/.run ## Install, set up and serve the portal with its worker
 	@printf '\n  Portal      http://127.0.0.1:%s/   (Ctrl-C stops it)\n\n' '$(PORT)'
 	@exec honcho --no-colour start
 
-test: lint unit unit-postgresql ## Every check and test; those that wait more than they work run side by side
-	@$(MAKE) --no-print-directory -j3 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) types fire browser
+test: .venv/.test ## Every check and test, and a tenth of the long ones; PORTAL_SEED draws the same tenth again
+	@python -m tests.build.stages test
+
+full: .venv/.test ## As test, with all of the long ones, and hurt at every statement
+	@python -m tests.build.stages full
+
+quick: .venv/.test ## Style, contracts, types, and the tests nearest to what changed, on SQLite; under a minute
+	@python -m tests.build.stages quick
 
 lint: .venv/.test ## Style, import contracts, migrations
 	ruff check .
@@ -31,19 +38,34 @@ lint: .venv/.test ## Style, import contracts, migrations
 types: .venv/.test ## Static types
 	mypy
 
+changed: .venv/.test ## The tests nearest to what changed
+	python -m tests.build.changed
+
 unit: .venv/.test ## Tests on SQLite
-	pytest -q -n 2 tests/batches tests/errors tests/portal tests/live tests/chaos/test_every_statement.py
+	pytest -q -n 2 $(UNIT) tests/portal tests/build
 
 unit-postgresql: .venv/.test ## The tests on PostgreSQL, but for those that any database passes alike
-	pytest -q -n 2 --database=postgresql -m "not any_database" tests/batches tests/errors tests/live tests/chaos/test_every_statement.py
+	pytest -q -n 2 --database=postgresql -m "not any_database" $(UNIT)
+
+every-point: .venv/.test ## Hurt at every statement of a batch's run, in every way, on both databases
+	PORTAL_EVERY_POINT=1 pytest -q -n 2 tests/chaos/test_every_statement.py
+	PORTAL_EVERY_POINT=1 pytest -q -n 2 --database=postgresql tests/chaos/test_every_statement.py
 
 fire: .venv/.test ## Workers, servers and connections killed while a batch runs, for two minutes
 	pytest -q tests/chaos/test_under_fire.py tests/chaos/test_guards.py
 
-browser: .venv/.test ## The main job in a real browser
+browser: .venv/.test ## The main job in a real browser, which is installed if it must be
+	@python -m tests.build.browser
 	pytest -q -n 2 tests/browser
 
+coverage: .venv/.test ## How much of the code the tests on SQLite run
+	coverage erase
+	coverage run -m pytest -q -n 2 $(UNIT) tests/portal
+	coverage combine -q
+	coverage report
+
 pictures: .venv/.test ## The pictures of the README, taken anew: docs/pictures
+	@python -m tests.build.browser
 	python -m tests.browser.pictures
 
 chaos: .venv/.test ## A long run under fire, on both databases, and every mutant; N=200000 makes it longer
@@ -58,8 +80,7 @@ chaos: .venv/.test ## A long run under fire, on both databases, and every mutant
 	python -m tests.chaos.run --items $(N) --poison 30 --ms 1
 	@[ "$$(id -u)" != 0 ] || python -m tests.chaos.run --items $(N) --ms 1 --disks 10 --kills 20
 	python -m tests.chaos.mutants
-	PORTAL_EVERY_POINT=1 pytest -q -n 2 tests/chaos/test_every_statement.py
-	PORTAL_EVERY_POINT=1 pytest -q -n 2 --database=postgresql tests/chaos/test_every_statement.py
+	@$(MAKE) --no-print-directory every-point
 
 bench: .venv/.test ## The engine beside hand-written floors and beside Celery; a thousand sockets; the triage engine; the desk's pages; exports
 	python -m tests.bench.engine
@@ -71,7 +92,7 @@ bench: .venv/.test ## The engine beside hand-written floors and beside Celery; a
 	python -m tests.bench.exports
 
 clean: ## Remove what was installed and everything written at run time
-	rm -rf .venv var .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv var .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .grimp_cache .hypothesis .coverage*
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=..."; exit 1; }

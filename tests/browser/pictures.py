@@ -17,8 +17,9 @@ from typing import Any
 from playwright.sync_api import sync_playwright
 
 from tests import demo
-from tests.browser.conftest import CHROMIUM_FLAGS, ROOT, Portal, chromium_path, served
+from tests.browser.conftest import CHROMIUM_FLAGS, ROOT, Portal, served
 from tests.browser.test_main_job import sign_in
+from tests.build.browser import browser_path
 
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 LOOKS: Mapping[str, Mapping[str, Any]] = {
@@ -37,7 +38,7 @@ def main() -> None:
     into.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as var, started(Path(var)) as portal, sync_playwright() as playwright:
         fill(portal, Path(var))
-        browser = playwright.chromium.launch(executable_path=chromium_path(), args=CHROMIUM_FLAGS)
+        browser = playwright.chromium.launch(executable_path=browser_path(), args=CHROMIUM_FLAGS)
         too_large = [name for look in LOOKS for name in taken(browser, portal, look, into)]
         browser.close()
     sys.exit(f"Larger than {MOST_BYTES:,} bytes: {', '.join(too_large)}" if too_large else 0)
