@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PORT
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help run test full quick lint types changed unit unit-postgresql every-point fire browser coverage pictures chaos bench clean
+.PHONY: help run test full quick lint types changed unit unit-postgresql fire browser coverage pictures chaos bench clean
 
 help: ## What can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
@@ -22,7 +22,7 @@ run: .venv/.run ## Install, set up and serve the portal with its worker
 test: .venv/.test ## Every check and test, and a tenth of the long ones; PORTAL_SEED draws the same tenth again
 	@python -m tests.build.stages test
 
-full: .venv/.test ## As test, with all of the long ones, and hurt at every statement
+full: .venv/.test ## As test, with all of the long ones
 	@python -m tests.build.stages full
 
 quick: .venv/.test ## Style, contracts, types, and the tests nearest to what changed, on SQLite; under a minute
@@ -46,10 +46,6 @@ unit: .venv/.test ## Tests on SQLite
 
 unit-postgresql: .venv/.test ## The tests on PostgreSQL, but for those that any database passes alike
 	pytest -q -n 2 --database=postgresql -m "not any_database" $(UNIT)
-
-every-point: .venv/.test ## Hurt at every statement of a batch's run, in every way, on both databases
-	PORTAL_EVERY_POINT=1 pytest -q -n 2 tests/chaos/test_every_statement.py
-	PORTAL_EVERY_POINT=1 pytest -q -n 2 --database=postgresql tests/chaos/test_every_statement.py
 
 fire: .venv/.test ## Workers, servers and connections killed while a batch runs, for two minutes
 	pytest -q tests/chaos/test_under_fire.py tests/chaos/test_guards.py
@@ -80,7 +76,8 @@ chaos: .venv/.test ## A long run under fire, on both databases, and every mutant
 	python -m tests.chaos.run --items $(N) --poison 30 --ms 1
 	@[ "$$(id -u)" != 0 ] || python -m tests.chaos.run --items $(N) --ms 1 --disks 10 --kills 20
 	python -m tests.chaos.mutants
-	@$(MAKE) --no-print-directory every-point
+	pytest -q -n 2 tests/chaos/test_every_statement.py
+	pytest -q -n 2 --database=postgresql tests/chaos/test_every_statement.py
 
 bench: .venv/.test ## The engine beside hand-written floors and beside Celery; a thousand sockets; the triage engine; the desk's pages; exports
 	python -m tests.bench.engine

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
-from django.db import connection
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
@@ -123,11 +122,12 @@ class Machine(RuleBasedStateMachine):
             assert {row.fence for row in held} <= {lease.fence for lease in self.held if self.status == "COMPLETED"}
 
 
+@pytest.mark.full
+@pytest.mark.parametrize("part", range(10))
 @pytest.mark.usefixtures("engine")
-def test_it_keeps_every_promise_in_any_order_of_acts() -> None:
-    examples = 30 if connection.vendor == "sqlite" else 40
+def test_it_keeps_every_promise_in_any_order_of_acts(part: int) -> None:
     checks: Any = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
     options = settings(
-        max_examples=examples, stateful_step_count=25, deadline=None, suppress_health_check=checks, print_blob=True
+        max_examples=12, stateful_step_count=25, deadline=None, suppress_health_check=checks, print_blob=True
     )
     run_state_machine_as_test(Machine, settings=options)  # type: ignore[no-untyped-call]

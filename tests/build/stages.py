@@ -23,7 +23,7 @@ from tests.build import browser
 
 ROOT = Path(__file__).resolve().parents[2]
 EVERYTHING = (("lint", "types"), ("unit",), ("unit-postgresql",), ("fire", "browser"))
-PLANS = {"test": EVERYTHING, "full": (*EVERYTHING, ("every-point",)), "quick": (("lint", "types", "changed"),)}
+PLANS = {"test": EVERYTHING, "full": EVERYTHING, "quick": (("lint", "types", "changed"),)}
 
 
 @dataclass(frozen=True)
