@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PORT
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help run test full quick lint types changed unit unit-postgresql fire browser coverage pictures chaos bench clean
+.PHONY: help run test full quick lint types changed unit unit-postgresql fire browser coverage docs pictures chaos bench clean
 
 help: ## What can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
@@ -59,6 +59,9 @@ coverage: .venv/.test ## How much of the code the tests on SQLite run
 	coverage run -m pytest -q -n 2 $(UNIT) tests/portal
 	coverage combine -q
 	coverage report
+
+docs: .venv/.test ## What is read off the code: docs/settings.md and docs/command-line.md
+	python -m tests.build.reference
 
 pictures: .venv/.test ## The pictures of the README, taken anew: docs/pictures
 	@python -m tests.build.browser

@@ -16,8 +16,8 @@ SHOWN_FAILURES, MESSAGE_WIDTH = 20, 160
 
 
 def list_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--status", choices=[status.lower() for status in Batch.Status.values])
-    parser.add_argument("--limit", type=int, default=50)
+    parser.add_argument("--status", choices=[status.lower() for status in Batch.Status.values], help="only these")
+    parser.add_argument("--limit", type=int, default=50, help="as many at most")
 
 
 def list_batches(options: Namespace, screen: Screen) -> int:

@@ -64,7 +64,7 @@ def fix_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--leave-out", action="store_true", help="apply the others where rows are refused")
     parser.add_argument("--retry-unchanged", action="store_true", help="run the unchanged rows again, too")
     canary_arguments(parser)
-    parser.add_argument("--encoding", default="")
+    parser.add_argument("--encoding", default="", help="of the file; recognised unless given")
     reason_argument(parser)
 
 

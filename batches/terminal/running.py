@@ -22,22 +22,22 @@ OPTIONS = ("concurrency", "checkpoint_every", "max_attempts", "item_timeout", "m
 
 
 def run_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("processor", metavar="PROCESSOR")
-    parser.add_argument("file", metavar="FILE")
+    parser.add_argument("processor", metavar="PROCESSOR", help="the name it is registered by")
+    parser.add_argument("file", metavar="FILE", help="CSV, TSV, JSON, NDJSON or XLSX")
     parser.add_argument("--id", default="", help="the batch's id; the same id and content is submitted once")
-    parser.add_argument("--name", default="")
+    parser.add_argument("--name", default="", help="what people call the batch")
     parser.add_argument(
         "--param", action="append", default=[], metavar="K=V", help="K=@FILE reads the value from a file"
     )
     parser.add_argument("--key-column", default="", help="the column that names a row")
-    parser.add_argument("--encoding", default="")
-    parser.add_argument("--concurrency", type=int)
-    parser.add_argument("--checkpoint-every", type=int, metavar="N")
-    parser.add_argument("--max-attempts", type=int, metavar="N")
-    parser.add_argument("--item-timeout", type=float, metavar="SECONDS")
-    parser.add_argument("--max-errors", type=int, metavar="N")
-    parser.add_argument("--max-error-rate", type=float, metavar="PERCENT")
-    parser.add_argument("--rate", type=float, metavar="ITEMS_PER_SECOND")
+    parser.add_argument("--encoding", default="", help="of the file; recognised unless given")
+    parser.add_argument("--concurrency", type=int, metavar="N", help="lanes that work side by side")
+    parser.add_argument("--checkpoint-every", type=int, metavar="N", help="items of a chunk, 50 at most")
+    parser.add_argument("--max-attempts", type=int, metavar="N", help="tries of an item that may be retried")
+    parser.add_argument("--item-timeout", type=float, metavar="SECONDS", help="how long an item may take")
+    parser.add_argument("--max-errors", type=int, metavar="N", help="failed items that halt the batch")
+    parser.add_argument("--max-error-rate", type=float, metavar="PERCENT", help="the same as a share")
+    parser.add_argument("--rate", type=float, metavar="ITEMS_PER_SECOND", help="no faster than that")
     parser.add_argument("--rehearse", action="store_true", help="run everything and roll it back: what would happen?")
     parser.add_argument("--sample", type=int, metavar="N", help="rehearse N items, chosen at random")
     parser.add_argument("--detach", action="store_true", help="leave the running to the portal's worker")

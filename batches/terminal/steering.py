@@ -26,7 +26,7 @@ def steer(options: Namespace, screen: Screen) -> int:
 
 def adjust_arguments(parser: ArgumentParser) -> None:
     for name in operations.ADJUSTABLE:
-        parser.add_argument(f"--{name.replace('_', '-')}", metavar="N")
+        parser.add_argument(f"--{name.replace('_', '-')}", metavar="N", help="as `batch run` has it")
     reason_argument(parser)
 
 
@@ -50,8 +50,8 @@ def number_of(name: str, text: str) -> int | float | None:
 
 
 def decide_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("item", metavar="ITEM_KEY")
-    parser.add_argument("outcome", choices=sorted(operations.DECISIONS))
+    parser.add_argument("item", metavar="ITEM_KEY", help="the item that was called for")
+    parser.add_argument("outcome", choices=sorted(operations.DECISIONS), help="what the other side did")
     reason_argument(parser)
 
 

@@ -26,7 +26,7 @@ OK, BROKE = 0, 4
 
 
 def arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--format", choices=list(EXPORTERS), default="csv")
+    parser.add_argument("--format", choices=list(EXPORTERS), default="csv", help="of the file")
     parser.add_argument("--kind", choices=list(KINDS), default="detail", help="what a row is; detail if left out")
     parser.add_argument("-o", "--output", metavar="FILE", default="", help="written as a whole or not at all")
     parser.add_argument("--raw", action="store_true", help="no guard before cells that a spreadsheet would run")

@@ -28,7 +28,7 @@ def aside_arguments(parser: ArgumentParser) -> None:
     which.add_argument("--positions", default="", metavar="FIRST-LAST", help="both included")
     which.add_argument("--item", action="append", default=[], metavar="KEY", help="can be given again")
     parser.add_argument("--count", type=int, metavar="N", help="refuse if it means another number of items")
-    parser.add_argument("--reason", default="")
+    parser.add_argument("--reason", default="", help="why; it is shown in the history")
 
 
 def set_aside(asked: Namespace, out: Any) -> int:
@@ -42,7 +42,7 @@ def set_aside(asked: Namespace, out: Any) -> int:
 
 def back_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("number", type=int, metavar="NUMBER", help="as `batch aside` told it")
-    parser.add_argument("--reason", default="")
+    parser.add_argument("--reason", default="", help="why; it is shown in the history")
 
 
 def bring_back(asked: Namespace, out: Any) -> int:
@@ -64,7 +64,7 @@ def plan_arguments(parser: ArgumentParser) -> None:
     does.add_argument("--run", action="store_true", help="do its steps whenever the batch is at rest")
     does.add_argument("--pause", action="store_true", help="begin no further step")
     does.add_argument("--cancel", action="store_true", help="leave out the steps that have not begun")
-    parser.add_argument("--reason", default="")
+    parser.add_argument("--reason", default="", help="why; it is shown in the history")
 
 
 def plan(asked: Namespace, out: Any) -> int:
