@@ -96,7 +96,7 @@ def universe_of(stream: Stream, summary: Summary) -> Universe:
 
 
 def passing_conditions(universe: Universe, columns: Columns, alpha: float, least: float) -> list[Tested]:
-    """Those that fail at twice the rate of the others and are unlikely to be chance, the most telling first."""
+    """Conditions whose items fail at twice the rate of the others, and not by chance; the most telling first."""
     tried = [tally for tally in counted(universe, columns) if supported(tally, universe)]
     total, failures = len(universe.items), len(universe.failed)
     passed = []
@@ -158,7 +158,7 @@ def described(
     best: Tested,
     also: Sequence[str],
 ) -> Finding:
-    """In numbers of the whole batch, also where only a sample was looked at."""
+    """The finding in numbers of the whole batch, also where only a sample was looked at."""
     failed, failures = hit & universe.failed, len(stream.failed)
     share = failures / max(1, len(universe.failed))
     weight = (summary.total - failures) / max(1, len(universe.items) - len(universe.failed))

@@ -97,7 +97,7 @@ class Finding:
         return f"{stated} {percent(coverage)} of all failures have {self.text}."
 
     def as_dict(self) -> dict[str, Any]:
-        """As it is stored and as REST shows it, without the items."""
+        """The finding as it is stored and as REST shows it, without the items."""
         return {
             "detector": self.detector,
             "stream": self.stream,
@@ -119,7 +119,7 @@ Detector = Callable[[Summary], list[Finding]]
 
 
 def confidence(p: float, failed: int, alpha: float = 1.0) -> Confidence:
-    """In a word; what does not clear the bar may be chance."""
+    """How sure a finding is, by its adjusted p; one above `alpha` may be chance."""
     if p > alpha:
         return "chance"
     if p <= 1e-6 and failed >= 20:
@@ -160,7 +160,7 @@ def build_finding(
 
 
 def span(start: datetime, end: datetime) -> str:
-    """From when to when, as exactly as it takes to tell them apart."""
+    """Two moments as text, as exactly as it takes to tell them apart."""
     start, end = start.astimezone(UTC), end.astimezone(UTC)
     form = "%H:%M:%S" if start.date() == end.date() else "%Y-%m-%d %H:%M:%S"
     texts = [f"{at:{form}}" for at in (start, end)]

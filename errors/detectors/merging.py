@@ -69,7 +69,7 @@ def noted(finding: Finding, windows: Iterable[Finding]) -> Finding:
 
 
 def stands_outside(finding: Finding, window: Finding, failed: int) -> bool:
-    """The same test over the items outside the window, with its share of the condition's items taken out."""
+    """Whether the test still passes outside the window, with its share of the condition's items taken out."""
     total, failures = window.others, window.others_failed
     size = finding.size - round(finding.size * window.size / (window.size + window.others))
     return failed > 0 and tail(min(failed, size, failures), total, failures, min(size, total)) <= EXPLAINED_ABOVE

@@ -50,7 +50,7 @@ class ErrorFilter(QueryStringFilter):
         return self.narrow(rows.annotate(ageing=ageing_flag("group__")), batch).order_by("-items", "-errors", "pk")
 
     def narrow(self, rows: QuerySet[BatchGroup], batch: Batch) -> QuerySet[BatchGroup]:
-        """Those of the rows, all of one batch, that have a matching error."""
+        """The rows, all of one batch, that have a matching error."""
         rows = rows.filter(self.group_condition())
         if self.needs_records:
             matching = ErrorRecord.objects.filter(self.record_condition(batch), batch=batch)

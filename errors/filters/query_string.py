@@ -20,7 +20,7 @@ class QueryStringFilter:
 
     @classmethod
     def from_query(cls, query: Mapping[str, Any]) -> Self:
-        """From a query string or a REST body; other names in it are left alone."""
+        """The filter of a query string or a REST body; names that are no field are left alone."""
         values = {field.name: query.get(field.name) for field in fields(cls)}  # type: ignore[arg-type]
         return cls(**{name: clean_text(value) for name, value in values.items() if value is not None})
 

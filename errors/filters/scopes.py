@@ -43,7 +43,10 @@ def items_of_matching(batch: Batch, matching: Any) -> Q:
 
 
 def items_where(batch: Batch, where: Any, statuses: Sequence[str] = FAILED) -> Q:
-    """Items whose payload is as a finding says: {"conditions": [{"field": …, "test": […]}, …]}, all of them."""
+    """Items whose payload meets all conditions of a finding: {"conditions": [{"field": …, "test": […]}, …]}.
+
+    Anything else raises InvalidInput.
+    """
     listed = where.get("conditions") if isinstance(where, dict) else None
     if not (isinstance(listed, list) and listed and all(is_condition(condition) for condition in listed)):
         raise refusal("where", "Write the conditions as a finding has them.")
@@ -82,7 +85,7 @@ def failures_have_records(batch: Batch) -> Iterator[str]:
 
 
 def last_group() -> Subquery:
-    """In a query of items: the fingerprint of each one's last error."""
+    """Fingerprint of the last error of an item, as a column of a query of items."""
     last = ErrorRecord.objects.filter(item=OuterRef("pk"), attempt=OuterRef("attempts"))
     return Subquery(last.order_by().values("group__fingerprint")[:1])
 

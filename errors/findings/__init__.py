@@ -18,7 +18,7 @@ from errors.models import AdviceRevision, BatchGroup, Findings
 
 LOOK_INTERVAL = timedelta(seconds=30)
 GROWTH = 1.1
-"""A running batch is looked at again when it has so many times the errors."""
+"""A running batch is looked at again when its errors are this many times those of the last look."""
 IN_REPORT_LIMIT = 200_000
 """Items of a batch that is looked at while its report is asked for."""
 IN_PAGE_LIMIT = 5_000

@@ -31,7 +31,7 @@ class FirstAttempts:
 
 
 def first_attempts(batch: Batch, total: int) -> FirstAttempts:
-    """Of the first `total` items: by their records; an item without one was tried once, by the holder of its lane."""
+    """At the first `total` items, by their records; an item without a record was tried by the holder of its lane."""
     finished: dict[int, datetime | None] = {}
     workers: dict[int, str] = {}
     recorded: set[int] = set()

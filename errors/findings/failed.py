@@ -27,7 +27,7 @@ class FailedItems:
 
     @property
     def share(self) -> str:
-        """Of those done, in percent, with Wilson's 95 % interval."""
+        """Share of the items done that are failed or quarantined, in percent, with Wilson's 95 % interval."""
         low, high = wilson(self.affected, self.done)
         return (
             f"{percent(self.affected / self.done)}, between {percent(low)} and {percent(high)}" if self.done else "none"
@@ -35,7 +35,7 @@ class FailedItems:
 
 
 def failed_items(batch: Batch) -> FailedItems:
-    """By the lanes' counters; for a batch of the Python API by its total and the counters of its groups."""
+    """Counted by the lanes; for a batch of the Python API by its total and the counters of its groups."""
     sums = Checkpoint.objects.filter(batch=batch).aggregate(
         failed=Sum("failed", default=0),
         quarantined=Sum("quarantined", default=0),

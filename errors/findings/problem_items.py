@@ -30,7 +30,7 @@ class FailureHistory:
 
 
 def failure_histories(records: QuerySet[ErrorRecord], key: str, *fields: str) -> dict[Any, FailureHistory]:
-    """By the records' `key` (an item's id, or its key): one pass, in the order in which they were written."""
+    """History by the records' `key` ("item" or "item_key"), in one pass over the records as they were written."""
     histories: dict[Any, FailureHistory] = {}
     for name, group, *last in records.order_by("pk").values_list(key, "group", *fields):
         history = histories.setdefault(name, FailureHistory())
@@ -70,7 +70,7 @@ def problem_items(batch: Batch, limit: int = SHOWN) -> list[dict[str, Any]]:
 
 
 def histories_of(items: list[Item]) -> Mapping[int, FailureHistory]:
-    """By item id; an item without a record has a history without errors."""
+    """Item id -> history; an item without a record has one without errors."""
     records = ErrorRecord.objects.filter(item__in=[item.pk for item in items])
     blank = {item.pk: FailureHistory(last=("",)) for item in items}
     return blank | failure_histories(records, "item", "category")
@@ -102,7 +102,7 @@ def as_dict(item: Item, history: FailureHistory, verdict: Problem) -> dict[str, 
 
 
 def described(item: Item, label: str, different: int) -> str:
-    """In a phrase that follows the item's name."""
+    """What the item did, in a phrase that follows its name."""
     if label == "crasher":
         aside = ", and is set aside" if item.status == Item.Status.QUARANTINED else ""
         return f"crashed {item.crashes} workers{aside}"

@@ -81,7 +81,7 @@ def current_bins(batch: Batch) -> TimeBins | None:
 
 
 def available_bins(batch: Batch, extent: Extent) -> TimeBins | None:
-    """What there is without waiting for it: few errors are counted, of many the last picture; None: none."""
+    """Bins without a wait: few errors are counted, of many the stored bins are shown; None: there are none."""
     if extent.errors <= MAX_ERRORS_IN_PAGE:
         return current_bins(batch)
     stored = Timeline.objects.filter(batch=batch).first()

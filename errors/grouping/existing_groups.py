@@ -78,7 +78,7 @@ def snapshot(
     by_place: Any,
     in_batch: Any,
 ) -> GroupSnapshot:
-    """From a row of `SELECT_GROUPS`, as the driver gives it."""
+    """The group in a row of `SELECT_GROUPS`, as the driver gives it."""
     return GroupSnapshot(
         id=pk,
         state=state,

@@ -66,6 +66,6 @@ QUOTED = re.compile("|".join(rf"(?<!\w){a}((?:[^{a}{z}]|(?<=\w)[{z}](?=\w))*){z}
 MARKS = re.compile(rf"[{MARK} ]+")
 SNAKE = re.compile(r"[a-z]+(?:_[a-z]+)*")
 PLACEHOLDER = re.compile(r"<([^<>]{1,100})>")
-"""In a template: a field of the payload, or one of the kinds."""
+"""What a template has instead of a value: a field of the payload, or one of the kinds."""
 PLACEHOLDER_KINDS = frozenset({"url", "email", "uuid", "ip", "date", "time", "hex", "path", "num", "id", "str"})
 """What a template says of values that are in no field of the payload."""

@@ -35,7 +35,7 @@ def redirected(processor: str, seen: SeenFailure, group: GroupSnapshot | None) -
 
 
 def frame_of(seen: SeenFailure) -> str:
-    """As it stands beside the stored stack; what has no stack has no place."""
+    """The place in the code, as it stands beside the stored stack; empty for a failure without one."""
     return storable(last_frame(seen.failure.exception.__traceback__))[:200] if seen.stack else ""
 
 

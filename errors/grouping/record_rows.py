@@ -100,7 +100,7 @@ def record_statements(
 
 
 def record_row(batch: Batch, seen: SeenFailure, group: int, digest: bytes | None) -> tuple[Any, ...]:
-    """In the order of `COLUMNS`."""
+    """The values of one error record, in the order of `COLUMNS`."""
     failure, classification = seen.failure, seen.classification
     return (
         batch.pk,

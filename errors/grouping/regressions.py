@@ -40,7 +40,7 @@ def reopen_groups(batch: Batch, failures: Sequence[SeenFailure], groups: dict[st
 
 
 def regress(batch: Batch, group: GroupSnapshot, failures: Sequence[SeenFailure]) -> None:
-    """By an attempt that started after the group was resolved, and by the version it was resolved in, or a later one.
+    """A resolved group regresses by an attempt that started later, of the version it was resolved in or a later one.
 
     Attempts in flight at that moment are the normal case in a batch: they are counted, and noted once.
     """
@@ -86,11 +86,13 @@ def why_unignored(batch: Batch, group: GroupSnapshot, failures: Sequence[SeenFai
 
 
 def date_passed(date: str, now: datetime) -> str:
+    """Why a group ignored until this date comes back; empty before."""
     due = datetime.fromisoformat(date)
     return f"un-ignored because it is {due.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if now >= due else ""
 
 
 def too_many(items: int, most: int) -> str:
+    """Why a group ignored until more than `most` items comes back; empty while it has no more."""
     return f"un-ignored because {items:,} items > {most:,}" if items > most else ""
 
 
@@ -100,7 +102,7 @@ def items_of(group_id: int) -> int:
 
 
 def too_often(batch: Batch, group_id: int, most: float) -> str:
-    """By the share of all the batch's items, so that the first failure of a batch is not 100 %."""
+    """Why the group is too frequent, by its share of all items: a first failure is not 100 %. Empty while it is not."""
     here = BatchGroup.objects.filter(batch=batch, group=group_id)
     for items, total in here.values_list("items", "batch__total_items"):
         if total and 100 * items > most * total:

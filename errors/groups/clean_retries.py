@@ -55,6 +55,6 @@ def why_not_clean(retry: Retry, group: ErrorGroup, waiting: int) -> str:
 
 
 def still_failing(retry: Retry, group: ErrorGroup) -> int:
-    """Items of the retry whose last attempt failed with the group."""
+    """How many items of the retry failed with the group at their last attempt."""
     last = ErrorRecord.objects.filter(group=group, batch=retry.batch_id, attempt=F("item__attempts"))
     return last.filter(item__retried__retry=retry, item__failed_at__isnull=False).count()

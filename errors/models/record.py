@@ -9,7 +9,7 @@ from batches.models import ITEM_KEY_LENGTH, Batch, HexKeyField, Item
 from errors.models.group import ErrorGroup
 
 MANY_ATTEMPTS = 3
-"""From so many failed attempts on, an item is a problem of its own."""
+"""Failed attempts from which on an item is a problem of its own."""
 
 
 class Traceback(models.Model):

@@ -8,7 +8,7 @@ from errors.models.group import ErrorGroup
 
 
 class RegroupJob(models.Model):
-    """A merge or split of so many errors that a worker does it."""
+    """A merge or split that a worker does, as it moves very many errors."""
 
     class State(models.TextChoices):
         WAITING = "waiting", "Waiting: a worker will do it, or is doing it"
