@@ -16,7 +16,7 @@ from batches import adhoc
 from batches.lanes.outcomes import Failure, storable
 from batches.models import Batch, Item
 from batches.signals import item_failed
-from errors.advice import Facts, Group, advise
+from errors.advice import Facts, GroupFacts, advise
 from errors.detectors.runs import runs_of
 from errors.findings import IN_REPORT_LIMIT, findings_of, scatter_of
 from errors.findings.problem_items import failure_histories, tried_most
@@ -188,7 +188,9 @@ def recommendations(rows: list[BatchGroup], items: int, advice: list[dict[str, A
 def counted_facts(rows: list[BatchGroup], items: int) -> Facts:
     """What the rules of advice can be told from counters."""
     errors, failed = sum(row.errors for row in rows), min(items, sum(row.items for row in rows))
-    groups = [Group(row.group.fingerprint, row.group.title, row.group.category, row.items, row.errors) for row in rows]
+    groups = [
+        GroupFacts(row.group.fingerprint, row.group.title, row.group.category, row.items, row.errors) for row in rows
+    ]
     return Facts(
         total=items, tried=items, failed=failed, errors=errors, attempts=items - failed + errors, groups=groups
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from errors.advice.facts import Advice, Facts, Group, History, Prediction
+from errors.advice.facts import Advice, Facts, GroupFacts, History, Prediction
 from errors.advice.plan import Step, plan, totals
 from errors.advice.rules import RULES, advise
 
-__all__ = ["RULES", "Advice", "Facts", "Group", "History", "Prediction", "Step", "advise", "plan", "totals"]
+__all__ = ["RULES", "Advice", "Facts", "GroupFacts", "History", "Prediction", "Step", "advise", "plan", "totals"]

@@ -1,4 +1,4 @@
-"""What the rules read, and what they say."""
+"""What the rules read, and the advice they give."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any
 
-from errors.advice.problems import Problem, TwoKinds
+from errors.advice.problems import Problem
 from errors.advice.timeouts import Verdict
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """One error group in the batch: `items` failed in this way finally; `worked` of `tried` came right when retried."""
+class GroupFacts:
+    """One error group in the batch: `items` failed finally, and of `retried` ones in bulk retries `recovered` did."""
 
     fingerprint: str
     title: str
     category: str
     items: int
     errors: int
-    tried: int = 0
-    worked: int = 0
-    recent: int = 0
-    """In how many of the last batches of this processor it was seen."""
-    usual: int = 0
-    """Its median number of errors in those batches."""
+    retried: int = 0
+    recovered: int = 0
+    batches_seen_in: int = 0
+    """How many of the last batches of this processor have errors of the group."""
+    usual_errors: int = 0
+    """The median number of its errors in those batches."""
     first_seen: str = ""
     owner: str = ""
     last_note: str = ""
     fields: Sequence[str] = ()
-    """Fields of the payload that its message or its processor names."""
+    """Fields of the payload that the message or the processor names."""
     asked_wait: float = 0.0
     """The longest wait the other side asked for, in seconds."""
 
@@ -41,11 +41,12 @@ class History:
 
     batches: int = 0
     rates: Sequence[float] = ()
+    """The share of items that failed, in each of those that has any."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """A batch as the rules see it. Counts are of items, unless they say errors or attempts."""
+    """A batch as the rules see it. Counts are of items; `errors` and `attempts` are of attempts."""
 
     total: int
     tried: int
@@ -53,31 +54,31 @@ class Facts:
     errors: int
     attempts: int
     active: bool = False
-    groups: Sequence[Group] = ()
-    verdict: Verdict | None = None
+    groups: Sequence[GroupFacts] = ()
+    timeout_verdict: Verdict | None = None
     item_timeout: float = 0.0
-    longest: float = inf
-    """Time limits must stay below it."""
+    """Seconds; it must stay below `timeout_bound`."""
+    timeout_bound: float = inf
     concurrency: int = 1
-    target: int | None = None
-    """The concurrency the other side bears, if it was measured."""
-    seconds: float = 0.0
-    """An item's mean duration."""
+    concurrency_target: int | None = None
+    """The concurrency the other side bears; None: not measured."""
+    item_seconds: float = 0.0
+    """Mean duration of an item."""
     max_attempts: int = 1
     findings: Sequence[Mapping[str, Any]] = ()
     history: History = field(default_factory=History)
     problems: Sequence[Problem] = ()
-    kinds: TwoKinds | None = None
 
     @property
     def remaining(self) -> int:
         return max(0, self.total - self.tried)
 
-    def of(self, *categories: str) -> list[Group]:
+    def of(self, *categories: str) -> list[GroupFacts]:
         return [group for group in self.groups if group.category in categories]
 
     def minutes(self, items: int) -> float:
-        return round(items * self.seconds / max(1, self.concurrency) / 60, 1)
+        """How long so many items take in all lanes together."""
+        return round(items * self.item_seconds / max(1, self.concurrency) / 60, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """One piece of advice. `subject` tells it from others of its rule; `weight` is how much evidence there is."""
+    """One piece of advice. `subject` tells several of one rule apart; `weight` is how much evidence there is."""
 
     rule: str
     subject: str
@@ -109,5 +110,18 @@ class Advice:
     evidence: Sequence[Mapping[str, Any]] = ()
     findings: Sequence[str] = ()
     alternatives: Sequence[Mapping[str, Any]] = ()
-    """What else could be done: title, verb and params of each, as REST takes them."""
+    """What else could be done, as `alternative` makes it."""
     version: int = 2
+
+
+def evidence(
+    label: str, a: int, n: int, b: int | None = None, m: int | None = None, p: float | None = None
+) -> dict[str, Any]:
+    """`a` of `n` here; where that was compared, `b` of `m` elsewhere, and the probability `p` that it is chance."""
+    beside = {"b": b, "m": m, "p": p}
+    return {"label": label, "a": a, "n": n} | {name: value for name, value in beside.items() if value is not None}
+
+
+def alternative(title: str, verb: str, **params: Any) -> dict[str, Any]:
+    """Another thing to do, as REST takes it."""
+    return {"title": title, "verb": verb, "params": params}

@@ -1,4 +1,4 @@
-"""D7: items that keep failing. Two kinds of failures, permanent and passing, told apart by how often retries fail."""
+"""Items that keep failing. Permanent failures are told from passing ones by how often retries fail."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-PERMANENT: Mapping[str, float] = {
+PERMANENT_SHARES: Mapping[str, float] = {
     "validation": 0.98,
     "defect": 0.95,
     "not_found": 0.95,
@@ -16,9 +16,12 @@ PERMANENT: Mapping[str, float] = {
     "rate_limit": 0.05,
 }
 """Share of failures that never pass, by category, where this batch's retries do not tell."""
-OTHERWISE, WEIGHT = 0.5, 10
+PERMANENT_SHARE_OTHERWISE = 0.5
+PRIOR_WEIGHT = 10
+"""How many items such a share counts for, beside items that were really tried."""
 LEAST_RETRIED = 30
 POISON = 0.9
+"""Probability of a permanent failure from which on an item is poison."""
 
 Label = Literal["poison", "shape-shifter", "flaky", "crasher", "unclear"]
 
@@ -31,18 +34,19 @@ class TwoKinds:
     again: float
 
     def is_permanent(self, failures: int) -> float:
-        """P(permanent | so many failures in a row)."""
+        """Probability that an item never passes which failed so many times in a row."""
         passing = (1 - self.permanent) * self.again ** (failures - 1)
         both = self.permanent + passing
         return self.permanent / both if both else 0.0
 
     def next_works(self, failures: int) -> float:
+        """Probability that its next attempt succeeds."""
         return (1 - self.is_permanent(failures)) * (1 - self.again)
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """An item that failed again and again, and what it is."""
+    """An item that failed again and again. `permanent` and `next_works` are probabilities."""
 
     key: str
     failures: int
@@ -63,7 +67,11 @@ def two_kinds(first: float, second: float, third: float) -> TwoKinds | None:
 
 def prior_kinds(category: str) -> TwoKinds:
     """What is known of a category beforehand; a passing failure passes as often as not."""
-    return TwoKinds(PERMANENT.get(category, OTHERWISE), 0.5)
+    return TwoKinds(permanent_share(category), 0.5)
+
+
+def permanent_share(category: str) -> float:
+    return PERMANENT_SHARES.get(category, PERMANENT_SHARE_OTHERWISE)
 
 
 def clipped(share: float) -> float:
@@ -73,7 +81,7 @@ def clipped(share: float) -> float:
 def problem(
     key: str, failures: int, different: int, kinds: TwoKinds, *, succeeded: bool = False, crashes: int = 0
 ) -> Problem:
-    """What an item is that failed so often in so many different ways."""
+    """Label an item that failed `failures` times in `different` ways, and took `crashes` workers down."""
     permanent = kinds.is_permanent(failures)
     label: Label = "unclear"
     if crashes >= 2:

@@ -1,4 +1,4 @@
-"""D6: is a kind of error new, does it come back, does it rule the batch, is it far above its own past?"""
+"""Does a kind of error come back, does it rule the batch, is the batch far above its processor's past?"""
 
 from __future__ import annotations
 
@@ -7,21 +7,27 @@ from typing import Literal
 
 from errors.detectors.statistics import wilson
 
-LAST, RECURS_IN, LEAST_HISTORY, LEAST_SPIKE = 5, 3, 5, 5
+HISTORY_BATCHES = 5
+"""Finished batches of the same processor that are looked back at; a spike needs as many."""
+RECURS_IN = 3
+LEAST_SPIKE_ITEMS = 5
 
 
-def is_recurring(seen_in: int) -> bool:
-    """Seen in so many of the last five finished batches."""
-    return seen_in >= RECURS_IN
+def is_recurring(batches_seen_in: int) -> bool:
+    """Whether a group was seen in enough of the last finished batches."""
+    return batches_seen_in >= RECURS_IN
 
 
 def is_dominant(errors: int, of: int) -> bool:
-    """Half of the batch's errors, and not by a handful of them."""
+    """Whether `errors` are half of the batch's, and more than a handful."""
     return of > 0 and 2 * errors >= of and wilson(errors, of)[0] > 1 / 3
 
 
 def spike(items: int, total: int, rates: Sequence[float]) -> Literal["yes", "no", "undecided"]:
-    """Above twice the worst of the last batches. Distribution-free, so batches may differ; it needs five of them."""
-    if len(rates) < LEAST_HISTORY:
+    """Whether the rate is above twice the worst of the last batches; undecided with too few of them.
+
+    Nothing is assumed about how rates are distributed, so batches may differ.
+    """
+    if len(rates) < HISTORY_BATCHES:
         return "undecided"
-    return "yes" if total and items >= LEAST_SPIKE and items / total > 2 * max(rates) else "no"
+    return "yes" if total and items >= LEAST_SPIKE_ITEMS and items / total > 2 * max(rates) else "no"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 TIGHT, HANG = 0.5, 0.1
+"""Shares of the timeouts that would end: from the first on the limit is tight, below the second attempts hang."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,7 @@ class Verdict:
 
 
 def timeout_verdict(durations: Sequence[float], timeouts: float, limit: float) -> Verdict:
-    """`durations` in seconds of attempts that ended by themselves, the number cut off at `limit` seconds."""
+    """From `durations` of attempts that ended by themselves and the number cut off at the `limit`, in seconds."""
     total = len(durations) + timeouts
     if not timeouts or not any(limit / 2 < seconds <= limit for seconds in durations):
         return Verdict("hang", 0.0)

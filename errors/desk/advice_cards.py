@@ -10,9 +10,10 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.http import urlencode
 
 from batches.models import Batch
+from batches.operations import DEFAULT_CANARY
 from errors.desk.retry_page import items_of
 from errors.models import Recommendation
-from errors.recovery.actions import CANARY, scope_of
+from errors.recovery.actions import scope_of
 
 BACK = "items recovered"
 LABELS = {BACK: "Expected back", "items recovered if retried unchanged": "Expected back by retrying unchanged"}
@@ -94,10 +95,10 @@ def choices(batch: Batch, one: Mapping[str, Any], url: str) -> list[Choice]:
         return [*others(batch, one), *look]
     if verb == "retry":
         later = {"after": params["after"]} if params.get("after") else {}
-        if items <= CANARY:
+        if items <= DEFAULT_CANARY:
             return [Choice(f"Retry {items:,}", f"{url}?{urlencode(later)}" if later else url, main=True), *look]
         return [
-            Choice(f"Try {CANARY} first", f"{url}?{urlencode({'canary': CANARY, **later})}", main=True),
+            Choice(f"Try {DEFAULT_CANARY} first", f"{url}?{urlencode({'canary': DEFAULT_CANARY, **later})}", main=True),
             Choice(f"Retry {items:,}", f"{url}?{urlencode({'canary': 0, 'needed': 0, **later})}"),
             *others(batch, one),
             *look,

@@ -64,7 +64,7 @@ def plan_of(batch: Batch) -> dict[str, Any]:
         "recovered": sum(one["actual"].get("recovered", 0) for one in steps),
         "stale": is_stale(batch, stored, numbers),
         "runs": stored["state"] == RecoveryPlan.State.RUNNING,
-        "verbs": [verb for verb, states in plan_runs.LEGAL.items() if stored["state"] in states],
+        "verbs": plan_runs.legal_verbs(stored["state"]),
         "may_run": any(one["state"] == PlanStep.State.OPEN for one in steps),
     }
 

@@ -16,7 +16,7 @@ from batches.exceptions import BatchError
 from batches.intake import fixes
 from batches.intake.corrections import changes_of
 from batches.models import Batch, Correction, Fix, Item
-from batches.operations import RETRYABLE
+from batches.operations import DEFAULT_CANARY, RETRYABLE
 from batches.pages.batch_page import pill
 from batches.redaction import redact_text
 from errors.desk.advice_cards import expected
@@ -26,7 +26,6 @@ from errors.recovery import recommendations
 
 A_PAGE = 50
 AROUND, LONGEST = 40, 400
-CANARY = 20
 EARLIER = 50
 FORMATS = (("csv", "CSV"), ("xlsx", "Excel"), ("json", "JSON"), ("ndjson", "NDJSON"))
 Verdict = Correction.Verdict
@@ -82,7 +81,11 @@ class ApplyForm(forms.Form):
         for name, label, there in (
             ("leave_out", f"Leave out the {fix.refused:,} refused, apply the others", fix.refused),
             ("retry_unchanged", f"Run the {fix.unchanged:,} unchanged again, too", fix.unchanged),
-            ("canary", f"{CANARY} go first; the others only if one of them recovers", fix.changed > CANARY),
+            (
+                "canary",
+                f"{DEFAULT_CANARY} go first; the others only if one of them recovers",
+                fix.changed > DEFAULT_CANARY,
+            ),
         ):
             self.fields[name].label = label
             self.fields[name].disabled = not there
@@ -93,7 +96,7 @@ class ApplyForm(forms.Form):
 
     def options(self) -> dict[str, Any]:
         said = self.cleaned_data
-        canary = CANARY if said["canary"] else 0
+        canary = DEFAULT_CANARY if said["canary"] else 0
         return {name: said[name] for name in ("leave_out", "retry_unchanged", "reason")} | {"canary": canary}
 
 

@@ -94,14 +94,14 @@ class RetryForm(ConfirmForm):
     def __init__(self, batch: Batch, found: Forecast, *args: Any, **kwargs: Any) -> None:
         self.batch, self.found = batch, found
         super().__init__(found.tried, *args, **kwargs)
-        if found.tried + found.unchanged > TYPED_ABOVE and "typed" not in self.fields:
+        if found.tried + found.permanent > TYPED_ABOVE and "typed" not in self.fields:
             self.fields["typed"] = deepcopy(self.base_fields["typed"])
         canary, needed = suggested(found)
-        initial = {"canary": canary, "needed": needed, "concurrency": batch.concurrency, "unchanged": found.unchanged}
+        initial = {"canary": canary, "needed": needed, "concurrency": batch.concurrency, "unchanged": found.permanent}
         for name, value in initial.items():
             self.fields[name].initial = value
         self.fields["params"].help_text = known_params(batch)
-        if not found.unchanged:
+        if not found.permanent:
             del self.fields["permanent"]
         elif not found.tried:
             self.fields["permanent"].initial = True

@@ -17,7 +17,8 @@ from batches.pages.batch_page import pill, spaced
 from batches.progress_tracker import human
 from batches.redaction import redact, redact_text
 from errors.models import ErrorGroup
-from errors.recovery.forecast import Forecast, of_what
+from errors.recovery.forecast import Forecast
+from errors.recovery.scope_text import describe_scope
 
 F, State = RetriedItem.Fate, Retry.State
 FAILED = (Item.Status.FAILED, Item.Status.QUARANTINED)
@@ -58,7 +59,7 @@ def items_of(n: int) -> str:
 
 def confirmation(batch: Batch, scope: Mapping[str, Any], found: Forecast) -> dict[str, Any]:
     """Exactly what will happen, to how many items."""
-    what, items = of_what(batch, scope), found.tried or found.unchanged
+    what, items = describe_scope(batch, scope), found.tried or found.permanent
     return {
         "batch": batch,
         "found": found,
@@ -78,7 +79,7 @@ def confirmation(batch: Batch, scope: Mapping[str, Any], found: Forecast) -> dic
 
 
 def question(found: Forecast, what: str) -> str:
-    if found.tried or not found.unchanged:
+    if found.tried or not found.permanent:
         return f"Retry {items_of(found.tried)} {what}?"
     return f"None of the {items_of(found.failed)} {what} can pass unchanged. Retry them all the same?"
 
@@ -97,8 +98,8 @@ def pace(batch: Batch, items: int) -> str:
 
 def mix(found: Forecast) -> list[dict[str, Any]]:
     """The categories, each with its share of a bar 1,000 wide."""
-    whole, at, rows = sum(found.kinds.values()) or 1, 0.0, []
-    for n, (category, items) in enumerate(found.kinds.items()):
+    whole, at, rows = sum(found.categories.values()) or 1, 0.0, []
+    for n, (category, items) in enumerate(found.categories.items()):
         width = 1000 * items / whole
         rows.append({"category": category, "items": items, "x": round(at), "width": round(width), "shade": n % 4})
         at += width
@@ -124,7 +125,7 @@ def retry_page(made: Retry, fate: str, after: int) -> dict[str, Any]:
     return {
         "batch": made.batch,
         "retry": made,
-        "what": of_what(made.batch, made.scope),
+        "what": describe_scope(made.batch, made.scope),
         "pill": pill(PILLS.get(made.state, made.state), made.state.capitalize()),
         "sentence": sentence(made, outcome),
         "outcome": outcome,
@@ -277,7 +278,7 @@ def summaries(made: Sequence[Retry]) -> list[dict[str, Any]]:
     return [
         {
             "retry": one,
-            "what": of_what(one.batch, one.scope),
+            "what": describe_scope(one.batch, one.scope),
             "pill": pill(PILLS.get(one.state, one.state), one.state.capitalize()),
             "outcome": outcomes[one.pk],
             "expected": interval(one.predicted),

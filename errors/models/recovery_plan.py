@@ -17,6 +17,8 @@ class RecoveryPlan(models.Model):
         DONE = "done", "Done: every step is over, or left out"
         CANCELLED = "cancelled", "Cancelled: the steps that had not begun are left out"
 
+    UNDER_WAY = (State.RUNNING, State.PAUSED)
+
     batch = models.OneToOneField(Batch, on_delete=models.CASCADE, primary_key=True, related_name="recovery_plan")
     totals = models.JSONField(default=dict)
     by = models.CharField(max_length=150, blank=True)

@@ -1,4 +1,4 @@
-"""What advice starts, and what takes it back: only what an operation does, or a decision that is written down."""
+"""What advice starts and what takes it back: an operation upon the batch, or a decision that is stored."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.db import transaction
+from django.utils import timezone
 
 from batches import operations
 from batches.exceptions import BatchError, InvalidTransition
 from batches.models import Batch, Retry
 from errors import groups
-from errors.models import ErrorGroup, holds_errors
-
-CANARY = 20
-SCOPES = ("group", "matching", "where", "item_keys", "code", "positions")
+from errors.models import ErrorGroup, PlanStep, Recommendation, holds_errors
 
 
 class UnknownAdvice(BatchError):
@@ -23,104 +22,141 @@ class UnknownAdvice(BatchError):
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """What was begun: a bulk retry perhaps, and what would take the act back."""
+class Result:
+    """What an action began: a bulk retry perhaps, and what would take the action back."""
 
     retry: Retry | None = None
     undo: Mapping[str, Any] = field(default_factory=dict)
 
 
-Asked = Mapping[str, Any] | None
-"""How carefully a person wants it done; None: as advised."""
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An action upon a batch, as a person gives it."""
+
+    batch_id: str
+    params: Mapping[str, Any]
+    actor: str
+    reason: str
+    carefulness: Mapping[str, Any] | None = None
+    """How the person wants it done, such as the size of a canary; None: as advised."""
 
 
-def _pause(batch_id: str, params: Mapping[str, Any], actor: str, reason: str, asked: Asked) -> Made:
-    operations.pause(batch_id, actor=actor, reason=reason)
-    return Made()
+def _pause(order: Order) -> Result:
+    operations.pause(order.batch_id, actor=order.actor, reason=order.reason)
+    return Result()
 
 
-def _retry(batch_id: str, params: Mapping[str, Any], actor: str, reason: str, asked: Asked) -> Made:
-    carefully: dict[str, Any] = {"canary": CANARY} if asked is None else {**asked}
-    carefully["reason"] = carefully.get("reason") or reason
-    return Made(operations.retry(batch_id, actor=actor, **{**params, **carefully}))
+def _retry(order: Order) -> Result:
+    as_advised = {"canary": operations.DEFAULT_CANARY}
+    options = {**(as_advised if order.carefulness is None else order.carefulness)}
+    options["reason"] = options.get("reason") or order.reason
+    return Result(operations.retry(order.batch_id, actor=order.actor, **{**order.params, **options}))
 
 
-def _adjust(batch_id: str, params: Mapping[str, Any], actor: str, reason: str, asked: Asked) -> Made:
-    before = operations.get_batch(batch_id)
-    changes = params["changes"]
-    batch = operations.adjust(batch_id, actor=actor, reason=reason, **changes)
+def _adjust(order: Order) -> Result:
+    """Change how the batch runs; if it is at rest, retry what the change is for, unless the person declines."""
+    before = operations.get_batch(order.batch_id)
+    changes = order.params["changes"]
+    batch = operations.adjust(order.batch_id, actor=order.actor, reason=order.reason, **changes)
     undo = {"adjust": {name: getattr(before, name) for name in changes}}
     at_rest = batch.status not in (Batch.Status.QUEUED, Batch.Status.RUNNING)
-    if "retry" in params and at_rest and (asked is None or asked.get("retry", True)):
-        return Made(_retry(batch_id, params["retry"], actor, reason, None).retry, undo)
-    return Made(undo=undo)
+    wants_retry = order.carefulness is None or order.carefulness.get("retry", True)
+    if "retry" in order.params and at_rest and wants_retry:
+        retry = _retry(Order(order.batch_id, order.params["retry"], order.actor, order.reason)).retry
+        return Result(retry, undo)
+    return Result(undo=undo)
 
 
-def _assign(batch_id: str, params: Mapping[str, Any], actor: str, reason: str, asked: Asked) -> Made:
-    """To whoever takes it up; a remark in its history if that is nobody with an account."""
-    processor = operations.get_batch(batch_id).processor
-    group = ErrorGroup.objects.select_related("assignee").get(processor=processor, fingerprint=params["group"])
-    user = get_user_model()._default_manager.filter(username=actor).first()
+def _assign(order: Order) -> Result:
+    """Assign the group to the actor; to an actor without an account it is a note in the group's history."""
+    processor = operations.get_batch(order.batch_id).processor
+    rows = ErrorGroup.objects.select_related("assignee")
+    group = rows.get(processor=processor, fingerprint=order.params["group"])
+    user = get_user_model()._default_manager.filter(username=order.actor).first()
     if user is None:
-        groups.note(group.pk, reason, actor=actor)
-        return Made()
-    groups.assign(group.pk, user, actor=actor, reason=reason)
-    return Made(undo={"assign": {"group": group.pk, "to": group.assignee_id}})
+        groups.note(group.pk, order.reason, actor=order.actor)
+        return Result()
+    groups.assign(group.pk, user, actor=order.actor, reason=order.reason)
+    return Result(undo={"assign": {"group": group.pk, "to": group.assignee_id}})
 
 
-def _hold(batch_id: str, params: Mapping[str, Any], actor: str, reason: str, asked: Asked) -> Made:
-    """The items are set aside; advice without items is a decision only."""
-    scope = scope_of(params)
+def _hold(order: Order) -> Result:
+    """Quarantine the items that the advice names; advice that names none is a decision only."""
+    scope = scope_of(order.params)
     if not scope:
-        return Made()
-    made = operations.set_aside(batch_id, actor=actor, **{"reason": reason, **(asked or {})}, **scope)
-    return Made(undo={"aside": made.number, "items": made.items})
+        return Result()
+    options = {"reason": order.reason, **(order.carefulness or {})}
+    aside = operations.set_aside(order.batch_id, actor=order.actor, **options, **scope)
+    return Result(undo={"aside": aside.number, "items": aside.items})
 
 
-def _resolve(batch_id: str, params: Mapping[str, Any], actor: str, reason: str, asked: Asked) -> Made:
-    """Each group once its last retry in this batch is clean; what is closed already stays as it is."""
-    processor = operations.get_batch(batch_id).processor
-    made = Retry.objects.filter(batch=batch_id, scope__group__in=params["groups"]).order_by("number")
-    last = {retry.scope["group"]: retry for retry in made}
-    if not last:
-        raise InvalidTransition(batch_id, "resolve groups of", "waiting for a retry of them")
-    found = ErrorGroup.objects.filter(
-        holds_errors(), processor=processor, fingerprint__in=list(last), state__in=ErrorGroup.OPEN
-    )
-    for group in found.order_by("fingerprint"):
-        groups.resolve_when_clean(group.pk, last[group.fingerprint], actor=actor, reason=reason)
-    return Made()
+def _resolve(order: Order) -> Result:
+    """Resolve each group once its last retry in this batch is clean; what is closed already stays as it is."""
+    processor = operations.get_batch(order.batch_id).processor
+    retries = Retry.objects.filter(batch=order.batch_id, scope__group__in=order.params["groups"]).order_by("number")
+    last_retry = {retry.scope["group"]: retry for retry in retries}
+    if not last_retry:
+        raise InvalidTransition(order.batch_id, "resolve groups of", "waiting for a retry of them")
+    rows = ErrorGroup.objects.filter(holds_errors(), processor=processor, state__in=ErrorGroup.OPEN)
+    for group in rows.filter(fingerprint__in=list(last_retry)).order_by("fingerprint"):
+        groups.resolve_when_clean(group.pk, last_retry[group.fingerprint], actor=order.actor, reason=order.reason)
+    return Result()
 
 
-def _noted(batch_id: str, params: Mapping[str, Any], actor: str, reason: str, asked: Asked) -> Made:
-    """A decision: nothing is moved, the state of the advice is all there is."""
-    return Made()
+def _decide(order: Order) -> Result:
+    """Nothing is moved: the state of the advice stores the decision."""
+    return Result()
 
 
-ACTIONS: dict[str, Callable[[str, Mapping[str, Any], str, str, Asked], Made]] = {
+ACTIONS: dict[str, Callable[[Order], Result]] = {
     "pause": _pause,
     "retry": _retry,
     "adjust": _adjust,
-    "fix": _noted,
-    "wait": _noted,
+    "fix": _decide,
+    "wait": _decide,
     "hold": _hold,
     "assign": _assign,
     "resolve": _resolve,
 }
 
 
-def carry_out(batch_id: str, action: Mapping[str, Any], actor: str, reason: str, asked: Asked = None) -> Made:
-    """Do it, as advised or as a person answered."""
-    return ACTIONS[action["verb"]](batch_id, action.get("params", {}), actor, reason, asked)
+def apply_once(
+    row: Recommendation | PlanStep,
+    batch_id: str,
+    name: str,
+    *,
+    actor: str,
+    reason: str,
+    carefulness: Mapping[str, Any] | None,
+    columns: Mapping[str, Any] | None = None,
+) -> None:
+    """Carry out the action of an open row: of two people who press the button, one does. `columns` are stored with it.
+
+    Raises `InvalidTransition` if the row, called `name`, is not open. Refused by the operation, the row stays open.
+    """
+    rows = type(row)._default_manager.filter(pk=row.pk)
+    applied = {"state": row.State.APPLIED, "by": actor, "at": timezone.now(), **(columns or {})}
+    with transaction.atomic():
+        Batch.objects.select_for_update().get(pk=batch_id)
+        was_open = rows.filter(state=row.State.OPEN).update(**applied)
+        row.refresh_from_db()
+        if not was_open:
+            raise refusal(batch_id, f"apply {name}", row.state)
+        order = Order(batch_id, row.action.get("params", {}), actor, reason or row.title, carefulness)
+        result = ACTIONS[row.action["verb"]](order)
+        rows.update(undo=dict(result.undo), retry=result.retry.number if result.retry else None)
+        if result.retry and not result.retry.predicted:
+            Retry.objects.filter(pk=result.retry.pk).update(predicted=row.predicted)
+    row.refresh_from_db()
 
 
 def scope_of(params: Mapping[str, Any]) -> dict[str, Any]:
-    """The items that advice is about, as an operation takes them; empty: none are named."""
-    return {name: params[name] for name in SCOPES if params.get(name) and params[name] != {"conditions": []}}
+    """The items that an action is about, as an operation takes them; empty: none are named."""
+    return {name: params[name] for name in operations.SCOPES if params.get(name) and params[name] != {"conditions": []}}
 
 
 def take_back(batch_id: str, undo: Mapping[str, Any], actor: str, reason: str) -> None:
-    """Undo what an act has done: items come back, settings are as they were, a group is whose it was."""
+    """Undo an action: quarantined items come back, settings are as they were, a group is assigned as before."""
     if "aside" in undo:
         operations.bring_back(batch_id, undo["aside"], actor=actor, reason=reason)
     if "adjust" in undo:
@@ -130,6 +166,6 @@ def take_back(batch_id: str, undo: Mapping[str, Any], actor: str, reason: str) -
         groups.assign(undo["assign"]["group"], user, actor=actor, reason=reason or "Taken back.")
 
 
-def refuse(batch_id: str, what: str, state: str) -> InvalidTransition:
+def refusal(batch_id: str, what: str, state: str) -> InvalidTransition:
     """What is not open any more cannot be acted upon."""
     return InvalidTransition(batch_id, f"{what} of", state)

@@ -3,210 +3,137 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from statistics import mean, median
+from statistics import mean
 
 from django.conf import settings
-from django.db.models import Count, F, Max, Q, QuerySet, Sum
+from django.db.models import Count, F, Sum
 from django.db.models.functions import TruncMinute
 
-from batches.models import AsideItem, Batch, Checkpoint, Item, RetriedItem
+from batches.models import Batch, Checkpoint, Item
 from errors.advice.concurrency import concurrency_target
-from errors.advice.facts import Facts, Group, History
-from errors.advice.problems import Problem, TwoKinds
-from errors.advice.recurring import LAST
-from errors.advice.rules import LEAST
+from errors.advice.facts import Facts, History
+from errors.advice.problems import Problem
+from errors.advice.recurring import HISTORY_BATCHES
+from errors.advice.rules.group_advice import LEAST_ERRORS
 from errors.advice.timeouts import Verdict, timeout_verdict
 from errors.findings import findings_of
 from errors.findings.failure_kinds import kinds_of
 from errors.findings.problem_items import histories_of, judged, problem_candidates
-from errors.grouping.templates import fields_named
-from errors.models import BatchGroup, ErrorRecord, GroupChange
+from errors.models import BatchGroup, ErrorRecord
 from errors.recovery import retry_windows
+from errors.recovery.group_facts import group_facts, records_of_failed_items
 
-DURATIONS = 20_000
+DURATIONS_READ = 20_000
 """Successes whose durations are read; the timeouts beside them are counted in proportion."""
-PROBLEMS = 200
+PROBLEMS_READ = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Of items: how many succeeded or were skipped, how many failed finally, and how many were tried at all."""
+
+    succeeded: int
+    failed: int
+    tried: int
 
 
 def facts_of(batch: Batch) -> Facts:
-    """Everything the rules want to know."""
     rows = list(BatchGroup.objects.filter(batch=batch).select_related("group__assignee").order_by("-errors", "pk"))
     errors = sum(row.errors for row in rows)
     if not errors:
         return Facts(batch.total_items, 0, 0, 0, 0)
     counts = counts_of(batch, rows)
     durations = durations_of(batch)
-    seconds = mean(durations) if durations else 0.0
-    kinds = kinds_of(batch)
-    history, seen = history_of(batch)
+    item_seconds = mean(durations) if durations else 0.0
+    history, errors_before = history_of(batch)
     return Facts(
-        total=max(batch.total_items, counts["tried"]),
-        tried=counts["tried"],
-        failed=counts["failed"],
+        total=max(batch.total_items, counts.tried),
+        tried=counts.tried,
+        failed=counts.failed,
         errors=errors,
-        attempts=counts["succeeded"] + errors,
+        attempts=counts.succeeded + errors,
         active=batch.status in (Batch.Status.QUEUED, Batch.Status.RUNNING),
-        groups=groups_of(batch, rows, seen),
-        verdict=verdict_of(batch, rows, durations, counts["succeeded"]),
+        groups=group_facts(batch, rows, errors_before),
+        timeout_verdict=verdict_of(batch, rows, durations, counts.succeeded),
         item_timeout=batch.item_timeout,
-        longest=settings.PORTAL_LEASE_SECONDS * 2 / 3,
+        timeout_bound=settings.PORTAL_LEASE_SECONDS * 2 / 3,
         concurrency=batch.concurrency,
-        target=target_of(batch, rows, seconds),
-        seconds=seconds,
+        concurrency_target=target_of(batch, rows, item_seconds),
+        item_seconds=item_seconds,
         max_attempts=batch.max_attempts,
-        findings=retry_windows.scoped(batch, findings_of(batch)),
+        findings=retry_windows.with_scopes(batch, findings_of(batch)),
         history=history,
-        problems=problems_of(batch, kinds),
-        kinds=kinds,
+        problems=problems_of(batch),
     )
 
 
-def counts_of(batch: Batch, rows: list[BatchGroup]) -> dict[str, int]:
+def counts_of(batch: Batch, rows: Sequence[BatchGroup]) -> Counts:
     """From the lanes' counters; a batch of the Python API has none, and its items fail at most all."""
     if not batch.processor:
-        failed = min(sum(row.items for row in rows), batch.total_items or sum(row.items for row in rows))
-        return {"succeeded": 0, "failed": failed, "tried": max(batch.total_items, failed)}
-    found = Checkpoint.objects.filter(batch=batch).aggregate(
-        ok=Sum("succeeded", default=0),
-        skipped=Sum("skipped", default=0),
-        failed=Sum(F("failed") + F("quarantined"), default=0),
+        failing = sum(row.items for row in rows)
+        failed = min(failing, batch.total_items or failing)
+        return Counts(succeeded=0, failed=failed, tried=max(batch.total_items, failed))
+    sums = Checkpoint.objects.filter(batch=batch).aggregate(
+        succeeded=Sum(F("succeeded") + F("skipped"), default=0), failed=Sum(F("failed") + F("quarantined"), default=0)
     )
-    done = found["ok"] + found["skipped"]
-    return {"succeeded": done, "failed": found["failed"], "tried": done + found["failed"]}
-
-
-def of_failed_items(batch: Batch) -> QuerySet[ErrorRecord]:
-    """Records of the items that are failed now, and not set aside."""
-    aside = AsideItem.objects.filter(aside__batch=batch, back_at__isnull=True)
-    failed = ErrorRecord.objects.filter(batch=batch, item__failed_at__isnull=False)
-    return failed.exclude(item__in=aside.values("item"))
-
-
-def failed_by_group(batch: Batch) -> dict[int, int]:
-    """group -> items that failed finally, by their last error, and are not set aside."""
-    last = of_failed_items(batch).filter(attempt=F("item__attempts"))
-    return dict(last.order_by().values_list("group").annotate(n=Count("pk")))
-
-
-def groups_of(batch: Batch, rows: list[BatchGroup], seen: Mapping[int, list[int]]) -> list[Group]:
-    failed = failed_by_group(batch) if batch.processor else {row.group_id: row.items for row in rows}
-    retried, notes, waits = retried_by_group(batch), last_notes(rows), asked_waits(batch, rows)
-    named = named_fields(batch, rows)
-    return [
-        Group(
-            fingerprint=row.group.fingerprint,
-            title=row.group.title,
-            category=row.group.category,
-            items=failed.get(row.group_id, 0),
-            errors=row.errors,
-            tried=retried.get(row.group_id, (0, 0))[0],
-            worked=retried.get(row.group_id, (0, 0))[1],
-            recent=len(seen.get(row.group_id, [])),
-            usual=round(median(seen[row.group_id])) if row.group_id in seen else 0,
-            first_seen=f"{row.group.first_seen:%Y-%m-%d}",
-            owner=row.group.assignee.get_username() if row.group.assignee else "",
-            last_note=notes.get(row.group_id, ""),
-            fields=fields_in(row.group.title, named.get(row.group_id, [])),
-            asked_wait=waits.get(row.group_id, 0.0),
-        )
-        for row in rows
-    ]
-
-
-NOTE = 300
-TOP = 5
-
-
-def last_notes(rows: list[BatchGroup]) -> dict[int, str]:
-    """What people wrote last about groups, by group."""
-    notes = GroupChange.objects.filter(group__in=[row.group_id for row in rows], verb="note").order_by("pk")
-    return {group: text[:NOTE] for group, text in notes.values_list("group", "reason")}
-
-
-def asked_waits(batch: Batch, rows: list[BatchGroup]) -> dict[int, float]:
-    """The longest wait that was asked for, by group of rate limits."""
-    groups = [row.group_id for row in rows if row.group.category == "rate_limit"]
-    if not groups:
-        return {}
-    records = ErrorRecord.objects.filter(batch=batch, group__in=groups, asked_wait__isnull=False).order_by()
-    return {group: wait for group, wait in records.values_list("group").annotate(wait=Max("asked_wait")) if wait}
-
-
-def named_fields(batch: Batch, rows: list[BatchGroup]) -> dict[int, list[str]]:
-    """The fields that processors named as culprits, of the largest groups of invalid input, by one sample each."""
-    groups = [row.group_id for row in rows if row.group.category == "validation"][:TOP]
-    samples = (ErrorRecord.objects.filter(batch=batch, group=group).order_by("pk").first() for group in groups)
-    return {one.group_id: list(one.fields) for one in samples if one is not None}
-
-
-def fields_in(title: str, named: list[str]) -> list[str]:
-    """The processor's word first, then what the message's template names."""
-    return list(dict.fromkeys([*named, *fields_named(title)]))
-
-
-def retried_by_group(batch: Batch) -> dict[int, tuple[int, int]]:
-    """group -> items of this batch's bulk retries that had failed so, and how many of them came right."""
-    over = RetriedItem.objects.filter(retry__batch=batch).exclude(
-        item__status__in=[Item.Status.PENDING, Item.Status.RUNNING]
-    )
-    worked = Count("item", distinct=True, filter=Q(item__status__in=[Item.Status.SUCCEEDED, Item.Status.SKIPPED]))
-    rows = over.order_by().values_list("item__error_records__group").annotate(n=Count("item", distinct=True), ok=worked)
-    return {group: (tried, ok) for group, tried, ok in rows if group}
+    return Counts(sums["succeeded"], sums["failed"], sums["succeeded"] + sums["failed"])
 
 
 def durations_of(batch: Batch) -> list[float]:
+    """Seconds that the first successes by position took."""
     done = batch.items.filter(status=Item.Status.SUCCEEDED, started_at__isnull=False, finished_at__isnull=False)
-    times = done.order_by("position").values_list("started_at", "finished_at")[:DURATIONS]
+    times = done.order_by("position").values_list("started_at", "finished_at")[:DURATIONS_READ]
     return [(finished - started).total_seconds() for started, finished in times if started and finished]
 
 
-def errors_in(rows: list[BatchGroup], category: str) -> int:
+def errors_in(rows: Sequence[BatchGroup], category: str) -> int:
     return sum(row.errors for row in rows if row.group.category == category)
 
 
-def verdict_of(batch: Batch, rows: list[BatchGroup], durations: list[float], succeeded: int) -> Verdict | None:
-    errors = errors_in(rows, "timeout")
-    if errors < LEAST:
+def verdict_of(batch: Batch, rows: Sequence[BatchGroup], durations: Sequence[float], succeeded: int) -> Verdict | None:
+    """Whether more time would help; None with too few timeouts."""
+    timeouts = errors_in(rows, "timeout")
+    if timeouts < LEAST_ERRORS:
         return None
-    share = len(durations) / succeeded if succeeded > len(durations) > 0 else 1.0
-    return timeout_verdict(durations, errors * share, batch.item_timeout)
+    share_read = len(durations) / succeeded if succeeded > len(durations) > 0 else 1.0
+    return timeout_verdict(durations, timeouts * share_read, batch.item_timeout)
 
 
-def target_of(batch: Batch, rows: list[BatchGroup], seconds: float) -> int | None:
-    """From the minutes in which the other side turned something away."""
-    if errors_in(rows, "rate_limit") < LEAST:
+def target_of(batch: Batch, rows: Sequence[BatchGroup], item_seconds: float) -> int | None:
+    """The concurrency that the other side bears, from the minutes in which it turned something away."""
+    if errors_in(rows, "rate_limit") < LEAST_ERRORS:
         return None
     turned_away = ErrorRecord.objects.filter(batch=batch, category="rate_limit").order_by()
-    minutes = set(turned_away.annotate(minute=TruncMinute("finished_at")).values_list("minute", flat=True).distinct())
+    minutes = turned_away.annotate(minute=TruncMinute("finished_at")).values_list("minute", flat=True).distinct()
     done = batch.items.filter(status=Item.Status.SUCCEEDED, finished_at__isnull=False).order_by()
-    worked: dict[datetime, int] = dict(
-        done.annotate(minute=TruncMinute("finished_at")).values_list("minute").annotate(n=Count("pk"))
-    )
-    plateau = [worked[minute] for minute in minutes if minute in worked]
-    return concurrency_target(plateau, seconds)
+    by_minute = done.annotate(minute=TruncMinute("finished_at")).values_list("minute").annotate(n=Count("pk"))
+    succeeded: dict[datetime, int] = dict(by_minute)
+    return concurrency_target([succeeded[minute] for minute in minutes if minute in succeeded], item_seconds)
 
 
 def history_of(batch: Batch) -> tuple[History, dict[int, list[int]]]:
-    """The last finished batches of its processor, and group -> errors in each of them that saw it."""
-    seen: dict[int, list[int]] = defaultdict(list)
+    """The last finished batches of the processor, and group -> errors in each of them that saw it."""
+    errors_before: dict[int, list[int]] = defaultdict(list)
     if not batch.processor:
-        return History(), seen
-    earlier = Batch.objects.filter(processor=batch.processor, status=Batch.Status.COMPLETED).exclude(pk=batch.pk)
-    sizes = dict(
-        earlier.filter(created_at__lt=batch.created_at).order_by("-created_at").values_list("pk", "total_items")[:LAST]
-    )
+        return History(), errors_before
+    earlier = Batch.objects.filter(
+        processor=batch.processor, status=Batch.Status.COMPLETED, created_at__lt=batch.created_at
+    ).exclude(pk=batch.pk)
+    sizes = dict(earlier.order_by("-created_at").values_list("pk", "total_items")[:HISTORY_BATCHES])
     failed: dict[str, int] = defaultdict(int)
-    found = BatchGroup.objects.filter(batch__in=list(sizes)).order_by()
-    for pk, group, errors, items in found.values_list("batch", "group", "errors", "items"):
-        seen[group].append(errors)
+    rows = BatchGroup.objects.filter(batch__in=list(sizes)).order_by()
+    for pk, group, errors, items in rows.values_list("batch", "group", "errors", "items"):
+        errors_before[group].append(errors)
         failed[pk] += items
-    return History(len(sizes), [failed[pk] / max(1, size) for pk, size in sizes.items()]), seen
+    rates = [failed[pk] / max(1, size) for pk, size in sizes.items()]
+    return History(len(sizes), rates), errors_before
 
 
-def problems_of(batch: Batch, kinds: TwoKinds | None) -> list[Problem]:
-    """Failed items with many attempts or crashes, the worst first, but for those that were set aside."""
-    items = problem_candidates(batch, of_failed_items(batch), PROBLEMS)
-    histories = histories_of(items)
+def problems_of(batch: Batch) -> list[Problem]:
+    """Failed items with many attempts or crashes, the worst first, but for those that are quarantined."""
+    items = problem_candidates(batch, records_of_failed_items(batch), PROBLEMS_READ)
+    histories, kinds = histories_of(items), kinds_of(batch)
     return [judged(item, histories[item.pk], kinds) for item in items]

@@ -11,79 +11,72 @@ from django.utils import timezone
 
 from batches import operations
 from batches.exceptions import InvalidTransition
-from batches.models import Batch, Retry
-from errors.advice import advise, plan, totals
+from batches.models import Batch
+from errors.advice import Step, advise, plan, totals
 from errors.models import PlanStep, RecoveryPlan
-from errors.recovery.actions import UnknownAdvice, carry_out, refuse
+from errors.recovery.actions import UnknownAdvice, apply_once, refusal
 from errors.recovery.fact_queries import facts_of
-
-OPEN, APPLIED = "open", "applied"
-RUNS = (RecoveryPlan.State.RUNNING, RecoveryPlan.State.PAUSED)
 
 
 def make(batch_id: str, *, actor: str = "") -> RecoveryPlan:
-    """Work the plan out anew; the one before is replaced."""
+    """Work the plan out anew; the one before is replaced. Raises `InvalidTransition` while that one is run."""
     batch = operations.get_batch(batch_id)
     facts = facts_of(batch)
-    steps = plan(facts, advise(facts))
+    steps = plan(facts, advise(facts), canary=operations.DEFAULT_CANARY)
     with transaction.atomic():
         Batch.objects.select_for_update().get(pk=batch.pk)
-        running = RecoveryPlan.objects.filter(batch=batch, state__in=RUNS).first()
-        if running is not None:
-            raise refuse(batch_id, "work out another plan", running.state)
-        known = {"totals": totals(facts, steps), "by": actor, "at": timezone.now()}
-        known |= {"state": RecoveryPlan.State.OPEN, "note": "", "run_by": ""}
-        made, _ = RecoveryPlan.objects.update_or_create(batch=batch, defaults=known)
-        made.steps.all().delete()
-        PlanStep.objects.bulk_create(
-            PlanStep(
-                plan=made,
-                step=number,
-                kind=step.kind,
-                title=step.title[:700],
-                action={"verb": step.verb, "params": dict(step.params)},
-                predicted=asdict(step.predicted) if step.predicted else {},
-                cost={"items": step.items, "minutes": step.minutes},
-            )
-            for number, step in enumerate(steps, 1)
-        )
-    return made
+        under_way = RecoveryPlan.objects.filter(batch=batch, state__in=RecoveryPlan.UNDER_WAY).first()
+        if under_way is not None:
+            raise refusal(batch_id, "work out another plan", under_way.state)
+        worked_out = {"totals": totals(facts, steps), "by": actor, "at": timezone.now()}
+        not_run = {"state": RecoveryPlan.State.OPEN, "note": "", "run_by": ""}
+        stored, _ = RecoveryPlan.objects.update_or_create(batch=batch, defaults=worked_out | not_run)
+        stored.steps.all().delete()
+        PlanStep.objects.bulk_create(step_row(stored, number, step) for number, step in enumerate(steps, 1))
+    return stored
+
+
+def step_row(stored: RecoveryPlan, number: int, step: Step) -> PlanStep:
+    return PlanStep(
+        plan=stored,
+        step=number,
+        kind=step.kind,
+        title=step.title[:700],
+        action={"verb": step.verb, "params": dict(step.params)},
+        predicted=asdict(step.predicted) if step.predicted else {},
+        cost={"items": step.items, "minutes": step.minutes},
+    )
 
 
 def apply(
-    batch_id: str, number: int, *, actor: str = "", reason: str = "", asked: Mapping[str, Any] | None = None
+    batch_id: str, number: int, *, actor: str = "", reason: str = "", carefulness: Mapping[str, Any] | None = None
 ) -> PlanStep:
-    """Carry one step out, once. Refused by the operation, it stays open. `asked`: how carefully, if not as advised."""
+    """Carry out a step, once. `carefulness`: how a person wants it done; None: as advised.
+
+    Raises `UnknownAdvice` if there is no such step, and what its operation raises: then it stays open.
+    """
     operations.get_batch(batch_id)
-    found = PlanStep.objects.filter(plan=batch_id, step=number).first()
-    if found is None:
+    step = PlanStep.objects.filter(plan=batch_id, step=number).first()
+    if step is None:
         raise UnknownAdvice(f"The plan of batch {batch_id} has no step {number}.")
-    with transaction.atomic():
-        Batch.objects.select_for_update().get(pk=batch_id)
-        if not PlanStep.objects.filter(pk=found.pk, state=OPEN).update(state=APPLIED, by=actor, at=timezone.now()):
-            found.refresh_from_db()
-            raise refuse(batch_id, f"apply step {number} of the plan", found.state)
-        made = carry_out(batch_id, found.action, actor, reason or found.title, asked)
-        known = {"undo": dict(made.undo), "retry": made.retry.number if made.retry else None}
-        PlanStep.objects.filter(pk=found.pk).update(**known)
-        if made.retry and not made.retry.predicted:
-            Retry.objects.filter(pk=made.retry.pk).update(predicted=found.predicted)
-    found.refresh_from_db()
-    return found
+    name = f"step {number} of the plan"
+    apply_once(step, batch_id, name, actor=actor, reason=reason, carefulness=carefulness)
+    return step
 
 
 def apply_all(batch_id: str, *, actor: str = "", reason: str = "") -> list[PlanStep]:
-    """Open steps in their order, until one must wait for the one before; asked again later, it goes on there."""
+    """Apply open steps in their order, until one must wait for the one before; the next call goes on there."""
     batch = operations.get_batch(batch_id)
-    done: list[PlanStep] = []
-    for number in PlanStep.objects.filter(plan=batch.pk, state=OPEN).values_list("step", flat=True):
+    applied: list[PlanStep] = []
+    open_steps = PlanStep.objects.filter(plan=batch.pk, state=PlanStep.State.OPEN)
+    for number in open_steps.values_list("step", flat=True):
         try:
-            done.append(apply(batch_id, number, actor=actor, reason=reason))
+            applied.append(apply(batch_id, number, actor=actor, reason=reason))
         except InvalidTransition:
-            if not done:
+            if not applied:
                 raise
             break
-    return done
+    return applied
 
 
 def steps_of(batch_id: str) -> list[dict[str, Any]]:

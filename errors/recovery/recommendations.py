@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
@@ -17,130 +17,153 @@ from batches.models import Batch, Retry
 from errors.advice import Advice, advise
 from errors.findings import IN_REPORT_LIMIT
 from errors.models import AdviceRevision, BatchGroup, Findings, Recommendation
-from errors.recovery.actions import UnknownAdvice, carry_out, refuse, take_back
+from errors.recovery.actions import UnknownAdvice, apply_once, refusal, scope_of, take_back
 from errors.recovery.fact_queries import facts_of
 
 State = Recommendation.State
 LOOK_EVERY = timedelta(seconds=30)
-AT_ONCE = 20_000
-"""With up to so many errors, advice is worked out while the report is asked for."""
+MAX_ERRORS_IN_REQUEST = 20_000
+"""A batch with more errors has its advice worked out by a worker, not while a report waits for it."""
 SHOWN = (State.OPEN, State.APPLIED, State.VERIFIED, State.NO_EFFECT)
+CONFIDENCES = ("strong", "moderate", "weak", "low")
+
+
+# -- worked out --------------------------------------------------------------------------------------------------------
 
 
 def current(batch: Batch, errors: int, *, large: bool = True, most: int = IN_REPORT_LIMIT) -> list[Recommendation]:
-    """The batch's recommendations, worked out anew if it has changed since."""
+    """The batch's recommendations, worked out anew if the batch has changed since.
+
+    Without `large`, a batch of many errors or of more than `most` items keeps those that are stored.
+    """
     newer = Exists(Findings.objects.filter(batch=batch, at__gt=OuterRef("at")))
     stored = AdviceRevision.objects.filter(batch=batch).annotate(newer=newer).first()
-    revision = f"{batch.status} {errors} {batch.finished_at} {quarantined_items.count(batch)}"
-    soon = stored is not None and batch.status in Batch.ACTIVE and timezone.now() < stored.at + LOOK_EVERY
     if stored is None and not errors:
         return []
-    at_once = large or (errors <= AT_ONCE and batch.total_items <= most)
-    if not (soon or (stored and stored.revision == revision and not stored.newer)) and at_once:
+    revision = f"{batch.status} {errors} {batch.finished_at} {quarantined_items.count(batch)}"
+    is_current = stored is not None and stored.revision == revision and not stored.newer
+    too_soon = stored is not None and batch.status in Batch.ACTIVE and timezone.now() < stored.at + LOOK_EVERY
+    may_work_out = large or (errors <= MAX_ERRORS_IN_REQUEST and batch.total_items <= most)
+    if may_work_out and not (is_current or too_soon):
         refresh(batch)
         AdviceRevision.objects.update_or_create(batch=batch, defaults={"revision": revision, "at": timezone.now()})
     return list(Recommendation.objects.filter(batch=batch))
 
 
 def refresh(batch: Batch) -> None:
-    """Work it out anew. Twice is as good as once; what was decided stays decided."""
+    """Work the recommendations out anew; what was decided stays decided. A second call changes nothing."""
     verify(batch.pk)
-    said = advise(facts_of(batch))
+    advice = advise(facts_of(batch))
     with transaction.atomic():
         Batch.objects.select_for_update().get(pk=batch.pk)
-        known = {(one.rule, one.subject): one for one in Recommendation.objects.filter(batch=batch)}
-        number = Recommendation.objects.filter(batch=batch).aggregate(last=Max("number"))["last"] or 0
-        for one in said:
-            last = known.get((one.rule, one.subject))
-            if last is not None and last.state == State.OPEN:
-                renew(last, one)
-            elif last is None or comes_back(last, one):
-                number += 1
-                Recommendation.objects.create(batch=batch, number=number, **content(one))
-                supersede(last)
-        gone = known.keys() - {(one.rule, one.subject) for one in said}
-        stale = [known[subject].pk for subject in gone if known[subject].state == State.OPEN]
-        Recommendation.objects.filter(pk__in=stale, state=State.OPEN).update(state=State.EXPIRED)
+        store(batch, advice)
 
 
-def comes_back(last: Recommendation, said: Advice) -> bool:
+def store(batch: Batch, advice: Sequence[Advice]) -> None:
+    """Renew what is open, add what is new or comes back, expire what is not advised any more."""
+    last = {(row.rule, row.subject): row for row in Recommendation.objects.filter(batch=batch)}
+    number = Recommendation.objects.filter(batch=batch).aggregate(last=Max("number"))["last"] or 0
+    for one in advice:
+        before = last.get((one.rule, one.subject))
+        if before is not None and before.state == State.OPEN:
+            renew(before, one)
+        elif before is None or comes_back(before, one):
+            number += 1
+            Recommendation.objects.create(batch=batch, number=number, **columns_of(one))
+            supersede(before)
+    gone = last.keys() - {(one.rule, one.subject) for one in advice}
+    stale = Recommendation.objects.filter(pk__in=[last[subject].pk for subject in gone], state=State.OPEN)
+    stale.update(state=State.EXPIRED)
+
+
+def comes_back(before: Recommendation, advice: Advice) -> bool:
     """What was decided comes back when its evidence has doubled; what was measured, when there is more to retry."""
-    if last.state in (State.EXPIRED, State.VERIFIED, State.NO_EFFECT):
-        return last.retry is None or said.items > 0
-    return said.weight >= 2 * max(1, last.weight)
+    if before.state in (State.EXPIRED, State.VERIFIED, State.NO_EFFECT):
+        return before.retry is None or advice.items > 0
+    return advice.weight >= 2 * max(1, before.weight)
 
 
-def supersede(last: Recommendation | None) -> None:
-    if last is not None and last.state == State.APPLIED:
-        Recommendation.objects.filter(pk=last.pk, state=State.APPLIED).update(state=State.SUPERSEDED)
+def supersede(before: Recommendation | None) -> None:
+    if before is not None and before.state == State.APPLIED:
+        Recommendation.objects.filter(pk=before.pk, state=State.APPLIED).update(state=State.SUPERSEDED)
 
 
-def renew(last: Recommendation, said: Advice) -> None:
-    """An open one is brought up to date, unless somebody applies it at this moment."""
-    fresh = content(said)
-    if any(getattr(last, name) != value for name, value in fresh.items()):
-        Recommendation.objects.filter(pk=last.pk, state=State.OPEN).update(**fresh)
+def renew(before: Recommendation, advice: Advice) -> None:
+    """Bring an open row up to date, unless somebody applies it at this moment."""
+    columns = columns_of(advice)
+    if any(getattr(before, name) != value for name, value in columns.items()):
+        Recommendation.objects.filter(pk=before.pk, state=State.OPEN).update(**columns)
 
 
-def content(said: Advice) -> dict[str, Any]:
-    params = {name: value for name, value in said.params.items() if name in ("group", "matching", "item_keys", "where")}
+def columns_of(advice: Advice) -> dict[str, Any]:
     return {
-        "rule": said.rule,
-        "rule_version": said.version,
-        "subject": said.subject[:200],
-        "scope": {"filter": dict(params), "items": said.items},
-        "findings": list(said.findings),
-        "evidence": [dict(one) for one in said.evidence],
-        "weight": said.weight,
-        "confidence": said.confidence,
-        "title": said.title[:700],
-        "why": said.why,
-        "action": {"verb": said.verb, "params": dict(said.params)},
-        "alternatives": [dict(one) for one in said.alternatives],
-        "predicted": asdict(said.predicted) if said.predicted else {},
-        "cost": {"items": said.items, "minutes": said.minutes},
+        "rule": advice.rule,
+        "rule_version": advice.version,
+        "subject": advice.subject[:200],
+        "scope": {"filter": scope_of(advice.params), "items": advice.items},
+        "findings": list(advice.findings),
+        "evidence": [dict(row) for row in advice.evidence],
+        "weight": advice.weight,
+        "confidence": advice.confidence,
+        "title": advice.title[:700],
+        "why": advice.why,
+        "action": {"verb": advice.verb, "params": dict(advice.params)},
+        "alternatives": [dict(other) for other in advice.alternatives],
+        "predicted": asdict(advice.predicted) if advice.predicted else {},
+        "cost": {"items": advice.items, "minutes": advice.minutes},
     }
+
+
+def errors_of(batch: Batch) -> int:
+    """Failed attempts of the batch, from the counters of its groups."""
+    return BatchGroup.objects.filter(batch=batch).aggregate(n=Sum("errors"))["n"] or 0
+
+
+# -- decided upon ------------------------------------------------------------------------------------------------------
 
 
 def get(batch_id: str, number: int) -> Recommendation:
     batch = operations.get_batch(batch_id)
-    found = Recommendation.objects.filter(batch=batch, number=number).first()
-    if found is None:
+    recommendation = Recommendation.objects.filter(batch=batch, number=number).first()
+    if recommendation is None:
         raise UnknownAdvice(f"Batch {batch_id} has no recommendation {number}.")
-    return found
+    return recommendation
 
 
 def apply(
-    batch_id: str, number: int, *, actor: str = "", reason: str = "", asked: Mapping[str, Any] | None = None
+    batch_id: str, number: int, *, actor: str = "", reason: str = "", carefulness: Mapping[str, Any] | None = None
 ) -> Recommendation:
-    """Carry it out, once: of two people who press the button, one does. Refused by the operation, it stays open.
+    """Carry out a recommendation, once. `carefulness`: how a person wants it done; None: as advised.
 
-    `asked`: how carefully, if not as advised.
+    Raises `UnknownAdvice` if there is none of that number, and what its operation raises: then it stays open.
     """
-    found = get(batch_id, number)
-    with transaction.atomic():
-        Batch.objects.select_for_update().get(pk=batch_id)
-        decide(found, State.APPLIED, "apply", actor, reason)
-        found.refresh_from_db()
-        made = carry_out(batch_id, found.action, actor, reason or found.title, asked)
-        known = {"undo": dict(made.undo), "retry": made.retry.number if made.retry else None}
-        Recommendation.objects.filter(pk=found.pk).update(**known)
-        if made.retry and not made.retry.predicted:
-            Retry.objects.filter(pk=made.retry.pk).update(predicted=found.predicted)
-    found.refresh_from_db()
-    return found
+    recommendation, name = get(batch_id, number), f"recommendation {number}"
+    options: dict[str, Any] = {"actor": actor, "reason": reason, "carefulness": carefulness}
+    apply_once(recommendation, batch_id, name, columns={"reason": reason}, **options)
+    return recommendation
+
+
+def dismiss(batch_id: str, number: int, *, actor: str = "", reason: str = "") -> Recommendation:
+    """Raises `InvalidTransition` if it is not open."""
+    recommendation = get(batch_id, number)
+    still_open = Recommendation.objects.filter(pk=recommendation.pk, state=State.OPEN)
+    dismissed = still_open.update(state=State.DISMISSED, by=actor, at=timezone.now(), reason=reason)
+    recommendation.refresh_from_db()
+    if not dismissed:
+        raise refusal(batch_id, f"dismiss recommendation {number}", recommendation.state)
+    return recommendation
 
 
 def undo(batch_id: str, number: int, *, actor: str = "", reason: str = "") -> Recommendation:
     """Show again what was dismissed; take back what was applied, where that can be. Either is open again."""
-    found = get(batch_id, number)
+    recommendation = get(batch_id, number)
     with transaction.atomic():
         Batch.objects.select_for_update().get(pk=batch_id)
-        row = Recommendation.objects.select_for_update().get(pk=found.pk)
+        row = Recommendation.objects.select_for_update().get(pk=recommendation.pk)
         same = Recommendation.objects.filter(batch=batch_id, rule=row.rule, subject=row.subject, state=State.OPEN)
         takes_back = row.state == State.APPLIED and row.undo
         if same.exists() or not (takes_back or row.state == State.DISMISSED):
-            raise refuse(batch_id, f"undo recommendation {number}", row.state)
+            raise refusal(batch_id, f"undo recommendation {number}", row.state)
         if takes_back:
             take_back(batch_id, row.undo, actor, reason)
         row.state, row.undo, row.by, row.at, row.reason, row.retry = State.OPEN, {}, "", None, "", None
@@ -148,64 +171,57 @@ def undo(batch_id: str, number: int, *, actor: str = "", reason: str = "") -> Re
     return row
 
 
-def dismiss(batch_id: str, number: int, *, actor: str = "", reason: str = "") -> Recommendation:
-    found = get(batch_id, number)
-    decide(found, State.DISMISSED, "dismiss", actor, reason)
-    found.refresh_from_db()
-    return found
-
-
-def decide(found: Recommendation, state: str, verb: str, actor: str, reason: str) -> None:
-    still_open = Recommendation.objects.filter(pk=found.pk, state=State.OPEN)
-    if not still_open.update(state=state, by=actor, at=timezone.now(), reason=reason):
-        found.refresh_from_db()
-        raise refuse(found.batch_id, f"{verb} recommendation {found.number}", found.state)
+# -- compared with what came of them -----------------------------------------------------------------------------------
 
 
 def verify(batch_id: str) -> None:
-    """Put the outcome of each retry that is over beside its prediction."""
-    for found in Recommendation.objects.filter(batch=batch_id, state=State.APPLIED, retry__isnull=False):
-        made = Retry.objects.filter(batch=batch_id, number=found.retry or 0).first()
-        outcome = made.outcome() if made else {"waiting": 1}
-        stopped = made is not None and made.state in (Retry.State.HELD, Retry.State.CANCELLED)
+    """Store the outcome of each retry that is over beside its prediction."""
+    for recommendation in Recommendation.objects.filter(batch=batch_id, state=State.APPLIED, retry__isnull=False):
+        retry = Retry.objects.filter(batch=batch_id, number=recommendation.retry or 0).first()
+        outcome = retry.outcome() if retry else {"waiting": 1}
+        stopped = retry is not None and retry.state in (Retry.State.HELD, Retry.State.CANCELLED)
         if outcome["waiting"] and not stopped:
             continue
-        recovered = outcome["recovered"]
-        low, high = found.predicted.get("low"), found.predicted.get("high")
-        if found.action.get("verb") == "fix":  # what is predicted is a retry of the rows as they were
-            low = None
-        Recommendation.objects.filter(pk=found.pk, state=State.APPLIED).update(
-            state=State.VERIFIED if recovered else State.NO_EFFECT,
+        Recommendation.objects.filter(pk=recommendation.pk, state=State.APPLIED).update(
+            state=State.VERIFIED if outcome["recovered"] else State.NO_EFFECT,
             actual=outcome,
-            held=None if low is None or outcome["waiting"] else low <= recovered <= high,
+            held=prediction_held(recommendation, outcome),
         )
 
 
-def records_of_rules() -> dict[str, dict[str, int]]:
+def prediction_held(recommendation: Recommendation, outcome: Mapping[str, int]) -> bool | None:
+    """Whether the recoveries lay within the prediction; None where nothing was predicted of what was done."""
+    low, high = recommendation.predicted.get("low"), recommendation.predicted.get("high")
+    predicted_unchanged = recommendation.action.get("verb") == "fix"  # the prediction is of the rows as they were
+    if low is None or predicted_unchanged or outcome["waiting"]:
+        return None
+    return bool(low <= outcome["recovered"] <= high)
+
+
+def track_records() -> dict[str, dict[str, int]]:
     """rule -> how many of its predictions were measured, and how many held."""
     measured = Recommendation.objects.filter(held__isnull=False).order_by().values_list("rule")
     rows = measured.annotate(n=Count("pk"), held=Count("pk", filter=Q(held=True)))
     return {rule: {"measured": n, "held": held} for rule, n, held in rows}
 
 
-def as_dict(found: Recommendation, records: dict[str, dict[str, int]]) -> dict[str, Any]:
-    """As the report and REST show it."""
-    names = ("number", "rule", "rule_version", "scope", "findings", "evidence", "confidence", "title", "why", "action")
-    more = ("alternatives", "predicted", "cost", "state", "by", "reason", "retry", "undo", "actual", "held")
-    return {name: getattr(found, name) for name in (*names, *more)} | {
-        "at": found.at.isoformat().replace("+00:00", "Z") if found.at else None,
-        "record": records.get(found.rule, {"measured": 0, "held": 0}),
-    }
-
-
-def errors_of(batch: Batch) -> int:
-    return BatchGroup.objects.filter(batch=batch).aggregate(n=Sum("errors"))["n"] or 0
+# -- shown -------------------------------------------------------------------------------------------------------------
 
 
 def listed(batch: Batch, errors: int, *, large: bool = True, most: int = IN_REPORT_LIMIT) -> list[dict[str, Any]]:
-    """Open ones and what became of those applied; the surest first."""
-    order = {"strong": 0, "moderate": 1, "weak": 2, "low": 3}
-    shown = [one for one in current(batch, errors, large=large, most=most) if one.state in SHOWN]
-    records = records_of_rules() if shown else {}
-    shown.sort(key=lambda one: (one.state != State.OPEN, order.get(one.confidence, 4), one.number))
-    return [as_dict(one, records) for one in shown]
+    """Open recommendations and what became of those applied; the surest first. `large` and `most` as in `current`."""
+    shown = [row for row in current(batch, errors, large=large, most=most) if row.state in SHOWN]
+    records = track_records() if shown else {}
+    rank = {confidence: n for n, confidence in enumerate(CONFIDENCES)}
+    shown.sort(key=lambda row: (row.state != State.OPEN, rank.get(row.confidence, len(rank)), row.number))
+    return [as_dict(row, records) for row in shown]
+
+
+def as_dict(recommendation: Recommendation, records: Mapping[str, dict[str, int]]) -> dict[str, Any]:
+    """As the report and REST show it; `records` as `track_records` has them."""
+    names = ("number", "rule", "rule_version", "scope", "findings", "evidence", "confidence", "title", "why", "action")
+    more = ("alternatives", "predicted", "cost", "state", "by", "reason", "retry", "undo", "actual", "held")
+    return {name: getattr(recommendation, name) for name in (*names, *more)} | {
+        "at": recommendation.at.isoformat().replace("+00:00", "Z") if recommendation.at else None,
+        "record": records.get(recommendation.rule, {"measured": 0, "held": 0}),
+    }

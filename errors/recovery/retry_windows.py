@@ -12,31 +12,33 @@ from errors.filters.scopes import items_of_matching
 from errors.models import BatchGroup
 
 
-def scoped(batch: Batch, findings: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The findings; a window that can be retried has its `scope`, and how many items of it would be tried: `still`."""
+def with_scopes(batch: Batch, findings: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The findings; a window to retry has a `scope` besides, and `still`, the number of its items to be tried."""
     if not batch.processor or not findings:
         return list(findings)
-    kinds = BatchGroup.objects.filter(batch=batch).order_by().values_list("group__category", flat=True).distinct()
-    all_one = kinds[0] if len(kinds) == 1 else ""
-    return [with_scope(batch, found, all_one) for found in findings]
+    groups = BatchGroup.objects.filter(batch=batch).order_by()
+    categories = groups.values_list("group__category", flat=True).distinct()
+    only_category = categories[0] if len(categories) == 1 else ""
+    return [with_scope(batch, finding, only_category) for finding in findings]
 
 
-def with_scope(batch: Batch, found: Mapping[str, Any], all_one: str) -> Mapping[str, Any]:
-    matching = matching_of(found, all_one)
-    if not matching:
-        return found
-    still = retry_waves.meant(batch, items_of_matching(batch, matching), permanent=False).tried
-    exact = "positions" in matching or still == found["failed"]
-    return {**found, "scope": {"matching": matching}, "still": still} if still and exact else found
+def with_scope(batch: Batch, finding: Mapping[str, Any], only_category: str) -> Mapping[str, Any]:
+    query = window_query(finding, only_category)
+    if not query:
+        return finding
+    still = retry_waves.meant(batch, items_of_matching(batch, query), permanent=False).tried
+    is_exact = "positions" in query or still == finding["failed"]
+    return {**finding, "scope": {"matching": query}, "still": still} if still and is_exact else finding
 
 
-def matching_of(found: Mapping[str, Any], all_one: str) -> dict[str, str]:
-    """As the desk filters: the kind of failure, and from where to where; empty if it is no window of one kind.
+def window_query(finding: Mapping[str, Any], only_category: str) -> dict[str, str]:
+    """The desk's filter for the kind of failure, from where to where; empty if it is no window of one kind.
 
-    `all_one` is the category if all failures are of one.
-    Its times are those of first attempts, so that it means other items once these were tried again.
+    `only_category` is the category of all failures, if they have one in common. A window's times are those of first
+    attempts, so that they mean other items once these were tried again.
     """
-    where, stream = found["where"], all_one if found["stream"] == "any" else str(found["stream"])
+    where = finding["where"]
+    stream = only_category if finding["stream"] == "any" else str(finding["stream"])
     if "after" not in where or not stream:
         return {}
     kind = {"category" if stream in CODES else "group": stream}

@@ -107,7 +107,7 @@ class ApplyRecommendation(Decision):
     def post(self, request: Request, batch_id: str, number: int) -> Response:
         """Do what it says; 409 if it is not open, or the batch's status does not allow it now."""
         found = recommendations.apply(batch_id, number, **self.said(request))
-        return Response(recommendations.as_dict(found, recommendations.records_of_rules()))
+        return Response(recommendations.as_dict(found, recommendations.track_records()))
 
 
 class DismissRecommendation(Decision):
@@ -116,7 +116,7 @@ class DismissRecommendation(Decision):
     def post(self, request: Request, batch_id: str, number: int) -> Response:
         """Do not show it again, unless its evidence doubles."""
         found = recommendations.dismiss(batch_id, number, **self.said(request))
-        return Response(recommendations.as_dict(found, recommendations.records_of_rules()))
+        return Response(recommendations.as_dict(found, recommendations.track_records()))
 
 
 class UndoRecommendation(Decision):
@@ -127,7 +127,7 @@ class UndoRecommendation(Decision):
     def post(self, request: Request, batch_id: str, number: int) -> Response:
         """Show again what was dismissed, or take back what was applied; 409 if that cannot be taken back."""
         found = recommendations.undo(batch_id, number, **self.said(request))
-        return Response(recommendations.as_dict(found, recommendations.records_of_rules()))
+        return Response(recommendations.as_dict(found, recommendations.track_records()))
 
 
 class Plan(Decision):

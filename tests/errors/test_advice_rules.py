@@ -7,20 +7,20 @@ from typing import Any
 
 import pytest
 
-from errors.advice import Advice, Facts, Group, History, advise, plan, totals
+from errors.advice import Advice, Facts, GroupFacts, History, advise, plan, totals
 from errors.advice.problems import Problem
 from errors.advice.timeouts import Verdict
 
 
-def group(category: str = "network", items: int = 5, **known: Any) -> Group:
-    return Group(
+def group(category: str = "network", items: int = 5, **known: Any) -> GroupFacts:
+    return GroupFacts(
         **{"fingerprint": f"f-{category}", "title": f"a {category} error", "category": category} | known,
         items=items,
         errors=items,
     )
 
 
-def facts(*groups: Group, tried: int = 1000, **known: Any) -> Facts:
+def facts(*groups: GroupFacts, tried: int = 1000, **known: Any) -> Facts:
     failed = sum(one.items for one in groups)
     given = {"total": tried, "tried": tried, "failed": failed, "errors": failed, "attempts": tried, "groups": groups}
     return Facts(**given | known)
@@ -70,26 +70,26 @@ def test_it_compares_a_high_rate_with_the_batches_before(worst: float, spikes: b
 
 
 def test_it_raises_a_tight_limit_and_never_that_of_a_hang() -> None:
-    given = facts(group("timeout"), verdict=Verdict("tight", 0.75), item_timeout=20.0)
+    given = facts(group("timeout"), timeout_verdict=Verdict("tight", 0.75), item_timeout=20.0)
     tight = said(given, "timeout")
     assert tight is not None
     assert (tight.verb, tight.confidence) == ("adjust", "moderate")
     assert tight.params == {"changes": {"item_timeout": 40.0}, "retry": {"group": "f-timeout"}}
-    hang = said(replace(given, verdict=Verdict("hang", 0.0)), "timeout")
+    hang = said(replace(given, timeout_verdict=Verdict("hang", 0.0)), "timeout")
     assert hang is not None
     assert hang.verb == "hold"
     assert hang.predicted is not None
     assert hang.predicted.high == 0
-    few = said(facts(group("timeout", 4), verdict=Verdict("tight", 0.75)), "timeout")
+    few = said(facts(group("timeout", 4), timeout_verdict=Verdict("tight", 0.75)), "timeout")
     assert few is not None
     assert few.confidence == "low"
 
 
 @pytest.mark.parametrize(
-    ("limit", "longest", "verb", "title"), [(30.0, 40.0, "adjust", "39 s"), (39.0, 40.0, "wait", "lease")]
+    ("limit", "bound", "verb", "title"), [(30.0, 40.0, "adjust", "39 s"), (39.0, 40.0, "wait", "lease")]
 )
-def test_it_stays_below_what_the_lease_allows(limit: float, longest: float, verb: str, title: str) -> None:
-    given = facts(group("timeout", 10), verdict=Verdict("tight", 0.75), item_timeout=limit, longest=longest)
+def test_it_stays_below_what_the_lease_allows(limit: float, bound: float, verb: str, title: str) -> None:
+    given = facts(group("timeout", 10), timeout_verdict=Verdict("tight", 0.75), item_timeout=limit, timeout_bound=bound)
     one = said(given, "timeout")
     assert one is not None
     assert one.verb == verb
@@ -97,10 +97,10 @@ def test_it_stays_below_what_the_lease_allows(limit: float, longest: float, verb
 
 
 def test_it_lowers_the_concurrency_to_what_the_other_side_bears() -> None:
-    one = said(facts(group("rate_limit", 10), concurrency=20, target=13), "rate_limit")
+    one = said(facts(group("rate_limit", 10), concurrency=20, concurrency_target=13), "rate_limit")
     assert one is not None
     assert (one.params["changes"], one.confidence) == ({"concurrency": 13}, "strong")
-    few = said(facts(group("rate_limit", 9), concurrency=20, target=13), "rate_limit")
+    few = said(facts(group("rate_limit", 9), concurrency=20, concurrency_target=13), "rate_limit")
     assert few is not None
     assert few.confidence == "low"
     single = said(facts(group("rate_limit", 10), concurrency=1), "rate_limit")
@@ -176,7 +176,7 @@ def test_it_says_how_long_the_other_side_asked_to_wait() -> None:
 
 
 def test_it_says_who_is_on_what_recurs() -> None:
-    known = replace(group("unknown", 7), recent=3, usual=4, owner="ana", last_note="It is the feed.")
+    known = replace(group("unknown", 7), batches_seen_in=3, usual_errors=4, owner="ana", last_note="It is the feed.")
     one = said(facts(known, history=History(5)), "recurring")
     assert one is not None
     assert one.why.endswith("ana is on it. Last note: It is the feed.")
@@ -189,14 +189,14 @@ def test_it_sets_nothing_aside_for_what_a_host_explains() -> None:
 
 
 def test_a_hang_can_be_probed_instead() -> None:
-    one = said(facts(group("timeout", 9), verdict=Verdict("hang", 0.0), item_timeout=5.0), "timeout")
+    one = said(facts(group("timeout", 9), timeout_verdict=Verdict("hang", 0.0), item_timeout=5.0), "timeout")
     assert one is not None
     (probe,) = one.alternatives
     assert probe["params"] == {"group": "f-timeout", "canary": 5, "needed": 5}
 
 
 def test_it_names_what_recurs() -> None:
-    known = replace(group("unknown", 7), recent=3, usual=4)
+    known = replace(group("unknown", 7), batches_seen_in=3, usual_errors=4)
     one = said(facts(known, history=History(5)), "recurring")
     assert one is not None
     assert one.confidence == "moderate"
@@ -234,7 +234,7 @@ def test_a_plan_stops_the_bleeding_first_and_hands_out_the_rows_last() -> None:
     given = facts(
         group("validation", 60), group("network", 200), group("rate_limit", 52), active=True, concurrency=8, tried=400
     )
-    steps = plan(given, advise(given))
+    steps = plan(given, advise(given), canary=20)
     assert [step.kind for step in steps] == ["stop", "settings", "retry", "retry", "fix", "resolve"]
     whole = totals(given, steps)
     assert (whole["failed"], whole["corrected"]) == (312, 60)
@@ -244,8 +244,8 @@ def test_a_plan_stops_the_bleeding_first_and_hands_out_the_rows_last() -> None:
 
 
 def test_a_plan_never_retries_what_hangs() -> None:
-    given = facts(group("timeout", 9), verdict=Verdict("hang", 0.0), item_timeout=5.0)
-    assert [step.kind for step in plan(given, advise(given))] == ["hold"]
+    given = facts(group("timeout", 9), timeout_verdict=Verdict("hang", 0.0), item_timeout=5.0)
+    assert [step.kind for step in plan(given, advise(given), canary=20)] == ["hold"]
 
 
 @pytest.mark.parametrize("concurrency", [1, 8])
@@ -254,5 +254,5 @@ def test_it_waits_as_long_as_the_other_side_asked(concurrency: int) -> None:
     one = said(facts(turned_away, concurrency=concurrency), "rate_limit")
     assert one is not None
     assert one.params.get("retry", one.params)["after"] == 60
-    steps = plan(facts(turned_away), advise(facts(turned_away)))
+    steps = plan(facts(turned_away), advise(facts(turned_away)), canary=20)
     assert [step.params.get("after") for step in steps if step.verb == "retry"] == [60]

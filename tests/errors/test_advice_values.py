@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from errors.advice.concurrency import concurrency_target
-from errors.advice.facts import Group
-from errors.advice.predictions import of_group, recoveries
+from errors.advice.facts import GroupFacts
+from errors.advice.predictions import group_recoveries, recoveries
 from errors.advice.problems import Label, TwoKinds, prior_kinds, problem, two_kinds
 from errors.advice.recurring import is_dominant, is_recurring, spike
 from errors.advice.timeouts import timeout_verdict, verdict_of
@@ -87,14 +87,14 @@ def test_it_predicts_from_past_retries(waiting: int, worked: int, tried: int, ex
 
 
 def test_it_predicts_from_the_category_before_any_retry() -> None:
-    network = of_group(Group("f", "t", "network", 100, 100))
-    validation = of_group(Group("f", "t", "validation", 100, 100))
+    network = group_recoveries(GroupFacts("f", "t", "network", 100, 100))
+    validation = group_recoveries(GroupFacts("f", "t", "validation", 100, 100))
     assert (network.mid, validation.mid) == (90, 2)
 
 
 @pytest.mark.parametrize("items", [1, 5, 30, 1_000])
 def test_a_category_alone_never_rules_out_that_all_come_back_or_few_do(items: int) -> None:
-    found = of_group(Group("f", "t", "network", items, items))
+    found = group_recoveries(GroupFacts("f", "t", "network", items, items))
     assert found.low < found.mid <= found.high
     assert found.high == items or items > 100
 

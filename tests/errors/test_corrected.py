@@ -40,7 +40,7 @@ def test_the_advice_to_correct_is_applied_by_the_file_that_does() -> None:
     recommendations.refresh(operations.get_batch("b1"))
     found.refresh_from_db()
     assert (found.state, found.actual["recovered"], found.held) == (State.VERIFIED, 6, None)
-    assert recommendations.records_of_rules() == {}
+    assert recommendations.track_records() == {}
     (again,) = [one for one in advice() if one["state"] == State.OPEN]
     assert again["cost"]["items"] == 2
     assert operations.verify("b1") == []

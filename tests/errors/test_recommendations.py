@@ -109,7 +109,7 @@ def test_it_puts_the_outcome_beside_the_prediction(worked: int, state: str, held
     recommendations.verify(batch.pk)
     found = of_rule("network")
     assert (found.state, found.held, found.actual["recovered"]) == (state, held, worked)
-    assert recommendations.records_of_rules() == {"network": {"measured": 1, "held": int(held)}}
+    assert recommendations.track_records() == {"network": {"measured": 1, "held": int(held)}}
 
 
 def test_it_waits_for_a_retry_that_is_not_over() -> None:

@@ -55,7 +55,7 @@ def decide(request: HttpRequest, batch: Batch, one: Mapping[str, Any], apply: Ap
     if verb == "retry" and scope:
 
         def begin(asked: dict[str, Any]) -> Retry:
-            made = apply(actor=actor, reason=asked["reason"], asked=asked)
+            made = apply(actor=actor, reason=asked["reason"], carefulness=asked)
             return operations.get_retry(batch.pk, made.retry or 0)
 
         return retries.confirm(request, batch, scope, begin=begin)
@@ -72,7 +72,7 @@ def change(request: HttpRequest, batch: Batch, one: Mapping[str, Any], apply: Ap
     if answered and form.is_valid():
         asked = {"retry": form.cleaned_data.get("then") == "retry"} if kind is ThenForm else None
         try:
-            apply(actor=request.user.get_username(), reason=form.cleaned_data["reason"], asked=asked)
+            apply(actor=request.user.get_username(), reason=form.cleaned_data["reason"], carefulness=asked)
             messages.success(request, said)
             return redirect("admin:errors_desk", batch.pk)
         except BatchError as error:

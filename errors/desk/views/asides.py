@@ -18,7 +18,7 @@ from errors.desk.forms import AsideForm, page_key
 from errors.desk.retry_page import items_of, sample_of
 from errors.desk.views.access import Route, operable_batch, reason_of, render, viewable_batch
 from errors.desk.views.retries import matching
-from errors.recovery.forecast import of_what
+from errors.recovery.scope_text import describe_scope
 
 
 def aside_group(request: HttpRequest, batch_id: str, fingerprint: str) -> HttpResponse:
@@ -45,7 +45,7 @@ def confirm(
             said: dict[str, Any] = {"count": form.confirmed, "key": page_key(form.cleaned_data["token"])}
             actor, reason = request.user.get_username(), form.cleaned_data["reason"]
             if begin:
-                begin(reason=reason, asked=said)
+                begin(reason=reason, carefulness=said)
             else:
                 operations.set_aside(batch.pk, actor=actor, reason=reason, **said, **scope)
             messages.success(request, f"{items_of(form.confirmed)} set aside. They can be brought back here.")
@@ -57,7 +57,7 @@ def confirm(
             form.add_error(None, str(error))
     shown = {
         "batch": batch,
-        "question": f"Set {items_of(items)} {of_what(batch, scope)} aside?",
+        "question": f"Set {items_of(items)} {describe_scope(batch, scope)} aside?",
         "effects": effects(items, waiting),
         "samples": [sample_of(item) for item in rows.order_by("position")[:5]],
         "button": f"Set {items_of(items)} aside",
@@ -92,7 +92,7 @@ def effects(items: int, waiting: int) -> list[str]:
 def listed(request: HttpRequest, batch_id: str) -> HttpResponse:
     """What people have set aside, the latest first."""
     batch = viewable_batch(request, batch_id)
-    rows = [{"aside": one, "what": of_what(batch, one.scope)} for one in batch.asides.order_by("-number")[:100]]
+    rows = [{"aside": one, "what": describe_scope(batch, one.scope)} for one in batch.asides.order_by("-number")[:100]]
     for row in rows:
         row["now"] = row["aside"].taken.filter(back_at__isnull=True).count()  # type: ignore[attr-defined]
     return render(request, "asides.html", {"batch": batch, "rows": rows}, title=f"Set aside in {batch}")

@@ -1,0 +1,75 @@
+"""Is the outage over? Then retry exactly what it hit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from errors.advice.facts import Advice, Facts, GroupFacts, evidence
+from errors.advice.predictions import recoveries
+from errors.advice.rules.group_advice import LEAST_ERRORS, SURE, failed_attempts, failed_items, group_advice
+from errors.detectors.statistics import wilson
+
+RULE = "network"
+LEAST_TRIED_AFTER = 20
+"""Items tried since the outage, before it may be called over."""
+
+
+def network(facts: Facts) -> list[Advice]:
+    groups = facts.of("network", "upstream")
+    errors = failed_attempts(groups)
+    if not errors:
+        return []
+    counts = [evidence("connection and upstream errors", errors, facts.errors)]
+    window = window_of(facts, groups)
+    if window is None or errors < LEAST_ERRORS:
+        title = "Check connectivity, then try a few of them"
+        why = f"{errors:,} attempts could not reach the other side, or were answered with its errors."
+        confidence = "weak" if errors >= LEAST_ERRORS else "low"
+        return [group_advice(RULE, groups, facts, title, why, confidence, evidence=counts)]
+    after, failed_after = tried_after(window)
+    inside, size = int(window["failed"]), int(window["size"])
+    counts.append(evidence("failed after it, and in it", failed_after, after, inside, size, window["p"]))
+    if is_over(after, failed_after, inside / size):
+        return [retry_window(facts, groups, window, counts)]
+    title = f"Wait, then try a few of what failed in {window['text']}"
+    why = f"{window['sentence']} Since then {failed_after:,} of {after:,} failed: it may not be over."
+    advice = group_advice(RULE, groups, facts, title, why, "weak", evidence=counts)
+    return [replace(advice, findings=[str(window["text"])])]
+
+
+def tried_after(window: Any) -> tuple[int, int]:
+    """Items tried since the window, and how many of them failed."""
+    return int(window["where"]["after"]), int(window["where"]["after_failed"])
+
+
+def retry_window(facts: Facts, groups: Sequence[GroupFacts], window: Any, counts: Sequence[dict[str, Any]]) -> Advice:
+    """Exactly the items of the window, where a scope names them; else the largest group."""
+    after, failed_after = tried_after(window)
+    still_failed = int(window.get("still", 0))
+    title = f"It looks over: retry {'exactly ' if still_failed else ''}what failed in {window['text']}"
+    why = f"{window['sentence']} Since then {failed_after:,} of {after:,} failed."
+    basis = f"{failed_after:,} of {after:,} failed after it"
+    back = recoveries(still_failed or failed_items(groups), after - failed_after, after, basis)
+    confidence = str(window["confidence"])
+    advice = group_advice(RULE, groups, facts, title, why, confidence, predicted=back, evidence=counts)
+    advice = replace(advice, findings=[str(window["text"])])
+    if not still_failed:
+        return advice
+    minutes = facts.minutes(still_failed)
+    return replace(advice, params=window["scope"], items=still_failed, minutes=minutes, predicted=back)
+
+
+def is_over(after: int, failed_after: int, failing_inside: float) -> bool:
+    """Enough was tried since, and fails far less than in the window; `failing_inside` is a share."""
+    return after >= LEAST_TRIED_AFTER and wilson(failed_after, after)[1] < failing_inside / 2
+
+
+def window_of(facts: Facts, groups: Sequence[GroupFacts]) -> Any:
+    """A hot range or time in which these failures lie."""
+    streams = {group.fingerprint for group in groups} | {group.category for group in groups}
+    if len(groups) == len(facts.groups):  # nothing else failed: what is found of any failure is found of these
+        streams.add("any")
+    findings = (found for found in facts.findings if found["stream"] in streams and found["confidence"] in SURE)
+    return next((found for found in findings if "after" in found["where"]), None)

@@ -1,0 +1,67 @@
+"""More time where attempts were about to end; never where they hang."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import ceil
+from typing import Any
+
+from errors.advice.facts import Advice, Facts, GroupFacts, Prediction, alternative, evidence
+from errors.advice.rules.group_advice import LEAST_ERRORS, failed_attempts, failed_items, group_advice
+from errors.advice.timeouts import Verdict
+from errors.detectors.findings import percent
+from errors.detectors.statistics import wilson
+
+RULE = "timeout"
+
+
+def timeout(facts: Facts) -> list[Advice]:
+    groups = facts.of("timeout")
+    errors = failed_attempts(groups)
+    if not errors:
+        return []
+    if errors < LEAST_ERRORS or facts.timeout_verdict is None:
+        why = f"{errors:,} attempts ran out of time; too few to tell whether more of it would help."
+        return [group_advice(RULE, groups, facts, "Probe the timeouts with a few items", why, "low")]
+    counts = [evidence("attempts timed out", errors, facts.attempts)]
+    if facts.timeout_verdict.kind == "hang":
+        return [set_aside(facts, groups, counts)]
+    return [more_time(facts, groups, facts.timeout_verdict, counts)]
+
+
+def set_aside(facts: Facts, groups: Sequence[GroupFacts], counts: Sequence[dict[str, Any]]) -> Advice:
+    """Attempts hang: more time would not help."""
+    limit, errors = facts.item_timeout, failed_attempts(groups)
+    title = "Do not raise the time limit: set these items aside, and look at what they wait for"
+    why = f"Nothing that takes over half of the {limit:g} s ends at all: the {errors:,} timeouts hang."
+    none = Prediction("items recovered", 0, 0, 0, "no success in the second half of the limit")
+    advice = group_advice(RULE, groups, facts, title, why, "moderate", verb="hold", predicted=none, evidence=counts)
+    probe = alternative("Try five of them first", "retry", **advice.params, canary=5, needed=5)
+    return replace(advice, alternatives=[probe])
+
+
+def more_time(facts: Facts, groups: Sequence[GroupFacts], verdict: Verdict, counts: Sequence[dict[str, Any]]) -> Advice:
+    """Twice the limit, or as near to it as the lease allows; what it brings shrinks with it."""
+    errors, limit = failed_attempts(groups), facts.item_timeout
+    longer = 2 * limit if 2 * limit < facts.timeout_bound else float(ceil(facts.timeout_bound) - 1)
+    why = (
+        f"Of {errors:,} timeouts at {limit:g} s, {percent(verdict.share)} should end within {2 * limit:g} s, "
+        "as fast as the others thin out."
+    )
+    if longer <= limit:
+        title = f"More than {limit:g} s would help, and needs a longer lease: raise PORTAL_LEASE_SECONDS"
+        return group_advice(RULE, groups, facts, title, why, "weak", verb="wait", evidence=counts)
+    title = f"Raise the time limit from {limit:g} s to {longer:g} s, and try a few of them"
+    confidence = "moderate" if verdict.kind == "tight" else "weak"
+    more = recovered(groups, verdict.share * min(1.0, (longer - limit) / limit))
+    advice = group_advice(RULE, groups, facts, title, why, confidence, verb="adjust", predicted=more, evidence=counts)
+    return replace(advice, params={"changes": {"item_timeout": longer}, "retry": advice.params})
+
+
+def recovered(groups: Sequence[GroupFacts], share: float) -> Prediction:
+    """When that share of the timeouts ends within the longer limit."""
+    items, errors = failed_items(groups), failed_attempts(groups)
+    low, high = (round(items * bound) for bound in wilson(errors * share, errors))
+    basis = "the shares still running at a quarter, half and the limit"
+    return Prediction("items recovered", low, round(items * share), high, basis)

@@ -1,0 +1,46 @@
+"""Input that is refused is refused again: correct it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from errors.advice.facts import Advice, Facts, GroupFacts, Prediction, evidence
+from errors.advice.recurring import is_dominant
+from errors.advice.rules.group_advice import LEAST_ERRORS, SURE, failed_attempts, failed_items, group_advice
+from errors.detectors.conditions import are_circumstances
+from errors.detectors.statistics import wilson
+
+RULE = "validation"
+MANY_ITEMS = 20
+FIELDS_NAMED = 3
+
+
+def validation(facts: Facts) -> list[Advice]:
+    groups = facts.of("validation")
+    items, errors = failed_items(groups), failed_attempts(groups)
+    if not errors:
+        return []
+    tested = errors >= LEAST_ERRORS or is_dominant(errors, facts.errors)
+    confidence = ("strong" if items >= MANY_ITEMS else "moderate") if tested else "low"
+    top = max(groups, key=lambda group: group.errors)
+    why = f"{errors:,} attempts at {items:,} items were refused as invalid, most of them: {top.title}."
+    fields = fields_to_check(facts, groups, top)
+    title = f"Check the format of {fields}, correct these rows, and submit them again"
+    counts, none = [evidence("validation errors", errors, facts.errors)], recovered_unchanged(groups)
+    return [group_advice(RULE, groups, facts, title, why, confidence, verb="fix", predicted=none, evidence=counts)]
+
+
+def recovered_unchanged(groups: Sequence[GroupFacts]) -> Prediction:
+    """None, at most what Wilson's interval leaves after the retries that did not help."""
+    retried = sum(group.retried for group in groups)
+    high = round(failed_items(groups) * wilson(0, retried)[1]) if retried else 0
+    return Prediction("items recovered if retried unchanged", 0, 0, high, "invalid input stays invalid")
+
+
+def fields_to_check(facts: Facts, groups: Sequence[GroupFacts], top: GroupFacts) -> str:
+    """Fields that the messages name, or those that set the failures apart."""
+    streams = {"validation", *(group.fingerprint for group in groups)}
+    findings = (found for found in facts.findings if found["stream"] in streams and found["confidence"] in SURE)
+    telling = next((found["where"]["fields"] for found in findings if "fields" in found["where"]), ())
+    names = list(dict.fromkeys([*top.fields, *(name for name in telling if not are_circumstances([name]))]))
+    return " and ".join(names[:FIELDS_NAMED]) if names else "the input"
