@@ -12,6 +12,7 @@ from typing import Any
 from django.db.models import Count as Counted
 from django.utils import timezone
 
+from batches import keyset
 from batches.keys import PROCESS, TTL, key_of
 from batches.lifecycle.transitions import COUNTERS
 from batches.models import MILESTONES, TRANSITIONS, AsideItem, Batch, Checkpoint, IdempotencyRecord, Item
@@ -99,10 +100,8 @@ def final_states_are_final(batch: Batch, counts: list[Count]) -> Iterator[str]:
 
 def pages_of(batch: Batch) -> Iterator[list[tuple[str, str, Any, datetime | None]]]:
     """Key, status, result and end of all items, a bounded number at a time; no cursor is held open."""
-    items = Item.objects.filter(batch=batch).order_by("position")
-    columns, after = ("position", "key", "status", "result", "finished_at"), -1
-    while page := list(items.filter(position__gt=after).values_list(*columns)[:PAGE]):
-        after = page[-1][0]
+    columns = ("position", "key", "status", "result", "finished_at")
+    for page in keyset.pages(Item.objects.filter(batch=batch), *columns, after=-1, size=PAGE):
         yield [tuple(row[1:]) for row in page]
 
 

@@ -63,8 +63,8 @@ class ExportRequest:
 
     def asks_for(self, export: Export) -> bool:
         """Whether the export on record is of the same batch, kind, format and filter; of whichever moment."""
-        mine = (self.batch.pk, self.kind, self.format, self.raw, self.error_filter.as_dict())
-        return mine == (export.batch_id, export.kind, export.format, export.raw, export.filters)
+        own = (self.batch.pk, self.kind, self.format, self.raw, self.error_filter.as_dict())
+        return own == (export.batch_id, export.kind, export.format, export.raw, export.filters)
 
     @cached_property
     def table(self) -> Table:

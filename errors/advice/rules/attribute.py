@@ -12,8 +12,8 @@ from errors.detectors.findings import percent
 
 
 def attribute(facts: Facts) -> list[Advice]:
-    findings = (found for found in facts.findings if "fields" in found["where"] and found["confidence"] in SURE)
-    return [about_finding(found) for found in findings]
+    findings = (finding for finding in facts.findings if "fields" in finding["where"] and finding["confidence"] in SURE)
+    return [about_finding(finding) for finding in findings]
 
 
 def about_finding(finding: Mapping[str, Any]) -> Advice:

@@ -58,7 +58,7 @@ def group_advice(
 
 
 def scaled(whole: Prediction, part: int, of: int) -> Prediction:
-    """The prediction for `part` of the `of` items it was made for."""
+    """Of a prediction for `of` items, the part that falls to `part` of them."""
     low, mid, high = (round(bound * part / of) if of else 0 for bound in (whole.low, whole.mid, whole.high))
     return Prediction(whole.metric, low, mid, high, whole.basis)
 

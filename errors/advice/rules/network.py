@@ -69,7 +69,7 @@ def is_over(after: int, failed_after: int, failing_inside: float) -> bool:
 def window_of(facts: Facts, groups: Sequence[GroupFacts]) -> Any:
     """A hot range or time in which these failures lie."""
     streams = {group.fingerprint for group in groups} | {group.category for group in groups}
-    if len(groups) == len(facts.groups):  # nothing else failed: what is found of any failure is found of these
+    if len(groups) == len(facts.groups):  # nothing else failed: findings about any failure are about these
         streams.add("any")
-    findings = (found for found in facts.findings if found["stream"] in streams and found["confidence"] in SURE)
-    return next((found for found in findings if "after" in found["where"]), None)
+    findings = (finding for finding in facts.findings if finding["stream"] in streams and finding["confidence"] in SURE)
+    return next((finding for finding in findings if "after" in finding["where"]), None)

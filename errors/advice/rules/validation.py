@@ -40,7 +40,7 @@ def recovered_unchanged(groups: Sequence[GroupFacts]) -> Prediction:
 def fields_to_check(facts: Facts, groups: Sequence[GroupFacts], top: GroupFacts) -> str:
     """Fields that the messages name, or those that set the failures apart."""
     streams = {"validation", *(group.fingerprint for group in groups)}
-    findings = (found for found in facts.findings if found["stream"] in streams and found["confidence"] in SURE)
-    telling = next((found["where"]["fields"] for found in findings if "fields" in found["where"]), ())
+    findings = (finding for finding in facts.findings if finding["stream"] in streams and finding["confidence"] in SURE)
+    telling = next((finding["where"]["fields"] for finding in findings if "fields" in finding["where"]), ())
     names = list(dict.fromkeys([*top.fields, *(name for name in telling if not are_circumstances([name]))]))
     return " and ".join(names[:FIELDS_NAMED]) if names else "the input"
