@@ -97,7 +97,9 @@ def resume_from_checkpoint(batch_id: str, all_items: Sequence[Any], process_fn: 
 
     An item is a string, a mapping with `id`, `item_id` or `key`, or anything whose text is its id. Failed items of an
     earlier call are tried again. Killed at any point, a second call finishes the rest; effects in this database happen
-    once. Returns batch_id, total_items, completed and failed (by this call), skipped (done before), resumed_from_index.
+    once. In the main thread an item's time limit is kept by SIGALRM: the caller's own alarm is put back after each
+    chunk, and rings then if it came due. Returns batch_id, total_items, completed and failed (by this call), skipped
+    (done before), resumed_from_index.
     """
     items = list(all_items)
     ids = [id_of(item) for item in items]

@@ -25,7 +25,6 @@ from batches.engine.slices import Slice, never
 from batches.exceptions import InvalidInput
 from batches.isolation import deferred_constraints
 from batches.isolation.guard import Uncontained
-from batches.isolation.time_limits import kill_if_hung
 from batches.lanes import leases, outcomes
 from batches.lanes.outcomes import Claimed, Failure, Outcome
 from batches.lifecycle import quarantined_items
@@ -109,13 +108,13 @@ def work(
         return False
     try:
         turn = opened(mine, monotonic() + seconds, should_stop, expendable)
-        while not turn.is_over():
-            if not step(turn, mine):
-                return False
-            on_chunk()
+        with turn.watchdog:
+            while not turn.is_over():
+                if not step(turn, mine):
+                    return False
+                on_chunk()
         return True
     finally:
-        kill_if_hung(None)
         Rehearsal.objects.filter(pk=pk, fence=mine.fence).update(lease_expires_at=None)
 
 

@@ -25,7 +25,6 @@ from django.utils import timezone
 from batches.engine import code_versions, disk_full, external
 from batches.engine.context import ItemContext
 from batches.engine.slices import (
-    GRACE_SECONDS,
     Slice,
     await_retry,
     claim_items,
@@ -44,7 +43,6 @@ from batches.engine.slices import (
 from batches.engine.statements import AlreadyRemembered, ItemsMoved, claim_one
 from batches.exceptions import LeaseLost, NestedRun, OperationInProgress, UnknownProcessor
 from batches.isolation.guard import ChunkLost, Uncontained
-from batches.isolation.time_limits import kill_if_hung
 from batches.lanes import counters, leases, outcomes
 from batches.lanes.outcomes import Claimed, Outcome
 from batches.lifecycle import transitions
@@ -92,12 +90,12 @@ def work_slice(
     turn = open_slice(batch, processor, lease, monotonic() + seconds, should_stop, on_chunk, expendable)
     unfinished = released = False
     try:
-        unfinished = work(turn) if processor.effects == "database" else external.work(turn)
+        with turn.watchdog:
+            unfinished = work(turn) if processor.effects == "database" else external.work(turn)
     except LeaseLost as lost:
         logger.warning("%s Everything since its last commit is void.", lost)
         counters.add("fence_rejections")
     finally:
-        kill_if_hung(None)
         leases.release(lease)
         released = transitions.settle(batch_id)
         counters.flush()
@@ -136,7 +134,7 @@ def work(turn: Slice) -> bool:
     trouble = 0
     while not turn.is_over():
         if turn.pacer.due > monotonic():
-            stop_watching(turn)
+            turn.watchdog.call_off()
             turn.pacer.wait(turn.is_over)
         try:
             done = run_chunk(turn)
@@ -152,7 +150,7 @@ def work(turn: Slice) -> bool:
             turn.pacer.done(done)
             turn.on_chunk()
         elif not look_further(turn):
-            stop_watching(turn)
+            turn.watchdog.call_off()
             if not await_retry(turn):
                 return False
     return True
@@ -204,7 +202,7 @@ def process(turn: Slice, item: Claimed) -> Outcome:
         return quarantine(turn, item)
     if turn.alone and (known := remembered(turn, item)) is not None:
         return known
-    watch(turn)
+    turn.watchdog.watch()
     turn.current, started_at = item, outcomes.now()
     context = ItemContext(
         turn.batch.pk, item.key, item.position, item.attempts + 1, turn.batch.params, rehearsing=turn.rehearsing
@@ -235,26 +233,12 @@ def mark_next(turn: Slice) -> Claimed | None:
     return found.items[0]
 
 
-def watch(turn: Slice) -> None:
-    """An item that survives its timeout is ended with its process, if that is one of a pool; re-armed once a second."""
-    if turn.expendable and monotonic() >= turn.watched_until:
-        turn.watched_until = monotonic() + 1.0
-        kill_if_hung(turn.batch.item_timeout + GRACE_SECONDS)
-
-
-def stop_watching(turn: Slice) -> None:
-    """No item is running: to wait, for a turn or for the database, is no hanging."""
-    if turn.watched_until:
-        turn.watched_until = 0.0
-        kill_if_hung(None)
-
-
 # -- when a chunk did not commit ---------------------------------------------------------------------------------------
 
 
 def recover(turn: Slice, error: Exception, trouble: int) -> None:
     """Nothing in memory is believed any more. One item a transaction finds the culprit, if it was an item's fault."""
-    stop_watching(turn)
+    turn.watchdog.call_off()
     logger.warning("batch %s, lane %d: chunk rolled back: %s", turn.batch.pk, turn.lease.lane, one_line(error))
     counters.add("chunk_retries", kind_of(error))
     culprit = turn.claimed[0] if len(turn.claimed) == 1 else None

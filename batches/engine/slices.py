@@ -21,6 +21,7 @@ from batches import clock
 from batches.engine.pacing import Pacer, wait_until
 from batches.engine.statements import Claim, Totals, claim, claim_due, record
 from batches.isolation.guard import Isolation
+from batches.isolation.time_limits import Watchdog
 from batches.keys import PROCESS, key_of
 from batches.lanes import counters, leases, outcomes
 from batches.lanes.outcomes import Claimed, Outcome
@@ -61,6 +62,7 @@ class Slice:
     expendable: bool
     isolation: Isolation
     pacer: Pacer
+    watchdog: Watchdog
     cursor: int
     last_position: int
     next_milestone: float
@@ -71,7 +73,6 @@ class Slice:
     rehearsing: bool = False
     leased_at: float = field(default_factory=monotonic)
     retries_seen_at: float = 0.0
-    watched_until: float = 0.0
     claimed: list[Claimed] = field(default_factory=list)
     current: Claimed | None = None
 
@@ -100,6 +101,7 @@ def open_slice(
         expendable=expendable,
         isolation=Isolation(batch.item_timeout),
         pacer=Pacer(batch, lease),
+        watchdog=Watchdog(batch.item_timeout + GRACE_SECONDS if expendable else None),
         cursor=lease.position,
         last_position=-1 if last is None else last,
         next_milestone=next_milestone(reached),

@@ -59,7 +59,8 @@ class Isolation:
 
     def __init__(self, item_timeout: float) -> None:
         self.connection = connections[DEFAULT_DB_ALIAS]
-        self.guard = ItemGuard(self, TimeLimit(item_timeout))
+        self.time_limit = TimeLimit(item_timeout)
+        self.guard = ItemGuard(self, self.time_limit)
         self.surroundings = Surroundings()
         self.lazy_begin = self.connection.vendor == "sqlite"
         self.begin = ""
@@ -80,7 +81,7 @@ class Isolation:
         self.savepoint.forget()
         self.session_changed, self.session_spoilt, self.refused = False, False, None
         try:
-            with self.connection.execute_wrapper(self), transaction.atomic(durable=True), self._held():
+            with self.time_limit, self.connection.execute_wrapper(self), transaction.atomic(durable=True), self._held():
                 yield
         finally:
             self.locked_for = self.held_lock_for()

@@ -15,8 +15,8 @@ from typing import Any
 
 logger = logging.getLogger("batches")
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGALRM, signal.SIGCHLD)
-TERM, INT, ALRM, CHLD = (int(number) for number in SIGNALS)
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)  # SIGALRM is the time limit's
+TERM, INT, CHLD = (int(number) for number in SIGNALS)
 
 SESSION = re.compile(
     r"\A\s*(?:SET|RESET|DISCARD|LISTEN|PREPARE|PRAGMA|ATTACH|DETACH|LOAD|CREATE\s+(?:GLOBAL\s+|LOCAL\s+)?TEMP(?:ORARY)?)\b"
@@ -83,7 +83,7 @@ class Surroundings:
 
 
 def handlers() -> tuple[Any, ...]:
-    return getsignal(TERM), getsignal(INT), getsignal(ALRM), getsignal(CHLD)
+    return getsignal(TERM), getsignal(INT), getsignal(CHLD)
 
 
 def working_directory() -> str:
