@@ -156,7 +156,7 @@ def register(batch: Batch, ids: list[str], items: list[Any]) -> int:
         if key not in rows
     ]
     Item.objects.bulk_create(new, batch_size=1_000)
-    if not leases.live(batch.pk).exists():
+    if not leases.held_lanes(batch.pk).exists():
         failed = Item.objects.filter(batch=batch, key__in=[k for k in ids if k in rows and rows[k].failed_at])
         failed.update(status=S.PENDING, failed_at=None, lane=None, available_at=None, crashes=0, forgiven=F("attempts"))
         adhoc.recount(batch)

@@ -12,8 +12,8 @@ from typing import Any
 
 from django.dispatch import receiver
 
-from batches.lanes.classification import CODES, Classification, hung_on
-from batches.lanes.outcomes import Failure, put_into_words, storable
+from batches.lanes.classification import CODES, Classification, attribute_of
+from batches.lanes.outcomes import Failure, describe_failure, storable
 from batches.models import Batch
 from batches.processors import ItemError
 from batches.redaction import redact_shapes, replaced
@@ -100,14 +100,14 @@ def look(batch: Batch, failure: Failure) -> Seen:
 def read(batch: Batch, failure: Failure) -> Seen:
     """What it says of itself, in words that hold no secret."""
     error, payload = failure.exception, failure.payload
-    words = failure.words or put_into_words(error, failure.code, payload, batch.params)
-    columns = batch.source.get("columns") or ()
-    identity = identify(batch.processor, error, words.found.code, storable(words.text), payload, columns, words.clean)
+    text = failure.text or describe_failure(error, failure.code, payload, batch.params)
+    kind, columns = text.classification, batch.source.get("columns") or ()
+    identity = identify(batch.processor, error, kind.code, storable(text.uncut), payload, columns, text.redacted)
     identity = replace(identity, title=storable(identity.title)[:600], key=storable(identity.key)[:600])
-    stack = redact_shapes(replaced(stack_of(error), words.secrets), source=True)
-    named = [words.clean(name) for name in culprits(error)]
+    stack = redact_shapes(replaced(stack_of(error), text.secrets), source=True)
+    named = [text.redacted(name) for name in culprits(error)]
     asked = asked_wait(error)
-    return Seen(failure, words.message, name_of(error), words.found, identity, stack, named, asked_wait=asked)
+    return Seen(failure, text.message, name_of(error), kind, identity, stack, named, asked_wait=asked)
 
 
 def unreadable(batch: Batch, failure: Failure) -> Seen:
@@ -124,11 +124,11 @@ def name_of(error: BaseException) -> str:
 
 def culprits(exception: BaseException) -> list[str]:
     """Payload fields the processor named."""
-    named = hung_on(exception, "fields") if isinstance(exception, ItemError) else ()
+    named = attribute_of(exception, "fields") if isinstance(exception, ItemError) else ()
     return [storable(str(name))[:200] for name in named[:FIELDS]] if isinstance(named, (list, tuple)) else []
 
 
 def asked_wait(exception: BaseException) -> float | None:
     """What a `Retry-After` came to, in seconds."""
-    asked = hung_on(exception, "after")
+    asked = attribute_of(exception, "after")
     return float(asked) if isinstance(asked, (int, float)) and 0 <= asked <= 24 * 3600 else None

@@ -107,7 +107,7 @@ def hold(turn: Slice, room: int) -> Claim:
         found = claim_items(turn, room)
         if not found.items or found.status != Batch.Status.RUNNING:
             return found
-        now = outcomes.now()
+        now = clock.machine_now()
         Item.objects.filter(pk__in=[item.id for item in found.items]).update(
             status=Item.Status.RUNNING, lane=lease.lane, claimed_at=now, started_at=now, available_at=None
         )
@@ -140,7 +140,7 @@ def remembered(batch_id: str, items: list[Claimed]) -> dict[int, Outcome]:
     found = {}
     for row in rows:
         item = keys[str(row.key)]
-        outcome = outcomes.succeeded(item, row.response, outcomes.now())
+        outcome = outcomes.succeeded(item, row.response, clock.machine_now())
         outcome.remembered, outcome.tried = True, False
         found[item.id] = outcome
     return found
@@ -161,7 +161,7 @@ def record(turn: Slice, outcome: Outcome) -> None:
     with transaction.atomic(durable=True):
         totals = record_outcomes(turn, [outcome])
         if outcome.status != Item.Status.SUCCEEDED:
-            unknown_outcomes.forget(turn.batch.pk, [outcome.item.key])
+            unknown_outcomes.forget_in_progress(turn.batch.pk, [outcome.item.key])
         transaction.on_commit(partial(committed.append, True))
     if not committed:
         raise ChunkLost(ChunkLost.__doc__)
@@ -194,7 +194,9 @@ def recover(turn: Slice, calls: Calls, done: deque[Outcome], error: Exception, t
         disk_full.pause(turn.batch.pk)
     sleep(min(1.0, 0.05 * trouble))
     still_out = [*calls.out, *(outcome.item.id for outcome in done)]
-    unknown_outcomes.settle(turn.batch.pk, turn.lease.lane, turn.lease.worker, still_out=still_out, begun=False)
+    unknown_outcomes.resolve_lost_calls(
+        turn.batch.pk, turn.lease.lane, turn.lease.worker, still_out=still_out, begun=False
+    )
     if not done:
         return
     status = Item.objects.values_list("status", flat=True).get(pk=done[0].item.id)

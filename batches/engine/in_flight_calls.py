@@ -20,6 +20,7 @@ from typing import Any
 
 from django.db import connections
 
+from batches import clock
 from batches.engine.context import ItemContext
 from batches.engine.slices import GRACE_SECONDS, Slice, fail, nothing
 from batches.exceptions import ItemTimeout
@@ -103,7 +104,7 @@ class Calls:
     # -- in the call's own thread, or on the loop
 
     def _run(self, call: Call) -> None:
-        started_at = outcomes.now()
+        started_at = clock.machine_now()
         try:
             outcome = self._attempt(call, lambda payload, context: self.turn.processor.function(payload, context))
             call.finish()
@@ -115,7 +116,7 @@ class Calls:
         self._done.put((call.item.id, outcome))
 
     def _attempt(self, call: Call, function: Callable[..., Any]) -> Outcome:
-        started_at = outcomes.now()
+        started_at = clock.machine_now()
         try:
             result = function(json.loads(call.item.payload_json), self._context(call.item))
             return outcomes.succeeded(call.item, result, started_at)
@@ -128,7 +129,7 @@ class Calls:
         self._done.put((call.item.id, await self._attempt_coroutine(call.item)))
 
     async def _attempt_coroutine(self, item: Claimed) -> Outcome:
-        started_at, limit = outcomes.now(), asyncio.timeout(self.limit)
+        started_at, limit = clock.machine_now(), asyncio.timeout(self.limit)
         try:
             async with limit:
                 function: Callable[..., Awaitable[Any]] = self.turn.processor.function
@@ -159,7 +160,7 @@ class Calls:
                 self.hung = True
                 del self.out[item_id]
                 error = ItemTimeout(PAST_LIMIT.format(self.limit) + " It could not be ended.")
-                done.append(fail(self.turn, call.item, error, outcomes.now()))
+                done.append(fail(self.turn, call.item, error, clock.machine_now()))
             elif over > 0 and not call.interrupted:
                 call.interrupt()
 

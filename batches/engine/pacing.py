@@ -26,7 +26,7 @@ class Pacer:
     def share(self) -> float:
         """Items a second for this lane: the rate over the lanes held now, counted once a second."""
         if monotonic() >= self._share_until:
-            self._share = (self.rate or 0.0) / max(1, leases.live(self.batch_id).count())
+            self._share = (self.rate or 0.0) / max(1, leases.held_lanes(self.batch_id).count())
             self._share_until = monotonic() + 1.0
         return self._share
 

@@ -193,7 +193,9 @@ def next_items(mine: Rehearsal) -> list[Claimed]:
         items = items.filter(pk__in=chosen_after(mine))
     columns = ("pk", "position", "key", "payload", "attempts", "forgiven", "crashes", "available_at")
     rows = items.values_list(*columns)[: 1 if mine.careful else mine.batch.checkpoint_every]
-    return [Claimed(pk, position, key, outcomes.ENCODE(payload), *rest) for pk, position, key, payload, *rest in rows]
+    return [
+        Claimed(pk, position, key, outcomes.encode_json(payload), *rest) for pk, position, key, payload, *rest in rows
+    ]
 
 
 def chosen_after(mine: Rehearsal) -> Sequence[int]:
@@ -265,7 +267,7 @@ def look_at(batch: Batch, failures: list[Failure]) -> list[dict[str, Any]]:
         if answer is not None:
             told: list[dict[str, Any]] = answer  # type: ignore[assignment]
             return told
-    return [{"fingerprint": f.code, "title": outcomes.describe(f.exception), "code": f.code} for f in failures]
+    return [{"fingerprint": f.code, "title": outcomes.message_of(f.exception), "code": f.code} for f in failures]
 
 
 def add(report: dict[str, Any], failure: Failure, seen: dict[str, Any]) -> None:

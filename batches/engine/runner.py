@@ -22,6 +22,7 @@ from django.db import Error as AnyDatabaseError
 from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
+from batches import clock
 from batches.engine import code_versions, disk_full, external
 from batches.engine.context import ItemContext
 from batches.engine.slices import (
@@ -203,7 +204,7 @@ def process(turn: Slice, item: Claimed) -> Outcome:
     if turn.alone and (known := remembered(turn, item)) is not None:
         return known
     turn.watchdog.watch()
-    turn.current, started_at = item, outcomes.now()
+    turn.current, started_at = item, clock.machine_now()
     context = ItemContext(
         turn.batch.pk, item.key, item.position, item.attempts + 1, turn.batch.params, rehearsing=turn.rehearsing
     )

@@ -134,7 +134,7 @@ def keep_taking() -> None:
     while True:
         sleep(EVERY_MS / 1000 - time() % (EVERY_MS / 1000))
         try:
-            counters.beat(socket.gethostname())
+            counters.record_heartbeat(socket.gethostname())
             take()
         except AnyDatabaseError as error:
             logger.warning("no samples taken: %s", error)

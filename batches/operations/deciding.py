@@ -28,7 +28,7 @@ def decide(batch_id: str, item_key: str, outcome: str, *, actor: str = "", reaso
         if item.status not in FAILED or item.code != unknown_outcomes.CODE:
             raise InvalidTransition(batch_id, "decide", Item.Status(item.status).label)
         AsideItem.objects.filter(item=item, back_at__isnull=True).update(back_at=timezone.now())
-        unknown_outcomes.decide(item, DECISIONS[outcome])
+        unknown_outcomes.record_decision(item, DECISIONS[outcome])
         why = f"Item {item_key}: {outcome}." + (f" {reason}" if reason else "")
         transitions.record(batch, "decide", batch.status, batch.status, actor=actor, reason=why)
     return item

@@ -52,7 +52,7 @@ def test_it_opens_and_closes_lanes() -> None:
     operations.adjust(batch.pk, concurrency=4)
     found = operations.get_batch(batch.pk)
     leases.ensure_lanes(found)
-    assert leases.free_lanes(found).count() == leases.lanes_of(found)
+    assert leases.free_lanes(found).count() == leases.lane_count(found)
     operations.adjust(batch.pk, concurrency=1)
     assert leases.free_lanes(operations.get_batch(batch.pk)).count() == 1
 
