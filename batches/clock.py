@@ -24,6 +24,11 @@ def now_sql() -> Any:
     return timezone.now()
 
 
+def iso_utc(at: datetime) -> str:
+    """A time as every door writes it: ISO 8601 in UTC, with a Z."""
+    return at.isoformat().replace("+00:00", "Z")
+
+
 def machine_now() -> datetime:
     """The present by this machine's clock, in UTC, without a question to the database: every item reads it twice."""
     return datetime.now(UTC)

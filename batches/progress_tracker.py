@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from batches import adhoc
 from batches.exceptions import InvalidInput, UnknownBatch
-from batches.lifecycle import samples, transitions
+from batches.lifecycle import milestones, samples, transitions
 from batches.lifecycle.samples import active_seconds
 from batches.models import Batch, Checkpoint, Item, Milestone, Sample
 
@@ -311,7 +311,7 @@ def _increment(batch_id: str, column: str, count: int) -> None:
         total = max(batch.total_items, done)
         if total != batch.total_items:
             Batch.objects.filter(pk=batch.pk).update(total_items=total)
-        transitions.reach_milestones(batch.pk, done, total)
+        milestones.reach_milestones(batch.pk, done, total)
 
 
 def refuse_processor(batch: Batch) -> None:

@@ -26,6 +26,7 @@ from kombu.exceptions import OperationalError
 
 from batches import clock, idempotency_manager
 from batches.engine import rehearsals, runner
+from batches.engine.database_errors import first_line
 from batches.intake import fixes
 from batches.lanes import counters, leases
 from batches.lifecycle import deliveries, samples, transitions
@@ -48,7 +49,7 @@ def patient() -> Iterator[None]:
     try:
         yield
     except (DatabaseUnavailable, InterfaceError) as error:
-        logger.warning("the database is away: %s", runner.one_line(error))
+        logger.warning("the database is away: %s", first_line(error))
         connection.close()
 
 
@@ -121,7 +122,7 @@ def sweep_now() -> None:
     for batch in Batch.objects.filter(status__in=Batch.ACTIVE).exclude(processor=""):
         transitions.settle(batch.pk)
         wake(batch.pk)
-    for pk in rehearsals.stale().values_list("pk", flat=True):
+    for pk in rehearsals.unheld().values_list("pk", flat=True):
         send_rehearsal(pk)
     counters.flush()
 

@@ -12,9 +12,9 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from batches.lanes import counters, leases
-from batches.lifecycle import deliveries, hints, retry_waves, samples
-from batches.models import TRANSITIONS, Batch, Checkpoint, Delivery, Item, Milestone, Retry, Transition
-from batches.signals import batch_transitioned, milestone_reached
+from batches.lifecycle import deliveries, hints, milestones, retry_waves, samples
+from batches.models import TRANSITIONS, Batch, Checkpoint, Item, Retry, Transition
+from batches.signals import batch_transitioned
 
 logger = logging.getLogger("batches")
 S = Batch.Status
@@ -143,24 +143,5 @@ def complete(batch: Batch) -> bool:
     with transaction.atomic():
         if not move(batch.pk, S.COMPLETED, verb="complete", actor="worker", only_if=at_rest):
             return False
-        reach_milestones(batch.pk, batch.total_items, batch.total_items)
+        milestones.reach_milestones(batch.pk, batch.total_items, batch.total_items)
     return True
-
-
-def reach_milestones(batch_id: str, done: int, total: int) -> list[int]:
-    """Write each milestone that `done` of `total` has crossed and nobody wrote before; returns the new ones."""
-    crossed = [mark for mark in (25, 50, 75, 100) if done * 100 >= mark * total]
-    known = set(Milestone.objects.filter(batch_id=batch_id).values_list("milestone", flat=True))
-    new = [mark for mark in crossed if mark not in known]
-    for mark in new:
-        row, created = Milestone.objects.get_or_create(batch_id=batch_id, milestone=mark)
-        if created:
-            reached = row.reached_at.isoformat().replace("+00:00", "Z")
-            said = {"milestone": mark, "reached_at": reached, "done": done, "total": total}
-            deliveries.queue(batch_id, Delivery.Event.MILESTONE, said)
-            transaction.on_commit(
-                partial(
-                    milestone_reached.send_robust, Batch, batch_id=batch_id, milestone=mark, reached_at=row.reached_at
-                )
-            )
-    return new

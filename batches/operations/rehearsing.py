@@ -33,7 +33,9 @@ def rehearse(
         message = f"From 1 to {LARGEST_SAMPLE:,} items."
         raise InvalidInput(f"sample: {message}", {"sample": [message]})
     chosen = {name: value for name, value in scope.items() if value not in (None, "", [], False)}
-    rehearsal = rehearsals.make(batch, sample=sample, condition=failed_items(batch, chosen), scope=chosen, actor=actor)
+    rehearsal = rehearsals.create(
+        batch, sample=sample, condition=failed_items(batch, chosen), scope=chosen, actor=actor
+    )
     if wake:
         transaction.on_commit(partial(tasks.send_rehearsal, rehearsal.pk))
     return rehearsal

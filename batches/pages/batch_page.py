@@ -16,7 +16,7 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from batches import operations
-from batches.models import Batch, Checkpoint, Item
+from batches.models import MILESTONES, Batch, Checkpoint, Item
 from batches.pages.map_page import map_context
 from batches.progress_tracker import Progress, Velocity, get_progress, human, progress_of, velocity_of
 from batches.redaction import redact
@@ -205,7 +205,7 @@ def counts(batch: Batch, progress: Progress) -> list[dict[str, Any]]:
 
 def marks(progress: Progress) -> list[dict[str, Any]]:
     reached = {row["milestone"]: row["reached_at"] for row in progress.milestones}
-    return [{"at": mark, "reached": reached.get(mark)} for mark in (25, 50, 75, 100)]
+    return [{"at": mark, "reached": reached.get(mark)} for mark in MILESTONES]
 
 
 def sparkline(velocity: Velocity) -> dict[str, Any]:
