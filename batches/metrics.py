@@ -24,7 +24,7 @@ from prometheus_client.core import (
 )
 
 from batches.lanes.counters import BUCKETS
-from batches.lifecycle.transitions import COUNTERS
+from batches.lanes.lane_counts import COUNTERS
 from batches.live import hub
 from batches.models import Batch, Checkpoint, Delivery, IdempotencyRecord, Tally, Transition
 from batches.progress_tracker import WORKING, Progress, progress_of

@@ -15,7 +15,8 @@ from django.utils import timezone
 
 from batches import adhoc
 from batches.exceptions import InvalidInput, UnknownBatch
-from batches.lifecycle import milestones, samples, transitions
+from batches.lanes.lane_counts import COUNTERS, counters_of
+from batches.lifecycle import milestones, samples
 from batches.lifecycle.samples import active_seconds
 from batches.models import Batch, Checkpoint, Item, Milestone, Sample
 
@@ -110,7 +111,7 @@ def progress(
 ) -> Progress:
     """Pure arithmetic over rows that were read."""
     now = timezone.now()
-    count = {name: sum(getattr(lane, name) for lane in lanes) for name in transitions.COUNTERS}
+    count = {name: sum(getattr(lane, name) for lane in lanes) for name in COUNTERS}
     total = max(batch.total_items, sum(count.values()))
     remaining = total - sum(count.values())
     active = active_seconds(batch, now)
@@ -307,7 +308,7 @@ def _increment(batch_id: str, column: str, count: int) -> None:
         refuse_processor(batch)
         adhoc.lane_for(batch)
         Checkpoint.objects.filter(batch=batch, lane=0).update(**{column: F(column) + count, "saved_at": timezone.now()})
-        done = sum(transitions.counters_of(batch.pk).values())
+        done = sum(counters_of(batch.pk).values())
         total = max(batch.total_items, done)
         if total != batch.total_items:
             Batch.objects.filter(pk=batch.pk).update(total_items=total)

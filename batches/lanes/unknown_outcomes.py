@@ -15,8 +15,9 @@ from batches.clock import now_sql
 from batches.exceptions import UnknownProcessor
 from batches.keys import PROCESS, TTL, key_of
 from batches.lanes import counters, outcomes
+from batches.lanes.lane_counts import shift_count
 from batches.lanes.outcomes import Claimed
-from batches.models import Batch, Checkpoint, IdempotencyRecord, Item
+from batches.models import Batch, IdempotencyRecord, Item
 from batches.processors import ItemError, Processor, get
 from batches.signals import item_failed
 
@@ -92,7 +93,7 @@ def quarantine_calls(batch: Batch, lane: int, worker: str, items: list[Item], pr
         failed_at=now,
         finished_at=now,
     )
-    Checkpoint.objects.filter(batch=batch, lane=lane).update(quarantined=F("quarantined") + len(items))
+    shift_count(batch, lane, Item.Status.QUARANTINED, len(items))
 
 
 def claimed_of(item: Item) -> Claimed:
@@ -104,13 +105,12 @@ def claimed_of(item: Item) -> Claimed:
 
 def record_decision(item: Item, status: str) -> None:
     """Give an item of unknown outcome the status that a person decided on; in the caller's transaction."""
-    before = item.status.lower()
+    shift_count(item.batch_id, item.lane, item.status, -1)
+    shift_count(item.batch_id, item.lane, status, 1)
     now, item.status, item.message = timezone.now(), status, "" if status == Item.Status.SUCCEEDED else item.message
     item.failed_at = None if status == Item.Status.SUCCEEDED else item.failed_at
     item.code = "" if status == Item.Status.SUCCEEDED else item.code
     item.save(update_fields=["status", "message", "failed_at", "code"])
-    lane = Checkpoint.objects.filter(batch=item.batch_id, lane=item.lane or 0)
-    lane.update(**{before: F(before) - 1, status.lower(): F(status.lower()) + 1})
     if status == Item.Status.SUCCEEDED:
         key = key_of(item.batch_id, item.key, PROCESS)
         values = {"state": IdempotencyRecord.State.DONE, "created_at": now, "expires_at": now + TTL, "response": None}

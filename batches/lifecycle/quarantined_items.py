@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from batches import clock
-from batches.lifecycle.retry_waves import recount
+from batches.lanes.lane_counts import shift_count
 from batches.models import Aside, AsideItem, Batch, Item, RetriedItem
 
 S = Item.Status
@@ -52,11 +52,11 @@ def _quarantine(batch: Batch, was: str, lane: int | None, pks: Sequence[int]) ->
     if was == S.PENDING:
         items.filter(attempts=0).update(message=NOT_TRIED)
         items.update(status=S.QUARANTINED, lane=0, failed_at=timezone.now(), available_at=None)
-        recount(batch, 0, S.QUARANTINED, len(pks))
+        shift_count(batch, 0, S.QUARANTINED, len(pks))
     elif was == S.FAILED:
         items.update(status=S.QUARANTINED)
-        recount(batch, lane, S.FAILED, -len(pks))
-        recount(batch, lane, S.QUARANTINED, len(pks))
+        shift_count(batch, lane, S.FAILED, -len(pks))
+        shift_count(batch, lane, S.QUARANTINED, len(pks))
 
 
 def give_back(rows: QuerySet[AsideItem], batch: Batch) -> dict[str, int]:
@@ -81,9 +81,9 @@ def _release(batch: Batch, was: str, lane: int | None, pks: Sequence[int]) -> No
         items.update(status=S.PENDING, lane=None, failed_at=None, available_at=clock.now_sql())
     elif was == S.FAILED:
         items.update(status=S.FAILED)
-        recount(batch, lane, S.FAILED, len(pks))
+        shift_count(batch, lane, S.FAILED, len(pks))
     if was != S.QUARANTINED:
-        recount(batch, lane, S.QUARANTINED, -len(pks))
+        shift_count(batch, lane, S.QUARANTINED, -len(pks))
 
 
 def by_status_and_lane(rows: Sequence[tuple[int, str, int | None]]) -> list[tuple[Any, list[int]]]:

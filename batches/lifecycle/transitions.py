@@ -7,18 +7,17 @@ from functools import partial
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Sum
-from django.db.models.functions import Coalesce
+from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
 
 from batches.lanes import counters, leases
-from batches.lifecycle import deliveries, hints, milestones, retry_waves, samples
+from batches.lanes.lane_counts import counters_of
+from batches.lifecycle import deliveries, hints, milestones, retry_states, retry_waves, samples
 from batches.models import TRANSITIONS, Batch, Checkpoint, Item, Retry, Transition
 from batches.signals import batch_transitioned
 
 logger = logging.getLogger("batches")
 S = Batch.Status
-COUNTERS = ("succeeded", "failed", "skipped", "quarantined")
 
 
 def sources_of(to: str) -> list[str]:
@@ -50,7 +49,7 @@ def move(
         if to == S.RUNNING:
             samples.begin_stretch(batch, timezone.now())
         if to in (S.CANCELLED, S.FAILED):
-            retry_waves.close(batch_id, f"The batch is {S(to).label.lower()}.")
+            retry_states.cancel_open_retries(batch_id, f"The batch is {S(to).label.lower()}.")
         record(batch, verb, batch.status, to, actor=actor, reason=reason)
     return True
 
@@ -92,12 +91,6 @@ def _announce(batch_id: str, from_: str, to: str, reason: str, actor: str) -> No
     batch_transitioned.send_robust(
         Batch, batch_id=batch_id, from_status=from_, to_status=to, reason=reason, actor=actor
     )
-
-
-def counters_of(batch_id: str) -> dict[str, int]:
-    """Items by outcome: the sum of the lanes' counters."""
-    sums = Checkpoint.objects.filter(batch_id=batch_id).aggregate(**{name: Coalesce(Sum(name), 0) for name in COUNTERS})
-    return {name: int(sums[name]) for name in COUNTERS}
 
 
 def settle(batch_id: str) -> bool:

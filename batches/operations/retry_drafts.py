@@ -16,7 +16,7 @@ from django.db import transaction
 
 from batches import clock, tasks
 from batches.exceptions import InvalidInput, InvalidTransition
-from batches.lifecycle import retry_waves, transitions
+from batches.lifecycle import canaries, retry_waves, transitions
 from batches.models import Batch, Retry
 from batches.numbering import next_number
 from batches.operations.steering import RETRYABLE
@@ -41,7 +41,7 @@ def drafted_retry(
     is in items a second, `after` in seconds from now. `fields` are further columns of the row.
     """
     first = whole_number(canary, "canary")
-    least = retry_waves.least_needed(first) if needed is None else whole_number(needed, "needed")
+    least = canaries.least_needed(first) if needed is None else whole_number(needed, "needed")
     if least > first:
         raise InvalidInput("needed is more than the canary has.", {"needed": ["At most the canary's size."]})
     return Retry(

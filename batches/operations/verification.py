@@ -13,7 +13,7 @@ from django.db.models import Count as Counted
 from django.utils import timezone
 
 from batches.keys import PROCESS, TTL, key_of
-from batches.lifecycle.transitions import COUNTERS
+from batches.lanes.lane_counts import COUNTERS
 from batches.models import MILESTONES, TRANSITIONS, AsideItem, Batch, Checkpoint, IdempotencyRecord, Item
 from batches.operations.lookups import get_batch
 

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.http import urlencode
 
 from batches import operations, progress_tracker
+from batches.lifecycle.retry_states import legal_verbs
 from batches.models import Batch, Item, RetriedItem, Retry
 from batches.pages.batch_page import pill, spaced
 from batches.progress_tracker import human
@@ -33,11 +34,6 @@ FATES: dict[str, tuple[str, Q]] = {
     "waiting": ("Waiting", Q(fate=F.WAITING) | Q(fate=F.RELEASED, item__status__in=("PENDING", "RUNNING"))),
 }
 """Under which name an item of a retry is listed, and which they are."""
-LEGAL: dict[str, tuple[str, ...]] = {
-    "pause": Retry.RELEASING,
-    "resume": (State.PAUSED, State.HELD),
-    "cancel": Retry.OPEN,
-}
 LABELS = {"pause": "Pause", "resume": "Resume", "cancel": "Cancel the rest"}
 
 
@@ -135,7 +131,7 @@ def retry_page(made: Retry, fate: str, after: int) -> dict[str, Any]:
         "waves": waves(made, outcome),
         "skips": list(made.retried.filter(fate=F.SKIPPED).values("why").annotate(n=Count("pk")).order_by("-n")),
         "groups": by_group(made),
-        "verbs": [(verb, LABELS[verb]) for verb, states in LEGAL.items() if made.state in states],
+        "verbs": [(verb, LABELS[verb]) for verb in legal_verbs(made)],
         "under_way": made.state in Retry.UNDER_WAY and made.batch.status in Batch.ACTIVE,
         "stands_still": made.state in Retry.UNDER_WAY and made.batch.status not in Batch.ACTIVE,
         **listed(made, fate, after),

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db.models import Count, F, Q
 
-from batches.lifecycle import retry_waves, scopes
+from batches.lifecycle import retry_selection, scopes
 from batches.models import Batch, Item, Rehearsal
 from errors.advice.facts import Group, Prediction
 from errors.advice.predictions import added, of_group, recoveries
@@ -45,40 +45,40 @@ def forecast(batch: Batch, scope: Mapping[str, Any]) -> Forecast:
     """Of the failed items that a scope means now."""
     name, wanted = scopes.chosen(scope)
     condition = scopes.SCOPES[name](batch, wanted)
-    found = retry_waves.meant(batch, condition, permanent=False, aside_too=name == "item_keys")
-    seen = kinds_of(batch, found.items, everything=condition == Q())
-    why = left_out(batch, found, seen)
-    tried = found.failed - sum(why.values())
+    selection = retry_selection.select_failed(batch, condition, permanent=False, quarantined_too=name == "item_keys")
+    seen = kinds_of(batch, selection.items, everything=condition == Q())
+    why = left_out(batch, selection, seen)
+    tried = selection.failed - sum(why.values())
     before = retried_by_group(batch)
     kinds: Counter[str] = Counter()
     for row in seen:
         kinds[row["group__category"]] += row["n"]
     return Forecast(
-        failed=found.failed,
+        failed=selection.failed,
         tried=tried,
-        unchanged=why.get(retry_waves.UNCHANGED, 0),
-        aside=why.get(retry_waves.ASIDE, 0),
-        highest=found.highest,
+        unchanged=why.get(retry_selection.UNCHANGED, 0),
+        aside=why.get(retry_selection.QUARANTINED, 0),
+        highest=selection.highest_id,
         kinds=dict(kinds.most_common()),
         groups=len({row["group"] for row in seen}),
         predicted=foreseen(batch, scope, tried, of_groups(seen, before, hopeless=False)),
         with_unchanged=of_groups(seen, before, hopeless=True),
-        samples=samples_of(found),
+        samples=samples_of(selection),
     )
 
 
-def left_out(batch: Batch, found: retry_waves.Meant, seen: list[dict[str, Any]]) -> Mapping[str, int]:
+def left_out(batch: Batch, selection: retry_selection.Selection, seen: list[dict[str, Any]]) -> Mapping[str, int]:
     """How many are left out, by reason. Where nothing is set aside the groups tell it already."""
     if batch.asides.filter(back_at__isnull=True).exists():
-        return found.counts
-    return {retry_waves.UNCHANGED: sum(row["hopeless"] for row in seen)}
+        return selection.left_out
+    return {retry_selection.UNCHANGED: sum(row["hopeless"] for row in seen)}
 
 
-def samples_of(found: retry_waves.Meant) -> list[Item]:
+def samples_of(selection: retry_selection.Selection) -> list[Item]:
     """The first of those that would be tried, or of all, if none of the first would."""
-    first = list(found.items.order_by("position")[:LOOKED_THROUGH])
-    why = found.why(Item.objects.filter(pk__in=[item.pk for item in first]))
-    return [item for item in first if item.pk not in why][:SAMPLES] or first[:SAMPLES]
+    first = list(selection.items.order_by("position")[:LOOKED_THROUGH])
+    reasons = selection.reasons_of(Item.objects.filter(pk__in=[item.pk for item in first]))
+    return [item for item in first if item.pk not in reasons][:SAMPLES] or first[:SAMPLES]
 
 
 def kinds_of(batch: Batch, items: Any, *, everything: bool = False) -> list[dict[str, Any]]:

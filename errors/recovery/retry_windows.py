@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from batches.lanes.classification import CODES
-from batches.lifecycle import retry_waves
+from batches.lifecycle.retry_selection import select_failed
 from batches.models import Batch
 from errors.filters.scopes import items_of_matching
 from errors.models import BatchGroup
@@ -25,7 +25,7 @@ def with_scope(batch: Batch, found: Mapping[str, Any], all_one: str) -> Mapping[
     matching = matching_of(found, all_one)
     if not matching:
         return found
-    still = retry_waves.meant(batch, items_of_matching(batch, matching), permanent=False).tried
+    still = select_failed(batch, items_of_matching(batch, matching), permanent=False).tried
     exact = "positions" in matching or still == found["failed"]
     return {**found, "scope": {"matching": matching}, "still": still} if still and exact else found
 
