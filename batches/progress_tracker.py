@@ -87,7 +87,7 @@ def progress_of(batches: Sequence[Batch]) -> dict[str, Progress]:
     for milestone in Milestone.objects.filter(batch__in=ids).order_by("milestone"):
         milestones[milestone.batch_id].append(milestone)
     current = _current_items([lane for rows in lanes.values() for lane in rows if lane.worker])
-    recent = samples.recent(batches, timezone.now())
+    recent = samples.recent_samples(batches, timezone.now())
     return {
         batch.pk: progress(batch, lanes[batch.pk], milestones[batch.pk], recent[batch.pk], current) for batch in batches
     }
@@ -254,7 +254,7 @@ class Velocity:
 
 
 def velocity_of(batch: Batch) -> Velocity:
-    points = samples.series(batch)
+    points = samples.velocity_points(batch)
     speeds = [speed for _, speed in points] or [0.0]
     words = "No velocity yet: it has run for less than ten seconds."
     if points:

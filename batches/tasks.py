@@ -111,7 +111,7 @@ def clean_up() -> None:
     with patient():
         idempotency_manager.cleanup_expired()
         fixes.forget_expired()
-        samples.thin()
+        samples.thin_out()
         deliveries.forget_old()
 
 
@@ -242,7 +242,7 @@ def limit_memory() -> None:
 @beat_embedded_init.connect
 def begin_beat(**kwargs: Any) -> None:
     """The beat's process is one a worker, and always idle: what needs a clock of its own lives there."""
-    samples.take_in_background()
+    samples.sample_in_background()
     deliveries.send_in_background()
 
 

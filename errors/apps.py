@@ -22,7 +22,7 @@ class ErrorsConfig(AppConfig):
             "matching": scopes.items_of_matching,
             "where": scopes.items_where,
         }
-        engine_scopes.BY_STATUS.add("where")
+        engine_scopes.TAKING_STATUSES.add("where")
         retry_selection.KINDS.append(scopes.last_group)
         retry_selection.PERMANENT.append(scopes.hopeless)
         said = "What failed, what it has in common, and what to do about it."

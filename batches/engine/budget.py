@@ -22,7 +22,7 @@ def enforce_budget(slice_: Slice, totals: Totals) -> None:
 
 def without_quarantined(batch: Batch, totals: Totals) -> Totals:
     """The totals without items that a person has quarantined: those are no failures that the budget counts."""
-    quarantined = quarantined_items.count(batch)
+    quarantined = quarantined_items.count_quarantined(batch)
     return Totals(totals.done - quarantined, totals.failed - quarantined)
 
 

@@ -46,7 +46,7 @@ class RollBack(Exception):
 
 def eligible(batch: Batch) -> QuerySet[Item]:
     """What a start, a resume or a retry would run; items that kill workers, or are set aside, are left in peace."""
-    runs = Item.objects.filter(~quarantined_items.is_aside(), batch=batch, status__in=RUNNABLE)
+    runs = Item.objects.filter(~quarantined_items.quarantined_by_person(), batch=batch, status__in=RUNNABLE)
     return runs.exclude(code=WORKER_CRASH, status=Item.Status.QUARANTINED)
 
 

@@ -109,7 +109,7 @@ def write_piece(batch_id: str) -> bool:
 
 def end_of_piece(retry: Retry, scope: str) -> int | None:
     """The position at which the next piece ends; None for the last one."""
-    if scope in scopes.BY_STATUS:  # these read all payloads for every piece
+    if scope in scopes.TAKING_STATUSES:  # these read all payloads for every piece
         return None
     rest = Item.objects.filter(batch=retry.batch, failed_at__isnull=False, position__gt=retry.written_to)
     positions = rest.order_by("position").values_list("position", flat=True)

@@ -73,7 +73,7 @@ def retry(
     becomes of it.
     """
     batch = get_batch(batch_id)
-    name, value = scopes.chosen(scope)
+    name, value = scopes.only_scope(scope)
     if earlier := retry_of_key(batch, key, {name: value}):
         return earlier
     condition = scopes.SCOPES[name](batch, value)

@@ -14,7 +14,6 @@ from django.utils.http import urlencode
 from batches import operations
 from batches.intake import fixes
 from batches.lanes import unknown_outcomes
-from batches.lifecycle.scopes import FAILED
 from batches.models import AsideItem, Item, RetriedItem
 from batches.pages.batch_page import pill, pretty
 from batches.redaction import redact, redact_text
@@ -116,7 +115,7 @@ def acts(item: Item, aside: AsideItem | None) -> Iterator[tuple[str, str, bool]]
     if not batch.processor:
         return
     only = urlencode({"positions": item.position})
-    if item.code == unknown_outcomes.CODE and item.status in FAILED:
+    if item.code == unknown_outcomes.CODE and item.status in Item.FAILED_STATUSES:
         yield "Decide…", reverse("admin:batches_batch_decide", args=[batch.pk, item.pk]), True
     if aside is not None:
         yield "Bring back…", reverse("admin:errors_asides", args=[batch.pk]), True

@@ -13,7 +13,7 @@ from typing import Any
 from django.db.models import F, Q, QuerySet, Sum
 from django.utils.http import urlencode
 
-from batches.lifecycle.scopes import FARTHEST, refusal
+from batches.lifecycle.scopes import LARGEST_POSITION, refusal
 from batches.models import ITEM_KEY_LENGTH, Batch, Item
 from errors.filters.ageing import badge
 from errors.filters.conditions import attempt_condition, moment, payload_condition, position_range, text_conditions
@@ -133,7 +133,7 @@ class ErrorFilter:
 
     def refuse_long_search(self, batch: Batch) -> None:
         """Payloads are read one by one: the other fields of the filter have to leave few enough of them."""
-        first, last = position_range(self.positions) if self.positions else (0, FARTHEST)
+        first, last = position_range(self.positions) if self.positions else (0, LARGEST_POSITION)
         if last - first < MAX_PAYLOADS_SEARCHED:
             return
         rows = BatchGroup.objects.filter(self.group_condition(), batch=batch)

@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Count, Exists, F, OuterRef, Q, Subquery
 
 from batches.exceptions import InvalidInput
-from batches.lifecycle.scopes import FAILED, by_payload, refusal
+from batches.lifecycle.scopes import by_payload, refusal
 from batches.models import Batch, Item
 from batches.redaction import redact
 from errors.detectors.conditions import all_hold, is_test
@@ -39,7 +39,7 @@ def items_of_matching(batch: Batch, wanted: Any) -> Q:
     return Q(pk__in=error_filter.items(batch).order_by().values("pk")) if error_filter.as_dict() else Q()
 
 
-def items_where(batch: Batch, wanted: Any, statuses: Sequence[str] = FAILED) -> Q:
+def items_where(batch: Batch, wanted: Any, statuses: Sequence[str] = Item.FAILED_STATUSES) -> Q:
     """Items whose payload is as a finding says: {"conditions": [{"field": …, "test": […]}, …]}, all of them."""
     said = wanted.get("conditions") if isinstance(wanted, dict) else None
     if not (isinstance(said, list) and said and all(is_condition(one) for one in said)):

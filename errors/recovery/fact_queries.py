@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db.models import Count, F, Max, Q, Sum
 from django.db.models.functions import TruncMinute
 
-from batches.lifecycle.quarantined_items import is_aside
+from batches.lifecycle.quarantined_items import quarantined_by_person
 from batches.models import AsideItem, Batch, Checkpoint, Item, RetriedItem
 from errors.advice.concurrency import concurrency_target
 from errors.advice.facts import Facts, Group, History
@@ -208,7 +208,7 @@ def problems_of(batch: Batch, kinds: TwoKinds | None) -> list[Problem]:
     bad = Q(attempts__gte=MANY_ATTEMPTS) | Q(crashes__gte=2)
     items = {
         pk: (key, attempts, crashes)
-        for pk, key, attempts, crashes in batch.items.filter(bad, ~is_aside(), failed_at__isnull=False)
+        for pk, key, attempts, crashes in batch.items.filter(bad, ~quarantined_by_person(), failed_at__isnull=False)
         .order_by("-attempts", "position")
         .values_list("pk", "key", "attempts", "crashes")[:PROBLEMS]
     }

@@ -43,7 +43,7 @@ class Forecast:
 
 def forecast(batch: Batch, scope: Mapping[str, Any]) -> Forecast:
     """Of the failed items that a scope means now."""
-    name, wanted = scopes.chosen(scope)
+    name, wanted = scopes.only_scope(scope)
     condition = scopes.SCOPES[name](batch, wanted)
     selection = retry_selection.select_failed(batch, condition, permanent=False, quarantined_too=name == "item_keys")
     seen = kinds_of(batch, selection.items, everything=condition == Q())

@@ -31,7 +31,7 @@ def current(batch: Batch, errors: int, *, large: bool = True, most: int = LOOKED
     """The batch's recommendations, worked out anew if it has changed since."""
     newer = Exists(Findings.objects.filter(batch=batch, at__gt=OuterRef("at")))
     stored = Advised.objects.filter(batch=batch).annotate(newer=newer).first()
-    looked = f"{batch.status} {errors} {batch.finished_at} {quarantined_items.count(batch)}"
+    looked = f"{batch.status} {errors} {batch.finished_at} {quarantined_items.count_quarantined(batch)}"
     soon = stored is not None and batch.status in Batch.ACTIVE and timezone.now() < stored.at + LOOK_EVERY
     if stored is None and not errors:
         return []

@@ -154,7 +154,7 @@ def test_it_is_sent_by_one_of_two_that_want_to(server: Server, hook: Webhook) ->
     queued()
     rows = list(Delivery.objects.select_related("webhook", "user", "batch"))
     mine = Delivery.objects.filter(pk=rows[0].pk, due_at=rows[0].due_at, attempts=0)
-    assert mine.update(attempts=1, due_at=timezone.now() + deliveries.CLAIMED) == 1
+    assert mine.update(attempts=1, due_at=timezone.now() + deliveries.CLAIM_LENGTH) == 1
     assert deliveries.send_due() == 0
     assert server.seen == []
 

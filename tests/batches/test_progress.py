@@ -101,10 +101,10 @@ def test_it_writes_one_sample_a_slot_however_many_write(engine: None) -> None:
     Checkpoint.objects.update_or_create(batch=batch, lane=0, defaults={"saved_at": now, "succeeded": 1})
     batch.refresh_from_db()
     for _ in range(3):
-        samples.write([batch], 5_000, now)
+        samples.write_samples([batch], 5_000, now)
     assert [s.done for s in batch.samples.all()] == [1]
-    assert samples.take() == 1
-    assert samples.take() == 1
+    assert samples.take_samples() == 1
+    assert samples.take_samples() == 1
     assert 2 <= batch.samples.count() <= 3  # a slot may have ended between the two
 
 
@@ -112,7 +112,7 @@ def test_it_takes_no_samples_of_what_stands_still(engine: None) -> None:
     ran(modes("ok"))
     progress_tracker.start_batch("by-hand", 10)
     Checkpoint.objects.filter(batch="by-hand").update(saved_at=timezone.now() - timedelta(hours=1))
-    assert samples.take() == 0
+    assert samples.take_samples() == 0
 
 
 def test_it_thins_samples_with_age(engine: None) -> None:
@@ -126,7 +126,7 @@ def test_it_thins_samples_with_age(engine: None) -> None:
     recently = int((timezone.now() - timedelta(minutes=3)).timestamp() * 1000) // 30_000 * 30_000
     Sample.objects.bulk_create(sample(begin + n * 5_000) for n in range(720))
     Sample.objects.bulk_create(sample(recently + n * 5_000) for n in range(12))
-    samples.thin()
+    samples.thin_out()
     assert [s.slot for s in batch.samples.all()] == [
         begin,
         begin + 1_800_000,
@@ -141,7 +141,7 @@ def test_it_charts_each_stretch_for_itself(engine: None) -> None:
         at = NOW + timedelta(seconds=n * 5, hours=n // 2)
         slot = int(at.timestamp() * 1000)
         Sample.objects.create(batch=batch, slot=slot, at=at, done=done, active_seconds=active)
-    assert [velocity for _, velocity in samples.series(batch)] == [20.0, 2.0]
+    assert [velocity for _, velocity in samples.velocity_points(batch)] == [20.0, 2.0]
 
 
 def test_it_leaves_pauses_out(engine: None) -> None:
