@@ -59,7 +59,7 @@ def work(slice_: Slice) -> bool:
                 recover(slice_, calls, done, error, failures)
     finally:
         calls.close()
-        slice_.isolation.surroundings.restore()
+        slice_.isolation.process_state.restore()
     return slice_.is_over()
 
 

@@ -35,7 +35,7 @@ class Pacer:
         return limit if self.rate is None else max(1, min(limit, int(self.share() * PACED_CHUNK_SECONDS)))
 
     def done(self, items: int) -> None:
-        """Account for items done; an idle spell is not made up for."""
+        """Account for items done; an idle spell is not caught up with."""
         if self.rate is not None:
             self.due = max(self.due, monotonic() - PACED_CHUNK_SECONDS) + items / self.share()
 
