@@ -46,6 +46,12 @@ def locked_batch(batch_id: str) -> Batch:
     return Batch.objects.select_for_update().get(pk=batch.pk)
 
 
+def refuse_processor(batch: Batch) -> None:
+    """`InvalidInput` for a batch that is no ad hoc one."""
+    if batch.processor:
+        raise InvalidInput(f"Batch {batch.pk} is run by processor {batch.processor}, which does the counting.")
+
+
 def set_outcomes(batch: Batch, outcomes: dict[str, tuple[str, str]], *, replace: bool) -> None:
     """Items by id -> (status, message); with `replace`, items not named are taken out. Keeps lane 0's counters true."""
     now = timezone.now()

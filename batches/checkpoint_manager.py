@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from batches import adhoc
+from batches import adhoc, clock
 from batches.engine import runner
 from batches.exceptions import InvalidInput
 from batches.lanes import leases
@@ -21,7 +21,6 @@ from batches.lanes.outcomes import storable
 from batches.lifecycle import transitions
 from batches.models import Batch, Checkpoint, Item
 from batches.processors import Processor
-from batches.progress_tracker import refuse_processor
 
 S = Item.Status
 APART = 1_000_000_000  # positions are moved out of the way by this much while they are given anew
@@ -41,7 +40,7 @@ class SavedCheckpoint:
     timestamp: datetime
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self) | {"timestamp": self.timestamp.isoformat().replace("+00:00", "Z")}
+        return asdict(self) | {"timestamp": clock.iso_utc(self.timestamp)}
 
 
 def save_checkpoint(
@@ -60,7 +59,7 @@ def save_checkpoint(
         outcomes[adhoc.checked_item(item)] = (str(S.FAILED), storable(str(error)))
     with transaction.atomic():
         batch = adhoc.locked_batch(batch_id)
-        refuse_processor(batch)
+        adhoc.refuse_processor(batch)
         adhoc.set_outcomes(batch, outcomes, replace=True)
         metadata = {} if batch_metadata is None else {"metadata": json.loads(json.dumps(dict(batch_metadata)))}
         Checkpoint.objects.filter(batch=batch, lane=0).update(
@@ -106,7 +105,7 @@ def resume_from_checkpoint(batch_id: str, all_items: Sequence[Any], process_fn: 
     before = load_checkpoint(batch_id)
     with transaction.atomic():
         batch = adhoc.locked_batch(batch_id)
-        refuse_processor(batch)
+        adhoc.refuse_processor(batch)
         skipped = register(batch, ids, items)
     if skipped < len(ids):
         run(batch, Processor(name="", function=lambda payload, context: call(process_fn, items[context.position])))

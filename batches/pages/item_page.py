@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
 
-from batches import operations
+from batches import durations, operations
 from batches.intake import fixes
 from batches.lanes import unknown_outcomes
 from batches.models import AsideItem, Item, RetriedItem
@@ -76,13 +76,7 @@ def attempt(n: int) -> str:
 def duration(item: Item) -> str:
     if item.started_at is None or item.finished_at is None:
         return ""
-    return f", after {seconds((item.finished_at - item.started_at).total_seconds())}"
-
-
-def seconds(spent: float) -> str:
-    if spent < 0.001:
-        return "less than 1 ms"
-    return f"{spent:,.1f} s" if spent >= 10 else f"{spent:.2f} s" if spent >= 0.1 else f"{1000 * spent:.0f} ms"
+    return f", after {durations.precise((item.finished_at - item.started_at).total_seconds())}"
 
 
 def set_aside(item: Item, aside: AsideItem | None) -> str:

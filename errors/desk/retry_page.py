@@ -11,11 +11,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
 
-from batches import operations, progress_tracker
+from batches import durations, operations, progress_tracker
 from batches.lifecycle.retry_states import legal_verbs
 from batches.models import Batch, Item, RetriedItem, Retry
-from batches.pages.batch_page import pill, spaced
-from batches.progress_tracker import human
+from batches.pages.batch_page import pill
 from batches.redaction import redact, redact_text
 from errors.models import ErrorGroup
 from errors.recovery.forecast import Forecast, of_what
@@ -87,7 +86,9 @@ def pace(batch: Batch, items: int) -> str:
         return "as fast as they go"
     speed = min(speeds)
     return (
-        f"at {speed:,.0f} a second: about {spaced(human(items / speed))}" if speed >= 1 else f"at {speed:.2g} a second"
+        f"at {speed:,.0f} a second: about {durations.spaced(durations.rough(items / speed))}"
+        if speed >= 1
+        else f"at {speed:.2g} a second"
     )
 
 

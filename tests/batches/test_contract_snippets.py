@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Group
 
-from batches import checkpoint_manager, idempotency_manager, progress_tracker, transaction_manager
+from batches import checkpoint_manager, durations, idempotency_manager, progress_tracker, transaction_manager
 from batches.exceptions import IdempotencyConflict, InvalidInput, UnknownBatch
 from batches.idempotency_manager import idempotent_operation
 from batches.transaction_manager import OperationFailed
@@ -210,7 +210,7 @@ def test_it_floors_percentages() -> None:
 
 @pytest.mark.parametrize(("seconds", "words"), [(0, "0s"), (45, "45s"), (120, "2m"), (3900, "1h 5m")])
 def test_it_says_a_duration_as_people_do(seconds: float, words: str) -> None:
-    assert progress_tracker.human(seconds) == words
+    assert durations.rough(seconds) == words
 
 
 def test_it_aggregates_errors_and_finds_patterns() -> None:

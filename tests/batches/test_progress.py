@@ -9,10 +9,12 @@ import pytest
 from django.utils import timezone
 
 from batches import operations, progress_tracker
+from batches.durations import rough
 from batches.engine import runner
 from batches.lifecycle import samples
+from batches.lifecycle.velocity import Pace, eta_of, recent_pace, window_start
 from batches.models import Batch, Checkpoint, Sample
-from batches.progress_tracker import Pace, eta_of, human, percent, recent_pace, window_start
+from batches.progress_tracker import percent
 from tests.batches.factories import modes, ran, submitted
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -90,7 +92,7 @@ def test_it_floors_percentages(part: int, total: int, status: str, shown: float)
     [(0, "0s"), (0.2, "1s"), (59, "59s"), (60, "1m"), (119.6, "2m"), (3599, "1h"), (3900, "1h 5m"), (183_600, "2d 3h")],
 )
 def test_it_says_times_as_people_do(seconds: float, words: str) -> None:
-    assert human(seconds) == words
+    assert rough(seconds) == words
 
 
 def test_it_writes_one_sample_a_slot_however_many_write(engine: None) -> None:
