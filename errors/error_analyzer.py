@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -13,6 +12,7 @@ from django.db.models import Count, Max, Min, Q
 from django.utils import timezone
 
 from batches import adhoc
+from batches.clock import iso_utc
 from batches.lanes.outcomes import Failure, storable
 from batches.models import Batch, Item
 from batches.signals import item_failed
@@ -124,8 +124,8 @@ def group_of(row: BatchGroup) -> dict[str, Any]:
         "state": row.group.state,
         "errors": row.errors,
         "items": row.items,
-        "first_seen": iso(row.first_seen),
-        "last_seen": iso(row.last_seen),
+        "first_seen": iso_utc(row.first_seen),
+        "last_seen": iso_utc(row.last_seen),
     }
 
 
@@ -146,15 +146,11 @@ def problematic_items(batch_id: str, most: int = PROBLEMATIC) -> list[dict[str, 
             "index": row["index"],
             "errors": row["errors"],
             "different_errors": row["kinds"],
-            "last_failed_at": iso(row["last"]),
+            "last_failed_at": iso_utc(row["last"]),
         }
         for row in sorted(counted, key=lambda row: (-row["errors"], row["index"]))
         if row["errors"] >= MANY_ATTEMPTS
     ]
-
-
-def iso(at: datetime) -> str:
-    return at.isoformat().replace("+00:00", "Z")
 
 
 def recommendations(rate: float, categories: Counter[str], rows: list[BatchGroup]) -> list[str]:
@@ -197,7 +193,7 @@ def time_clusters(times: list[Any], gap: float = 5.0, least: int = 3) -> list[di
             clusters[-1].append(at)
         else:
             clusters.append([at])
-    return [{"start": c[0].isoformat(), "end": c[-1].isoformat(), "count": len(c)} for c in clusters if len(c) >= least]
+    return [{"start": iso_utc(c[0]), "end": iso_utc(c[-1]), "count": len(c)} for c in clusters if len(c) >= least]
 
 
 def runs(positions: list[int], least: int = 3) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from django.utils.http import urlencode
 from batches import durations
 from batches.charts.batch_map import FAILED, OUTCOMES, BatchMap, in_words, stretch_of
 from batches.charts.drawing import bars, ticks
+from batches.clock import iso_utc
 from batches.models import Batch
 from batches.pages.map_page import HEIGHT, map_context
 from errors.findings.timeline import AT_ONCE, Extent, Times, times_now, times_of
@@ -81,12 +82,8 @@ def bin_of(address: str, times: Times, place: int, n: int) -> dict[str, Any]:
         "place": place,
         "n": n,
         "begin": begin,
-        "url": f"{address}?{urlencode({'since': iso(begin), 'until': iso(end)})}",
+        "url": f"{address}?{urlencode({'since': iso_utc(begin), 'until': iso_utc(end)})}",
     }
-
-
-def iso(at: Any) -> str:
-    return str(at.isoformat().replace("+00:00", "Z"))
 
 
 def records_url(batch: Batch, **asked: Any) -> str:

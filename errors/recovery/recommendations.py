@@ -12,6 +12,7 @@ from django.db.models import Count, Exists, Max, OuterRef, Q, Sum
 from django.utils import timezone
 
 from batches import operations
+from batches.clock import iso_utc
 from batches.lifecycle import quarantined_items
 from batches.models import Batch, Retry
 from errors.advice import Advice, advise
@@ -193,7 +194,7 @@ def as_dict(found: Recommendation, records: dict[str, dict[str, int]]) -> dict[s
     names = ("number", "rule", "rule_version", "scope", "findings", "evidence", "confidence", "title", "why", "action")
     more = ("alternatives", "predicted", "cost", "state", "by", "reason", "retry", "undo", "actual", "held")
     return {name: getattr(found, name) for name in (*names, *more)} | {
-        "at": found.at.isoformat().replace("+00:00", "Z") if found.at else None,
+        "at": iso_utc(found.at) if found.at else None,
         "record": records.get(found.rule, {"measured": 0, "held": 0}),
     }
 
