@@ -22,9 +22,8 @@ from batches.lifecycle import transitions
 from batches.models import Batch, Checkpoint, Item
 from batches.processors import Processor
 
-S = Item.Status
-APART = 1_000_000_000  # positions are moved out of the way by this much while they are given anew
-WAIT = 0.1
+MOVED_BY = 1_000_000_000  # positions, out of the way while they are given anew
+WAIT_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +52,10 @@ def save_checkpoint(
     """Replace the batch's checkpoint. `failed_items` are item ids, or mappings with `item` and `error`."""
     if not isinstance(current_index, int) or isinstance(current_index, bool) or current_index < -1:
         raise InvalidInput(f"current_index is {current_index!r}; it must be a whole number from -1.")
-    outcomes = {adhoc.checked_item(item): (str(S.SUCCEEDED), "") for item in completed_items}
+    outcomes = {adhoc.checked_item(item): (str(Item.Status.SUCCEEDED), "") for item in completed_items}
     for failed in failed_items:
         item, error = (failed.get("item"), failed.get("error", "")) if isinstance(failed, Mapping) else (failed, "")
-        outcomes[adhoc.checked_item(item)] = (str(S.FAILED), storable(str(error)))
+        outcomes[adhoc.checked_item(item)] = (str(Item.Status.FAILED), storable(str(error)))
     with transaction.atomic():
         batch = adhoc.locked_batch(batch_id)
         adhoc.refuse_processor(batch)
@@ -81,7 +80,7 @@ def load_checkpoint(batch_id: str) -> SavedCheckpoint | None:
         batch_id=batch_id,
         checkpoint_id=f"{batch_id}-{sum(lane.sequence for lane in lanes)}",
         current_item_index=max(lane.position for lane in lanes),
-        completed_items=list(items.filter(status=S.SUCCEEDED).values_list("key", flat=True)),
+        completed_items=list(items.filter(status=Item.Status.SUCCEEDED).values_list("key", flat=True)),
         failed_items=[
             {"item": key, "error": message, "code": code, "attempts": attempts, "index": position}
             for key, message, code, attempts, position in failed
@@ -117,19 +116,20 @@ def resume_from_checkpoint(batch_id: str, all_items: Sequence[Any], process_fn: 
     return {
         "batch_id": batch_id,
         "total_items": len(ids),
-        "completed": done.filter(status=S.SUCCEEDED).count() - skipped,
-        "failed": done.filter(status__in=(S.FAILED, S.QUARANTINED)).count(),
+        "completed": done.filter(status=Item.Status.SUCCEEDED).count() - skipped,
+        "failed": done.filter(status__in=Item.FAILED_STATUSES).count(),
         "skipped": skipped,
         "resumed_from_index": 0 if before is None else max(0, before.current_item_index),
     }
 
 
 def call(process_fn: Callable[[Any], Any], item: Any) -> None:
-    """What it returns is the caller's business; only its effects and its exception count here."""
+    """Process an item; what that returns is not stored, only its effects and its exception count."""
     process_fn(item)
 
 
 def id_of(item: Any) -> str:
+    """The id of an item that a caller passes; `InvalidInput` if it has none."""
     if isinstance(item, Mapping):
         named = [item[name] for name in ("id", "item_id", "key") if item.get(name) is not None]
         if not named:
@@ -145,7 +145,7 @@ def register(batch: Batch, ids: list[str], items: list[Any]) -> int:
         raise InvalidInput(f"Item id {twice[0]!r} occurs twice; ids must be unique within a batch.")
     rows = {row.key: row for row in Item.objects.filter(batch=batch)}
     if any(rows[key].position != index for index, key in enumerate(ids) if key in rows) or set(rows) - set(ids):
-        Item.objects.filter(batch=batch, position__lt=APART).update(position=F("position") + APART)
+        Item.objects.filter(batch=batch, position__lt=MOVED_BY).update(position=F("position") + MOVED_BY)
         for index, key in enumerate(ids):
             if key in rows:
                 Item.objects.filter(pk=rows[key].pk).update(position=index)
@@ -157,13 +157,16 @@ def register(batch: Batch, ids: list[str], items: list[Any]) -> int:
     Item.objects.bulk_create(new, batch_size=1_000)
     if not leases.held_lanes(batch.pk).exists():
         failed = Item.objects.filter(batch=batch, key__in=[k for k in ids if k in rows and rows[k].failed_at])
-        failed.update(status=S.PENDING, failed_at=None, lane=None, available_at=None, crashes=0, forgiven=F("attempts"))
+        failed.update(
+            status=Item.Status.PENDING, failed_at=None, lane=None, available_at=None, crashes=0, forgiven=F("attempts")
+        )
         adhoc.recount(batch)
     Batch.objects.filter(pk=batch.pk).update(total_items=Item.objects.filter(batch=batch).count())
-    return sum(key in rows and rows[key].status == S.SUCCEEDED for key in ids)
+    return sum(key in rows and rows[key].status == Item.Status.SUCCEEDED for key in ids)
 
 
 def payload_of(item: Any) -> dict[str, Any]:
+    """What is stored of an item that a caller passes: its JSON, or its text where it has none."""
     try:
         text = json.dumps(item, allow_nan=False)
     except (TypeError, ValueError, RecursionError):
@@ -172,11 +175,11 @@ def payload_of(item: Any) -> dict[str, Any]:
 
 
 def run(batch: Batch, processor: Processor) -> None:
-    """Until every item has its outcome; a second caller waits for the first, and takes over if that dies."""
-    sources = (Batch.Status.PENDING, Batch.Status.COMPLETED, Batch.Status.PAUSED, Batch.Status.HALTED)
+    """Work until every item has its outcome; a second caller waits for the first, and takes over if that dies."""
+    sources = (Batch.Status.PENDING, *Batch.AT_REST)
     transitions.move(batch.pk, Batch.Status.QUEUED, verb="resume", from_=sources, actor="python")
     while Batch.objects.get(pk=batch.pk).status in Batch.ACTIVE:
         leases.expire_dead_workers()
         runner.work_slice(batch.pk, processor=processor)
         if Batch.objects.get(pk=batch.pk).status in Batch.ACTIVE:
-            sleep(WAIT)
+            sleep(WAIT_SECONDS)

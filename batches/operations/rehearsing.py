@@ -37,7 +37,7 @@ def rehearse(
         batch, sample=sample, condition=failed_items(batch, chosen), scope=chosen, actor=actor
     )
     if wake:
-        transaction.on_commit(partial(tasks.send_rehearsal, rehearsal.pk))
+        transaction.on_commit(partial(tasks.enqueue_rehearsal, rehearsal.pk))
     return rehearsal
 
 

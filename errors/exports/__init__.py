@@ -17,7 +17,7 @@ from batches import clock
 from batches.exceptions import BatchError
 from batches.models import Batch
 from batches.numbering import next_number
-from batches.tasks import tell_by_name
+from batches.tasks import enqueue_by_name
 from errors.exports import files
 from errors.exports.exporters import EXPORTERS
 from errors.exports.request import ExportRequest
@@ -97,7 +97,7 @@ def begin(export_request: ExportRequest, *, actor: str, user: Any = None) -> Exp
 
 def enqueue(pk: int) -> None:
     """Send the export to the workers; the sweep repeats it."""
-    tell_by_name("errors.tasks.make_export", pk)
+    enqueue_by_name("errors.tasks.make_export", pk)
 
 
 def get(batch_id: str, number: int) -> Export:

@@ -14,7 +14,7 @@ from django.db.models import Q, QuerySet, Sum
 from django.utils import timezone
 
 from batches.exceptions import BatchError
-from batches.tasks import tell_by_name
+from batches.tasks import enqueue_by_name
 from errors import groups
 from errors.groups import regrouping
 from errors.models import BatchGroup, ErrorGroup, GroupMove
@@ -51,7 +51,7 @@ def move(verb: str, group_id: int, *other: int, actor: str = "", reason: str = "
 
 def send(pk: int) -> None:
     """Word to the workers; the sweep repeats it."""
-    tell_by_name("errors.tasks.move_group", pk)
+    enqueue_by_name("errors.tasks.move_group", pk)
 
 
 def errors_of(*ids: int) -> int:

@@ -32,13 +32,13 @@ def test_it_works_first_on_a_batch_that_nobody_works_on() -> None:
 def test_it_takes_the_message_by_its_word_when_nobody_is_needier() -> None:
     one, done = submitted(modes(*["ok"] * 5)), submitted(modes("ok"))
     operations.start(one.pk)
-    assert tasks.needier_than(one.pk) is None
+    assert tasks.neglected_batch(one.pk) is None
     slices.take_lane(operations.get_batch(one.pk), 0)
-    assert tasks.needier_than(one.pk) is None
+    assert tasks.neglected_batch(one.pk) is None
     operations.start(done.pk)
-    assert tasks.needier_than(one.pk) == done.pk
+    assert tasks.neglected_batch(one.pk) == done.pk
     operations.cancel(done.pk)
-    assert tasks.needier_than(one.pk) is None
+    assert tasks.neglected_batch(one.pk) is None
     assert Checkpoint.objects.exclude(worker="").count() == 1
 
 
