@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.utils import timezone
 
 from batches.exceptions import InvalidInput
@@ -34,7 +35,7 @@ def checked_item(item_id: Any) -> str:
 
 def batch_for(batch_id: str) -> Batch:
     """The batch of that id; an ad hoc one is stored if there is none."""
-    defaults = {"status": Batch.Status.PENDING, "name": ""}
+    defaults = {"status": Batch.Status.PENDING, "item_timeout": settings.PORTAL_ITEM_TIMEOUT}
     return Batch.objects.get_or_create(pk=checked_id(batch_id), defaults=defaults)[0]
 
 

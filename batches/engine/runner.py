@@ -41,7 +41,6 @@ from batches.processors import Processor, SkipItem
 logger = logging.getLogger("batches")
 
 SLICE_SECONDS = 30.0
-CHUNK_SECONDS = 2.0
 LOCK_SECONDS = 0.2  # SQLite's writer lock blocks logins and the pause button
 SHARED_SECONDS = 2.0  # a slice of one batch while others wait
 IDLE_SECONDS = 0.05
@@ -141,7 +140,7 @@ def process_items(slice_: Slice, items: list[Claimed]) -> list[Outcome]:
     started, processed = monotonic(), []
     for item in items:
         processed.append(process(slice_, item))
-        late = monotonic() - started > CHUNK_SECONDS or slice_.isolation.held_lock_for() > LOCK_SECONDS
+        late = monotonic() - started > slice_.chunk_seconds or slice_.isolation.held_lock_for() > LOCK_SECONDS
         if late or slice_.isolation.session_changed or slice_.should_stop():
             break
     return processed

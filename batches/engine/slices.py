@@ -17,7 +17,7 @@ from batches.engine import code_versions
 from batches.engine.pacing import Pacer
 from batches.exceptions import NestedRun, UnknownProcessor
 from batches.isolation.guard import Isolation
-from batches.isolation.time_limits import Watchdog
+from batches.isolation.time_limits import Watchdog, legal_item_timeout, longest_item_timeout
 from batches.lanes import leases
 from batches.lanes.outcomes import Claimed
 from batches.lifecycle import milestones, transitions
@@ -25,6 +25,7 @@ from batches.models import Batch, Item, Milestone
 from batches.processors import Processor, get
 
 CLAIM_WINDOW = 1_000  # positions
+CHUNK_SECONDS = 2.0
 GRACE_SECONDS = 5.0  # after its timeout, for an item to give way
 
 
@@ -42,8 +43,9 @@ class Slice:
     """A worker's turn at a lane. All of it may be forgotten at any moment: the database knows better.
 
     `deadline` is on the monotonic clock. `cursor` is the position after which the next claim looks, within `window`
-    positions; `wrapped` when it has begun again at the start. `alone` items go one a transaction. `tainted`: a call
-    that could not be ended lives on in this process.
+    positions; `wrapped` when it has begun again at the start. A chunk takes no further item after `chunk_seconds`, so
+    that each has its whole time limit before an idle transaction is ended. `alone` items go one a transaction.
+    `tainted`: a call that could not be ended lives on in this process.
     """
 
     batch: Batch
@@ -55,6 +57,7 @@ class Slice:
     isolation: Isolation
     pacer: Pacer
     watchdog: Watchdog
+    chunk_seconds: float
     cursor: int
     last_position: int
     next_milestone: float
@@ -129,6 +132,7 @@ def open_slice(
     expendable: bool = False,
 ) -> Slice:
     """`expendable`: this process may be killed to end an item that survives its timeout."""
+    item_timeout = legal_item_timeout(batch.item_timeout)
     last = Item.objects.filter(batch=batch).aggregate(last=Max("position"))["last"]
     reached = Milestone.objects.filter(batch=batch).aggregate(top=Max("milestone"))["top"] or 0
     return Slice(
@@ -138,9 +142,10 @@ def open_slice(
         deadline=deadline,
         should_stop=should_stop,
         on_chunk=on_chunk,
-        isolation=Isolation(batch.item_timeout),
+        isolation=Isolation(item_timeout),
         pacer=Pacer(batch, lease),
-        watchdog=Watchdog(batch.item_timeout + GRACE_SECONDS if expendable else None),
+        watchdog=Watchdog(item_timeout + GRACE_SECONDS if expendable else None),
+        chunk_seconds=min(CHUNK_SECONDS, (longest_item_timeout() - item_timeout) / 2),
         cursor=lease.position,
         last_position=-1 if last is None else last,
         next_milestone=milestones.next_milestone(reached),

@@ -15,6 +15,8 @@ from time import monotonic
 from types import FrameType
 from typing import Any
 
+from django.conf import settings
+
 from batches.exceptions import ItemTimeout
 
 logger = logging.getLogger("batches")
@@ -22,6 +24,16 @@ logger = logging.getLogger("batches")
 SHORTEST_TIMER = 1e-6  # seconds; a timer that is set to 0 does not ring at all
 SET_ANEW_EVERY = 1.0  # seconds
 TIMER_SLACK = 0.01  # seconds; a timer farther off was set by an item
+
+
+def longest_item_timeout() -> float:
+    """Seconds below which every item's limit must lie: so long the database lets a transaction be idle."""
+    return float(settings.PORTAL_IDLE_SECONDS)
+
+
+def legal_item_timeout(seconds: float) -> float:
+    """An item's limit as it was accepted; the default where the settings have come to forbid it since."""
+    return seconds if seconds < longest_item_timeout() else float(settings.PORTAL_ITEM_TIMEOUT)
 
 
 class TimeLimit:

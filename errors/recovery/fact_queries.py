@@ -9,10 +9,10 @@ from datetime import datetime
 from statistics import mean, median
 from typing import Any
 
-from django.conf import settings
 from django.db.models import Count, F, Max, Q, Sum
 from django.db.models.functions import TruncMinute
 
+from batches.isolation.time_limits import longest_item_timeout
 from batches.lifecycle.quarantined_items import quarantined_by_person
 from batches.models import AsideItem, Batch, Checkpoint, Item, RetriedItem
 from errors.advice.concurrency import concurrency_target
@@ -52,7 +52,7 @@ def facts_of(batch: Batch) -> Facts:
         groups=groups_of(batch, rows, seen),
         verdict=verdict_of(batch, rows, durations, counts["succeeded"]),
         item_timeout=batch.item_timeout,
-        longest=settings.PORTAL_LEASE_SECONDS * 2 / 3,
+        longest=longest_item_timeout(),
         concurrency=batch.concurrency,
         target=target_of(batch, rows, seconds),
         seconds=seconds,
