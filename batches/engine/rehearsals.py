@@ -36,7 +36,7 @@ from batches.processors import Processor, get
 logger = logging.getLogger("batches")
 
 MOST_CHOSEN = 10_000  # items of a scope
-RUNNABLE = (Item.Status.PENDING, Item.Status.FAILED, Item.Status.QUARANTINED)
+RUNNABLE = (Item.Status.PENDING, *Item.FAILED_STATUSES)
 WORKER_CRASH = "WORKER_CRASH"
 
 

@@ -20,6 +20,7 @@ from django.db import connection
 from batches.engine import sql
 from batches.exceptions import LeaseLost
 from batches.keys import PROCESS, TTL, key_of
+from batches.lanes.lane_counts import COUNTERS
 from batches.lanes.leases import Lease
 from batches.lanes.outcomes import Claimed, Outcome
 from batches.models import Item
@@ -130,8 +131,8 @@ def record(
 
 
 PENDING, SUCCEEDED = Item.Status.PENDING, Item.Status.SUCCEEDED
-FAILED = (Item.Status.FAILED, Item.Status.QUARANTINED)
-COUNTED = (Item.Status.SUCCEEDED, Item.Status.FAILED, Item.Status.SKIPPED, Item.Status.QUARANTINED)
+FAILED = Item.FAILED_STATUSES
+COUNTED = tuple(name.upper() for name in COUNTERS)
 
 RECORD_POSTGRESQL = f"SELECT * FROM {sql.RECORD}(%s, %s, %s::jsonb, %s, %s, %s, %s, %s, %s, %s, %s, %s)"  # noqa: S608
 

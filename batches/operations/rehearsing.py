@@ -15,7 +15,7 @@ from batches.lifecycle.scopes import SCOPES
 from batches.models import Batch, Rehearsal
 from batches.operations.lookups import get_batch
 
-REHEARSABLE = (Batch.Status.PENDING, Batch.Status.PAUSED, Batch.Status.HALTED, Batch.Status.COMPLETED)
+REHEARSABLE = (Batch.Status.PENDING, *Batch.AT_REST)
 LARGEST_SAMPLE = 10_000
 
 

@@ -19,7 +19,6 @@ from batches.exceptions import InvalidInput, InvalidTransition
 from batches.lifecycle import canaries, retry_waves, transitions
 from batches.models import Batch, Retry
 from batches.numbering import next_number
-from batches.operations.steering import RETRYABLE
 
 LARGEST_CANARY = 100_000
 LONGEST_WAIT = 24 * 3600
@@ -78,7 +77,7 @@ def moment_after(seconds: Any) -> datetime | None:
 
 def refuse_unrest(batch: Batch, verb: str) -> None:
     """Failed items are put back only where no worker is about: `InvalidTransition` otherwise."""
-    if batch.status not in RETRYABLE or not batch.processor:
+    if batch.status not in Batch.AT_REST or not batch.processor:
         raise InvalidTransition(batch.pk, verb, Batch.Status(batch.status).label)
 
 

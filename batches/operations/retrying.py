@@ -29,7 +29,6 @@ from batches.operations.retry_drafts import (
     refuse_unrest,
     set_off,
 )
-from batches.operations.steering import RETRYABLE
 from batches.operations.submission import refuse_bad_options
 
 __all__ = [
@@ -174,13 +173,13 @@ def resume_retry(batch_id: str, number: int, *, actor: str = "", reason: str = "
     with transaction.atomic():
         batch, resumed = _locked(batch_id, number)
         retry_states.refuse_illegal(resumed, "resume")
-        if batch.status not in (*RETRYABLE, Batch.Status.QUEUED, Batch.Status.RUNNING):
+        if batch.status not in (*Batch.AT_REST, Batch.Status.QUEUED, Batch.Status.RUNNING):
             raise InvalidTransition(batch_id, "resume a retry of", Batch.Status(batch.status).label)
         retry_states.change_state(resumed, _state_to_resume(resumed), reason)
         _note(batch, "retry resume", actor, reason or f"retry {number}")
         if not retry_waves.release(resumed):
             retry_waves.step(resumed)
-        elif batch.status in RETRYABLE:
+        elif batch.status in Batch.AT_REST:
             transitions.move(
                 batch_id, Batch.Status.QUEUED, verb="retry", from_=(batch.status,), actor=actor, reason=reason
             )

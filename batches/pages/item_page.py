@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
 
-from batches import durations, operations
+from batches import durations
 from batches.intake import fixes
 from batches.lanes import unknown_outcomes
 from batches.models import AsideItem, Item, RetriedItem
@@ -114,7 +114,7 @@ def acts(item: Item, aside: AsideItem | None) -> Iterator[tuple[str, str, bool]]
     if aside is not None:
         yield "Bring back…", reverse("admin:errors_asides", args=[batch.pk]), True
     elif item.failed_at is not None:
-        if batch.status in operations.RETRYABLE:
+        if batch.status in batch.AT_REST:
             yield "Retry…", f"{reverse('admin:errors_retry_matching', args=[batch.pk])}?{only}", True
         yield "Correct…", f"{reverse('admin:errors_fixes', args=[batch.pk])}?{only}", False
         if item.status == S.FAILED:
@@ -146,7 +146,7 @@ def happened(at: Any, kind: str, what: str, who: str = "", **more: Any) -> Event
 
 
 def ended_well(item: Item) -> Iterator[Event]:
-    if item.status in (S.SUCCEEDED, S.SKIPPED) and item.finished_at is not None:
+    if item.status in Item.SUCCESSFUL_STATUSES and item.finished_at is not None:
         words = "Succeeded" if item.status == S.SUCCEEDED else "Skipped"
         yield happened(item.finished_at, words.lower(), f"{words} at {attempt(item.attempts)}{duration(item)}")
 

@@ -20,15 +20,12 @@ from errors.models import ErrorGroup
 from errors.recovery.forecast import Forecast, of_what
 
 F, State = RetriedItem.Fate, Retry.State
-FAILED = (Item.Status.FAILED, Item.Status.QUARANTINED)
-DONE_WELL = (Item.Status.SUCCEEDED, Item.Status.SKIPPED)
-AT_REST = (Batch.Status.COMPLETED, Batch.Status.PAUSED, Batch.Status.HALTED)
 SHOWN = 50
 FATES: dict[str, tuple[str, Q]] = {
-    "recovered": ("Recovered", Q(fate=F.RECOVERED) | Q(fate=F.RELEASED, item__status__in=DONE_WELL)),
+    "recovered": ("Recovered", Q(fate=F.RECOVERED) | Q(fate=F.RELEASED, item__status__in=Item.SUCCESSFUL_STATUSES)),
     "failed_same": ("Failed the same way", Q(fate=F.SAME)),
     "failed_differently": ("Failed differently", Q(fate=F.DIFFERENT)),
-    "failed_again": ("Failed again, not compared yet", Q(fate=F.RELEASED, item__status__in=FAILED)),
+    "failed_again": ("Failed again, not compared yet", Q(fate=F.RELEASED, item__status__in=Item.FAILED_STATUSES)),
     "skipped": ("Skipped", Q(fate=F.SKIPPED)),
     "waiting": ("Waiting", Q(fate=F.WAITING) | Q(fate=F.RELEASED, item__status__in=("PENDING", "RUNNING"))),
 }
@@ -65,7 +62,7 @@ def confirmation(batch: Batch, scope: Mapping[str, Any], found: Forecast) -> dic
         "mix": mix(found),
         "samples": [sample_of(item) for item in found.samples],
         "button": f"Retry {items_of(items)}",
-        "at_rest": batch.status in AT_REST and bool(batch.processor),
+        "at_rest": batch.status in Batch.AT_REST and bool(batch.processor),
         "may_rehearse": operations.may_rehearse(batch),
         "rehearse_sample": min(operations.DEFAULT_CANARY, items),
         "back": reverse("admin:errors_desk", args=[batch.pk]),

@@ -45,7 +45,7 @@ def worst(batch: Batch, most: int) -> list[Item]:
 
 
 def said(item: Item, different: int, kinds: TwoKinds) -> dict[str, Any]:
-    done = item.status in (Item.Status.SUCCEEDED, Item.Status.SKIPPED)
+    done = item.status in Item.SUCCESSFUL_STATUSES
     failures = item.attempts - 1 if done else item.attempts
     one = problem(item.key, failures, different, kinds, succeeded=done, crashes=item.crashes)
     return {

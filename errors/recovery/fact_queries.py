@@ -149,7 +149,7 @@ def retried_by_group(batch: Batch) -> dict[int, tuple[int, int]]:
     over = RetriedItem.objects.filter(retry__batch=batch).exclude(
         item__status__in=[Item.Status.PENDING, Item.Status.RUNNING]
     )
-    worked = Count("item", distinct=True, filter=Q(item__status__in=[Item.Status.SUCCEEDED, Item.Status.SKIPPED]))
+    worked = Count("item", distinct=True, filter=Q(item__status__in=Item.SUCCESSFUL_STATUSES))
     rows = over.order_by().values_list("item__error_records__group").annotate(n=Count("item", distinct=True), ok=worked)
     return {group: (tried, ok) for group, tried, ok in rows if group}
 

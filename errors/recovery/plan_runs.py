@@ -17,7 +17,6 @@ from errors.recovery import plans
 from errors.recovery.actions import UnknownAdvice, refuse
 
 State, Step = RecoveryPlan.State, PlanStep.State
-AT_REST = (Batch.Status.COMPLETED, Batch.Status.PAUSED, Batch.Status.HALTED)
 ANY_TIME = ("pause", "adjust")
 """Verbs of steps that need no batch at rest."""
 CORRECT = "It needs corrected rows: download them, correct them, and upload them."
@@ -71,7 +70,7 @@ def _change(
 @receiver(batch_transitioned)
 def go_on(sender: type[Batch], batch_id: str, to_status: str, **kwargs: object) -> None:
     """A batch that comes to rest lets its plan go on; the sweep repeats what gets lost."""
-    if to_status in AT_REST:
+    if to_status in Batch.AT_REST:
         advance(batch_id)
 
 
@@ -101,7 +100,7 @@ def _step(made: RecoveryPlan) -> bool:
         return False
     batch = Batch.objects.get(pk=made.batch_id)
     verb = found.action.get("verb")
-    if batch.status not in AT_REST and not (verb in ANY_TIME and batch.status == Batch.Status.RUNNING):
+    if batch.status not in Batch.AT_REST and not (verb in ANY_TIME and batch.status == Batch.Status.RUNNING):
         return False
     if verb == "fix":
         _mark(found, Step.HELD, CORRECT)
