@@ -27,10 +27,9 @@ from batches.engine.in_flight_calls import InFlightCalls
 from batches.engine.recording import count_items, record_outcomes
 from batches.engine.slices import Slice
 from batches.engine.statements import AlreadyRemembered, Claim, ItemsMoved
-from batches.exceptions import LeaseLost
 from batches.isolation.guard import ChunkLost
 from batches.keys import PROCESS, key_of
-from batches.lanes import leases, unknown_outcomes
+from batches.lanes import leased_rows, leases, unknown_outcomes
 from batches.lanes.outcomes import Outcome
 from batches.lifecycle import hints
 from batches.models import Batch, Checkpoint, IdempotencyRecord, Item
@@ -118,8 +117,8 @@ def claim_calls(slice_: Slice, room: int) -> Claim:
         )
         held = Checkpoint.objects.filter(pk=lease.checkpoint_id, fence=lease.fence)
         in_flight = claim.items[0].id if lease.careful else None
-        if not held.update(lease_expires_at=leases.lease_end(), in_flight=in_flight):
-            raise LeaseLost(f"Lane {lease.lane} of batch {lease.batch_id} was taken over.")
+        if not leased_rows.keep(held, in_flight=in_flight):
+            raise leases.lost(lease)
     if claim.items[0].available_at is None:
         slice_.cursor = max(item.position for item in claim.items)
     return claim

@@ -16,10 +16,9 @@ from typing import Any
 
 from django.db import Error as AnyDatabaseError
 from django.db import connection, transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from batches import clock
 from batches.engine import runner
 from batches.engine.attempts import WorkerCrash, failed_outcome
 from batches.engine.rehearsal_reports import extended
@@ -27,7 +26,7 @@ from batches.engine.slices import Slice, do_nothing, never, open_slice, refuse_n
 from batches.exceptions import InvalidInput
 from batches.isolation import deferred_constraints
 from batches.isolation.guard import Uncontained
-from batches.lanes import leases, outcomes
+from batches.lanes import leased_rows, leases, outcomes
 from batches.lanes.outcomes import Claimed, Outcome
 from batches.lifecycle import quarantined_items
 from batches.models import Batch, Item, Rehearsal
@@ -114,14 +113,12 @@ def work(
                 on_chunk()
         return True
     finally:
-        Rehearsal.objects.filter(pk=pk, fence=rehearsal.fence).update(lease_expires_at=None)
+        leased_rows.give_up(leased_rows.held(rehearsal))
 
 
 def take(pk: int) -> Rehearsal | None:
-    """Hold a rehearsal that nobody holds; one statement decides a race."""
-    free = Q(lease_expires_at__isnull=True) | Q(lease_expires_at__lte=clock.now_sql())
-    row = Rehearsal.objects.filter(free, pk=pk, state=Rehearsal.State.RUNNING)
-    if not row.update(fence=F("fence") + 1, lease_expires_at=leases.lease_end()):
+    """Hold a rehearsal that nobody holds; None if somebody does, or it is over."""
+    if not leased_rows.take(unheld().filter(pk=pk)):
         return None
     rehearsal = Rehearsal.objects.select_related("batch").get(pk=pk)
     if rehearsal.in_flight is not None and not rehearsal.careful:
@@ -157,34 +154,29 @@ def step(slice_: Slice, rehearsal: Rehearsal) -> bool:
         crash = WorkerCrash("Its worker died while it was rehearsed.", code=WORKER_CRASH, category="crash")
         done = [failed_outcome(slice_, items[0], crash, timezone.now())]
     else:
-        if not hold(rehearsal, items[0].id):
+        if not leased_rows.keep(held(rehearsal), in_flight=items[0].id, careful=rehearsal.careful):
             return False
         done = rehearsed(slice_, items)
     report = extended(rehearsal.report, rehearsal.batch, done)
-    kept = Rehearsal.objects.filter(pk=rehearsal.pk, fence=rehearsal.fence, state=Rehearsal.State.RUNNING)
     rehearsal.position, rehearsal.report, rehearsal.done = done[-1].item.position, report, rehearsal.done + len(done)
     rehearsal.in_flight, rehearsal.careful = None, max(0, rehearsal.careful - 1)
-    return bool(
-        kept.update(
-            position=rehearsal.position,
-            report=report,
-            done=rehearsal.done,
-            in_flight=None,
-            careful=rehearsal.careful,
-            lease_expires_at=leases.lease_end(),
-        )
+    return leased_rows.keep(
+        held(rehearsal),
+        position=rehearsal.position,
+        report=report,
+        done=rehearsal.done,
+        in_flight=None,
+        careful=rehearsal.careful,
     )
 
 
-def hold(rehearsal: Rehearsal, item_id: int) -> bool:
-    """Commit which item is about to run; False when the rehearsal was cancelled or taken over."""
-    kept = Rehearsal.objects.filter(pk=rehearsal.pk, fence=rehearsal.fence, state=Rehearsal.State.RUNNING)
-    return bool(kept.update(in_flight=item_id, careful=rehearsal.careful, lease_expires_at=leases.lease_end()))
+def held(rehearsal: Rehearsal) -> QuerySet[Rehearsal]:
+    """The rehearsal's row, unless it was cancelled or taken over."""
+    return leased_rows.held(rehearsal).filter(state=Rehearsal.State.RUNNING)
 
 
 def finish(rehearsal: Rehearsal, state: str, note: str) -> bool:
-    kept = Rehearsal.objects.filter(pk=rehearsal.pk, fence=rehearsal.fence, state=Rehearsal.State.RUNNING)
-    kept.update(state=state, note=note, finished_at=timezone.now(), lease_expires_at=None)
+    leased_rows.give_up(held(rehearsal), state=state, note=note, finished_at=timezone.now())
     return False
 
 
@@ -247,5 +239,4 @@ def reconnect() -> None:
 
 def unheld() -> QuerySet[Rehearsal]:
     """Rehearsals that should be running and nobody holds."""
-    free = Q(lease_expires_at__isnull=True) | Q(lease_expires_at__lte=clock.now_sql())
-    return Rehearsal.objects.filter(free, state=Rehearsal.State.RUNNING)
+    return Rehearsal.objects.filter(leased_rows.has_no_lease(), state=Rehearsal.State.RUNNING)

@@ -18,10 +18,9 @@ from django.conf import settings
 from django.db import connection
 
 from batches.engine import sql
-from batches.exceptions import LeaseLost
 from batches.keys import PROCESS, TTL, key_of
 from batches.lanes.lane_counts import COUNTERS
-from batches.lanes.leases import Lease
+from batches.lanes.leases import Lease, lost
 from batches.lanes.outcomes import Claimed, Outcome
 from batches.models import Item
 
@@ -105,7 +104,7 @@ def _claim(
             cursor.execute(CLAIM_SQLITE.format(condition=condition), params)
         rows = cursor.fetchall()
     if not rows:
-        raise LeaseLost(f"Lane {lease.lane} of batch {lease.batch_id} was taken over.")
+        raise lost(lease)
     return Claim(rows[0][0], [Claimed(*row[1:]) for row in rows if row[1] is not None])
 
 
@@ -121,7 +120,7 @@ def record(
     successes = sum(outcome.status == SUCCEEDED and not outcome.remembered for outcome in outcomes)
     lane = write(lease, outcomes, counts, position, careful, str(from_status))
     if lane is None:
-        raise LeaseLost(f"Lane {lease.lane} of batch {lease.batch_id} was taken over.")
+        raise lost(lease)
     written, remembered, totals = lane
     if written != len(outcomes):
         raise ItemsMoved(f"{len(outcomes) - written} items of the chunk changed status while they ran.")

@@ -1,25 +1,20 @@
-"""Who holds a lane and until when.
-
-Elapsed time is no proof of death: a lane changes hands only by raising its fence.
-"""
+"""Who holds a lane of a batch, and whether its worker is alive."""
 
 from __future__ import annotations
 
 import os
 import socket
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
 
-from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
 
 from batches.clock import now_sql
 from batches.exceptions import LeaseLost
-from batches.lanes import counters, unknown_outcomes
+from batches.lanes import counters, leased_rows, unknown_outcomes
 from batches.models import Batch, Checkpoint, Item, Tenure
 
 CRASHES_ALLOWED = 2
@@ -36,11 +31,6 @@ class Lease:
     worker: str
     position: int
     careful: int
-
-
-def lease_end() -> Any:
-    """When a lease that begins now will end, by the database's clock, for use within a statement."""
-    return now_sql() + timedelta(seconds=settings.PORTAL_LEASE_SECONDS)
 
 
 def lane_count(batch: Batch) -> int:
@@ -67,7 +57,7 @@ def take(batch: Batch, lane: int | None = None) -> Lease | None:
         free = Checkpoint.objects.filter(
             pk=pk, worker="", batch__status__in=(Batch.Status.QUEUED, Batch.Status.RUNNING)
         )
-        if free.update(worker=worker_name(), fence=F("fence") + 1, lease_expires_at=lease_end()):
+        if leased_rows.take(free, worker=worker_name()):
             row = Checkpoint.objects.get(pk=pk)
             counters.add("lease_takeovers", "unclean" if row.careful else "clean")
             remember_holder(batch, row.lane, row.worker)
@@ -84,21 +74,26 @@ def remember_holder(batch: Batch, lane: int, worker: str) -> None:
 
 def renew(lease: Lease) -> None:
     """Hold the lane for another lease's length while waiting; `LeaseLost` when somebody else has it."""
-    if not _held(lease).update(lease_expires_at=lease_end()):
-        raise LeaseLost(f"Lane {lease.lane} of batch {lease.batch_id} was taken over.")
+    if not leased_rows.keep(_held(lease)):
+        raise lost(lease)
 
 
 @transaction.atomic
 def release(lease: Lease) -> None:
     """Give the lane back, clean. Nothing happens when it was taken over already."""
-    if _held(lease).update(worker="", lease_expires_at=None, in_flight=None):
+    if leased_rows.give_up(_held(lease), worker="", in_flight=None):
         unknown_outcomes.resolve_lost_calls(lease.batch_id, lease.lane, lease.worker)
 
 
 def mark_in_flight(lease: Lease, item_id: int) -> None:
     """Commit that this item is about to run, so that its crash is remembered."""
-    if not _held(lease).update(in_flight=item_id, lease_expires_at=lease_end()):
-        raise LeaseLost(f"Lane {lease.lane} of batch {lease.batch_id} was taken over.")
+    if not leased_rows.keep(_held(lease), in_flight=item_id):
+        raise lost(lease)
+
+
+def lost(lease: Lease) -> LeaseLost:
+    """The error of a worker whose lane is another's."""
+    return LeaseLost(f"Lane {lease.lane} of batch {lease.batch_id} was taken over.")
 
 
 def _held(lease: Lease) -> QuerySet[Checkpoint]:

@@ -80,22 +80,23 @@ def never_idle_out() -> None:
 def keep_fence() -> None:
     from django.db.models import F
 
-    from batches.lanes import leases
+    from batches.lanes import leased_rows, leases
 
     class Unraised:
         def __add__(self, more: int) -> Any:
             return F("fence")
 
-    leases.F = lambda name: Unraised() if name == "fence" else F(name)  # type: ignore[assignment, misc, return-value]
+    for module in (leased_rows, leases):
+        module.F = lambda name: Unraised() if name == "fence" else F(name)  # type: ignore[attr-defined]
     never_idle_out()
 
 
 def own_clock() -> None:
     from django.utils import timezone
 
-    from batches.lanes import leases
+    from batches.lanes import leased_rows, leases
 
-    leases.now_sql = lambda: timezone.now()
+    leased_rows.now_sql = leases.now_sql = lambda: timezone.now()
     never_idle_out()
 
 
