@@ -181,14 +181,12 @@ def finish(rehearsal: Rehearsal, state: str, note: str) -> bool:
 
 
 def next_items(rehearsal: Rehearsal) -> list[Claimed]:
+    """The items of the next chunk."""
     items = eligible(rehearsal.batch).filter(position__gt=rehearsal.position).order_by("position")
     if rehearsal.chosen is not None:
         items = items.filter(pk__in=chosen_after(rehearsal))
-    columns = ("pk", "position", "key", "payload", "attempts", "forgiven", "crashes", "available_at")
-    rows = items.values_list(*columns)[: 1 if rehearsal.careful else rehearsal.batch.checkpoint_every]
-    return [
-        Claimed(pk, position, key, outcomes.encode_json(payload), *rest) for pk, position, key, payload, *rest in rows
-    ]
+    limit = 1 if rehearsal.careful else rehearsal.batch.checkpoint_every
+    return [outcomes.claimed_of(item) for item in items[:limit]]
 
 
 def chosen_after(rehearsal: Rehearsal) -> Sequence[int]:

@@ -37,6 +37,13 @@ class Claimed:
     available_at: Any
 
 
+def claimed_of(item: Item) -> Claimed:
+    """A stored item as a claim would have given it."""
+    payload = encode_json(item.payload)
+    counts = (item.attempts, item.forgiven, item.crashes)
+    return Claimed(item.pk, item.position, item.key, payload, *counts, item.available_at)
+
+
 @dataclass(frozen=True, slots=True)
 class FailureText:
     """What is said of a failure, without secrets. `message` is `uncut` with card numbers masked, at most 8 KiB.

@@ -16,7 +16,6 @@ from batches.exceptions import UnknownProcessor
 from batches.keys import PROCESS, TTL, key_of
 from batches.lanes import counters, outcomes
 from batches.lanes.lane_counts import shift_count
-from batches.lanes.outcomes import Claimed
 from batches.models import Batch, IdempotencyRecord, Item
 from batches.processors import ItemError, Processor, get
 from batches.signals import item_failed
@@ -72,7 +71,7 @@ def quarantine_calls(batch: Batch, lane: int, worker: str, items: list[Item], pr
     error = UnknownOutcome(UnknownOutcome.__doc__ or "", code=CODE, category="unknown", retryable=False)
     failed = [
         outcomes.failed(
-            claimed_of(item),
+            outcomes.claimed_of(item),
             error,
             processor=processor,
             max_attempts=0,
@@ -94,13 +93,6 @@ def quarantine_calls(batch: Batch, lane: int, worker: str, items: list[Item], pr
         finished_at=now,
     )
     shift_count(batch, lane, Item.Status.QUARANTINED, len(items))
-
-
-def claimed_of(item: Item) -> Claimed:
-    payload = outcomes.encode_json(item.payload)
-    return Claimed(
-        item.pk, item.position, item.key, payload, item.attempts, item.forgiven, item.crashes, item.available_at
-    )
 
 
 def record_decision(item: Item, status: str) -> None:
