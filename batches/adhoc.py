@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
+from django.db.models import Max
 from django.utils import timezone
 
 from batches.exceptions import InvalidInput
@@ -62,9 +63,8 @@ def set_outcomes(batch: Batch, outcomes: dict[str, tuple[str, str]], *, replace:
     if replace:
         Item.objects.filter(batch=batch).exclude(key__in=outcomes).delete()
     existing = set(Item.objects.filter(batch=batch).values_list("key", flat=True))
-    free = (Item.objects.filter(batch=batch).order_by("-position").values_list("position", flat=True).first() or -1) + 1
-    if not existing:
-        free = 0
+    last = Item.objects.filter(batch=batch).aggregate(last=Max("position"))["last"]
+    free = 0 if last is None else last + 1
     for key, (status, message) in outcomes.items():
         failed_at = now if status == Item.Status.FAILED else None
         values = {"status": status, "message": message, "lane": 0, "failed_at": failed_at, "finished_at": now}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -140,9 +141,9 @@ def id_of(item: Any) -> str:
 
 def register(batch: Batch, ids: list[str], items: list[Any]) -> int:
     """Have a pending row for every item that has not succeeded, at its index; returns how many had."""
-    twice = [key for index, key in enumerate(ids) if key in set(ids[:index])] if len(set(ids)) < len(ids) else []
-    if twice:
-        raise InvalidInput(f"Item id {twice[0]!r} occurs twice; ids must be unique within a batch.")
+    if len(set(ids)) < len(ids):
+        twice = next(key for key, times in Counter(ids).items() if times > 1)
+        raise InvalidInput(f"Item id {twice!r} occurs twice; ids must be unique within a batch.")
     rows = {row.key: row for row in Item.objects.filter(batch=batch)}
     if any(rows[key].position != index for index, key in enumerate(ids) if key in rows) or set(rows) - set(ids):
         Item.objects.filter(batch=batch, position__lt=MOVED_BY).update(position=F("position") + MOVED_BY)

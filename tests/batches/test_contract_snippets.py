@@ -131,6 +131,14 @@ def test_it_tries_failed_items_again_on_the_next_call_and_undoes_what_they_wrote
     assert names() == set(items)
 
 
+def test_it_saves_a_checkpoint_again_after_one_of_a_single_item() -> None:
+    checkpoint_manager.save_checkpoint("b", 0, ["item_1"], [])
+    checkpoint_manager.save_checkpoint("b", 1, ["item_1", "item_2"], [{"item": "item_3", "error": "bad"}])
+    saved = checkpoint_manager.load_checkpoint("b")
+    assert saved is not None
+    assert (saved.completed_items, saved.failed_items[0]["index"]) == (["item_1", "item_2"], 2)
+
+
 def test_it_refuses_ids_that_occur_twice() -> None:
     with pytest.raises(InvalidInput, match="twice"):
         checkpoint_manager.resume_from_checkpoint("b", ["a", "a"], print)
