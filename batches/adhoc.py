@@ -1,9 +1,11 @@
-"""Batches of the Python API: any valid id will do, no processor, made on first use."""
+"""Ad hoc batches, those of the Python API: they have no processor, and begin with the first use of their id."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
+from django.db.models import Max
 from django.utils import timezone
 
 from batches.exceptions import InvalidInput
@@ -11,6 +13,7 @@ from batches.models import BATCH_ID, ITEM_KEY_LENGTH, Batch, Checkpoint, Item
 
 
 def checked_id(batch_id: Any) -> str:
+    """The batch id, or `InvalidInput` if it is none."""
     if not isinstance(batch_id, str) or not BATCH_ID.match(batch_id):
         raise InvalidInput(
             f"{batch_id!r} is no batch id: use 1 to 64 letters, digits, dots, hyphens and underscores, "
@@ -21,6 +24,7 @@ def checked_id(batch_id: Any) -> str:
 
 
 def checked_item(item_id: Any) -> str:
+    """The item id as text, or `InvalidInput` if it is none."""
     text = str(item_id)
     if not text or len(text) > ITEM_KEY_LENGTH or "\x00" in text:
         raise InvalidInput(
@@ -31,19 +35,26 @@ def checked_item(item_id: Any) -> str:
 
 
 def batch_for(batch_id: str) -> Batch:
-    """The batch of that id, made if it is not there."""
-    defaults = {"status": Batch.Status.PENDING, "name": ""}
+    """The batch of that id; an ad hoc one is stored if there is none."""
+    defaults = {"status": Batch.Status.PENDING, "item_timeout": settings.PORTAL_ITEM_TIMEOUT}
     return Batch.objects.get_or_create(pk=checked_id(batch_id), defaults=defaults)[0]
 
 
 def lane_for(batch: Batch) -> Checkpoint:
+    """The only lane of an ad hoc batch."""
     return Checkpoint.objects.get_or_create(batch=batch, lane=0)[0]
 
 
 def locked_batch(batch_id: str) -> Batch:
-    """The batch's row, held until the caller's transaction ends; writers of one ad hoc batch take turns."""
+    """The batch of that id, locked until the caller's transaction ends: its writers wait for each other."""
     batch = batch_for(batch_id)
     return Batch.objects.select_for_update().get(pk=batch.pk)
+
+
+def refuse_processor(batch: Batch) -> None:
+    """`InvalidInput` for a batch that is no ad hoc one."""
+    if batch.processor:
+        raise InvalidInput(f"Batch {batch.pk} is run by processor {batch.processor}, which does the counting.")
 
 
 def set_outcomes(batch: Batch, outcomes: dict[str, tuple[str, str]], *, replace: bool) -> None:
@@ -51,14 +62,13 @@ def set_outcomes(batch: Batch, outcomes: dict[str, tuple[str, str]], *, replace:
     now = timezone.now()
     if replace:
         Item.objects.filter(batch=batch).exclude(key__in=outcomes).delete()
-    known = set(Item.objects.filter(batch=batch).values_list("key", flat=True))
-    free = (Item.objects.filter(batch=batch).order_by("-position").values_list("position", flat=True).first() or -1) + 1
-    if not known:
-        free = 0
+    existing = set(Item.objects.filter(batch=batch).values_list("key", flat=True))
+    last = Item.objects.filter(batch=batch).aggregate(last=Max("position"))["last"]
+    free = 0 if last is None else last + 1
     for key, (status, message) in outcomes.items():
         failed_at = now if status == Item.Status.FAILED else None
         values = {"status": status, "message": message, "lane": 0, "failed_at": failed_at, "finished_at": now}
-        if key in known:
+        if key in existing:
             Item.objects.filter(batch=batch, key=key).update(**values)
         else:
             Item.objects.create(batch=batch, key=key, position=free, payload={"item": key}, attempts=1, **values)

@@ -477,5 +477,5 @@ class DeliveryAdmin(ReadOnly):
     @admin.action(description="Send again", permissions=["operate"])
     def send_again(self, request: HttpRequest, rows: QuerySet[Delivery]) -> None:
         for row in rows:
-            deliveries.again(row)
+            deliveries.resend(row)
         self.message_user(request, f"{len(rows)} deliveries are sent again.", messages.SUCCESS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -13,7 +14,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from batches import adhoc
+from batches import adhoc, clock
 from batches.engine import runner
 from batches.exceptions import InvalidInput
 from batches.lanes import leases
@@ -21,11 +22,9 @@ from batches.lanes.outcomes import storable
 from batches.lifecycle import transitions
 from batches.models import Batch, Checkpoint, Item
 from batches.processors import Processor
-from batches.progress_tracker import refuse_processor
 
-S = Item.Status
-APART = 1_000_000_000  # positions are moved out of the way by this much while they are given anew
-WAIT = 0.1
+MOVED_BY = 1_000_000_000  # positions, out of the way while they are given anew
+WAIT_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ class SavedCheckpoint:
     timestamp: datetime
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self) | {"timestamp": self.timestamp.isoformat().replace("+00:00", "Z")}
+        return asdict(self) | {"timestamp": clock.iso_utc(self.timestamp)}
 
 
 def save_checkpoint(
@@ -54,13 +53,13 @@ def save_checkpoint(
     """Replace the batch's checkpoint. `failed_items` are item ids, or mappings with `item` and `error`."""
     if not isinstance(current_index, int) or isinstance(current_index, bool) or current_index < -1:
         raise InvalidInput(f"current_index is {current_index!r}; it must be a whole number from -1.")
-    outcomes = {adhoc.checked_item(item): (str(S.SUCCEEDED), "") for item in completed_items}
+    outcomes = {adhoc.checked_item(item): (str(Item.Status.SUCCEEDED), "") for item in completed_items}
     for failed in failed_items:
         item, error = (failed.get("item"), failed.get("error", "")) if isinstance(failed, Mapping) else (failed, "")
-        outcomes[adhoc.checked_item(item)] = (str(S.FAILED), storable(str(error)))
+        outcomes[adhoc.checked_item(item)] = (str(Item.Status.FAILED), storable(str(error)))
     with transaction.atomic():
         batch = adhoc.locked_batch(batch_id)
-        refuse_processor(batch)
+        adhoc.refuse_processor(batch)
         adhoc.set_outcomes(batch, outcomes, replace=True)
         metadata = {} if batch_metadata is None else {"metadata": json.loads(json.dumps(dict(batch_metadata)))}
         Checkpoint.objects.filter(batch=batch, lane=0).update(
@@ -82,7 +81,7 @@ def load_checkpoint(batch_id: str) -> SavedCheckpoint | None:
         batch_id=batch_id,
         checkpoint_id=f"{batch_id}-{sum(lane.sequence for lane in lanes)}",
         current_item_index=max(lane.position for lane in lanes),
-        completed_items=list(items.filter(status=S.SUCCEEDED).values_list("key", flat=True)),
+        completed_items=list(items.filter(status=Item.Status.SUCCEEDED).values_list("key", flat=True)),
         failed_items=[
             {"item": key, "error": message, "code": code, "attempts": attempts, "index": position}
             for key, message, code, attempts, position in failed
@@ -97,14 +96,16 @@ def resume_from_checkpoint(batch_id: str, all_items: Sequence[Any], process_fn: 
 
     An item is a string, a mapping with `id`, `item_id` or `key`, or anything whose text is its id. Failed items of an
     earlier call are tried again. Killed at any point, a second call finishes the rest; effects in this database happen
-    once. Returns batch_id, total_items, completed and failed (by this call), skipped (done before), resumed_from_index.
+    once. In the main thread an item's time limit is kept by SIGALRM: the caller's own alarm is put back after each
+    chunk, and rings then if it came due. Returns batch_id, total_items, completed and failed (by this call), skipped
+    (done before), resumed_from_index.
     """
     items = list(all_items)
     ids = [id_of(item) for item in items]
     before = load_checkpoint(batch_id)
     with transaction.atomic():
         batch = adhoc.locked_batch(batch_id)
-        refuse_processor(batch)
+        adhoc.refuse_processor(batch)
         skipped = register(batch, ids, items)
     if skipped < len(ids):
         run(batch, Processor(name="", function=lambda payload, context: call(process_fn, items[context.position])))
@@ -116,19 +117,20 @@ def resume_from_checkpoint(batch_id: str, all_items: Sequence[Any], process_fn: 
     return {
         "batch_id": batch_id,
         "total_items": len(ids),
-        "completed": done.filter(status=S.SUCCEEDED).count() - skipped,
-        "failed": done.filter(status__in=(S.FAILED, S.QUARANTINED)).count(),
+        "completed": done.filter(status=Item.Status.SUCCEEDED).count() - skipped,
+        "failed": done.filter(status__in=Item.FAILED_STATUSES).count(),
         "skipped": skipped,
         "resumed_from_index": 0 if before is None else max(0, before.current_item_index),
     }
 
 
 def call(process_fn: Callable[[Any], Any], item: Any) -> None:
-    """What it returns is the caller's business; only its effects and its exception count here."""
+    """Process an item; what that returns is not stored, only its effects and its exception count."""
     process_fn(item)
 
 
 def id_of(item: Any) -> str:
+    """The id of an item that a caller passes; `InvalidInput` if it has none."""
     if isinstance(item, Mapping):
         named = [item[name] for name in ("id", "item_id", "key") if item.get(name) is not None]
         if not named:
@@ -139,12 +141,12 @@ def id_of(item: Any) -> str:
 
 def register(batch: Batch, ids: list[str], items: list[Any]) -> int:
     """Have a pending row for every item that has not succeeded, at its index; returns how many had."""
-    twice = [key for index, key in enumerate(ids) if key in set(ids[:index])] if len(set(ids)) < len(ids) else []
-    if twice:
-        raise InvalidInput(f"Item id {twice[0]!r} occurs twice; ids must be unique within a batch.")
+    if len(set(ids)) < len(ids):
+        twice = next(key for key, times in Counter(ids).items() if times > 1)
+        raise InvalidInput(f"Item id {twice!r} occurs twice; ids must be unique within a batch.")
     rows = {row.key: row for row in Item.objects.filter(batch=batch)}
     if any(rows[key].position != index for index, key in enumerate(ids) if key in rows) or set(rows) - set(ids):
-        Item.objects.filter(batch=batch, position__lt=APART).update(position=F("position") + APART)
+        Item.objects.filter(batch=batch, position__lt=MOVED_BY).update(position=F("position") + MOVED_BY)
         for index, key in enumerate(ids):
             if key in rows:
                 Item.objects.filter(pk=rows[key].pk).update(position=index)
@@ -154,15 +156,18 @@ def register(batch: Batch, ids: list[str], items: list[Any]) -> int:
         if key not in rows
     ]
     Item.objects.bulk_create(new, batch_size=1_000)
-    if not leases.live(batch.pk).exists():
+    if not leases.held_lanes(batch.pk).exists():
         failed = Item.objects.filter(batch=batch, key__in=[k for k in ids if k in rows and rows[k].failed_at])
-        failed.update(status=S.PENDING, failed_at=None, lane=None, available_at=None, crashes=0, forgiven=F("attempts"))
+        failed.update(
+            status=Item.Status.PENDING, failed_at=None, lane=None, available_at=None, crashes=0, forgiven=F("attempts")
+        )
         adhoc.recount(batch)
     Batch.objects.filter(pk=batch.pk).update(total_items=Item.objects.filter(batch=batch).count())
-    return sum(key in rows and rows[key].status == S.SUCCEEDED for key in ids)
+    return sum(key in rows and rows[key].status == Item.Status.SUCCEEDED for key in ids)
 
 
 def payload_of(item: Any) -> dict[str, Any]:
+    """What is stored of an item that a caller passes: its JSON, or its text where it has none."""
     try:
         text = json.dumps(item, allow_nan=False)
     except (TypeError, ValueError, RecursionError):
@@ -171,11 +176,11 @@ def payload_of(item: Any) -> dict[str, Any]:
 
 
 def run(batch: Batch, processor: Processor) -> None:
-    """Until every item has its outcome; a second caller waits for the first, and takes over if that dies."""
-    sources = (Batch.Status.PENDING, Batch.Status.COMPLETED, Batch.Status.PAUSED, Batch.Status.HALTED)
+    """Work until every item has its outcome; a second caller waits for the first, and takes over if that dies."""
+    sources = (Batch.Status.PENDING, *Batch.AT_REST)
     transitions.move(batch.pk, Batch.Status.QUEUED, verb="resume", from_=sources, actor="python")
     while Batch.objects.get(pk=batch.pk).status in Batch.ACTIVE:
         leases.expire_dead_workers()
         runner.work_slice(batch.pk, processor=processor)
         if Batch.objects.get(pk=batch.pk).status in Batch.ACTIVE:
-            sleep(WAIT)
+            sleep(WAIT_SECONDS)

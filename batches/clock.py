@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db import connection
@@ -18,10 +18,20 @@ class ClockTimestamp(Now):
 
 
 def now_sql() -> Any:
-    """The present, for use within a statement."""
+    """The present as an expression, for use within a statement."""
     if connection.vendor == "postgresql":
         return ClockTimestamp()
     return timezone.now()
+
+
+def iso_utc(at: datetime) -> str:
+    """A time as every door writes it: ISO 8601 in UTC, with a Z."""
+    return at.isoformat().replace("+00:00", "Z")
+
+
+def machine_now() -> datetime:
+    """The present by this machine's clock, in UTC, without a question to the database: every item reads it twice."""
+    return datetime.now(UTC)
 
 
 def now() -> datetime:

@@ -23,8 +23,7 @@ from batches.exceptions import IdempotencyConflict, InvalidInput, OperationInPro
 from batches.keys import TTL, key_of
 from batches.models import IdempotencyRecord
 
-State = IdempotencyRecord.State
-CLEAN_UP_AT_ONCE = 1_000
+RECORDS_PER_TRANSACTION = 1_000
 WAIT_SECONDS = 2.0
 STEP_TTL = timedelta(days=365)
 
@@ -41,7 +40,7 @@ def generate_key(batch_id: str, item_id: str, operation: str) -> str:
 def get_record(key: str) -> IdempotencyRecord | None:
     """The finished record of a key that has not expired, or None."""
     return IdempotencyRecord.objects.filter(
-        key=checked_key(key), state=State.DONE, expires_at__gt=clock.now_sql()
+        key=checked_key(key), state=IdempotencyRecord.State.DONE, expires_at__gt=clock.now_sql()
     ).first()
 
 
@@ -53,27 +52,27 @@ def check_duplicate(key: str) -> Any:
 
 def store_result(key: str, request_data: Any, result: Any) -> IdempotencyRecord:
     """Remember a response for 24 hours. A key that is remembered with other arguments raises `IdempotencyConflict`."""
-    asked = request_hash(request_data)
+    requested = request_hash(request_data)
     with transaction.atomic():
-        record = claim(checked_key(key), asked)
+        record = claim(checked_key(key), requested)
         if record is not None:
-            return same_request(record, asked)
+            return same_request(record, requested)
         return finish(key, result)
 
 
 def remember_step(key: str, result: Any) -> Any:
-    """Remember the result of one step of an item so long that no retry repeats it; returns it."""
+    """Remember the result of a step of an item for a year, so that no retry repeats it; returns it."""
     store_result(key, None, result)
     IdempotencyRecord.objects.filter(key=key).update(expires_at=clock.now() + STEP_TTL)
     return result
 
 
 def cleanup_expired() -> int:
-    """Forget expired rows, a thousand a transaction; the number removed. Rows in progress are left alone."""
+    """Forget expired rows, a thousand a transaction; returns how many. Rows in progress are left alone."""
     removed = 0
     while True:
-        old = IdempotencyRecord.objects.filter(state=State.DONE, expires_at__lte=clock.now_sql())
-        keys = list(old.values_list("pk", flat=True)[:CLEAN_UP_AT_ONCE])
+        old = IdempotencyRecord.objects.filter(state=IdempotencyRecord.State.DONE, expires_at__lte=clock.now_sql())
+        keys = list(old.values_list("pk", flat=True)[:RECORDS_PER_TRANSACTION])
         if not keys:
             return removed
         removed += old.filter(pk__in=keys).delete()[0]
@@ -98,13 +97,13 @@ def idempotent_operation(
 
 def run_once(key: str, request_data: Any, function: Callable[[], Any]) -> Any:
     """The remembered response of the key, or that of the function, run in one transaction with its record."""
-    asked, until = request_hash(request_data), monotonic() + WAIT_SECONDS
+    requested, until = request_hash(request_data), monotonic() + WAIT_SECONDS
     while True:
         try:
             with transaction.atomic():
-                record = claim(key, asked)
+                record = claim(key, requested)
                 if record is not None:
-                    return same_request(record, asked).response
+                    return same_request(record, requested).response
                 return finish(key, function()).response
         except OperationalError as error:
             if "locked" not in str(error) or monotonic() > until:
@@ -112,11 +111,14 @@ def run_once(key: str, request_data: Any, function: Callable[[], Any]) -> Any:
             sleep(0.02)
 
 
-def claim(key: str, asked: str) -> IdempotencyRecord | None:
-    """Insert the key's row as this transaction's own (None), or return the finished row of somebody who was first."""
+def claim(key: str, requested: str) -> IdempotencyRecord | None:
+    """Insert the key's row as this transaction's own (None), or return the finished row of an earlier call.
+
+    `OperationInProgress` while another transaction is at it. `requested` is the hash of the arguments.
+    """
     now = clock.now()
-    IdempotencyRecord.objects.filter(Q(expires_at__lte=now), key=key, state=State.DONE).delete()
-    row = IdempotencyRecord(key=key, request_hash=asked, state=State.IN_PROGRESS, created_at=now)
+    IdempotencyRecord.objects.filter(Q(expires_at__lte=now), key=key, state=IdempotencyRecord.State.DONE).delete()
+    row = IdempotencyRecord(key=key, request_hash=requested, state=IdempotencyRecord.State.IN_PROGRESS, created_at=now)
     fields = IdempotencyRecord._meta.concrete_fields
     columns = ", ".join(str(field.column) for field in fields)
     values = [field.get_db_prep_save(getattr(row, field.attname), connection) for field in fields]
@@ -124,13 +126,12 @@ def claim(key: str, asked: str) -> IdempotencyRecord | None:
     table = IdempotencyRecord._meta.db_table
     with connection.cursor() as cursor:
         cursor.execute(f"INSERT INTO {table} ({columns}) VALUES ({marks}) ON CONFLICT (key) DO NOTHING", values)  # noqa: S608
-        mine = cursor.rowcount == 1
-    if mine:
-        return None
-    found = IdempotencyRecord.objects.get(key=key)
-    if found.state == State.IN_PROGRESS:
+        if cursor.rowcount == 1:
+            return None
+    earlier = IdempotencyRecord.objects.get(key=key)
+    if earlier.state == IdempotencyRecord.State.IN_PROGRESS:
         raise OperationInProgress("The same operation is being done elsewhere at this moment.")
-    return found
+    return earlier
 
 
 def finish(key: str, result: Any) -> IdempotencyRecord:
@@ -138,13 +139,14 @@ def finish(key: str, result: Any) -> IdempotencyRecord:
     now = clock.now()
     response = json.loads(json_text(result, "result"))
     IdempotencyRecord.objects.filter(key=key).update(
-        state=State.DONE, response=response, created_at=now, expires_at=now + TTL
+        state=IdempotencyRecord.State.DONE, response=response, created_at=now, expires_at=now + TTL
     )
     return IdempotencyRecord.objects.get(key=key)
 
 
-def same_request(record: IdempotencyRecord, asked: str) -> IdempotencyRecord:
-    if asked and record.request_hash and record.request_hash != asked:
+def same_request(record: IdempotencyRecord, requested: str) -> IdempotencyRecord:
+    """The record, or `IdempotencyConflict` if its arguments had another hash; an empty hash is not compared."""
+    if requested and record.request_hash and record.request_hash != requested:
         raise IdempotencyConflict("This idempotency key was used before with other arguments.")
     return record
 
@@ -157,6 +159,7 @@ def request_hash(request_data: Any) -> str:
 
 
 def json_text(value: Any, what: str, lenient: bool = False) -> str:
+    """The value as JSON; `InvalidInput` if it is none. `lenient`: with the `repr` of what JSON does not know."""
     try:
         return json.dumps(value, sort_keys=lenient, allow_nan=lenient, default=repr if lenient else None)
     except (TypeError, ValueError, RecursionError) as error:
@@ -164,6 +167,7 @@ def json_text(value: Any, what: str, lenient: bool = False) -> str:
 
 
 def checked_key(key: str) -> str:
+    """The key, or `InvalidInput` if it is none."""
     if not isinstance(key, str) or len(key) != 64 or set(key) - set("0123456789abcdef"):
         raise InvalidInput("An idempotency key is 64 lower-case hexadecimal digits; make it with generate_key().")
     return key

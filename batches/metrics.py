@@ -24,10 +24,10 @@ from prometheus_client.core import (
 )
 
 from batches.lanes.counters import BUCKETS
-from batches.lifecycle.transitions import COUNTERS
+from batches.lanes.lane_counts import COUNTERS
 from batches.live import hub
 from batches.models import Batch, Checkpoint, Delivery, IdempotencyRecord, Tally, Transition
-from batches.progress_tracker import WORKING, Progress, progress_of
+from batches.progress_tracker import Progress, progress_of
 
 PREFIX = "batchportal_"
 AD_HOC = "ad hoc"
@@ -115,7 +115,7 @@ def items_and_batches() -> Iterator[Metric]:
 def work_in_hand() -> Iterator[Metric]:
     """Pace, standstill and waiting of the batches that should be moving."""
     now = timezone.now()
-    batches = list(Batch.objects.filter(status__in=WORKING).order_by("-running_since")[:MOST_WORKING])
+    batches = list(Batch.objects.filter(status__in=Batch.WORKING).order_by("-running_since")[:MOST_WORKING])
     progress = progress_of(batches)
     pace = gauge("items_per_second", "Recent velocity of running batches, by processor.", labels=("processor",))
     for processor, velocity in by_processor(batches, progress).items():

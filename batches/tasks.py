@@ -1,4 +1,4 @@
-"""The Celery door: a message is a time slice of one lane, and only a hint. The sweep repeats what got lost."""
+"""The Celery door: a message is a hint that a lane has work for one time slice. The sweep repeats what got lost."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from kombu.exceptions import OperationalError
 
 from batches import clock, idempotency_manager
 from batches.engine import rehearsals, runner
+from batches.engine.database_errors import first_line
 from batches.intake import fixes
 from batches.lanes import counters, leases
 from batches.lifecycle import deliveries, samples, transitions
@@ -33,46 +34,46 @@ from batches.models import Batch, Checkpoint, Item
 
 logger = logging.getLogger("batches")
 
-HINT_EXPIRES = 15  # seconds; the next sweep sends another
+HINT_EXPIRES_AFTER = 15  # seconds; the next sweep sends another
 PR_SET_PDEATHSIG = 1
 SECONDS_TO_REPORT = 0.5
-LOOK_AT_BEAT_EVERY = 2.0
+LOOK_AT_BEAT_EVERY = 2.0  # seconds
 
 _stop = mmap.mmap(-1, 1)
-"""Shared with the pool's children, which are forked after import: the parent's word to stop."""
+"""Shared with the pool's children, which are forked after import: not 0 when the parent wants them to stop."""
 
 
 @contextmanager
-def patient() -> Iterator[None]:
-    """A database that is away is a line in the log: the next sweep finds everything as it was."""
+def database_may_be_away() -> Iterator[None]:
+    """Log that the database is away, and let it be: the next sweep finds everything as it was."""
     try:
         yield
     except (DatabaseUnavailable, InterfaceError) as error:
-        logger.warning("the database is away: %s", runner.one_line(error))
+        logger.warning("the database is away: %s", first_line(error))
         connection.close()
 
 
 @shared_task(name="batches.tasks.run_slice", ignore_result=True)
 def run_slice(batch_id: str, lane: int) -> None:
-    """Work on one lane for a while, then queue up behind the others."""
-    with patient(), _Termination.deferred():
+    """Work on one lane of the batch for a while, then queue up behind the others."""
+    with database_may_be_away(), _Termination.deferred():
         if not Batch.objects.filter(pk=batch_id).exists():
             return
-        neediest = needier_than(batch_id)
-        if neediest is not None:
-            work_on(neediest, None)
+        neglected = neglected_batch(batch_id)
+        if neglected is not None:
+            work_on_lane(neglected, None)
         if not should_stop():
-            work_on(batch_id, lane)
+            work_on_lane(batch_id, lane)
 
 
-def work_on(batch_id: str, lane: int | None) -> None:
+def work_on_lane(batch_id: str, lane: int | None) -> None:
     unfinished = runner.work_slice(batch_id, lane, should_stop=should_stop, expendable=True)
     if unfinished and not should_stop() and lane is not None:
-        send(batch_id, lane)
+        enqueue_slice(batch_id, lane)
 
 
-def needier_than(batch_id: str) -> str | None:
-    """An active batch that nobody works on, while this one has a worker already: it goes first, whatever was sent.
+def neglected_batch(batch_id: str) -> str | None:
+    """An active batch that no worker has, while this one has a worker already: it goes first, whatever was sent.
 
     A batch of many lanes sends many messages; without this the single one of a small batch would wait behind them.
     """
@@ -86,31 +87,31 @@ def needier_than(batch_id: str) -> str | None:
 
 @shared_task(name="batches.tasks.run_rehearsal", ignore_result=True)
 def run_rehearsal(pk: int) -> None:
-    """Rehearse for a while, then queue up behind the others."""
-    with patient(), _Termination.deferred():
+    """Work on that rehearsal for a while, then queue up behind the others."""
+    with database_may_be_away(), _Termination.deferred():
         if rehearsals.work(pk, should_stop=should_stop, expendable=True) and not should_stop():
-            send_rehearsal(pk)
+            enqueue_rehearsal(pk)
 
 
-def send_rehearsal(pk: int) -> None:
-    """Word to the workers; the sweep repeats it."""
-    tell(run_rehearsal, pk)
+def enqueue_rehearsal(pk: int) -> None:
+    """Ask a worker to go on with that rehearsal; the sweep repeats it."""
+    enqueue(run_rehearsal, pk)
 
 
 @shared_task(name="batches.tasks.sweep", ignore_result=True)
 def sweep() -> None:
     """Every few seconds, and at worker start: make true what the database says should be."""
-    with patient():
+    with database_may_be_away():
         sweep_now()
 
 
 @shared_task(name="batches.tasks.clean_up", ignore_result=True)
 def clean_up() -> None:
     """Forget idempotency rows and uploads that have expired, and most samples of long ago."""
-    with patient():
+    with database_may_be_away():
         idempotency_manager.cleanup_expired()
         fixes.forget_expired()
-        samples.thin()
+        samples.thin_out()
         deliveries.forget_old()
 
 
@@ -121,8 +122,8 @@ def sweep_now() -> None:
     for batch in Batch.objects.filter(status__in=Batch.ACTIVE).exclude(processor=""):
         transitions.settle(batch.pk)
         wake(batch.pk)
-    for pk in rehearsals.stale().values_list("pk", flat=True):
-        send_rehearsal(pk)
+    for pk in rehearsals.unheld().values_list("pk", flat=True):
+        enqueue_rehearsal(pk)
     counters.flush()
 
 
@@ -135,7 +136,7 @@ def wake(batch_id: str) -> None:
     if batch.status == Batch.Status.RUNNING and not has_work(batch):
         return
     for lane in leases.free_lanes(batch).order_by("lane").values_list("lane", flat=True):
-        send(batch_id, lane)
+        enqueue_slice(batch_id, lane)
 
 
 def has_work(batch: Batch | str) -> bool:
@@ -144,32 +145,33 @@ def has_work(batch: Batch | str) -> bool:
     return pending.filter(Q(available_at__isnull=True) | Q(available_at__lte=clock.now_sql())).exists()
 
 
-def send(batch_id: str, lane: int) -> None:
-    """Word to the workers that a lane is free."""
-    tell(run_slice, batch_id, lane)
+def enqueue_slice(batch_id: str, lane: int) -> None:
+    """Ask a worker to take that lane for a slice."""
+    enqueue(run_slice, batch_id, lane)
 
 
-def tell(task: Any, *arguments: Any) -> None:
-    """Enqueue a task. A broker that is away costs nothing but the wait for the next sweep."""
-    tell_by_name(task.name, *arguments)
+def enqueue(task: Any, *arguments: Any) -> None:
+    """Enqueue a task; where the broker is away, the next sweep does it again."""
+    enqueue_by_name(task.name, *arguments)
 
 
-def tell_by_name(name: str, *arguments: Any) -> None:
+def enqueue_by_name(name: str, *arguments: Any) -> None:
     """Enqueue the task of that name, for rooms that must not know the tasks, which call them."""
     try:
-        current_app.send_task(name, arguments, expires=HINT_EXPIRES, retry=False)
+        current_app.send_task(name, arguments, expires=HINT_EXPIRES_AFTER, retry=False)
     except (OperationalError, OSError) as error:
-        logger.warning("no word to the workers about %s, the sweep will repeat it: %s", arguments, error)
+        logger.warning("no message to the workers about %s, the sweep will repeat it: %s", arguments, error)
 
 
 def should_stop() -> bool:
-    return _stop[0] != 0 or _Termination.asked
+    """Whether this process is to end: by the pool's parent, or by SIGTERM."""
+    return _stop[0] != 0 or _Termination.requested
 
 
 class _Termination:
     """SIGTERM to a pool's child: the slice ends at its next item, its chunk commits, then the child goes."""
 
-    asked = False
+    requested = False
     working = False
 
     @classmethod
@@ -180,18 +182,18 @@ class _Termination:
             yield
         finally:
             cls.working = False
-            if cls.asked:
+            if cls.requested:
                 signal.signal(signal.SIGTERM, signal.SIG_DFL)
                 threading.Timer(SECONDS_TO_REPORT, os.kill, (os.getpid(), signal.SIGTERM)).start()
 
     @classmethod
-    def ask(cls, signum: int, frame: FrameType | None) -> None:
-        cls.asked = True
+    def request(cls, signum: int, frame: FrameType | None) -> None:
+        cls.requested = True
         if not cls.working:
             raise SystemExit
 
 
-deferred = _Termination.deferred
+termination_deferred = _Termination.deferred
 
 
 @worker_shutting_down.connect
@@ -201,17 +203,17 @@ def tell_children_to_stop(**kwargs: Any) -> None:
 
 @worker_ready.connect
 def sweep_at_start(**kwargs: Any) -> None:
-    sweep.apply_async(expires=HINT_EXPIRES)
+    sweep.apply_async(expires=HINT_EXPIRES_AFTER)
 
 
 @worker_ready.connect
 def watch_beat(sender: Any = None, **kwargs: Any) -> None:
     beat = getattr(getattr(sender, "controller", None), "beat", None)
     if beat is not None:
-        threading.Thread(target=end_without, args=(beat,), name="beat-watch", daemon=True).start()
+        threading.Thread(target=end_when_beat_dies, args=(beat,), name="beat-watch", daemon=True).start()
 
 
-def end_without(beat: Any) -> None:
+def end_when_beat_dies(beat: Any) -> None:
     """A worker whose beat has died neither sweeps nor sends mail: it ends, and its keeper starts another."""
     while not should_stop():
         if not beat.is_alive():
@@ -241,7 +243,7 @@ def limit_memory() -> None:
 @beat_embedded_init.connect
 def begin_beat(**kwargs: Any) -> None:
     """The beat's process is one a worker, and always idle: what needs a clock of its own lives there."""
-    samples.take_in_background()
+    samples.sample_in_background()
     deliveries.send_in_background()
 
 
@@ -250,7 +252,7 @@ def begin_child(**kwargs: Any) -> None:
     """The pool replaces a dead child at once, and the new one frees the dead one's lane."""
     die_with_parent()
     limit_memory()
-    signal.signal(signal.SIGTERM, _Termination.ask)
+    signal.signal(signal.SIGTERM, _Termination.request)
     try:
         sweep_now()
     except DatabaseError as error:

@@ -9,7 +9,7 @@ class ErrorsConfig(AppConfig):
 
     def ready(self) -> None:
         from batches import operations, reports
-        from batches.lifecycle import retry_waves
+        from batches.lifecycle import retry_selection
         from batches.lifecycle import scopes as engine_scopes
         from batches.operations import verification
         from errors import receivers  # noqa: F401
@@ -22,9 +22,9 @@ class ErrorsConfig(AppConfig):
             "matching": scopes.items_of_matching,
             "where": scopes.items_where,
         }
-        engine_scopes.BY_STATUS.add("where")
-        retry_waves.KINDS.append(scopes.last_group)
-        retry_waves.PERMANENT.append(scopes.permanent_failures)
+        engine_scopes.TAKING_STATUSES.add("where")
+        retry_selection.KINDS.append(scopes.last_group)
+        retry_selection.PERMANENT.append(scopes.permanent_failures)
         said = "What failed, what it has in common, and what to do about it."
         reports.ACTS["export"] = reports.Act(
             "What failed as a file: groups, errors, items, or the rows to correct.",

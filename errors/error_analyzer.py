@@ -13,6 +13,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from batches import adhoc
+from batches.clock import iso_utc
 from batches.lanes.outcomes import Failure, storable
 from batches.models import Batch, Item
 from batches.signals import item_failed
@@ -132,8 +133,8 @@ def group_of(row: BatchGroup) -> dict[str, Any]:
         "state": row.group.state,
         "errors": row.errors,
         "items": row.items,
-        "first_seen": iso(row.first_seen),
-        "last_seen": iso(row.last_seen),
+        "first_seen": iso_utc(row.first_seen),
+        "last_seen": iso_utc(row.last_seen),
     }
 
 
@@ -152,16 +153,12 @@ def problematic_items(batch_id: str, limit: int = PROBLEMATIC_LIMIT) -> list[dic
             "index": history.last[0],
             "errors": history.errors,
             "different_errors": len(history.groups),
-            "last_failed_at": iso(history.last[1]),
+            "last_failed_at": iso_utc(history.last[1]),
         }
         for key, history in histories.items()
         if history.errors >= MANY_ATTEMPTS
     ]
     return sorted(rows, key=lambda row: (-row["errors"], row["index"]))
-
-
-def iso(at: datetime) -> str:
-    return at.isoformat().replace("+00:00", "Z")
 
 
 def recommendations(rows: list[BatchGroup], items: int, advice: list[dict[str, Any]]) -> list[str]:
@@ -226,4 +223,4 @@ def time_clusters(times: list[datetime], gap: float = 5.0, least: int = 3) -> li
             clusters[-1].append(at)
         else:
             clusters.append([at])
-    return [{"start": c[0].isoformat(), "end": c[-1].isoformat(), "count": len(c)} for c in clusters if len(c) >= least]
+    return [{"start": iso_utc(c[0]), "end": iso_utc(c[-1]), "count": len(c)} for c in clusters if len(c) >= least]

@@ -9,7 +9,7 @@ from django.core.cache import cache
 from django.utils import timezone
 
 from batches.models import Batch
-from batches.tasks import deferred, patient, should_stop, tell
+from batches.tasks import database_may_be_away, enqueue, should_stop, termination_deferred
 from errors import exports, findings, groups
 from errors.exports import file_writer
 from errors.groups import background, clean_retries
@@ -24,7 +24,7 @@ RECENTLY = timedelta(hours=1)
 @shared_task(name="errors.tasks.sweep", ignore_result=True)
 def sweep() -> None:
     """Every minute: end what was ignored until a date, decide what waits for a retry that is over, wake exports."""
-    with patient():
+    with database_may_be_away():
         groups.unignore_due()
         clean_retries.settle()
         plan_runs.advance_all()
@@ -40,7 +40,7 @@ def sweep() -> None:
 @shared_task(name="errors.tasks.make_export", ignore_result=True)
 def make_export(pk: int) -> None:
     """Go on with an export for a while, then queue up behind the others."""
-    with patient(), deferred():
+    with database_may_be_away(), termination_deferred():
         if file_writer.work(pk, should_stop=should_stop) and not should_stop():
             exports.enqueue(pk)
 
@@ -48,7 +48,7 @@ def make_export(pk: int) -> None:
 @shared_task(name="errors.tasks.regroup", ignore_result=True)
 def regroup(pk: int) -> None:
     """Merge or split groups of very many errors."""
-    with patient(), deferred():
+    with database_may_be_away(), termination_deferred():
         background.run(pk)
 
 
@@ -58,7 +58,7 @@ def look(batch_id: str) -> None:
     batch = Batch.objects.filter(pk=batch_id).first()
     if batch is None:
         return
-    with patient():
+    with database_may_be_away():
         findings.findings_of(batch)
         recommendations.current(batch, recommendations.errors_of(batch))
 
@@ -66,11 +66,11 @@ def look(batch_id: str) -> None:
 def ask_for_look(batch_id: str) -> None:
     """Have a worker look at a batch that somebody waits for; one request is enough, however many people wait."""
     if cache.add(f"look:{batch_id}", True, LOOK_REQUEST_SECONDS):
-        tell(look, batch_id)
+        enqueue(look, batch_id)
 
 
 def look_if_large(batch_id: str) -> None:
     """Have a worker look at a large batch, so that the first person who opens its report need not wait."""
     batch = Batch.objects.filter(pk=batch_id, total_items__gt=findings.IN_PAGE_LIMIT).first()
     if batch is not None and findings.is_due(batch):
-        tell(look, batch_id)
+        enqueue(look, batch_id)

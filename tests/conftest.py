@@ -79,19 +79,18 @@ def in_process(engine: None) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     else:
         url = f"postgres://postgres@{database['HOST']}:{database['PORT']}/{database['NAME']}"
     environment = {
-        **os.environ,
         "DATABASE_URL": url,
         "PYTHONPATH": str(ROOT),
         "DJANGO_SETTINGS_MODULE": "batchportal.settings",
+        "PORTAL_PROCESSORS": "tests.processors",
     }
-    environment["PORTAL_PROCESSORS"] = "tests.processors"
 
     def start(source: str, *arguments: str) -> subprocess.Popen[str]:
         prelude = "import django; django.setup()\n"
         process = started.enter_context(
             subprocess.Popen(
                 [sys.executable, "-c", prelude + source, *arguments],
-                env=environment,
+                env={**os.environ, **environment},
                 cwd=ROOT,
                 text=True,
                 stdin=subprocess.PIPE,

@@ -12,6 +12,7 @@ from django.db import connection
 from django.db.models import Sum
 from django.utils import timezone
 
+from batches import clock
 from batches.models import Batch, Checkpoint, Item, Map
 
 MOST_BINS = 1_000
@@ -40,7 +41,7 @@ class BatchMap:
 
     def to_dict(self) -> dict[str, Any]:
         names = ("batch_id", "total_items", "stretch", "outcomes", "bins", "words", "current")
-        return {name: getattr(self, name) for name in names} | {"at": self.at.isoformat().replace("+00:00", "Z")}
+        return {name: getattr(self, name) for name in names} | {"at": clock.iso_utc(self.at)}
 
 
 def map_of(batch: Batch, most: int = MOST_BINS) -> BatchMap:

@@ -1,4 +1,4 @@
-"""Which code a batch ran with: told in its history when that changes under way."""
+"""Which code a batch ran with: its history says when that changes under way."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from batches.processors import Processor
 
 logger = logging.getLogger("batches")
 
-SHOWN = 12
+HASH_LENGTH = 12
 
 
 def code_of(processor: Processor) -> str:
@@ -24,7 +24,7 @@ def code_of(processor: Processor) -> str:
         source = inspect.getsource(module or processor.function)
     except (OSError, TypeError):
         return ""
-    return sha256(source.encode()).hexdigest()[:SHOWN]
+    return sha256(source.encode()).hexdigest()[:HASH_LENGTH]
 
 
 def note(batch: Batch, processor: Processor) -> None:

@@ -53,19 +53,19 @@ class ItemContext:
         if inspect.iscoroutinefunction(function):
             return self._once_awaited(name, function)
         key = idempotency_manager.generate_key(self.batch_id, self.item_key, name)
-        known = idempotency_manager.get_record(key)
-        return known.response if known is not None else idempotency_manager.remember_step(key, function())
+        record = idempotency_manager.get_record(key)
+        return record.response if record is not None else idempotency_manager.remember_step(key, function())
 
     async def _once_awaited(self, name: str, function: Callable[[], Awaitable[Any]]) -> Any:
         key = idempotency_manager.generate_key(self.batch_id, self.item_key, name)
-        known = await in_a_thread(idempotency_manager.get_record, key)
-        if known is not None:
-            return known.response
+        record = await in_a_thread(idempotency_manager.get_record, key)
+        if record is not None:
+            return record.response
         return await in_a_thread(idempotency_manager.remember_step, key, await function())
 
 
 async def in_a_thread(function: Callable[..., Any], *arguments: Any) -> Any:
-    """A database's function may not run on an event loop."""
+    """Await a function that uses the database, which may not run on an event loop."""
 
     def run() -> Any:
         try:

@@ -17,7 +17,7 @@ REASON = "storage_full: the database's disk is full. Nothing is lost: free some 
 
 
 def is_full(error: BaseException) -> bool:
-    """Whether the database said that it has no space left, to whomever: also where an item swallowed it."""
+    """Whether the error is the database's that it has no space left, also where an item swallowed it."""
     cause: BaseException | None = error.error if isinstance(error, Uncontained) else error
     if isinstance(cause, (TransactionBroken, ChunkLost)):
         cause = cause.__cause__
@@ -27,7 +27,7 @@ def is_full(error: BaseException) -> bool:
 
 
 def pause(batch_id: str) -> None:
-    """Let the batch wait for a person; if even that cannot be written, the next attempt will say it."""
+    """Let the batch wait for a person; if even that cannot be written, the next chunk tries it again."""
     to, running = Batch.Status.PAUSING, (Batch.Status.RUNNING,)
     if transitions.move(batch_id, to, verb="pause", from_=running, actor="worker", reason=REASON):
         logger.error("batch %s: %s", batch_id, REASON)

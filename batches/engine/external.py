@@ -19,96 +19,89 @@ from django.db import OperationalError, connection, transaction
 
 from batches import clock
 from batches.engine import disk_full
-from batches.engine.in_flight_calls import Calls
-from batches.engine.slices import (
-    Slice,
-    await_retry,
-    claim_items,
-    fail,
-    look_further,
-    quarantine,
-    reconnect,
-    record_outcomes,
-    tally,
-    watch_budget,
-)
+from batches.engine.attempts import failed_outcome, quarantined_outcome, remembered_outcomes
+from batches.engine.budget import enforce_budget
+from batches.engine.chunk_recovery import reconnect
+from batches.engine.claiming import await_retry, claim_items, widen_window
+from batches.engine.in_flight_calls import InFlightCalls
+from batches.engine.recording import count_items, record_outcomes
+from batches.engine.slices import Slice
 from batches.engine.statements import AlreadyRemembered, Claim, ItemsMoved
-from batches.exceptions import LeaseLost
 from batches.isolation.guard import ChunkLost
 from batches.keys import PROCESS, key_of
-from batches.lanes import leases, outcomes, unknown_outcomes
-from batches.lanes.outcomes import Claimed, Outcome
+from batches.lanes import leased_rows, leases, unknown_outcomes
+from batches.lanes.outcomes import Outcome
 from batches.lifecycle import hints
 from batches.models import Batch, Checkpoint, IdempotencyRecord, Item
 
 logger = logging.getLogger("batches")
 
-LOOK_UP_EVERY = 0.25
+LOOK_UP_EVERY = 0.25  # seconds
 RECORD_TRIES = 3
 
 
-def work(turn: Slice) -> bool:
+def work(slice_: Slice) -> bool:
     """Keep calls going until nothing is left to do (False) or the time is up (True); those out are waited for."""
-    calls = Calls(turn)
+    calls = InFlightCalls(slice_)
     done: deque[Outcome] = deque()
-    more, trouble = True, 0
+    more, failures = True, 0
     try:
-        while more or calls.out or done:
+        while more or calls.in_flight or done:
             try:
-                more = more and may_begin(turn, calls) and begin_more(turn, calls, done)
+                more = more and may_begin(slice_, calls) and begin_calls(slice_, calls, done)
                 done.extend(calls.finished(0.0 if done else LOOK_UP_EVERY))
-                record_all(turn, done)
-                keep_lease(turn)
-                trouble = 0
+                record_all(slice_, done)
+                keep_lease(slice_)
+                failures = 0
             except (AnyDatabaseError, ItemsMoved, AlreadyRemembered) as error:
-                trouble += 1
-                recover(turn, calls, done, error, trouble)
+                failures += 1
+                recover(slice_, calls, done, error, failures)
     finally:
         calls.close()
-        turn.isolation.surroundings.restore()
-    return turn.is_over()
+        slice_.isolation.process_state.restore()
+    return slice_.is_over()
 
 
-def may_begin(turn: Slice, calls: Calls) -> bool:
+def may_begin(slice_: Slice, calls: InFlightCalls) -> bool:
     """Whether another call may be begun; after one that cannot be ended, only what is out is waited for."""
-    turn.tainted = turn.tainted or calls.hung
-    return not (turn.is_over() or calls.hung)
+    slice_.tainted = slice_.tainted or calls.hung
+    return not (slice_.is_over() or calls.hung)
 
 
 # -- claiming ----------------------------------------------------------------------------------------------------------
 
 
-def begin_more(turn: Slice, calls: Calls, done: deque[Outcome]) -> bool:
-    """Fill the free room with calls; False when the batch is not to run, or nothing is left of it."""
-    room = calls.room(careful=bool(turn.lease.careful))
-    if room < 1 or monotonic() < turn.pacer.due:
+def begin_calls(slice_: Slice, calls: InFlightCalls, done: deque[Outcome]) -> bool:
+    """Begin as many calls as there is room for; False when the batch is not to run, or nothing is left of it."""
+    room = calls.room(careful=bool(slice_.lease.careful))
+    if room < 1 or monotonic() < slice_.pacer.due:
         return True
-    found = hold(turn, room)
-    if found.status != Batch.Status.RUNNING:
+    claim = claim_calls(slice_, room)
+    if claim.status != Batch.Status.RUNNING:
         return False
-    if not found.items:
-        return look_further(turn) or bool(calls.out or done) or await_retry(turn)
-    known = remembered(turn.batch.pk, found.items)
-    for item in found.items:
+    if not claim.items:
+        return widen_window(slice_) or bool(calls.in_flight or done) or await_retry(slice_)
+    remembered = remembered_outcomes(slice_.batch.pk, claim.items)
+    for item in claim.items:
         if item.crashes >= leases.CRASHES_ALLOWED:
-            done.append(quarantine(turn, item))
-        elif item.id in known:
-            done.append(known[item.id])
+            done.append(quarantined_outcome(slice_, item))
+        elif item.id in remembered:
+            done.append(remembered[item.id])
         else:
             calls.begin(item)
-    turn.pacer.done(len(found.items))
+    slice_.pacer.done(len(claim.items))
     return True
 
 
-def hold(turn: Slice, room: int) -> Claim:
-    """Commit a claim: its items are this lane's and out, and it is written who is doing them."""
-    lease = turn.lease
+def claim_calls(slice_: Slice, room: int) -> Claim:
+    """Commit a claim, before its calls begin: the items are RUNNING in this lane, their keys in progress."""
+    lease = slice_.lease
     with transaction.atomic(durable=True):
-        found = claim_items(turn, room)
-        if not found.items or found.status != Batch.Status.RUNNING:
-            return found
-        now = outcomes.now()
-        Item.objects.filter(pk__in=[item.id for item in found.items]).update(
+        claim = claim_items(slice_, room)
+        if not claim.items or claim.status != Batch.Status.RUNNING:
+            return claim
+        now = clock.machine_now()
+        Item.objects.filter(pk__in=[item.id for item in claim.items]).update(
             status=Item.Status.RUNNING, lane=lease.lane, claimed_at=now, started_at=now, available_at=None
         )
         IdempotencyRecord.objects.bulk_create(
@@ -118,87 +111,74 @@ def hold(turn: Slice, room: int) -> Claim:
                     state=IdempotencyRecord.State.IN_PROGRESS,
                     created_at=now,
                 )
-                for item in found.items
+                for item in claim.items
             ],
             ignore_conflicts=True,
         )
         held = Checkpoint.objects.filter(pk=lease.checkpoint_id, fence=lease.fence)
-        alone = found.items[0].id if lease.careful else None
-        if not held.update(lease_expires_at=leases.lease_end(), in_flight=alone):
-            raise LeaseLost(f"Lane {lease.lane} of batch {lease.batch_id} was taken over.")
-    if found.items[0].available_at is None:
-        turn.cursor = max(item.position for item in found.items)
-    return found
-
-
-def remembered(batch_id: str, items: list[Claimed]) -> dict[int, Outcome]:
-    """What was done before under an item's idempotency key: its response, and no call."""
-    keys = {key_of(batch_id, item.key, PROCESS): item for item in items}
-    rows = IdempotencyRecord.objects.filter(
-        key__in=keys, state=IdempotencyRecord.State.DONE, expires_at__gt=clock.now_sql()
-    )
-    found = {}
-    for row in rows:
-        item = keys[str(row.key)]
-        outcome = outcomes.succeeded(item, row.response, outcomes.now())
-        outcome.remembered, outcome.tried = True, False
-        found[item.id] = outcome
-    return found
+        in_flight = claim.items[0].id if lease.careful else None
+        if not leased_rows.keep(held, in_flight=in_flight):
+            raise leases.lost(lease)
+    if claim.items[0].available_at is None:
+        slice_.cursor = max(item.position for item in claim.items)
+    return claim
 
 
 # -- recording ---------------------------------------------------------------------------------------------------------
 
 
-def record_all(turn: Slice, done: deque[Outcome]) -> None:
+def record_all(slice_: Slice, done: deque[Outcome]) -> None:
     """Each outcome in a commit of its own, so that a crash repeats no call whose answer was recorded."""
     while done:
-        record(turn, done[0])
+        record(slice_, done[0])
         done.popleft()
 
 
-def record(turn: Slice, outcome: Outcome) -> None:
+def record(slice_: Slice, outcome: Outcome) -> None:
     committed: list[bool] = []
     with transaction.atomic(durable=True):
-        totals = record_outcomes(turn, [outcome])
+        totals = record_outcomes(slice_, [outcome])
         if outcome.status != Item.Status.SUCCEEDED:
-            unknown_outcomes.forget(turn.batch.pk, [outcome.item.key])
+            unknown_outcomes.forget_in_progress(slice_.batch.pk, [outcome.item.key])
         transaction.on_commit(partial(committed.append, True))
     if not committed:
         raise ChunkLost(ChunkLost.__doc__)
-    turn.lease.position = max(turn.lease.position, outcome.item.position)
-    turn.lease.careful = max(0, turn.lease.careful - 1)
-    turn.leased_at = monotonic()
-    hints.hint(turn.batch.pk)
-    tally(turn, [outcome])
-    watch_budget(turn, totals)
-    turn.on_chunk()
+    slice_.lease.position = max(slice_.lease.position, outcome.item.position)
+    slice_.lease.careful = max(0, slice_.lease.careful - 1)
+    slice_.leased_at = monotonic()
+    hints.hint(slice_.batch.pk)
+    count_items(slice_, [outcome])
+    enforce_budget(slice_, totals)
+    slice_.on_chunk()
 
 
-def keep_lease(turn: Slice) -> None:
-    """A call may take long: the lane is this worker's as long as it looks after its calls."""
-    if monotonic() - turn.leased_at > settings.PORTAL_LEASE_SECONDS / 4:
-        leases.renew(turn.lease)
-        turn.leased_at = monotonic()
+def keep_lease(slice_: Slice) -> None:
+    """Renew the lease while calls take long."""
+    if monotonic() - slice_.leased_at > settings.PORTAL_LEASE_SECONDS / 4:
+        leases.renew(slice_.lease)
+        slice_.leased_at = monotonic()
 
 
 # -- when the database was away, or refused ----------------------------------------------------------------------------
 
 
-def recover(turn: Slice, calls: Calls, done: deque[Outcome], error: Exception, trouble: int) -> None:
-    """The calls out are as they were; what was claimed without a reply was not begun, and is put back."""
-    logger.warning("batch %s, lane %d: not recorded: %s", turn.batch.pk, turn.lease.lane, error)
+def recover(slice_: Slice, calls: InFlightCalls, done: deque[Outcome], error: Exception, failures: int) -> None:
+    """After a statement failed: calls in flight go on, and what was claimed but not begun is put back."""
+    logger.warning("batch %s, lane %d: not recorded: %s", slice_.batch.pk, slice_.lease.lane, error)
     if connection.in_atomic_block:
         connection.close()
-    reconnect(turn)
+    reconnect(slice_)
     if disk_full.is_full(error):
-        disk_full.pause(turn.batch.pk)
-    sleep(min(1.0, 0.05 * trouble))
-    still_out = [*calls.out, *(outcome.item.id for outcome in done)]
-    unknown_outcomes.settle(turn.batch.pk, turn.lease.lane, turn.lease.worker, still_out=still_out, begun=False)
+        disk_full.pause(slice_.batch.pk)
+    sleep(min(1.0, 0.05 * failures))
+    still_out = [*calls.in_flight, *(outcome.item.id for outcome in done)]
+    unknown_outcomes.resolve_lost_calls(
+        slice_.batch.pk, slice_.lease.lane, slice_.lease.worker, still_out=still_out, begun=False
+    )
     if not done:
         return
     status = Item.objects.values_list("status", flat=True).get(pk=done[0].item.id)
     if status != Item.Status.RUNNING:
         done.popleft()  # the commit had happened, only its reply was lost
-    elif not isinstance(error, OperationalError) and trouble >= RECORD_TRIES:
-        done[0] = fail(turn, done[0].item, error, done[0].started_at)
+    elif not isinstance(error, OperationalError) and failures >= RECORD_TRIES:
+        done[0] = failed_outcome(slice_, done[0].item, error, done[0].started_at)

@@ -20,8 +20,10 @@ from typing import Any
 
 from django.db import connections
 
+from batches import clock
+from batches.engine.attempts import failed_outcome
 from batches.engine.context import ItemContext
-from batches.engine.slices import GRACE_SECONDS, Slice, fail, nothing
+from batches.engine.slices import GRACE_SECONDS, Slice, do_nothing
 from batches.exceptions import ItemTimeout
 from batches.lanes import outcomes
 from batches.lanes.outcomes import Claimed, Outcome
@@ -34,7 +36,7 @@ PAST_LIMIT = "The item ran longer than its limit of {:g} s."
 
 @dataclass(slots=True)
 class Call:
-    """One item that is out."""
+    """The call of one item; `since` is on the monotonic clock."""
 
     item: Claimed
     since: float
@@ -57,23 +59,23 @@ class Call:
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(ItemTimeout))
 
 
-class Calls:
-    """The calls of one slice."""
+class InFlightCalls:
+    """The calls of one slice that are in flight, by item id."""
 
-    def __init__(self, turn: Slice) -> None:
-        self.turn, self.limit = turn, turn.batch.item_timeout
-        self.is_async = inspect.iscoroutinefunction(turn.processor.function)
-        self.out: dict[int, Call] = {}
+    def __init__(self, slice_: Slice) -> None:
+        self.slice, self.limit = slice_, slice_.batch.item_timeout
+        self.is_async = inspect.iscoroutinefunction(slice_.processor.function)
+        self.in_flight: dict[int, Call] = {}
         self.hung = False
         self._done: SimpleQueue[tuple[int, Outcome]] = SimpleQueue()
         self._loop = self._start_loop() if self.is_async else None
 
     def room(self, *, careful: bool) -> int:
         """How many more may be begun; after a worker's death one at a time."""
-        return (1 if careful else self.turn.processor.parallel) - len(self.out)
+        return (1 if careful else self.slice.processor.parallel) - len(self.in_flight)
 
     def begin(self, item: Claimed) -> None:
-        call = self.out[item.id] = Call(item, monotonic())
+        call = self.in_flight[item.id] = Call(item, monotonic())
         if self._loop is not None:
             asyncio.run_coroutine_threadsafe(self._run_coroutine(call), self._loop)
             return
@@ -81,19 +83,19 @@ class Calls:
         call.thread.start()
 
     def finished(self, seconds: float) -> list[Outcome]:
-        """The outcomes that are there, or the first that comes within so many seconds."""
+        """The outcomes of calls that have ended, or of the first that ends within so many seconds."""
         done: list[Outcome] = []
         until = monotonic() + seconds
         while True:
             self._end_overdue(done)
-            left = 0.0 if done or not self.out else max(0.0, until - monotonic())
-            if not self.out and not done and seconds:
+            left = 0.0 if done or not self.in_flight else max(0.0, until - monotonic())
+            if not self.in_flight and not done and seconds:
                 left = min(seconds, 0.02)  # nothing is out: the caller waits for its turn to begin
             try:
                 item_id, outcome = self._done.get(block=left > 0, timeout=left or None)
             except Empty:
                 return done
-            if self.out.pop(item_id, None) is not None:
+            if self.in_flight.pop(item_id, None) is not None:
                 done.append(outcome)
 
     def close(self) -> None:
@@ -103,19 +105,19 @@ class Calls:
     # -- in the call's own thread, or on the loop
 
     def _run(self, call: Call) -> None:
-        started_at = outcomes.now()
+        started_at = clock.machine_now()
         try:
-            outcome = self._attempt(call, lambda payload, context: self.turn.processor.function(payload, context))
+            outcome = self._attempt(call, lambda payload, context: self.slice.processor.function(payload, context))
             call.finish()
-            nothing()  # an interruption that was on its way arrives here at the latest
+            do_nothing()  # an interruption that was on its way arrives here at the latest
         except ItemTimeout:
-            outcome = fail(self.turn, call.item, ItemTimeout(PAST_LIMIT.format(self.limit)), started_at)
+            outcome = failed_outcome(self.slice, call.item, ItemTimeout(PAST_LIMIT.format(self.limit)), started_at)
         finally:
             connections.close_all()
         self._done.put((call.item.id, outcome))
 
     def _attempt(self, call: Call, function: Callable[..., Any]) -> Outcome:
-        started_at = outcomes.now()
+        started_at = clock.machine_now()
         try:
             result = function(json.loads(call.item.payload_json), self._context(call.item))
             return outcomes.succeeded(call.item, result, started_at)
@@ -128,38 +130,38 @@ class Calls:
         self._done.put((call.item.id, await self._attempt_coroutine(call.item)))
 
     async def _attempt_coroutine(self, item: Claimed) -> Outcome:
-        started_at, limit = outcomes.now(), asyncio.timeout(self.limit)
+        started_at, limit = clock.machine_now(), asyncio.timeout(self.limit)
         try:
             async with limit:
-                function: Callable[..., Awaitable[Any]] = self.turn.processor.function
+                function: Callable[..., Awaitable[Any]] = self.slice.processor.function
                 result = await function(json.loads(item.payload_json), self._context(item))
             return outcomes.succeeded(item, result, started_at)
         except TimeoutError as error:
             late = ItemTimeout(PAST_LIMIT.format(self.limit)) if limit.expired() else error
-            return fail(self.turn, item, late, started_at)
+            return failed_outcome(self.slice, item, late, started_at)
         except BaseException as error:
             return self._failed(item, error, started_at)
 
     def _failed(self, item: Claimed, error: BaseException, started_at: Any) -> Outcome:
         if isinstance(error, SkipItem):
             return outcomes.skipped(item, error.reason, started_at)
-        return fail(self.turn, item, error, started_at)
+        return failed_outcome(self.slice, item, error, started_at)
 
     def _context(self, item: Claimed) -> ItemContext:
-        batch = self.turn.batch
+        batch = self.slice.batch
         return ItemContext(batch.pk, item.key, item.position, item.attempts + 1, batch.params)
 
     # -- time limits
 
     def _end_overdue(self, done: list[Outcome]) -> None:
-        for item_id, call in list(self.out.items()):
+        for item_id, call in list(self.in_flight.items()):
             over = monotonic() - call.since - self.limit
             if over > GRACE_SECONDS:
                 logger.error("item %s did not give way after its time limit; its worker will end", call.item.key)
                 self.hung = True
-                del self.out[item_id]
+                del self.in_flight[item_id]
                 error = ItemTimeout(PAST_LIMIT.format(self.limit) + " It could not be ended.")
-                done.append(fail(self.turn, call.item, error, outcomes.now()))
+                done.append(failed_outcome(self.slice, call.item, error, clock.machine_now()))
             elif over > 0 and not call.interrupted:
                 call.interrupt()
 

@@ -10,8 +10,8 @@ from django.utils import timezone
 from batches.lanes import leases
 from batches.models import Batch, Checkpoint
 
-LOOK_UP_EVERY = 0.25
-CHUNK_SECONDS = 0.5
+LOOK_UP_EVERY = 0.25  # seconds
+PACED_CHUNK_SECONDS = 0.5
 LOCK_BUDGET, BUSY_SHARE, BREAK_SECONDS = 0.4, 0.75, 0.12
 
 
@@ -26,18 +26,18 @@ class Pacer:
     def share(self) -> float:
         """Items a second for this lane: the rate over the lanes held now, counted once a second."""
         if monotonic() >= self._share_until:
-            self._share = (self.rate or 0.0) / max(1, leases.live(self.batch_id).count())
+            self._share = (self.rate or 0.0) / max(1, leases.held_lanes(self.batch_id).count())
             self._share_until = monotonic() + 1.0
         return self._share
 
-    def chunk_size(self, most: int) -> int:
-        """So few items that waiting for a chunk's turn stays short, and a pause is noticed soon."""
-        return most if self.rate is None else max(1, min(most, int(self.share() * CHUNK_SECONDS)))
+    def chunk_size(self, limit: int) -> int:
+        """Items of the next chunk, at most `limit`: so few that it is due soon, and a pause is noticed soon."""
+        return limit if self.rate is None else max(1, min(limit, int(self.share() * PACED_CHUNK_SECONDS)))
 
     def done(self, items: int) -> None:
-        """Account for items done; an idle spell is not made up for."""
+        """Account for items done; an idle spell is not caught up with."""
         if self.rate is not None:
-            self.due = max(self.due, monotonic() - CHUNK_SECONDS) + items / self.share()
+            self.due = max(self.due, monotonic() - PACED_CHUNK_SECONDS) + items / self.share()
 
     def let_others_write(self, locked_for: float) -> None:
         """On SQLite, a break in which logins and the pause button get in, if the writer lock is held most of the time.
@@ -59,8 +59,8 @@ class Pacer:
         """Seconds until one more item is due after the lane's last checkpoint: a new slice is no excuse to hurry."""
         if self.rate is None:
             return 0.0
-        kept = Checkpoint.objects.filter(pk=self.lease.checkpoint_id)  # a rehearsal holds no lane
-        saved_at = kept.values_list("saved_at", flat=True).first()
+        lane = Checkpoint.objects.filter(pk=self.lease.checkpoint_id)  # a rehearsal holds none
+        saved_at = lane.values_list("saved_at", flat=True).first()
         return 0.0 if saved_at is None else max(0.0, 1 / self.rate - (timezone.now() - saved_at).total_seconds())
 
 

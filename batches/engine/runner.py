@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import random
 import signal
 from collections.abc import Callable
 from contextvars import copy_context
@@ -19,50 +18,32 @@ from functools import partial
 from time import monotonic, sleep
 
 from django.db import Error as AnyDatabaseError
-from django.db import OperationalError, connection, transaction
-from django.utils import timezone
+from django.db import transaction
 
-from batches.engine import code_versions, disk_full, external
+from batches import clock
+from batches.engine import disk_full, external
+from batches.engine.attempts import failed_outcome, quarantined_outcome, remembered_outcomes
+from batches.engine.budget import enforce_budget
+from batches.engine.chunk_recovery import recover
+from batches.engine.claiming import await_retry, claim_items, mark_next, widen_window
 from batches.engine.context import ItemContext
-from batches.engine.slices import (
-    GRACE_SECONDS,
-    Slice,
-    await_retry,
-    claim_items,
-    fail,
-    look_further,
-    move_on,
-    never,
-    nothing,
-    open_slice,
-    quarantine,
-    reconnect,
-    record_outcomes,
-    remembered,
-    watch_budget,
-)
+from batches.engine.recording import advance, record_outcomes
+from batches.engine.slices import Slice, do_nothing, never, take_slice
 from batches.engine.statements import AlreadyRemembered, ItemsMoved, claim_one
-from batches.exceptions import LeaseLost, NestedRun, OperationInProgress, UnknownProcessor
+from batches.exceptions import LeaseLost
 from batches.isolation.guard import ChunkLost, Uncontained
-from batches.isolation.time_limits import kill_if_hung
 from batches.lanes import counters, leases, outcomes
 from batches.lanes.outcomes import Claimed, Outcome
 from batches.lifecycle import transitions
 from batches.models import Batch
-from batches.processors import Processor, SkipItem, get
+from batches.processors import Processor, SkipItem
 
 logger = logging.getLogger("batches")
 
 SLICE_SECONDS = 30.0
-CHUNK_SECONDS = 2.0
 LOCK_SECONDS = 0.2  # SQLite's writer lock blocks logins and the pause button
-CHUNK_TRIES = 5
-TRANSIENT = ("40001", "40P01", "55P03")
-SHARED_SECONDS = 2.0
+SHARED_SECONDS = 2.0  # a slice of one batch while others wait
 IDLE_SECONDS = 0.05
-
-
-# -- the slice ---------------------------------------------------------------------------------------------------------
 
 
 def work_slice(
@@ -71,148 +52,114 @@ def work_slice(
     *,
     seconds: float = SLICE_SECONDS,
     should_stop: Callable[[], bool] = never,
-    on_chunk: Callable[[], None] = nothing,
+    on_chunk: Callable[[], None] = do_nothing,
     expendable: bool = False,
     processor: Processor | None = None,
 ) -> bool:
     """Work on a free lane of the batch for a while; True when time ran out before the work did.
 
     `expendable`: this process may be killed to end an item that survives its timeout. `processor` is for an ad hoc
-    batch, whose processor has no name.
+    batch, whose processor has no name. `NestedRun` within somebody's transaction.
     """
-    refuse_nesting()
-    batch = Batch.objects.get(pk=batch_id)
-    processor = processor or find_processor(batch)
-    if processor is None:
+    slice_ = take_slice(batch_id, lane, seconds, should_stop, on_chunk, expendable, processor)
+    if slice_ is None:
         return False
-    code_versions.note(batch, processor)
-    lease = begin(batch, lane)
-    if lease is None:
-        return False
-    turn = open_slice(batch, processor, lease, monotonic() + seconds, should_stop, on_chunk, expendable)
     unfinished = released = False
     try:
-        unfinished = work(turn) if processor.effects == "database" else external.work(turn)
+        with slice_.watchdog:
+            unfinished = work(slice_) if slice_.processor.effects == "database" else external.work(slice_)
     except LeaseLost as lost:
         logger.warning("%s Everything since its last commit is void.", lost)
         counters.add("fence_rejections")
     finally:
-        kill_if_hung(None)
-        leases.release(lease)
+        leases.release(slice_.lease)
         released = transitions.settle(batch_id)
         counters.flush()
-        if turn.tainted and expendable:
+        if slice_.tainted and expendable:
             os._exit(1)  # a call that could not be ended lives in this process: it must not go on
     return unfinished or released
 
 
-def refuse_nesting() -> None:
-    """Chunks commit; within somebody's transaction, say an item's, they could not."""
-    if connection.in_atomic_block:
-        raise NestedRun(NestedRun.__doc__)
-
-
-def find_processor(batch: Batch) -> Processor | None:
-    """The batch's processor; without one the batch has FAILED."""
-    try:
-        return get(batch.processor)
-    except UnknownProcessor as unknown:
-        transitions.move(batch.pk, Batch.Status.FAILED, verb="fail", actor="worker", reason=str(unknown))
-        return None
-
-
-def begin(batch: Batch, lane: int | None) -> leases.Lease | None:
-    """Take a lane; the first one taken makes the batch RUNNING."""
-    leases.revoke_expired(batch.pk)
-    leases.ensure_lanes(batch)
-    lease = leases.take(batch, lane)
-    if lease is not None and batch.status == Batch.Status.QUEUED:
-        transitions.move(batch.pk, Batch.Status.RUNNING, verb="run", from_=(Batch.Status.QUEUED,), actor="worker")
-    return lease
-
-
-def work(turn: Slice) -> bool:
+def work(slice_: Slice) -> bool:
     """Chunk after chunk, until there is nothing to do (False) or the time is up (True)."""
-    trouble = 0
-    while not turn.is_over():
-        if turn.pacer.due > monotonic():
-            stop_watching(turn)
-            turn.pacer.wait(turn.is_over)
+    tries = 0
+    while not slice_.is_over():
+        if slice_.pacer.due > monotonic():
+            slice_.watchdog.call_off()
+            slice_.pacer.wait(slice_.is_over)
         try:
-            done = run_chunk(turn)
+            recorded = run_chunk(slice_)
         except (AnyDatabaseError, Uncontained, AlreadyRemembered, ItemsMoved) as error:
-            trouble += 1
-            recover(turn, error, trouble)
+            tries += 1
+            recover(slice_, error, tries)
             continue
-        trouble = 0
-        turn.pacer.let_others_write(turn.isolation.locked_for)
-        if done is None:
+        tries = 0
+        slice_.pacer.let_others_write(slice_.isolation.locked_for)
+        if recorded is None:
             return False
-        if done:
-            turn.pacer.done(done)
-            turn.on_chunk()
-        elif not look_further(turn):
-            stop_watching(turn)
-            if not await_retry(turn):
-                return False
+        if recorded:
+            slice_.pacer.done(recorded)
+            slice_.on_chunk()
+        elif not widen_window(slice_) and not await_retry(slice_):
+            return False
     return True
 
 
 # -- the chunk ---------------------------------------------------------------------------------------------------------
 
 
-def run_chunk(turn: Slice) -> int | None:
+def run_chunk(slice_: Slice) -> int | None:
     """One transaction: claim, process, record. Returns the items recorded; None when the batch is not to run."""
-    marked = mark_next(turn) if turn.lease.careful else None
+    marked = mark_next(slice_) if slice_.lease.careful else None
     began = monotonic()
     committed: list[bool] = []
-    with turn.isolation.chunk():
-        with turn.isolation.reading():
-            found = (
-                claim_items(turn, turn.batch.checkpoint_every) if marked is None else claim_one(turn.lease, marked.id)
-            )
-        turn.claimed = found.items
-        if found.status != Batch.Status.RUNNING:
+    with slice_.isolation.chunk():
+        with slice_.isolation.reading():
+            if marked is None:
+                claim = claim_items(slice_, slice_.batch.checkpoint_every)
+            else:
+                claim = claim_one(slice_.lease, marked.id)
+        slice_.claimed = claim.items
+        if claim.status != Batch.Status.RUNNING:
             return None
-        if not found.items:
+        if not claim.items:
             return 0
-        done = process_items(turn, found.items)
-        totals = record_outcomes(turn, done)
+        processed = process_items(slice_, claim.items)
+        totals = record_outcomes(slice_, processed)
         transaction.on_commit(partial(committed.append, True))
     if not committed:
-        raise ChunkLost(ChunkLost.__doc__) from turn.isolation.refused
-    counters.observe("chunk_commit_seconds", turn.batch.processor, seconds=[monotonic() - began])
-    move_on(turn, done)
-    watch_budget(turn, totals)
-    return len(done)
+        raise ChunkLost(ChunkLost.__doc__) from slice_.isolation.refused
+    counters.observe("chunk_commit_seconds", slice_.batch.processor, seconds=[monotonic() - began])
+    advance(slice_, processed)
+    enforce_budget(slice_, totals)
+    return len(processed)
 
 
-def process_items(turn: Slice, items: list[Claimed]) -> list[Outcome]:
+def process_items(slice_: Slice, items: list[Claimed]) -> list[Outcome]:
     """An outcome for each item, until the chunk's time is up or one has changed the session; the rest stays pending."""
-    started, done = monotonic(), []
+    started, processed = monotonic(), []
     for item in items:
-        done.append(process(turn, item))
-        late = monotonic() - started > CHUNK_SECONDS or turn.isolation.held_lock_for() > LOCK_SECONDS
-        if late or turn.isolation.session_changed or turn.should_stop():
+        processed.append(process(slice_, item))
+        late = monotonic() - started > slice_.chunk_seconds or slice_.isolation.held_lock_for() > LOCK_SECONDS
+        if late or slice_.isolation.session_changed or slice_.should_stop():
             break
-    return done
+    return processed
 
 
-def process(turn: Slice, item: Claimed) -> Outcome:
+def process(slice_: Slice, item: Claimed) -> Outcome:
     """Run the processor on one item behind its savepoint: whatever it does becomes an outcome."""
     if item.crashes >= leases.CRASHES_ALLOWED:
-        return quarantine(turn, item)
-    if turn.alone and (known := remembered(turn, item)) is not None:
-        return known
-    watch(turn)
-    turn.current, started_at = item, outcomes.now()
-    context = ItemContext(
-        turn.batch.pk, item.key, item.position, item.attempts + 1, turn.batch.params, rehearsing=turn.rehearsing
-    )
+        return quarantined_outcome(slice_, item)
+    if slice_.alone and (remembered := remembered_outcomes(slice_.batch.pk, [item])):
+        return remembered[item.id]
+    slice_.watchdog.watch()
+    slice_.current, started_at = item, clock.machine_now()
+    batch, attempt = slice_.batch, item.attempts + 1
+    context = ItemContext(batch.pk, item.key, item.position, attempt, batch.params, rehearsing=slice_.rehearsing)
     try:
         payload = json.loads(item.payload_json)
-        with turn.isolation.item():
-            result = copy_context().run(turn.processor.function, payload, context)
+        with slice_.isolation.item():
+            result = copy_context().run(slice_.processor.function, payload, context)
             return outcomes.succeeded(item, result, started_at)
     except SkipItem as skip:
         return outcomes.skipped(item, skip.reason, started_at)
@@ -223,91 +170,7 @@ def process(turn: Slice, item: Claimed) -> Outcome:
             raise Uncontained(error, by_item=False) from error
         if isinstance(error, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             raise
-        return fail(turn, item, error, started_at)
-
-
-def mark_next(turn: Slice) -> Claimed | None:
-    """After an unclean take-over: commit which item is about to run, so that a second death names its culprit."""
-    found = claim_items(turn, 1)
-    if not found.items:
-        return None
-    leases.mark_in_flight(turn.lease, found.items[0].id)
-    return found.items[0]
-
-
-def watch(turn: Slice) -> None:
-    """An item that survives its timeout is ended with its process, if that is one of a pool; re-armed once a second."""
-    if turn.expendable and monotonic() >= turn.watched_until:
-        turn.watched_until = monotonic() + 1.0
-        kill_if_hung(turn.batch.item_timeout + GRACE_SECONDS)
-
-
-def stop_watching(turn: Slice) -> None:
-    """No item is running: to wait, for a turn or for the database, is no hanging."""
-    if turn.watched_until:
-        turn.watched_until = 0.0
-        kill_if_hung(None)
-
-
-# -- when a chunk did not commit ---------------------------------------------------------------------------------------
-
-
-def recover(turn: Slice, error: Exception, trouble: int) -> None:
-    """Nothing in memory is believed any more. One item a transaction finds the culprit, if it was an item's fault."""
-    stop_watching(turn)
-    logger.warning("batch %s, lane %d: chunk rolled back: %s", turn.batch.pk, turn.lease.lane, one_line(error))
-    counters.add("chunk_retries", kind_of(error))
-    culprit = turn.claimed[0] if len(turn.claimed) == 1 else None
-    if isinstance(error, Uncontained):
-        culprit = turn.current if error.by_item else None
-    reconnect(turn)
-    turn.cursor = turn.lease.position
-    if disk_full.is_full(error):
-        disk_full.pause(turn.batch.pk)
-        return
-    if trouble < CHUNK_TRIES and (isinstance(error, ItemsMoved) or is_transient(error)):
-        sleep(random.uniform(0, min(1.0, 0.05 * 2**trouble)))  # noqa: S311
-    elif culprit is not None and is_its_fault(error):
-        blame(turn, culprit, error)
-    elif trouble >= CHUNK_TRIES and (culprit is None or not is_its_fault(error)):
-        raise error
-    turn.alone = max(turn.alone, len(turn.claimed))
-
-
-def one_line(error: Exception) -> str:
-    """The first line of what a driver says; some say it all again for every address they tried."""
-    return (str(error).splitlines() or [type(error).__name__])[0]
-
-
-def kind_of(error: Exception) -> str:
-    """The SQLSTATE of a database's refusal; "connection" when it was lost, so that a commit may have happened."""
-    if isinstance(error, AnyDatabaseError):
-        state = getattr(error.__cause__, "pgcode", None)
-        return str(state) if state else "connection" if connection.vendor == "postgresql" else "locked"
-    return type(error).__name__
-
-
-def is_transient(error: Exception) -> bool:
-    """Another transaction was in the way; the same chunk may succeed the next time."""
-    state = getattr(error.__cause__, "pgcode", None)
-    return state in TRANSIENT or (isinstance(error, OperationalError) and "locked" in str(error))
-
-
-def is_its_fault(error: Exception) -> bool:
-    """Whether an item can have caused this; a database that is full, gone or read-only is nobody's fault."""
-    return is_transient(error) or not isinstance(error, OperationalError)
-
-
-def blame(turn: Slice, item: Claimed, error: Exception) -> None:
-    """Record the failure of an item whose own transaction could not be committed."""
-    cause = error.error if isinstance(error, Uncontained) else error
-    if isinstance(error, AlreadyRemembered):
-        cause = OperationInProgress("The same operation on this item is being done elsewhere at this moment.")
-    with turn.isolation.chunk():
-        with turn.isolation.reading():
-            found = claim_one(turn.lease, item.id)
-        if found.items:
-            record_outcomes(turn, [fail(turn, found.items[0], cause, timezone.now())])
+        return failed_outcome(slice_, item, error, started_at)
 
 
 # -- working without Celery --------------------------------------------------------------------------------------------
@@ -317,7 +180,7 @@ def work_until_idle(
     batch_id: str | None = None,
     *,
     should_stop: Callable[[], bool] = never,
-    on_chunk: Callable[[], None] = nothing,
+    on_chunk: Callable[[], None] = do_nothing,
 ) -> None:
     """Work in this process until that batch is at rest, or until no batch is left that could go on."""
     while not should_stop():

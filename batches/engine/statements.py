@@ -18,9 +18,9 @@ from django.conf import settings
 from django.db import connection
 
 from batches.engine import sql
-from batches.exceptions import LeaseLost
 from batches.keys import PROCESS, TTL, key_of
-from batches.lanes.leases import Lease
+from batches.lanes.lane_counts import COUNTERS
+from batches.lanes.leases import Lease, lost
 from batches.lanes.outcomes import Claimed, Outcome
 from batches.models import Item
 
@@ -55,13 +55,13 @@ ITEM_COLUMNS = "id, position, key, payload, attempts, forgiven, crashes, availab
 # retries that are due, or one item by its id.
 ONWARD = "position > %s AND position <= %s AND available_at IS NULL ORDER BY position"
 DUE = "available_at <= %s AND available_at IS NOT NULL ORDER BY available_at, position"
-ONE = "id = %s ORDER BY id"
+BY_ID = "id = %s ORDER BY id"
 
 CLAIM_POSTGRESQL = f"SELECT * FROM {sql.CLAIM}(%s, %s, %s, %s, %s, %s, %s, %s)"  # noqa: S608
 CLAIM_SQLITE = f"""
 SELECT b.status, i.* FROM batches_checkpoint l JOIN batches_batch b ON b.id = l.batch_id
 LEFT JOIN (
-  SELECT {ITEM_COLUMNS} FROM batches_item WHERE batch_id = %s AND status = 'PENDING' AND {{found}} LIMIT %s
+  SELECT {ITEM_COLUMNS} FROM batches_item WHERE batch_id = %s AND status = 'PENDING' AND {{condition}} LIMIT %s
 ) i ON b.status = 'RUNNING'
 WHERE l.id = %s AND l.fence = %s
 """  # noqa: S608 - only constants of this module are put in
@@ -73,37 +73,38 @@ def claim(lease: Lease, limit: int, *, after: int, upto: int) -> Claim:
 
 
 def claim_due(lease: Lease, limit: int) -> Claim:
-    """The same for retries whose time has come."""
+    """The batch's status and at most `limit` retries whose time has come; `LeaseLost` if the lane is another's."""
     now = datetime.now(UTC)
     return _claim(lease, limit, DUE, (stamp(now),), due=now)
 
 
 def claim_one(lease: Lease, item_id: int) -> Claim:
-    """The same for that item, if it is still pending."""
-    return _claim(lease, 1, ONE, (item_id,), one=item_id)
+    """The batch's status and that item, if it is still pending; `LeaseLost` if the lane is another's."""
+    return _claim(lease, 1, BY_ID, (item_id,), item_id=item_id)
 
 
 def _claim(
     lease: Lease,
     limit: int,
-    found: str,
+    condition: str,
     bounds: tuple[Any, ...],
     *,
     after: int | None = None,
     upto: int | None = None,
     due: datetime | None = None,
-    one: int | None = None,
+    item_id: int | None = None,
 ) -> Claim:
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            which = after, upto, due, one, settings.PORTAL_POOLED_IDLE_MS
-            cursor.execute(CLAIM_POSTGRESQL, (lease.checkpoint_id, lease.fence, limit, *which))
+            idle_ms = settings.PORTAL_POOLED_IDLE_MS
+            params: Any = (lease.checkpoint_id, lease.fence, limit, after, upto, due, item_id, idle_ms)
+            cursor.execute(CLAIM_POSTGRESQL, params)
         else:
             params = (lease.batch_id, *bounds, limit, lease.checkpoint_id, lease.fence)
-            cursor.execute(CLAIM_SQLITE.format(found=found), params)
+            cursor.execute(CLAIM_SQLITE.format(condition=condition), params)
         rows = cursor.fetchall()
     if not rows:
-        raise LeaseLost(f"Lane {lease.lane} of batch {lease.batch_id} was taken over.")
+        raise lost(lease)
     return Claim(rows[0][0], [Claimed(*row[1:]) for row in rows if row[1] is not None])
 
 
@@ -119,7 +120,7 @@ def record(
     successes = sum(outcome.status == SUCCEEDED and not outcome.remembered for outcome in outcomes)
     lane = write(lease, outcomes, counts, position, careful, str(from_status))
     if lane is None:
-        raise LeaseLost(f"Lane {lease.lane} of batch {lease.batch_id} was taken over.")
+        raise lost(lease)
     written, remembered, totals = lane
     if written != len(outcomes):
         raise ItemsMoved(f"{len(outcomes) - written} items of the chunk changed status while they ran.")
@@ -129,8 +130,8 @@ def record(
 
 
 PENDING, SUCCEEDED = Item.Status.PENDING, Item.Status.SUCCEEDED
-FAILED = (Item.Status.FAILED, Item.Status.QUARANTINED)
-COUNTED = (Item.Status.SUCCEEDED, Item.Status.FAILED, Item.Status.SKIPPED, Item.Status.QUARANTINED)
+FAILED = Item.FAILED_STATUSES
+COUNTED = tuple(name.upper() for name in COUNTERS)
 
 RECORD_POSTGRESQL = f"SELECT * FROM {sql.RECORD}(%s, %s, %s::jsonb, %s, %s, %s, %s, %s, %s, %s, %s, %s)"  # noqa: S608
 
@@ -154,7 +155,7 @@ def _record_postgresql(
 
 
 def _object_of(lease: Lease, outcome: Outcome) -> dict[str, Any]:
-    """An outcome as the names of `functions.CREATE_RECORD`; what is left out is empty."""
+    """An outcome by the column names of `sql.CREATE_RECORD`; a name that is left out is NULL."""
     item, status, finished_at = outcome.item, outcome.status, outcome.finished_at.isoformat()
     row = {
         "id": item.id,
@@ -237,7 +238,7 @@ def _record_sqlite(
 ) -> Recorded:
     now = datetime.now(UTC)
     saved_at, forgotten_at = stamp(now), stamp(now + TTL)
-    kept = [
+    remembered_rows = [
         (bytes.fromhex(key), outcome.result_json, saved_at, forgotten_at)
         for outcome in outcomes
         if (key := _key_to_remember(lease, outcome))
@@ -249,9 +250,9 @@ def _record_sqlite(
             ITEM_SQLITE.format(from_status=from_status), [_row_of(lease, outcome) for outcome in outcomes]
         )
         written = cursor.rowcount
-        if kept:
-            cursor.executemany(REMEMBER_SQLITE.format(from_status=from_status), kept)
-        remembered = cursor.rowcount if kept else 0
+        if remembered_rows:
+            cursor.executemany(REMEMBER_SQLITE.format(from_status=from_status), remembered_rows)
+        remembered = cursor.rowcount if remembered_rows else 0
         cursor.execute(LANE_SQLITE, (position, careful, *added, saved_at, lease_end, lease.checkpoint_id, lease.fence))
         if not cursor.rowcount:
             return None

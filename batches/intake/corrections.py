@@ -24,7 +24,6 @@ ITEM_KEY, OURS = "_item_key", "_"
 ROWS_PER_PAGE = 500
 SAMPLED_ITEMS = 500
 MOST_ROWS = 100_000
-FAILED = (Item.Status.FAILED, Item.Status.QUARANTINED)
 Verdict = Correction.Verdict
 
 
@@ -207,7 +206,7 @@ def failed_item_of(row: Row, item: Item | None, key: str, file: File) -> Item:
     if item is None:
         remedy = "Take the row out, or put its key back as it was: spreadsheets change such as 007."
         raise refusal(f"the batch has no item {key!r}.", remedy)
-    if item.status not in FAILED:
+    if item.status not in Item.FAILED_STATUSES:
         status = Item.Status(item.status).label.lower()
         raise refusal(
             f"item {key!r} is {status} now, not failed.", "Take the row out: only failed items are corrected."

@@ -18,7 +18,7 @@ from django.db.models.functions import Cast
 from django.utils import timezone
 
 from batches.exceptions import InvalidInput, OperationInProgress
-from batches.intake.corrections import FAILED, ITEM_KEY, changes_of, corrections, pages, same
+from batches.intake.corrections import ITEM_KEY, changes_of, corrections, pages, same
 from batches.intake.readers import Reader
 from batches.models import Batch, Checkpoint, Correction, Fix, Item
 from batches.numbering import next_number
@@ -185,12 +185,12 @@ def suspects(fix: Fix) -> QuerySet[Correction]:
     """Rows that need a closer look: an item that is not failed any more, or whose payload is written otherwise."""
     as_it_was = Q(was=Cast("item__payload", TextField()))
     rows = rows_to_run(fix, retry_unchanged=True).annotate(was=Cast("before", TextField()))
-    return rows.filter(~Q(item__status__in=FAILED) | Q(verdict=Verdict.CHANGED) & ~as_it_was)
+    return rows.filter(~Q(item__status__in=Item.FAILED_STATUSES) | Q(verdict=Verdict.CHANGED) & ~as_it_was)
 
 
 def too_late(row: Correction, item: Item) -> str:
     """Why a row cannot be taken any more; empty if it can."""
-    if item.status not in FAILED:
+    if item.status not in Item.FAILED_STATUSES:
         return f"item {row.key!r} is {Item.Status(item.status).label.lower()} by now, not failed. Take the row out."
     if row.verdict == Verdict.CHANGED and not same(row.before, item.payload):
         return f"item {row.key!r} was corrected by somebody else meanwhile. Download it again."
@@ -206,7 +206,7 @@ def rows_to_run(fix: Fix, *, retry_unchanged: bool) -> QuerySet[Correction]:
 def replace_payloads(fix: Fix) -> int:
     """One statement, which changes failed items only; how many it changed."""
     changed = fix.corrections.filter(verdict=Verdict.CHANGED, item__isnull=False).order_by()
-    failed = Item.objects.filter(batch=fix.batch_id, status__in=FAILED, failed_at__isnull=False)
+    failed = Item.objects.filter(batch=fix.batch_id, status__in=Item.FAILED_STATUSES, failed_at__isnull=False)
     after = Correction.objects.filter(item=OuterRef("pk"), fix=fix, after__isnull=False).order_by().values("after")[:1]
     return failed.filter(pk__in=changed.values("item")).update(payload=Subquery(after))
 

@@ -35,19 +35,19 @@ class Guarded:
 
 
 def announced(method: Callable[..., Any]) -> Callable[..., Any]:
-    """A driver's method that sends statements, told of to the connection before it does."""
+    """A driver's method that sends statements; the connection's `before_statement` is called first."""
 
-    def tell_and_send(self: Any, *arguments: Any, **named: Any) -> Any:
+    def announce_and_send(self: Any, *arguments: Any, **named: Any) -> Any:
         connection = self if isinstance(self, Guarded) else self.connection
         if connection.before_statement is not None:
             connection.before_statement()
         return method(self, *arguments, **named)
 
-    return tell_and_send
+    return announce_and_send
 
 
 class GuardedCursor(sqlite3.Cursor):
-    """What `cursor()` gives to who asks the driver for one; Django brings its own."""
+    """The cursor of those who ask the driver for one; Django brings its own."""
 
     execute = announced(sqlite3.Cursor.execute)
     executemany = announced(sqlite3.Cursor.executemany)

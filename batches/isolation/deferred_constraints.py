@@ -1,7 +1,7 @@
-"""What only the commit would refuse, asked of a transaction that will be rolled back: deferred foreign keys.
+"""Deferred foreign keys, which only a commit checks, checked in a transaction that will be rolled back.
 
-PostgreSQL checks them when told to. SQLite can only look through whole tables, so it is asked about those that the
-items wrote to, and about those that refer to them.
+PostgreSQL checks them on request. SQLite can only look through whole tables: those that the items wrote to, and those
+that refer to them.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ WHERE m.type = 'table' AND (lower(m.name) IN ({tables}) OR lower(f."table") IN (
 
 def table_written(sql: str) -> str:
     """The table that a statement writes to, in lower case; empty if it writes to none."""
-    found = WRITES.match(sql)
-    name = NAME.match(sql[found.end() :]) if found else None
+    write = WRITES.match(sql)
+    name = NAME.match(sql[write.end() :]) if write else None
     return next((part for part in name.groups() if part), "").replace('""', '"').lower() if name else ""
 
 
 def check(tables: set[str]) -> None:
-    """`IntegrityError` if the transaction as it stands could not be committed."""
+    """`IntegrityError` if the transaction, which wrote to these tables, could not be committed."""
     if connection.vendor == "postgresql":
         connection.check_constraints()
     elif tables:

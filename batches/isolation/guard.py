@@ -17,14 +17,14 @@ from django.db import DEFAULT_DB_ALIAS, DatabaseError, OperationalError, connect
 from django.db import Error as DatabaseErrors
 
 from batches.isolation.connections import Guarded, TransactionControl
-from batches.isolation.process_state import Surroundings, changes_session, outlives_transaction, remembered
+from batches.isolation.process_state import ProcessState, changes_session, outlives_transaction, remembered
 from batches.isolation.savepoints import Savepoint
 from batches.isolation.time_limits import TimeLimit
 
 TRANSACTION_CONTROL = re.compile(
     r"(?:^|;)\s*(?:COMMIT|ROLLBACK(?!\s+TO)|BEGIN|START\s+TRANSACTION|END|ABORT|PREPARE\s+TRANSACTION)\b", re.I
 )
-ITS_WORDS = re.compile(r"\b(?:COMMIT|ROLLBACK|BEGIN|START|END|ABORT|PREPARE)\b", re.I)
+CONTROL_WORDS = re.compile(r"\b(?:COMMIT|ROLLBACK|BEGIN|START|END|ABORT|PREPARE)\b", re.I)
 QUOTED = re.compile(r"\$(\w*)\$.*?\$\1\$|'(?:[^']|'')*'|\"[^\"]*\"|--[^\n]*|/\*.*?\*/", re.S)
 
 
@@ -35,7 +35,7 @@ class TransactionBroken(Exception):
 @remembered
 def controls_transaction(sql: str) -> bool:
     """Whether a statement would end the chunk's transaction; words within quotes and comments do not count."""
-    return bool(ITS_WORDS.search(sql) and TRANSACTION_CONTROL.search(QUOTED.sub(" ", sql)))
+    return bool(CONTROL_WORDS.search(sql) and TRANSACTION_CONTROL.search(QUOTED.sub(" ", sql)))
 
 
 class ConnectionClosed(Exception):
@@ -43,7 +43,7 @@ class ConnectionClosed(Exception):
 
 
 class ChunkLost(OperationalError):
-    """The database ended the chunk's transaction by itself; its cause is what it refused before, if that is known."""
+    """The database ended the chunk's transaction by itself; the cause is the last statement that it refused."""
 
 
 class Uncontained(Exception):
@@ -59,8 +59,9 @@ class Isolation:
 
     def __init__(self, item_timeout: float) -> None:
         self.connection = connections[DEFAULT_DB_ALIAS]
-        self.guard = ItemGuard(self, TimeLimit(item_timeout))
-        self.surroundings = Surroundings()
+        self.time_limit = TimeLimit(item_timeout)
+        self.guard = ItemGuard(self, self.time_limit)
+        self.process_state = ProcessState()
         self.lazy_begin = self.connection.vendor == "sqlite"
         self.begin = ""
         self.locked_at: float | None = None
@@ -80,7 +81,7 @@ class Isolation:
         self.savepoint.forget()
         self.session_changed, self.session_spoilt, self.refused = False, False, None
         try:
-            with self.connection.execute_wrapper(self), transaction.atomic(durable=True), self._held():
+            with self.time_limit, self.connection.execute_wrapper(self), transaction.atomic(durable=True), self._held():
                 yield
         finally:
             self.locked_for = self.held_lock_for()
@@ -135,25 +136,26 @@ class Isolation:
         if self.locked_at is not None and not self.connection.connection.in_transaction:
             raise ChunkLost(ChunkLost.__doc__) from self.refused
         if not self.in_item:
-            return self._ask(execute, sql, params, many, context)
+            return self._execute(execute, sql, params, many, context)
         if controls_transaction(sql):
             self.error = TransactionControl(f"The processor sent {sql.strip()[:40]!r}. {TransactionControl.__doc__}")
             raise self.error
         if changes_session(sql):
             self.session_changed = True
             self.session_spoilt = self.session_spoilt or outlives_transaction(sql)
-        ask = partial(self._ask, execute)
+        send = partial(self._execute, execute)
         try:
             if self.touched:
-                return ask(sql, params, many, context)
+                return send(sql, params, many, context)
             self.touched = True
-            return self.savepoint.set_with(ask, sql, params, many, context)
+            return self.savepoint.set_with(send, sql, params, many, context)
         except DatabaseError as error:
             if not self.connection.savepoint_ids:
                 self.error = error
             raise
 
-    def _ask(self, execute: Callable[..., Any], *statement: Any) -> Any:
+    def _execute(self, execute: Callable[..., Any], *statement: Any) -> Any:
+        """Remember what the database refused."""
         try:
             return execute(*statement)
         except DatabaseError as refused:
@@ -167,6 +169,7 @@ class Isolation:
             self.locked_at = monotonic()
 
     def undo(self, error: BaseException) -> None:
+        """Undo what the item did before it failed with `error`; `Uncontained` if that is impossible."""
         by_item = self.connection.closed_in_transaction
         try:
             if not by_item and (self.savepoint.clean or self.touched):
@@ -191,6 +194,7 @@ class Isolation:
             self._passing, self.connection.needs_rollback = was_passing, needed
 
     def check_honesty(self) -> None:
+        """Raise what the item did to the transaction and kept quiet about."""
         if self.error is not None:
             raise TransactionBroken(f"{TransactionBroken.__doc__} It was: {self.error}") from self.error
         if self.connection.closed_in_transaction:
@@ -201,7 +205,7 @@ class Isolation:
             raise Uncontained(TransactionControl(TransactionControl.__doc__), by_item=True)
 
     def _has_ended(self) -> bool:
-        """Whether the chunk's transaction is over, by whatever way the item found to end it."""
+        """Whether the chunk's transaction is over, whichever way the item ended it."""
         raw = self.connection.connection
         if self.connection.vendor == "postgresql":
             return bool(raw.info.transaction_status == 0)
@@ -239,6 +243,6 @@ class ItemGuard:
                 isolation.undo(error)
         finally:
             isolation.in_item = False
-            isolation.surroundings.restore()
+            isolation.process_state.restore()
         if isolation.touched:
             isolation.savepoint.clean = False

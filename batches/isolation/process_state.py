@@ -15,35 +15,36 @@ from typing import Any
 
 logger = logging.getLogger("batches")
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGALRM, signal.SIGCHLD)
-TERM, INT, ALRM, CHLD = (int(number) for number in SIGNALS)
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)  # SIGALRM is the time limit's
+TERM, INT, CHLD = (int(number) for number in SIGNALS)
 
 SESSION = re.compile(
     r"\A\s*(?:SET|RESET|DISCARD|LISTEN|PREPARE|PRAGMA|ATTACH|DETACH|LOAD|CREATE\s+(?:GLOBAL\s+|LOCAL\s+)?TEMP(?:ORARY)?)\b"
     r"|\bset_config\s*\(|\bpg_(?:try_)?advisory_lock",
     re.I,
 )
-MOST_REMEMBERED = 4_096  # characters
+LONGEST_REMEMBERED = 4_096  # characters
 TRANSACTION_ONLY = re.compile(r"\A\s*SET\s+(?:LOCAL|CONSTRAINTS)\b", re.I)
 
 
-def remembered(look: Callable[[str], bool]) -> Callable[[str], bool]:
-    """Look at a statement once, not with every item; long ones are long lists of values, and seldom the same."""
-    short = lru_cache(maxsize=512)(look)
-    return lambda sql: short(sql) if len(sql) <= MOST_REMEMBERED else look(sql)
+def remembered(test: Callable[[str], bool]) -> Callable[[str], bool]:
+    """Test a statement once, not with every item; long ones are long lists of values, and seldom the same."""
+    short = lru_cache(maxsize=512)(test)
+    return lambda sql: short(sql) if len(sql) <= LONGEST_REMEMBERED else test(sql)
 
 
 @remembered
 def changes_session(sql: str) -> bool:
-    """Whether a statement changes what later ones of the same connection find, beside tables."""
+    """Whether a statement changes more than tables for later ones of the same connection."""
     return SESSION.search(sql) is not None
 
 
 def outlives_transaction(sql: str) -> bool:
+    """Whether what a statement changes of the session lasts beyond a commit."""
     return TRANSACTION_ONLY.match(sql) is None
 
 
-class Surroundings:
+class ProcessState:
     """The working directory, environment, signal handlers and defaults of this process, as they are now.
 
     Every item pays for the look, so it is quick: 2 us. What lives in context variables (the time zone and language
@@ -52,22 +53,22 @@ class Surroundings:
 
     def __init__(self) -> None:
         self.in_main_thread = threading.current_thread() is threading.main_thread()
-        self.place, self.environment = working_directory(), dict(variables())
+        self.directory, self.environment = working_directory(), dict(variables())
         self.handlers = handlers()
         self.socket_timeout = socket.getdefaulttimeout()
 
     def restore(self) -> None:
         """Put back what is different."""
-        if working_directory() != self.place and self.place:
-            self.tell("working directory")
-            os.chdir(self.place)
+        if working_directory() != self.directory and self.directory:
+            self.warn("working directory")
+            os.chdir(self.directory)
         if variables() != self.environment:
-            self.tell("environment")
+            self.warn("environment")
             for name in [*variables()]:
                 del os.environ[os.fsdecode(name)]
             os.environ.update({os.fsdecode(name): os.fsdecode(value) for name, value in self.environment.items()})
         if socket.getdefaulttimeout() != self.socket_timeout:
-            self.tell("default timeout of sockets")
+            self.warn("default timeout of sockets")
             socket.setdefaulttimeout(self.socket_timeout)
         if self.in_main_thread and handlers() != self.handlers:
             self.restore_handlers()
@@ -75,15 +76,15 @@ class Surroundings:
     def restore_handlers(self) -> None:
         for number, handler in zip(SIGNALS, self.handlers, strict=True):
             if getsignal(number) is not handler and handler is not None:
-                self.tell(f"handler of {number.name}")
+                self.warn(f"handler of {number.name}")
                 signal.signal(number, handler)
 
-    def tell(self, what: str) -> None:
+    def warn(self, what: str) -> None:
         logger.warning("an item changed the %s of its worker; it was put back", what)
 
 
 def handlers() -> tuple[Any, ...]:
-    return getsignal(TERM), getsignal(INT), getsignal(ALRM), getsignal(CHLD)
+    return getsignal(TERM), getsignal(INT), getsignal(CHLD)
 
 
 def working_directory() -> str:

@@ -28,20 +28,20 @@ class Savepoint:
         self.number, self.clean = 0, False
 
     def set(self) -> None:
-        """Have it stand clean."""
+        """Have the savepoint stand with nothing done behind it."""
         steps = self._steps()
         for message in ["; ".join(steps)] if steps and self.multiple else steps:
             self.send(message)
 
-    def set_with(self, ask: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
-        """Have it stand, and ask what an item asks first: in one message, if the driver would send one."""
+    def set_with(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
+        """Have it stand clean, and execute an item's first statement: in one message where the driver sends one."""
         cursor = context["cursor"].cursor
         if self.clean or not self.together or many or not isinstance(sql, str) or cursor.name is not None:
             self.set()
-            return ask(sql, params, many, context)
+            return execute(sql, params, many, context)
         before, steps = cursor.query, "; ".join(self._steps())
         try:
-            return ask(f"{steps};\n{sql}", params, many, context)
+            return execute(f"{steps};\n{sql}", params, many, context)
         except BaseException as error:
             if cursor.query is before:  # nothing was sent
                 self.send(steps)
@@ -49,10 +49,10 @@ class Savepoint:
             raise
 
     def roll_back(self) -> None:
-        """Undo what was done since it was set.
+        """Undo what was done since the savepoint was set.
 
         If this fails after a statement that was no SQL, the message was refused as a whole, and the savepoint never
-        stood; from then on it goes ahead of what the items ask.
+        stood; from then on it is sent ahead of the items' statements.
         """
         try:
             self.send(f"ROLLBACK TO SAVEPOINT item_{self.number}")
@@ -70,7 +70,7 @@ class Savepoint:
 
 
 def hide_first_line(error: BaseException) -> None:
-    """The server counts lines from the savepoint's; whoever wrote the statement does not know of it."""
+    """The server counts lines from the savepoint's, of which the author of the statement knows nothing."""
     if error.args and isinstance(error.args[0], str):
-        said = LINE.sub(lambda line: f"LINE {max(1, int(line[1]) - 1)}:", error.args[0])
-        error.args = (said, *error.args[1:])
+        message = LINE.sub(lambda line: f"LINE {max(1, int(line[1]) - 1)}:", error.args[0])
+        error.args = (message, *error.args[1:])

@@ -67,7 +67,7 @@ SQLITE = (
     (re.compile("SQLITE_(FULL|NOMEM)"), "resource"),
 )
 THROTTLED = re.compile(r"Throttl|RequestThrottled|RequestLimitExceeded|\bLimitExceeded", re.I)
-WORDS = (
+OWN_CODE_PATTERNS = (
     ("rate_limit", re.compile(r"RATE_?LIMIT|TOO_MANY_REQUESTS|QUOTA|THROTTL|RESOURCE_EXHAUSTED")),
     ("timeout", re.compile(r"TIME_?OUT|TIMED_OUT|DEADLINE_EXCEEDED")),
     ("network", re.compile(r"^(NETWORK|CONNECTION|CONNECT|DNS|SSL|TLS|SOCKET)(_|$)|^UNAVAILABLE$")),
@@ -76,8 +76,8 @@ WORDS = (
     ("conflict", re.compile(r"^(CONFLICT|DUPLICATE)")),
     ("auth", re.compile(r"^(AUTH(_|$|EN|OR)|UNAUTHORI[SZ]ED|FORBIDDEN)")),
 )
-"""What a code of the processor's own says by its words."""
-CLASSES = (
+"""What a code of the processor's own means by its words."""
+CLASS_PATTERNS = (
     ("timeout", re.compile(r"Timeout|DeadlineExceeded")),
     (
         "network",
@@ -90,7 +90,7 @@ CLASSES = (
     ("conflict", re.compile(r"^IntegrityError$")),
     ("defect", re.compile(r"^(AttributeError|NameError|ImportError|AssertionError|TypeError|IndexError)$")),
 )
-MESSAGES = (
+MESSAGE_PATTERNS = (
     ("deadlock", re.compile(r"deadlock|database is locked", re.I)),
     ("rate_limit", re.compile(r"rate.?limit|too many requests|quota|RESOURCE_EXHAUSTED", re.I)),
     ("timeout", re.compile(r"timed? ?out|DEADLINE_EXCEEDED", re.I)),
@@ -104,7 +104,7 @@ ERRNO_IN_TEXT = re.compile(r"\[Errno (\d+)\]")
 MYSQL_IN_TEXT = re.compile(r"^\((\d{4}),")
 DIGIT = re.compile(r"\d")
 KILLED_IN_TEXT = re.compile(r"exit (?:code|status) 137\b", re.I)
-READ = 2000  # characters of a message in which words are looked for
+MESSAGE_LENGTH_READ = 2000  # characters of a message in which words are looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,16 +119,16 @@ class Classification:
 
 def classify(exception: BaseException, code: str = "", message: str = "") -> Classification:
     """Category and code of a failure; an explicit code always wins as code."""
-    category, by = find_category(exception, code, message[:READ])
+    category, rule = find_category(exception, code, message[:MESSAGE_LENGTH_READ])
     retryable = RETRYABLE.get(category)
     if category == "deadlock":
         category, retryable = "conflict", True
-    own = hung_on(exception, "retryable")
-    return Classification(category, code or CODES[category], own if isinstance(own, bool) else retryable, by)
+    own = attribute_of(exception, "retryable")
+    return Classification(category, code or CODES[category], own if isinstance(own, bool) else retryable, rule)
 
 
-def hung_on(thing: object, name: str) -> Any:
-    """An attribute of somebody else's object, None if it has none or raises when asked."""
+def attribute_of(thing: object, name: str) -> Any:
+    """An attribute of an object of foreign code; None if it has none, or raises."""
     try:
         return getattr(thing, name, None)
     except Exception:
@@ -136,15 +136,16 @@ def hung_on(thing: object, name: str) -> Any:
 
 
 def find_category(exception: BaseException, code: str, message: str) -> tuple[str, str]:
-    said = hung_on(exception, "category")
-    if isinstance(said, str) and said in CODES:
-        return said, "explicit"
-    if found := by_own_code(code) or by_attributes(exception, message) or by_codes_in(message):
-        return found, "code"
-    if found := by_class(exception):
-        return found, "class"
-    if found := first_match(MESSAGES, message):
-        return found, "message"
+    """(category, the rule that matched)."""
+    own = attribute_of(exception, "category")
+    if isinstance(own, str) and own in CODES:
+        return own, "explicit"
+    if category := by_own_code(code) or by_attributes(exception, message) or by_numbers_in(message):
+        return category, "code"
+    if category := by_class(exception):
+        return category, "class"
+    if category := first_match(MESSAGE_PATTERNS, message):
+        return category, "message"
     return "unknown", "none"
 
 
@@ -157,20 +158,21 @@ def by_own_code(code: str) -> str:
     if not code:
         return ""
     plain = code.upper().replace("-", "_")
-    known = next((category for category, default in CODES.items() if default == plain), "")
+    default = next((category for category, default in CODES.items() if default == plain), "")
     number = re.fullmatch(r"(?:HTTP_?)?(\d{3})", plain)
-    return known or (HTTP.get(int(number[1]), "") if number else "") or by_sqlstate(plain) or first_match(WORDS, plain)
+    by_number = HTTP.get(int(number[1]), "") if number else ""
+    return default or by_number or by_sqlstate(plain) or first_match(OWN_CODE_PATTERNS, plain)
 
 
 def by_attributes(exception: BaseException, message: str) -> str:
     """By what drivers and clients hang on their exceptions: SQLSTATE, SQLite's name, HTTP status, errno."""
     for error in (exception, exception.__cause__):
-        state, name = hung_on(error, "pgcode"), hung_on(error, "sqlite_errorname")
-        if found := by_sqlstate(state) or (sqlite_category(name) if isinstance(name, str) else ""):
-            return found
-    if found := by_http(status_of(exception), f"{message} {code_in_response(exception)}"):
-        return found
-    number = hung_on(exception, "errno")
+        state, name = attribute_of(error, "pgcode"), attribute_of(error, "sqlite_errorname")
+        if category := by_sqlstate(state) or (sqlite_category(name) if isinstance(name, str) else ""):
+            return category
+    if category := by_http(status_of(exception), f"{message} {code_in_response(exception)}"):
+        return category
+    number = attribute_of(exception, "errno")
     return ERRNO.get(number, "") if isinstance(number, int) else ""
 
 
@@ -184,58 +186,58 @@ def sqlite_category(name: str) -> str:
     return next((category for pattern, category in SQLITE if pattern.match(name)), "")
 
 
-def by_http(status: int, words: str) -> str:
-    """A status alone, or one that the words beside it turn into something else."""
-    if status in (400, 403, 503) and THROTTLED.search(words):
+def by_http(status: int, text: str) -> str:
+    """A status alone, or one that the text beside it turns into something else."""
+    if status in (400, 403, 503) and THROTTLED.search(text):
         return "rate_limit"
-    if status == 400 and "RequestTimeout" in words:
+    if status == 400 and "RequestTimeout" in text:
         return "timeout"
     return HTTP.get(status, "")
 
 
 def status_of(exception: BaseException) -> int:
     """The HTTP status an exception carries, as requests, httpx, urllib and botocore hang it on; 0 for none."""
-    response = hung_on(exception, "response")
+    response = attribute_of(exception, "response")
     if isinstance(response, dict):
         response = response.get("ResponseMetadata")
         values = [response.get("HTTPStatusCode")] if isinstance(response, dict) else []
     else:
-        values = [hung_on(response, "status_code"), hung_on(exception, "status_code")]
+        values = [attribute_of(response, "status_code"), attribute_of(exception, "status_code")]
     if not isinstance(exception, SystemExit):
-        values.append(hung_on(exception, "code"))
+        values.append(attribute_of(exception, "code"))
     return next((value for value in values if isinstance(value, int) and 100 <= value <= 599), 0)
 
 
 def code_in_response(exception: BaseException) -> str:
     """botocore's name of the error."""
-    response = hung_on(exception, "response")
+    response = attribute_of(exception, "response")
     error = response.get("Error") if isinstance(response, dict) else None
     return str(error.get("Code", ""))[:100] if isinstance(error, dict) else ""
 
 
-def by_codes_in(message: str) -> str:
+def by_numbers_in(message: str) -> str:
     """By a number in the words: an HTTP status, an SQLSTATE, an errno, MySQL's, the exit code of a killed process."""
     if not DIGIT.search(message):
         return ""
-    if found := STATUS_IN_TEXT.search(message[:512]):
-        return by_http(int(found[1] or found[2]), message)
-    if found := SQLSTATE_IN_TEXT.search(message):
-        return by_sqlstate(found[1])
-    if found := ERRNO_IN_TEXT.search(message):
-        return ERRNO.get(int(found[1]), "")
-    if found := MYSQL_IN_TEXT.search(message):
-        return MYSQL.get(int(found[1]), "")
+    if match := STATUS_IN_TEXT.search(message[:512]):
+        return by_http(int(match[1] or match[2]), message)
+    if match := SQLSTATE_IN_TEXT.search(message):
+        return by_sqlstate(match[1])
+    if match := ERRNO_IN_TEXT.search(message):
+        return ERRNO.get(int(match[1]), "")
+    if match := MYSQL_IN_TEXT.search(message):
+        return MYSQL.get(int(match[1]), "")
     return "resource" if KILLED_IN_TEXT.search(message) else ""
 
 
 def by_class(exception: BaseException) -> str:
     """By the class or the nearest of its bases that says anything."""
     for base in type(exception).__mro__:
-        if found := by_name(base.__name__):
-            return found
+        if category := by_class_name(base.__name__):
+            return category
     return ""
 
 
 @lru_cache(maxsize=1024)
-def by_name(name: str) -> str:
-    return first_match(CLASSES, name)
+def by_class_name(name: str) -> str:
+    return first_match(CLASS_PATTERNS, name)

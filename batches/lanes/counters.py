@@ -1,7 +1,7 @@
 """What workers count for `/metrics`: in memory while they work, added to the database between their slices.
 
-Counting is never in a chunk's way. A process that is killed takes with it what it counted since its last slice; what
-happened to it is counted by whoever takes over.
+So counting never holds up a chunk. A process that is killed takes with it what it counted since its last slice; its
+death is counted by the worker that takes over.
 """
 
 from __future__ import annotations
@@ -33,52 +33,52 @@ _lock = threading.Lock()
 _pending: Counter[tuple[str, str]] = Counter()
 _observed: dict[tuple[str, str], list[float]] = {}
 _owner = os.getpid()
-AT_ONCE = 1_000
+OBSERVATIONS_KEPT = 1_000  # durations of one histogram, before they are sorted into its buckets
 
 
 def add(name: str, *labels: str, by: float = 1) -> None:
-    """Count something."""
-    _add({(name, joined(labels)): by})
+    """Count `by` more under a name and its labels."""
+    _add({(name, label_text(labels)): by})
 
 
 def observe(name: str, *labels: str, seconds: Sequence[float]) -> None:
-    """Count durations in a histogram's buckets, and their sum."""
-    key = name, joined(labels)
+    """Count durations, in seconds, in a histogram's buckets, and their sum."""
+    key = name, label_text(labels)
     with _lock:
-        _be_own()
+        _forget_parents_counts()
         seen = _observed.setdefault(key, [])
         seen.extend(seconds)
-    if len(seen) > AT_ONCE:
-        _sort_in()
+    if len(seen) > OBSERVATIONS_KEPT:
+        _sort_into_buckets()
 
 
-def _sort_in() -> None:
-    """Durations into buckets: rarely, since chunks are many."""
+def _sort_into_buckets() -> None:
+    """Count the durations kept so far by bucket: rarely, since chunks are many."""
     with _lock:
-        _be_own()
+        _forget_parents_counts()
         observed = dict(_observed)
         _observed.clear()
     for (name, labels), seconds in observed.items():
         buckets = Counter([bisect_left(BUCKETS, duration) for duration in seconds])
         counted: dict[tuple[str, str], float] = {}
         for bucket, count in buckets.items():
-            counted[f"{name}_bucket", joined(filter(None, (labels, BOUNDS[bucket])))] = count
+            counted[f"{name}_bucket", label_text(filter(None, (labels, BOUNDS[bucket])))] = count
         counted[f"{name}_sum", labels] = sum(max(0.0, duration) for duration in seconds)
         _add(counted)
 
 
-def joined(labels: Iterable[str]) -> str:
+def label_text(labels: Iterable[str]) -> str:
     return "\t".join(labels)[:200]
 
 
 def _add(counted: Mapping[tuple[str, str], float]) -> None:
     with _lock:
-        _be_own()
+        _forget_parents_counts()
         _pending.update(counted)  # type: ignore[arg-type]
 
 
-def _be_own() -> None:
-    """After a fork: what the parent has counted is the parent's."""
+def _forget_parents_counts() -> None:
+    """After a fork: the counts of the parent process are the parent's to write."""
     global _owner
     if _owner != os.getpid():
         _pending.clear()
@@ -88,7 +88,7 @@ def _be_own() -> None:
 
 def flush() -> None:
     """Add what this process has counted to the database; outside of any transaction that matters."""
-    _sort_in()
+    _sort_into_buckets()
     with _lock:
         counted = {} if _owner != os.getpid() else dict(sorted(_pending.items()))
         _pending.clear()
@@ -104,6 +104,6 @@ def flush() -> None:
         _add(counted)
 
 
-def beat(host: str) -> None:
-    """A worker's beat on that host is alive."""
+def record_heartbeat(host: str) -> None:
+    """Note that the beat of a worker on that host is alive."""
     Tally.objects.update_or_create(name="heartbeat", labels=host, defaults={"at": timezone.now()})

@@ -1,25 +1,20 @@
-"""Who holds a lane and until when.
-
-Elapsed time is no proof of death: a lane changes hands only by raising its fence.
-"""
+"""Who holds a lane of a batch, and whether its worker is alive."""
 
 from __future__ import annotations
 
 import os
 import socket
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
 
-from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
 
 from batches.clock import now_sql
 from batches.exceptions import LeaseLost
-from batches.lanes import counters, unknown_outcomes
+from batches.lanes import counters, leased_rows, unknown_outcomes
 from batches.models import Batch, Checkpoint, Item, Tenure
 
 CRASHES_ALLOWED = 2
@@ -38,11 +33,7 @@ class Lease:
     careful: int
 
 
-def lease_end() -> Any:
-    return now_sql() + timedelta(seconds=settings.PORTAL_LEASE_SECONDS)
-
-
-def lanes_of(batch: Batch) -> int:
+def lane_count(batch: Batch) -> int:
     """How many lanes may run at once; SQLite has one writer."""
     return batch.concurrency if connection.vendor == "postgresql" else 1
 
@@ -50,22 +41,23 @@ def lanes_of(batch: Batch) -> int:
 def ensure_lanes(batch: Batch) -> None:
     """A checkpoint row for every lane the batch may use."""
     Checkpoint.objects.bulk_create(
-        [Checkpoint(batch=batch, lane=lane) for lane in range(lanes_of(batch))], ignore_conflicts=True
+        [Checkpoint(batch=batch, lane=lane) for lane in range(lane_count(batch))], ignore_conflicts=True
     )
 
 
 def free_lanes(batch: Batch) -> QuerySet[Checkpoint]:
-    return Checkpoint.objects.filter(batch=batch, worker="", lane__lt=lanes_of(batch))
+    """Lanes that the batch may use and no worker holds."""
+    return Checkpoint.objects.filter(batch=batch, worker="", lane__lt=lane_count(batch))
 
 
 def take(batch: Batch, lane: int | None = None) -> Lease | None:
-    """Hold a free lane of the batch (that one, or any); None when there is none. One statement decides a race."""
+    """Hold a free lane of the batch, `lane` or any; None when there is none. One statement decides a race."""
     candidates = free_lanes(batch) if lane is None else free_lanes(batch).filter(lane=lane)
     for pk in candidates.order_by("lane").values_list("pk", flat=True):
-        taken = Checkpoint.objects.filter(
+        free = Checkpoint.objects.filter(
             pk=pk, worker="", batch__status__in=(Batch.Status.QUEUED, Batch.Status.RUNNING)
         )
-        if taken.update(worker=worker_name(), fence=F("fence") + 1, lease_expires_at=lease_end()):
+        if leased_rows.take(free, worker=worker_name()):
             row = Checkpoint.objects.get(pk=pk)
             counters.add("lease_takeovers", "unclean" if row.careful else "clean")
             remember_holder(batch, row.lane, row.worker)
@@ -74,7 +66,7 @@ def take(batch: Batch, lane: int | None = None) -> Lease | None:
 
 
 def remember_holder(batch: Batch, lane: int, worker: str) -> None:
-    """Since when this worker holds the lane, by its own clock, as its items have their times from there, too."""
+    """Write since when this worker holds the lane: by the machine's clock, as the times of its items are."""
     last = Tenure.objects.filter(batch=batch, lane=lane).order_by("-since").values_list("worker", flat=True).first()
     if last != worker:
         Tenure.objects.create(batch=batch, lane=lane, worker=worker, since=datetime.now(UTC))
@@ -82,34 +74,39 @@ def remember_holder(batch: Batch, lane: int, worker: str) -> None:
 
 def renew(lease: Lease) -> None:
     """Hold the lane for another lease's length while waiting; `LeaseLost` when somebody else has it."""
-    if not _held(lease).update(lease_expires_at=lease_end()):
-        raise LeaseLost(f"Lane {lease.lane} of batch {lease.batch_id} was taken over.")
+    if not leased_rows.keep(_held(lease)):
+        raise lost(lease)
 
 
 @transaction.atomic
 def release(lease: Lease) -> None:
     """Give the lane back, clean. Nothing happens when it was taken over already."""
-    if _held(lease).update(worker="", lease_expires_at=None, in_flight=None):
-        unknown_outcomes.settle(lease.batch_id, lease.lane, lease.worker)
+    if leased_rows.give_up(_held(lease), worker="", in_flight=None):
+        unknown_outcomes.resolve_lost_calls(lease.batch_id, lease.lane, lease.worker)
 
 
 def mark_in_flight(lease: Lease, item_id: int) -> None:
     """Commit that this item is about to run, so that its crash is remembered."""
-    if not _held(lease).update(in_flight=item_id, lease_expires_at=lease_end()):
-        raise LeaseLost(f"Lane {lease.lane} of batch {lease.batch_id} was taken over.")
+    if not leased_rows.keep(_held(lease), in_flight=item_id):
+        raise lost(lease)
+
+
+def lost(lease: Lease) -> LeaseLost:
+    """The error of a worker whose lane is another's."""
+    return LeaseLost(f"Lane {lease.lane} of batch {lease.batch_id} was taken over.")
 
 
 def _held(lease: Lease) -> QuerySet[Checkpoint]:
     return Checkpoint.objects.filter(pk=lease.checkpoint_id, fence=lease.fence, worker=lease.worker)
 
 
-def live(batch_id: str) -> QuerySet[Checkpoint]:
+def held_lanes(batch_id: str) -> QuerySet[Checkpoint]:
     """Lanes whose holder may still commit."""
     return Checkpoint.objects.filter(batch_id=batch_id, lease_expires_at__gt=now_sql()).exclude(worker="")
 
 
 def revoke_expired(batch_id: str | None = None) -> int:
-    """Take lanes from holders whose lease ran out, for the next worker to go through carefully. Returns how many."""
+    """Take lanes from workers whose lease ran out; the next one does their items one by one. Returns how many lanes."""
     expired = Checkpoint.objects.exclude(worker="").filter(lease_expires_at__lte=now_sql())
     if batch_id is not None:
         expired = expired.filter(batch_id=batch_id)
@@ -124,9 +121,13 @@ def revoke(checkpoint_id: int) -> bool:
     if row is None:
         return False
     batch = Batch.objects.only("checkpoint_every").get(pk=row.batch_id)
-    out = unknown_outcomes.settle(row.batch_id, row.lane, row.worker)
+    lost_calls = unknown_outcomes.resolve_lost_calls(row.batch_id, row.lane, row.worker)
     Checkpoint.objects.filter(pk=row.pk).update(
-        fence=F("fence") + 1, worker="", lease_expires_at=None, careful=max(out, batch.checkpoint_every), in_flight=None
+        fence=F("fence") + 1,
+        worker="",
+        lease_expires_at=None,
+        careful=max(lost_calls, batch.checkpoint_every),
+        in_flight=None,
     )
     if row.in_flight_id is not None:
         Item.objects.filter(pk=row.in_flight_id).update(crashes=F("crashes") + 1)

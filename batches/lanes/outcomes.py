@@ -1,4 +1,4 @@
-"""What became of one attempt of one item, and how an exception is put into words safely."""
+"""What became of one attempt of one item, and how the text of a failure is stored without its secrets."""
 
 from __future__ import annotations
 
@@ -7,24 +7,20 @@ import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from batches.lanes.classification import Classification, classify, hung_on
+from batches import clock
+from batches.lanes.classification import Classification, attribute_of, classify
 from batches.models import Item
 from batches.processors import ItemError, Processor, RetryItem
 from batches.redaction import forms_in, redact_cards, redact_shapes, replaced
 
-MAX_RESULT = 64 * 1024
-MAX_MESSAGE = 8 * 1024
-ENCODE = json.JSONEncoder(allow_nan=False).encode
-BACKOFF_BASE, BACKOFF_CAP = 1.0, 300.0
+MAX_RESULT = 64 * 1024  # characters of JSON
+MAX_MESSAGE = 8 * 1024  # characters
+encode_json = json.JSONEncoder(allow_nan=False).encode
+BACKOFF_BASE, BACKOFF_CAP = 1.0, 300.0  # seconds
 MOST_FORGIVEN = 300  # rate-limited attempts of an item; at the longest backoff half a day
-
-
-def now() -> datetime:
-    """This machine's clock, in UTC; every item reads it twice."""
-    return datetime.now(UTC)
 
 
 @dataclass(slots=True)
@@ -41,18 +37,28 @@ class Claimed:
     available_at: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
-    """A failure in words that hold no secret. `text` is `message` before numbers of cards are masked and it is cut."""
+def claimed_of(item: Item) -> Claimed:
+    """A stored item as a claim would have given it."""
+    payload = encode_json(item.payload)
+    counts = (item.attempts, item.forgiven, item.crashes)
+    return Claimed(item.pk, item.position, item.key, payload, *counts, item.available_at)
 
-    text: str
+
+@dataclass(frozen=True, slots=True)
+class FailureText:
+    """What is said of a failure, without secrets. `message` is `uncut` with card numbers masked, at most 8 KiB.
+
+    `code` is the one that the processor gave; empty if it gave none.
+    """
+
+    uncut: str
     message: str
     code: str
-    found: Classification
+    classification: Classification
     secrets: Sequence[str]
 
-    def clean(self, text: str) -> str:
-        """What else the exception says."""
+    def redacted(self, text: str) -> str:
+        """Another text of the same exception, without its secrets."""
         return redact_shapes(replaced(text, self.secrets)) if text else text
 
 
@@ -60,7 +66,7 @@ class Words:
 class Failure:
     """One failed attempt, as `item_failed` reports it. `final` is false when the item will be tried again.
 
-    `words` spare receivers the work of finding them again.
+    `text` spares receivers the work of describing the exception again.
     """
 
     item_id: int
@@ -74,7 +80,7 @@ class Failure:
     started_at: datetime
     finished_at: datetime
     worker: str
-    words: Words | None = None
+    text: FailureText | None = None
 
 
 @dataclass(slots=True)
@@ -108,10 +114,10 @@ def encode_result(result: Any) -> str:
     if result is None:
         return "null"
     try:
-        text = ENCODE(result)
+        text = encode_json(result)
     except (TypeError, ValueError, RecursionError, OverflowError) as error:
         raise ResultRefused(
-            f"The result is not JSON: {describe(error)}", code="RESULT_NOT_JSON", category="defect"
+            f"The result is not JSON: {message_of(error)}", code="RESULT_NOT_JSON", category="defect"
         ) from error
     if len(text) > MAX_RESULT:
         raise ResultRefused(
@@ -119,7 +125,7 @@ def encode_result(result: Any) -> str:
             code="RESULT_TOO_LARGE",
             category="defect",
         )
-    if "\\u0000" in text or ("\\ud" in text and not encodable(result)):
+    if "\\u0000" in text or ("\\ud" in text and not is_encodable(result)):
         raise ResultRefused(
             "The result holds a NUL character or half a surrogate pair, which no database stores.",
             code="RESULT_NOT_JSON",
@@ -128,7 +134,7 @@ def encode_result(result: Any) -> str:
     return text
 
 
-def encodable(value: Any) -> bool:
+def is_encodable(value: Any) -> bool:
     """Whether all text in a JSON value is valid Unicode."""
     try:
         json.dumps(value, ensure_ascii=False).encode()
@@ -137,13 +143,13 @@ def encodable(value: Any) -> bool:
     return True
 
 
-def describe(exception: BaseException) -> str:
-    """An exception's words, whatever it does when asked: cut to 8 KiB, storable in any database."""
-    return storable(words_of(exception))
+def message_of(exception: BaseException) -> str:
+    """The message of an exception, whatever its `__str__` does: at most 8 KiB, storable in any database."""
+    return storable(whole_message_of(exception))
 
 
-def words_of(exception: BaseException) -> str:
-    """The same, not cut: whoever takes secrets out of it cuts it afterwards, never through the middle of one."""
+def whole_message_of(exception: BaseException) -> str:
+    """The message of an exception, not cut to 8 KiB: secrets are taken out first, lest one is cut in two."""
     try:
         text = str(exception) or type(exception).__name__
     except BaseException:
@@ -162,11 +168,11 @@ def storable(text: str) -> str:
 
 
 def succeeded(item: Claimed, result: Any, started_at: datetime) -> Outcome:
-    return Outcome(item, Item.Status.SUCCEEDED, started_at, now(), result_json=encode_result(result))
+    return Outcome(item, Item.Status.SUCCEEDED, started_at, clock.machine_now(), result_json=encode_result(result))
 
 
 def skipped(item: Claimed, reason: str, started_at: datetime) -> Outcome:
-    return Outcome(item, Item.Status.SKIPPED, started_at, now(), message=storable(reason))
+    return Outcome(item, Item.Status.SKIPPED, started_at, clock.machine_now(), message=storable(reason))
 
 
 def failed(
@@ -180,21 +186,21 @@ def failed(
     params: Any = None,
 ) -> Outcome:
     """FAILED, or PENDING with `available_at` when the failure may pass and attempts are left."""
-    finished_at = now()
+    finished_at = clock.machine_now()
     payload = json.loads(item.payload_json)
-    words = put_into_words(exception, explicit_code(exception), payload, params)
-    found = words.found
-    forgiven = found.category == "rate_limit" and item.forgiven < MOST_FORGIVEN
+    text = describe_failure(exception, explicit_code(exception), payload, params)
+    kind = text.classification
+    forgiven = kind.category == "rate_limit" and item.forgiven < MOST_FORGIVEN
     attempt = item.attempts + 1
-    left = forgiven or attempt - item.forgiven < max_attempts
-    again = left and is_retryable(exception, processor, found.retryable, found.category)
+    attempts_left = forgiven or attempt - item.forgiven < max_attempts
+    again = attempts_left and is_retryable(exception, processor, kind)
     return Outcome(
         item,
         Item.Status.PENDING if again else Item.Status.FAILED,
         started_at,
         finished_at,
-        message=words.message,
-        code=found.code,
+        message=text.message,
+        code=kind.code,
         available_at=finished_at + retry_delay(exception, attempt) if again else None,
         forgiven=forgiven and again,
         failure=Failure(
@@ -204,39 +210,39 @@ def failed(
             payload=payload,
             attempt=attempt,
             exception=exception,
-            code=words.code,
+            code=text.code,
             final=not again,
             started_at=started_at,
             finished_at=finished_at,
             worker=worker,
-            words=words,
+            text=text,
         ),
     )
 
 
-def put_into_words(exception: BaseException, code: str, *sources: Any) -> Words:
-    """Secrets are taken out of every word before it is looked at any further; `sources` hold some under their keys."""
+def describe_failure(exception: BaseException, code: str, *sources: Any) -> FailureText:
+    """The text and kind of a failure; secrets go first, those that `sources` (payload, params) hold, too."""
     secrets = forms_in(*sources)
-    text = redact_shapes(replaced(words_of(exception), secrets))
-    message = storable(redact_cards(text))
-    own = redact_cards(redact_shapes(replaced(code, secrets)))[:64] if code else ""
-    return Words(text, message, own, classify(exception, own, message), secrets)
+    uncut = redact_shapes(replaced(whole_message_of(exception), secrets))
+    message = storable(redact_cards(uncut))
+    own_code = redact_cards(redact_shapes(replaced(code, secrets)))[:64] if code else ""
+    return FailureText(uncut, message, own_code, classify(exception, own_code, message), secrets)
 
 
 def explicit_code(exception: BaseException) -> str:
     """The code the processor gave, if it raised an `ItemError` with one."""
-    code = hung_on(exception, "code") if isinstance(exception, ItemError) else ""
+    code = attribute_of(exception, "code") if isinstance(exception, ItemError) else ""
     return storable(str(code))[:64] if isinstance(code, (str, int)) else ""
 
 
-def is_retryable(exception: BaseException, processor: Processor, retryable: bool | None, category: str) -> bool:
+def is_retryable(exception: BaseException, processor: Processor, kind: Classification) -> bool:
     """The processor's word first, then its category's; a timeout is worth another try, the unknown is not."""
     if isinstance(exception, (RetryItem, *processor.retry_on)):
         return True
-    said = hung_on(exception, "retryable") if isinstance(exception, ItemError) else None
-    if isinstance(said, bool):
-        return said
-    return retryable if retryable is not None else category == "timeout"
+    own = attribute_of(exception, "retryable") if isinstance(exception, ItemError) else None
+    if isinstance(own, bool):
+        return own
+    return kind.retryable if kind.retryable is not None else kind.category == "timeout"
 
 
 def retry_delay(exception: BaseException, attempt: int) -> timedelta:
@@ -244,7 +250,7 @@ def retry_delay(exception: BaseException, attempt: int) -> timedelta:
 
     Source: "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
     """
-    asked = hung_on(exception, "after")
-    if isinstance(asked, (int, float)) and -math.inf < asked < math.inf:
-        return timedelta(seconds=float(min(max(0, asked), 24 * 3600)))
+    seconds = attribute_of(exception, "after")
+    if isinstance(seconds, (int, float)) and -math.inf < seconds < math.inf:
+        return timedelta(seconds=float(min(max(0, seconds), 24 * 3600)))
     return timedelta(seconds=random.uniform(0, min(BACKOFF_CAP, BACKOFF_BASE * 2.0**attempt)))  # noqa: S311

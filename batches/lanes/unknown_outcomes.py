@@ -15,8 +15,8 @@ from batches.clock import now_sql
 from batches.exceptions import UnknownProcessor
 from batches.keys import PROCESS, TTL, key_of
 from batches.lanes import counters, outcomes
-from batches.lanes.outcomes import Claimed
-from batches.models import Batch, Checkpoint, IdempotencyRecord, Item
+from batches.lanes.lane_counts import shift_count
+from batches.models import Batch, IdempotencyRecord, Item
 from batches.processors import ItemError, Processor, get
 from batches.signals import item_failed
 
@@ -27,17 +27,22 @@ class UnknownOutcome(ItemError):
     """The worker was lost during the call: look at the receiver, then say whether it was done, or retry it."""
 
 
-def settle(batch_id: str, lane: int, worker: str, *, still_out: Collection[int] = (), begun: bool = True) -> int:
-    """Decide about the items a lane has out, `still_out` excepted; returns how many. `begun`: they may have run."""
+def resolve_lost_calls(
+    batch_id: str, lane: int, worker: str, *, still_out: Collection[int] = (), begun: bool = True
+) -> int:
+    """Decide about the calls that a lane had out, except of the items `still_out`; returns how many.
+
+    `begun`: the calls may have reached their receiver.
+    """
     lost = Item.objects.filter(batch=batch_id, lane=lane, claimed_at__isnull=False, status=Item.Status.RUNNING)
     items = list(lost.exclude(pk__in=still_out).order_by("pk"))
     if not items:
         return 0
     batch = Batch.objects.get(pk=batch_id)
-    forget(batch_id, [item.key for item in items])
-    processor = processor_of(batch)
+    forget_in_progress(batch_id, [item.key for item in items])
+    processor = processor_or_none(batch)
     if begun and (processor is None or processor.asks_about_unknown(batch.params)):
-        set_aside(batch, lane, worker, items, processor or Processor(name=batch.processor, function=print))
+        quarantine_calls(batch, lane, worker, items, processor or Processor(name=batch.processor, function=print))
     else:
         Item.objects.filter(pk__in=[item.pk for item in items]).update(
             status=Item.Status.PENDING, lane=None, claimed_at=None, available_at=now_sql()
@@ -47,25 +52,26 @@ def settle(batch_id: str, lane: int, worker: str, *, still_out: Collection[int] 
     return len(items)
 
 
-def processor_of(batch: Batch) -> Processor | None:
+def processor_or_none(batch: Batch) -> Processor | None:
+    """The batch's processor; None where this process does not know it."""
     try:
         return get(batch.processor)
     except UnknownProcessor:
         return None
 
 
-def forget(batch_id: str, item_keys: Collection[str]) -> None:
-    """Nobody is doing these items any more."""
+def forget_in_progress(batch_id: str, item_keys: Collection[str]) -> None:
+    """Remove the idempotency rows that say that a worker is processing these items."""
     keys = [key_of(batch_id, item_key, PROCESS) for item_key in item_keys]
     IdempotencyRecord.objects.filter(key__in=keys, state=IdempotencyRecord.State.IN_PROGRESS).delete()
 
 
-def set_aside(batch: Batch, lane: int, worker: str, items: list[Item], processor: Processor) -> None:
+def quarantine_calls(batch: Batch, lane: int, worker: str, items: list[Item], processor: Processor) -> None:
     """Quarantine items for a person to decide, with an error record each."""
     error = UnknownOutcome(UnknownOutcome.__doc__ or "", code=CODE, category="unknown", retryable=False)
-    done = [
+    failed = [
         outcomes.failed(
-            claimed_of(item),
+            outcomes.claimed_of(item),
             error,
             processor=processor,
             max_attempts=0,
@@ -75,36 +81,28 @@ def set_aside(batch: Batch, lane: int, worker: str, items: list[Item], processor
         )
         for item in items
     ]
-    item_failed.send(Batch, batch=batch, failures=[outcome.failure for outcome in done])
+    item_failed.send(Batch, batch=batch, failures=[outcome.failure for outcome in failed])
     now = timezone.now()
     Item.objects.filter(pk__in=[item.pk for item in items]).update(
         status=Item.Status.QUARANTINED,
         attempts=F("attempts") + 1,
-        message=outcomes.describe(error),
+        message=outcomes.message_of(error),
         code=CODE,
         claimed_at=None,
         failed_at=now,
         finished_at=now,
     )
-    Checkpoint.objects.filter(batch=batch, lane=lane).update(quarantined=F("quarantined") + len(items))
+    shift_count(batch, lane, Item.Status.QUARANTINED, len(items))
 
 
-def claimed_of(item: Item) -> Claimed:
-    payload = outcomes.ENCODE(item.payload)
-    return Claimed(
-        item.pk, item.position, item.key, payload, item.attempts, item.forgiven, item.crashes, item.available_at
-    )
-
-
-def decide(item: Item, status: str) -> None:
-    """Give an item of unknown outcome the one a person found; in the caller's transaction."""
-    before = item.status.lower()
+def record_decision(item: Item, status: str) -> None:
+    """Give an item of unknown outcome the status that a person decided on; in the caller's transaction."""
+    shift_count(item.batch_id, item.lane, item.status, -1)
+    shift_count(item.batch_id, item.lane, status, 1)
     now, item.status, item.message = timezone.now(), status, "" if status == Item.Status.SUCCEEDED else item.message
     item.failed_at = None if status == Item.Status.SUCCEEDED else item.failed_at
     item.code = "" if status == Item.Status.SUCCEEDED else item.code
     item.save(update_fields=["status", "message", "failed_at", "code"])
-    lane = Checkpoint.objects.filter(batch=item.batch_id, lane=item.lane or 0)
-    lane.update(**{before: F(before) - 1, status.lower(): F(status.lower()) + 1})
     if status == Item.Status.SUCCEEDED:
         key = key_of(item.batch_id, item.key, PROCESS)
         values = {"state": IdempotencyRecord.State.DONE, "created_at": now, "expires_at": now + TTL, "response": None}

@@ -1,4 +1,4 @@
-"""Word to those outside: mail to a batch's watchers, and webhooks signed in the Standard Webhooks form.
+"""Messages about a batch: mail to its watchers, and webhooks signed in the Standard Webhooks form.
 
 A delivery is written in the commit that caused it, so that none is lost and none is sent for what was rolled back. It
 is sent afterwards, again and again with growing pauses, until the receiver takes it or the schedule is used up. A
@@ -36,14 +36,14 @@ logger = logging.getLogger("batches")
 
 SCHEDULE = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
 """Seconds from one attempt to the next; after the last one it is given up."""
-TIMEOUT = 15.0
-CLAIMED = timedelta(minutes=2)
-"""Whoever took a delivery and died is followed by another after so long."""
-KEPT = timedelta(days=30)
-LONGEST_ANSWER = 4_096
-LONGEST_WAIT = 86_400
-AT_ONCE = 20
-EVERY = 1.0
+TIMEOUT = 15.0  # seconds
+CLAIM_LENGTH = timedelta(minutes=2)
+"""A delivery whose sender died is sent by another after this."""
+KEPT_FOR = timedelta(days=30)
+LONGEST_ANSWER = 4_096  # characters kept
+LONGEST_WAIT = 86_400  # seconds
+DELIVERIES_PER_ROUND = 20
+ROUND_SECONDS = 1.0
 
 EVENTS = {
     Batch.Status.COMPLETED: Delivery.Event.COMPLETED,
@@ -68,7 +68,7 @@ def queue(batch_id: str, event: str, data: dict[str, Any]) -> int:
 
 
 def send_test(hook: Webhook) -> int:
-    """A message that says nothing but that it arrives; 1 if it is on its way."""
+    """Queue a message that says nothing but that it is a test; returns how many were queued, 1 or 0."""
     batch = Batch.objects.order_by("-created_at").first()
     if batch is None or not hook.active:
         return 0
@@ -93,33 +93,33 @@ def send_due(should_stop: Callable[[], bool] = lambda: False) -> int:
     """Send what is due, each claimed first by one statement; returns how many were tried."""
     due = Delivery.objects.filter(due_at__lte=clock.now_sql()).order_by("due_at")
     tried = 0
-    for one in due.select_related("webhook", "user", "batch")[:AT_ONCE]:
+    for delivery in due.select_related("webhook", "user", "batch")[:DELIVERIES_PER_ROUND]:
         if should_stop():
             break
-        mine = Delivery.objects.filter(pk=one.pk, due_at=one.due_at, attempts=one.attempts)
-        if mine.update(due_at=clock.now() + CLAIMED, attempts=one.attempts + 1):
-            one.attempts += 1
-            attempt(one)
+        unclaimed = Delivery.objects.filter(pk=delivery.pk, due_at=delivery.due_at, attempts=delivery.attempts)
+        if unclaimed.update(due_at=clock.now() + CLAIM_LENGTH, attempts=delivery.attempts + 1):
+            delivery.attempts += 1
+            attempt(delivery)
             tried += 1
     return tried
 
 
-def attempt(one: Delivery) -> None:
-    """One try, and what came of it, written down."""
+def attempt(delivery: Delivery) -> None:
+    """Send it once, and record the answer."""
     try:
-        answer = post(one) if one.webhook is not None else mail(one)
+        answer = post(delivery) if delivery.webhook is not None else mail(delivery)
     except GivenUp as error:
-        settle(one, str(error), wait=None)
+        record_attempt(delivery, str(error), wait=None)
     except Refused as error:
-        settle(one, str(error), wait=error.wait)
+        record_attempt(delivery, str(error), wait=error.wait)
     except (OutboundRefused, httpx.HTTPError, OSError) as error:
-        settle(one, f"{type(error).__name__}: {error}", wait=0)
+        record_attempt(delivery, f"{type(error).__name__}: {error}", wait=0)
     else:
-        settle(one, answer, wait=None, delivered=True)
+        record_attempt(delivery, answer, wait=None, delivered=True)
 
 
 class Refused(Exception):
-    """The receiver did not take it now; `wait` is what it asked for, in seconds."""
+    """The receiver did not take it now; `wait` is the pause that it asked for, in seconds."""
 
     def __init__(self, message: str, wait: float = 0) -> None:
         super().__init__(message)
@@ -130,83 +130,84 @@ class GivenUp(Exception):
     """No further attempt makes sense."""
 
 
-def settle(one: Delivery, answer: str, *, wait: float | None, delivered: bool = False) -> None:
+def record_attempt(delivery: Delivery, answer: str, *, wait: float | None, delivered: bool = False) -> None:
     """Delivered, due again after the schedule's pause (or `wait`, if longer), or given up (`wait` None)."""
     now = clock.now()
-    again = None
-    if wait is not None and one.attempts <= len(SCHEDULE):
-        again = now + timedelta(seconds=max(SCHEDULE[one.attempts - 1], min(wait, LONGEST_WAIT)))
-    Delivery.objects.filter(pk=one.pk, attempts=one.attempts).update(
-        due_at=again, delivered_at=now if delivered else None, answer=answer.replace("\x00", "")[:LONGEST_ANSWER]
+    next_due = None
+    if wait is not None and delivery.attempts <= len(SCHEDULE):
+        next_due = now + timedelta(seconds=max(SCHEDULE[delivery.attempts - 1], min(wait, LONGEST_WAIT)))
+    Delivery.objects.filter(pk=delivery.pk, attempts=delivery.attempts).update(
+        due_at=next_due, delivered_at=now if delivered else None, answer=answer.replace("\x00", "")[:LONGEST_ANSWER]
     )
 
 
-def post(one: Delivery) -> str:
-    """The signed message, POSTed; the answer's status and beginning."""
-    hook = one.webhook
+def post(delivery: Delivery) -> str:
+    """POST the signed message; returns status and beginning of the answer, or raises `Refused` or `GivenUp`."""
+    hook = delivery.webhook
     assert hook is not None
     if not hook.active:
         raise GivenUp("The webhook was made inactive.")
-    said = {"type": one.event, "timestamp": one.created_at.isoformat().replace("+00:00", "Z"), "data": one.data}
-    body, now = json.dumps(said, separators=(",", ":")), timezone.now()
+    message = {"type": delivery.event, "timestamp": clock.iso_utc(delivery.created_at), "data": delivery.data}
+    body, now = json.dumps(message, separators=(",", ":")), timezone.now()
     headers = {
         "Content-Type": "application/json",
         "User-Agent": "batchportal",
-        "webhook-id": one.message_id,
+        "webhook-id": delivery.message_id,
         "webhook-timestamp": str(int(now.timestamp())),
-        "webhook-signature": Signer(hook.secret).sign(one.message_id, now, body),
+        "webhook-signature": Signer(hook.secret).sign(delivery.message_id, now, body),
     }
     answer = outbound.send("POST", hook.url, headers=headers, content=body.encode(), timeout=TIMEOUT)
-    said_back = f"{answer.status} {answer.text[:LONGEST_ANSWER]}".strip()
+    summary = f"{answer.status} {answer.text[:LONGEST_ANSWER]}".strip()
     if 200 <= answer.status < 300:
-        return said_back
+        return summary
     if answer.status == 410:
         Webhook.objects.filter(pk=hook.pk).update(active=False)
-        raise GivenUp(f"{said_back}: the receiver is gone; the webhook is inactive now.")
-    raise Refused(said_back, wait=seconds_of(answer.headers.get("Retry-After", "")))
+        raise GivenUp(f"{summary}: the receiver is gone; the webhook is inactive now.")
+    raise Refused(summary, wait=seconds_of(answer.headers.get("Retry-After", "")))
 
 
 def seconds_of(retry_after: str) -> float:
-    """A Retry-After in seconds; a date is taken for the schedule's own pause."""
+    """The seconds that a Retry-After asks for; 0 for a date, so that the schedule's own pause counts."""
     return float(retry_after) if retry_after.isdigit() else 0.0
 
 
-def mail(one: Delivery) -> str:
-    """To a watcher who may still see the batch."""
-    user = one.user
+def mail(delivery: Delivery) -> str:
+    """Mail a watcher who may still see the batch; returns to whom, or raises `GivenUp`."""
+    user = delivery.user
     if not isinstance(user, AbstractUser) or not user.email:
         raise GivenUp("The watcher has no mail address.")
     if not user.is_active or not user.has_perm(VIEW):
         raise GivenUp("The watcher may no longer see batches.")
     host = settings.PORTAL_URL.partition("://")[2].partition(":")[0].partition("/")[0]
+    subject, reason = subject_of(delivery), delivery.data.get("reason", "")
     message = EmailMessage(
-        subject=subject_of(one),
-        body=f"{subject_of(one)}\n\n{one.data.get('reason', '')}\n\n{one.data['url']}\n".replace("\n\n\n\n", "\n\n"),
+        subject=subject,
+        body="\n\n".join(filter(None, (subject, reason, delivery.data["url"]))) + "\n",
         to=[user.email],
-        headers={"Message-ID": f"<{one.message_id}@{host}>"},
+        headers={"Message-ID": f"<{delivery.message_id}@{host}>"},
     )
     message.send()
     return f"Sent to {user.email}."
 
 
-def subject_of(one: Delivery) -> str:
-    """One line, whatever the batch is called."""
-    name = " ".join(str(one.batch).split())
-    if one.event == Delivery.Event.MILESTONE:
-        return f"{name}: {one.data['milestone']} % done"
-    return f"{name}: {Delivery.Event(one.event).label.lower()}"
+def subject_of(delivery: Delivery) -> str:
+    """The mail's subject: one line, also where the batch's name has several."""
+    name = " ".join(str(delivery.batch).split())
+    if delivery.event == Delivery.Event.MILESTONE:
+        return f"{name}: {delivery.data['milestone']} % done"
+    return f"{name}: {Delivery.Event(delivery.event).label.lower()}"
 
 
 def forget_old() -> int:
     """Remove what was delivered or given up long ago; returns how many."""
-    old = Delivery.objects.filter(due_at__isnull=True, created_at__lt=timezone.now() - KEPT)
+    old = Delivery.objects.filter(due_at__isnull=True, created_at__lt=timezone.now() - KEPT_FOR)
     return old.delete()[0]
 
 
-def again(one: Delivery) -> None:
-    """Send it once more, with the schedule from its start, whatever became of it."""
+def resend(delivery: Delivery) -> None:
+    """Send it once more, with the schedule from its start, also if it was delivered or given up."""
     with transaction.atomic():
-        row = Delivery.objects.select_for_update().get(pk=one.pk)
+        row = Delivery.objects.select_for_update().get(pk=delivery.pk)
         row.attempts, row.due_at, row.delivered_at = 0, timezone.now(), None
         row.save(update_fields=["attempts", "due_at", "delivered_at"])
 
@@ -215,7 +216,7 @@ def again(one: Delivery) -> None:
 
 
 def keep_sending() -> None:
-    """For a thread of its own: what is due, every second, for as long as the process lives."""
+    """For a thread of its own: send what is due, every second, for as long as the process lives."""
     while True:
         try:
             close_old_connections()
@@ -224,7 +225,7 @@ def keep_sending() -> None:
             logger.warning("no deliveries for now: %s", str(error).partition("\n")[0])
             tried = 0
         if not tried:
-            sleep(EVERY)
+            sleep(ROUND_SECONDS)
 
 
 def send_in_background() -> None:

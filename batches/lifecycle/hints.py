@@ -17,8 +17,8 @@ from django.conf import settings
 logger = logging.getLogger("batches")
 
 GROUP = "progress"
-EVERY = 0.25
-AFTER_TROUBLE = 2.0
+HINT_INTERVAL = 0.25
+RETRY_INTERVAL = 2.0
 
 
 class Hinter:
@@ -46,10 +46,10 @@ class Hinter:
         moved, self.moved = self.moved, set()
         try:
             await get_channel_layer().group_send(GROUP, {"type": "hint", "batches": sorted(moved)})
-            await asyncio.sleep(EVERY)
+            await asyncio.sleep(HINT_INTERVAL)
         except Exception as error:  # whatever a layer raises: a lost hint costs a second
             logger.warning("no hint to the web processes, they will see it a second later: %s", error)
-            await asyncio.sleep(AFTER_TROUBLE)
+            await asyncio.sleep(RETRY_INTERVAL)
 
 
 _hinter: Hinter | None = None

@@ -1,4 +1,4 @@
-"""Items that a person set aside: taken out of what runs and what is retried, and given back as they were."""
+"""Items that a person has quarantined: taken out of what runs and what is retried, and released as they were."""
 
 from __future__ import annotations
 
@@ -10,87 +10,94 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from batches import clock
-from batches.lifecycle.retry_waves import recount
+from batches.lanes.lane_counts import shift_count
 from batches.models import Aside, AsideItem, Batch, Item, RetriedItem
 
-S = Item.Status
-TAKEN = (S.PENDING, S.FAILED, S.QUARANTINED)
-AT_ONCE = 2_000
+TAKEABLE_STATUSES = (Item.Status.PENDING, *Item.FAILED_STATUSES)
+ITEMS_PER_STATEMENT = 2_000
 NOT_TRIED = "It was set aside before it was tried."
 
 
-def is_aside() -> Exists:
-    """Whether an item is set aside now."""
+def quarantined_by_person() -> Exists:
+    """In a query of items: whether a person has quarantined each, and it is not released."""
     return Exists(AsideItem.objects.filter(item=OuterRef("pk"), back_at__isnull=True))
 
 
-def count(batch: Batch) -> int:
+def count_quarantined(batch: Batch) -> int:
+    """Items of the batch that a person has quarantined."""
     return AsideItem.objects.filter(aside__batch=batch, back_at__isnull=True).count()
 
 
-def meant(batch: Batch, condition: Q) -> QuerySet[Item]:
-    """What would be taken: failed, quarantined and waiting items that are not set aside already."""
-    return Item.objects.filter(condition, ~is_aside(), batch=batch, status__in=TAKEN)
+def select(batch: Batch, condition: Q) -> QuerySet[Item]:
+    """What would be quarantined: failed, quarantined and waiting items that no person has quarantined yet."""
+    return Item.objects.filter(condition, ~quarantined_by_person(), batch=batch, status__in=TAKEABLE_STATUSES)
 
 
-def take(made: Aside, condition: Q) -> int:
-    """Quarantine what is meant; an item in a worker's hands has its outcome first. The caller holds the batch's row."""
-    items, last, taken = meant(made.batch, condition).select_for_update(of=("self",)), 0, 0
-    while page := list(items.filter(pk__gt=last).order_by("pk").values_list("pk", "status", "lane")[:AT_ONCE]):
+def quarantine(act: Aside, condition: Q) -> int:
+    """Quarantine what meets the condition; an item in a worker's hands has its outcome first.
+
+    Returns the number of items. The caller holds the batch's row.
+    """
+    items = select(act.batch, condition).select_for_update(of=("self",)).order_by("pk")
+    rows = items.values_list("pk", "status", "lane")
+    last = taken = 0
+    while page := list(rows.filter(pk__gt=last)[:ITEMS_PER_STATEMENT]):
         last, taken = page[-1][0], taken + len(page)
-        AsideItem.objects.bulk_create(AsideItem(aside=made, item_id=pk, status_before=was) for pk, was, _ in page)
-        for (was, lane), pks in by_status_and_lane(page):
-            _quarantine(made.batch, was, lane, pks)
-        out = RetriedItem.objects.filter(item__in=[pk for pk, _, _ in page])
-        out = out.filter(fate__in=(RetriedItem.Fate.WAITING, RetriedItem.Fate.RELEASED))
-        out.update(fate=RetriedItem.Fate.SKIPPED, why="It was set aside.")
+        AsideItem.objects.bulk_create(AsideItem(aside=act, item_id=pk, status_before=status) for pk, status, _ in page)
+        for (status, lane), pks in by_status_and_lane(page):
+            _quarantine(act.batch, status, lane, pks)
+        open_rows = RetriedItem.objects.filter(item__in=[pk for pk, _, _ in page])
+        open_rows = open_rows.filter(fate__in=(RetriedItem.Fate.WAITING, RetriedItem.Fate.RELEASED))
+        open_rows.update(fate=RetriedItem.Fate.SKIPPED, why="It was set aside.")
     return taken
 
 
-def _quarantine(batch: Batch, was: str, lane: int | None, pks: Sequence[int]) -> None:
+def _quarantine(batch: Batch, before: str, lane: int | None, pks: Sequence[int]) -> None:
     items = Item.objects.filter(pk__in=pks)
-    if was == S.PENDING:
+    if before == Item.Status.PENDING:
         items.filter(attempts=0).update(message=NOT_TRIED)
-        items.update(status=S.QUARANTINED, lane=0, failed_at=timezone.now(), available_at=None)
-        recount(batch, 0, S.QUARANTINED, len(pks))
-    elif was == S.FAILED:
-        items.update(status=S.QUARANTINED)
-        recount(batch, lane, S.FAILED, -len(pks))
-        recount(batch, lane, S.QUARANTINED, len(pks))
+        items.update(status=Item.Status.QUARANTINED, lane=0, failed_at=timezone.now(), available_at=None)
+        shift_count(batch, 0, Item.Status.QUARANTINED, len(pks))
+    elif before == Item.Status.FAILED:
+        items.update(status=Item.Status.QUARANTINED)
+        shift_count(batch, lane, Item.Status.FAILED, -len(pks))
+        shift_count(batch, lane, Item.Status.QUARANTINED, len(pks))
 
 
-def give_back(rows: QuerySet[AsideItem], batch: Batch) -> dict[str, int]:
-    """Undo it for these rows, where the item is still quarantined; how many are of which status again."""
-    given: dict[str, int] = {}
-    open_rows = rows.filter(back_at__isnull=True, aside__batch=batch)
-    while page := list(open_rows.order_by("item").values_list("item", "status_before", "item__lane")[:AT_ONCE]):
-        items = Item.objects.select_for_update().filter(pk__in=[pk for pk, _, _ in page], status=S.QUARANTINED)
-        kept = set(items.order_by("pk").values_list("pk", flat=True))
-        for (was, lane), pks in by_status_and_lane([row for row in page if row[0] in kept]):
-            _release(batch, was, lane, pks)
-            given[was] = given.get(was, 0) + len(pks)
+def release(rows: QuerySet[AsideItem], batch: Batch) -> dict[str, int]:
+    """Undo it for these rows, where the item is still quarantined; returns how many are of which status again."""
+    released: dict[str, int] = {}
+    open_rows = rows.filter(back_at__isnull=True, aside__batch=batch).order_by("item")
+    columns = open_rows.values_list("item", "status_before", "item__lane")
+    while page := list(columns[:ITEMS_PER_STATEMENT]):
+        pks_of_page = [pk for pk, _, _ in page]
+        items = Item.objects.select_for_update().filter(pk__in=pks_of_page, status=Item.Status.QUARANTINED)
+        still_quarantined = set(items.order_by("pk").values_list("pk", flat=True))
+        for (before, lane), pks in by_status_and_lane([row for row in page if row[0] in still_quarantined]):
+            _release(batch, before, lane, pks)
+            released[before] = released.get(before, 0) + len(pks)
         now = timezone.now()
-        AsideItem.objects.filter(item__in=[pk for pk, _, _ in page], back_at__isnull=True).update(back_at=now)
-    return given
+        AsideItem.objects.filter(item__in=pks_of_page, back_at__isnull=True).update(back_at=now)
+    return released
 
 
-def _release(batch: Batch, was: str, lane: int | None, pks: Sequence[int]) -> None:
+def _release(batch: Batch, before: str, lane: int | None, pks: Sequence[int]) -> None:
     items = Item.objects.filter(pk__in=pks)
-    if was == S.PENDING:
+    if before == Item.Status.PENDING:
         items.filter(message=NOT_TRIED, attempts=0).update(message="")
-        items.update(status=S.PENDING, lane=None, failed_at=None, available_at=clock.now_sql())
-    elif was == S.FAILED:
-        items.update(status=S.FAILED)
-        recount(batch, lane, S.FAILED, len(pks))
-    if was != S.QUARANTINED:
-        recount(batch, lane, S.QUARANTINED, -len(pks))
+        items.update(status=Item.Status.PENDING, lane=None, failed_at=None, available_at=clock.now_sql())
+    elif before == Item.Status.FAILED:
+        items.update(status=Item.Status.FAILED)
+        shift_count(batch, lane, Item.Status.FAILED, len(pks))
+    if before != Item.Status.QUARANTINED:
+        shift_count(batch, lane, Item.Status.QUARANTINED, -len(pks))
 
 
 def by_status_and_lane(rows: Sequence[tuple[int, str, int | None]]) -> list[tuple[Any, list[int]]]:
-    """((status, lane), item ids), so that each lane is counted anew once."""
+    """((status, lane), item ids) of rows (item id, status, lane), so that each lane is counted anew once."""
 
-    def kind(row: tuple[int, str, int | None]) -> tuple[str, int]:
+    def status_and_lane(row: tuple[int, str, int | None]) -> tuple[str, int]:
         return row[1], -1 if row[2] is None else row[2]
 
-    found = groupby(sorted(rows, key=kind), key=kind)
-    return [((was, None if lane < 0 else lane), [row[0] for row in group]) for (was, lane), group in found]
+    groups = groupby(sorted(rows, key=status_and_lane), key=status_and_lane)
+    return [((status, None if lane < 0 else lane), [row[0] for row in group]) for (status, lane), group in groups]

@@ -22,7 +22,7 @@ from batches.models import Batch, Checkpoint, Sample
 logger = logging.getLogger("batches")
 
 EVERY_MS = 5_000
-FINE = timedelta(seconds=60)
+FINE_FOR = timedelta(seconds=60)
 WINDOW = timedelta(minutes=10)
 THINNED = (
     # older than: kept every (ms)
@@ -30,8 +30,6 @@ THINNED = (
     (timedelta(hours=2), 300_000),
     (timedelta(hours=24), 1_800_000),
 )
-AT_REST = (Batch.Status.PAUSED, Batch.Status.HALTED, Batch.Status.COMPLETED)
-MOVING = (Batch.Status.RUNNING, Batch.Status.PAUSING, Batch.Status.CANCELLING)
 
 
 def active_seconds(batch: Batch, now: datetime) -> float:
@@ -40,22 +38,22 @@ def active_seconds(batch: Batch, now: datetime) -> float:
     return batch.active_seconds + max(0.0, running)
 
 
-def take() -> int:
-    """A sample of every batch that moves, unless this slot has one already; returns how many were looked at."""
+def take_samples() -> int:
+    """Sample every batch that a worker has, unless it has a sample of this slot; returns how many batches those are."""
     now = timezone.now()
     lanes = Checkpoint.objects.filter(batch=OuterRef("pk")).filter(~Q(worker="") | Q(saved_at__gte=now - WINDOW))
-    batches = list(Batch.objects.filter(Exists(lanes), status__in=MOVING, running_since__isnull=False))
+    batches = list(Batch.objects.filter(Exists(lanes), status__in=Batch.WORKING, running_since__isnull=False))
     slot = int(now.timestamp() * 1000) // EVERY_MS * EVERY_MS
-    write(batches, slot, now)
+    write_samples(batches, slot, now)
     return len(batches)
 
 
 def begin_stretch(batch: Batch, now: datetime) -> None:
     """The sample where a stretch of running begins: nothing before it counts as recent."""
-    write([batch], int(now.timestamp() * 1000), now, active=batch.active_seconds)
+    write_samples([batch], int(now.timestamp() * 1000), now, active=batch.active_seconds)
 
 
-def write(batches: list[Batch], slot: int, now: datetime, active: float | None = None) -> None:
+def write_samples(batches: list[Batch], slot: int, now: datetime, active: float | None = None) -> None:
     done = done_of(batch.pk for batch in batches)
     Sample.objects.bulk_create(
         [
@@ -83,29 +81,29 @@ def done_of(ids: Iterable[str]) -> dict[str, int]:
     return defaultdict(int, {row["batch_id"]: row["done"] for row in sums})
 
 
-def recent(batches: Iterable[Batch], now: datetime) -> dict[str, list[Sample]]:
-    """The samples that a recent velocity may be made of, oldest first: fine for a minute, then every 30 s."""
-    found: dict[str, list[Sample]] = defaultdict(list)
+def recent_samples(batches: Iterable[Batch], now: datetime) -> dict[str, list[Sample]]:
+    """By batch, the samples for its recent velocity, oldest first: all of the last minute, then one every 30 s."""
+    by_batch: dict[str, list[Sample]] = defaultdict(list)
     since = {batch.pk: batch.running_since for batch in batches if batch.running_since}
     if not since:
-        return found
+        return by_batch
     rows = Sample.objects.filter(batch__in=since, at__gte=now - WINDOW).annotate(fine=Mod("slot", 30_000))
-    for sample in rows.exclude(at__lt=now - FINE, fine__gt=0).order_by("slot"):
+    for sample in rows.exclude(at__lt=now - FINE_FOR, fine__gt=0).order_by("slot"):
         if sample.at >= since[sample.batch_id]:
-            found[sample.batch_id].append(sample)
-    return found
+            by_batch[sample.batch_id].append(sample)
+    return by_batch
 
 
-def thin() -> int:
-    """Keep fewer samples of what is long ago; returns how many went."""
-    now, gone = timezone.now(), 0
+def thin_out() -> int:
+    """Keep fewer samples of what is long ago; returns how many were removed."""
+    now, removed = timezone.now(), 0
     for age, kept in THINNED:
         old = Sample.objects.filter(at__lt=now - age).annotate(off=Mod("slot", kept)).filter(off__gt=0)
-        gone += old.delete()[0]
-    return gone
+        removed += old.delete()[0]
+    return removed
 
 
-def series(batch: Batch) -> list[tuple[float, float]]:
+def velocity_points(batch: Batch) -> list[tuple[float, float]]:
     """The velocity chart: (seconds since 1970, items a second) between each two samples of one stretch."""
     points: list[tuple[float, float]] = []
     before: Sample | None = None
@@ -117,29 +115,29 @@ def series(batch: Batch) -> list[tuple[float, float]]:
 
 
 def pauses(batch: Batch) -> list[tuple[float, float | None]]:
-    """When nothing could run between its first start and its end, as seconds since 1970; None: until now."""
-    found: list[tuple[float, float | None]] = []
+    """When the batch stood still: (from, to) in seconds since 1970; a pause that lasts has no end."""
+    pauses: list[tuple[float, float | None]] = []
     since: float | None = None
     for status, at in batch.transitions.order_by("pk").values_list("to_status", "at"):
-        if status in MOVING and since is not None:
-            found.append((since, at.timestamp()))
+        if status in Batch.WORKING and since is not None:
+            pauses.append((since, at.timestamp()))
             since = None
-        elif status in AT_REST and since is None:
+        elif status in Batch.AT_REST and since is None:
             since = at.timestamp()
-    return [*found, (since, None)] if since is not None and not batch.is_final else found
+    return [*pauses, (since, None)] if since is not None and not batch.is_final else pauses
 
 
-def keep_taking() -> None:
-    """For a thread of its own: a sample at every slot, for as long as the process lives."""
+def keep_sampling() -> None:
+    """For a thread of its own: samples at every slot, for as long as the process lives."""
     while True:
         sleep(EVERY_MS / 1000 - time() % (EVERY_MS / 1000))
         try:
-            counters.beat(socket.gethostname())
-            take()
+            counters.record_heartbeat(socket.gethostname())
+            take_samples()
         except AnyDatabaseError as error:
             logger.warning("no samples taken: %s", error)
             connection.close()
 
 
-def take_in_background() -> None:
-    threading.Thread(target=keep_taking, name="samples", daemon=True).start()
+def sample_in_background() -> None:
+    threading.Thread(target=keep_sampling, name="samples", daemon=True).start()

@@ -1,4 +1,4 @@
-"""How a retry names its items: scope name -> condition on failed items. Other apps add theirs to `SCOPES`."""
+"""How people name items of a batch: scope name -> condition on its failed items. Other apps add theirs to `SCOPES`."""
 
 from __future__ import annotations
 
@@ -12,68 +12,71 @@ from django.utils.dateparse import parse_datetime
 from batches.exceptions import InvalidInput
 from batches.models import Batch, Item
 
-FAILED = (Item.Status.FAILED, Item.Status.QUARANTINED)
-FARTHEST = 2**31 - 1
+LARGEST_POSITION = 2**31 - 1
 
 
 def refusal(field: str, message: str) -> InvalidInput:
+    """The error for a field that cannot be understood."""
     return InvalidInput(f"{field}: {message}", {field: [message]})
 
 
-def all_failed(batch: Batch, wanted: Any) -> Q:
-    if wanted is not True:
+def all_failed(batch: Batch, value: Any) -> Q:
+    """Every failed item; the value is true."""
+    if value is not True:
         raise InvalidInput("all_failed must be true.", {"all_failed": ["Must be true."]})
     return Q()
 
 
-def by_keys(batch: Batch, keys: Any, statuses: Sequence[str] = FAILED) -> Q:
+def by_keys(batch: Batch, keys: Any, statuses: Sequence[str] = Item.FAILED_STATUSES) -> Q:
+    """Items by their keys; `InvalidInput` if one of them is not in these statuses."""
     if not isinstance(keys, (list, tuple)) or not keys or not all(isinstance(key, str) for key in keys):
         raise InvalidInput("item_keys must be a list of keys.", {"item_keys": ["A list of item keys, not empty."]})
-    known = set(Item.objects.filter(batch=batch, key__in=keys, status__in=statuses).values_list("key", flat=True))
-    strange = [key for key in keys if key not in known]
-    if strange:
-        what = "failed items" if statuses == FAILED else "failed or waiting items"
+    existing = set(Item.objects.filter(batch=batch, key__in=keys, status__in=statuses).values_list("key", flat=True))
+    missing = [key for key in keys if key not in existing]
+    if missing:
+        what = "failed items" if statuses == Item.FAILED_STATUSES else "failed or waiting items"
         raise InvalidInput(
-            f"{len(strange)} of the items are not {what} of this batch, the first: {strange[0]!r}.",
-            {"item_keys": [f"Not one of the {what}: {key!r}" for key in strange[:10]]},
+            f"{len(missing)} of the items are not {what} of this batch, the first: {missing[0]!r}.",
+            {"item_keys": [f"Not one of the {what}: {key!r}" for key in missing[:10]]},
         )
     return Q(key__in=keys)
 
 
-def by_positions(batch: Batch, wanted: Any) -> Q:
-    """From one position to another, both included."""
-    first, last = pair(wanted, "positions")
-    if not all(type(end) is int and 0 <= end <= FARTHEST for end in (first, last)) or first > last:
+def by_positions(batch: Batch, value: Any) -> Q:
+    """From one position to another, both included: [400, 419]."""
+    first, last = pair(value, "positions")
+    if not all(type(end) is int and 0 <= end <= LARGEST_POSITION for end in (first, last)) or first > last:
         raise refusal("positions", "Write the first and the last position, such as [400, 419].")
     return Q(position__gte=first, position__lte=last)
 
 
-def by_time(batch: Batch, wanted: Any) -> Q:
-    """Items that failed between two times, both included."""
-    first, last = (moment(end) for end in pair(wanted, "failed_between"))
+def by_time(batch: Batch, value: Any) -> Q:
+    """Items that failed between two times with their zone, both included."""
+    first, last = (parsed_time(end) for end in pair(value, "failed_between"))
     if first is None or last is None or first > last:
         raise refusal("failed_between", "Write two times with their zone, the earlier first.")
     return Q(finished_at__gte=first, finished_at__lte=last)
 
 
-def by_code(batch: Batch, wanted: Any) -> Q:
-    if not isinstance(wanted, str) or len(wanted) > 64 or "\x00" in wanted:
+def by_code(batch: Batch, value: Any) -> Q:
+    """Items that failed last with that error code."""
+    if not isinstance(value, str) or len(value) > 64 or "\x00" in value:
         raise refusal("code", "Write one error code.")
-    return Q(code=wanted)
+    return Q(code=value)
 
 
-def by_field(batch: Batch, wanted: Any, statuses: Sequence[str] = FAILED) -> Q:
+def by_field(batch: Batch, field: Any, statuses: Sequence[str] = Item.FAILED_STATUSES) -> Q:
     """Items whose payload has that value under that name: {"name": "country", "value": "DE"}."""
-    if not isinstance(wanted, dict) or set(wanted) != {"name", "value"} or not isinstance(wanted["name"], str):
+    if not isinstance(field, dict) or set(field) != {"name", "value"} or not isinstance(field["name"], str):
         raise refusal("field", 'Write a name and a value, such as {"name": "country", "value": "DE"}.')
-    name, value = wanted["name"], wanted["value"]
+    name, value = field["name"], field["value"]
     if not name or "\x00" in name or "\x00" in str(value) or not isinstance(value, (str, int, float, bool, type(None))):
         raise refusal("field", "The value must be text, a number, true, false or null.")
     return by_payload(batch, lambda row: name in row and row[name] == value, statuses)
 
 
 def by_payload(batch: Batch, holds: Callable[[Mapping[str, Any]], bool], statuses: Sequence[str]) -> Q:
-    """Items in one of these statuses whose payload is so."""
+    """Items in one of these statuses of whose payload `holds` is true; every payload of them is read."""
     candidates = Item.objects.filter(batch=batch, status__in=statuses).order_by()
     if Item.Status.PENDING not in statuses:
         candidates = candidates.filter(failed_at__isnull=False)
@@ -81,38 +84,39 @@ def by_payload(batch: Batch, holds: Callable[[Mapping[str, Any]], bool], statuse
     return Q(pk__in=[pk for pk, row in rows if isinstance(row, dict) and holds(row)])
 
 
-def pair(wanted: Any, name: str) -> tuple[Any, Any]:
-    if not isinstance(wanted, (list, tuple)) or len(wanted) != 2:
+def pair(value: Any, name: str) -> tuple[Any, Any]:
+    if not isinstance(value, (list, tuple)) or len(value) != 2:
         raise refusal(name, "Write two values: from and to.")
-    return wanted[0], wanted[1]
+    return value[0], value[1]
 
 
-def moment(said: Any) -> datetime | None:
+def parsed_time(text: Any) -> datetime | None:
+    """A time with its zone; None for anything else."""
     try:
-        found = parse_datetime(said) if isinstance(said, str) else None
+        time = parse_datetime(text) if isinstance(text, str) else None
     except ValueError:
         return None
-    return found if found is not None and found.tzinfo is not None else None
+    return time if time is not None and time.tzinfo is not None else None
 
 
-def chosen(scope: Mapping[str, Any], what: str = "retry") -> tuple[str, Any]:
-    """The one scope that was named, and its value."""
-    named = {name: wanted for name, wanted in scope.items() if wanted not in (None, "", [], False)}
+def only_scope(scope: Mapping[str, Any], what: str = "retry") -> tuple[str, Any]:
+    """Name and value of the only scope that is given; `InvalidInput` if there is none, or several."""
+    named = {name: value for name, value in scope.items() if value not in (None, "", [], False)}
     if len(named) != 1 or not set(named) <= set(SCOPES):
         raise InvalidInput(f"Say which items to {what}, by exactly one of: {', '.join(SCOPES)}.")
-    ((name, wanted),) = named.items()
-    return name, wanted
+    ((name, value),) = named.items()
+    return name, value
 
 
-def waiting_too(batch: Batch, name: str, wanted: Any) -> Q:
-    """The scope's condition where items count that wait for their turn, not only failed ones."""
-    if name in BY_STATUS:
-        return SCOPES[name](batch, wanted, (*FAILED, Item.Status.PENDING))
-    return SCOPES[name](batch, wanted)
+def with_waiting_items(batch: Batch, name: str, value: Any) -> Q:
+    """The scope's condition on items that have failed or wait for their turn."""
+    if name in TAKING_STATUSES:
+        return SCOPES[name](batch, value, (*Item.FAILED_STATUSES, Item.Status.PENDING))
+    return SCOPES[name](batch, value)
 
 
-BY_STATUS = {"item_keys", "field"}
-"""Scopes that look at items in some statuses only, and take these as a third argument."""
+TAKING_STATUSES = {"item_keys", "field"}
+"""Scopes that read items themselves, of the statuses that are their third argument."""
 SCOPES: dict[str, Callable[..., Q]] = {
     "all_failed": all_failed,
     "item_keys": by_keys,

@@ -7,18 +7,17 @@ from functools import partial
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Sum
-from django.db.models.functions import Coalesce
+from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
 
 from batches.lanes import counters, leases
-from batches.lifecycle import deliveries, hints, retry_waves, samples
-from batches.models import TRANSITIONS, Batch, Checkpoint, Delivery, Item, Milestone, Retry, Transition
-from batches.signals import batch_transitioned, milestone_reached
+from batches.lanes.lane_counts import counters_of
+from batches.lifecycle import deliveries, hints, milestones, retry_states, retry_waves, samples
+from batches.models import TRANSITIONS, Batch, Checkpoint, Item, Retry, Transition
+from batches.signals import batch_transitioned
 
 logger = logging.getLogger("batches")
-S = Batch.Status
-COUNTERS = ("succeeded", "failed", "skipped", "quarantined")
+Status = Batch.Status
 
 
 def sources_of(to: str) -> list[str]:
@@ -47,10 +46,10 @@ def move(
             rows = rows.filter(only_if)
         if not rows.update(status=to, reason=reason, **clock_changes(batch, to)):
             return False
-        if to == S.RUNNING:
+        if to == Status.RUNNING:
             samples.begin_stretch(batch, timezone.now())
-        if to in (S.CANCELLED, S.FAILED):
-            retry_waves.close(batch_id, f"The batch is {S(to).label.lower()}.")
+        if to in (Status.CANCELLED, Status.FAILED):
+            retry_states.cancel_open_retries(batch_id, f"The batch is {Status(to).label.lower()}.")
         record(batch, verb, batch.status, to, actor=actor, reason=reason)
     return True
 
@@ -58,18 +57,17 @@ def move(
 def clock_changes(batch: Batch, to: str) -> dict[str, Any]:
     """Start, stop and finish times: active time runs while a worker may be working."""
     now = timezone.now()
-    active = (S.RUNNING, S.PAUSING, S.CANCELLING)
     changes: dict[str, Any] = {"finished_at": now if to in Batch.FINAL else None}
-    if to == S.RUNNING:
+    if to == Status.RUNNING:
         changes |= {"running_since": now, "started_at": batch.started_at or now}
-    elif to not in active and batch.running_since is not None:
+    elif to not in Batch.WORKING and batch.running_since is not None:
         elapsed = max(0.0, (now - batch.running_since).total_seconds())
         changes |= {"running_since": None, "active_seconds": F("active_seconds") + elapsed}
     return changes
 
 
 def record(batch: Batch, verb: str, from_: str, to: str, *, actor: str = "", reason: str = "") -> None:
-    """One row of history, and word to whoever listens once it is committed."""
+    """Write one row of history, and announce it once it is committed."""
     counters = counters_of(batch.pk)
     Transition.objects.create(
         batch_id=batch.pk,
@@ -80,9 +78,9 @@ def record(batch: Batch, verb: str, from_: str, to: str, *, actor: str = "", rea
         reason=reason,
         counters=counters | {"total": batch.total_items},
     )
-    if from_ != to and (event := deliveries.EVENTS.get(S(to))) is not None:
-        said = {"status": to, "reason": reason, "actor": actor, **counters, "total": batch.total_items}
-        deliveries.queue(batch.pk, event, said)
+    if from_ != to and (event := deliveries.EVENTS.get(Status(to))) is not None:
+        data = {"status": to, "reason": reason, "actor": actor, **counters, "total": batch.total_items}
+        deliveries.queue(batch.pk, event, data)
     transaction.on_commit(partial(_announce, batch.pk, from_, to, reason, actor))
 
 
@@ -94,14 +92,8 @@ def _announce(batch_id: str, from_: str, to: str, reason: str, actor: str) -> No
     )
 
 
-def counters_of(batch_id: str) -> dict[str, int]:
-    """Items by outcome: the sum of the lanes' counters."""
-    sums = Checkpoint.objects.filter(batch_id=batch_id).aggregate(**{name: Coalesce(Sum(name), 0) for name in COUNTERS})
-    return {name: int(sums[name]) for name in COUNTERS}
-
-
 def settle(batch_id: str) -> bool:
-    """Complete a batch whose items all have an outcome; make an asked pause or cancel true once no lane is held.
+    """Complete a batch whose items all have an outcome; make a requested pause or cancel true once no lane is held.
 
     Its retries advance before that; True when one of them put items back, so that there is work again.
     """
@@ -112,23 +104,24 @@ def settle(batch_id: str) -> bool:
         return False
     if is_done(batch) and complete(batch):
         return False
-    at_rest = ~Exists(Checkpoint.objects.filter(batch_id=OuterRef("pk")).exclude(worker=""))
-    ask = {S.PAUSING: (S.PAUSED, "pause"), S.CANCELLING: (S.CANCELLED, "cancel")}.get(S(batch.status))
-    if ask is not None:
-        to, verb = ask
-        asked = batch.transitions.filter(to_status=batch.status).last()
-        moved = move(
-            batch_id,
-            to,
-            verb=verb,
-            from_=(batch.status,),
-            actor=asked.actor if asked else "",
-            reason=asked.reason if asked else "",
-            only_if=at_rest,
-        )
-        if moved and asked is not None:
-            counters.observe("pause_latency_seconds", verb, seconds=[(timezone.now() - asked.at).total_seconds()])
+    if batch.status in REQUESTS:
+        grant(batch)
     return released
+
+
+REQUESTS = {Status.PAUSING: (Status.PAUSED, "pause"), Status.CANCELLING: (Status.CANCELLED, "cancel")}
+"""Status in which a request waits for workers -> the status that grants it, and its verb."""
+
+
+def grant(batch: Batch) -> None:
+    """Make the requested pause or cancel true, in the name of whoever requested it, if no worker holds a lane."""
+    to, verb = REQUESTS[Status(batch.status)]
+    at_rest = ~Exists(Checkpoint.objects.filter(batch_id=OuterRef("pk")).exclude(worker=""))
+    request = batch.transitions.filter(to_status=batch.status).last()
+    actor, reason = (request.actor, request.reason) if request else ("", "")
+    moved = move(batch.pk, to, verb=verb, from_=(batch.status,), actor=actor, reason=reason, only_if=at_rest)
+    if moved and request is not None:
+        counters.observe("pause_latency_seconds", verb, seconds=[(timezone.now() - request.at).total_seconds()])
 
 
 def is_done(batch: Batch) -> bool:
@@ -141,26 +134,7 @@ def complete(batch: Batch) -> bool:
     under_way = Retry.objects.filter(batch_id=OuterRef("pk"), state__in=Retry.UNDER_WAY)
     at_rest = ~Exists(open_items) & ~Exists(under_way)
     with transaction.atomic():
-        if not move(batch.pk, S.COMPLETED, verb="complete", actor="worker", only_if=at_rest):
+        if not move(batch.pk, Status.COMPLETED, verb="complete", actor="worker", only_if=at_rest):
             return False
-        reach_milestones(batch.pk, batch.total_items, batch.total_items)
+        milestones.reach_milestones(batch.pk, batch.total_items, batch.total_items)
     return True
-
-
-def reach_milestones(batch_id: str, done: int, total: int) -> list[int]:
-    """Write each milestone that `done` of `total` has crossed and nobody wrote before; returns the new ones."""
-    crossed = [mark for mark in (25, 50, 75, 100) if done * 100 >= mark * total]
-    known = set(Milestone.objects.filter(batch_id=batch_id).values_list("milestone", flat=True))
-    new = [mark for mark in crossed if mark not in known]
-    for mark in new:
-        row, created = Milestone.objects.get_or_create(batch_id=batch_id, milestone=mark)
-        if created:
-            reached = row.reached_at.isoformat().replace("+00:00", "Z")
-            said = {"milestone": mark, "reached_at": reached, "done": done, "total": total}
-            deliveries.queue(batch_id, Delivery.Event.MILESTONE, said)
-            transaction.on_commit(
-                partial(
-                    milestone_reached.send_robust, Batch, batch_id=batch_id, milestone=mark, reached_at=row.reached_at
-                )
-            )
-    return new

@@ -43,6 +43,8 @@ class Batch(models.Model):
     }
     FINAL = (Status.COMPLETED, Status.CANCELLED, Status.FAILED)
     ACTIVE = (Status.QUEUED, Status.RUNNING, Status.PAUSING, Status.CANCELLING)
+    WORKING = (Status.RUNNING, Status.PAUSING, Status.CANCELLING)
+    """A worker may have it: its active time is counted."""
     AT_REST = (Status.COMPLETED, Status.PAUSED, Status.HALTED)
     """No worker has it, and it can be put back to work: failed items may be retried or corrected."""
 

@@ -18,7 +18,7 @@ from batches.operations.retrying import (
     resume_retry,
     retry,
 )
-from batches.operations.steering import RETRYABLE, VERBS, cancel, has_failed_items, legal_verbs, pause, resume, start
+from batches.operations.steering import VERBS, cancel, has_failed_items, legal_verbs, pause, resume, start
 from batches.operations.submission import Submission, submit
 from batches.operations.verification import verify
 from batches.operations.watching import is_watching, unwatch, watch
@@ -31,7 +31,6 @@ __all__ = [
     "LARGEST_CANARY",
     "LARGEST_SAMPLE",
     "LONGEST_WAIT",
-    "RETRYABLE",
     "SCOPES",
     "VERBS",
     "Submission",

@@ -8,7 +8,6 @@ from django.utils import timezone
 from batches.exceptions import InvalidInput, InvalidTransition
 from batches.lanes import unknown_outcomes
 from batches.lifecycle import transitions
-from batches.lifecycle.scopes import FAILED
 from batches.models import AsideItem, Batch, Item
 from batches.operations.lookups import get_batch
 
@@ -25,10 +24,10 @@ def decide(batch_id: str, item_key: str, outcome: str, *, actor: str = "", reaso
         item = Item.objects.select_for_update().filter(batch=batch, key=item_key).first()
         if item is None:
             raise InvalidInput(f"There is no item {item_key!r}.", {"item_key": ["Not an item of this batch."]})
-        if item.status not in FAILED or item.code != unknown_outcomes.CODE:
+        if item.status not in Item.FAILED_STATUSES or item.code != unknown_outcomes.CODE:
             raise InvalidTransition(batch_id, "decide", Item.Status(item.status).label)
         AsideItem.objects.filter(item=item, back_at__isnull=True).update(back_at=timezone.now())
-        unknown_outcomes.decide(item, DECISIONS[outcome])
+        unknown_outcomes.record_decision(item, DECISIONS[outcome])
         why = f"Item {item_key}: {outcome}." + (f" {reason}" if reason else "")
         transitions.record(batch, "decide", batch.status, batch.status, actor=actor, reason=why)
     return item

@@ -14,7 +14,7 @@ from django.db.models import Q
 from batches.exceptions import InputRefused, InvalidInput, InvalidTransition, OperationInProgress, UnknownBatch
 from batches.intake import fixes, readers
 from batches.intake.readers.json_reader import DownloadReader
-from batches.lifecycle import retry_waves
+from batches.lifecycle import retry_lists
 from batches.models import Batch, Correction, Fix, Retry
 from batches.operations.lookups import get_batch, get_fix
 from batches.operations.retry_drafts import drafted_retry, number_retry, refuse_unrest, set_off
@@ -190,7 +190,7 @@ def begin(batch: Batch, fix: Fix, draft: Retry, retry_unchanged: bool) -> None:
     number_retry(batch, draft)
     items = fixes.rows_to_run(fix, retry_unchanged=retry_unchanged).order_by().values("item")
     items_corrected.send(Batch, batch=batch, retry=draft, items=items)
-    retry_waves.freeze(draft, Q(pk__in=items))
+    retry_lists.write_list(draft, Q(pk__in=items))
     if fixes.replace_payloads(fix) != fix.changed:
         raise OperationInProgress("Items of this batch are being changed at this moment; ask again shortly.")
     fix.state, fix.retry, fix.actor = Fix.State.APPLIED, draft, draft.actor

@@ -35,8 +35,8 @@ def set_aside(
 
     Refused if it means another number of items than `count`. The same `key` again is the same act.
     """
-    name, value = scopes.chosen(scope, "set aside")
-    condition = scopes.waiting_too(get_batch(batch_id), name, value)
+    name, value = scopes.only_scope(scope, "set aside")
+    condition = scopes.with_waiting_items(get_batch(batch_id), name, value)
     with transaction.atomic():
         batch = Batch.objects.select_for_update().get(pk=batch_id)
         if key and (earlier := batch.asides.filter(key=key).first()):
@@ -46,7 +46,7 @@ def set_aside(
         act = Aside.objects.create(
             batch=batch, number=next_number(batch.asides), scope={name: value}, key=key, actor=actor, reason=reason
         )
-        act.items = quarantined_items.take(act, condition)
+        act.items = quarantined_items.quarantine(act, condition)
         if not act.items:
             raise InvalidInput("No failed or waiting item matches: there is nothing to set aside.")
         if count not in (None, act.items):
@@ -70,7 +70,7 @@ def bring_back(batch_id: str, number: int, *, actor: str = "", reason: str = "")
         _refuse_unless_legal(batch, "bring items back into")
         if act.back_at is not None:
             raise InvalidTransition(batch_id, f"bring back no. {number} of", "brought back already")
-        returned = quarantined_items.give_back(act.taken.all(), batch)
+        returned = quarantined_items.release(act.taken.all(), batch)
         act.back_at, act.back_by = timezone.now(), actor
         act.save(update_fields=["back_at", "back_by"])
         why = f"{sum(returned.values()):,} items brought back. {reason}".strip()

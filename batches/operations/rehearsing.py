@@ -15,7 +15,7 @@ from batches.lifecycle.scopes import SCOPES
 from batches.models import Batch, Rehearsal
 from batches.operations.lookups import get_batch
 
-REHEARSABLE = (Batch.Status.PENDING, Batch.Status.PAUSED, Batch.Status.HALTED, Batch.Status.COMPLETED)
+REHEARSABLE = (Batch.Status.PENDING, *Batch.AT_REST)
 LARGEST_SAMPLE = 10_000
 
 
@@ -33,9 +33,11 @@ def rehearse(
         message = f"From 1 to {LARGEST_SAMPLE:,} items."
         raise InvalidInput(f"sample: {message}", {"sample": [message]})
     chosen = {name: value for name, value in scope.items() if value not in (None, "", [], False)}
-    rehearsal = rehearsals.make(batch, sample=sample, condition=failed_items(batch, chosen), scope=chosen, actor=actor)
+    rehearsal = rehearsals.create(
+        batch, sample=sample, condition=failed_items(batch, chosen), scope=chosen, actor=actor
+    )
     if wake:
-        transaction.on_commit(partial(tasks.send_rehearsal, rehearsal.pk))
+        transaction.on_commit(partial(tasks.enqueue_rehearsal, rehearsal.pk))
     return rehearsal
 
 

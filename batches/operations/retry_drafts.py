@@ -16,10 +16,9 @@ from django.db import transaction
 
 from batches import clock, tasks
 from batches.exceptions import InvalidInput, InvalidTransition
-from batches.lifecycle import retry_waves, transitions
+from batches.lifecycle import canaries, retry_waves, transitions
 from batches.models import Batch, Retry
 from batches.numbering import next_number
-from batches.operations.steering import RETRYABLE
 
 LARGEST_CANARY = 100_000
 LONGEST_WAIT = 24 * 3600
@@ -41,7 +40,7 @@ def drafted_retry(
     is in items a second, `after` in seconds from now. `fields` are further columns of the row.
     """
     first = whole_number(canary, "canary")
-    least = retry_waves.least_needed(first) if needed is None else whole_number(needed, "needed")
+    least = canaries.least_needed(first) if needed is None else whole_number(needed, "needed")
     if least > first:
         raise InvalidInput("needed is more than the canary has.", {"needed": ["At most the canary's size."]})
     return Retry(
@@ -78,7 +77,7 @@ def moment_after(seconds: Any) -> datetime | None:
 
 def refuse_unrest(batch: Batch, verb: str) -> None:
     """Failed items are put back only where no worker is about: `InvalidTransition` otherwise."""
-    if batch.status not in RETRYABLE or not batch.processor:
+    if batch.status not in Batch.AT_REST or not batch.processor:
         raise InvalidTransition(batch.pk, verb, Batch.Status(batch.status).label)
 
 

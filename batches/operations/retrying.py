@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -18,7 +18,7 @@ from batches.exceptions import (
     OperationInProgress,
     ScopeChanged,
 )
-from batches.lifecycle import retry_waves, scopes, transitions
+from batches.lifecycle import canaries, retry_lists, retry_states, retry_waves, scopes, transitions
 from batches.models import Batch, Retry
 from batches.operations.lookups import get_batch, get_retry
 from batches.operations.retry_drafts import (
@@ -29,7 +29,6 @@ from batches.operations.retry_drafts import (
     refuse_unrest,
     set_off,
 )
-from batches.operations.steering import RETRYABLE
 from batches.operations.submission import refuse_bad_options
 
 __all__ = [
@@ -73,7 +72,7 @@ def retry(
     becomes of it.
     """
     batch = get_batch(batch_id)
-    name, value = scopes.chosen(scope)
+    name, value = scopes.only_scope(scope)
     if earlier := retry_of_key(batch, key, {name: value}):
         return earlier
     condition = scopes.SCOPES[name](batch, value)
@@ -134,7 +133,7 @@ def change_params(batch: Batch, draft: Retry, params: Mapping[str, Any] | None) 
 
 def freeze_items(draft: Retry, condition: Q, count: int | None) -> None:
     """Write down which items are meant, or leave it to a worker; `ScopeChanged` if they are not `count`."""
-    if not retry_waves.put_off(draft, condition) and not retry_waves.freeze(draft, condition):
+    if not retry_lists.leave_to_worker(draft, condition) and not retry_lists.write_list(draft, condition):
         raise InvalidInput("No failed item matches that could pass: there is nothing to retry.")
     if count not in (None, draft.items):
         raise ScopeChanged(count or 0, draft.items)
@@ -145,22 +144,23 @@ def freeze_items(draft: Retry, condition: Q, count: int | None) -> None:
 
 def pause_retry(batch_id: str, number: int, *, actor: str = "", reason: str = "") -> Retry:
     """Take back what was not begun; resume goes on with it."""
-    return _stop("pause", batch_id, number, Retry.RELEASING, Retry.State.PAUSED, actor, reason)
+    return _stop("pause", batch_id, number, Retry.State.PAUSED, actor, reason)
 
 
 def cancel_retry(batch_id: str, number: int, *, actor: str = "", reason: str = "") -> Retry:
     """Stop for good: what was not begun is failed again, as it was."""
-    return _stop("cancel", batch_id, number, Retry.OPEN, Retry.State.CANCELLED, actor, reason)
+    return _stop("cancel", batch_id, number, Retry.State.CANCELLED, actor, reason)
 
 
-def _stop(verb: str, batch_id: str, number: int, legal: Sequence[str], to: str, actor: str, reason: str) -> Retry:
+def _stop(verb: str, batch_id: str, number: int, to: str, actor: str, reason: str) -> Retry:
     get_retry(batch_id, number)
     with transaction.atomic():
         batch, stopped = _locked(batch_id, number)
-        if stopped.state not in legal:
-            raise InvalidTransition(batch_id, f"{verb} retry {number} of", Retry.State(stopped.state).label)
+        retry_states.refuse_illegal(stopped, verb)
         retry_waves.take_back(stopped)
-        retry_waves.change(stopped, to, f"{verb} asked for by {actor or 'nobody'}{': ' if reason else ''}{reason}")
+        retry_states.change_state(
+            stopped, to, f"{verb} asked for by {actor or 'nobody'}{': ' if reason else ''}{reason}"
+        )
         _note(batch, f"retry {verb}", actor, reason or f"retry {number}")
     transitions.settle(batch_id)
     stopped.refresh_from_db()
@@ -172,15 +172,14 @@ def resume_retry(batch_id: str, number: int, *, actor: str = "", reason: str = "
     get_retry(batch_id, number)
     with transaction.atomic():
         batch, resumed = _locked(batch_id, number)
-        if resumed.state not in (Retry.State.PAUSED, Retry.State.HELD):
-            raise InvalidTransition(batch_id, f"resume retry {number} of", Retry.State(resumed.state).label)
-        if batch.status not in (*RETRYABLE, Batch.Status.QUEUED, Batch.Status.RUNNING):
+        retry_states.refuse_illegal(resumed, "resume")
+        if batch.status not in (*Batch.AT_REST, Batch.Status.QUEUED, Batch.Status.RUNNING):
             raise InvalidTransition(batch_id, "resume a retry of", Batch.Status(batch.status).label)
-        retry_waves.change(resumed, _state_to_resume(resumed), reason)
+        retry_states.change_state(resumed, _state_to_resume(resumed), reason)
         _note(batch, "retry resume", actor, reason or f"retry {number}")
         if not retry_waves.release(resumed):
             retry_waves.step(resumed)
-        elif batch.status in RETRYABLE:
+        elif batch.status in Batch.AT_REST:
             transitions.move(
                 batch_id, Batch.Status.QUEUED, verb="retry", from_=(batch.status,), actor=actor, reason=reason
             )
@@ -191,8 +190,8 @@ def resume_retry(batch_id: str, number: int, *, actor: str = "", reason: str = "
 def _state_to_resume(retry: Retry) -> str:
     """A canary that was paused half-way goes on as one; a person who resumes a held one has overruled it."""
     if retry.state == Retry.State.HELD:
-        retry_waves.overrule(retry)
-    elif retry.canary and retry_waves.tried(retry) < retry.canary:
+        canaries.overrule(retry)
+    elif retry.canary and canaries.tried(retry) < retry.canary:
         return Retry.State.CANARY
     return Retry.State.RUNNING
 

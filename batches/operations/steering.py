@@ -15,7 +15,6 @@ from batches.models import Batch, Checkpoint
 from batches.operations.lookups import get_batch
 
 Status = Batch.Status
-RETRYABLE = (Status.COMPLETED, Status.PAUSED, Status.HALTED)
 """At rest, with items that a retry or a correction may put back."""
 
 VERBS: dict[str, dict[str, str]] = {
@@ -37,7 +36,7 @@ VERBS: dict[str, dict[str, str]] = {
 def legal_verbs(batch: Batch) -> list[str]:
     """What an operator may do with the batch now; retry only where something failed."""
     verbs = [verb for verb, arrows in VERBS.items() if batch.status in arrows and (batch.processor or verb == "cancel")]
-    if batch.status in RETRYABLE and batch.processor and has_failed_items(batch):
+    if batch.status in Batch.AT_REST and batch.processor and has_failed_items(batch):
         verbs.append("retry")
     return verbs
 

@@ -21,6 +21,7 @@ from django.utils import timezone
 from batches import processors
 from batches.exceptions import BatchConflict, InputRefused, InvalidInput
 from batches.intake import ingest, readers
+from batches.isolation.time_limits import longest_item_timeout
 from batches.lanes import leases
 from batches.lifecycle import transitions
 from batches.models import BATCH_ID, Batch
@@ -107,11 +108,9 @@ def refuse_bad_options(batch: Batch) -> None:
         batch.clean_fields(exclude=["params", "source", "created_by", "fingerprint"])
     except ValidationError as error:
         errors = {field: [str(m) for m in messages] for field, messages in error.message_dict.items()}
-    if "item_timeout" not in errors and batch.item_timeout >= settings.PORTAL_LEASE_SECONDS * 2 / 3:
-        limit = settings.PORTAL_LEASE_SECONDS * 2 / 3
-        errors["item_timeout"] = [
-            f"Must be less than {limit:g} s, two thirds of the lease; raise PORTAL_LEASE_SECONDS."
-        ]
+    if "item_timeout" not in errors and batch.item_timeout >= longest_item_timeout():
+        bound = f"{longest_item_timeout():g} s (PORTAL_IDLE_SECONDS, two thirds of the lease unless set)"
+        errors["item_timeout"] = [f"Must be less than {bound}; raise PORTAL_LEASE_SECONDS."]
     if errors:
         field, messages = next(iter(errors.items()))
         raise InvalidInput(f"{field}: {messages[0]}", errors)

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from batches import keyset
 from batches.keys import PROCESS, TTL, key_of
-from batches.lifecycle.transitions import COUNTERS
+from batches.lanes.lane_counts import COUNTERS
 from batches.models import MILESTONES, TRANSITIONS, AsideItem, Batch, Checkpoint, IdempotencyRecord, Item
 from batches.operations.lookups import get_batch
 
@@ -79,7 +79,7 @@ def counters_equal_items(batch: Batch, counts: list[Count]) -> Iterator[str]:
 def marks_agree_with_status(counts: list[Count]) -> Iterator[str]:
     """Lists and exports find rows by marks, badges count by status: both must mean the same items."""
     for count in counts:
-        if count.failed != (count.items if count.status in (Status.FAILED, Status.QUARANTINED) else 0):
+        if count.failed != (count.items if count.status in Item.FAILED_STATUSES else 0):
             taken = f"lists and exports take {count.failed:,} for failed"
             yield f"Of {count.items:,} items {count.status.lower()}, {taken}."
         if count.out != (count.items if count.status == Status.RUNNING else 0):
@@ -121,7 +121,7 @@ def successes_are_remembered(batch: Batch) -> Iterator[str]:
             elif status == Status.SUCCEEDED:
                 different += responses[key] != result
             else:
-                wrong += status in (Status.FAILED, Status.QUARANTINED)
+                wrong += status in Item.FAILED_STATUSES
     if missing:
         yield f"{missing:,} succeeded items have no idempotency row."
     if different:

@@ -15,10 +15,11 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
-from batches import operations
-from batches.models import Batch, Checkpoint, Item
+from batches import durations, operations
+from batches.lifecycle.velocity import Velocity, velocity_of
+from batches.models import MILESTONES, Batch, Checkpoint, Item
 from batches.pages.map_page import map_context
-from batches.progress_tracker import Progress, Velocity, get_progress, human, progress_of, velocity_of
+from batches.progress_tracker import Progress, get_progress, progress_of
 from batches.redaction import redact
 from batches.rights import OPERATE
 
@@ -156,7 +157,7 @@ def sentence(batch: Batch, progress: Progress, history: Sequence[Any]) -> str:
     if batch.status == S.HALTED:
         return f"Halted: {batch.reason} Nothing is lost."
     if batch.status == S.COMPLETED:
-        took = human(progress.active_seconds)
+        took = durations.rough(progress.active_seconds)
         if not failures:
             return f"All {progress.total_items:,} items are done, in {took}."
         return f"Done in {took}: {failures:,} of {progress.total_items:,} items failed."
@@ -183,12 +184,7 @@ def speed(progress: Progress) -> str:
 
 
 def eta(progress: Progress) -> str:
-    return "" if progress.eta_human is None else f"about {spaced(progress.eta_human)} left"
-
-
-def spaced(text: str) -> str:
-    """`2 m` of `2m`."""
-    return "".join(f" {c}" if c.isalpha() else c for c in text)
+    return "" if progress.eta_human is None else f"about {durations.spaced(progress.eta_human)} left"
 
 
 def counts(batch: Batch, progress: Progress) -> list[dict[str, Any]]:
@@ -205,7 +201,7 @@ def counts(batch: Batch, progress: Progress) -> list[dict[str, Any]]:
 
 def marks(progress: Progress) -> list[dict[str, Any]]:
     reached = {row["milestone"]: row["reached_at"] for row in progress.milestones}
-    return [{"at": mark, "reached": reached.get(mark)} for mark in (25, 50, 75, 100)]
+    return [{"at": mark, "reached": reached.get(mark)} for mark in MILESTONES]
 
 
 def sparkline(velocity: Velocity) -> dict[str, Any]:

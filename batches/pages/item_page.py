@@ -11,10 +11,9 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
 
-from batches import operations
+from batches import durations
 from batches.intake import fixes
 from batches.lanes import unknown_outcomes
-from batches.lifecycle.scopes import FAILED
 from batches.models import AsideItem, Item, RetriedItem
 from batches.pages.batch_page import pill, pretty
 from batches.redaction import redact, redact_text
@@ -77,13 +76,7 @@ def attempt(n: int) -> str:
 def duration(item: Item) -> str:
     if item.started_at is None or item.finished_at is None:
         return ""
-    return f", after {seconds((item.finished_at - item.started_at).total_seconds())}"
-
-
-def seconds(spent: float) -> str:
-    if spent < 0.001:
-        return "less than 1 ms"
-    return f"{spent:,.1f} s" if spent >= 10 else f"{spent:.2f} s" if spent >= 0.1 else f"{1000 * spent:.0f} ms"
+    return f", after {durations.precise((item.finished_at - item.started_at).total_seconds())}"
 
 
 def set_aside(item: Item, aside: AsideItem | None) -> str:
@@ -116,12 +109,12 @@ def acts(item: Item, aside: AsideItem | None) -> Iterator[tuple[str, str, bool]]
     if not batch.processor:
         return
     only = urlencode({"positions": item.position})
-    if item.code == unknown_outcomes.CODE and item.status in FAILED:
+    if item.code == unknown_outcomes.CODE and item.status in Item.FAILED_STATUSES:
         yield "Decide…", reverse("admin:batches_batch_decide", args=[batch.pk, item.pk]), True
     if aside is not None:
         yield "Bring back…", reverse("admin:errors_asides", args=[batch.pk]), True
     elif item.failed_at is not None:
-        if batch.status in operations.RETRYABLE:
+        if batch.status in batch.AT_REST:
             yield "Retry…", f"{reverse('admin:errors_retry_matching', args=[batch.pk])}?{only}", True
         yield "Correct…", f"{reverse('admin:errors_fixes', args=[batch.pk])}?{only}", False
         if item.status == S.FAILED:
@@ -153,7 +146,7 @@ def happened(at: Any, kind: str, what: str, who: str = "", **more: Any) -> Event
 
 
 def ended_well(item: Item) -> Iterator[Event]:
-    if item.status in (S.SUCCEEDED, S.SKIPPED) and item.finished_at is not None:
+    if item.status in Item.SUCCESSFUL_STATUSES and item.finished_at is not None:
         words = "Succeeded" if item.status == S.SUCCEEDED else "Skipped"
         yield happened(item.finished_at, words.lower(), f"{words} at {attempt(item.attempts)}{duration(item)}")
 

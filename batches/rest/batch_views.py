@@ -17,8 +17,9 @@ from batches import operations, processors, progress_tracker
 from batches.charts import batch_map
 from batches.charts.batch_map import MOST_BINS, BatchMap
 from batches.exceptions import InvalidInput
+from batches.lifecycle.velocity import Velocity, velocity_of
 from batches.models import Batch, Item, Transition
-from batches.progress_tracker import Progress, Velocity
+from batches.progress_tracker import Progress
 from batches.rest.checkpoint_overview import CheckpointOverview, overview
 from batches.rest.filters import BatchFilter, ItemFilter
 from batches.rest.idempotent_requests import once_per_key
@@ -99,7 +100,7 @@ class BatchVelocity(PortalView):
     @extend_schema(responses={(200, "application/json"): schema_of(Velocity)})
     def get(self, request: Request, batch_id: str) -> Response:
         """The velocity chart: items a second at moments (seconds since 1970), and the pauses between."""
-        return Response(progress_tracker.velocity_of(operations.get_batch(batch_id)).to_dict())
+        return Response(velocity_of(operations.get_batch(batch_id)).to_dict())
 
 
 class BatchMapView(PortalView):

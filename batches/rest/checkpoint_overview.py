@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from batches import clock
 from batches.models import Batch, Checkpoint, Item
 from batches.redaction import redact, redact_text
 
@@ -28,7 +29,7 @@ class CheckpointOverview:
     truncated: bool
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self) | {"timestamp": self.timestamp and self.timestamp.isoformat().replace("+00:00", "Z")}
+        return asdict(self) | {"timestamp": self.timestamp and clock.iso_utc(self.timestamp)}
 
 
 def overview(batch: Batch) -> CheckpointOverview:

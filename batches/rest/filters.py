@@ -35,6 +35,6 @@ class ItemFilter(filters.FilterSet):
         """Failed items have a small index of their own."""
         if not statuses:
             return rows
-        if set(statuses) <= {Item.Status.FAILED, Item.Status.QUARANTINED}:
+        if set(statuses) <= set(Item.FAILED_STATUSES):
             rows = rows.filter(failed_at__isnull=False)
         return rows.filter(status__in=statuses)

@@ -11,7 +11,7 @@ from django.db import Error as AnyDatabaseError
 from django.db import connection
 
 from batches import operations, progress_tracker
-from batches.engine import runner
+from batches.engine.database_errors import first_line
 from batches.models import Batch
 from batches.terminal.exit_codes import BROKE, OK, STOPPED, WITH_ERRORS
 from batches.terminal.progress_bar import SECONDS_BETWEEN_LOOKS, ProgressBar
@@ -42,7 +42,7 @@ def patiently(screen: Screen, question: Callable[[], Any]) -> Any:
             return question()
         except AnyDatabaseError as error:
             if not away:
-                screen.remark(f"The database is away, still watching: {runner.one_line(error)}")
+                screen.remark(f"The database is away, still watching: {first_line(error)}")
             away = True
             connection.close()
             time.sleep(1)

@@ -9,8 +9,10 @@ from typing import Any
 from django.urls import reverse
 from django.utils.http import urlencode
 
+from batches import durations
 from batches.charts.batch_map import FAILED, OUTCOMES, BatchMap, in_words, stretch_of
 from batches.charts.drawing import bars, ticks
+from batches.clock import iso_utc
 from batches.models import Batch
 from batches.pages.map_page import HEIGHT, map_context
 from errors.findings.timeline import MAX_ERRORS_IN_PAGE, Extent, TimeBins, available_bins, current_bins
@@ -65,7 +67,7 @@ def timeline(batch: Batch, extent: Extent, times: TimeBins | None, findings: Fou
         "end": times.end,
         "top": top,
         "busiest": times.begin(busiest),
-        "width": spoken(times.width),
+        "width": durations.in_words(times.width),
         "seconds": str(times.width),
         "lanes": [
             {"mark": one["mark"], "path": ticks(one.get("times", ()), times.start, len(times.totals) * times.width)}
@@ -80,25 +82,14 @@ def bin_of(address: str, times: TimeBins, place: int, n: int) -> dict[str, Any]:
         "place": place,
         "n": n,
         "begin": begin,
-        "url": f"{address}?{urlencode({'since': iso(begin), 'until': iso(end)})}",
+        "url": f"{address}?{urlencode({'since': iso_utc(begin), 'until': iso_utc(end)})}",
     }
-
-
-def iso(at: Any) -> str:
-    return str(at.isoformat().replace("+00:00", "Z"))
 
 
 def records_url(batch: Batch, **asked: Any) -> str:
     query = urlencode({name: value for name, value in asked.items() if value})
     address = reverse("admin:errors_records", args=[batch.pk])
     return f"{address}?{query}" if query else address
-
-
-def spoken(seconds: float) -> str:
-    for size, name in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
-        if seconds >= size and seconds % size == 0:
-            return f"{seconds / size:g} {name}{'' if seconds == size else 's'}"
-    return f"{seconds:g} second{'' if seconds == 1 else 's'}"
 
 
 def spark(counts: Sequence[int]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from batches.exceptions import BatchError
 from batches.intake import fixes
 from batches.intake.corrections import changes_of
 from batches.models import Batch, Correction, Fix, Item
-from batches.operations import DEFAULT_CANARY, RETRYABLE
+from batches.operations import DEFAULT_CANARY
 from batches.pages.batch_page import pill
 from batches.redaction import redact_text
 from errors.desk.advice_cards import expected
@@ -115,7 +115,7 @@ def steps(batch: Batch, error_filter: ErrorFilter) -> dict[str, Any]:
         "error_filter": error_filter,
         "rows": rows,
         "formats": FORMATS,
-        "at_rest": batch.status in RETRYABLE,
+        "at_rest": batch.status in Batch.AT_REST,
         "earlier": [{"fix": one, "outcome": outcome_of(one)} for one in earlier],
         "now": timezone.now(),
     }
@@ -143,7 +143,7 @@ def difference(fix: Fix, show: str, page: str) -> dict[str, Any]:
         "pill": pill("SUCCEEDED" if fix.state == Fix.State.APPLIED else "PENDING", fix.get_state_display()),
         "page": listed,
         "rows": [row_of(row, texts=fix.batch.source.get("format") in ("csv", "tsv")) for row in listed],
-        "at_rest": fix.batch.status in RETRYABLE,
+        "at_rest": fix.batch.status in Batch.AT_REST,
         "expired": fix.expires_at is not None and fix.expires_at <= timezone.now(),
         "applicable": bool(fix.changed or fix.unchanged),
         "outcome": outcome_of(fix),

@@ -6,8 +6,9 @@ from typing import Any
 
 from django.urls import reverse
 
+from batches.durations import precise
 from batches.models import Item
-from batches.pages.item_page import attempt, happened, seconds
+from batches.pages.item_page import attempt, happened
 from errors.desk.group_page.samples import shown
 from errors.models import ErrorRecord
 
@@ -21,7 +22,7 @@ def failures(item: Item, most: int) -> list[dict[str, Any]]:
 def failed(item: Item, record: ErrorRecord) -> dict[str, Any]:
     record.item = item
     spent = (record.finished_at - record.started_at).total_seconds()
-    what = f"Failed at {attempt(record.attempt)}, after {seconds(spent)}"
+    what = f"Failed at {attempt(record.attempt)}, after {precise(spent)}"
     group = reverse("admin:errors_group", args=[item.batch_id, record.group.fingerprint])
     return happened(
         record.finished_at,

@@ -11,34 +11,26 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
 
-from batches import operations, progress_tracker
+from batches import durations, operations, progress_tracker
+from batches.lifecycle.retry_states import legal_verbs
 from batches.models import Batch, Item, RetriedItem, Retry
-from batches.pages.batch_page import pill, spaced
-from batches.progress_tracker import human
+from batches.pages.batch_page import pill
 from batches.redaction import redact, redact_text
 from errors.models import ErrorGroup
 from errors.recovery.forecast import Forecast
 from errors.recovery.scope_text import describe_scope
 
 F, State = RetriedItem.Fate, Retry.State
-FAILED = (Item.Status.FAILED, Item.Status.QUARANTINED)
-DONE_WELL = (Item.Status.SUCCEEDED, Item.Status.SKIPPED)
-AT_REST = (Batch.Status.COMPLETED, Batch.Status.PAUSED, Batch.Status.HALTED)
 SHOWN = 50
 FATES: dict[str, tuple[str, Q]] = {
-    "recovered": ("Recovered", Q(fate=F.RECOVERED) | Q(fate=F.RELEASED, item__status__in=DONE_WELL)),
+    "recovered": ("Recovered", Q(fate=F.RECOVERED) | Q(fate=F.RELEASED, item__status__in=Item.SUCCESSFUL_STATUSES)),
     "failed_same": ("Failed the same way", Q(fate=F.SAME)),
     "failed_differently": ("Failed differently", Q(fate=F.DIFFERENT)),
-    "failed_again": ("Failed again, not compared yet", Q(fate=F.RELEASED, item__status__in=FAILED)),
+    "failed_again": ("Failed again, not compared yet", Q(fate=F.RELEASED, item__status__in=Item.FAILED_STATUSES)),
     "skipped": ("Skipped", Q(fate=F.SKIPPED)),
     "waiting": ("Waiting", Q(fate=F.WAITING) | Q(fate=F.RELEASED, item__status__in=("PENDING", "RUNNING"))),
 }
 """Under which name an item of a retry is listed, and which they are."""
-LEGAL: dict[str, tuple[str, ...]] = {
-    "pause": Retry.RELEASING,
-    "resume": (State.PAUSED, State.HELD),
-    "cancel": Retry.OPEN,
-}
 LABELS = {"pause": "Pause", "resume": "Resume", "cancel": "Cancel the rest"}
 
 
@@ -71,7 +63,7 @@ def confirmation(batch: Batch, scope: Mapping[str, Any], found: Forecast) -> dic
         "mix": mix(found),
         "samples": [sample_of(item) for item in found.samples],
         "button": f"Retry {items_of(items)}",
-        "at_rest": batch.status in AT_REST and bool(batch.processor),
+        "at_rest": batch.status in Batch.AT_REST and bool(batch.processor),
         "may_rehearse": operations.may_rehearse(batch),
         "rehearse_sample": min(operations.DEFAULT_CANARY, items),
         "back": reverse("admin:errors_desk", args=[batch.pk]),
@@ -92,7 +84,9 @@ def pace(batch: Batch, items: int) -> str:
         return "as fast as they go"
     speed = min(speeds)
     return (
-        f"at {speed:,.0f} a second: about {spaced(human(items / speed))}" if speed >= 1 else f"at {speed:.2g} a second"
+        f"at {speed:,.0f} a second: about {durations.spaced(durations.rough(items / speed))}"
+        if speed >= 1
+        else f"at {speed:.2g} a second"
     )
 
 
@@ -136,7 +130,7 @@ def retry_page(made: Retry, fate: str, after: int) -> dict[str, Any]:
         "waves": waves(made, outcome),
         "skips": list(made.retried.filter(fate=F.SKIPPED).values("why").annotate(n=Count("pk")).order_by("-n")),
         "groups": by_group(made),
-        "verbs": [(verb, LABELS[verb]) for verb, states in LEGAL.items() if made.state in states],
+        "verbs": [(verb, LABELS[verb]) for verb in legal_verbs(made)],
         "under_way": made.state in Retry.UNDER_WAY and made.batch.status in Batch.ACTIVE,
         "stands_still": made.state in Retry.UNDER_WAY and made.batch.status not in Batch.ACTIVE,
         **listed(made, fate, after),

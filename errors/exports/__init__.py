@@ -10,14 +10,14 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
-from batches import clock
 from batches.exceptions import BatchError
+from batches.lanes import leased_rows
 from batches.models import Batch
 from batches.numbering import next_number
-from batches.tasks import tell_by_name
+from batches.tasks import enqueue_by_name
 from errors.exports import files
 from errors.exports.exporters import EXPORTERS
 from errors.exports.request import ExportRequest
@@ -97,7 +97,7 @@ def begin(export_request: ExportRequest, *, actor: str, user: Any = None) -> Exp
 
 def enqueue(pk: int) -> None:
     """Send the export to the workers; the sweep repeats it."""
-    tell_by_name("errors.tasks.make_export", pk)
+    enqueue_by_name("errors.tasks.make_export", pk)
 
 
 def get(batch_id: str, number: int) -> Export:
@@ -136,8 +136,7 @@ def file_blocks(export: Export) -> Iterator[bytes]:
 
 def waiting() -> QuerySet[Export]:
     """Open exports that no worker holds."""
-    free = Q(lease_expires_at__isnull=True) | Q(lease_expires_at__lte=clock.now_sql())
-    return Export.objects.filter(free, state__in=Export.OPEN)
+    return Export.objects.filter(leased_rows.has_no_lease(), state__in=Export.OPEN)
 
 
 def expire() -> None:

@@ -12,14 +12,13 @@ from contextlib import closing
 from time import monotonic
 from typing import Any, BinaryIO
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
-from batches import clock
 from batches.engine.slices import never
 from batches.exceptions import BatchError
-from batches.lanes import leases
-from errors.exports import FILE_KEPT_FOR, files
+from batches.lanes import leased_rows
+from errors.exports import FILE_KEPT_FOR, files, waiting
 from errors.exports.exporters import Exporter
 from errors.exports.request import ExportRequest
 from errors.models import Export
@@ -37,15 +36,13 @@ def work(pk: int, *, seconds: float = SLICE_SECONDS, should_stop: Callable[[], b
     try:
         return FileWriter(export, monotonic() + seconds, should_stop).write_slice()
     finally:
-        Export.objects.filter(pk=pk, fence=export.fence).update(lease_expires_at=None)
+        leased_rows.give_up(leased_rows.held(export))
 
 
 def take(pk: int) -> Export | None:
-    """Hold an open export that nobody holds; one statement decides a race."""
-    free = Q(lease_expires_at__isnull=True) | Q(lease_expires_at__lte=clock.now_sql())
+    """Hold an open export that nobody holds; None if somebody does, or it is over."""
     lease_before = Export.objects.filter(pk=pk).values_list("lease_expires_at", flat=True).first()
-    waiting = Export.objects.filter(free, pk=pk, state__in=Export.OPEN)
-    if not waiting.update(state=State.RUNNING, fence=F("fence") + 1, lease_expires_at=leases.lease_end()):
+    if not leased_rows.take(waiting().filter(pk=pk), state=State.RUNNING):
         return None
     export = Export.objects.select_related("batch").get(pk=pk)
     if lease_before is not None:
@@ -62,7 +59,7 @@ def continue_in_new_file(export: Export) -> None:
         pass
     files.delete(export.file)
     export.file = name
-    Export.objects.filter(pk=export.pk, fence=export.fence).update(file=name)
+    leased_rows.held(export).update(file=name)
 
 
 class FileWriter:
@@ -130,7 +127,7 @@ class FileWriter:
         file.flush()
         self.export.written = file.tell() if self.exporter.resumable else 0
         self.saved_at = monotonic()
-        if self.held_row().update(lease_expires_at=leases.lease_end(), **self.progress()):
+        if leased_rows.keep(self.held_row(), **self.progress()):
             return True
         files.delete(self.export.file)
         return False
@@ -139,7 +136,7 @@ class FileWriter:
         return {name: getattr(self.export, name) for name in ("written", "done", "place", "file")}
 
     def held_row(self) -> QuerySet[Export]:
-        return Export.objects.filter(pk=self.export.pk, fence=self.export.fence, state=State.RUNNING)
+        return leased_rows.held(self.export).filter(state=State.RUNNING)
 
     def is_slice_over(self) -> bool:
         """A workbook is written in one go: only a worker that has to end breaks it off, and it begins anew."""

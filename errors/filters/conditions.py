@@ -12,7 +12,7 @@ from django.db.models import Q
 from django.db.models.lookups import Exact, IsNull
 from django.utils.dateparse import parse_datetime
 
-from batches.lifecycle.scopes import FARTHEST, refusal
+from batches.lifecycle.scopes import LARGEST_POSITION, refusal
 from batches.models import Batch, Item
 from batches.redaction import is_secret
 from errors.filters.payload_text import PayloadText
@@ -42,7 +42,7 @@ def position_range(text: str) -> tuple[int, int]:
     """The first and the last position, both included; "7" is the range of that one."""
     match = POSITIONS.fullmatch(text)
     first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
-    if first > last or last > FARTHEST:
+    if first > last or last > LARGEST_POSITION:
         raise refusal("positions", "Write the first and the last position, such as 400-419.")
     return first, last
 

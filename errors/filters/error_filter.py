@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from django.db.models import F, Q, QuerySet, Sum
 
-from batches.lifecycle.scopes import FARTHEST, refusal
+from batches.lifecycle.scopes import LARGEST_POSITION, refusal
 from batches.models import Batch, Item
 from errors.filters.ageing import ageing_flag
 from errors.filters.conditions import attempt_condition, moment, payload_condition, position_range, text_conditions
@@ -116,7 +116,7 @@ class ErrorFilter(QueryStringFilter):
 
     def refuse_long_search(self, batch: Batch) -> None:
         """Payloads are read one by one: the other fields of the filter have to leave few enough of them."""
-        first, last = position_range(self.positions) if self.positions else (0, FARTHEST)
+        first, last = position_range(self.positions) if self.positions else (0, LARGEST_POSITION)
         if last - first < MAX_PAYLOADS_SEARCHED:
             return
         rows = BatchGroup.objects.filter(self.group_condition(), batch=batch)

@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Count, Exists, F, OuterRef, Q, Subquery
 
 from batches.exceptions import InvalidInput
-from batches.lifecycle.scopes import FAILED, by_payload, refusal
+from batches.lifecycle.scopes import by_payload, refusal
 from batches.models import Batch, Item
 from batches.redaction import redact
 from errors.detectors.conditions import all_hold, is_test
@@ -42,7 +42,7 @@ def items_of_matching(batch: Batch, matching: Any) -> Q:
     return Q(pk__in=error_filter.items(batch).order_by().values("pk")) if error_filter.as_dict() else Q()
 
 
-def items_where(batch: Batch, where: Any, statuses: Sequence[str] = FAILED) -> Q:
+def items_where(batch: Batch, where: Any, statuses: Sequence[str] = Item.FAILED_STATUSES) -> Q:
     """Items whose payload meets all conditions of a finding: {"conditions": [{"field": …, "test": […]}, …]}.
 
     Anything else raises InvalidInput.

@@ -10,7 +10,7 @@ from hashlib import sha256
 from types import TracebackType
 from typing import Any
 
-from batches.lanes.classification import hung_on
+from batches.lanes.classification import attribute_of
 from batches.lanes.outcomes import storable
 from batches.processors import ItemError
 from errors.grouping.templates import template
@@ -47,7 +47,7 @@ def identify(
     message_template = template("" if bare else message, payload, known_fields)
     key = message_template.key or last_frame(exception.__traceback__)
     default = fingerprint_of(processor, name, code, key)
-    own = hung_on(exception, "fingerprint") if isinstance(exception, ItemError) else ""
+    own = attribute_of(exception, "fingerprint") if isinstance(exception, ItemError) else ""
     if isinstance(own, str) and own:
         key = storable(clean(own[: 2 * 500]))[:500]
         return Identity(fingerprint_of(processor, key.replace(DEFAULT, default)), message_template.title or name, key)

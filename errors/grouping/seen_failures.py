@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field, replace
 
-from batches.lanes.classification import CODES, Classification, hung_on
-from batches.lanes.outcomes import Failure, put_into_words, storable
+from batches.lanes.classification import CODES, Classification, attribute_of
+from batches.lanes.outcomes import Failure, describe_failure, storable
 from batches.models import Batch
 from batches.processors import ItemError
 from batches.redaction import redact_shapes, replaced
@@ -54,17 +54,17 @@ def see(batch: Batch, failure: Failure) -> SeenFailure:
 def read(batch: Batch, failure: Failure) -> SeenFailure:
     """The failure by what its exception says; raises whatever a hostile exception raises when it is looked at."""
     error, payload = failure.exception, failure.payload
-    words = failure.words or put_into_words(error, failure.code, payload, batch.params)
-    columns = batch.source.get("columns") or ()
-    identity = identify(batch.processor, error, words.found.code, storable(words.text), payload, columns, words.clean)
+    text = failure.text or describe_failure(error, failure.code, payload, batch.params)
+    kind, columns = text.classification, batch.source.get("columns") or ()
+    identity = identify(batch.processor, error, kind.code, storable(text.uncut), payload, columns, text.redacted)
     return SeenFailure(
         failure=failure,
-        message=words.message,
+        message=text.message,
         error_type=type_name(error),
-        classification=words.found,
+        classification=kind,
         identity=replace(identity, title=storable(identity.title)[:600], key=storable(identity.key)[:600]),
-        stack=redact_shapes(replaced(stack_of(error), words.secrets), source=True),
-        fields=[words.clean(name) for name in culprit_fields(error)],
+        stack=redact_shapes(replaced(stack_of(error), text.secrets), source=True),
+        fields=[text.redacted(name) for name in culprit_fields(error)],
         asked_wait=asked_wait(error),
     )
 
@@ -88,11 +88,11 @@ def type_name(error: BaseException) -> str:
 
 def culprit_fields(exception: BaseException) -> list[str]:
     """Payload fields that the processor named."""
-    named = hung_on(exception, "fields") if isinstance(exception, ItemError) else ()
+    named = attribute_of(exception, "fields") if isinstance(exception, ItemError) else ()
     return [storable(str(name))[:200] for name in named[:MAX_FIELDS]] if isinstance(named, (list, tuple)) else []
 
 
 def asked_wait(exception: BaseException) -> float | None:
     """What a `Retry-After` came to, in seconds; None without one that makes sense."""
-    seconds = hung_on(exception, "after")
+    seconds = attribute_of(exception, "after")
     return float(seconds) if isinstance(seconds, (int, float)) and 0 <= seconds <= MAX_WAIT_SECONDS else None

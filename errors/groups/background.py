@@ -14,7 +14,7 @@ from django.db.models import Q, QuerySet, Sum
 from django.utils import timezone
 
 from batches.exceptions import BatchError
-from batches.tasks import tell_by_name
+from batches.tasks import enqueue_by_name
 from errors.grouping.history import record_change
 from errors.groups import regrouping
 from errors.groups.changes import InvalidGroupTransition
@@ -60,7 +60,7 @@ def regroup(verb: str, group_id: int, *other: int, actor: str = "", reason: str 
 
 def send(pk: int) -> None:
     """Word to the workers; the sweep repeats it."""
-    tell_by_name("errors.tasks.regroup", pk)
+    enqueue_by_name("errors.tasks.regroup", pk)
 
 
 def errors_of(*group_ids: int) -> int:

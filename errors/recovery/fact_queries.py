@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from statistics import mean
 
-from django.conf import settings
 from django.db.models import Count, F, Sum
 from django.db.models.functions import TruncMinute
 
+from batches.isolation.time_limits import longest_item_timeout
 from batches.models import Batch, Checkpoint, Item
 from errors.advice.concurrency import concurrency_target
 from errors.advice.facts import Facts, History
@@ -59,7 +59,7 @@ def facts_of(batch: Batch) -> Facts:
         groups=group_facts(batch, rows, errors_before),
         timeout_verdict=verdict_of(batch, rows, durations, counts.succeeded),
         item_timeout=batch.item_timeout,
-        timeout_bound=settings.PORTAL_LEASE_SECONDS * 2 / 3,
+        timeout_bound=longest_item_timeout(),
         concurrency=batch.concurrency,
         concurrency_target=target_of(batch, rows, item_seconds),
         item_seconds=item_seconds,

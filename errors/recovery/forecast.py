@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db.models import Count, F, Q
 
-from batches.lifecycle import retry_waves, scopes
+from batches.lifecycle import retry_selection, scopes
 from batches.models import Batch, Item, Rehearsal
 from errors.advice.facts import GroupFacts, Prediction
 from errors.advice.predictions import RECOVERED, group_recoveries, recoveries, total
@@ -56,9 +56,9 @@ class LastFailures:
 
 def forecast(batch: Batch, scope: Mapping[str, Any]) -> Forecast:
     """Of the failed items that a scope means now."""
-    name, value = scopes.chosen(scope)
+    name, value = scopes.only_scope(scope)
     condition = scopes.SCOPES[name](batch, value)
-    selection = retry_waves.meant(batch, condition, permanent=False, aside_too=name == "item_keys")
+    selection = retry_selection.select_failed(batch, condition, permanent=False, quarantined_too=name == "item_keys")
     failures = last_failures(batch, None if condition == Q() else selection.items)
     left_out = left_out_by_reason(batch, selection, failures)
     tried = selection.failed - sum(left_out.values())
@@ -69,8 +69,8 @@ def forecast(batch: Batch, scope: Mapping[str, Any]) -> Forecast:
     return Forecast(
         failed=selection.failed,
         tried=tried,
-        permanent=left_out.get(retry_waves.UNCHANGED, 0),
-        quarantined=left_out.get(retry_waves.ASIDE, 0),
+        permanent=left_out.get(retry_selection.UNCHANGED, 0),
+        quarantined=left_out.get(retry_selection.QUARANTINED, 0),
         categories=dict(categories.most_common()),
         groups=len({row.group for row in failures}),
         predicted=best_prediction(batch, scope, tried, by_groups),
@@ -91,18 +91,18 @@ def last_failures(batch: Batch, items: Any) -> list[LastFailures]:
 
 
 def left_out_by_reason(
-    batch: Batch, selection: retry_waves.Meant, failures: Sequence[LastFailures]
+    batch: Batch, selection: retry_selection.Selection, failures: Sequence[LastFailures]
 ) -> Mapping[str, int]:
     """reason -> items left out. Where nothing is quarantined the groups' counts tell it."""
     if batch.asides.filter(back_at__isnull=True).exists():
-        return selection.counts
-    return {retry_waves.UNCHANGED: sum(row.permanent for row in failures)}
+        return selection.left_out
+    return {retry_selection.UNCHANGED: sum(row.permanent for row in failures)}
 
 
-def samples_of(selection: retry_waves.Meant) -> list[Item]:
+def samples_of(selection: retry_selection.Selection) -> list[Item]:
     """The first items that would be tried, or of all, if none of the first would."""
     first = list(selection.items.order_by("position")[:ITEMS_SEARCHED_FOR_SAMPLES])
-    left_out = selection.why(Item.objects.filter(pk__in=[item.pk for item in first]))
+    left_out = selection.reasons_of(Item.objects.filter(pk__in=[item.pk for item in first]))
     return [item for item in first if item.pk not in left_out][:SAMPLES] or first[:SAMPLES]
 
 

@@ -24,7 +24,6 @@ TRANSITIONS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "cancel": ((State.RUNNING, State.PAUSED), State.CANCELLED),
 }
 """A person's verb -> the states it is legal in, and the one it leads to."""
-AT_REST = (Batch.Status.COMPLETED, Batch.Status.PAUSED, Batch.Status.HALTED)
 WHILE_RUNNING = ("pause", "adjust")
 """Verbs of steps that need no batch at rest."""
 NEEDS_ROWS = "It needs corrected rows: download them, correct them, and upload them."
@@ -83,7 +82,7 @@ def _change(batch_id: str, verb: str, note: str, **columns: Any) -> RecoveryPlan
 @receiver(batch_transitioned)
 def advance_at_rest(sender: type[Batch], batch_id: str, to_status: str, **kwargs: object) -> None:
     """A batch that comes to rest lets its plan go on; the sweep repeats what gets lost."""
-    if to_status in AT_REST:
+    if to_status in Batch.AT_REST:
         advance(batch_id)
 
 
@@ -125,7 +124,7 @@ def _begin_next(plan: RecoveryPlan) -> bool:
 
 
 def _may_begin(step: PlanStep, status: str) -> bool:
-    return status in AT_REST or (step.action.get("verb") in WHILE_RUNNING and status == Batch.Status.RUNNING)
+    return status in Batch.AT_REST or (step.action.get("verb") in WHILE_RUNNING and status == Batch.Status.RUNNING)
 
 
 def _is_last_over(plan: RecoveryPlan) -> bool:

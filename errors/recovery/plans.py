@@ -10,6 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from batches import operations
+from batches.clock import iso_utc
 from batches.exceptions import InvalidTransition
 from batches.models import Batch
 from errors.advice import Step, advise, plan, totals
@@ -85,7 +86,7 @@ def steps_of(batch_id: str) -> list[dict[str, Any]]:
 
 def as_dict(step: PlanStep) -> dict[str, Any]:
     names = ("step", "kind", "title", "action", "predicted", "cost", "state", "note", "by", "retry", "undo")
-    at = step.at.isoformat().replace("+00:00", "Z") if step.at else None
+    at = iso_utc(step.at) if step.at else None
     return {name: getattr(step, name) for name in names} | {"at": at}
 
 
@@ -95,7 +96,7 @@ def show(batch_id: str) -> dict[str, Any]:
     stored = RecoveryPlan.objects.filter(batch=batch).first()
     return {
         "batch_id": batch.pk,
-        "at": stored.at.isoformat().replace("+00:00", "Z") if stored else None,
+        "at": iso_utc(stored.at) if stored else None,
         "by": stored.by if stored else "",
         "state": stored.state if stored else RecoveryPlan.State.OPEN,
         "note": stored.note if stored else "",

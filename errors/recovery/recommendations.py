@@ -12,6 +12,7 @@ from django.db.models import Count, Exists, Max, OuterRef, Q, Sum
 from django.utils import timezone
 
 from batches import operations
+from batches.clock import iso_utc
 from batches.lifecycle import quarantined_items
 from batches.models import Batch, Retry
 from errors.advice import Advice, advise
@@ -40,7 +41,7 @@ def current(batch: Batch, errors: int, *, large: bool = True, most: int = IN_REP
     stored = AdviceRevision.objects.filter(batch=batch).annotate(newer=newer).first()
     if stored is None and not errors:
         return []
-    revision = f"{batch.status} {errors} {batch.finished_at} {quarantined_items.count(batch)}"
+    revision = f"{batch.status} {errors} {batch.finished_at} {quarantined_items.count_quarantined(batch)}"
     is_current = stored is not None and stored.revision == revision and not stored.newer
     too_soon = stored is not None and batch.status in Batch.ACTIVE and timezone.now() < stored.at + LOOK_EVERY
     may_work_out = large or (errors <= MAX_ERRORS_IN_REQUEST and batch.total_items <= most)
@@ -222,6 +223,6 @@ def as_dict(recommendation: Recommendation, records: Mapping[str, dict[str, int]
     names = ("number", "rule", "rule_version", "scope", "findings", "evidence", "confidence", "title", "why", "action")
     more = ("alternatives", "predicted", "cost", "state", "by", "reason", "retry", "undo", "actual", "held")
     return {name: getattr(recommendation, name) for name in (*names, *more)} | {
-        "at": recommendation.at.isoformat().replace("+00:00", "Z") if recommendation.at else None,
+        "at": iso_utc(recommendation.at) if recommendation.at else None,
         "record": records.get(recommendation.rule, {"measured": 0, "held": 0}),
     }

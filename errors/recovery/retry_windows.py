@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from batches.lanes.classification import CODES
-from batches.lifecycle import retry_waves
+from batches.lifecycle.retry_selection import select_failed
 from batches.models import Batch
 from errors.filters.scopes import items_of_matching
 from errors.models import BatchGroup
@@ -26,7 +26,7 @@ def with_scope(batch: Batch, finding: Mapping[str, Any], only_category: str) -> 
     query = window_query(finding, only_category)
     if not query:
         return finding
-    still = retry_waves.meant(batch, items_of_matching(batch, query), permanent=False).tried
+    still = select_failed(batch, items_of_matching(batch, query), permanent=False).tried
     is_exact = "positions" in query or still == finding["failed"]
     return {**finding, "scope": {"matching": query}, "still": still} if still and is_exact else finding
 

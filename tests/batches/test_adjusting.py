@@ -52,7 +52,7 @@ def test_it_opens_and_closes_lanes() -> None:
     operations.adjust(batch.pk, concurrency=4)
     found = operations.get_batch(batch.pk)
     leases.ensure_lanes(found)
-    assert leases.free_lanes(found).count() == leases.lanes_of(found)
+    assert leases.free_lanes(found).count() == leases.lane_count(found)
     operations.adjust(batch.pk, concurrency=1)
     assert leases.free_lanes(operations.get_batch(batch.pk)).count() == 1
 
@@ -112,9 +112,9 @@ def test_it_is_not_taken_for_hung_while_it_waits_for_its_turn(
     source = """
 import sys
 from django.urls import reverse
-from batches.engine import runner
+from batches.engine import runner, slices
 reverse("admin:index")  # a milestone's link needs it, and its first use imports every page
-runner.GRACE_SECONDS = 1
+slices.GRACE_SECONDS = 1
 runner.work_slice(sys.argv[1], expendable=True)
 """
     worker = in_process(source, batch.pk)

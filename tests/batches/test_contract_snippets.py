@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Group
 
-from batches import checkpoint_manager, idempotency_manager, progress_tracker, transaction_manager
+from batches import checkpoint_manager, durations, idempotency_manager, progress_tracker, transaction_manager
 from batches.exceptions import IdempotencyConflict, InvalidInput, UnknownBatch
 from batches.idempotency_manager import idempotent_operation
 from batches.transaction_manager import OperationFailed
@@ -131,6 +131,14 @@ def test_it_tries_failed_items_again_on_the_next_call_and_undoes_what_they_wrote
     assert names() == set(items)
 
 
+def test_it_saves_a_checkpoint_again_after_one_of_a_single_item() -> None:
+    checkpoint_manager.save_checkpoint("b", 0, ["item_1"], [])
+    checkpoint_manager.save_checkpoint("b", 1, ["item_1", "item_2"], [{"item": "item_3", "error": "bad"}])
+    saved = checkpoint_manager.load_checkpoint("b")
+    assert saved is not None
+    assert (saved.completed_items, saved.failed_items[0]["index"]) == (["item_1", "item_2"], 2)
+
+
 def test_it_refuses_ids_that_occur_twice() -> None:
     with pytest.raises(InvalidInput, match="twice"):
         checkpoint_manager.resume_from_checkpoint("b", ["a", "a"], print)
@@ -210,7 +218,7 @@ def test_it_floors_percentages() -> None:
 
 @pytest.mark.parametrize(("seconds", "words"), [(0, "0s"), (45, "45s"), (120, "2m"), (3900, "1h 5m")])
 def test_it_says_a_duration_as_people_do(seconds: float, words: str) -> None:
-    assert progress_tracker.human(seconds) == words
+    assert durations.rough(seconds) == words
 
 
 def test_it_aggregates_errors_and_finds_patterns() -> None:

@@ -17,7 +17,7 @@ from django.db import connection
 from django.utils import timezone
 
 from batches import operations
-from batches.engine import runner
+from batches.engine import runner, slices
 from batches.exceptions import LeaseLost
 from batches.lanes import leases
 from batches.models import Batch, Checkpoint, IdempotencyRecord, Item
@@ -75,15 +75,15 @@ def test_it_sets_an_item_aside_that_kills_its_workers(in_process: Start) -> None
 
 def test_it_refuses_the_commit_of_a_worker_that_was_taken_over() -> None:
     batch = operations.start(submitted(modes(*["ok"] * 10, effect=True)).pk)
-    lease = runner.begin(batch, None)
+    lease = slices.take_lane(batch, None)
     assert lease is not None
-    processor = runner.find_processor(batch)
+    processor = slices.find_processor(batch)
     assert processor is not None
-    turn = runner.open_slice(operations.get_batch(batch.pk), processor, lease, time.monotonic() + 60)
+    slice_ = slices.open_slice(operations.get_batch(batch.pk), processor, lease, time.monotonic() + 60)
     process = runner.process_items
 
-    def freeze(turn: runner.Slice, items: Any) -> Any:
-        outcomes = process(turn, items)
+    def freeze(slice_: slices.Slice, items: Any) -> Any:
+        outcomes = process(slice_, items)
         if connection.vendor == "postgresql":  # somebody else raises the fence meanwhile
             import psycopg2
 
@@ -100,7 +100,7 @@ def test_it_refuses_the_commit_of_a_worker_that_was_taken_over() -> None:
     runner.process_items = freeze  # type: ignore[assignment]
     try:
         with pytest.raises(LeaseLost):
-            runner.run_chunk(turn)
+            runner.run_chunk(slice_)
     finally:
         runner.process_items = process
     assert effects(batch) == 0
@@ -111,7 +111,7 @@ def test_it_refuses_the_commit_of_a_worker_that_was_taken_over() -> None:
 def test_it_takes_over_a_lane_whose_lease_ran_out_and_goes_carefully() -> None:
     batch = submitted(modes(*["ok"] * 30))
     operations.start(batch.pk)
-    lease = runner.begin(batch, None)
+    lease = slices.take_lane(batch, None)
     assert lease is not None
     Checkpoint.objects.filter(pk=lease.checkpoint_id).update(lease_expires_at=timezone.now() - timedelta(seconds=1))
     assert leases.revoke_expired(batch.pk) == 1

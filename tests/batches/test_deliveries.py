@@ -19,7 +19,7 @@ from standardwebhooks import Webhook as Verifier
 from batches import operations, progress_tracker
 from batches.engine import runner
 from batches.exceptions import InvalidInput
-from batches.lifecycle import deliveries, transitions
+from batches.lifecycle import deliveries, milestones
 from batches.models import Batch, Delivery, Webhook
 from batches.signals import milestone_reached
 from tests.batches.factories import modes, ran, submitted
@@ -154,7 +154,7 @@ def test_it_is_sent_by_one_of_two_that_want_to(server: Server, hook: Webhook) ->
     queued()
     rows = list(Delivery.objects.select_related("webhook", "user", "batch"))
     mine = Delivery.objects.filter(pk=rows[0].pk, due_at=rows[0].due_at, attempts=0)
-    assert mine.update(attempts=1, due_at=timezone.now() + deliveries.CLAIMED) == 1
+    assert mine.update(attempts=1, due_at=timezone.now() + deliveries.CLAIM_LENGTH) == 1
     assert deliveries.send_due() == 0
     assert server.seen == []
 
@@ -209,7 +209,7 @@ def test_it_is_watched_over_rest_by_whoever_may_look(django_user_model: Any) -> 
 def test_it_costs_a_chunk_without_a_milestone_nothing(hook: Webhook, django_assert_num_queries: Any) -> None:
     batch = submitted(modes("ok"))
     with django_assert_num_queries(1, connection=connection):
-        transitions.reach_milestones(batch.pk, 0, 100)
+        milestones.reach_milestones(batch.pk, 0, 100)
 
 
 def test_it_forgets_what_was_settled_long_ago(server: Server, hook: Webhook) -> None:
@@ -318,7 +318,7 @@ def test_a_batch_that_grows_keeps_the_milestones_it_has(
 def test_a_chunk_that_is_rolled_back_reached_nothing(
     server: Server, hook: Webhook, heard: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, tries = transitions.reach_milestones, iter([True])
+    real, tries = milestones.reach_milestones, iter([True])
 
     def fail_once(*arguments: Any) -> list[int]:
         new = real(*arguments)
@@ -326,7 +326,7 @@ def test_a_chunk_that_is_rolled_back_reached_nothing(
             raise OperationalError("database is locked")
         return new
 
-    monkeypatch.setattr(transitions, "reach_milestones", fail_once)
+    monkeypatch.setattr(milestones, "reach_milestones", fail_once)
     batch = ran(modes(*["ok"] * 4))
     assert Delivery.objects.filter(event=Delivery.Event.MILESTONE).count() == 4
     assert milestones_told(server) == [25, 50, 75, 100]

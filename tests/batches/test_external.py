@@ -196,10 +196,10 @@ def test_it_repeats_no_call_when_a_commit_fails_or_its_reply_is_lost(
 
     work = external.work
 
-    def losing(turn: Any) -> bool:
+    def losing(slice_: Any) -> bool:
         real._commit = lose
         try:
-            return work(turn)
+            return work(slice_)
         finally:
             real._commit = commit
 
@@ -246,8 +246,8 @@ def test_it_keeps_its_lane_while_a_call_takes_long(log: Path, settings: Any, mon
     ends: set[Any] = set()
     keep = external.keep_lease
 
-    def looking(turn: Any) -> None:
-        keep(turn)
+    def looking(slice_: Any) -> None:
+        keep(slice_)
         if Item.objects.filter(batch=batch, status="RUNNING").exists():
             ends.add(Checkpoint.objects.get(batch=batch).lease_expires_at)
 

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 
 from batches import operations, tasks
-from batches.engine import runner
+from batches.engine import slices
 from batches.models import Checkpoint
 from tests.batches.factories import modes, statuses, submitted
 from tests.helpers.waiting import PATIENCE, wait_until
@@ -22,7 +22,7 @@ def test_it_works_first_on_a_batch_that_nobody_works_on() -> None:
     large, small = submitted(modes(*["ok"] * 30), concurrency=8), submitted(modes("ok", "ok"))
     operations.start(large.pk)
     operations.start(small.pk)
-    lease = runner.begin(operations.get_batch(large.pk), 0)
+    lease = slices.take_lane(operations.get_batch(large.pk), 0)
     assert lease is not None
     tasks.run_slice(large.pk, 1)
     assert statuses(small) == ["SUCCEEDED", "SUCCEEDED"]
@@ -32,13 +32,13 @@ def test_it_works_first_on_a_batch_that_nobody_works_on() -> None:
 def test_it_takes_the_message_by_its_word_when_nobody_is_needier() -> None:
     one, done = submitted(modes(*["ok"] * 5)), submitted(modes("ok"))
     operations.start(one.pk)
-    assert tasks.needier_than(one.pk) is None
-    runner.begin(operations.get_batch(one.pk), 0)
-    assert tasks.needier_than(one.pk) is None
+    assert tasks.neglected_batch(one.pk) is None
+    slices.take_lane(operations.get_batch(one.pk), 0)
+    assert tasks.neglected_batch(one.pk) is None
     operations.start(done.pk)
-    assert tasks.needier_than(one.pk) == done.pk
+    assert tasks.neglected_batch(one.pk) == done.pk
     operations.cancel(done.pk)
-    assert tasks.needier_than(one.pk) is None
+    assert tasks.neglected_batch(one.pk) is None
     assert Checkpoint.objects.exclude(worker="").count() == 1
 
 

@@ -9,10 +9,12 @@ import pytest
 from django.utils import timezone
 
 from batches import operations, progress_tracker
+from batches.durations import rough
 from batches.engine import runner
 from batches.lifecycle import samples
+from batches.lifecycle.velocity import Pace, eta_of, recent_pace, window_start
 from batches.models import Batch, Checkpoint, Sample
-from batches.progress_tracker import Pace, eta_of, human, percent, recent_pace, window_start
+from batches.progress_tracker import percent
 from tests.batches.factories import modes, ran, submitted
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -90,7 +92,7 @@ def test_it_floors_percentages(part: int, total: int, status: str, shown: float)
     [(0, "0s"), (0.2, "1s"), (59, "59s"), (60, "1m"), (119.6, "2m"), (3599, "1h"), (3900, "1h 5m"), (183_600, "2d 3h")],
 )
 def test_it_says_times_as_people_do(seconds: float, words: str) -> None:
-    assert human(seconds) == words
+    assert rough(seconds) == words
 
 
 def test_it_writes_one_sample_a_slot_however_many_write(engine: None) -> None:
@@ -101,10 +103,10 @@ def test_it_writes_one_sample_a_slot_however_many_write(engine: None) -> None:
     Checkpoint.objects.update_or_create(batch=batch, lane=0, defaults={"saved_at": now, "succeeded": 1})
     batch.refresh_from_db()
     for _ in range(3):
-        samples.write([batch], 5_000, now)
+        samples.write_samples([batch], 5_000, now)
     assert [s.done for s in batch.samples.all()] == [1]
-    assert samples.take() == 1
-    assert samples.take() == 1
+    assert samples.take_samples() == 1
+    assert samples.take_samples() == 1
     assert 2 <= batch.samples.count() <= 3  # a slot may have ended between the two
 
 
@@ -112,7 +114,7 @@ def test_it_takes_no_samples_of_what_stands_still(engine: None) -> None:
     ran(modes("ok"))
     progress_tracker.start_batch("by-hand", 10)
     Checkpoint.objects.filter(batch="by-hand").update(saved_at=timezone.now() - timedelta(hours=1))
-    assert samples.take() == 0
+    assert samples.take_samples() == 0
 
 
 def test_it_thins_samples_with_age(engine: None) -> None:
@@ -126,7 +128,7 @@ def test_it_thins_samples_with_age(engine: None) -> None:
     recently = int((timezone.now() - timedelta(minutes=3)).timestamp() * 1000) // 30_000 * 30_000
     Sample.objects.bulk_create(sample(begin + n * 5_000) for n in range(720))
     Sample.objects.bulk_create(sample(recently + n * 5_000) for n in range(12))
-    samples.thin()
+    samples.thin_out()
     assert [s.slot for s in batch.samples.all()] == [
         begin,
         begin + 1_800_000,
@@ -141,7 +143,7 @@ def test_it_charts_each_stretch_for_itself(engine: None) -> None:
         at = NOW + timedelta(seconds=n * 5, hours=n // 2)
         slot = int(at.timestamp() * 1000)
         Sample.objects.create(batch=batch, slot=slot, at=at, done=done, active_seconds=active)
-    assert [velocity for _, velocity in samples.series(batch)] == [20.0, 2.0]
+    assert [velocity for _, velocity in samples.velocity_points(batch)] == [20.0, 2.0]
 
 
 def test_it_leaves_pauses_out(engine: None) -> None:

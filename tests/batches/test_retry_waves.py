@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from batches import operations
 from batches.engine import runner
 from batches.exceptions import IdempotencyConflict, InvalidInput, InvalidTransition
-from batches.lifecycle import retry_waves
+from batches.lifecycle import canaries, retry_lists, retry_waves
 from batches.models import Batch, Item, Retry
 from tests.batches.factories import modes, ran, statuses
 from tests.batches.test_bulk_retry import again, broken, now_do, outcome
@@ -21,9 +21,9 @@ pytestmark = pytest.mark.usefixtures("engine")
 
 @pytest.mark.parametrize(("canary", "least"), [(0, 0), (1, 1), (5, 1), (20, 1), (50, 5), (100, 13), (1000, 176)])
 def test_it_needs_as_many_as_leave_hope_for_a_fifth(canary: int, least: int) -> None:
-    assert retry_waves.least_needed(canary) == least
+    assert canaries.least_needed(canary) == least
     if least > 1:
-        assert retry_waves.at_most(least - 1, canary) < 0.2 <= retry_waves.at_most(least, canary)
+        assert canaries.upper_bound(least - 1, canary) < 0.2 <= canaries.upper_bound(least, canary)
 
 
 def test_it_holds_the_rest_when_a_tenth_of_the_canary_fails_in_a_new_way() -> None:
@@ -107,7 +107,7 @@ def test_it_takes_no_more_statements_for_more_items() -> None:
 
 def large(monkeypatch: pytest.MonkeyPatch, **asked: Any) -> tuple[Batch, Retry]:
     """A retry of more items than a request writes down."""
-    monkeypatch.setattr(retry_waves, "AT_ONCE", 10)
+    monkeypatch.setattr(retry_lists, "LONGEST_IN_REQUEST", 10)
     batch = broken(30)
     now_do(batch, "ok")
     return batch, operations.retry(batch.pk, **({"all_failed": True, "canary": 5} | asked))
@@ -128,9 +128,9 @@ def test_it_leaves_it_to_a_worker_to_write_down_many_items(monkeypatch: pytest.M
 
 
 def test_it_goes_on_where_the_writing_was_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retry_waves, "AT_A_TIME", 10)
+    monkeypatch.setattr(retry_lists, "ITEMS_PER_PIECE", 10)
     batch, made = large(monkeypatch)
-    write, written = retry_waves.write_down, []
+    write, written = retry_lists.insert_items, []
 
     def killed(*args: Any) -> None:
         write(*args)
@@ -138,7 +138,7 @@ def test_it_goes_on_where_the_writing_was_killed(monkeypatch: pytest.MonkeyPatch
         if len(written) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(retry_waves, "write_down", killed)
+    monkeypatch.setattr(retry_lists, "insert_items", killed)
     with pytest.raises(KeyboardInterrupt):
         retry_waves.advance(batch.pk)
     made.refresh_from_db()
@@ -167,7 +167,7 @@ def work(batch: Batch, chunks: int) -> None:
 
 
 def test_it_has_no_more_out_than_can_be_taken_back_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retry_waves, "AT_A_TIME", 10)
+    monkeypatch.setattr(retry_waves, "ITEMS_PER_WAVE", 10)
     batch = broken(30, checkpoint_every=2)
     now_do(batch, "ok")
     made = operations.retry(batch.pk, all_failed=True)
@@ -187,7 +187,7 @@ def test_it_has_no_more_out_than_can_be_taken_back_at_once(monkeypatch: pytest.M
 
 
 def test_it_keeps_its_rate_from_wave_to_wave(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retry_waves, "AT_A_TIME", 4)
+    monkeypatch.setattr(retry_waves, "ITEMS_PER_WAVE", 4)
     batch = broken(7)
     made = operations.retry(batch.pk, all_failed=True, after=3600, rate=2.0)
     assert out(made) == [1, 2, 3, 4]

@@ -11,7 +11,7 @@ from django.contrib.auth.models import Group
 from batches import operations
 from batches.engine import runner
 from batches.exceptions import InvalidInput, InvalidTransition, ScopeChanged, UnknownBatch
-from batches.lifecycle import retry_waves
+from batches.lifecycle import retry_selection
 from batches.models import Aside, AsideItem, Batch, Item, Retry
 from tests.batches.factories import modes, ran, statuses, submitted
 from tests.batches.people import client
@@ -39,7 +39,7 @@ def test_it_takes_failed_items_out_of_every_retry_and_gives_them_back() -> None:
     now_ok(batch)
     again = operations.retry(batch.pk, all_failed=True)
     assert (again.items, again.outcome()["skipped"]) == (3, 2)
-    assert {row.why for row in again.retried.filter(fate="SKIPPED")} == {retry_waves.ASIDE}
+    assert {row.why for row in again.retried.filter(fate="SKIPPED")} == {retry_selection.QUARANTINED}
     runner.work_until_idle(batch.pk)
     assert statuses(batch) == ["SUCCEEDED", "QUARANTINED", "QUARANTINED", *["SUCCEEDED"] * 3]
     operations.bring_back(batch.pk, made.number, actor="ben")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from batches import operations
-from batches.engine import runner
+from batches.engine import runner, slices
 from batches.exceptions import InvalidInput, InvalidTransition
 from batches.lanes import leases
 from batches.lifecycle import transitions
@@ -89,7 +89,7 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def take_and_die(self) -> None:
         """A worker takes a lane and is never heard of again."""
-        lease = runner.begin(operations.get_batch(self.batch.pk), None)  # type: ignore[union-attr]
+        lease = slices.take_lane(operations.get_batch(self.batch.pk), None)  # type: ignore[union-attr]
         if lease is not None:
             self.held.append(lease)
 

@@ -170,7 +170,7 @@ def redeliver(run: Run) -> bool:
 
     for lane in range(run.options.lanes):
         for _ in range(5):
-            tasks.send(run.batch_id, lane)
+            tasks.enqueue_slice(run.batch_id, lane)
     for _ in range(2):
         tasks.sweep.apply_async()
     return run.worker() is not None

@@ -14,7 +14,7 @@ from typing import Any
 from django.db import connection
 from django.utils import timezone
 
-from batches.lanes import outcomes
+from batches import clock
 from batches.processors import Context, ItemError, processor
 
 CREATE = "CREATE TABLE chaos_ledger (batch_id varchar(64) NOT NULL, item_key varchar(200) NOT NULL)"
@@ -95,7 +95,7 @@ def wrong_clock(path: Path) -> None:
         return right() + known.get(said, timedelta())
 
     timezone.now = wrong
-    outcomes.now = wrong
+    clock.machine_now = wrong
 
 
 if "CHAOS_CLOCK" in os.environ:

@@ -80,22 +80,23 @@ def never_idle_out() -> None:
 def keep_fence() -> None:
     from django.db.models import F
 
-    from batches.lanes import leases
+    from batches.lanes import leased_rows, leases
 
     class Unraised:
         def __add__(self, more: int) -> Any:
             return F("fence")
 
-    leases.F = lambda name: Unraised() if name == "fence" else F(name)  # type: ignore[assignment, misc, return-value]
+    for module in (leased_rows, leases):
+        module.F = lambda name: Unraised() if name == "fence" else F(name)  # type: ignore[attr-defined]
     never_idle_out()
 
 
 def own_clock() -> None:
     from django.utils import timezone
 
-    from batches.lanes import leases
+    from batches.lanes import leased_rows, leases
 
-    leases.now_sql = lambda: timezone.now()
+    leased_rows.now_sql = leases.now_sql = lambda: timezone.now()
     never_idle_out()
 
 
@@ -115,14 +116,14 @@ def retry_from_memory() -> None:
 
     recover, claim_items, again = runner.recover, runner.claim_items, {}
 
-    def blindly(turn: Any, error: Exception, trouble: int) -> None:
-        if isinstance(error, OperationalError) and turn.claimed:
-            again[0] = turn.claimed
-        recover(turn, error, trouble)
+    def blindly(slice_: Any, error: Exception, tries: int) -> None:
+        if isinstance(error, OperationalError) and slice_.claimed:
+            again[0] = slice_.claimed
+        recover(slice_, error, tries)
 
-    def claim(turn: Any, most: int) -> Any:
+    def claim(slice_: Any, most: int) -> Any:
         items = again.pop(0, None)
-        return statements.Claim("RUNNING", items) if items else claim_items(turn, most)
+        return statements.Claim("RUNNING", items) if items else claim_items(slice_, most)
 
     runner.recover, runner.claim_items = blindly, claim  # type: ignore[assignment]
 
@@ -158,13 +159,13 @@ def count(lane: int, items: int) -> None:
 def count_afterwards() -> None:
     from batches.engine import runner
 
-    move_on = runner.move_on
+    advance = runner.advance
 
-    def counting(turn: Any, done: list[Any]) -> None:
-        move_on(turn, done)
-        count(turn.lease.checkpoint_id, len([outcome for outcome in done if outcome.status == "SUCCEEDED"]))
+    def counting(slice_: Any, done: list[Any]) -> None:
+        advance(slice_, done)
+        count(slice_.lease.checkpoint_id, len([outcome for outcome in done if outcome.status == "SUCCEEDED"]))
 
-    runner.move_on = counting
+    runner.advance = counting
 
 
 def count_before() -> None:
@@ -172,12 +173,12 @@ def count_before() -> None:
 
     process = runner.process_items
 
-    def counting(turn: Any, items: list[Any]) -> list[Any]:
-        done = process(turn, items)
+    def counting(slice_: Any, items: list[Any]) -> list[Any]:
+        done = process(slice_, items)
         succeeded = len([outcome for outcome in done if outcome.status == "SUCCEEDED"])
         other = other_connection()
         sql = "UPDATE batches_checkpoint SET succeeded = succeeded + %s WHERE id = %s"
-        other.cursor().execute(sql, (succeeded, turn.lease.checkpoint_id))
+        other.cursor().execute(sql, (succeeded, slice_.lease.checkpoint_id))
         other.close()
         return done
 
@@ -189,12 +190,12 @@ def outcome_first() -> None:
 
     process = runner.process_items
 
-    def promising(turn: Any, items: list[Any]) -> list[Any]:
+    def promising(slice_: Any, items: list[Any]) -> list[Any]:
         other = other_connection()
         sql = "UPDATE batches_item SET status = 'SUCCEEDED' WHERE id = ANY(%s)"
         other.cursor().execute(sql, ([item.id for item in items],))
         other.close()
-        return process(turn, items)
+        return process(slice_, items)
 
     runner.process_items = promising
 

@@ -17,7 +17,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from batches import operations
-from batches.engine import runner, sql, statements
+from batches.engine import runner, slices, sql, statements
 from batches.engine.statements import AlreadyRemembered, ItemsMoved
 from batches.exceptions import LeaseLost
 from batches.isolation.guard import Isolation
@@ -87,20 +87,20 @@ def late_worker(monkeypatch: pytest.MonkeyPatch) -> Exception | None:
     operations.submit(processor="chaos.ledger", items=[{"n": n} for n in range(8)], batch_id="late")
     operations.start("late")
     batch = operations.get_batch("late")
-    lease, processor = runner.begin(batch, None), runner.find_processor(batch)
+    lease, processor = slices.take_lane(batch, None), slices.find_processor(batch)
     assert lease is not None
     assert processor is not None
-    turn = runner.open_slice(operations.get_batch("late"), processor, lease, 1e12)
+    slice_ = slices.open_slice(operations.get_batch("late"), processor, lease, 1e12)
     with transaction.atomic():
-        stale = runner.claim_items(turn, 10)
+        stale = runner.claim_items(slice_, 10)
     assert len(stale.items) == 8
     Checkpoint.objects.update(lease_expires_at=timezone.now() - timedelta(seconds=1))
     leases.revoke_expired()
     runner.work_until_idle("late")
     assert checker.violations("late") == []
-    monkeypatch.setattr(runner, "claim_items", lambda turn, most: stale)
+    monkeypatch.setattr(runner, "claim_items", lambda slice_, most: stale)
     try:
-        runner.run_chunk(turn)
+        runner.run_chunk(slice_)
     except (LeaseLost, ItemsMoved, AlreadyRemembered) as stopped:
         return stopped
     return None
@@ -133,14 +133,14 @@ def test_it_pauses_too_early_if_asked_is_done(monkeypatch: pytest.MonkeyPatch) -
     operations.start("early")
     process, seen = runner.process_items, []
 
-    def pause_first(turn: Any, items: Any) -> Any:
+    def pause_first(slice_: Any, items: Any) -> Any:
         if not seen:
             seen.append(count())
             if connection.vendor == "sqlite":
                 Batch.objects.filter(pk="early").update(status="PAUSED")
             else:
                 seconds_door("UPDATE batches_batch SET status = 'PAUSED' WHERE id = 'early'")
-        return process(turn, items)
+        return process(slice_, items)
 
     monkeypatch.setattr(runner, "process_items", pause_first)
     runner.work_slice("early")
@@ -170,7 +170,7 @@ def test_it_never_ends_with_poison_unless_the_item_in_flight_is_committed(
     operations.start(batch.pk)
     source = """
 import sys
-from batches.engine import runner
+from batches.engine import runner, slices
 from batches.lanes import leases
 leases.mark_in_flight = lambda lease, item: None
 runner.work_until_idle(sys.argv[1])
@@ -199,8 +199,8 @@ def test_it_sees_a_transaction_that_ended_without_a_word(check: bool, monkeypatc
     undone = iter([True])
     process = runner.process_items
 
-    def fill_disk(turn: Any, items: Any) -> Any:
-        done = process(turn, items)
+    def fill_disk(slice_: Any, items: Any) -> Any:
+        done = process(slice_, items)
         if next(undone, False):
             sqlite3.Connection.rollback(connection.connection)
         return done

@@ -26,7 +26,7 @@ def messages(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Three errors are many; what the workers are told."""
     messages: list[Any] = []
     monkeypatch.setattr(background, "IN_REQUEST_LIMIT", 2)
-    monkeypatch.setattr(background, "tell_by_name", lambda *message: messages.append(message))
+    monkeypatch.setattr(background, "enqueue_by_name", lambda *message: messages.append(message))
     return messages
 
 

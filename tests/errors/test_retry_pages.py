@@ -280,7 +280,7 @@ def test_only_who_may_operate_gets_in_and_looking_changes_nothing(user_of: User)
 
 
 def test_it_says_that_many_items_are_being_written_down(user_of: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("batches.lifecycle.retry_waves.AT_ONCE", 10)
+    monkeypatch.setattr("batches.lifecycle.retry_lists.LONGEST_IN_REQUEST", 10)
     batch, client = outage(), tab(user_of("operator"))
     answer = client.post(group_address(), answers(client, group_address()))
     shown = page(client, answer.headers["Location"])

@@ -39,7 +39,7 @@ def test_it_ends_the_worker_whose_beat_has_died(monkeypatch: Any) -> None:
     alive, sent = iter([True, True, False]), []
     monkeypatch.setattr(tasks, "sleep", lambda seconds: None)
     monkeypatch.setattr(tasks.os, "kill", lambda pid, signum: sent.append(signum))
-    tasks.end_without(SimpleNamespace(is_alive=lambda: next(alive)))
+    tasks.end_when_beat_dies(SimpleNamespace(is_alive=lambda: next(alive)))
     assert sent == [signal.SIGTERM]
 
 

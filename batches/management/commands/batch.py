@@ -11,7 +11,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error as AnyDatabaseError
 
-from batches.engine import runner
+from batches.engine.database_errors import first_line
 from batches.exceptions import BatchConflict, BatchError, InvalidInput, InvalidTransition, UnknownBatch
 from batches.terminal import all_verbs
 from batches.terminal.exit_codes import BROKE, OK, REFUSED
@@ -44,7 +44,7 @@ class Command(BaseCommand):
         except BatchError as error:
             code = self.refuse(error, BROKE)
         except AnyDatabaseError as error:
-            code = self.refuse(CommandError(f"The database does not answer: {runner.one_line(error)}"), BROKE)
+            code = self.refuse(CommandError(f"The database does not answer: {first_line(error)}"), BROKE)
         except BrokenPipeError:
             code = leave_quietly()
         except OSError as error:

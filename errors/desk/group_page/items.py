@@ -25,10 +25,10 @@ WINDOWS = (500, 1500, 4000)
 NOW: dict[str, tuple[str, Q]] = {
     "failed": (
         "failed or set aside",
-        Q(item__status__in=(Item.Status.FAILED, Item.Status.QUARANTINED)),
+        Q(item__status__in=Item.FAILED_STATUSES),
     ),
     "quarantined": ("set aside", Q(item__status=Item.Status.QUARANTINED)),
-    "recovered": ("recovered", Q(item__status__in=(Item.Status.SUCCEEDED, Item.Status.SKIPPED))),
+    "recovered": ("recovered", Q(item__status__in=Item.SUCCESSFUL_STATUSES)),
     "waiting": ("waiting for a try", Q(item__status__in=(Item.Status.PENDING, Item.Status.RUNNING))),
 }
 NOWS = [(name, words) for name, (words, _) in NOW.items()]

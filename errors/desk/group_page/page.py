@@ -7,7 +7,6 @@ from typing import Any
 
 from django.db.models import Sum
 
-from batches import operations
 from batches.models import Batch
 from batches.pages.batch_page import pill
 from errors.desk.group_forms.base import seen
@@ -58,7 +57,7 @@ def group_page(batch: Batch, rollup: BatchGroup, query: Mapping[str, str]) -> di
         "seen": seen(group),
         "only_this": ErrorFilter(group=group.fingerprint),
         "legal": [verb for verb, states in LEGAL_STATES.items() if group.state in states],
-        "may_be_retried": bool(batch.processor) and batch.status in operations.RETRYABLE,
+        "may_be_retried": bool(batch.processor) and batch.status in Batch.AT_REST,
         "tab": tab,
         "tabs": [{"name": name, "label": label, "current": name == tab} for name, label in TABS.items()],
         **TAB_CONTEXTS[tab](batch, rollup, query),

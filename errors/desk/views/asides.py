@@ -74,8 +74,8 @@ def confirm(
 
 def taken(batch: Batch, scope: dict[str, Any]) -> Any:
     try:
-        name, wanted = scopes.chosen(scope)
-        return quarantined_items.meant(batch, scopes.waiting_too(batch, name, wanted))
+        name, wanted = scopes.only_scope(scope)
+        return quarantined_items.select(batch, scopes.with_waiting_items(batch, name, wanted))
     except InvalidInput as error:
         raise Http404(str(error)) from None
 

@@ -13,6 +13,7 @@ from django.utils.http import urlencode
 
 from batches import operations
 from batches.exceptions import BatchError, InvalidInput, ScopeChanged
+from batches.lifecycle.retry_states import LEGAL_STATES
 from batches.models import Batch, Item, Retry
 from errors.desk import retry_page
 from errors.desk.forms import RetryForm, page_key
@@ -182,7 +183,7 @@ def retry_act(request: HttpRequest, batch_id: str, number: int, verb: str) -> Ht
     """Pause, resume or cancel it."""
     batch = operable_batch(request, batch_id)
     or_404(lambda: operations.get_retry(batch.pk, number))
-    if verb not in retry_page.LEGAL:
+    if verb not in LEGAL_STATES:
         raise Http404
     if request.method == "POST":
         try:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, NamedTuple
 from django.db.models import QuerySet
 
 from batches import keyset
+from batches.clock import iso_utc
 from batches.models import Batch
 from errors.filters.error_filter import ErrorFilter
 from errors.models import ErrorRecord
@@ -87,5 +88,5 @@ def last_record(batch: Batch) -> int:
 
 
 def iso(at: datetime | None) -> str | None:
-    """ISO 8601 in UTC; every time comes from the database in UTC."""
-    return None if at is None else f"{at.isoformat()[:-6]}Z"
+    """The time in ISO 8601; None where there is none."""
+    return None if at is None else iso_utc(at)

@@ -1,0 +1,57 @@
+"""Outcomes that no processor returned: of attempts that failed, of items that kill workers, of what was done before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.utils import timezone
+
+from batches import clock
+from batches.engine.slices import Slice
+from batches.keys import PROCESS, key_of
+from batches.lanes import outcomes
+from batches.lanes.outcomes import Claimed, Outcome
+from batches.models import IdempotencyRecord, Item
+from batches.processors import ItemError
+
+
+class WorkerCrash(ItemError):
+    """The item was in flight at two deaths of its worker."""
+
+
+def failed_outcome(slice_: Slice, item: Claimed, error: BaseException, started_at: datetime) -> Outcome:
+    """The attempt failed: whether the item is tried again is decided here."""
+    return outcomes.failed(
+        item,
+        error,
+        processor=slice_.processor,
+        max_attempts=slice_.batch.max_attempts,
+        started_at=started_at,
+        worker=slice_.lease.worker,
+        params=slice_.batch.params,
+    )
+
+
+def quarantined_outcome(slice_: Slice, item: Claimed) -> Outcome:
+    """The item was in flight when its worker died, twice: it is not tried again."""
+    message = f"Its worker died {item.crashes} times while it was being processed; it is set aside."
+    error = WorkerCrash(message, code="WORKER_CRASH", category="crash", retryable=False)
+    outcome = failed_outcome(slice_, item, error, timezone.now())
+    outcome.status = Item.Status.QUARANTINED
+    return outcome
+
+
+def remembered_outcomes(batch_id: str, items: Iterable[Claimed]) -> dict[int, Outcome]:
+    """By item id, the outcomes of those that were done before under their idempotency keys: nothing is run."""
+    keys = {key_of(batch_id, item.key, PROCESS): item for item in items}
+    records = IdempotencyRecord.objects.filter(
+        key__in=keys, state=IdempotencyRecord.State.DONE, expires_at__gt=clock.now_sql()
+    )
+    remembered = {}
+    for record in records:
+        item = keys[str(record.key)]
+        outcome = outcomes.succeeded(item, record.response, clock.machine_now())
+        outcome.remembered, outcome.tried = True, False
+        remembered[item.id] = outcome
+    return remembered

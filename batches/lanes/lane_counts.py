@@ -1,0 +1,23 @@
+"""The outcomes that each lane has counted; those of a batch are their sum."""
+
+from __future__ import annotations
+
+from django.db.models import F, Sum
+from django.db.models.functions import Coalesce
+
+from batches.models import Batch, Checkpoint
+
+COUNTERS = ("succeeded", "failed", "skipped", "quarantined")
+"""The columns of a lane, each the lower-case name of an item's status."""
+
+
+def counters_of(batch_id: str) -> dict[str, int]:
+    """Items by outcome: the sum of the lanes' counters."""
+    sums = Checkpoint.objects.filter(batch_id=batch_id).aggregate(**{name: Coalesce(Sum(name), 0) for name in COUNTERS})
+    return {name: int(sums[name]) for name in COUNTERS}
+
+
+def shift_count(batch: Batch | str, lane: int | None, status: str, by: int) -> None:
+    """Let a lane count `by` items more of a status, or less: outcomes were given, or taken back, outside of a chunk."""
+    column = status.lower()
+    Checkpoint.objects.filter(batch=batch, lane=lane or 0).update(**{column: F(column) + by})

@@ -1,0 +1,81 @@
+"""Which items a retry selects: the failed ones of its scope, without those that are left out for a reason."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import CharField, Count, Exists, F, Max, OuterRef, Q, QuerySet
+from django.db.models.functions import Cast, Coalesce, Left
+
+from batches.models import AsideItem, Batch, Item, Retry
+
+KINDS: list[Callable[[], Any]] = []
+"""How items failed last: subqueries for a query of items. Where all of them are NULL, the error code is the kind."""
+PERMANENT: list[Callable[[Batch], Q]] = []
+"""Conditions on failed items that cannot pass unchanged."""
+
+QUARANTINED = "It is set aside: bring it back first."
+UNCHANGED = "It cannot pass unchanged: correct it, or ask for permanent failures too."
+NAMING_SCOPES = frozenset({"item_keys", "fix"})
+"""Scopes that name each of their items: these also select items that a person has quarantined."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The failed items of a scope, their number, the highest id, and the reasons for which some are left out.
+
+    Of several reasons to leave an item out the first one counts.
+    """
+
+    items: QuerySet[Item]
+    reasons: Sequence[tuple[Q, str]]
+    highest_id: int
+    failed: int
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """How many items are left out, by reason."""
+        counts = Counter[str]()
+        for n, (condition, reason) in enumerate(self.reasons):
+            rows = self.items.filter(condition)
+            for earlier, _ in self.reasons[:n]:
+                rows = rows.exclude(earlier)
+            counts[reason] += rows.count()
+        return counts
+
+    @property
+    def tried(self) -> int:
+        return self.failed - sum(self.left_out.values())
+
+    def reasons_of(self, items: QuerySet[Item]) -> dict[int, str]:
+        """Of these items, id -> the reason for which it is left out."""
+        reasons: dict[int, str] = {}
+        for condition, reason in reversed(self.reasons):
+            reasons |= dict.fromkeys(items.filter(condition).order_by().values_list("pk", flat=True), reason)
+        return reasons
+
+
+def select_failed(batch: Batch, condition: Q, *, permanent: bool, quarantined_too: bool = False) -> Selection:
+    """Every failed item that meets the condition; without `permanent`, what cannot pass unchanged is left out."""
+    items = Item.objects.filter(condition, batch=batch, failed_at__isnull=False, status__in=Item.FAILED_STATUSES)
+    quarantined = AsideItem.objects.filter(item=OuterRef("pk"), back_at__isnull=True)
+    reasons = [] if quarantined_too else [(Q(Exists(quarantined)), QUARANTINED)]
+    if not permanent:
+        reasons += [(failures(batch), UNCHANGED) for failures in PERMANENT]
+    totals = items.aggregate(failed=Count("pk"), highest_id=Max("pk"))
+    return Selection(items, reasons, totals["highest_id"] or 0, totals["failed"])
+
+
+def selection_of(retry: Retry, condition: Q) -> Selection:
+    """What the retry selects among the items that meet the condition."""
+    named = not NAMING_SCOPES.isdisjoint(retry.scope)
+    return select_failed(retry.batch, condition, permanent=retry.permanent, quarantined_too=named)
+
+
+def kind_of_item() -> Any:
+    """In a query of items: how each failed last, at most 64 characters."""
+    kinds = [Cast(kind(), CharField()) for kind in reversed(KINDS)]
+    return Left(Coalesce(*kinds, F("code")) if kinds else F("code"), 64)
