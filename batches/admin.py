@@ -20,9 +20,10 @@ from batches.exceptions import BatchError, UnknownProcessor
 from batches.lifecycle import deliveries
 from batches.models import Batch, Delivery, Item, Webhook
 from batches.pages import batch_page
-from batches.pages.forms import AdjustForm, DecideForm, NewBatchForm, RehearseForm, WebhookForm
+from batches.pages.forms import AdjustForm, DecideForm, RehearseForm, WebhookForm
 from batches.pages.item_page import item_page
 from batches.pages.map_page import items_title
+from batches.pages.new_batch_form import NewBatchForm
 from batches.redaction import redact
 from batches.rights import OPERATE
 
@@ -274,7 +275,7 @@ class BatchAdmin(admin.ModelAdmin):
         if request.method == "POST" and form.is_valid():
             batch = form.submit(request.user)
             if batch is not None:
-                self.message_user(request, form.said(batch), messages.SUCCESS)
+                self.message_user(request, form.success_message(batch), messages.SUCCESS)
                 return redirect(batch)
         return self.render(request, "new.html", {"form": form, "processor": found}, title=f"New batch: {found.name}")
 
