@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -20,9 +21,10 @@ from batches.exceptions import BatchError, UnknownProcessor
 from batches.lifecycle import deliveries
 from batches.models import Batch, Delivery, Item, Webhook
 from batches.pages import batch_page
-from batches.pages.forms import AdjustForm, DecideForm, NewBatchForm, RehearseForm, WebhookForm
+from batches.pages.forms import AdjustForm, DecideForm, RehearseForm, WebhookForm
 from batches.pages.item_page import item_page
 from batches.pages.map_page import items_title
+from batches.pages.new_batch_form import NewBatchForm
 from batches.redaction import redact
 from batches.rights import OPERATE
 
@@ -274,7 +276,7 @@ class BatchAdmin(admin.ModelAdmin):
         if request.method == "POST" and form.is_valid():
             batch = form.submit(request.user)
             if batch is not None:
-                self.message_user(request, form.said(batch), messages.SUCCESS)
+                self.message_user(request, form.success_message(batch), messages.SUCCESS)
                 return redirect(batch)
         return self.render(request, "new.html", {"form": form, "processor": found}, title=f"New batch: {found.name}")
 
@@ -428,14 +430,19 @@ class WebhookAdmin(AdminsOnly):
 
     @admin.action(description="Send a test message")
     def send_test(self, request: HttpRequest, hooks: QuerySet[Webhook]) -> None:
-        sent = sum(deliveries.send_test(hook) for hook in hooks)
+        sent = 0
+        for hook in hooks:
+            sent += deliveries.send_test(hook)
+            self.log_change(request, hook, "Sent a test message.")
         self.message_user(request, f"{sent} test messages are on their way: see Deliveries.", messages.SUCCESS)
 
     @admin.action(description="Make a new signing secret")
     def new_secret(self, request: HttpRequest, hooks: QuerySet[Webhook]) -> None:
         for hook in hooks:
             hook.secret = deliveries.new_secret()
-            hook.save(update_fields=["secret"])
+            with transaction.atomic():
+                hook.save(update_fields=["secret"])
+                self.log_change(request, hook, "Made a new signing secret.")
             self.show(request, hook)
 
 
@@ -477,5 +484,5 @@ class DeliveryAdmin(ReadOnly):
     @admin.action(description="Send again", permissions=["operate"])
     def send_again(self, request: HttpRequest, rows: QuerySet[Delivery]) -> None:
         for row in rows:
-            deliveries.resend(row)
+            operations.resend(row, actor=request.user.get_username())
         self.message_user(request, f"{len(rows)} deliveries are sent again.", messages.SUCCESS)

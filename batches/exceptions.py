@@ -56,6 +56,10 @@ class UnknownProcessor(InvalidInput):
     """No processor of that name is registered."""
 
 
+class UnusableParams(InvalidInput):
+    """A stored batch's parameters, which the form of its processor does not take any more."""
+
+
 class UnknownBatch(BatchError):
     """No batch has that id."""
 

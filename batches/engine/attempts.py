@@ -29,7 +29,7 @@ def failed_outcome(slice_: Slice, item: Claimed, error: BaseException, started_a
         max_attempts=slice_.batch.max_attempts,
         started_at=started_at,
         worker=slice_.lease.worker,
-        params=slice_.batch.params,
+        params=slice_.params.sources,
     )
 
 

@@ -11,7 +11,9 @@ from typing import Any
 from django.db import connections
 
 from batches import idempotency_manager
+from batches.engine.slices import Slice
 from batches.keys import PROCESS, key_of
+from batches.lanes.outcomes import Claimed
 
 logger = logging.getLogger("batches.processor")
 
@@ -62,6 +64,12 @@ class ItemContext:
         if record is not None:
             return record.response
         return await in_a_thread(idempotency_manager.remember_step, key, await function())
+
+
+def context_of(slice_: Slice, item: Claimed) -> ItemContext:
+    """The context of the item's next attempt."""
+    attempt, params = item.attempts + 1, slice_.params.for_item()
+    return ItemContext(slice_.batch.pk, item.key, item.position, attempt, params, rehearsing=slice_.rehearsing)
 
 
 async def in_a_thread(function: Callable[..., Any], *arguments: Any) -> Any:

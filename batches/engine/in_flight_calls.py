@@ -22,7 +22,7 @@ from django.db import connections
 
 from batches import clock
 from batches.engine.attempts import failed_outcome
-from batches.engine.context import ItemContext
+from batches.engine.context import context_of
 from batches.engine.slices import GRACE_SECONDS, Slice, do_nothing
 from batches.exceptions import ItemTimeout
 from batches.lanes import outcomes
@@ -119,7 +119,7 @@ class InFlightCalls:
     def _attempt(self, call: Call, function: Callable[..., Any]) -> Outcome:
         started_at = clock.machine_now()
         try:
-            result = function(json.loads(call.item.payload_json), self._context(call.item))
+            result = function(json.loads(call.item.payload_json), context_of(self.slice, call.item))
             return outcomes.succeeded(call.item, result, started_at)
         except ItemTimeout:
             raise
@@ -134,7 +134,7 @@ class InFlightCalls:
         try:
             async with limit:
                 function: Callable[..., Awaitable[Any]] = self.slice.processor.function
-                result = await function(json.loads(item.payload_json), self._context(item))
+                result = await function(json.loads(item.payload_json), context_of(self.slice, item))
             return outcomes.succeeded(item, result, started_at)
         except TimeoutError as error:
             late = ItemTimeout(PAST_LIMIT.format(self.limit)) if limit.expired() else error
@@ -146,10 +146,6 @@ class InFlightCalls:
         if isinstance(error, SkipItem):
             return outcomes.skipped(item, error.reason, started_at)
         return failed_outcome(self.slice, item, error, started_at)
-
-    def _context(self, item: Claimed) -> ItemContext:
-        batch = self.slice.batch
-        return ItemContext(batch.pk, item.key, item.position, item.attempts + 1, batch.params)
 
     # -- time limits
 

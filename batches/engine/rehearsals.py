@@ -23,7 +23,7 @@ from batches.engine import runner
 from batches.engine.attempts import WorkerCrash, failed_outcome
 from batches.engine.rehearsal_reports import extended
 from batches.engine.slices import Slice, do_nothing, never, open_slice, refuse_nesting
-from batches.exceptions import InvalidInput
+from batches.exceptions import InvalidInput, UnusableParams
 from batches.isolation import deferred_constraints
 from batches.isolation.guard import Uncontained
 from batches.lanes import leased_rows, leases, outcomes
@@ -31,6 +31,7 @@ from batches.lanes.outcomes import Claimed, Outcome
 from batches.lifecycle import quarantined_items
 from batches.models import Batch, Item, Rehearsal
 from batches.processors import Processor, get
+from batches.processors.stored_params import params_of
 
 logger = logging.getLogger("batches")
 
@@ -56,6 +57,7 @@ def refuse_unrehearsable(batch: Batch) -> Processor:
             f"Processor {processor.name} cannot be rehearsed: its effects cannot be rolled back.",
             {"processor": ["It does not declare can_rehearse."]},
         )
+    params_of(batch, processor)
     return processor
 
 
@@ -112,6 +114,8 @@ def work(
                     return False
                 on_chunk()
         return True
+    except UnusableParams as refused:
+        return finish(rehearsal, Rehearsal.State.CANCELLED, str(refused))
     finally:
         leased_rows.give_up(leased_rows.held(rehearsal))
 
@@ -133,10 +137,11 @@ def open_rehearsal_slice(
     """A slice that holds no lane: what it records is never written."""
     lease = leases.Lease(0, rehearsal.batch_id, 0, 0, leases.worker_name(), -1, 0)
     processor = get(rehearsal.batch.processor)
+    params = params_of(rehearsal.batch, processor)
     if inspect.iscoroutinefunction(processor.function):
         coroutine = processor.function
         processor = replace(processor, function=lambda payload, context: asyncio.run(coroutine(payload, context)))
-    slice_ = open_slice(rehearsal.batch, processor, lease, deadline, should_stop, expendable=expendable)
+    slice_ = open_slice(rehearsal.batch, processor, params, lease, deadline, should_stop, expendable=expendable)
     slice_.rehearsing = True
     return slice_
 

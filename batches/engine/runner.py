@@ -26,7 +26,7 @@ from batches.engine.attempts import failed_outcome, quarantined_outcome, remembe
 from batches.engine.budget import enforce_budget
 from batches.engine.chunk_recovery import recover
 from batches.engine.claiming import await_retry, claim_items, mark_next, widen_window
-from batches.engine.context import ItemContext
+from batches.engine.context import context_of
 from batches.engine.recording import advance, record_outcomes
 from batches.engine.slices import Slice, do_nothing, never, take_slice
 from batches.engine.statements import AlreadyRemembered, ItemsMoved, claim_one
@@ -154,9 +154,8 @@ def process(slice_: Slice, item: Claimed) -> Outcome:
         return remembered[item.id]
     slice_.watchdog.watch()
     slice_.current, started_at = item, clock.machine_now()
-    batch, attempt = slice_.batch, item.attempts + 1
-    context = ItemContext(batch.pk, item.key, item.position, attempt, batch.params, rehearsing=slice_.rehearsing)
     try:
+        context = context_of(slice_, item)
         payload = json.loads(item.payload_json)
         with slice_.isolation.item():
             result = copy_context().run(slice_.processor.function, payload, context)

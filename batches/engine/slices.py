@@ -15,7 +15,7 @@ from django.db.models import Max
 
 from batches.engine import code_versions
 from batches.engine.pacing import Pacer
-from batches.exceptions import NestedRun, UnknownProcessor
+from batches.exceptions import NestedRun, UnknownProcessor, UnusableParams
 from batches.isolation.guard import Isolation
 from batches.isolation.time_limits import Watchdog, legal_item_timeout, longest_item_timeout
 from batches.lanes import leases
@@ -23,6 +23,8 @@ from batches.lanes.outcomes import Claimed
 from batches.lifecycle import milestones, transitions
 from batches.models import Batch, Item, Milestone
 from batches.processors import Processor, get
+from batches.processors.parameters import Params
+from batches.processors.stored_params import params_of
 
 CLAIM_WINDOW = 1_000  # positions
 CHUNK_SECONDS = 2.0
@@ -50,6 +52,7 @@ class Slice:
 
     batch: Batch
     processor: Processor
+    params: Params
     lease: leases.Lease
     deadline: float
     should_stop: Callable[[], bool]
@@ -84,17 +87,18 @@ def take_slice(
     expendable: bool,
     processor: Processor | None,
 ) -> Slice | None:
-    """Take a free lane of the batch, `lane` or any, for so many seconds; None without one, or without a processor."""
+    """Take a free lane of the batch, `lane` or any, for so many seconds; None without one, or if it cannot be run."""
     refuse_nesting()
     batch = Batch.objects.get(pk=batch_id)
     processor = processor or find_processor(batch)
-    if processor is None:
+    params = None if processor is None else find_params(batch, processor)
+    if processor is None or params is None:
         return None
     code_versions.note(batch, processor)
     lease = take_lane(batch, lane)
     if lease is None:
         return None
-    return open_slice(batch, processor, lease, monotonic() + seconds, should_stop, on_chunk, expendable)
+    return open_slice(batch, processor, params, lease, monotonic() + seconds, should_stop, on_chunk, expendable)
 
 
 def refuse_nesting() -> None:
@@ -112,6 +116,15 @@ def find_processor(batch: Batch) -> Processor | None:
         return None
 
 
+def find_params(batch: Batch, processor: Processor) -> Params | None:
+    """The batch's parameters, cleaned; if the processor does not take them any more, the batch has FAILED."""
+    try:
+        return params_of(batch, processor)
+    except UnusableParams as refused:
+        transitions.move(batch.pk, Batch.Status.FAILED, verb="fail", actor="worker", reason=str(refused))
+        return None
+
+
 def take_lane(batch: Batch, lane: int | None) -> leases.Lease | None:
     """Hold a lane of the batch; the first one held makes the batch RUNNING."""
     leases.revoke_expired(batch.pk)
@@ -125,6 +138,7 @@ def take_lane(batch: Batch, lane: int | None) -> leases.Lease | None:
 def open_slice(
     batch: Batch,
     processor: Processor,
+    params: Params,
     lease: leases.Lease,
     deadline: float,
     should_stop: Callable[[], bool] = never,
@@ -138,6 +152,7 @@ def open_slice(
     return Slice(
         batch=batch,
         processor=processor,
+        params=params,
         lease=lease,
         deadline=deadline,
         should_stop=should_stop,

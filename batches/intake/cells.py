@@ -65,7 +65,7 @@ def says(cell: Any, value: Any) -> bool:
 
 
 def says_text(text: str, value: str) -> bool:
-    """Also with its guard, with other line breaks, or as far as a cut cell goes."""
+    """Whether a cell says the value's text: also with a guard, other line breaks, or as far as a cut cell goes."""
     if text == value or one_line_break(unguarded(text)) == one_line_break(value):
         return True
     return text.endswith(CUT) and len(text) > len(CUT) and value.startswith(unguarded(text)[: -len(CUT)])

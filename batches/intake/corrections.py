@@ -29,20 +29,20 @@ Verdict = Correction.Verdict
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What the items of a batch look like."""
+    """The fields of a batch's items, and which kinds of values they have."""
 
     columns: tuple[str, ...]
     """The columns of the table it came from; empty: JSON, whose items may differ."""
     names: frozenset[str]
-    """Of all fields that any of its items has, as far as is known."""
+    """Names of all fields that any item is known to have."""
     good: Mapping[str, str]
-    """The kind of a field's values in items that succeeded, if they have one kind."""
+    """Field -> kind of its values in items that succeeded, where they have one kind."""
     usual: Mapping[str, str]
-    """The same for all items."""
+    """Field -> kind of its values in all items, where they have one kind."""
     texts: bool
-    """Its values are all text."""
+    """Whether all values are text, as in a CSV file."""
     blank: str | None
-    """What an emptied text is."""
+    """The value of a text cell that was emptied."""
 
     def kind(self, name: str, old: Any) -> str | None:
         if self.texts:
@@ -51,7 +51,7 @@ class Shape:
 
 
 def shape_of(batch: Batch) -> Shape:
-    """From the source's header, and from items taken evenly over the whole batch."""
+    """The shape of a batch, from its source's header and from items taken evenly over the whole batch."""
     every = max(1, batch.total_items // SAMPLED_ITEMS)
     rows = Item.objects.filter(batch=batch, position__in=range(0, every * SAMPLED_ITEMS, every))
     good, usual = defaultdict(set), defaultdict(set)
@@ -102,7 +102,7 @@ def corrections(batch: Batch, reader: Reader) -> Iterator[Correction]:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """What the rows of the file are judged by."""
+    """A file of corrected rows: which shape they must have, and where each key stands."""
 
     shape: Shape
     table: bool
@@ -188,7 +188,7 @@ def verdict(row: Row, item: Item | None, file: File) -> Correction:
 
 
 def same(one: Any, other: Any) -> bool:
-    """The same JSON: 1, 1.0 and true are three values."""
+    """Whether two values are the same JSON: 1, 1.0 and true are three values."""
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(same(value, other[name]) for name, value in one.items())
     if isinstance(one, list) and isinstance(other, list):
@@ -237,7 +237,7 @@ def corrected_cells(row: Row, item: Item, shape: Shape) -> dict[str, Any]:
 
 
 def value_of(cell: Any, name: str, old: Any, shape: Shape) -> Any:
-    """What a changed cell means, in the kind its column has in items that succeeded, else in the kind it had."""
+    """The value of a changed cell, in the kind its column has in items that succeeded, else in the kind it had."""
     text, kind = cells.unguarded(cells.as_text(cell)), shape.kind(name, old)
     if text == "" and kind == cells.TEXT:
         return shape.blank
@@ -289,7 +289,7 @@ def changes_of(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict
 
 
 def note_on(old: Any, new: Any) -> str:
-    """What a person should look at twice."""
+    """A note on a change that a person should look at twice; empty: nothing strange."""
     if cells.same_number(old, new):
         return "the same number, written differently: did a spreadsheet change it?"
     was, becomes = cells.kind_of(old), cells.kind_of(new)

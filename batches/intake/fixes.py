@@ -29,7 +29,7 @@ Verdict = Correction.Verdict
 
 
 def key_of(fix: Fix) -> str:
-    """The same content is the same retry."""
+    """The idempotency key of the fix's retry: files of the same content are one retry."""
     return f"fix:{fix.sha256}"
 
 

@@ -113,7 +113,7 @@ def _insert(batch_id: str, rows: Iterable[tuple[int, str, str]]) -> None:
 
 
 def _copy_pages(batch_id: str, rows: Iterable[tuple[int, str, str]]) -> None:
-    """For rows that come over the same connection: while a COPY runs, it can answer no query."""
+    """COPY page by page, for rows that come over the same connection: while a COPY runs, it can answer no query."""
     walk = iter(rows)
     while page := list(islice(walk, ROWS_PER_PAGE)):
         _copy(batch_id, page)
@@ -135,7 +135,7 @@ def _copy(batch_id: str, rows: Iterable[tuple[int, str, str]]) -> None:
 
 
 def escaped(text: str) -> str:
-    """As COPY's text format wants it."""
+    """A text as COPY's text format writes it."""
     if "\\" in text:
         text = text.replace("\\", "\\\\")
     if "\t" in text or "\n" in text or "\r" in text:

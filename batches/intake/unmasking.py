@@ -36,7 +36,7 @@ def unmasked_text(new: str, old: Any, shown: Any, column: str) -> Any:
 
 
 def unmasked_list(new: list[Any], old: Any, shown: Any, column: str) -> list[Any]:
-    """By place, and only while nothing has moved: a secret must not land in its neighbour."""
+    """A list's masks replaced by place, and only while nothing has moved: a secret must not land in its neighbour."""
     was, had = (value if isinstance(value, list) else [] for value in (old, shown))
     if has_mask(new) and has_moved(new, had):
         raise refusal(column)

@@ -12,12 +12,13 @@ from django.db.models import F
 from django.utils import timezone
 
 from batches.clock import now_sql
-from batches.exceptions import UnknownProcessor
+from batches.exceptions import UnknownProcessor, UnusableParams
 from batches.keys import PROCESS, TTL, key_of
 from batches.lanes import counters, outcomes
 from batches.lanes.lane_counts import shift_count
 from batches.models import Batch, IdempotencyRecord, Item
 from batches.processors import ItemError, Processor, get
+from batches.processors.stored_params import params_of
 from batches.signals import item_failed
 
 CODE = "UNKNOWN_OUTCOME"
@@ -41,7 +42,7 @@ def resolve_lost_calls(
     batch = Batch.objects.get(pk=batch_id)
     forget_in_progress(batch_id, [item.key for item in items])
     processor = processor_or_none(batch)
-    if begun and (processor is None or processor.asks_about_unknown(batch.params)):
+    if begun and (processor is None or asks_a_person(batch, processor)):
         quarantine_calls(batch, lane, worker, items, processor or Processor(name=batch.processor, function=print))
     else:
         Item.objects.filter(pk__in=[item.pk for item in items]).update(
@@ -50,6 +51,16 @@ def resolve_lost_calls(
         if begun:
             counters.add("external_repeats", by=len(items))
     return len(items)
+
+
+def asks_a_person(batch: Batch, processor: Processor) -> bool:
+    """Whether the processor leaves these calls to a person; so it is, too, where its form cannot say any more."""
+    if not callable(processor.on_unknown):
+        return processor.on_unknown == "ask"
+    try:
+        return processor.on_unknown(params_of(batch, processor).for_item()) == "ask"
+    except UnusableParams:
+        return True
 
 
 def processor_or_none(batch: Batch) -> Processor | None:

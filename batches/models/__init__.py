@@ -9,6 +9,7 @@ from batches.models.idempotency import IdempotencyRecord
 from batches.models.item import ITEM_KEY_LENGTH, Item
 from batches.models.lane import Checkpoint, Tenure
 from batches.models.measurements import Map, Sample, Tally
+from batches.models.parameters import ParameterFile
 from batches.models.quarantine import Aside, AsideItem
 from batches.models.rehearsal import Rehearsal
 from batches.models.retry import RetriedItem, Retry
@@ -30,6 +31,7 @@ __all__ = [
     "Item",
     "Map",
     "Milestone",
+    "ParameterFile",
     "Rehearsal",
     "RetriedItem",
     "Retry",

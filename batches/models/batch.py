@@ -57,7 +57,14 @@ class Batch(models.Model):
     )
     name = models.CharField(max_length=200, blank=True, validators=[ProhibitNullCharactersValidator()])
     processor = models.CharField(max_length=100, blank=True, help_text="Empty for an ad hoc batch of the Python API.")
-    params = models.JSONField(default=dict, blank=True)
+    params = models.JSONField(
+        default=dict, blank=True, help_text="As they were given; the processor's form cleans them where they are used."
+    )
+    params_cleaned = models.BooleanField(
+        default=False,
+        db_default=True,
+        help_text="Stored by an earlier version, cleaned already: they are used as they stand.",
+    )
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.PENDING, db_index=True)
     reason = models.TextField(blank=True, help_text="Why it is in this status, in words for people.")
     total_items = models.PositiveIntegerField(default=0)

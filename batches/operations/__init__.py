@@ -5,6 +5,7 @@ from __future__ import annotations
 from batches.lifecycle.scopes import SCOPES
 from batches.operations.adjusting import ADJUSTABLE, adjust
 from batches.operations.deciding import DECISIONS, decide
+from batches.operations.delivering import resend
 from batches.operations.fixing import apply_fix, check_fix, correct, fix_to_apply, preview_fix
 from batches.operations.lookups import get_batch, get_fix, get_rehearsal, get_retry
 from batches.operations.quarantine import bring_back, set_aside
@@ -55,6 +56,7 @@ __all__ = [
     "pause_retry",
     "preview_fix",
     "rehearse",
+    "resend",
     "resume",
     "resume_retry",
     "retry",

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import PurePath
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypedDict, Unpack
 
 from django.db import transaction
 from django.db.models import Q
@@ -26,23 +26,24 @@ DOWNLOAD_NAME = re.compile(r"\Abatch-(?P<batch>.{1,64})-errors-\d{8}T\d{6}Z")
 VERB = "correct items of"
 
 
-def check_fix(
-    batch_id: str,
-    *,
-    file: BinaryIO | None = None,
-    filename: str = "",
-    items: Iterable[Mapping[str, Any]] | None = None,
-    encoding: str = "",
-    actor: str = "",
-) -> Fix:
+class RowSource(TypedDict, total=False):
+    """Where corrected rows come from: a file of that name, in that encoding (detected if empty), or a list."""
+
+    file: BinaryIO | None
+    filename: str
+    items: Iterable[Mapping[str, Any]] | None
+    encoding: str
+
+
+def check_fix(batch_id: str, *, actor: str = "", **source: Unpack[RowSource]) -> Fix:
     """What a file of corrected rows would change: kept for a day, until it is applied; no item is touched.
 
     A content that was applied before answers that fix. `InputRefused`: the file cannot be taken at all.
     """
     batch = get_batch(batch_id)
-    reader = opened(batch, file, filename, items, encoding)
+    reader = opened(batch, source)
     applied = fixes.applied(batch, reader.fingerprint())
-    return applied or fixes.check(batch, reader, filename=filename, actor=actor)
+    return applied or fixes.check(batch, reader, filename=source.get("filename", ""), actor=actor)
 
 
 def apply_fix(
@@ -99,29 +100,21 @@ def correct(
     **options: Any,
 ) -> Fix:
     """Check, then apply. `options` are those of `apply_fix`; of a file that is refused nothing is kept."""
-    source: dict[str, Any] = {"file": file, "filename": filename, "items": items, "encoding": encoding}
+    source: RowSource = {"file": file, "filename": filename, "items": items, "encoding": encoding}
     with fix_to_apply(batch_id, actor=actor, **source) as fix:
         return apply_fix(batch_id, fix.number, actor=actor, **options)
 
 
 @contextmanager
-def fix_to_apply(
-    batch_id: str,
-    *,
-    file: BinaryIO | None = None,
-    filename: str = "",
-    items: Iterable[Mapping[str, Any]] | None = None,
-    encoding: str = "",
-    actor: str = "",
-) -> Iterator[Fix]:
+def fix_to_apply(batch_id: str, *, actor: str = "", **source: Unpack[RowSource]) -> Iterator[Fix]:
     """A file checked so that it is applied at once; the check is forgotten at the end, unless it was applied."""
     batch = get_batch(batch_id)
-    reader = opened(batch, file, filename, items, encoding)
+    reader = opened(batch, source)
     if applied := fixes.applied(batch, reader.fingerprint()):
         yield applied
         return
     refuse_unrest(batch, VERB)
-    fix = fixes.check(batch, reader, filename=filename, actor=actor)
+    fix = fixes.check(batch, reader, filename=source.get("filename", ""), actor=actor)
     try:
         yield fix
     finally:
@@ -129,24 +122,17 @@ def fix_to_apply(
 
 
 def preview_fix(
-    batch_id: str,
-    *,
-    most: int,
-    file: BinaryIO | None = None,
-    filename: str = "",
-    items: Iterable[Mapping[str, Any]] | None = None,
-    encoding: str = "",
-    actor: str = "",
+    batch_id: str, *, most: int, actor: str = "", **source: Unpack[RowSource]
 ) -> tuple[Fix, dict[str, list[Correction]] | None]:
     """What a file would change, with nothing stored: its counts, and at most so many rows of each verdict.
 
     A content that was applied before answers that fix, whose rows are stored.
     """
     batch = get_batch(batch_id)
-    reader = opened(batch, file, filename, items, encoding)
+    reader = opened(batch, source)
     if applied := fixes.applied(batch, reader.fingerprint()):
         return applied, None
-    return fixes.preview(batch, reader, filename=filename, actor=actor, most=most)
+    return fixes.preview(batch, reader, filename=source.get("filename", ""), actor=actor, most=most)
 
 
 def locked(checked: Fix) -> Fix:
@@ -157,10 +143,10 @@ def locked(checked: Fix) -> Fix:
     return fix
 
 
-def opened(
-    batch: Batch, file: BinaryIO | None, filename: str, items: Iterable[Mapping[str, Any]] | None, encoding: str
-) -> readers.Reader:
-    """The reader of the corrected rows, of exactly one source."""
+def opened(batch: Batch, source: RowSource) -> readers.Reader:
+    """The reader of the corrected rows, which come as a file or as a list."""
+    file, items = source.get("file"), source.get("items")
+    filename, encoding = source.get("filename", ""), source.get("encoding", "")
     if not batch.processor:
         raise InvalidTransition(batch.pk, VERB, "ad hoc: no processor runs it")
     if (file is None) == (items is None):

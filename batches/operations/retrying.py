@@ -30,6 +30,7 @@ from batches.operations.retry_drafts import (
     set_off,
 )
 from batches.operations.submission import refuse_bad_options
+from batches.processors import parameters, stored_params
 
 __all__ = [
     "DEFAULT_CANARY",
@@ -110,7 +111,7 @@ def retry_of_key(batch: Batch, key: str, scope: Mapping[str, Any]) -> Retry | No
 
 
 def limit_lanes(batch: Batch, draft: Retry, concurrency: int | None) -> None:
-    """So many lanes while the retry lasts; the batch is at rest now, and has those it had afterwards."""
+    """Give the batch `concurrency` lanes while the retry lasts; afterwards it has those it has now."""
     if concurrency in (None, batch.concurrency):
         return
     draft.changes["concurrency"] = {"before": batch.concurrency, "after": concurrency}
@@ -123,12 +124,15 @@ def change_params(batch: Batch, draft: Retry, params: Mapping[str, Any] | None) 
     """Give the batch other parameters from now on; the retry keeps what was and what is."""
     if params is None:
         return
-    changed = processors.get(batch.processor).clean_params({**batch.params, **params})
+    processor = processors.get(batch.processor)
+    given = processor.given_params({**stored_params.current(batch, processor), **params})
+    parameters.cleaned(processor.params, given)
     if batch.lanes.exclude(worker="").exists():
         raise OperationInProgress("A worker is finishing its chunk with the old parameters; ask again shortly.")
-    draft.changes["params"] = {"before": batch.params, "after": changed}
-    batch.params = changed
-    batch.save(update_fields=["params"])
+    draft.changes["params"] = {"before": batch.params, "after": given.values}
+    stored_params.put(batch, given)
+    stored_params.store_files(batch, given)
+    batch.save(update_fields=["params", "params_cleaned"])
 
 
 def freeze_items(draft: Retry, condition: Q, count: int | None) -> None:

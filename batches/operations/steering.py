@@ -13,6 +13,7 @@ from batches.lanes import leases
 from batches.lifecycle import transitions
 from batches.models import Batch, Checkpoint
 from batches.operations.lookups import get_batch
+from batches.processors.stored_params import params_of
 
 Status = Batch.Status
 """At rest, with items that a retry or a correction may put back."""
@@ -56,10 +57,11 @@ def pause(batch_id: str, *, actor: str = "", reason: str = "") -> Batch:
 
 
 def resume(batch_id: str, *, actor: str = "", reason: str = "") -> Batch:
-    """Go on with the pending items of a paused or halted batch, or of one that failed for want of its processor."""
+    """Go on with the pending items of a paused or halted batch, or of one that failed for want of its processor, or
+    because that did not take its parameters any more."""
     batch = get_batch(batch_id)
     if batch.processor and batch.status == Status.FAILED:
-        processors.get(batch.processor)
+        params_of(batch, processors.get(batch.processor))
     return _steer("resume", batch_id, actor, reason)
 
 

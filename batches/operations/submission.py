@@ -25,7 +25,8 @@ from batches.isolation.time_limits import longest_item_timeout
 from batches.lanes import leases
 from batches.lifecycle import transitions
 from batches.models import BATCH_ID, Batch
-from batches.processors import Processor
+from batches.processors import Processor, parameters, stored_params
+from batches.processors.parameters import Given
 
 OPTIONS = ("concurrency", "checkpoint_every", "rate", "max_attempts", "item_timeout", "max_errors", "max_error_rate")
 
@@ -36,6 +37,15 @@ class Submission:
 
     batch: Batch
     created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A checked batch that is not stored yet, and what it was given; `comparable_params` tell it from another."""
+
+    batch: Batch
+    given: Given
+    comparable_params: dict[str, Any]
 
 
 def submit(
@@ -67,25 +77,25 @@ def submit(
     the id belongs to a batch with other content; the same content again answers the batch that is there.
     """
     runs = processors.get(processor)
-    given = (concurrency, checkpoint_every, rate, max_attempts, item_timeout, max_errors, max_error_rate)
-    options = {option: value for option, value in zip(OPTIONS, given, strict=True) if value is not None}
+    values = (concurrency, checkpoint_every, rate, max_attempts, item_timeout, max_errors, max_error_rate)
+    options = {option: value for option, value in zip(OPTIONS, values, strict=True) if value is not None}
     batch = drafted(runs, batch_id, name, filename, options, user)
-    batch.params = runs.clean_params(params or {})
+    draft = checked(batch, runs, params or {})
     reader = opened(file, filename, items, queryset, encoding, key_column)
     try:
         with transaction.atomic():
-            return Submission(stored(batch, reader, key_column, actor), created=True)
+            return Submission(stored(draft, reader, key_column, actor), created=True)
     except IntegrityError:
         earlier = Batch.objects.filter(pk=batch.pk).first()
         if earlier is None:
             raise
-        return same_or_conflict(earlier, batch, reader, key_column)
+        return same_or_conflict(earlier, draft, reader, key_column)
 
 
 def drafted(
     processor: Processor, batch_id: str, name: str, filename: str, options: Mapping[str, Any], user: Any
 ) -> Batch:
-    """The batch of a submission, its fields checked; not stored yet."""
+    """The batch of a submission; not checked and not stored yet."""
     batch = Batch(
         id=batch_id or proposed_id(name or filename or processor.name),
         name=name or PurePath(filename).name[:200],
@@ -97,15 +107,32 @@ def drafted(
     )
     for option, value in options.items():
         setattr(batch, option, value)
-    refuse_bad_options(batch)
     return batch
+
+
+def checked(batch: Batch, processor: Processor, params: Mapping[str, Any]) -> Draft:
+    """The batch with its parameters; `InvalidInput` names every option and every parameter that is wrong."""
+    errors: list[InvalidInput] = []
+    try:
+        refuse_bad_options(batch)
+    except InvalidInput as error:
+        errors.append(error)
+    try:
+        given = processor.given_params(params)
+        values = parameters.cleaned(processor.params, given)
+    except InvalidInput as error:
+        errors.append(error)
+    if errors:
+        raise InvalidInput(str(errors[0]), {place: texts for error in errors for place, texts in error.errors.items()})
+    stored_params.put(batch, given)
+    return Draft(batch, given, stored_params.comparable(processor, params, given, values))
 
 
 def refuse_bad_options(batch: Batch) -> None:
     """`InvalidInput` names every field of the batch that its checks do not pass."""
     errors: dict[str, list[str]] = {}
     try:
-        batch.clean_fields(exclude=["params", "source", "created_by", "fingerprint"])
+        batch.clean_fields(exclude=["params", "source", "created_by", "fingerprint", "params_cleaned"])
     except ValidationError as error:
         errors = {field: [str(m) for m in messages] for field, messages in error.message_dict.items()}
     if "item_timeout" not in errors and batch.item_timeout >= longest_item_timeout():
@@ -155,13 +182,15 @@ def refuse_large(file: BinaryIO) -> None:
         )
 
 
-def stored(batch: Batch, reader: Any, key_column: str, actor: str) -> Batch:
+def stored(draft: Draft, reader: Any, key_column: str, actor: str) -> Batch:
     """Write batch, items, lanes and the first line of history; the caller's transaction makes it all or nothing."""
+    batch = draft.batch
     batch.save(force_insert=True)
+    stored_params.store_files(batch, draft.given)
     batch.total_items = ingest.store_items(batch, reader, key_column=key_column)
     report = reader.report() | {"key_column": key_column}
     batch.source = report if "columns" in report else batch.source | report
-    batch.fingerprint = fingerprint_of(batch, reader, key_column)
+    batch.fingerprint = fingerprint_of(draft, reader, key_column)
     batch.save(update_fields=["total_items", "source", "fingerprint"])
     leases.ensure_lanes(batch)
     transitions.record(batch, "submit", "", Batch.Status.PENDING, actor=actor)
@@ -171,13 +200,13 @@ def stored(batch: Batch, reader: Any, key_column: str, actor: str) -> Batch:
     return batch
 
 
-def fingerprint_of(batch: Batch, reader: Any, key_column: str) -> str:
+def fingerprint_of(draft: Draft, reader: Any, key_column: str) -> str:
     """sha256 over what makes a submission the same: processor, params, key column and the items themselves."""
-    settings_text = json.dumps([batch.processor, batch.params, key_column], sort_keys=True)
+    settings_text = json.dumps([draft.batch.processor, draft.comparable_params, key_column], sort_keys=True)
     return sha256(f"{settings_text}\n{reader.fingerprint()}".encode()).hexdigest()
 
 
-def same_or_conflict(earlier: Batch, draft: Batch, reader: Any, key_column: str) -> Submission:
+def same_or_conflict(earlier: Batch, draft: Draft, reader: Any, key_column: str) -> Submission:
     """The batch that stands under this id, if it is the same; `BatchConflict` otherwise."""
     if earlier.fingerprint and earlier.fingerprint == fingerprint_of(draft, reader, key_column):
         return Submission(earlier, created=False)

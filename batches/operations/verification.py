@@ -150,7 +150,7 @@ def milestones_in_order(batch: Batch) -> Iterator[str]:
 
 
 def asides_are_quarantined(batch: Batch) -> Iterator[str]:
-    """What is set aside is quarantined, so that nothing runs it."""
+    """Items that a person set aside are quarantined, so that nothing runs them."""
     aside = AsideItem.objects.filter(aside__batch=batch, back_at__isnull=True)
     loose = aside.exclude(item__status=Status.QUARANTINED).count()
     if loose:

@@ -19,6 +19,8 @@ from batches import durations, operations
 from batches.lifecycle.velocity import Velocity, velocity_of
 from batches.models import MILESTONES, Batch, Checkpoint, Item
 from batches.pages.map_page import map_context
+from batches.processors import param_labels_of
+from batches.processors.parameters import is_description
 from batches.progress_tracker import Progress, get_progress, progress_of
 from batches.redaction import redact
 from batches.rights import OPERATE
@@ -129,7 +131,7 @@ def batch_context(batch: Batch, request: HttpRequest) -> dict[str, Any]:
         "failed": [{"item": item, "payload": pretty(redact(item.payload))} for item in failed],
         "failed_url": items_url(batch, failed=True),
         "items_url": items_url(batch),
-        "params": [(name, value_text(value)) for name, value in redact(batch.params).items()],
+        "params": params_shown(batch),
         "source": [(name.replace("_", " "), value_text(value)) for name, value in batch.source.items() if value != ""],
         "retries": [{"retry": made, "outcome": made.outcome()} for made in batch.retries.order_by("-number")[:10]],
         "live": batch.status in Batch.ACTIVE,
@@ -250,5 +252,13 @@ def pretty(value: Any) -> SafeString:
     return format_html('<pre class="bp-json">{}</pre>', json.dumps(value, indent=2, ensure_ascii=False))
 
 
+def params_shown(batch: Batch) -> list[tuple[str, str]]:
+    """(label, value) of what the batch was given, secrets masked."""
+    labels = param_labels_of(batch.processor)
+    return [(labels.get(name, name), value_text(value)) for name, value in redact(batch.params).items()]
+
+
 def value_text(value: Any) -> str:
+    if is_description(value):
+        return f"{value['filename']} ({value['bytes']:,} bytes)"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

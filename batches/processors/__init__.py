@@ -20,6 +20,8 @@ from django.utils.module_loading import autodiscover_modules
 from packaging.version import InvalidVersion, Version
 
 from batches.exceptions import InvalidInput, UnknownProcessor
+from batches.processors import parameters
+from batches.processors.parameters import Given
 
 __all__ = [
     "Context",
@@ -31,6 +33,7 @@ __all__ = [
     "discover",
     "get",
     "is_version",
+    "param_labels_of",
     "processor",
     "version_of",
 ]
@@ -99,7 +102,7 @@ class Context(Protocol):
 
     @property
     def idempotency_key(self) -> str:
-        """The same for every attempt and take-over of this item."""
+        """A key that stays the same for every attempt and take-over of this item."""
 
     def once(self, name: str, function: Callable[[], Any]) -> Any:
         """Run one named step of this item once; a later attempt gets its remembered JSON result."""
@@ -128,30 +131,33 @@ class Processor:
         """The status of its items in a worker's hands; a chunk's are pending until it commits."""
         return "PENDING" if self.effects == "database" else "RUNNING"
 
-    def asks_about_unknown(self, params: dict[str, Any]) -> bool:
-        """Whether a call of unknown outcome waits for a person."""
-        return (self.on_unknown(params) if callable(self.on_unknown) else self.on_unknown) == "ask"
+    def param_fields(self) -> dict[str, forms.Field]:
+        """The fields of its form, by name; none without a form."""
+        return dict(self.params().fields) if self.params else {}
 
-    def clean_params(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """The params as its form cleans them; `InvalidInput` names every field that is wrong."""
-        known = self.params.base_fields if self.params else {}
-        unknown = sorted(set(params) - set(known))
-        if unknown:
-            raise InvalidInput(
-                f"Processor {self.name} has no parameter {unknown[0]!r}.",
-                {
-                    f"params.{name}": [f"Unknown parameter; {self.name} takes: {', '.join(known) or 'none'}."]
-                    for name in unknown
-                },
-            )
+    def param_labels(self) -> dict[str, str]:
+        """The labels of the form's fields, as Django makes them, by the fields' names."""
         if self.params is None:
             return {}
-        form = self.params(data=dict(params))
-        if not form.is_valid():
-            errors = {f"params.{name}": [str(m) for m in messages] for name, messages in form.errors.items()}
-            first, messages = next(iter(errors.items()))
-            raise InvalidInput(f"{first}: {messages[0]}", errors)
-        return {name: form.cleaned_data[name] for name in known}
+        form = self.params()
+        return {name: str(form[name].label) for name in form.fields}
+
+    def given_params(self, params: Mapping[str, Any]) -> Given:
+        """The params in JSON, with the form's `initial` where nothing was given; not cleaned yet.
+
+        `InvalidInput` names every parameter that it does not have, or that cannot be kept.
+        """
+        names = list(self.param_fields())
+        unknown = sorted(set(params) - set(names))
+        if unknown:
+            message = f"Unknown parameter; {self.name} takes: {', '.join(names) or 'none'}."
+            errors = {f"params.{name}": [message] for name in unknown}
+            raise InvalidInput(f"Processor {self.name} has no parameter {unknown[0]!r}.", errors)
+        return parameters.completed(self.params, params)
+
+    def clean_params(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """The params as its form cleans them, `initial` where nothing was given; `InvalidInput` names what is wrong."""
+        return parameters.cleaned(self.params, self.given_params(params))
 
 
 _registry: dict[str, Processor] = {}
@@ -194,9 +200,9 @@ def processor(
     def register(function: Callable[..., Any]) -> Callable[..., Any]:
         if inspect.iscoroutinefunction(function) and effects == "database":
             raise ValueError(f'{name} is async, which is possible with effects="external" only.')
-        known = _registry.get(name)
-        if known is not None and known.function.__module__ != function.__module__:
-            raise ValueError(f"Processor {name} is registered by {known.function.__module__} already.")
+        namesake = _registry.get(name)
+        if namesake is not None and namesake.function.__module__ != function.__module__:
+            raise ValueError(f"Processor {name} is registered by {namesake.function.__module__} already.")
         _registry[name] = Processor(
             name=name,
             function=function,
@@ -222,10 +228,15 @@ def get(name: str) -> Processor:
     try:
         return _registry[name]
     except KeyError:
-        known = ", ".join(sorted(_registry)) or "none"
+        names = ", ".join(sorted(_registry)) or "none"
         raise UnknownProcessor(
-            f"There is no processor {name!r}; known: {known}.", {"processor": [f"Unknown processor; known: {known}."]}
+            f"There is no processor {name!r}; known: {names}.", {"processor": [f"Unknown processor; known: {names}."]}
         ) from None
+
+
+def param_labels_of(name: str) -> dict[str, str]:
+    """The labels of a processor's parameters; none of one that this process does not know."""
+    return _registry[name].param_labels() if name in _registry else {}
 
 
 def version_of(name: str) -> str:
@@ -234,7 +245,7 @@ def version_of(name: str) -> str:
 
 
 def is_version(text: str) -> bool:
-    """Whether there is an order in which it stands."""
+    """Whether a text is a version, so that it has its place among others."""
     try:
         Version(text)
     except InvalidVersion:

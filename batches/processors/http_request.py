@@ -39,7 +39,7 @@ class RowTemplate(Template):
 
 
 class HttpRequestForm(forms.Form):
-    """What to call for every row."""
+    """The HTTP call to be made for every row, and which answers are successes."""
 
     method = forms.ChoiceField(choices=[(name, name) for name in METHODS], initial="POST")
     url = forms.CharField(

@@ -36,7 +36,7 @@ def model_of(name: str) -> type[models.Model]:
 
 
 class ImportRowsForm(forms.Form):
-    """Where the rows go."""
+    """The table into which the rows go, and the field by which a row is known."""
 
     model = forms.ChoiceField(choices=importable, help_text="The table; PORTAL_IMPORT_MODELS lists those allowed.")
     key_field = forms.CharField(

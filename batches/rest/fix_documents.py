@@ -19,7 +19,7 @@ from batches.rest.serializers import OBJECT, RetrySerializer
 SHOWN = 1_000
 """Rows of a kind that one document holds; a fix that was applied has them all at `rows`."""
 LINES, LINE_WIDTH = 20, 400
-"""Of each kind in a terminal, and characters a line."""
+"""Rows of each kind that a terminal shows, and characters a line."""
 Verdict = Correction.Verdict
 
 
@@ -56,7 +56,7 @@ class FixSerializer(serializers.ModelSerializer[Fix]):
 
 
 class FixDiffSerializer(FixSerializer):
-    """With its rows, at most 1,000 changed and 1,000 refused ones. A dry run has no `number`: nothing was kept."""
+    """A fix with its rows, at most 1,000 changed, 1,000 refused ones. A dry run has no `number`: nothing is kept."""
 
     number = serializers.IntegerField(read_only=True, allow_null=True)
     diff = serializers.SerializerMethodField()

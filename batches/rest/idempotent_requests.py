@@ -46,7 +46,7 @@ def once_per_key(post: Post) -> Post:
 
 
 def earlier_answer(request: Request) -> Response | None:
-    """What the key was answered already, for what takes long to prepare; None: nothing yet."""
+    """The answer that the key has had already, asked before what takes long to prepare; None: none yet."""
     if HEADER not in request.headers:
         return None
     record = idempotency_manager.get_record(key_of_request(request))

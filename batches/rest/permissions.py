@@ -21,7 +21,7 @@ class PortalSessionAuthentication(SessionAuthentication):
         return None if "Authorization" in request.headers else super().authenticate(request)
 
     def authenticate_header(self, request: Request) -> str:
-        """What a stranger is asked for; without one DRF would answer 403 instead of 401."""
+        """The scheme that a stranger is asked for; without one DRF would answer 403 instead of 401."""
         return "Token"
 
 

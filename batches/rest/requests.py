@@ -6,17 +6,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.core.files.uploadedfile import UploadedFile
-from drf_spectacular.extensions import OpenApiSerializerFieldExtension
+from django.http import QueryDict
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from batches import processors
+from batches.exceptions import InvalidInput
 from batches.models import BATCH_ID, ITEM_KEY_LENGTH, Batch
 from batches.operations.submission import OPTIONS
+from batches.processors import param_texts
 from batches.rest.parsers import parsed
-from batches.rest.schema import any_params
 from batches.rest.serializers import OBJECT
 
 MOST_KEYS = 10_000
+PART = "params."
+"""What stands before the name of a parameter in the name of a form's part."""
 
 
 class StrictMixin:
@@ -40,15 +44,6 @@ class ParamsField(serializers.JSONField):
         if not isinstance(value, dict):
             raise serializers.ValidationError("Must be an object.")
         return value
-
-
-class DescribedParams(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
-    """Parameters by processor, as they are registered when the document is asked for."""
-
-    target_class = ParamsField
-
-    def map_serializer_field(self, auto_schema: Any, direction: str) -> dict[str, Any]:
-        return any_params()
 
 
 @extend_schema_field({"type": "array", "items": OBJECT, "minItems": 1})
@@ -89,27 +84,61 @@ class ItemsSubmissionSerializer(SubmissionSerializer):
 
 
 class FileSubmissionSerializer(SubmissionSerializer):
+    """Parameters as JSON in `params`, or one by one in parts called `params.NAME`, files among them."""
+
     file = serializers.FileField(allow_empty_file=True, help_text="CSV, TSV, JSON, NDJSON or XLSX.")
     encoding = serializers.CharField(required=False, allow_blank=True, max_length=40)
 
     class Meta(SubmissionSerializer.Meta):
         fields = (*SubmissionSerializer.Meta.fields, "file", "encoding")
 
+    def to_internal_value(self, data: Any) -> Any:
+        fields, parts = QueryDict(mutable=True), {}
+        for name, values in data.lists():
+            if name.startswith(PART):
+                parts[name.removeprefix(PART)] = values
+            else:
+                fields.setlist(name, values)
+        return super().to_internal_value(fields) | {"param_parts": parts}
+
 
 def submission_of(body: dict[str, Any]) -> dict[str, Any]:
     """The arguments of `operations.submit` from what a serializer let through."""
-    arguments = {name: value for name, value in body.items() if name not in ("id", "start")}
+    arguments = {name: value for name, value in body.items() if name not in ("id", "start", "param_parts")}
+    if parts := body.get("param_parts"):
+        arguments["params"] = joined_params(body, parts)
     upload = body.get("file")
     if isinstance(upload, UploadedFile):
         arguments |= {"file": upload.file, "filename": upload.name or ""}
     return arguments | {"batch_id": body.get("id", "")}
 
 
+def joined_params(body: dict[str, Any], parts: dict[str, list[Any]]) -> dict[str, Any]:
+    params = body.get("params", {})
+    twice = sorted(set(params) & set(parts))
+    if twice:
+        message = "It stands in params and in a part of its own."
+        raise InvalidInput(f"params.{twice[0]}: {message}", {f"params.{name}": [message] for name in twice})
+    return params | param_texts.values_of(processors.get(body["processor"]), parts)
+
+
 class ReasonSerializer(StrictMixin, serializers.Serializer[Any]):
     reason = serializers.CharField(required=False, allow_blank=True, max_length=2_000)
 
 
-class ScopeSerializer(ReasonSerializer):
+class FailedItemsSerializer(ReasonSerializer):
+    """Failed items: all, by their keys, or those of an error group."""
+
+    all_failed = serializers.BooleanField(required=False)
+    item_keys = serializers.ListField(
+        child=serializers.CharField(max_length=ITEM_KEY_LENGTH, trim_whitespace=False),
+        required=False,
+        max_length=MOST_KEYS,
+    )
+    group = serializers.CharField(required=False, max_length=64, help_text="Fingerprint of an error group.")
+
+
+class ScopeSerializer(FailedItemsSerializer):
     """Which items: exactly one of `all_failed`, `item_keys`, `group`, `matching`, `positions`, `failed_between`,
     `code`, `field` and `where`."""
 
@@ -122,13 +151,6 @@ class ScopeSerializer(ReasonSerializer):
     )
     code = serializers.CharField(required=False, max_length=64)
     field = serializers.DictField(required=False, help_text="A field of the payload: name and value.")
-    all_failed = serializers.BooleanField(required=False)
-    item_keys = serializers.ListField(
-        child=serializers.CharField(max_length=ITEM_KEY_LENGTH, trim_whitespace=False),
-        required=False,
-        max_length=MOST_KEYS,
-    )
-    group = serializers.CharField(required=False, max_length=64, help_text="Fingerprint of an error group.")
     matching = serializers.DictField(
         required=False, help_text="Every error group that a filter meets: state, category, code, text; empty: all."
     )
@@ -152,17 +174,10 @@ class RetryRequestSerializer(ScopeSerializer):
     params = serializers.DictField(required=False, help_text="Other parameters of the processor, from now on.")
 
 
-class RehearseRequestSerializer(ReasonSerializer):
+class RehearseRequestSerializer(FailedItemsSerializer):
     """All that would run, or `sample` items of it; or failed items, by at most one of the others."""
 
     sample = serializers.IntegerField(required=False, min_value=1, max_value=10_000)
-    all_failed = serializers.BooleanField(required=False)
-    item_keys = serializers.ListField(
-        child=serializers.CharField(max_length=ITEM_KEY_LENGTH, trim_whitespace=False),
-        required=False,
-        max_length=MOST_KEYS,
-    )
-    group = serializers.CharField(required=False, max_length=64, help_text="Fingerprint of an error group.")
 
 
 class DecisionSerializer(ReasonSerializer):

@@ -8,14 +8,11 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from django import forms
 from django.conf import settings
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
 from drf_spectacular.utils import OpenApiParameter
-
-from batches import processors
 
 Schema = dict[str, Any]
 PLAIN: dict[Any, Schema] = {
@@ -28,18 +25,6 @@ PLAIN: dict[Any, Schema] = {
     list: {"type": "array", "items": {}},
     Any: {},
 }
-PARAMS: tuple[tuple[type[forms.Field], Schema], ...] = (
-    (forms.FloatField, {"type": "number"}),
-    (forms.DecimalField, {"type": "number"}),
-    (forms.IntegerField, {"type": "integer"}),
-    (forms.NullBooleanField, {"type": "boolean", "nullable": True}),
-    (forms.BooleanField, {"type": "boolean"}),
-    (forms.DateTimeField, {"type": "string", "format": "date-time"}),
-    (forms.MultipleChoiceField, {"type": "array"}),
-    (forms.JSONField, {}),
-)
-"""Form fields whose values are not text; the first kind that fits decides."""
-LIMITS = {"max_length": "maxLength", "min_length": "minLength", "max_value": "maximum", "min_value": "minimum"}
 PROBLEM: Schema = {
     "type": "object",
     "description": "RFC 9457 problem document",
@@ -108,40 +93,3 @@ def schema_of_type(hint: Any) -> Schema:
     if origin is list:
         return {"type": "array", "items": schema_of_type(inner[0])}
     return PLAIN[dict] if origin is dict else PLAIN[hint]
-
-
-def params_schema(processor: processors.Processor) -> Schema:
-    """The parameters of a processor, from its form."""
-    form_fields = processor.params.base_fields if processor.params else {}
-    return {
-        "type": "object",
-        "title": processor.name,
-        "description": processor.description,
-        "properties": {name: param_schema(field) for name, field in form_fields.items()},
-        "required": [name for name, field in form_fields.items() if field.required],
-        "additionalProperties": False,
-    }
-
-
-def param_schema(field: forms.Field) -> Schema:
-    """One form field: its kind, limits, choices and words."""
-    words = {"title": field.label and str(field.label), "description": str(field.help_text), "default": field.initial}
-    limits = {limit: getattr(field, name, None) for name, limit in LIMITS.items()}
-    given = {name: value for name, value in (words | limits).items() if value not in (None, "") and not callable(value)}
-    return with_choices(kind_of(field) | given, [str(value) for value, _ in getattr(field, "choices", None) or ()])
-
-
-def with_choices(schema: Schema, choices: list[str]) -> Schema:
-    if not choices:
-        return schema
-    choice = {"type": "string", "enum": choices}
-    return schema | ({"items": choice} if schema.get("type") == "array" else choice)
-
-
-def kind_of(field: forms.Field) -> Schema:
-    return next((dict(kind) for form, kind in PARAMS if isinstance(field, form)), {"type": "string"})
-
-
-def any_params() -> Schema:
-    """Parameters of whichever processor is named."""
-    return {"anyOf": [params_schema(processor) for processor in processors.all_processors()]}

@@ -14,7 +14,8 @@ from batches.operations.submission import OPTIONS
 from batches.processors import Processor
 from batches.progress_tracker import Progress
 from batches.redaction import redact, redact_text
-from batches.rest.schema import params_schema, schema_of
+from batches.rest.param_schema import params_schema
+from batches.rest.schema import schema_of
 
 OBJECT = {"type": "object", "additionalProperties": {}}
 

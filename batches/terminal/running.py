@@ -8,10 +8,10 @@ from typing import Any
 
 from batches import operations
 from batches.engine import rehearsals, runner
-from batches.exceptions import InvalidInput
 from batches.models import Batch
 from batches.reports import COMMAND_LINE
 from batches.terminal.exit_codes import OK, WITH_ERRORS
+from batches.terminal.given_params import params_of
 from batches.terminal.interrupts import PauseOnInterrupt
 from batches.terminal.progress_bar import ProgressBar
 from batches.terminal.screen import Screen
@@ -27,7 +27,11 @@ def run_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--id", default="", help="the batch's id; the same id and content is submitted once")
     parser.add_argument("--name", default="", help="what people call the batch")
     parser.add_argument(
-        "--param", action="append", default=[], metavar="K=V", help="K=@FILE reads the value from a file"
+        "--param",
+        action="append",
+        default=[],
+        metavar="K=V",
+        help="K=@FILE reads the value from a file; given again for a parameter of several values",
     )
     parser.add_argument("--key-column", default="", help="the column that names a row")
     parser.add_argument("--encoding", default="", help="of the file; recognised unless given")
@@ -62,7 +66,7 @@ def submitted(options: Namespace) -> operations.Submission:
     with Path(options.file).open("rb") as file:
         return operations.submit(
             processor=options.processor,
-            params=params_of(options.param),
+            params=params_of(options.processor, options.param),
             file=file,
             filename=Path(options.file).name,
             batch_id=options.id,
@@ -119,17 +123,3 @@ def work(options: Namespace, screen: Screen) -> int:
     if screen.as_json:
         screen.document({"idle": True})
     return OK
-
-
-def params_of(pairs: list[str]) -> dict[str, str]:
-    """`k=v` as is, `k=@file` as the file's text."""
-    params = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals or not name:
-            raise InvalidInput(f"--param {pair!r}: write it as name=value, or name=@file.")
-        try:
-            params[name] = Path(value[1:]).read_text(encoding="utf-8-sig") if value.startswith("@") else value
-        except (OSError, UnicodeDecodeError) as error:
-            raise InvalidInput(f"--param {name}: {value[1:]} cannot be read: {error}.") from None
-    return params

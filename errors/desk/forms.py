@@ -11,6 +11,7 @@ from django import forms
 
 from batches import operations
 from batches.models import Batch
+from batches.processors import param_labels_of
 from errors.recovery.forecast import Forecast
 
 TYPED_ABOVE = 1_000
@@ -159,7 +160,7 @@ def suggested(found: Forecast) -> tuple[int, int]:
 
 
 def known_params(batch: Batch) -> str:
-    names = ", ".join(batch.params) or "none"
+    names = ", ".join(param_labels_of(batch.processor)) or "none"
     return f'Empty: the same parameters ({names}). Only what is to change, such as {{"name": "value"}}.'
 
 

@@ -21,6 +21,7 @@ from batches.engine import runner, slices
 from batches.exceptions import LeaseLost
 from batches.lanes import leases
 from batches.models import Batch, Checkpoint, IdempotencyRecord, Item
+from batches.processors.parameters import Params
 from tests.batches.factories import item, modes, ran, statuses, submitted
 from tests.helpers.waiting import PATIENCE, wait_until
 
@@ -79,7 +80,7 @@ def test_it_refuses_the_commit_of_a_worker_that_was_taken_over() -> None:
     assert lease is not None
     processor = slices.find_processor(batch)
     assert processor is not None
-    slice_ = slices.open_slice(operations.get_batch(batch.pk), processor, lease, time.monotonic() + 60)
+    slice_ = slices.open_slice(operations.get_batch(batch.pk), processor, Params(), lease, time.monotonic() + 60)
     process = runner.process_items
 
     def freeze(slice_: slices.Slice, items: Any) -> Any:

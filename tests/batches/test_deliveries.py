@@ -256,6 +256,28 @@ def test_it_sends_once_more_when_asked(user_of: Any, server: Server, hook: Webho
     assert [one["type"] for one in said(server)] == ["batch.halted", "batch.halted", "batch.test"]
 
 
+def test_it_notes_in_the_batchs_history_who_sent_a_message_again(user_of: Any, hook: Webhook) -> None:
+    queued()
+    row = Delivery.objects.get()
+    log = reverse("admin:batches_delivery_changelist")
+    tab(user_of("operator")).post(log, {"action": "send_again", "_selected_action": row.pk})
+    note = row.batch.transitions.get(verb="resend")
+    assert (note.actor, note.from_status) == ("operator", note.to_status)
+    assert note.reason == f"Message {row.pk} (halted) to webhook {hook.pk}."
+    assert hook.url not in note.reason
+
+
+def test_it_notes_in_a_webhooks_history_who_changed_its_secret(user_of: Any, hook: Webhook) -> None:
+    client, before = tab(user_of("admin")), hook.secret
+    hooks = reverse("admin:batches_webhook_changelist")
+    client.post(hooks, {"action": "new_secret", "_selected_action": hook.pk})
+    hook.refresh_from_db()
+    assert hook.secret != before
+    history = page(client, reverse("admin:batches_webhook_history", args=[hook.pk]))
+    assert "Made a new signing secret." in history
+    assert hook.secret not in history
+
+
 def test_it_is_watched_from_the_page(user_of: Any, django_user_model: Any) -> None:
     viewer, batch = user_of("viewer"), submitted(modes("ok"))
     client, address = tab(viewer), reverse("admin:batches_batch_watch", args=[batch.pk])

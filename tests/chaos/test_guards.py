@@ -23,6 +23,7 @@ from batches.exceptions import LeaseLost
 from batches.isolation.guard import Isolation
 from batches.lanes import leases
 from batches.models import Batch, Checkpoint, Item
+from batches.processors.parameters import Params
 from tests.batches.factories import modes, submitted
 from tests.chaos import checker, ledger
 from tests.helpers.waiting import PATIENCE
@@ -90,7 +91,7 @@ def late_worker(monkeypatch: pytest.MonkeyPatch) -> Exception | None:
     lease, processor = slices.take_lane(batch, None), slices.find_processor(batch)
     assert lease is not None
     assert processor is not None
-    slice_ = slices.open_slice(operations.get_batch("late"), processor, lease, 1e12)
+    slice_ = slices.open_slice(operations.get_batch("late"), processor, Params(), lease, 1e12)
     with transaction.atomic():
         stale = runner.claim_items(slice_, 10)
     assert len(stale.items) == 8

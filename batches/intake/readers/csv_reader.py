@@ -167,7 +167,7 @@ class Unclosed(io.RawIOBase):
 
 
 def detect_encoding(sample: bytes) -> str:
-    """By byte order mark, else UTF-8 if it is valid, else what its bytes look like most."""
+    """The encoding of a sample: by its byte order mark, else UTF-8 if valid, else what its bytes look like most."""
     for mark, name in BOMS:
         if sample.startswith(mark):
             return name

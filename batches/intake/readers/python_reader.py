@@ -18,7 +18,17 @@ ROWS_PER_PAGE = 2_000
 IN_MEMORY = 4 * 1024 * 1024
 
 
-class ItemsReader(Reader):
+class PythonReader(Reader):
+    """A reader whose content is what its payloads are, not the bytes of a file."""
+
+    def fingerprint(self) -> str:
+        digest = sha256()
+        for _, _, payload in self:
+            digest.update(json.dumps(payload, sort_keys=True).encode() + b"\n")
+        return digest.hexdigest()
+
+
+class ItemsReader(PythonReader):
     """An iterable of mappings, of any length in constant memory: one that can be walked only once is copied while it
     is walked, to disk when it is long."""
 
@@ -41,18 +51,12 @@ class ItemsReader(Reader):
     def report(self) -> dict[str, Any]:
         return {"format": "items"}
 
-    def fingerprint(self) -> str:
-        digest = sha256()
-        for _, _, payload in self:
-            digest.update(json.dumps(payload, sort_keys=True).encode() + b"\n")
-        return digest.hexdigest()
-
 
 def checked(row: int, item: Any) -> Row:
     return Row(row, None, checked_object(dict(item) if isinstance(item, Mapping) else item, row=row))
 
 
-class QuerysetReader(Reader):
+class QuerysetReader(PythonReader):
     """The concrete fields of each object, or those that `values` chose, as JSON would write them."""
 
     reads_database = True
@@ -68,9 +72,3 @@ class QuerysetReader(Reader):
 
     def report(self) -> dict[str, Any]:
         return {"format": "queryset", "model": self.queryset.model._meta.label}
-
-    def fingerprint(self) -> str:
-        digest = sha256()
-        for _, _, payload in self:
-            digest.update(json.dumps(payload, sort_keys=True).encode() + b"\n")
-        return digest.hexdigest()

@@ -1,0 +1,173 @@
+"""Parameters of every kind of form field, through every door: what a processor gets is what the field means.
+
+`pytest -s tests/batches/test_parameter_fields.py` prints the matrix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from typing import Any
+
+import pytest
+from catalog.models import Product
+from django import forms
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import call_command
+from django.test import Client
+from django.urls import reverse
+
+from batches import operations, processors
+from batches.engine import runner
+from batches.exceptions import InvalidInput
+from batches.models import Batch, Item
+from batches.processors import Processor
+from tests.batches.form_fields import CASES, CONTENT, PIXEL, Case, all_fields, seen
+from tests.batches.people import client, person
+
+pytestmark = pytest.mark.usefixtures("engine", "shop", "impatient")
+NAME = "matrix.take"
+PILLOW = find_spec("PIL") is not None
+
+
+@pytest.fixture
+def shop(engine: None, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two products, and a directory with two files and a row."""
+    for pk, sku in ((1, "A"), (2, "B")):
+        Product.objects.create(pk=pk, sku=sku, price=10)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "prices.csv").write_bytes(CONTENT)
+    (tmp_path / "pixel.gif").write_bytes(PIXEL)
+    (tmp_path / "rows.csv").write_text("n\n1\n2\n")
+
+
+@pytest.fixture
+def register(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Registers, for one test, a processor with one parameter, `value`, which notes what it gets."""
+
+    def with_field(field: forms.Field, **more: Any) -> None:
+        form = type("ValueForm", (forms.Form,), {"value": field})
+        known = Processor(name=NAME, function=note, params=form, **more)
+        monkeypatch.setitem(processors._registry, NAME, known)
+
+    return with_field
+
+
+def note(payload: dict[str, Any], context: Any) -> dict[str, str]:
+    return {"seen": repr(seen(context.params["value"]))}
+
+
+# -- the doors ---------------------------------------------------------------------------------------------------------
+
+
+def by_page(case: Case) -> Batch:
+    browser = Client()
+    browser.force_login(person("admin"))
+    rows = SimpleUploadedFile("rows.csv", b"n\n1\n2\n")
+    given = {name: value() if callable(value) else value for name, value in case.page.items()}
+    answer = browser.post(reverse("admin:batches_batch_new", args=[NAME]), {"file": rows, "id": "page", **given})
+    assert answer.status_code == 302, answer.context["form"].errors
+    return operations.get_batch("page")
+
+
+def by_json(case: Case) -> Batch:
+    body = {"processor": NAME, "id": "json", "params": {"value": case.json}, "items": [{"n": 1}, {"n": 2}]}
+    return accepted(client("operator").post("/api/batches", body, format="json"))
+
+
+def by_multipart(case: Case) -> Batch:
+    rows = SimpleUploadedFile("rows.csv", b"n\n1\n2\n")
+    part = case.part() if case.part else case.terminal
+    body = {"processor": NAME, "id": "multipart", "file": rows, "params.value": part}
+    return accepted(client("operator").post("/api/batches", body, format="multipart"))
+
+
+def accepted(answer: Any) -> Batch:
+    assert answer.status_code == 201, answer.content
+    return operations.get_batch(answer.json()["id"])
+
+
+def by_command_line(case: Case) -> Batch:
+    given = [argument for text in case.terminal for argument in ("--param", f"value={text}")]
+    with pytest.raises(SystemExit) as ended:
+        call_command("batch", "run", NAME, "rows.csv", "--id", "cli", *given)
+    assert ended.value.code == 0
+    return operations.get_batch("cli")
+
+
+def by_python(case: Case) -> Batch:
+    value: Any = case.value
+    if isinstance(value, tuple) and isinstance(value[-1], bytes):
+        value = SimpleUploadedFile(*value)
+    elif case.json == 2 and value == "B":
+        value = Product.objects.get(sku=value)
+    elif value == ["A", "B"]:
+        value = Product.objects.filter(sku__in=value)
+    elif isinstance(value, tuple):
+        value = list(value)
+    return operations.submit(processor=NAME, params={"value": value}, items=[{"n": 1}, {"n": 2}], batch_id="py").batch
+
+
+DOORS: dict[str, Callable[[Case], Batch]] = {
+    "page": by_page,
+    "REST, JSON": by_json,
+    "REST, multipart": by_multipart,
+    "command line": by_command_line,
+    "Python": by_python,
+}
+
+
+def received(door: str, case: Case) -> set[str]:
+    """What the items of a batch that came through that door have got."""
+    batch = DOORS[door](case)
+    if batch.status == "PENDING":
+        operations.start(batch.pk)
+    runner.work_until_idle(batch.pk)
+    items = Item.objects.filter(batch=batch)
+    assert not items.exclude(status="SUCCEEDED").exists(), list(items.values_list("status", "message"))
+    assert operations.verify(batch.pk) == []
+    return {result["seen"] for result in items.values_list("result", flat=True)}
+
+
+Matrix = dict[str, dict[str, str]]
+
+
+@pytest.fixture(scope="module")
+def matrix() -> Iterator[Matrix]:
+    """Field -> door -> what the processor got; printed at the end, which `-s` shows."""
+    table: Matrix = {}
+    yield table
+    for field, doors in table.items():
+        same = len(set(doors.values())) == 1
+        print(f"{field:<26}", next(iter(doors.values())) if same else doors, f"({len(doors)} doors)")
+
+
+# -- the matrix --------------------------------------------------------------------------------------------------------
+
+
+def test_it_knows_every_field_that_django_has() -> None:
+    assert set(all_fields()) == set(CASES)
+
+
+@pytest.mark.parametrize("kind", all_fields(), ids=lambda kind: kind.__name__)
+def test_it_hands_a_processor_what_the_field_means_at_every_door(
+    register: Callable[..., None], matrix: Matrix, kind: type[forms.Field]
+) -> None:
+    case = CASES[kind]
+    register(case.build())
+    if kind is forms.ImageField and not PILLOW:
+        matrix[kind.__name__] = dict.fromkeys(DOORS, "refused: no Pillow")
+        pytest.skip("Pillow is not installed; the refusal has a test of its own")
+    got = {door: received(door, case) for door in DOORS}
+    matrix[kind.__name__] = {door: " ".join(values) for door, values in got.items()}
+    assert got == {door: {repr(case.value)} for door in DOORS}
+
+
+def test_it_says_that_an_image_needs_pillow(register: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("batches.processors.parameters.find_spec", lambda name: None)
+    case = CASES[forms.ImageField]
+    register(case.build())
+    with pytest.raises(InvalidInput, match="Pillow is not installed") as refused:
+        by_python(case)
+    assert list(refused.value.errors) == ["params.value"]
+    assert not Batch.objects.exists()
