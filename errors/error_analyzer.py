@@ -106,7 +106,7 @@ def aggregate_errors(batch_id: str, total_items: int | None = None) -> ErrorRepo
         types[row.group.error_type] += row.errors
         codes[row.group.code] += row.errors
     rate = math.floor(1000 * total / items) / 10 if items else 0.0
-    advice = advised.listed(batch, total, large=False) if batch else []
+    advice = advised.listed(batch, total, up_to=IN_REPORT_LIMIT) if batch else []
     return ErrorReport(
         batch_id=batch_id,
         total_errors=total,

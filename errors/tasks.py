@@ -60,7 +60,7 @@ def look(batch_id: str) -> None:
         return
     with database_may_be_away():
         findings.findings_of(batch)
-        recommendations.current(batch, recommendations.errors_of(batch))
+        recommendations.current(batch, findings.errors_of(batch))
 
 
 def ask_for_look(batch_id: str) -> None:

@@ -10,15 +10,14 @@ from django.utils.dateparse import parse_datetime
 
 from batches.models import Batch, Retry
 from errors.desk import advice_cards, retry_page
-from errors.findings import IN_PAGE_LIMIT, scatter_of
+from errors.findings import IN_PAGE_LIMIT, errors_of, scatter_of
 from errors.models import BulkAct, PlanStep, Recommendation, RecoveryPlan
 from errors.recovery import plan_runs, plans, recommendations
 
 
 def said_about(batch: Batch) -> dict[str, Any]:
     """Kept ones of a large batch; worked out anew for a small one that has changed."""
-    errors = recommendations.errors_of(batch)
-    listed = recommendations.listed(batch, errors, large=False, most=IN_PAGE_LIMIT)
+    listed = recommendations.listed(batch, errors_of(batch), up_to=IN_PAGE_LIMIT)
     advice = [advice_cards.advice_of(batch, one) for one in listed]
     return {
         "scatter": scatter_of(batch),

@@ -12,7 +12,7 @@ from errors.detectors.statistics import wilson
 from errors.exports.tables import Table
 from errors.exports.tables.base import iso
 from errors.exports.tables.summary import Summary
-from errors.findings import IN_PAGE_LIMIT, findings_of
+from errors.findings import IN_PAGE_LIMIT, errors_of, findings_of
 from errors.findings.failed import failed_items
 from errors.recovery import recommendations
 
@@ -25,8 +25,8 @@ def envelope(table: Table, generated_at: datetime) -> dict[str, Any]:
     """
     batch = table.batch
     summary = Summary(batch, table.error_filter, table.frozen_to)
-    errors = recommendations.errors_of(batch)
-    advice = recommendations.listed(batch, errors, large=False, most=IN_PAGE_LIMIT)  # before the groups, which name it
+    errors = errors_of(batch)
+    advice = recommendations.listed(batch, errors, up_to=IN_PAGE_LIMIT)  # before the groups, which name it
     return {
         "schema": SCHEMA,
         "generated_at": iso(generated_at),

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from batches.models import Batch, Retry
 from batches.signals import items_corrected
+from errors.findings import errors_of
 from errors.models import ErrorRecord, PlanStep, Recommendation
 from errors.recovery import recommendations
 
@@ -22,7 +23,7 @@ MAX_ERRORS_IN_CORRECTION = 2_000
 @receiver(items_corrected)
 def apply_correction_advice(sender: type[Batch], batch: Batch, retry: Retry, items: Any, **kwargs: Any) -> None:
     """Mark the steps and the recommendation as applied, before the correction's transaction touches its items."""
-    if (errors := recommendations.errors_of(batch)) <= MAX_ERRORS_IN_CORRECTION:
+    if (errors := errors_of(batch)) <= MAX_ERRORS_IN_CORRECTION:
         recommendations.current(batch, errors)
     applied = {"by": retry.actor, "at": timezone.now(), "retry": retry.number}
     steps = PlanStep.objects.filter(plan=batch.pk, action__verb=VERB, state=PlanStep.State.OPEN)

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, Exists, Max, OuterRef, Q, Sum
+from django.db.models import Count, Exists, Max, OuterRef, Q
 from django.utils import timezone
 
 from batches import operations
@@ -16,8 +16,7 @@ from batches.clock import iso_utc
 from batches.lifecycle import quarantined_items
 from batches.models import Batch, Retry
 from errors.advice import Advice, advise
-from errors.findings import IN_REPORT_LIMIT
-from errors.models import AdviceRevision, BatchGroup, Findings, Recommendation
+from errors.models import AdviceRevision, Findings, Recommendation
 from errors.recovery.actions import UnknownAdvice, apply_once, refusal, scope_of, take_back
 from errors.recovery.fact_queries import facts_of
 
@@ -32,10 +31,10 @@ CONFIDENCES = ("strong", "moderate", "weak", "low")
 # -- worked out --------------------------------------------------------------------------------------------------------
 
 
-def current(batch: Batch, errors: int, *, large: bool = True, most: int = IN_REPORT_LIMIT) -> list[Recommendation]:
+def current(batch: Batch, errors: int, *, up_to: int | None = None) -> list[Recommendation]:
     """The batch's recommendations, worked out anew if the batch has changed since.
 
-    Without `large`, a batch of many errors or of more than `most` items keeps those that are stored.
+    With `up_to`, a batch of many errors or of more items than that keeps those that are stored.
     """
     newer = Exists(Findings.objects.filter(batch=batch, at__gt=OuterRef("at")))
     stored = AdviceRevision.objects.filter(batch=batch).annotate(newer=newer).first()
@@ -44,7 +43,7 @@ def current(batch: Batch, errors: int, *, large: bool = True, most: int = IN_REP
     revision = f"{batch.status} {errors} {batch.finished_at} {quarantined_items.count_quarantined(batch)}"
     is_current = stored is not None and stored.revision == revision and not stored.newer
     too_soon = stored is not None and batch.status in Batch.ACTIVE and timezone.now() < stored.at + LOOK_EVERY
-    may_work_out = large or (errors <= MAX_ERRORS_IN_REQUEST and batch.total_items <= most)
+    may_work_out = up_to is None or (errors <= MAX_ERRORS_IN_REQUEST and batch.total_items <= up_to)
     if may_work_out and not (is_current or too_soon):
         refresh(batch)
         AdviceRevision.objects.update_or_create(batch=batch, defaults={"revision": revision, "at": timezone.now()})
@@ -113,11 +112,6 @@ def columns_of(advice: Advice) -> dict[str, Any]:
         "predicted": asdict(advice.predicted) if advice.predicted else {},
         "cost": {"items": advice.items, "minutes": advice.minutes},
     }
-
-
-def errors_of(batch: Batch) -> int:
-    """Failed attempts of the batch, from the counters of its groups."""
-    return BatchGroup.objects.filter(batch=batch).aggregate(n=Sum("errors"))["n"] or 0
 
 
 # -- decided upon ------------------------------------------------------------------------------------------------------
@@ -209,9 +203,9 @@ def track_records() -> dict[str, dict[str, int]]:
 # -- shown -------------------------------------------------------------------------------------------------------------
 
 
-def listed(batch: Batch, errors: int, *, large: bool = True, most: int = IN_REPORT_LIMIT) -> list[dict[str, Any]]:
-    """Open recommendations and what became of those applied; the surest first. `large` and `most` as in `current`."""
-    shown = [row for row in current(batch, errors, large=large, most=most) if row.state in SHOWN]
+def listed(batch: Batch, errors: int, *, up_to: int | None = None) -> list[dict[str, Any]]:
+    """Open recommendations and what became of those applied; the surest first. `up_to` as in `current`."""
+    shown = [row for row in current(batch, errors, up_to=up_to) if row.state in SHOWN]
     records = track_records() if shown else {}
     rank = {confidence: n for n, confidence in enumerate(CONFIDENCES)}
     shown.sort(key=lambda row: (row.state != State.OPEN, rank.get(row.confidence, len(rank)), row.number))

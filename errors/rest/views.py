@@ -21,7 +21,7 @@ from batches.rest.requests import ReasonSerializer
 from batches.rest.schema import schema_of
 from errors import error_analyzer, tasks
 from errors.filters.rest_filter import ErrorFilterSet
-from errors.findings import IN_REPORT_LIMIT, findings_of, is_due
+from errors.findings import IN_REPORT_LIMIT, errors_of, findings_of, is_due
 from errors.models import ErrorRecord
 from errors.recovery import plan_runs, plans, recommendations
 from errors.rest.serializers import ErrorRecordSerializer
@@ -78,8 +78,8 @@ class Recommendations(PortalView):
         Of a batch of more than 200,000 items as of a worker's last look; `Retry-After` says that there will be another.
         """
         batch = operations.get_batch(batch_id)
-        errors, small = recommendations.errors_of(batch), batch.total_items <= IN_REPORT_LIMIT
-        said = recommendations.listed(batch, errors, large=small, most=IN_REPORT_LIMIT)
+        up_to = None if batch.total_items <= IN_REPORT_LIMIT else IN_REPORT_LIMIT
+        said = recommendations.listed(batch, errors_of(batch), up_to=up_to)
         return Response(said, headers=come_back(batch))
 
 

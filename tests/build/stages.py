@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,10 +64,14 @@ def seed_of(plan: str) -> str:
     return (os.environ.get("PORTAL_SEED") or str(random.SystemRandom().randrange(100_000))) if plan == "test" else ""
 
 
-def failed_of(step: Iterable[str], environment: Mapping[str, str]) -> list[str]:
-    """The stages of the step that failed; each one's output is printed in one piece, when it has ended."""
+def failed_of(step: Sequence[str], environment: Mapping[str, str]) -> list[str]:
+    """The stages of the step that failed. One alone is seen while it runs; of several each one's output is printed in
+    one piece, when it has ended."""
+    if len(step) == 1:
+        print(f"== {step[0]}", flush=True)
+        return [stage for stage in step if made(stage, environment, None).returncode]
     with ThreadPoolExecutor() as pool:
-        running = {pool.submit(made, stage, environment): stage for stage in step}
+        running = {pool.submit(made, stage, environment, subprocess.PIPE): stage for stage in step}
         failed = []
         for ended in as_completed(running):
             print(f"== {running[ended]}\n{ended.result().stdout}", flush=True)
@@ -75,9 +79,9 @@ def failed_of(step: Iterable[str], environment: Mapping[str, str]) -> list[str]:
     return failed
 
 
-def made(stage: str, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+def made(stage: str, environment: Mapping[str, str], output: int | None) -> subprocess.CompletedProcess[str]:
     command = ["make", "--no-print-directory", stage]
-    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": subprocess.STDOUT}
     return subprocess.run(command, cwd=ROOT, env=environment, text=True, check=False, **pipes)
 
 

@@ -19,7 +19,8 @@ def made(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, Any]]:
     """What a stage does, by name: an exit code, and the counts that its pytest writes. Others pass ten tests each."""
     results: dict[str, dict[str, Any]] = {}
 
-    def make(stage: str, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    def make(stage: str, environment: Mapping[str, str], output: int | None) -> subprocess.CompletedProcess[str]:
+        assert (output is None) == (stage in ("unit", "unit-postgresql"))
         result = results.setdefault(stage, {})
         if counts := result.get("counts", GREEN):
             with open(environment["PORTAL_COUNTS"], "a") as lines:

@@ -1,4 +1,4 @@
-"""The error report: counted from rollups, said in words."""
+"""The error report: its counters, what stands out in them, and what to do about it."""
 
 from __future__ import annotations
 
