@@ -60,7 +60,7 @@ coverage: .venv/.test ## How much of the code the tests on SQLite run
 	coverage combine -q
 	coverage report
 
-docs: .venv/.test ## What is read off the code: docs/settings.md and docs/command-line.md
+docs: .venv/.test ## What is read off the code: docs/settings.md, docs/command-line.md, docs/rest.md
 	python -m tests.build.reference
 
 pictures: .venv/.test ## The pictures of the README, taken anew: docs/pictures

@@ -1,4 +1,4 @@
-"""Writes what is read off the code: `docs/settings.md` and `docs/command-line.md`. `make docs` runs it."""
+"""Writes what is read off the code: `docs/settings.md`, `docs/command-line.md`, `docs/rest.md`. `make docs` runs it."""
 
 from __future__ import annotations
 
@@ -139,7 +139,13 @@ def meaning(action: argparse.Action) -> str:
     return text if plain or "%(default)s" in text else f"{text} (default: {default})"
 
 
-PAGES = {"docs/settings.md": settings_page, "docs/command-line.md": command_line_page}
+def rest_page() -> str:
+    from tests.build import rest_reference
+
+    return rest_reference.rest_page(NOTE)
+
+
+PAGES = {"docs/settings.md": settings_page, "docs/command-line.md": command_line_page, "docs/rest.md": rest_page}
 
 
 def main() -> None:
