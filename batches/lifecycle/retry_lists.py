@@ -91,7 +91,7 @@ def write_piece(batch_id: str) -> bool:
     retry = preparing[0]
     (name, value), *_ = retry.scope.items()
     try:
-        condition = scopes.SCOPES[name](retry.batch, value)
+        condition = scopes.condition(retry.batch, name, value)
     except InvalidInput as error:
         change_state(retry, Retry.State.CANCELLED, f"What it means cannot be found any more: {error}")
         return True
@@ -109,7 +109,7 @@ def write_piece(batch_id: str) -> bool:
 
 def end_of_piece(retry: Retry, scope: str) -> int | None:
     """The position at which the next piece ends; None for the last one."""
-    if scope in scopes.TAKING_STATUSES:  # these read all payloads for every piece
+    if scopes.all_scopes()[scope].reads_items:
         return None
     rest = Item.objects.filter(batch=retry.batch, failed_at__isnull=False, position__gt=retry.written_to)
     positions = rest.order_by("position").values_list("position", flat=True)

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import CharField, Count, Exists, F, Max, OuterRef, Q, QuerySet
 from django.db.models.functions import Cast, Coalesce, Left
 
+from batches.extensions import registered
 from batches.models import AsideItem, Batch, Item, Retry
-
-KINDS: list[Callable[[], Any]] = []
-"""How items failed last: subqueries for a query of items. Where all of them are NULL, the error code is the kind."""
-PERMANENT: list[Callable[[Batch], Q]] = []
-"""Conditions on failed items that cannot pass unchanged."""
 
 QUARANTINED = "It is set aside: bring it back first."
 UNCHANGED = "It cannot pass unchanged: correct it, or ask for permanent failures too."
@@ -64,7 +60,8 @@ def select_failed(batch: Batch, condition: Q, *, permanent: bool, quarantined_to
     quarantined = AsideItem.objects.filter(item=OuterRef("pk"), back_at__isnull=True)
     reasons = [] if quarantined_too else [(Q(Exists(quarantined)), QUARANTINED)]
     if not permanent:
-        reasons += [(failures(batch), UNCHANGED) for failures in PERMANENT]
+        added = (extension.permanent_failures for extension in registered())
+        reasons += [(permanent_failures(batch), UNCHANGED) for permanent_failures in added if permanent_failures]
     totals = items.aggregate(failed=Count("pk"), highest_id=Max("pk"))
     return Selection(items, reasons, totals["highest_id"] or 0, totals["failed"])
 
@@ -76,6 +73,7 @@ def selection_of(retry: Retry, condition: Q) -> Selection:
 
 
 def kind_of_item() -> Any:
-    """In a query of items: how each failed last, at most 64 characters."""
-    kinds = [Cast(kind(), CharField()) for kind in reversed(KINDS)]
-    return Left(Coalesce(*kinds, F("code")) if kinds else F("code"), 64)
+    """In a query of items: how each failed last, as the extension registered last has it, else its error code; at most
+    64 characters."""
+    kinds = [extension.failure_kind() for extension in reversed(registered()) if extension.failure_kind]
+    return Left(Coalesce(*(Cast(kind, CharField()) for kind in kinds), F("code")) if kinds else F("code"), 64)

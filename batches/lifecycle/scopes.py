@@ -1,4 +1,4 @@
-"""How people name items of a batch: scope name -> condition on its failed items. Other apps add theirs to `SCOPES`."""
+"""How people name items of a batch: scope name -> condition on its failed items."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.utils.dateparse import parse_datetime
 
 from batches.exceptions import InvalidInput
+from batches.extensions import Scope, joined
 from batches.models import Batch, Item
 
 LARGEST_POSITION = 2**31 - 1
@@ -102,26 +103,34 @@ def parsed_time(text: Any) -> datetime | None:
 def only_scope(scope: Mapping[str, Any], what: str = "retry") -> tuple[str, Any]:
     """Name and value of the only scope that is given; `InvalidInput` if there is none, or several."""
     named = {name: value for name, value in scope.items() if value not in (None, "", [], False)}
-    if len(named) != 1 or not set(named) <= set(SCOPES):
-        raise InvalidInput(f"Say which items to {what}, by exactly one of: {', '.join(SCOPES)}.")
+    scopes = all_scopes()
+    if len(named) != 1 or not named.keys() <= scopes.keys():
+        raise InvalidInput(f"Say which items to {what}, by exactly one of: {', '.join(scopes)}.")
     ((name, value),) = named.items()
     return name, value
 
 
+OWN = {
+    "all_failed": Scope(all_failed),
+    "item_keys": Scope(by_keys, reads_items=True),
+    "positions": Scope(by_positions),
+    "failed_between": Scope(by_time),
+    "code": Scope(by_code),
+    "field": Scope(by_field, reads_items=True),
+}
+
+
+def all_scopes() -> dict[str, Scope]:
+    """Name -> scope: the engine's own, and those of extensions."""
+    return joined(OWN, lambda extension: extension.scopes)
+
+
+def condition(batch: Batch, name: str, value: Any) -> Q:
+    """The scope's condition on failed items; `InvalidInput` if the value names none."""
+    return all_scopes()[name].condition(batch, value)
+
+
 def with_waiting_items(batch: Batch, name: str, value: Any) -> Q:
     """The scope's condition on items that have failed or wait for their turn."""
-    if name in TAKING_STATUSES:
-        return SCOPES[name](batch, value, (*Item.FAILED_STATUSES, Item.Status.PENDING))
-    return SCOPES[name](batch, value)
-
-
-TAKING_STATUSES = {"item_keys", "field"}
-"""Scopes that read items themselves, of the statuses that are their third argument."""
-SCOPES: dict[str, Callable[..., Q]] = {
-    "all_failed": all_failed,
-    "item_keys": by_keys,
-    "positions": by_positions,
-    "failed_between": by_time,
-    "code": by_code,
-    "field": by_field,
-}
+    scope = all_scopes()[name]
+    return scope.condition(batch, value, *([(*Item.FAILED_STATUSES, Item.Status.PENDING)] if scope.reads_items else []))

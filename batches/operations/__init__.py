@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from batches.lifecycle.scopes import SCOPES
 from batches.operations.adjusting import ADJUSTABLE, adjust
 from batches.operations.deciding import DECISIONS, decide
 from batches.operations.delivering import resend
@@ -32,7 +31,6 @@ __all__ = [
     "LARGEST_CANARY",
     "LARGEST_SAMPLE",
     "LONGEST_WAIT",
-    "SCOPES",
     "VERBS",
     "Submission",
     "adjust",

@@ -11,7 +11,7 @@ from django.db.models import Q
 from batches import processors, tasks
 from batches.engine import rehearsals
 from batches.exceptions import InvalidInput, InvalidTransition
-from batches.lifecycle.scopes import SCOPES
+from batches.lifecycle import scopes
 from batches.models import Batch, Rehearsal
 from batches.operations.lookups import get_batch
 
@@ -43,12 +43,10 @@ def rehearse(
 
 def failed_items(batch: Batch, scope: dict[str, Any]) -> Q:
     """The condition of the scope's failed items; without a scope, of all items."""
-    if len(scope) > 1 or not set(scope) <= set(SCOPES):
-        raise InvalidInput(f"Say which items to rehearse, by one of: {', '.join(SCOPES)}; or nothing, for all.")
-    condition = Q()
-    for name, value in scope.items():
-        condition = SCOPES[name](batch, value) & Q(failed_at__isnull=False)
-    return condition
+    if not scope:
+        return Q()
+    name, value = scopes.only_scope(scope, "rehearse")
+    return scopes.condition(batch, name, value) & Q(failed_at__isnull=False)
 
 
 def may_rehearse(batch: Batch) -> bool:

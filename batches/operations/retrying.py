@@ -76,7 +76,7 @@ def retry(
     name, value = scopes.only_scope(scope)
     if earlier := retry_of_key(batch, key, {name: value}):
         return earlier
-    condition = scopes.SCOPES[name](batch, value)
+    condition = scopes.condition(batch, name, value)
     draft = drafted_retry(
         {name: value},
         canary=canary,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -13,6 +13,7 @@ from django.db.models import Count as Counted
 from django.utils import timezone
 
 from batches import keyset
+from batches.extensions import registered
 from batches.keys import PROCESS, TTL, key_of
 from batches.lanes.lane_counts import COUNTERS
 from batches.models import MILESTONES, TRANSITIONS, AsideItem, Batch, Checkpoint, IdempotencyRecord, Item
@@ -20,9 +21,6 @@ from batches.operations.lookups import get_batch
 
 Status = Item.Status
 PAGE = 500
-
-CHECKS: list[Callable[[Batch], Iterator[str]]] = []
-"""Further checks of a batch, added by other apps; each yields a sentence per broken promise."""
 
 
 def verify(batch_id: str) -> list[str]:
@@ -33,7 +31,8 @@ def verify(batch_id: str) -> list[str]:
         *counters_equal_items(batch, counts),
         *marks_agree_with_status(counts),
         *final_states_are_final(batch, counts),
-        *(broken for check in (successes_are_remembered, *LOOKS, *CHECKS) for broken in check(batch)),
+        *(broken for check in (successes_are_remembered, *LOOKS) for broken in check(batch)),
+        *(broken for extension in registered() for broken in extension.broken_promises(batch)),
     ]
 
 

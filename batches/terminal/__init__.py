@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
-
-from batches.reports import ACTS, REPORTS, Act, Report
+from batches.command_line import Verb, reason_argument
+from batches.extensions import joined
 from batches.terminal import looking, retrying, running, steering, watching
-from batches.terminal.exit_codes import OK
-from batches.terminal.screen import Screen
-from batches.terminal.verbs import Verb, reason_argument
 
 OWN: dict[str, Verb] = {
     "run": Verb(
@@ -45,22 +41,4 @@ OWN: dict[str, Verb] = {
 
 def all_verbs() -> dict[str, Verb]:
     """Name -> verb, in the order in which the help lists them."""
-    reports = {name: verb_of_report(report) for name, report in REPORTS.items()}
-    acts = {name: verb_of_act(act) for name, act in ACTS.items()}
-    return {**OWN, **reports, **acts}
-
-
-def verb_of_report(report: Report) -> Verb:
-    def run(options: Namespace, screen: Screen) -> int:
-        document = report.document(options.id)
-        if screen.as_json:
-            screen.document(document)
-        else:
-            screen.lines(list(report.lines(document)))
-        return OK
-
-    return Verb(report.help, run)
-
-
-def verb_of_act(act: Act) -> Verb:
-    return Verb(act.help, lambda options, screen: act.run(options, screen.out), act.arguments)
+    return joined(OWN, lambda extension: extension.verbs)

@@ -9,8 +9,8 @@ from types import FrameType
 from typing import Any
 
 from batches import operations
+from batches.command_line import COMMAND_LINE
 from batches.exceptions import InvalidTransition
-from batches.reports import COMMAND_LINE
 from batches.terminal.exit_codes import STOPPED
 
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from batches import operations, progress_tracker
+from batches.command_line import Screen
 from batches.models import Batch, Item
 from batches.redaction import redact
 from batches.terminal.exit_codes import OK, WITH_ERRORS
-from batches.terminal.screen import Screen
 
 SHOWN_FAILURES, MESSAGE_WIDTH = 20, 160
 

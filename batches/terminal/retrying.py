@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from batches import operations
+from batches.command_line import COMMAND_LINE, Screen, reason_argument
 from batches.models import Retry
-from batches.reports import COMMAND_LINE
 from batches.rest import fix_documents
 from batches.terminal.exit_codes import OK
-from batches.terminal.screen import Screen
-from batches.terminal.verbs import reason_argument
 
 
 def canary_arguments(parser: ArgumentParser) -> None:

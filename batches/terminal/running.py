@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from batches import operations
+from batches.command_line import COMMAND_LINE, Screen
 from batches.engine import rehearsals, runner
 from batches.models import Batch
-from batches.reports import COMMAND_LINE
 from batches.terminal.exit_codes import OK, WITH_ERRORS
 from batches.terminal.given_params import params_of
 from batches.terminal.interrupts import PauseOnInterrupt
 from batches.terminal.progress_bar import ProgressBar
-from batches.terminal.screen import Screen
 from batches.terminal.watching import show_progress, sum_up
 
 SHOWN_GROUPS, GROUP_WIDTH = 20, 160

@@ -5,11 +5,9 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 
 from batches import operations
+from batches.command_line import COMMAND_LINE, Screen, reason_argument
 from batches.exceptions import InvalidInput
-from batches.reports import COMMAND_LINE
 from batches.terminal.exit_codes import OK
-from batches.terminal.screen import Screen
-from batches.terminal.verbs import reason_argument
 from batches.terminal.watching import show_progress
 
 FRACTIONS = ("rate", "item_timeout", "max_error_rate")

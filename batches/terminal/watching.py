@@ -11,11 +11,11 @@ from django.db import Error as AnyDatabaseError
 from django.db import connection
 
 from batches import operations, progress_tracker
+from batches.command_line import Screen
 from batches.engine.database_errors import first_line
 from batches.models import Batch
 from batches.terminal.exit_codes import BROKE, OK, STOPPED, WITH_ERRORS
 from batches.terminal.progress_bar import SECONDS_BETWEEN_LOOKS, ProgressBar
-from batches.terminal.screen import Screen
 
 Status = Batch.Status
 

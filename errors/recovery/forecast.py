@@ -57,7 +57,7 @@ class LastFailures:
 def forecast(batch: Batch, scope: Mapping[str, Any]) -> Forecast:
     """Of the failed items that a scope means now."""
     name, value = scopes.only_scope(scope)
-    condition = scopes.SCOPES[name](batch, value)
+    condition = scopes.condition(batch, name, value)
     selection = retry_selection.select_failed(batch, condition, permanent=False, quarantined_too=name == "item_keys")
     failures = last_failures(batch, None if condition == Q() else selection.items)
     left_out = left_out_by_reason(batch, selection, failures)

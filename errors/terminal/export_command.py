@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import sys
@@ -13,8 +12,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from batches import operations
+from batches.command_line import COMMAND_LINE, Screen
 from batches.exceptions import InvalidInput
-from batches.reports import COMMAND_LINE
 from errors import exports
 from errors.exports.downloads import parse_filter
 from errors.exports.exporters import EXPORTERS
@@ -34,8 +33,8 @@ def arguments(parser: ArgumentParser) -> None:
         parser.add_argument(f"--{field.name}", default="", metavar="…", help="as the filter of the desk has it")
 
 
-def run(options: Namespace, out: Any) -> int:
-    """Write the export; `out` is Django's wrapper around the standard output. Returns the exit code."""
+def run(options: Namespace, screen: Screen) -> int:
+    """Write the export, to the screen or a file. Returns the exit code."""
     refuse_contradictions(options)
     error_filter = parse_filter({field.name: getattr(options, field.name) for field in fields(ErrorFilter)})
     batch = operations.get_batch(options.id)
@@ -44,12 +43,12 @@ def run(options: Namespace, out: Any) -> int:
     )
     exports.record(export_request, actor=COMMAND_LINE)
     if not options.output:
-        return to_stream(export_request.blocks(), out)
+        return to_stream(export_request.blocks(), screen.out)
     document = written(export_request, Path(options.output))
-    if options.json:
-        out.write(json.dumps(document, ensure_ascii=False))
+    if screen.as_json:
+        screen.document(document)
     else:
-        out.write(f"{batch.pk}: {document['rows']:,} rows, {document['bytes']:,} bytes written to {options.output}")
+        screen.line(f"{batch.pk}: {document['rows']:,} rows, {document['bytes']:,} bytes written to {options.output}")
     return OK
 
 

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from collections.abc import Iterator
 from typing import Any
 
 from batches import operations
+from batches.command_line import Screen
+from batches.terminal.exit_codes import OK
 from errors.error_analyzer import aggregate_errors
 
 GROUPS, ITEMS, WIDTH = 20, 10, 160
 
 
-def document(batch_id: str) -> dict[str, Any]:
-    return aggregate_errors(operations.get_batch(batch_id).pk).to_dict()
+def show(options: Namespace, screen: Screen) -> int:
+    """`batch errors ID`."""
+    report = aggregate_errors(operations.get_batch(options.id).pk).to_dict()
+    if screen.as_json:
+        screen.document(report)
+    else:
+        screen.lines(lines(report))
+    return OK
 
 
 def lines(report: dict[str, Any]) -> Iterator[str]:

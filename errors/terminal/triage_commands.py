@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
 from batches import operations
+from batches.command_line import COMMAND_LINE, Screen
 from batches.exceptions import InvalidInput
 from batches.models import Aside
-from batches.reports import COMMAND_LINE, Act
 from batches.rest.serializers import AsideSerializer
+from batches.terminal.exit_codes import OK
 from errors.filters.conditions import position_range
 from errors.recovery import plan_runs, plans
 from errors.terminal import report_text
-
-OK = 0
-
 
 # -- items -------------------------------------------------------------------------------------------------------------
 
@@ -31,13 +28,13 @@ def aside_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--reason", default="", help="why; it is shown in the history")
 
 
-def set_aside(asked: Namespace, out: Any) -> int:
+def set_aside(asked: Namespace, screen: Screen) -> int:
     scope: dict[str, Any] = {"group": asked.group, "code": asked.code, "item_keys": asked.item}
     if asked.positions:
         scope["positions"] = list(position_range(asked.positions))
     made = operations.set_aside(asked.id, count=asked.count, reason=asked.reason, actor=COMMAND_LINE, **scope)
     back = f"To bring them back: manage.py batch bring-back {asked.id} {made.number}"
-    return told(asked, out, made, f"{asked.id}: {made.items:,} items set aside (no. {made.number}).\n{back}")
+    return show_quarantine(screen, made, f"{asked.id}: {made.items:,} items set aside (no. {made.number}).\n{back}")
 
 
 def back_arguments(parser: ArgumentParser) -> None:
@@ -45,13 +42,16 @@ def back_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--reason", default="", help="why; it is shown in the history")
 
 
-def bring_back(asked: Namespace, out: Any) -> int:
+def bring_back(asked: Namespace, screen: Screen) -> int:
     made = operations.bring_back(asked.id, asked.number, reason=asked.reason, actor=COMMAND_LINE)
-    return told(asked, out, made, f"{asked.id}: what was set aside under no. {made.number} is back.")
+    return show_quarantine(screen, made, f"{asked.id}: what was set aside under no. {made.number} is back.")
 
 
-def told(asked: Namespace, out: Any, made: Aside, said: str) -> int:
-    out.write(json.dumps(AsideSerializer(made).data, ensure_ascii=False, default=str) if asked.json else said)
+def show_quarantine(screen: Screen, made: Aside, text: str) -> int:
+    if screen.as_json:
+        screen.document(AsideSerializer(made).data)
+    else:
+        screen.line(text)
     return OK
 
 
@@ -67,7 +67,7 @@ def plan_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--reason", default="", help="why; it is shown in the history")
 
 
-def plan(asked: Namespace, out: Any) -> int:
+def plan(asked: Namespace, screen: Screen) -> int:
     """The plan as it is stored; `--run` works one out if there is none yet."""
     verb = next((name for name in plan_runs.VERBS if getattr(asked, name)), "")
     there = plans.show(asked.id)["at"] is not None
@@ -77,8 +77,11 @@ def plan(asked: Namespace, out: Any) -> int:
         raise InvalidInput(f"Batch {asked.id} has no recovery plan: work one out with --new.")
     if verb:
         plan_runs.VERBS[verb](asked.id, actor=COMMAND_LINE, reason=asked.reason)
-    said = plans.show(asked.id)
-    out.write(json.dumps(said, ensure_ascii=False, default=str) if asked.json else "\n".join(plan_lines(said)))
+    document = plans.show(asked.id)
+    if screen.as_json:
+        screen.document(document)
+    else:
+        screen.lines(plan_lines(document))
     return OK
 
 
@@ -90,12 +93,3 @@ def plan_lines(said: dict[str, Any]) -> list[str]:
     head = f"{said['batch_id']}: the plan is {said['state']}. {said['note'] or said['totals'].get('line', '')}".rstrip()
     notes = {step["step"]: f" {step['note']}" if step["note"] else "" for step in said["steps"]}
     return [head, *(f"  {report_text.step_line(step)}{notes[step['step']]}" for step in said["steps"])]
-
-
-ACTS = {
-    "aside": Act(
-        "Set items aside: nothing runs or retries them until they are brought back.", aside_arguments, set_aside
-    ),
-    "bring-back": Act("Bring back what was set aside, as it was.", back_arguments, bring_back),
-    "plan": Act("The recovery plan: look at it, work it out, run it.", plan_arguments, plan),
-}

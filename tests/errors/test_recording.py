@@ -12,7 +12,7 @@ from django.db import IntegrityError, connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from batches import operations
+from batches.lifecycle.scopes import condition
 from batches.models import Batch
 from batches.processors import ItemError
 from errors.models import BatchGroup, ErrorGroup, ErrorRecord, Traceback
@@ -211,7 +211,7 @@ def test_the_group_scope_names_items_that_failed_last_with_it() -> None:
             fail(batch, position, ValueError(word), attempt)
     batch.items.update(status="FAILED", failed_at=timezone.now(), attempts=2)
     fingerprint = ErrorGroup.objects.get(title="b").fingerprint
-    chosen = batch.items.filter(operations.SCOPES["group"](batch, fingerprint))
+    chosen = batch.items.filter(condition(batch, "group", fingerprint))
     assert sorted(chosen.values_list("position", flat=True)) == [1, 2]
 
 

@@ -10,8 +10,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from batches import operations
 from batches.exceptions import InvalidInput, InvalidTransition
+from batches.lifecycle.scopes import condition
 from batches.models import Batch
 from errors import groups
 from errors.filters import scopes
@@ -115,7 +115,7 @@ def test_the_items_of_a_merged_group_are_still_known_by_its_fingerprint() -> Non
     regrouping.merge(group("ant").pk, group("bee").pk)
     batch.items.filter(position=0).update(attempts=1)
     for word, positions in (("ant", [0]), ("bee", [0, 1])):
-        chosen = batch.items.filter(operations.SCOPES["group"](batch, group(word).fingerprint))
+        chosen = batch.items.filter(condition(batch, "group", group(word).fingerprint))
         assert sorted(chosen.values_list("position", flat=True)) == positions
 
 

@@ -11,11 +11,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error as AnyDatabaseError
 
+from batches.command_line import Screen
 from batches.engine.database_errors import first_line
 from batches.exceptions import BatchConflict, BatchError, InvalidInput, InvalidTransition, UnknownBatch
 from batches.terminal import all_verbs
 from batches.terminal.exit_codes import BROKE, OK, REFUSED
-from batches.terminal.screen import Screen
 
 REFUSALS = (InvalidInput, UnknownBatch, BatchConflict, InvalidTransition, CommandError)
 UNREADABLE = (FileNotFoundError, PermissionError, IsADirectoryError)
