@@ -11,13 +11,13 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, resolve, reverse
+from django.urls import URLPattern, path
 from django.utils.decorators import method_decorator
-from django.utils.http import urlencode
 from django.views.decorators.http import require_POST
 
 from batches import operations, processors
 from batches.exceptions import BatchError, UnknownProcessor
+from batches.extensions import registered, retry_address
 from batches.lifecycle import deliveries
 from batches.models import Batch, Delivery, Item, Webhook
 from batches.pages import batch_page
@@ -151,14 +151,12 @@ class BatchAdmin(admin.ModelAdmin):
         if request.method != "POST":
             if verb not in CONFIRMED or verb not in operations.legal_verbs(batch):
                 return redirect(batch)
-            if verb == "retry":
-                return redirect("admin:errors_retry_matching", batch.pk)
+            if verb == "retry" and (address := retry_address(batch, {"all_failed": True})):
+                return redirect(address)
             context = batch_page.confirmation_context(batch, verb)
             return self.render(request, "confirm.html", context, title=context["question"])
         try:
             scope: dict[str, Any] = {"all_failed": True} if verb == "retry" else {}
-            if verb == "retry" and request.POST.get("canary"):
-                scope |= {"canary": batch_page.CANARY, "needed": batch_page.NEEDED, "permanent": True}
             self.message_user(request, act(verb, batch_id, request, **scope), messages.SUCCESS)
         except BatchError as error:
             self.message_user(request, str(error), messages.WARNING)
@@ -246,13 +244,15 @@ class BatchAdmin(admin.ModelAdmin):
 
     def rehearsal(self, request: HttpRequest, batch_id: str, number: int) -> HttpResponse:
         batch = self.get_object(request, batch_id)
+        if batch is None:
+            raise Http404
         if not self.has_view_permission(request, batch):
             raise PermissionDenied
         try:
             found = operations.get_rehearsal(batch_id, number).to_dict()
         except BatchError as error:
             raise Http404(str(error)) from None
-        context = {"batch": batch, "found": found, "retry_url": retry_url(batch_id, found["scope"])}
+        context = {"batch": batch, "found": found, "retry_url": retry_address(batch, found["scope"])}
         return self.render(request, "rehearsal.html", context, title=f"Rehearsal of {batch}")
 
     # -- a new one
@@ -308,23 +308,13 @@ class CodeFilter(admin.SimpleListFilter):
 MOST_SELECTED = 10_000
 
 
-def retry_url(batch_id: str, scope: dict[str, Any]) -> str:
-    """Where the items of a rehearsal are retried; empty for those that were picked one by one."""
-    if "group" in scope:
-        return reverse("admin:errors_group_retry", args=[batch_id, scope["group"]])
-    if "matching" in scope or "all_failed" in scope:
-        query = urlencode(scope.get("matching", {}))
-        return reverse("admin:errors_retry_matching", args=[batch_id]) + (f"?{query}" if query else "")
-    return ""
-
-
 def refused_selection(batches: int) -> str:
     """Why the selected items cannot be retried together."""
     if not batches:
         return "None of the selected items is failed: there is nothing to retry."
     if batches > 1:
         return "They are of different batches: retry those of one batch at a time."
-    return f"More than {MOST_SELECTED:,} items: retry what matches a filter, from the batch's triage desk."
+    return f"More than {MOST_SELECTED:,} items: retry all that failed, from the batch's page."
 
 
 @admin.register(Item)
@@ -361,19 +351,23 @@ class ItemAdmin(ReadOnly):
 
     @admin.action(description="Retry…", permissions=["operate"])
     def retry_selected(self, request: HttpRequest, items: QuerySet[Item]) -> HttpResponse | None:
-        """To the page that says what a retry of these would do; failed items of one batch."""
+        """To the page that says what a retry of these failed items of one batch would do; without one, retry them."""
         failed = items.filter(failed_at__isnull=False).order_by("pk").values_list("batch", "pk")
         chosen = list(failed[: MOST_SELECTED + 1])
         batches = {batch for batch, _ in chosen}
         if len(batches) != 1 or len(chosen) > MOST_SELECTED:
             self.message_user(request, refused_selection(len(batches)), messages.WARNING)
             return None
-        page = resolve(reverse("admin:errors_retry_items", args=[batches.pop()]))
-        said = request.POST.copy()
-        said["items"] = ",".join(str(pk) for _, pk in chosen)
-        request.POST = said  # type: ignore[assignment]
-        answer: HttpResponse = page.func(request, *page.args, **page.kwargs)
-        return answer
+        batch, item_ids = Batch.objects.get(pk=batches.pop()), [pk for _, pk in chosen]
+        for extension in registered():
+            if extension.confirm_retry is not None:
+                return extension.confirm_retry(request, batch, item_ids)
+        keys = list(Item.objects.filter(pk__in=item_ids).values_list("key", flat=True))
+        try:
+            self.message_user(request, act("retry", batch.pk, request, item_keys=keys), messages.SUCCESS)
+        except BatchError as error:
+            self.message_user(request, str(error), messages.WARNING)
+        return None
 
     @admin.display(description="Status", ordering="status")
     def shown_status(self, item: Item) -> str:

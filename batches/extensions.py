@@ -2,7 +2,7 @@
 
     class BillingConfig(AppConfig):
         def ready(self):
-            register(Extension(name="billing", checks=(every_item_is_billed,)))
+            register(Extension(name="billing", broken_promises=unbilled_items))
 
 An extension names what it has; what it leaves out does nothing. The engine asks all of them, in the order in which
 they were registered.
@@ -10,16 +10,19 @@ they were registered.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from datetime import datetime
+from typing import Any, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Q
 from django.db.models.expressions import Combinable
+from django.http import HttpRequest, HttpResponse
 
 from batches.command_line import Verb
-from batches.models import Batch
+from batches.exceptions import BatchError
+from batches.models import Aside, AsideItem, Batch, Fix, Item, Retry
 
 Named = TypeVar("Named")
 
@@ -36,8 +39,64 @@ class Scope:
     reads_items: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A way to a page: what it says, and how many rows that page lists, if it is a number of them."""
+
+    label: str
+    url: str
+    count: int | None = None
+    primary: bool = False
+    """Whether it is the first thing to do."""
+    key: str = ""
+    """The key on the keyboard that follows it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemEvent:
+    """Something that happened to an item, on the timeline of its page."""
+
+    at: datetime
+    kind: str
+    """succeeded, skipped, failed, retried, corrected or quarantined: it decides the colour."""
+    text: str
+    actor: str = ""
+    reason: str = ""
+    url: str = ""
+    changes: Sequence[tuple[str, str, str]] = ()
+    """(field, old value, new value) of a corrected payload."""
+    worker: str = ""
+    template: str = ""
+    """Draws `details` below the event, under that name."""
+    details: Any = None
+
+
 def nothing_broken(batch: Batch) -> Iterator[str]:
     yield from ()
+
+
+def no_navigation() -> Sequence[Link]:
+    return ()
+
+
+def no_batch_links(batch: Batch, failed_items: int) -> Sequence[Link]:
+    return ()
+
+
+def no_item_links(item: Item, aside: AsideItem | None) -> Sequence[Link]:
+    return ()
+
+
+def no_failures(item: Item, limit: int) -> Sequence[ItemEvent]:
+    return ()
+
+
+def no_page(row: Retry | Fix | Aside) -> str:
+    return ""
+
+
+def no_retry_page(batch: Batch, scope: Mapping[str, Any]) -> str:
+    return ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +120,28 @@ class Extension:
     # command line
     verbs: Mapping[str, Verb] = field(default_factory=dict)
     """Further verbs of `manage.py batch`, by name."""
+
+    # REST
+    rest_routes: str = ""
+    """The module of its routes below /api/."""
+    http_statuses: Mapping[type[BatchError], int] = field(default_factory=dict)
+    """How its own refusals are answered."""
+
+    # pages
+    navigation: Callable[[], Sequence[Link]] = no_navigation
+    """Links at the head of every page, behind the engine's own."""
+    batch_links: Callable[[Batch, int], Sequence[Link]] = no_batch_links
+    """Buttons of a batch's page, which has so many failed items."""
+    item_links: Callable[[Item, AsideItem | None], Sequence[Link]] = no_item_links
+    """Buttons of an item's page, for who may operate; the second argument says that and how it is set aside."""
+    item_failures: Callable[[Item, int], Sequence[ItemEvent]] = no_failures
+    """The item's failed attempts, the latest first and at most so many."""
+    page_of: Callable[[Retry | Fix | Aside], str] = no_page
+    """The address of the page of a retry, a fix or what was set aside; empty if the app has none."""
+    retry_page: Callable[[Batch, Mapping[str, Any]], str] = no_retry_page
+    """The address where a person confirms a retry of a scope, such as {"all_failed": True}; empty if it has none."""
+    confirm_retry: Callable[[HttpRequest, Batch, Sequence[int]], HttpResponse] | None = None
+    """The page where a person confirms a retry of items by their ids, of which an address cannot hold as many."""
 
 
 _registered: dict[str, Extension] = {}
@@ -93,3 +174,13 @@ def joined(own: Mapping[str, Named], added: Callable[[Extension], Mapping[str, N
                 raise ImproperlyConfigured(f"Extension {extension.name} of the engine: the name {name!r} is taken.")
             everything[name] = thing
     return everything
+
+
+def address_of(row: Retry | Fix | Aside) -> str:
+    """The first page that an extension has of it; empty without one."""
+    return next(filter(None, (extension.page_of(row) for extension in registered())), "")
+
+
+def retry_address(batch: Batch, scope: Mapping[str, Any]) -> str:
+    """The first page that an extension has to confirm a retry of that scope; empty without one."""
+    return next(filter(None, (extension.retry_page(batch, scope) for extension in registered())), "")

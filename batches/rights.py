@@ -2,4 +2,3 @@
 
 VIEW = "batches.view_batch"
 OPERATE = "batches.operate_batch"
-TRIAGE = "errors.triage_error"

@@ -27,19 +27,11 @@ from batches.exceptions import (
     OperationInProgress,
     UnknownBatch,
 )
-from errors.exports import ExportGone, ExportNotReady, ExportUnderWay, UnknownExport
-from errors.exports.request import UnknownFormat
-from errors.recovery.actions import UnknownAdvice
+from batches.extensions import registered
 
 CONTENT_TYPE = "application/problem+json"
 STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (UnknownBatch, 404),
-    (UnknownAdvice, 404),
-    (UnknownFormat, 404),
-    (UnknownExport, 404),
-    (ExportNotReady, 409),
-    (ExportGone, 410),
-    (ExportUnderWay, 429),
     (InvalidTransition, 409),
     (BatchConflict, 409),
     (OperationInProgress, 409),
@@ -51,7 +43,7 @@ STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (OperationalError, 503),
     (InterfaceError, 503),
 )
-"""The first kind that fits decides."""
+"""The first kind that fits decides, those of extensions before these."""
 UNAVAILABLE = "The database does not answer at this moment; ask again shortly."
 TOO_LARGE = "The request is larger than this portal accepts (PORTAL_MAX_UPLOAD_MB)."
 
@@ -62,13 +54,19 @@ def problem_response(error: Exception, context: Mapping[str, Any]) -> Response |
     if isinstance(error, APIException):
         document, headers = api_problem(error), api_headers(error)
     else:
-        status = next((status for kind, status in STATUSES if isinstance(error, kind)), None)
+        status = status_of(error)
         if status is None:
             return None
         document, headers = portal_problem(error, status), retry_headers(error, status)
     request = context["request"]
     request.accepted_renderer, request.accepted_media_type = JSONRenderer(), CONTENT_TYPE
     return Response(document, document["status"], headers=headers, content_type=CONTENT_TYPE)
+
+
+def status_of(error: Exception) -> int | None:
+    """The HTTP status of a refusal; None for a fault of our own."""
+    added = (pair for extension in registered() for pair in extension.http_statuses.items())
+    return next((status for kind, status in (*added, *STATUSES) if isinstance(error, kind)), None)
 
 
 def as_api_exception(error: Exception) -> Exception:

@@ -12,8 +12,6 @@ from django.urls import URLPattern, path, reverse
 from django.utils.text import Truncator
 
 from batches.admin import ReadOnly
-from batches.pages import item_page
-from errors.desk.item_failures import failures
 from errors.desk.views import advice, asides, bulk, desk, exports, fixes, group, retries
 from errors.models import BatchGroup, ErrorGroup, ErrorRecord
 
@@ -28,7 +26,6 @@ ROUTES = (
     *group.ROUTES,
 )
 """The first that matches answers: a group's own pages stand before those of its verbs."""
-item_page.FAILURES.append(failures)
 
 
 @admin.register(ErrorGroup)

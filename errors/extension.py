@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from batches.extensions import Extension, Scope
+from errors.desk import engine_links
+from errors.desk.item_failures import item_failures
+from errors.desk.views.retries import confirm_retry
+from errors.exports import ExportGone, ExportNotReady, ExportUnderWay, UnknownExport
+from errors.exports.request import UnknownFormat
 from errors.filters import scopes
+from errors.recovery.actions import UnknownAdvice
 from errors.terminal import VERBS
 
 EXTENSION = Extension(
@@ -17,4 +23,20 @@ EXTENSION = Extension(
     permanent_failures=scopes.permanent_failures,
     broken_promises=scopes.failures_have_records,
     verbs=VERBS,
+    rest_routes="errors.urls",
+    http_statuses={
+        UnknownAdvice: 404,
+        UnknownFormat: 404,
+        UnknownExport: 404,
+        ExportNotReady: 409,
+        ExportGone: 410,
+        ExportUnderWay: 429,
+    },
+    navigation=engine_links.navigation,
+    batch_links=engine_links.batch_links,
+    item_links=engine_links.item_links,
+    item_failures=item_failures,
+    page_of=engine_links.page_of,
+    retry_page=engine_links.retry_page,
+    confirm_retry=confirm_retry,
 )

@@ -18,7 +18,7 @@ from django.db.models.functions import Cast
 from django.utils import timezone
 
 from batches.exceptions import InvalidInput, OperationInProgress
-from batches.intake.corrections import ITEM_KEY, changes_of, corrections, pages, same
+from batches.intake.corrections import ITEM_KEY, corrections, pages, same
 from batches.intake.readers import Reader
 from batches.models import Batch, Checkpoint, Correction, Fix, Item
 from batches.numbering import next_number
@@ -228,20 +228,6 @@ def corrections_of(item: Item) -> Iterator[Correction]:
     """How an item was corrected, the latest first."""
     rows = item.corrections.filter(verdict=Verdict.CHANGED, fix__state=Fix.State.APPLIED)
     yield from rows.select_related("fix", "fix__retry").order_by("-pk")
-
-
-def history_of(item: Item) -> list[dict[str, Any]]:
-    """How an item was corrected, for a page: by whom, when, by which file, and field by field what."""
-    return [
-        {
-            "by": row.fix.actor,
-            "at": row.fix.applied_at,
-            "file": row.fix.filename,
-            "number": row.fix.number,
-            "changes": changes_of(row.before or {}, row.after or {}),
-        }
-        for row in corrections_of(item)
-    ]
 
 
 def counts_text(fix: Fix) -> str:

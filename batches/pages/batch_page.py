@@ -16,6 +16,7 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from batches import durations, operations
+from batches.extensions import registered
 from batches.lifecycle.velocity import Velocity, velocity_of
 from batches.models import MILESTONES, Batch, Checkpoint, Item
 from batches.pages.map_page import map_context
@@ -42,7 +43,6 @@ ICONS = {
     "QUARANTINED": "☣",
 }
 SHOWN_FAILURES = 20
-CANARY, NEEDED = 20, 16
 SHOWN_HISTORY = 100
 
 NEEDS_ATTENTION = Q(status__in=(S.HALTED, S.FAILED, S.PAUSED)) | Q(
@@ -88,7 +88,7 @@ def list_context(batches: Sequence[Batch], request: HttpRequest) -> dict[str, An
 
 
 def row_of(batch: Batch, progress: Progress, may_operate: bool) -> dict[str, Any]:
-    failures = progress.failed + progress.quarantined
+    failures = failures_of(progress)
     verbs = operations.VERBS
     legal = [verb for verb in ("start", "pause", "resume") if batch.status in verbs[verb] and batch.processor]
     return {
@@ -119,6 +119,7 @@ def batch_context(batch: Batch, request: HttpRequest) -> dict[str, Any]:
             {"name": verb, "confirmed": verb in ("cancel", "retry"), "label": LABELS[verb]}
             for verb in (operations.legal_verbs(batch) if may_operate else [])
         ],
+        "links": [link for extension in registered() for link in extension.batch_links(batch, failures_of(progress))],
         "may_operate": may_operate,
         "may_rehearse": may_operate and operations.may_rehearse(batch),
         "rehearsals": list(batch.rehearsals.order_by("-number").defer("chosen")[:5]),
@@ -144,7 +145,7 @@ LABELS = {"start": "Start", "pause": "Pause", "resume": "Resume", "cancel": "Can
 
 def sentence(batch: Batch, progress: Progress, history: Sequence[Any]) -> str:
     """The state in words, for a person who was just woken."""
-    failures = progress.failed + progress.quarantined
+    failures = failures_of(progress)
     tail = f" {failures:,} {'item' if failures == 1 else 'items'} failed so far." if failures else ""
     if batch.status == S.RUNNING:
         if progress.stuck:
@@ -224,18 +225,25 @@ def items_url(batch: Batch, *, failed: bool = False, **filters: str) -> str:
 
 
 def confirmation_context(batch: Batch, verb: str) -> dict[str, Any]:
+    """What cancelling the batch, or retrying all that failed in it, would do."""
     progress = get_progress(batch.pk)
-    return {
-        "batch": batch,
-        "verb": verb,
-        "question": f"Cancel {batch}?",
-        "effects": [
+    failures = failures_of(progress)
+    if verb == "retry":
+        question, button = f"Retry {failures:,} items that failed?", "Retry them"
+        effects = ["They run with the same parameters, all of them at once. Nothing that succeeded runs again."]
+    else:
+        question, button = f"Cancel {batch}?", "Cancel the batch"
+        effects = [
             f"{progress.remaining:,} items will not be processed. This cannot be undone: "
             "to stop for a while, pause instead.",
             f"The {progress.done:,} items that are done stay done.",
-        ],
-        "button": "Cancel the batch",
-    }
+        ]
+    return {"batch": batch, "verb": verb, "question": question, "effects": effects, "button": button}
+
+
+def failures_of(progress: Progress) -> int:
+    """Items that are failed or quarantined."""
+    return progress.failed + progress.quarantined
 
 
 def pill(status: str, label: str) -> SafeString:

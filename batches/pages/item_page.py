@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.http import urlencode
 
 from batches import durations
+from batches.extensions import ItemEvent, Link, address_of, registered
 from batches.intake import fixes
+from batches.intake.corrections import changes_of
 from batches.lanes import unknown_outcomes
 from batches.models import AsideItem, Item, RetriedItem
 from batches.pages.batch_page import pill, pretty
 from batches.redaction import redact, redact_text
 from batches.rights import OPERATE
 
-S = Item.Status
+Status = Item.Status
 SHOWN = 50
-Event = dict[str, Any]
-"""`at`, `kind` and `what`, and as far as there is more: who, why, url, template and its own values."""
-FAILURES: list[Callable[[Item, int], Sequence[Event]]] = []
-"""What failed: (item, how many at most) -> its failed attempts. Without one only the last is known."""
+"""Events of one kind on the timeline."""
 
 
 def item_page(item: Item, request: HttpRequest) -> dict[str, Any]:
@@ -32,14 +31,14 @@ def item_page(item: Item, request: HttpRequest) -> dict[str, Any]:
     may_operate = request.user.has_perm(OPERATE)  # type: ignore[union-attr]
     neighbours = Item.objects.filter(batch=item.batch_id).only("pk", "key", "position")
     aside = AsideItem.objects.filter(item=item, back_at__isnull=True).select_related("aside").first()
-    timeline = sorted(events(item), key=lambda event: event["at"], reverse=True)
+    timeline = sorted(events(item), key=lambda event: event.at, reverse=True)
     return {
         "item": item,
         "batch": item.batch,
         "pill": pill(item.status, item.get_status_display().lower()),
         "sentence": sentence(item, aside),
-        "message": redact_text(item.message, item.payload) if item.failed_at else "",
-        "acts": list(acts(item, aside)) if may_operate else [],
+        "message": shown_message(item),
+        "links": list(links(item, aside)) if may_operate else [],
         "timeline": timeline,
         "payload": pretty(redact(item.payload)),
         "result": None if item.result is None else pretty(redact(item.result)),
@@ -49,20 +48,25 @@ def item_page(item: Item, request: HttpRequest) -> dict[str, Any]:
     }
 
 
+def shown_message(item: Item) -> str:
+    """Why it failed, if it did."""
+    return redact_text(item.message, item.payload) if item.failed_at else ""
+
+
 # -- how it stands -----------------------------------------------------------------------------------------------------
 
 
 def sentence(item: Item, aside: AsideItem | None) -> str:
     """The state in words."""
-    if item.status == S.QUARANTINED:
-        return set_aside(item, aside)
-    if item.status == S.SUCCEEDED:
+    if item.status == Status.QUARANTINED:
+        return why_quarantined(item, aside)
+    if item.status == Status.SUCCEEDED:
         return f"It succeeded at {attempt(item.attempts)}{duration(item)}."
-    if item.status == S.SKIPPED:
+    if item.status == Status.SKIPPED:
         return f"There was nothing to do: {redact_text(item.message, item.payload) or 'no reason was given'}"
-    if item.status == S.FAILED:
+    if item.status == Status.FAILED:
         return f"It failed at {attempt(item.attempts)}{duration(item)}; nothing runs it again until somebody asks."
-    if item.status == S.RUNNING:
+    if item.status == Status.RUNNING:
         return f"A worker has it: {attempt(item.attempts + 1)} is under way."
     if item.available_at and item.available_at > timezone.now():
         return f"It waits until {item.available_at:%H:%M:%S} UTC for {attempt(item.attempts + 1)}."
@@ -79,7 +83,7 @@ def duration(item: Item) -> str:
     return f", after {durations.precise((item.finished_at - item.started_at).total_seconds())}"
 
 
-def set_aside(item: Item, aside: AsideItem | None) -> str:
+def why_quarantined(item: Item, aside: AsideItem | None) -> str:
     if aside is not None:
         why = f": {aside.aside.reason}" if aside.aside.reason else "."
         return f"{aside.aside.actor or 'Somebody'} set it aside{why}"
@@ -103,52 +107,59 @@ def facts(item: Item) -> list[tuple[str, Any]]:
     return [(name, value) for name, value in known if value != ""]
 
 
-def acts(item: Item, aside: AsideItem | None) -> Iterator[tuple[str, str, bool]]:
-    """(label, address, whether it is the first thing to do): only what is legal now."""
-    batch = item.batch
-    if not batch.processor:
+def links(item: Item, aside: AsideItem | None) -> Iterator[Link]:
+    """Only what is legal now: the engine's own acts, then those of extensions."""
+    if not item.batch.processor:
         return
-    only = urlencode({"positions": item.position})
     if item.code == unknown_outcomes.CODE and item.status in Item.FAILED_STATUSES:
-        yield "Decide…", reverse("admin:batches_batch_decide", args=[batch.pk, item.pk]), True
-    if aside is not None:
-        yield "Bring back…", reverse("admin:errors_asides", args=[batch.pk]), True
-    elif item.failed_at is not None:
-        if batch.status in batch.AT_REST:
-            yield "Retry…", f"{reverse('admin:errors_retry_matching', args=[batch.pk])}?{only}", True
-        yield "Correct…", f"{reverse('admin:errors_fixes', args=[batch.pk])}?{only}", False
-        if item.status == S.FAILED:
-            yield "Set aside…", f"{reverse('admin:errors_aside_matching', args=[batch.pk])}?{only}", False
+        yield Link("Decide…", reverse("admin:batches_batch_decide", args=[item.batch_id, item.pk]), primary=True)
+    for extension in registered():
+        yield from extension.item_links(item, aside)
 
 
 # -- what happened -----------------------------------------------------------------------------------------------------
 
 
-def events(item: Item) -> Iterator[Event]:
-    for known in FAILURES:
-        yield from known(item, SHOWN)
+def events(item: Item) -> Iterator[ItemEvent]:
+    """Of each kind the latest ones, in no order."""
+    failures = [event for extension in registered() for event in extension.item_failures(item, SHOWN)]
+    yield from failures or last_failure(item)
     yield from ended_well(item)
     yield from retried(item)
-    yield from asides(item)
-    for one in fixes.history_of(item)[:SHOWN]:
-        changes = [(change["field"], side(change, "old"), side(change, "new")) for change in one["changes"]]
-        url = reverse("admin:errors_fix", args=[item.batch_id, one["number"]])
-        what = f"corrected its row, by {one['file'] or 'a list'}"
-        yield happened(one["at"], "corrected", what, one["by"], url=url, changes=changes)
+    yield from set_aside_and_back(item)
+    yield from corrected(item)
+
+
+def corrected(item: Item) -> Iterator[ItemEvent]:
+    """The fixes that changed its payload."""
+    for correction in islice(fixes.corrections_of(item), SHOWN):
+        fix = correction.fix
+        changes = changes_of(correction.before or {}, correction.after or {})
+        yield ItemEvent(
+            fix.applied_at or fix.created_at,
+            "corrected",
+            f"corrected its row, by {fix.filename or 'a list'}",
+            fix.actor,
+            url=address_of(fix),
+            changes=[(change["field"], side(change, "old"), side(change, "new")) for change in changes],
+        )
 
 
 def side(change: dict[str, Any], name: str) -> str:
     return json.dumps(change[name], ensure_ascii=False) if name in change else "(not there)"
 
 
-def happened(at: Any, kind: str, what: str, who: str = "", **more: Any) -> Event:
-    return {"at": at, "kind": kind, "what": what, "who": who, **more}
+def last_failure(item: Item) -> Iterator[ItemEvent]:
+    """What the item itself says, where no extension keeps its failed attempts."""
+    if item.failed_at is not None and item.attempts:
+        text = f"Failed at {attempt(item.attempts)}{duration(item)}"
+        yield ItemEvent(item.finished_at or item.failed_at, "failed", text, reason=shown_message(item))
 
 
-def ended_well(item: Item) -> Iterator[Event]:
+def ended_well(item: Item) -> Iterator[ItemEvent]:
     if item.status in Item.SUCCESSFUL_STATUSES and item.finished_at is not None:
-        words = "Succeeded" if item.status == S.SUCCEEDED else "Skipped"
-        yield happened(item.finished_at, words.lower(), f"{words} at {attempt(item.attempts)}{duration(item)}")
+        name = "Succeeded" if item.status == Status.SUCCEEDED else "Skipped"
+        yield ItemEvent(item.finished_at, name.lower(), f"{name} at {attempt(item.attempts)}{duration(item)}")
 
 
 FATES = {
@@ -161,22 +172,20 @@ FATES = {
 }
 
 
-def retried(item: Item) -> Iterator[Event]:
+def retried(item: Item) -> Iterator[ItemEvent]:
     """The bulk retries that meant it."""
     rows = RetriedItem.objects.filter(item=item).select_related("retry").order_by("-pk")[:SHOWN]
     for row in rows:
-        became = FATES[RetriedItem.names(row.fate, item.status)[-1]]
-        why = f"{row.retry.reason} ({became})" if row.retry.reason else f"{became[:1].upper()}{became[1:]}."
-        url = reverse("admin:errors_retry", args=[item.batch_id, row.retry.number])
-        what = f"asked for retry {row.retry.number:,}"
-        yield happened(row.retry.created_at, "retried", what, row.retry.actor, why=why, url=url)
+        retry, fate = row.retry, FATES[RetriedItem.names(row.fate, item.status)[-1]]
+        reason = f"{retry.reason} ({fate})" if retry.reason else f"{fate[:1].upper()}{fate[1:]}."
+        text, url = f"asked for retry {retry.number:,}", address_of(retry)
+        yield ItemEvent(retry.created_at, "retried", text, retry.actor, reason=reason, url=url)
 
 
-def asides(item: Item) -> Iterator[Event]:
+def set_aside_and_back(item: Item) -> Iterator[ItemEvent]:
     rows = AsideItem.objects.filter(item=item).select_related("aside").order_by("-pk")[:SHOWN]
-    url = reverse("admin:errors_asides", args=[item.batch_id])
     for row in rows:
-        made = row.aside
-        yield happened(made.created_at, "quarantined", "set it aside", made.actor, why=made.reason, url=url)
+        aside, url = row.aside, address_of(row.aside)
+        yield ItemEvent(aside.created_at, "quarantined", "set it aside", aside.actor, reason=aside.reason, url=url)
         if row.back_at is not None:
-            yield happened(row.back_at, "retried", "brought it back", made.back_by, url=url)
+            yield ItemEvent(row.back_at, "retried", "brought it back", aside.back_by, url=url)

@@ -8,7 +8,7 @@ from rest_framework.authentication import SessionAuthentication
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
-from batches.rights import OPERATE, TRIAGE, VIEW
+from batches.rights import OPERATE, VIEW
 
 if TYPE_CHECKING:  # importing it here would be a circle: its settings name this module
     from rest_framework.views import APIView
@@ -39,9 +39,3 @@ class MayWatch(MayView):
     """Who may see batches may have mail about them."""
 
     act = VIEW
-
-
-class MayTriage(MayView):
-    """Everything but reading needs the right to triage."""
-
-    act = TRIAGE

@@ -8,8 +8,8 @@ from typing import Any
 from django import forms
 from django.contrib.auth.models import User
 
-from batches.rights import TRIAGE
 from errors.desk.forms import ConfirmForm
+from errors.rights import TRIAGE
 
 ASKS = {"resolve": ("in_version",), "ignore": ("until", "items", "rate", "date"), "assign": ("whom",)}
 

@@ -2,35 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.urls import reverse
 
-from batches.durations import precise
+from batches import durations
+from batches.extensions import ItemEvent
 from batches.models import Item
-from batches.pages.item_page import attempt, happened
+from batches.pages.item_page import attempt
 from errors.desk.group_page.samples import shown
-from errors.models import ErrorRecord
+from errors.models import ErrorGroup, ErrorRecord
 
 
-def failures(item: Item, most: int) -> list[dict[str, Any]]:
-    """The latest ones, each with its message marked, its traceback taken apart, and the group in which it counts."""
-    records = ErrorRecord.objects.filter(item=item).select_related("group", "traceback").order_by("-attempt")[:most]
-    return [failed(item, record) for record in records]
+@dataclass(frozen=True, slots=True)
+class FailedAttempt:
+    """The message with its varying parts marked, whole if that is longer, the traceback taken apart, and the group in
+    which the failure counts."""
+
+    code: str
+    group: ErrorGroup
+    group_url: str
+    parts: Sequence[Any]
+    message: str
+    chain: Sequence[Any]
 
 
-def failed(item: Item, record: ErrorRecord) -> dict[str, Any]:
+def item_failures(item: Item, limit: int) -> Sequence[ItemEvent]:
+    """The latest ones first."""
+    records = ErrorRecord.objects.filter(item=item).select_related("group", "traceback").order_by("-attempt")[:limit]
+    return [failure_event(item, record) for record in records]
+
+
+def failure_event(item: Item, record: ErrorRecord) -> ItemEvent:
     record.item = item
     spent = (record.finished_at - record.started_at).total_seconds()
-    what = f"Failed at {attempt(record.attempt)}, after {precise(spent)}"
-    group = reverse("admin:errors_group", args=[item.batch_id, record.group.fingerprint])
-    return happened(
+    text = f"Failed at {attempt(record.attempt)}, after {durations.precise(spent)}"
+    sample, group = shown(item.batch, record), record.group
+    group_url = reverse("admin:errors_group", args=[item.batch_id, group.fingerprint])
+    return ItemEvent(
         record.finished_at,
         "failed",
-        what if record.final else f"{what}; it was to be tried again",
+        text if record.final else f"{text}; it was to be tried again",
         worker=record.worker,
-        code=record.code,
-        group=record.group,
-        group_url=f"{group}?sample={record.pk}",
-        **shown(item.batch, record),
+        template="admin/errors/item_failure.html",
+        details=FailedAttempt(
+            code=record.code,
+            group=group,
+            group_url=f"{group_url}?sample={record.pk}",
+            parts=sample["parts"],
+            message=sample["message"],
+            chain=sample["chain"],
+        ),
     )

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from batches import operations
 from batches.exceptions import BatchError, InvalidTransition
+from batches.lifecycle.scopes import all_scopes
 from batches.models import Batch, Retry
 from errors import groups
 from errors.models import ErrorGroup, PlanStep, Recommendation, holds_errors
@@ -152,7 +153,7 @@ def apply_once(
 
 def scope_of(params: Mapping[str, Any]) -> dict[str, Any]:
     """The items that an action is about, as an operation takes them; empty: none are named."""
-    return {name: params[name] for name in operations.SCOPES if params.get(name) and params[name] != {"conditions": []}}
+    return {name: params[name] for name in all_scopes() if params.get(name) and params[name] != {"conditions": []}}
 
 
 def take_back(batch_id: str, undo: Mapping[str, Any], actor: str, reason: str) -> None:

@@ -16,13 +16,13 @@ from batches import operations
 from batches.exceptions import InvalidInput
 from batches.models import Batch
 from batches.rest.idempotent_requests import once_per_key
-from batches.rest.permissions import MayTriage
 from batches.rest.portal_view import PortalView, checked
 from batches.rest.requests import ReasonSerializer
 from errors.filters.error_filter import ErrorFilter
 from errors.groups import bulk
 from errors.models import BulkAct
 from errors.rest.group_views import LISTED, met, resolving
+from errors.rest.permissions import MayTriage
 from errors.rest.serializers import BulkActSerializer, BulkResultSerializer
 
 

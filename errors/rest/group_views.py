@@ -18,7 +18,6 @@ from batches.exceptions import InvalidInput
 from batches.models import Batch, Retry
 from batches.rest.idempotent_requests import once_per_key
 from batches.rest.pagination import ById
-from batches.rest.permissions import MayTriage
 from batches.rest.portal_view import OfBatch, PortalView, checked
 from batches.rest.requests import ReasonSerializer
 from errors import groups
@@ -28,6 +27,7 @@ from errors.filters.error_filter import ErrorFilter
 from errors.filters.rest_filter import ErrorFilterSet
 from errors.groups import background
 from errors.models import BatchGroup, ErrorGroup, RegroupJob
+from errors.rest.permissions import MayTriage
 from errors.rest.serializers import (
     AssignSerializer,
     BatchGroupSerializer,

@@ -15,7 +15,7 @@ from batches import operations
 from batches.models import Batch
 from batches.rest.idempotent_requests import once_per_key
 from batches.rest.pagination import ById
-from batches.rest.permissions import MayTriage, MayView
+from batches.rest.permissions import MayView
 from batches.rest.portal_view import OfBatch, PortalView, checked
 from batches.rest.requests import ReasonSerializer
 from batches.rest.schema import schema_of
@@ -24,6 +24,7 @@ from errors.filters.rest_filter import ErrorFilterSet
 from errors.findings import IN_REPORT_LIMIT, errors_of, findings_of, is_due
 from errors.models import ErrorRecord
 from errors.recovery import plan_runs, plans, recommendations
+from errors.rest.permissions import MayTriage
 from errors.rest.serializers import ErrorRecordSerializer
 
 

@@ -8,10 +8,10 @@ from django import forms
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 
-from batches.rights import TRIAGE
 from errors import groups
 from errors.desk.group_forms.base import GroupForm
 from errors.models import BatchGroup
+from errors.rights import TRIAGE
 
 MODEL_BACKEND = "django.contrib.auth.backends.ModelBackend"
 

@@ -12,8 +12,9 @@ from django.template.response import TemplateResponse
 
 from batches.exceptions import BatchError
 from batches.models import Batch
-from batches.rights import OPERATE, TRIAGE, VIEW
+from batches.rights import OPERATE, VIEW
 from errors.models import ErrorGroup
+from errors.rights import TRIAGE
 
 Route = tuple[str, Callable[..., HttpResponseBase], str]
 """Route, view and name."""

@@ -12,13 +12,13 @@ from django.urls import reverse
 
 from batches.exceptions import BatchError, InvalidInput, ScopeChanged
 from batches.models import Batch
-from batches.rights import TRIAGE
 from errors.desk.bulk_form import BulkForm
 from errors.desk.forms import page_key
 from errors.desk.views.access import Route, or_404, reason_of, render, require_rights, viewable_batch
 from errors.filters.error_filter import ErrorFilter
 from errors.groups import LEGAL_STATES, bulk
 from errors.models import ErrorGroup
+from errors.rights import TRIAGE
 
 PAST = {
     "acknowledge": "acknowledged",

@@ -10,7 +10,6 @@ from django.utils.html import format_html
 
 from batches.exceptions import BatchError
 from batches.models import Batch
-from batches.rights import TRIAGE
 from errors.desk.group_forms import FORMS
 from errors.desk.group_forms.base import GroupForm
 from errors.desk.group_page.header import last_change
@@ -19,6 +18,7 @@ from errors.desk.views.access import Route, render, require_rights, viewable_bat
 from errors.filters import scopes
 from errors.groups import LEGAL_STATES, background
 from errors.models import BatchGroup, ErrorGroup
+from errors.rights import TRIAGE
 
 
 def group(request: HttpRequest, batch_id: str, fingerprint: str) -> HttpResponse:

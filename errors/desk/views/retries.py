@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.contrib import messages
@@ -48,15 +48,18 @@ def retry_items(request: HttpRequest, batch_id: str) -> HttpResponse:
     if done := begun_before(request, batch):
         return done
     ids = [part for part in request.POST.get("items", "").split(",") if part.isdecimal() and len(part) < 19]
-    keys = list(
-        Item.objects.filter(batch=batch, pk__in=[int(part) for part in ids[:MOST_SELECTED]], failed_at__isnull=False)
-        .order_by("position")
-        .values_list("key", flat=True)
-    )
+    return confirm_retry(request, batch, [int(part) for part in ids[:MOST_SELECTED]])
+
+
+def confirm_retry(request: HttpRequest, batch: Batch, item_ids: Sequence[int]) -> HttpResponse:
+    """The same for items of the batch that are named already; its form leads to `retry_items`."""
+    failed = Item.objects.filter(batch=batch, pk__in=item_ids, failed_at__isnull=False).order_by("position")
+    keys = list(failed.values_list("key", flat=True))
     if not keys:
         messages.warning(request, "None of the selected items is failed: there is nothing to retry.")
         return redirect("admin:errors_desk", batch.pk)
-    return confirm(request, batch, {"item_keys": keys}, {"selected": ",".join(ids[:MOST_SELECTED])})
+    selected, action = ",".join(map(str, item_ids)), reverse("admin:errors_retry_items", args=[batch.pk])
+    return confirm(request, batch, {"item_keys": keys}, {"selected": selected, "form_action": action})
 
 
 Begin = Callable[[dict[str, Any]], Retry]
