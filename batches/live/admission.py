@@ -23,6 +23,7 @@ from batches.rights import VIEW
 PROTOCOL = "batchportal"
 TOKEN_PROTOCOL = "token."  # noqa: S105 - the prefix of one
 MOST_BATCHES = 100
+"""Batches that one socket may watch."""
 
 
 class Refused(Exception):
@@ -86,7 +87,7 @@ def token_of(headers: dict[str, str], protocols: Iterable[str]) -> str | None:
 
 def by_token(key: str) -> Admission:
     token = Token.objects.select_related("user").filter(key=key).first()
-    return checked(token.user if token else None, token=key)
+    return admission_of(token.user if token else None, token=key)
 
 
 def by_session(headers: dict[str, str]) -> Admission:
@@ -99,28 +100,31 @@ def by_session(headers: dict[str, str]) -> Admission:
         raise Refused(403, "Sign in first.")
     request = HttpRequest()
     request.session = SessionStore(key)
-    return checked(get_user(request), session=key)
+    return admission_of(get_user(request), session=key)
 
 
-def checked(user: Any, **key: str) -> Admission:
+def admission_of(user: Any, **key: str) -> Admission:
+    """The admission of a user who may watch, by the session or token it came with; else `Refused`."""
     if not isinstance(user, AbstractBaseUser) or not user.is_active or not user.has_perm(VIEW):  # type: ignore[attr-defined]
         raise Refused(403, "This account may not watch batches.")
     return Admission(user.pk, user.password, **key)
 
 
-def lost(admissions: Collection[Admission]) -> set[Admission]:
+def revoked_admissions(admissions: Collection[Admission]) -> set[Admission]:
     """Those that no longer hold: right taken away, account closed, password changed, signed out, token revoked."""
     users = get_user_model()._default_manager.with_perm(  # type: ignore[attr-defined]
         VIEW, backend="django.contrib.auth.backends.ModelBackend"
     )
-    passwords = dict(users.filter(pk__in={held.user_id for held in admissions}).values_list("pk", "password"))
-    sessions = {held.session for held in admissions if held.session}
-    tokens = {held.token for held in admissions if held.token}
+    passwords = dict(users.filter(pk__in={admission.user_id for admission in admissions}).values_list("pk", "password"))
+    sessions = {admission.session for admission in admissions if admission.session}
+    tokens = {admission.token for admission in admissions if admission.token}
     open_sessions = Session.objects.filter(pk__in=sessions, expire_date__gt=timezone.now())
     valid = {""} | set(open_sessions.values_list("pk", flat=True)) if sessions else {""}
     valid |= set(Token.objects.filter(pk__in=tokens).values_list("pk", flat=True)) if tokens else set()
     return {
-        held
-        for held in admissions
-        if passwords.get(held.user_id) != held.password or held.session not in valid or held.token not in valid
+        admission
+        for admission in admissions
+        if passwords.get(admission.user_id) != admission.password
+        or admission.session not in valid
+        or admission.token not in valid
     }

@@ -17,13 +17,17 @@ from batches.live.admission import PROTOCOL, Admission, Refused, admit
 from batches.live.hub import hub
 
 LARGEST_FRAME = 4096
+"""Bytes of a frame from a client; a larger one closes its socket with the code `TOO_LARGE`."""
 TOO_LARGE = 1009
 LARGEST_BACKLOG = 64 * 1024
-BACKLOG = "batchportal.backlog"
-RESPONSE = "websocket.http.response"
+"""Bytes sent to a client that it has not taken yet; with more it is slow, and is sent nothing."""
 MOST_EVENTS = 32
+"""Events kept for a slow client; the oldest are dropped."""
+BACKLOG = "batchportal.backlog"
+"""The server's extension that tells the backlog."""
+RESPONSE = "websocket.http.response"
 
-admitting = ThreadPoolExecutor(2, thread_name_prefix="admission")
+admission_threads = ThreadPoolExecutor(2, thread_name_prefix="admission")
 
 
 class ProgressConsumer(AsyncWebsocketConsumer):
@@ -32,24 +36,26 @@ class ProgressConsumer(AsyncWebsocketConsumer):
     channel_layer_alias = "none"  # the hub listens once for all; a socket has no channel of its own
     admission: Admission
     batch_ids: tuple[str, ...] = ()
-    entered = False
+    counted = False
 
     async def connect(self) -> None:
-        self.batch_ids = wanted(self.scope)
+        self.batch_ids = batch_ids_of(self.scope)
         self.latest: dict[str, str] = {}
         self.events: deque[str] = deque(maxlen=MOST_EVENTS)
         self.closing: int | None = None
         self.backlog = self.scope.get("extensions", {}).get(BACKLOG, lambda: 0)
         try:
             loop = asyncio.get_running_loop()
-            self.admission = await loop.run_in_executor(admitting, admitted, dict(self.scope), self.batch_ids)
+            self.admission = await loop.run_in_executor(
+                admission_threads, admit_in_thread, dict(self.scope), self.batch_ids
+            )
         except Refused as refused:
             await self.refuse(refused)
             return
-        if full := hub().enter(self.admission.user_id):
+        if full := hub().sockets.reserve(self.admission.user_id):
             await self.refuse(Refused(429, full))
             return
-        self.entered = True
+        self.counted = True
         await self.accept(PROTOCOL if PROTOCOL in self.scope["subprotocols"] else None)
         hub().join(self)
 
@@ -71,23 +77,23 @@ class ProgressConsumer(AsyncWebsocketConsumer):
     async def disconnect(self, code: int) -> None:
         if self.batch_ids:
             hub().leave(self)
-        if self.entered:
-            self.entered = False
-            hub().exit(self.admission.user_id)
+        if self.counted:
+            self.counted = False
+            hub().sockets.release(self.admission.user_id)
 
     # -- what the hub calls
 
     async def show(self, batch_id: str, frame: str) -> None:
         """A batch's state: sent now, or kept until the client has read on; a newer one takes its place."""
         if self.is_slow():
-            hub().dropped += batch_id in self.latest
+            hub().dropped_frames += batch_id in self.latest
             self.latest[batch_id] = frame
         else:
             await self.send(frame)
 
     async def tell(self, frame: str) -> None:
         if self.is_slow():
-            hub().dropped += len(self.events) == MOST_EVENTS
+            hub().dropped_frames += len(self.events) == MOST_EVENTS
             self.events.append(frame)
         else:
             await self.send(frame)
@@ -118,15 +124,15 @@ class ProgressConsumer(AsyncWebsocketConsumer):
         return True
 
 
-def wanted(scope: dict[str, Any]) -> tuple[str, ...]:
+def batch_ids_of(scope: dict[str, Any]) -> tuple[str, ...]:
     """The batches a socket's address names."""
-    named = scope["url_route"]["kwargs"].get("batch_id")
-    listed = parse_qs(scope["query_string"].decode("ascii", "replace")).get("batch", [])
-    return (named,) if named else tuple(dict.fromkeys(listed))
+    in_path = scope["url_route"]["kwargs"].get("batch_id")
+    in_query = parse_qs(scope["query_string"].decode("ascii", "replace")).get("batch", [])
+    return (in_path,) if in_path else tuple(dict.fromkeys(in_query))
 
 
-def admitted(scope: dict[str, Any], batch_ids: tuple[str, ...]) -> Admission:
-    """In a thread with a lasting connection; one that failed is not used again."""
+def admit_in_thread(scope: dict[str, Any], batch_ids: tuple[str, ...]) -> Admission:
+    """The admission, asked for in a thread with a lasting connection; one that failed is not used again."""
     try:
         return admit(scope, batch_ids)
     except AnyDatabaseError:

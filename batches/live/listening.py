@@ -1,4 +1,4 @@
-"""The ear of a web process: hears the hints that batches have moved, and comes back when the channel layer does."""
+"""A web process listens for hints that batches have moved, and listens again when the channel layer is back."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ from batches.lifecycle.hints import GROUP
 
 logger = logging.getLogger("batches")
 
-AFTER_TROUBLE = 1.0
-JOIN_EVERY = 10.0
+TROUBLE_SECONDS = 1.0
+"""Until a layer that failed is tried again, and as long as a farewell may take."""
+JOIN_SECONDS = 10.0
+"""Of silence, after which the group is joined again."""
 
 
 class Listener:
     """One membership in the hints' group; `run` until cancelled, which ends the membership."""
 
-    def __init__(self, heard: Callable[[Iterable[str]], None]) -> None:
-        self.heard, self.layer = heard, get_channel_layer()
+    def __init__(self, take_hint: Callable[[Iterable[str]], None]) -> None:
+        self.take_hint, self.layer = take_hint, get_channel_layer()
         self.channel = ""
         self.away = False
 
@@ -32,7 +34,7 @@ class Listener:
                     await self.listen()
                 except Exception as error:  # whatever a layer raises
                     self.note_away(error)
-                    await asyncio.sleep(AFTER_TROUBLE)
+                    await asyncio.sleep(TROUBLE_SECONDS)
         finally:
             await self.leave()
 
@@ -42,15 +44,15 @@ class Listener:
         self.note_back()
         try:
             while True:
-                message = await asyncio.wait_for(self.layer.receive(self.channel), JOIN_EVERY)
-                self.heard(message["batches"])
+                message = await asyncio.wait_for(self.layer.receive(self.channel), JOIN_SECONDS)
+                self.take_hint(message["batches"])
         except TimeoutError:
             return
 
     async def leave(self) -> None:
         """So that no hint is sent to a channel nobody reads; a layer that is away forgets it by itself."""
         try:
-            async with asyncio.timeout(AFTER_TROUBLE):
+            async with asyncio.timeout(TROUBLE_SECONDS):
                 await self.layer.group_discard(GROUP, self.channel)
         except Exception as error:
             logger.info("the channel layer was not told that nobody listens: %s", error)

@@ -13,7 +13,8 @@ from batches.live import hub as hubs
 from batches.live import listening
 from batches.live.admission import Admission
 from batches.live.consumers import LARGEST_BACKLOG, ProgressConsumer
-from batches.live.hub import Hub, essence_of
+from batches.live.frames import essence_of
+from batches.live.hub import Hub
 from batches.models import Batch
 from batches.progress_tracker import get_progress
 from tests.batches.factories import modes, submitted
@@ -55,7 +56,7 @@ def watch(hub: Hub, *sockets: Socket) -> None:
     for socket in sockets:
         for batch_id in socket.batch_ids:
             hub.watchers[batch_id].add(socket)
-            hub.shown[batch_id].newcomers.add(socket)
+            hub.last_shown[batch_id].newcomers.add(socket)
 
 
 def test_it_encodes_once_for_all_who_watch(engine: None) -> None:
@@ -97,7 +98,7 @@ def test_it_keeps_only_the_latest_for_a_slow_client_and_still_sends_the_final_st
         slow.unread = LARGEST_BACKLOG + 1
         for n in range(500):
             batch.reason = str(n)
-            hub.shown[batch.pk].essence = None
+            hub.last_shown[batch.pk].essence = None
             await hub.publish(batch.pk, found)
         batch.status = Batch.Status.CANCELLED
         await hub.publish(batch.pk, found)
@@ -174,7 +175,7 @@ def test_it_goes_on_when_the_database_is_back(engine: None, monkeypatch: Any) ->
 
     monkeypatch.setattr(hubs, "newest_transition", answering(7))
     monkeypatch.setattr(hubs, "read", answering(found))
-    monkeypatch.setattr(hubs, "AFTER_TROUBLE", 0.0)
+    monkeypatch.setattr(hubs, "TROUBLE_SECONDS", 0.0)
 
     async def work(hub: Hub) -> None:
         watch(hub, socket)
@@ -214,7 +215,7 @@ class Layer:
 def listen_to(layer: Layer, monkeypatch: Any) -> None:
     """Until the first hint was heard."""
     monkeypatch.setattr(listening, "get_channel_layer", lambda: layer)
-    monkeypatch.setattr(listening, "AFTER_TROUBLE", 0.01)
+    monkeypatch.setattr(listening, "TROUBLE_SECONDS", 0.01)
 
     async def run() -> None:
         heard = asyncio.Event()
@@ -242,7 +243,7 @@ def test_it_leaves_the_group_when_nobody_watches_any_more(monkeypatch: Any) -> N
 
 
 def test_it_joins_again_after_a_silence_for_the_layer_may_have_forgotten_it(monkeypatch: Any) -> None:
-    monkeypatch.setattr(listening, "JOIN_EVERY", 0.01)
+    monkeypatch.setattr(listening, "JOIN_SECONDS", 0.01)
     listen_to(Layer(speaks_at=3), monkeypatch)
 
 
