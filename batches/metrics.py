@@ -31,9 +31,11 @@ from batches.progress_tracker import Progress, progress_of
 
 PREFIX = "batchportal_"
 AD_HOC = "ad hoc"
-MOST_WORKING = 200
+PACED_BATCHES = 200
+"""Working batches whose pace is looked at, those that began last."""
 OVERDUE = timedelta(hours=2)
-MOST_COUNTED = 10_000
+COUNT_LIMIT = 10_000
+"""Rows that wait to be cleaned up are counted up to here."""
 STATES = (*COUNTERS, "pending")
 
 COUNTED: dict[str, tuple[tuple[str, ...], str]] = {
@@ -64,8 +66,8 @@ class Collector:
 
     def collect(self) -> Iterator[Metric]:
         yield from items_and_batches()
-        yield from work_in_hand()
-        yield from tallied()
+        yield from working_batches()
+        yield from counted_by_workers()
         yield from deliveries()
         yield from housekeeping()
         yield gauge("ws_connections", "Open sockets of this web process.", hub.open_sockets())
@@ -77,8 +79,8 @@ class Collector:
         return ()
 
 
-def gauge(name: str, words: str, value: float | None = None, labels: tuple[str, ...] = ()) -> GaugeMetricFamily:
-    return GaugeMetricFamily(PREFIX + name, words, value=value, labels=None if value is not None else labels)
+def gauge(name: str, help_text: str, value: float | None = None, labels: tuple[str, ...] = ()) -> GaugeMetricFamily:
+    return GaugeMetricFamily(PREFIX + name, help_text, value=value, labels=None if value is not None else labels)
 
 
 def items_and_batches() -> Iterator[Metric]:
@@ -98,35 +100,32 @@ def items_and_batches() -> Iterator[Metric]:
             count = sum(row[state] for (name, _), row in totals.items() if name == processor)
             items.add_metric((state, processor or AD_HOC), count)
     yield items
-    batches_ = gauge("batches", "Batches, by status.", labels=("status",))
+    by_status = gauge("batches", "Batches, by status.", labels=("status",))
     for status in Batch.Status.values:
-        batches_.add_metric(
-            (status.lower(),), sum(row["batches"] for (_, name), row in totals.items() if name == status)
-        )
-    yield batches_
+        count = sum(row["batches"] for (_, name), row in totals.items() if name == status)
+        by_status.add_metric((status.lower(),), count)
+    yield by_status
     waiting = sum(row["pending"] for (_, status), row in totals.items() if status in Batch.ACTIVE)
     yield gauge("queue_depth", "Items that wait to be processed, of batches that are queued or running.", waiting)
-    set_aside = sum(row["quarantined"] for row in totals.values())
-    yield gauge(
-        "quarantined_total", "Items set aside because they kill workers or nobody knows their outcome.", set_aside
-    )
+    quarantined = sum(row["quarantined"] for row in totals.values())
+    yield gauge("quarantined_total", "Items that kill workers, or whose outcome nobody knows.", quarantined)
 
 
-def work_in_hand() -> Iterator[Metric]:
+def working_batches() -> Iterator[Metric]:
     """Pace, standstill and waiting of the batches that should be moving."""
     now = timezone.now()
-    batches = list(Batch.objects.filter(status__in=Batch.WORKING).order_by("-running_since")[:MOST_WORKING])
+    batches = list(Batch.objects.filter(status__in=Batch.WORKING).order_by("-running_since")[:PACED_BATCHES])
     progress = progress_of(batches)
     pace = gauge("items_per_second", "Recent velocity of running batches, by processor.", labels=("processor",))
     for processor, velocity in by_processor(batches, progress).items():
         pace.add_metric((processor or AD_HOC,), velocity)
     yield pace
-    yield gauge("batches_stuck", "Batches that should be running, but no worker has them.", stuck(progress.values()))
+    stuck = sum(row.stuck for row in progress.values())
+    yield gauge("batches_stuck", "Batches that should be running, but no worker has them.", stuck)
     saved = dict(Checkpoint.objects.filter(batch__in=batches).order_by().values_list("batch").annotate(Max("saved_at")))
-    stands = [max(filter(None, (saved.get(batch.pk), batch.running_since, batch.created_at))) for batch in batches]
-    yield gauge(
-        "stalled_seconds", "The longest a working batch has been without progress.", age(min(stands, default=now), now)
-    )
+    moved = [max(filter(None, (saved.get(batch.pk), batch.running_since, batch.created_at))) for batch in batches]
+    stalled = age(min(moved, default=now), now)
+    yield gauge("stalled_seconds", "The longest a working batch has been without progress.", stalled)
     queued = Transition.objects.filter(batch__status=Batch.Status.QUEUED, to_status=Batch.Status.QUEUED)
     since = queued.order_by().values_list("batch").annotate(Max("at")).values_list("at__max", flat=True)
     oldest = min(since, default=now)
@@ -139,53 +138,52 @@ def work_in_hand() -> Iterator[Metric]:
 
 
 def by_processor(batches: Iterable[Batch], progress: dict[str, Progress]) -> dict[str, float]:
+    """Items a second, by the processor's name."""
     paces: dict[str, float] = defaultdict(float)
     for batch in batches:
         paces[batch.processor] += progress[batch.pk].recent_velocity or 0.0
     return paces
 
 
-def stuck(found: Iterable[Progress]) -> int:
-    return sum(one.stuck for one in found)
-
-
 def age(since: datetime, now: datetime) -> float:
+    """Seconds, to the millisecond."""
     return round(max(0.0, (now - since).total_seconds()), 3)
 
 
-def tallied() -> Iterator[Metric]:
+def counted_by_workers() -> Iterator[Metric]:
     """What workers have counted."""
     rows: dict[str, dict[tuple[str, ...], float]] = defaultdict(dict)
     for name, joined, count in Tally.objects.exclude(name="heartbeat").values_list("name", "labels", "count"):
         rows[name][tuple(joined.split("\t")) if joined else ()] = count
-    for name, (labels, words) in COUNTED.items():
-        counter = CounterMetricFamily(PREFIX + name, words, labels=labels)
+    for name, (labels, help_text) in COUNTED.items():
+        counter = CounterMetricFamily(PREFIX + name, help_text, labels=labels)
         for values, count in (rows[name] or ({(): 0.0} if not labels else {})).items():
             counter.add_metric(values, count)
         yield counter
-    for name, (labels, words) in TIMED.items():
-        histogram = HistogramMetricFamily(PREFIX + name, words, labels=labels)
+    for name, (labels, help_text) in TIMED.items():
+        histogram = HistogramMetricFamily(PREFIX + name, help_text, labels=labels)
         for values, total in rows[f"{name}_sum"].items():
             histogram.add_metric(values or ("",), cumulated(rows[f"{name}_bucket"], values or ("",)), sum_value=total)
         yield histogram
 
 
 def cumulated(buckets: dict[tuple[str, ...], float], values: tuple[str, ...]) -> list[tuple[str, float]]:
-    found, so_far = [], 0.0
+    """(upper bound, events up to it) of a histogram whose labels have these values, as Prometheus writes it."""
+    rows, so_far = [], 0.0
     for bound in BUCKETS:
         so_far += buckets.get((*values, f"{bound:g}"), 0.0)
-        found.append((f"{bound:g}".replace("inf", "+Inf"), so_far))
-    return found
+        rows.append((f"{bound:g}".replace("inf", "+Inf"), so_far))
+    return rows
 
 
 def deliveries() -> Iterator[Metric]:
     """Mail and webhooks that have not arrived yet."""
     now = timezone.now()
     waiting = Delivery.objects.filter(due_at__isnull=False)
-    found = waiting.aggregate(fresh=Count("pk", filter=Q(attempts=0)), again=Count("pk", filter=Q(attempts__gt=0)))
+    counts = waiting.aggregate(fresh=Count("pk", filter=Q(attempts=0)), again=Count("pk", filter=Q(attempts__gt=0)))
     family = gauge("deliveries", "Mails and webhook messages that have not arrived yet.", labels=("state",))
-    family.add_metric(("waiting",), found["fresh"])
-    family.add_metric(("retrying",), found["again"])
+    family.add_metric(("waiting",), counts["fresh"])
+    family.add_metric(("retrying",), counts["again"])
     yield family
     due = waiting.filter(due_at__lt=now).aggregate(first=Min("due_at"))["first"]
     yield gauge("deliveries_overdue_seconds", "How late the most overdue delivery is.", age(due or now, now))
@@ -194,7 +192,7 @@ def deliveries() -> Iterator[Metric]:
 def housekeeping() -> Iterator[Metric]:
     """Whether the portal cleans up after itself and has room."""
     expired = IdempotencyRecord.objects.filter(expires_at__lt=timezone.now() - OVERDUE)
-    counted = expired.values("pk")[:MOST_COUNTED].count()
+    counted = expired.values("pk")[:COUNT_LIMIT].count()
     yield gauge(
         "idempotency_overdue", "Idempotency rows that expired hours ago and are still there, up to 10,000.", counted
     )

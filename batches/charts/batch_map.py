@@ -15,15 +15,17 @@ from django.utils import timezone
 from batches import clock
 from batches.models import Batch, Checkpoint, Item, Map
 
-MOST_BINS = 1_000
-AT_ONCE = 20_000
-"""The map of a batch of so many items is counted while its page is asked for; of a larger one, after that."""
-EVERY = 2.0
-"""Seconds a moving batch's map is good for, or twenty times what counting it took."""
+BIN_LIMIT = 1_000
+IN_PAGE_LIMIT = 20_000
+"""The map of a batch of up to so many items is counted while its page is asked for; of a larger one, after that."""
+FRESH_SECONDS, FRESH_TIMES = 2.0, 20
+"""A moving batch's map is good for 2 s, or for twenty times as long as counting it took."""
 OUTCOMES = ("done", "skipped", "failed", "quarantined", "waiting")
+"""What a bin counts, in this order."""
 PLACE = {"SUCCEEDED": 0, "SKIPPED": 1, "FAILED": 2, "QUARANTINED": 3, "PENDING": 4, "RUNNING": 4}
 FAILED, QUARANTINED, WAITING = 2, 3, 4
-HOT_SHOWN = 5
+HOT_LIMIT = 5
+"""Stretches in which failures lie thick that are shown at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +46,20 @@ class BatchMap:
         return {name: getattr(self, name) for name in names} | {"at": clock.iso_utc(self.at)}
 
 
-def map_of(batch: Batch, most: int = MOST_BINS) -> BatchMap:
-    """The map in at most so many bins, counted anew if it is stale."""
+def map_of(batch: Batch, most: int = BIN_LIMIT) -> BatchMap:
+    """The map in at most `most` bins, counted anew if it is stale."""
     stored, revision = Map.objects.filter(batch=batch).first(), revision_of(batch)
     if stored is None or not is_fresh(stored, batch, revision):
         stored = count(batch, revision)
-    return shown(batch, stored, stored.revision == revision, most)
+    return as_map(batch, stored, stored.revision == revision, most)
 
 
 def map_now(batch: Batch) -> BatchMap | None:
-    """What there is without waiting for it: a small batch is counted, of a large one the last picture; None: none."""
-    if batch.total_items <= AT_ONCE:
+    """What there is without waiting for it: a small batch is counted, of a large one the last map, or None."""
+    if batch.total_items <= IN_PAGE_LIMIT:
         return map_of(batch)
     stored = Map.objects.filter(batch=batch).first()
-    return shown(batch, stored, is_fresh(stored, batch, revision_of(batch)), MOST_BINS) if stored else None
+    return as_map(batch, stored, is_fresh(stored, batch, revision_of(batch)), BIN_LIMIT) if stored else None
 
 
 def revision_of(batch: Batch) -> str:
@@ -71,7 +73,7 @@ def is_fresh(stored: Map, batch: Batch, revision: str) -> bool:
     if stored.revision == revision:
         return True
     age = (timezone.now() - stored.at).total_seconds()
-    return batch.status in Batch.ACTIVE and age < max(EVERY, 20 * stored.took)
+    return batch.status in Batch.ACTIVE and age < max(FRESH_SECONDS, FRESH_TIMES * stored.took)
 
 
 def stretch_of(total: int) -> int:
@@ -79,7 +81,7 @@ def stretch_of(total: int) -> int:
     size = 1
     while True:
         for step in (1, 2, 5):
-            if size * step * MOST_BINS >= total:
+            if size * step * BIN_LIMIT >= total:
                 return size * step
         size *= 10
 
@@ -96,20 +98,21 @@ def count(batch: Batch, revision: str) -> Map:
             while place >= len(bins):
                 bins.append([0] * len(OUTCOMES))
             bins[place][PLACE[status]] += n
-    known: dict[str, Any] = {"revision": revision, "stretch": stretch, "bins": bins}
-    known |= {"took": perf_counter() - began, "at": timezone.now()}
-    return Map.objects.update_or_create(batch=batch, defaults=known)[0]
+    values = {"revision": revision, "stretch": stretch, "bins": bins, "took": perf_counter() - began}
+    return Map.objects.update_or_create(batch=batch, defaults=values | {"at": timezone.now()})[0]
 
 
-def shown(batch: Batch, stored: Map, current: bool, most: int) -> BatchMap:
+def as_map(batch: Batch, stored: Map, current: bool, most: int) -> BatchMap:
+    """In at most `most` bins: neighbours are added up where the stored map has more."""
     together = max(1, -(-len(stored.bins) // most))
     bins = merged(stored.bins, together)
     stretch = stored.stretch * together
-    words = in_words(batch.total_items, stretch, bins)
+    words = describe(batch.total_items, stretch, bins)
     return BatchMap(batch.pk, batch.total_items, stretch, list(OUTCOMES), bins, words, stored.at, current)
 
 
 def merged(bins: list[list[int]], together: int) -> list[list[int]]:
+    """Each so many neighbours added up."""
     if together == 1:
         return bins
     return [[sum(n) for n in zip(*bins[at : at + together], strict=True)] for at in range(0, len(bins), together)]
@@ -130,18 +133,18 @@ class Hot:
         return f"{where}: {self.failed:,} of {self.size:,} failed"
 
 
-def hot(total: int, stretch: int, bins: Sequence[Sequence[int]], most: int = HOT_SHOWN) -> list[Hot]:
+def hot_stretches(total: int, stretch: int, bins: Sequence[Sequence[int]], most: int = HOT_LIMIT) -> list[Hot]:
     """Where failures lie thickest, in input order; at most so many stretches, those with most failures."""
-    failed = [one[FAILED] + one[QUARANTINED] for one in bins]
-    sizes = [sum(one) - one[WAITING] for one in bins]
+    failed = [counts[FAILED] + counts[QUARANTINED] for counts in bins]
+    sizes = [sum(counts) - counts[WAITING] for counts in bins]
     share = sum(failed) / max(1, sum(sizes))
-    found: list[list[int]] = []
-    for place, (bad, size) in enumerate(zip(failed, sizes, strict=True)):
-        if bad and bad >= min(2 * share, 0.9) * size:
-            if found and found[-1][1] == place - 1:
-                found[-1][1] = place
+    runs: list[list[int]] = []  # first and last bin
+    for place, (failures, size) in enumerate(zip(failed, sizes, strict=True)):
+        if failures and failures >= min(2 * share, 0.9) * size:
+            if runs and runs[-1][1] == place - 1:
+                runs[-1][1] = place
             else:
-                found.append([place, place])
+                runs.append([place, place])
     stretches = [
         Hot(
             first * stretch,
@@ -149,15 +152,16 @@ def hot(total: int, stretch: int, bins: Sequence[Sequence[int]], most: int = HOT
             sum(failed[first : last + 1]),
             sum(sizes[first : last + 1]),
         )
-        for first, last in found
+        for first, last in runs
     ]
-    return sorted(sorted(stretches, key=lambda one: (-one.failed, one.first))[:most], key=lambda one: one.first)
+    worst = sorted(stretches, key=lambda stretch: (-stretch.failed, stretch.first))[:most]
+    return sorted(worst, key=lambda stretch: stretch.first)
 
 
-def in_words(total: int, stretch: int, bins: Sequence[Sequence[int]]) -> str:
-    """What a person sees who cannot look at the picture."""
+def describe(total: int, stretch: int, bins: Sequence[Sequence[int]]) -> str:
+    """The map for a person who cannot see the picture."""
     sums = [sum(n) for n in zip(*bins, strict=True)] if bins else [0] * len(OUTCOMES)
-    said = ", ".join(f"{n:,} {name}" for n, name in zip(sums, OUTCOMES, strict=True) if n)
-    thick = "; ".join(one.words for one in hot(total, stretch, bins, 3))
-    tail = f" Failures lie thickest at {thick}." if thick else ""
-    return f"Batch map of {total:,} items by position: {said or 'no items'}.{tail}"
+    counts = ", ".join(f"{n:,} {name}" for n, name in zip(sums, OUTCOMES, strict=True) if n)
+    thickest = "; ".join(hot.words for hot in hot_stretches(total, stretch, bins, 3))
+    tail = f" Failures lie thickest at {thickest}." if thickest else ""
+    return f"Batch map of {total:,} items by position: {counts or 'no items'}.{tail}"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 LEAST = 2.0
-"""Pixels that one failure among a thousand items still has."""
+"""Pixels of height or width that the smallest number still has."""
 
 
 def bars(counts: Sequence[float], height: float, least: float = LEAST) -> str:
-    """One path of bars, one unit wide each, standing on the bottom of a box of that height."""
+    """One path of bars, one unit wide each, standing on the bottom of a box of that height in pixels."""
     top = max(counts, default=0) or 1
     return "".join(
         f"M{place} {height:g}v-{max(least, height * n / top):.4g}h1v{max(least, height * n / top):.4g}z"
@@ -24,28 +24,29 @@ def strip(bins: Sequence[Sequence[int]], order: Sequence[int], height: float) ->
     The last outcome of the order gives way to those below it, which have two pixels at least.
     """
     paths = dict.fromkeys(order, "")
-    for place, one in enumerate(bins):
-        size = sum(one) or 1
+    for place, counts in enumerate(bins):
+        size = sum(counts) or 1
         bottom = height
         for outcome in order:
-            if not one[outcome] or bottom <= 0:
+            if not counts[outcome] or bottom <= 0:
                 continue
-            tall = bottom if outcome == last_of(one, order) else max(LEAST, height * one[outcome] / size)
+            tall = bottom if outcome == topmost(counts, order) else max(LEAST, height * counts[outcome] / size)
             tall = min(tall, bottom)
             paths[outcome] += f"M{place} {bottom:.4g}v-{tall:.4g}h1v{tall:.4g}z"
             bottom -= tall
     return paths
 
 
-def last_of(one: Sequence[int], order: Sequence[int]) -> int:
-    return next(outcome for outcome in reversed(order) if one[outcome])
+def topmost(counts: Sequence[int], order: Sequence[int]) -> int:
+    """The last outcome of the order of which there are any."""
+    return next(outcome for outcome in reversed(order) if counts[outcome])
 
 
 def ticks(stretches: Sequence[Sequence[float]], start: float, whole: float, width: float = 1_000) -> str:
-    """One path of stretches on a line, so many units wide; each can be seen, however short it is."""
-    path = ""
+    """One path of (first, last) stretches on a line that begins at `start`, is `whole` long, and drawn `width` units
+    wide; each can be seen, however short it is."""
+    scale, path = width / (whole or 1), ""
     for first, last in stretches:
-        left = width * (first - start) / (whole or 1)
-        path += f"M{min(left, width - 2):.5g} 0h{max(2.0, width * (last - first) / (whole or 1)):.4g}v6h-"
-        path += f"{max(2.0, width * (last - first) / (whole or 1)):.4g}z"
+        left, wide = min(scale * (first - start), width - LEAST), max(LEAST, scale * (last - first))
+        path += f"M{left:.5g} 0h{wide:.4g}v6h-{wide:.4g}z"
     return path

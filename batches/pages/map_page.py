@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from batches.charts import batch_map
-from batches.charts.batch_map import OUTCOMES, BatchMap, hot, merged
+from batches.charts.batch_map import OUTCOMES, BatchMap, hot_stretches, merged
 from batches.charts.drawing import strip
 from batches.models import Batch
 
@@ -43,7 +43,7 @@ def map_context(batch: Batch, found: BatchMap | None = None, *, draw: bool = Fal
         "stretch": found.stretch,
         "hot": [
             {"words": one.words, "url": items_between(batch, one.first, one.last, failed=True)}
-            for one in hot(found.total_items, found.stretch, found.bins)
+            for one in hot_stretches(found.total_items, found.stretch, found.bins)
         ],
         "legend": [(OUTCOMES[place], LABELS[OUTCOMES[place]], sums[place]) for place in range(5) if sums[place]],
     }

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 
 from batches import operations, processors, progress_tracker
 from batches.charts import batch_map
-from batches.charts.batch_map import MOST_BINS, BatchMap
+from batches.charts.batch_map import BIN_LIMIT, BatchMap
 from batches.exceptions import InvalidInput
 from batches.lifecycle.velocity import Velocity, velocity_of
 from batches.models import Batch, Item, Transition
@@ -105,7 +105,7 @@ class BatchVelocity(PortalView):
 
 class BatchMapView(PortalView):
     @extend_schema(
-        parameters=[OpenApiParameter("bins", {"type": "integer", "minimum": 1, "maximum": MOST_BINS, "default": 1000})],
+        parameters=[OpenApiParameter("bins", {"type": "integer", "minimum": 1, "maximum": BIN_LIMIT, "default": 1000})],
         responses={(200, "application/json"): schema_of(BatchMap)},
     )
     def get(self, request: Request, batch_id: str) -> Response:
@@ -116,9 +116,9 @@ class BatchMapView(PortalView):
 
 def bins_of(text: str) -> int:
     """How many bins a query asks for; all that a map may have unless it says."""
-    if text and not (text.isdecimal() and len(text) < 6 and 1 <= int(text) <= MOST_BINS):
-        raise InvalidInput(f"bins: Write a number from 1 to {MOST_BINS:,}.", {"bins": ["Not such a number."]})
-    return int(text or MOST_BINS)
+    if text and not (text.isdecimal() and len(text) < 6 and 1 <= int(text) <= BIN_LIMIT):
+        raise InvalidInput(f"bins: Write a number from 1 to {BIN_LIMIT:,}.", {"bins": ["Not such a number."]})
+    return int(text or BIN_LIMIT)
 
 
 class BatchCheckpoint(PortalView):

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from batches import durations
-from batches.charts.batch_map import FAILED, OUTCOMES, BatchMap, in_words, stretch_of
+from batches.charts.batch_map import FAILED, OUTCOMES, BatchMap, describe, stretch_of
 from batches.charts.drawing import bars, ticks
 from batches.clock import iso_utc
 from batches.models import Batch
@@ -47,7 +47,7 @@ def map_of_records(batch: Batch, extent: Extent) -> BatchMap | None:
         bins[position // stretch][FAILED] += 1
     for place, one in enumerate(bins):
         one[-1] = min(stretch, batch.total_items - place * stretch) - one[FAILED]
-    words = in_words(batch.total_items, stretch, bins)
+    words = describe(batch.total_items, stretch, bins)
     at = extent.last or batch.created_at
     return BatchMap(batch.pk, batch.total_items, stretch, list(OUTCOMES), bins, words, at)
 

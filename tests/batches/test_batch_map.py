@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from batches.charts import batch_map
-from batches.charts.batch_map import hot, map_now, map_of, stretch_of
+from batches.charts.batch_map import hot_stretches, map_now, map_of, stretch_of
 from batches.charts.drawing import bars, strip, ticks
 from batches.models import Batch, Checkpoint, Item, Map
 from batches.pages.map_page import items_between
@@ -86,7 +86,7 @@ def test_a_moving_batch_is_counted_now_and_then() -> None:
 
 
 def test_a_large_batch_is_not_counted_while_its_page_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch_map, "AT_ONCE", 1)
+    monkeypatch.setattr(batch_map, "IN_PAGE_LIMIT", 1)
     batch = batch_of(["SUCCEEDED", "FAILED"])
     assert map_now(batch) is None
     map_of(batch)
@@ -102,9 +102,9 @@ def test_it_names_the_stretches_where_failures_lie_thickest() -> None:
     for place in range(30, 33):
         bins[place] = [1, 0, 8, 1, 0]
     bins[50] = [8, 0, 2, 0, 0]
-    found = hot(1_000, 10, bins)
+    found = hot_stretches(1_000, 10, bins)
     assert [one.words for one in found] == ["items 300 to 329: 27 of 30 failed", "items 500 to 509: 2 of 10 failed"]
-    assert hot(1_000, 10, [[10, 0, 0, 0, 0]] * 100) == []
+    assert hot_stretches(1_000, 10, [[10, 0, 0, 0, 0]] * 100) == []
 
 
 def test_a_failure_among_thousands_can_be_seen() -> None:
@@ -139,7 +139,7 @@ def test_a_column_opens_its_items_by_index(user_of: Any) -> None:
 def test_without_a_script_the_map_of_a_large_batch_is_drawn_when_asked(
     user_of: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch_map, "AT_ONCE", 1)
+    monkeypatch.setattr(batch_map, "IN_PAGE_LIMIT", 1)
     batch, browser = batch_of(["SUCCEEDED", "FAILED"]), Client()
     browser.force_login(user_of("viewer"))
     page = browser.get(batch.get_absolute_url()).content.decode()

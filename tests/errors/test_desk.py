@@ -193,9 +193,8 @@ def test_it_marks_findings_on_both_pictures_and_shows_a_few(user_of: User) -> No
 def test_a_large_batch_waits_for_nothing(user_of: User, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (desk, timeline, charts):
         monkeypatch.setattr(module, "MAX_ERRORS_IN_PAGE", 1)
-    for module in (desk, advice_page):
+    for module in (desk, advice_page, batch_map):
         monkeypatch.setattr(module, "IN_PAGE_LIMIT", 1)
-    monkeypatch.setattr(batch_map, "AT_ONCE", 1)
     asked: list[Any] = []
     monkeypatch.setattr(tasks, "tell", lambda task, *arguments: asked.append((task.name, arguments)))
     batch, client = failing(), signed_in(user_of("viewer"))
