@@ -10,19 +10,24 @@ they were registered.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db.models import Q
+from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.db.models.expressions import Combinable
 from django.http import HttpRequest, HttpResponse
 
 from batches.command_line import Verb
 from batches.exceptions import BatchError
-from batches.models import Aside, AsideItem, Batch, Fix, Item, Retry
+from batches.failures import Failure
+from batches.models import Aside, AsideItem, Batch, Fix, Item, Milestone, Retry, Transition
+
+logger = logging.getLogger("batches")
 
 Named = TypeVar("Named")
 
@@ -71,6 +76,27 @@ class ItemEvent:
     details: Any = None
 
 
+@dataclass(frozen=True, slots=True)
+class FailureDescription:
+    """How a failure would be recorded: with which others it is counted, and what is said of it."""
+
+    fingerprint: str
+    title: str
+    code: str
+    category: str
+    error_type: str
+    message: str
+    fields: Sequence[str] = ()
+
+
+def no_record(batch: Batch, failures: Sequence[Failure]) -> None:
+    return None
+
+
+def no_note(*arguments: Any) -> None:
+    return None
+
+
 def nothing_broken(batch: Batch) -> Iterator[str]:
     yield from ()
 
@@ -104,6 +130,23 @@ class Extension:
     """What an app adds to the engine, under a name of its own."""
 
     name: str
+
+    # while a batch runs
+    item_failed: Callable[[Batch, Sequence[Failure]], None] = no_record
+    """Within the chunk's transaction, once for all failed attempts of the chunk, before their items are written: what
+    it writes commits or rolls back with them, and if it raises, the chunk is rolled back."""
+    describe_failures: Callable[[Batch, Sequence[Failure]], Sequence[FailureDescription]] | None = None
+    """For the failures of a rehearsed chunk, after it was rolled back: a description of each. Writes nothing."""
+    items_corrected: Callable[[Batch, Retry, QuerySet[Any]], None] = no_note
+    """Within the transaction that corrects items, before anything is done to them. The query is of their ids."""
+    transition_recorded: Callable[[Transition], None] = no_note
+    """Within the transaction of a change of a batch's status, or of an act upon it."""
+    milestone_recorded: Callable[[Milestone, int, int], None] = no_note
+    """Within the transaction that reaches a milestone, with the number of items that are done, and of all."""
+    batch_transitioned: Callable[[Transition], None] = no_note
+    """After the commit of a transition."""
+    milestone_reached: Callable[[Milestone], None] = no_note
+    """After the commit of a milestone."""
 
     # which items
     scopes: Mapping[str, Scope] = field(default_factory=dict)
@@ -162,6 +205,25 @@ def unregister(extension: Extension) -> None:
 def registered() -> tuple[Extension, ...]:
     """All extensions, in the order of their registration."""
     return tuple(_registered.values())
+
+
+def record_failures(batch: Batch, failures: Sequence[Failure]) -> None:
+    """Give the failed attempts of a chunk to every extension, within the chunk's transaction."""
+    for extension in registered():
+        extension.item_failed(batch, failures)
+
+
+def notify(call: Callable[[Extension], object]) -> None:
+    """Once the transaction is committed, call every extension; one that raises is logged, and disturbs no other."""
+
+    def call_all() -> None:
+        for extension in registered():
+            try:
+                call(extension)
+            except Exception:
+                logger.exception("extension %s failed after a commit", extension.name)
+
+    transaction.on_commit(call_all)
 
 
 def joined(own: Mapping[str, Named], added: Callable[[Extension], Mapping[str, Named]]) -> dict[str, Named]:

@@ -1,23 +1,11 @@
-"""Signals: how the engine tells others, without knowing them."""
+"""Django's signals of the engine, for who only wants to hear of a batch; `batches.extensions` has the other hooks."""
+
+from __future__ import annotations
 
 from django.dispatch import Signal
 
-item_failed = Signal()
-"""Sent inside the chunk's transaction, once for all failed attempts of that chunk.
-
-Arguments: `batch` (Batch), `failures` (list of `batches.lanes.outcomes.Failure`). What a receiver writes commits or
-rolls back with the items, and a receiver that raises rolls the chunk back.
-"""
-
-items_rehearsed = Signal()
-"""Sent for the failures of a rehearsed chunk, after it was rolled back. Arguments: `batch`, `failures` (as above).
-
-A receiver answers a list with a dict for each failure: fingerprint, title, category, code, error_type, message.
-"""
-
-items_corrected = Signal()
-"""Sent inside the transaction that corrects items, before anything is done to them. Arguments: `batch` (Batch), `retry`
-(Retry), `items` (their ids, as a query)."""
+from batches.extensions import Extension
+from batches.models import Batch, Milestone, Transition
 
 batch_transitioned = Signal()
 """Sent after commit for every change of status. Arguments: `batch_id`, `from_status`, `to_status`, `reason`,
@@ -25,3 +13,17 @@ batch_transitioned = Signal()
 
 milestone_reached = Signal()
 """Sent after commit, once a milestone. Arguments: `batch_id`, `milestone` (25, 50, 75 or 100), `reached_at`."""
+
+
+def send_transition(transition: Transition) -> None:
+    names = ("batch_id", "from_status", "to_status", "reason", "actor")
+    batch_transitioned.send_robust(Batch, **{name: getattr(transition, name) for name in names})
+
+
+def send_milestone(milestone: Milestone) -> None:
+    names = ("batch_id", "milestone", "reached_at")
+    milestone_reached.send_robust(Batch, **{name: getattr(milestone, name) for name in names})
+
+
+EXTENSION = Extension(name="signals", batch_transitioned=send_transition, milestone_reached=send_milestone)
+"""The signals hang in the engine as another app would."""

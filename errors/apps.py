@@ -9,8 +9,6 @@ class ErrorsConfig(AppConfig):
 
     def ready(self) -> None:
         from batches import extensions
-        from errors import receivers  # noqa: F401
         from errors.extension import EXTENSION
-        from errors.recovery import advice_from_fixes, plan_runs  # noqa: F401
 
         extensions.register(EXTENSION)

@@ -14,9 +14,10 @@ from django.utils import timezone
 
 from batches import adhoc
 from batches.clock import iso_utc
-from batches.lanes.outcomes import Failure, storable
+from batches.extensions import record_failures
+from batches.failures import Failure
+from batches.lanes.outcomes import storable
 from batches.models import Batch, Item
-from batches.signals import item_failed
 from errors.advice import Facts, GroupFacts, advise
 from errors.detectors.runs import runs_of
 from errors.findings import IN_REPORT_LIMIT, findings_of, scatter_of
@@ -92,7 +93,7 @@ def record_error(
             finished_at=now,
             worker="",
         )
-        item_failed.send(Batch, batch=batch, failures=[failure])
+        record_failures(batch, [failure])
 
 
 def aggregate_errors(batch_id: str, total_items: int | None = None) -> ErrorReport:

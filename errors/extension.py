@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from batches.extensions import Extension, Scope
+from errors import receivers
 from errors.desk import engine_links
 from errors.desk.item_failures import item_failures
 from errors.desk.views.retries import confirm_retry
 from errors.exports import ExportGone, ExportNotReady, ExportUnderWay, UnknownExport
 from errors.exports.request import UnknownFormat
 from errors.filters import scopes
+from errors.recovery import advice_from_fixes
 from errors.recovery.actions import UnknownAdvice
 from errors.terminal import VERBS
 
 EXTENSION = Extension(
     name="errors",
+    item_failed=receivers.write_errors,
+    describe_failures=receivers.group_rehearsed,
+    items_corrected=advice_from_fixes.apply_correction_advice,
+    batch_transitioned=receivers.batch_transitioned,
     scopes={
         "group": Scope(scopes.items_of_group),
         "matching": Scope(scopes.items_of_matching),

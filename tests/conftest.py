@@ -128,3 +128,16 @@ def user_of(db: None) -> Callable[[str], Any]:
         return user
 
     return make
+
+
+@pytest.fixture
+def hang() -> Iterator[Callable[[Any], None]]:
+    """Hangs extensions into the engine until the test is over."""
+    from batches.extensions import register, registered, unregister
+
+    before = registered()
+
+    yield register
+
+    for extension in registered()[len(before) :]:
+        unregister(extension)

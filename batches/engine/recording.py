@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from batches.engine.slices import CLAIM_WINDOW, Slice
 from batches.engine.statements import Totals, record
+from batches.extensions import record_failures
 from batches.lanes import counters
 from batches.lanes.outcomes import Outcome
 from batches.lifecycle import hints, milestones
-from batches.models import Batch
-from batches.signals import item_failed
 
 
 def record_outcomes(slice_: Slice, outcomes: list[Outcome]) -> Totals:
@@ -16,7 +15,7 @@ def record_outcomes(slice_: Slice, outcomes: list[Outcome]) -> Totals:
     batch, lease = slice_.batch, slice_.lease
     failures = [outcome.failure for outcome in outcomes if outcome.failure is not None]
     if failures:
-        item_failed.send(Batch, batch=batch, failures=failures)
+        record_failures(batch, failures)
     position = max(lease.position, *(outcome.item.position for outcome in outcomes))
     careful = max(0, lease.careful - len(outcomes))
     totals = record(lease, outcomes, position=position, careful=careful, from_status=slice_.processor.claims_as)

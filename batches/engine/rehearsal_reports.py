@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
+from batches.extensions import FailureDescription, registered
+from batches.failures import Failure
 from batches.lanes import outcomes
-from batches.lanes.outcomes import Failure, Outcome
+from batches.lanes.outcomes import Outcome
 from batches.models import Batch
-from batches.signals import items_rehearsed
 
 SHOWN_ITEMS, SHOWN_GROUPS, SHOWN_FAILURES = 10, 200, 100
 COUNTED = {"errors_by_type": "error_type", "errors_by_code": "code", "by_category": "category"}
@@ -27,32 +30,38 @@ def extended(report: dict[str, Any], batch: Batch, done: list[Outcome]) -> dict[
     return report
 
 
-def describe(batch: Batch, failures: list[Failure]) -> list[dict[str, Any]]:
-    """Each failure as the app that groups errors would record it; without one, by its code alone."""
+def describe(batch: Batch, failures: list[Failure]) -> Sequence[FailureDescription]:
+    """Each failure as the first extension that groups failures would record it; without one, by its code."""
     if not failures:
         return []
-    for _, answer in items_rehearsed.send(Batch, batch=batch, failures=failures):
-        if answer is not None:
-            descriptions: list[dict[str, Any]] = answer  # type: ignore[assignment]
-            return descriptions
-    return [{"fingerprint": f.code, "title": outcomes.message_of(f.exception), "code": f.code} for f in failures]
+    for extension in registered():
+        if extension.describe_failures is not None:
+            return extension.describe_failures(batch, failures)
+    return [describe_by_code(batch, failure) for failure in failures]
 
 
-def add(report: dict[str, Any], failure: Failure, described: dict[str, Any]) -> None:
+def describe_by_code(batch: Batch, failure: Failure) -> FailureDescription:
+    error = failure.exception
+    text = failure.text or outcomes.describe_failure(error, failure.code, failure.payload, batch.params)
+    code, category = text.classification.code, text.classification.category
+    return FailureDescription(code, text.message, code, category, type(error).__qualname__, text.message)
+
+
+def add(report: dict[str, Any], failure: Failure, described: FailureDescription) -> None:
     """Count one failure in the report's tables, its group and its list of items."""
     for table, name in COUNTED.items():
         counted = report.setdefault(table, {})
-        key = str(described.get(name, ""))
+        key = getattr(described, name)
         counted[key] = counted.get(key, 0) + 1
     groups = report.setdefault("groups", {})
-    fingerprint = described["fingerprint"]
+    fingerprint = described.fingerprint
     if fingerprint not in groups and len(groups) >= SHOWN_GROUPS:
         fingerprint = "other"
-    group = groups.setdefault(fingerprint, {**described, "count": 0, "item_keys": []})
+    group = groups.setdefault(fingerprint, {**asdict(described), "count": 0, "item_keys": []})
     group["count"] += 1
     if len(group["item_keys"]) < SHOWN_ITEMS:
         group["item_keys"].append(failure.item_key)
     shown = report.setdefault("problematic_items", [])
     if len(shown) < SHOWN_FAILURES:
-        code, message = described.get("code", ""), described.get("message", described["title"])
-        shown.append({"item_key": failure.item_key, "position": failure.position, "code": code, "message": message})
+        place = {"item_key": failure.item_key, "position": failure.position}
+        shown.append(place | {"code": described.code, "message": described.message})

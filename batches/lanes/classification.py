@@ -4,9 +4,10 @@ then a code (HTTP, SQL, errno, or in words), then the class, then the message.""
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+
+from batches.failures import Classification
 
 CODES = {
     "rate_limit": "RATE_LIMITED",
@@ -105,16 +106,6 @@ MYSQL_IN_TEXT = re.compile(r"^\((\d{4}),")
 DIGIT = re.compile(r"\d")
 KILLED_IN_TEXT = re.compile(r"exit (?:code|status) 137\b", re.I)
 MESSAGE_LENGTH_READ = 2000  # characters of a message in which words are looked for
-
-
-@dataclass(frozen=True, slots=True)
-class Classification:
-    """`retryable` is None where it depends; `classified_by` says which rule matched: explicit, code, class, message."""
-
-    category: str
-    code: str
-    retryable: bool | None
-    classified_by: str
 
 
 def classify(exception: BaseException, code: str = "", message: str = "") -> Classification:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import math
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from batches import clock
-from batches.lanes.classification import Classification, attribute_of, classify
+from batches.failures import Classification, Failure, FailureText
+from batches.lanes.classification import attribute_of, classify
 from batches.models import Item
 from batches.processors import ItemError, Processor, RetryItem
 from batches.redaction import forms_in, redact_cards, redact_shapes, replaced
@@ -42,45 +42,6 @@ def claimed_of(item: Item) -> Claimed:
     payload = encode_json(item.payload)
     counts = (item.attempts, item.forgiven, item.crashes)
     return Claimed(item.pk, item.position, item.key, payload, *counts, item.available_at)
-
-
-@dataclass(frozen=True, slots=True)
-class FailureText:
-    """What is said of a failure, without secrets. `message` is `uncut` with card numbers masked, at most 8 KiB.
-
-    `code` is the one that the processor gave; empty if it gave none.
-    """
-
-    uncut: str
-    message: str
-    code: str
-    classification: Classification
-    secrets: Sequence[str]
-
-    def redacted(self, text: str) -> str:
-        """Another text of the same exception, without its secrets."""
-        return redact_shapes(replaced(text, self.secrets)) if text else text
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """One failed attempt, as `item_failed` reports it. `final` is false when the item will be tried again.
-
-    `text` spares receivers the work of describing the exception again.
-    """
-
-    item_id: int
-    item_key: str
-    position: int
-    payload: dict[str, Any]
-    attempt: int
-    exception: BaseException
-    code: str
-    final: bool
-    started_at: datetime
-    finished_at: datetime
-    worker: str
-    text: FailureText | None = None
 
 
 @dataclass(slots=True)

@@ -13,13 +13,13 @@ from django.utils import timezone
 
 from batches.clock import now_sql
 from batches.exceptions import UnknownProcessor, UnusableParams
+from batches.extensions import record_failures
 from batches.keys import PROCESS, TTL, key_of
 from batches.lanes import counters, outcomes
 from batches.lanes.lane_counts import shift_count
 from batches.models import Batch, IdempotencyRecord, Item
 from batches.processors import ItemError, Processor, get
 from batches.processors.stored_params import params_of
-from batches.signals import item_failed
 
 CODE = "UNKNOWN_OUTCOME"
 
@@ -92,7 +92,7 @@ def quarantine_calls(batch: Batch, lane: int, worker: str, items: list[Item], pr
         )
         for item in items
     ]
-    item_failed.send(Batch, batch=batch, failures=[outcome.failure for outcome in failed])
+    record_failures(batch, [outcome.failure for outcome in failed if outcome.failure is not None])
     now = timezone.now()
     Item.objects.filter(pk__in=[item.pk for item in items]).update(
         status=Item.Status.QUARANTINED,

@@ -28,7 +28,8 @@ from django.utils import timezone
 from standardwebhooks import Webhook as Signer
 
 from batches import clock, outbound
-from batches.models import Batch, Delivery, Watch, Webhook
+from batches.extensions import Extension
+from batches.models import Batch, Delivery, Milestone, Transition, Watch, Webhook
 from batches.outbound import OutboundRefused
 from batches.rights import VIEW
 
@@ -65,6 +66,24 @@ def queue(batch_id: str, event: str, data: dict[str, Any]) -> int:
     rows = [Delivery(webhook_id=hook, data=data, **common) for hook in hooks]
     rows += [Delivery(user_id=user, data=data, **common) for user in users]
     return len(Delivery.objects.bulk_create(rows))
+
+
+def queue_transition(transition: Transition) -> None:
+    """One delivery each for a batch that has come to its end, or was halted."""
+    status, event = transition.to_status, EVENTS.get(Batch.Status(transition.to_status))
+    if event is not None and status != transition.from_status:
+        data = {"status": status, "reason": transition.reason, "actor": transition.actor}
+        queue(transition.batch_id, event, data | transition.counters)
+
+
+def queue_milestone(milestone: Milestone, done: int, total: int) -> None:
+    reached_at = clock.iso_utc(milestone.reached_at)
+    data = {"milestone": milestone.milestone, "reached_at": reached_at, "done": done, "total": total}
+    queue(milestone.batch_id, Delivery.Event.MILESTONE, data)
+
+
+EXTENSION = Extension(name="deliveries", transition_recorded=queue_transition, milestone_recorded=queue_milestone)
+"""Deliveries hang in the engine as another app would."""
 
 
 def send_test(hook: Webhook) -> int:

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from functools import partial
-
-from django.db import transaction
-
-from batches import clock
-from batches.lifecycle import deliveries
-from batches.models import MILESTONES, Batch, Delivery, Milestone
-from batches.signals import milestone_reached
+from batches.extensions import notify, registered
+from batches.models import MILESTONES, Milestone
 
 
 def next_milestone(reached: int) -> float:
@@ -25,14 +19,12 @@ def reach_milestones(batch_id: str, done: int, total: int) -> list[int]:
     for percent in new:
         milestone, created = Milestone.objects.get_or_create(batch_id=batch_id, milestone=percent)
         if created:
-            announce(milestone, done, total)
+            tell_extensions(milestone, done, total)
     return new
 
 
-def announce(milestone: Milestone, done: int, total: int) -> None:
-    """Queue its deliveries, and send its signal once it is committed."""
-    percent, reached_at = milestone.milestone, milestone.reached_at
-    data = {"milestone": percent, "reached_at": clock.iso_utc(reached_at), "done": done, "total": total}
-    deliveries.queue(milestone.batch_id, Delivery.Event.MILESTONE, data)
-    values = {"batch_id": milestone.batch_id, "milestone": percent, "reached_at": reached_at}
-    transaction.on_commit(partial(milestone_reached.send_robust, Batch, **values))
+def tell_extensions(milestone: Milestone, done: int, total: int) -> None:
+    """Now, and once it is committed."""
+    for extension in registered():
+        extension.milestone_recorded(milestone, done, total)
+    notify(lambda extension: extension.milestone_reached(milestone))

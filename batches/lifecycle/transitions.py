@@ -10,11 +10,11 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
 
+from batches.extensions import notify, registered
 from batches.lanes import counters, leases
 from batches.lanes.lane_counts import counters_of
-from batches.lifecycle import deliveries, hints, milestones, retry_states, retry_waves, samples
+from batches.lifecycle import hints, milestones, retry_states, retry_waves, samples
 from batches.models import TRANSITIONS, Batch, Checkpoint, Item, Retry, Transition
-from batches.signals import batch_transitioned
 
 logger = logging.getLogger("batches")
 Status = Batch.Status
@@ -68,28 +68,26 @@ def clock_changes(batch: Batch, to: str) -> dict[str, Any]:
 
 def record(batch: Batch, verb: str, from_: str, to: str, *, actor: str = "", reason: str = "") -> None:
     """Write one row of history, and announce it once it is committed."""
-    counters = counters_of(batch.pk)
-    Transition.objects.create(
+    transition = Transition.objects.create(
         batch_id=batch.pk,
         verb=verb,
         from_status=from_,
         to_status=to,
         actor=actor,
         reason=reason,
-        counters=counters | {"total": batch.total_items},
+        counters=counters_of(batch.pk) | {"total": batch.total_items},
     )
-    if from_ != to and (event := deliveries.EVENTS.get(Status(to))) is not None:
-        data = {"status": to, "reason": reason, "actor": actor, **counters, "total": batch.total_items}
-        deliveries.queue(batch.pk, event, data)
-    transaction.on_commit(partial(_announce, batch.pk, from_, to, reason, actor))
+    for extension in registered():
+        extension.transition_recorded(transition)
+    transaction.on_commit(partial(announce, transition))
+    notify(lambda extension: extension.batch_transitioned(transition))
 
 
-def _announce(batch_id: str, from_: str, to: str, reason: str, actor: str) -> None:
-    logger.info("batch %s: %s -> %s%s", batch_id, from_ or "new", to, f" ({reason})" if reason else "")
-    hints.hint(batch_id)
-    batch_transitioned.send_robust(
-        Batch, batch_id=batch_id, from_status=from_, to_status=to, reason=reason, actor=actor
-    )
+def announce(transition: Transition) -> None:
+    """To the log, and to the web processes."""
+    from_, reason = transition.from_status or "new", f" ({transition.reason})" if transition.reason else ""
+    logger.info("batch %s: %s -> %s%s", transition.batch_id, from_, transition.to_status, reason)
+    hints.hint(transition.batch_id)
 
 
 def settle(batch_id: str) -> bool:

@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from batches.exceptions import InputRefused, InvalidInput, InvalidTransition, OperationInProgress, UnknownBatch
+from batches.extensions import registered
 from batches.intake import fixes, readers
 from batches.intake.readers.json_reader import DownloadReader
 from batches.lifecycle import retry_lists
@@ -19,7 +20,6 @@ from batches.models import Batch, Correction, Fix, Retry
 from batches.operations.lookups import get_batch, get_fix
 from batches.operations.retry_drafts import drafted_retry, number_retry, refuse_unrest, set_off
 from batches.operations.submission import refuse_large
-from batches.signals import items_corrected
 
 DOWNLOAD_NAME = re.compile(r"\Abatch-(?P<batch>.{1,64})-errors-\d{8}T\d{6}Z")
 """How the portal's own downloads are named."""
@@ -175,7 +175,8 @@ def begin(batch: Batch, fix: Fix, draft: Retry, retry_unchanged: bool) -> None:
     draft.key = fixes.key_of(fix)
     number_retry(batch, draft)
     items = fixes.rows_to_run(fix, retry_unchanged=retry_unchanged).order_by().values("item")
-    items_corrected.send(Batch, batch=batch, retry=draft, items=items)
+    for extension in registered():
+        extension.items_corrected(batch, draft, items)
     retry_lists.write_list(draft, Q(pk__in=items))
     if fixes.replace_payloads(fix) != fix.changed:
         raise OperationInProgress("Items of this batch are being changed at this moment; ask again shortly.")

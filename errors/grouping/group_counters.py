@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from django.db.models import Count
 
-from batches.lanes.outcomes import Failure
+from batches.failures import Failure
 from batches.models import Batch
 from errors.grouping import locks, overrides
 from errors.grouping.existing_groups import GroupSnapshot, existing_groups

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field, replace
 
-from batches.lanes.classification import CODES, Classification, attribute_of
-from batches.lanes.outcomes import Failure, describe_failure, storable
+from batches.failures import Classification, Failure
+from batches.lanes.classification import CODES, attribute_of
+from batches.lanes.outcomes import describe_failure, storable
 from batches.models import Batch
 from batches.processors import ItemError
 from batches.redaction import redact_shapes, replaced

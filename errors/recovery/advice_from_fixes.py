@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import F
-from django.dispatch import receiver
 from django.utils import timezone
 
 from batches.models import Batch, Retry
-from batches.signals import items_corrected
 from errors.findings import errors_of
 from errors.models import ErrorRecord, PlanStep, Recommendation
 from errors.recovery import recommendations
@@ -20,8 +18,7 @@ MAX_ERRORS_IN_CORRECTION = 2_000
 """Advice of a batch with at most so many errors is worked out here, if nobody has looked at the desk before."""
 
 
-@receiver(items_corrected)
-def apply_correction_advice(sender: type[Batch], batch: Batch, retry: Retry, items: Any, **kwargs: Any) -> None:
+def apply_correction_advice(batch: Batch, retry: Retry, items: Any) -> None:
     """Mark the steps and the recommendation as applied, before the correction's transaction touches its items."""
     if (errors := errors_of(batch)) <= MAX_ERRORS_IN_CORRECTION:
         recommendations.current(batch, errors)

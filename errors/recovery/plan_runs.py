@@ -7,12 +7,10 @@ from functools import partial
 from typing import Any
 
 from django.db import transaction
-from django.dispatch import receiver
 from django.utils import timezone
 
 from batches.exceptions import BatchError
-from batches.models import Batch, Retry
-from batches.signals import batch_transitioned
+from batches.models import Batch, Retry, Transition
 from errors.models import PlanStep, RecoveryPlan
 from errors.recovery import plans
 from errors.recovery.actions import UnknownAdvice, refusal
@@ -79,11 +77,10 @@ def _change(batch_id: str, verb: str, note: str, **columns: Any) -> RecoveryPlan
 # -- going on ----------------------------------------------------------------------------------------------------------
 
 
-@receiver(batch_transitioned)
-def advance_at_rest(sender: type[Batch], batch_id: str, to_status: str, **kwargs: object) -> None:
+def advance_at_rest(transition: Transition) -> None:
     """A batch that comes to rest lets its plan go on; the sweep repeats what gets lost."""
-    if to_status in Batch.AT_REST:
-        advance(batch_id)
+    if transition.to_status in Batch.AT_REST:
+        advance(transition.batch_id)
 
 
 def advance_all() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 from django.contrib.auth.models import Group
@@ -10,7 +11,8 @@ from django.db import connection
 
 from batches import operations
 from batches.engine import runner
-from batches.models import Checkpoint, IdempotencyRecord, Milestone
+from batches.extensions import Extension
+from batches.models import Batch, Checkpoint, IdempotencyRecord, Milestone
 from errors.models import ErrorRecord
 from tests.batches.factories import item, modes, ran, statuses, submitted
 
@@ -113,7 +115,7 @@ def test_it_commits_effects_idempotency_rows_error_records_and_checkpoint_togeth
     assert ErrorRecord.objects.filter(batch=batch).count() == 1
 
 
-def test_it_rolls_the_whole_chunk_back_when_it_cannot_commit() -> None:
+def test_it_rolls_the_whole_chunk_back_when_it_cannot_commit(hang: Callable[[Extension], None]) -> None:
     """Whatever goes wrong after the items ran, none of them happened."""
     batch = submitted(modes(*["ok"] * 5, effect=True))
     operations.start(batch.pk)
@@ -121,20 +123,15 @@ def test_it_rolls_the_whole_chunk_back_when_it_cannot_commit() -> None:
     class Broken(Exception):
         pass
 
-    def refuse(**kwargs: object) -> None:
+    def refuse(batch: Batch, failures: object) -> None:
         raise Broken
-
-    from batches.signals import item_failed
 
     Group.objects.create(name=f"{batch.pk}/before")
     items = submitted(modes("ok", "invalid", effect=True))
     operations.start(items.pk)
-    item_failed.connect(refuse, weak=False)
-    try:
-        with pytest.raises(Broken):
-            runner.work_slice(items.pk)
-    finally:
-        item_failed.disconnect(refuse)
+    hang(Extension(name="refusal", item_failed=refuse))
+    with pytest.raises(Broken):
+        runner.work_slice(items.pk)
     assert statuses(items) == ["PENDING", "PENDING"]
     assert not Group.objects.filter(name__startswith=f"{items.pk}/").exists()
     assert not ErrorRecord.objects.filter(batch=items).exists()

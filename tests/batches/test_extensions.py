@@ -9,27 +9,18 @@ from io import StringIO
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
+from django.db import connection
 from django.db.models import Q
 from django.utils import timezone
 
 from batches import operations
 from batches.command_line import Screen, Verb
-from batches.extensions import Extension, Scope, register, registered, unregister
+from batches.extensions import Extension, Scope, register
 from batches.lifecycle import retry_selection, scopes
-from batches.models import Batch
+from batches.models import Batch, Milestone, Transition
+from tests.batches.factories import modes, ran, submitted
 
 Hang = Callable[[Extension], None]
-
-
-@pytest.fixture
-def hang() -> Iterator[Hang]:
-    """Hangs extensions in until the test is over."""
-    before = registered()
-
-    yield register
-
-    for extension in registered()[len(before) :]:
-        unregister(extension)
 
 
 def failed_batch() -> Batch:
@@ -84,3 +75,63 @@ def test_it_leaves_out_what_an_extension_takes_for_permanent(hang: Hang, db: Non
     hang(Extension(name="billing", permanent_failures=lambda batch: Q(key="k0")))
     assert retry_selection.select_failed(batch, Q(), permanent=False).tried == 2
     assert retry_selection.select_failed(batch, Q(), permanent=True).tried == 3
+
+
+def test_it_tells_of_transitions_and_milestones_with_their_commit_and_after_it(hang: Hang, engine: None) -> None:
+    heard: list[tuple[str, object, bool]] = []
+
+    def hear(name: str) -> Callable[..., None]:
+        def note(row: Transition | Milestone, *counts: int) -> None:
+            value = row.to_status if isinstance(row, Transition) else (row.milestone, *counts)
+            heard.append((name, value, connection.in_atomic_block))
+
+        return note
+
+    hang(
+        Extension(
+            name="diary",
+            transition_recorded=hear("recorded"),
+            milestone_recorded=hear("recorded"),
+            batch_transitioned=hear("committed"),
+            milestone_reached=hear("committed"),
+        )
+    )
+    ran(modes("ok", "ok"), checkpoint_every=1)
+    assert [entry for entry in heard if entry[1] == "COMPLETED"] == [
+        ("recorded", "COMPLETED", True),
+        ("committed", "COMPLETED", False),
+    ]
+    marks = [entry for entry in heard if isinstance(entry[1], tuple)]
+    assert [entry for entry in marks if entry[0] == "recorded"] == [
+        ("recorded", (percent, done, 2), True) for percent, done in ((25, 1), (50, 1), (75, 2), (100, 2))
+    ]
+    assert [entry for entry in marks if entry[0] == "committed"] == [
+        ("committed", (percent,), False) for percent in (25, 50, 75, 100)
+    ]
+
+
+def test_it_goes_on_when_an_extension_fails_after_a_commit(
+    hang: Hang, engine: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    heard: list[str] = []
+
+    def fail(transition: Transition) -> None:
+        raise RuntimeError("away")
+
+    hang(Extension(name="broken", batch_transitioned=fail))
+    hang(Extension(name="diary", batch_transitioned=lambda transition: heard.append(transition.to_status)))
+    assert ran(modes("ok")).status == "COMPLETED"
+    assert heard[-1] == "COMPLETED"
+    assert "extension broken failed" in caplog.text
+
+
+def test_it_writes_nothing_of_a_transition_that_an_extension_refuses(hang: Hang, engine: None) -> None:
+    def refuse(transition: Transition) -> None:
+        raise RuntimeError("no")
+
+    batch = submitted(modes("ok"))
+    hang(Extension(name="refusal", transition_recorded=refuse))
+    with pytest.raises(RuntimeError):
+        operations.start(batch.pk)
+    batch.refresh_from_db()
+    assert batch.status == "PENDING"

@@ -9,9 +9,9 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from batches.lanes.outcomes import Failure
+from batches.extensions import record_failures
+from batches.failures import Failure
 from batches.models import Batch, Item
-from batches.signals import item_failed
 
 
 def raised(error: BaseException) -> BaseException:
@@ -53,7 +53,7 @@ def failure(batch: Batch, position: int, error: BaseException, attempt: int = 1,
 def report(batch: Batch, failures: Iterable[Failure]) -> None:
     """As the runner reports a chunk's failures."""
     with transaction.atomic():
-        item_failed.send(Batch, batch=batch, failures=list(failures))
+        record_failures(batch, list(failures))
 
 
 def fail(batch: Batch, position: int, error: BaseException, attempt: int = 1, **more: Any) -> None:

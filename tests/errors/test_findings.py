@@ -11,8 +11,7 @@ from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from batches.models import Batch, Item, Tenure
-from batches.signals import batch_transitioned
+from batches.models import Batch, Item, Tenure, Transition
 from errors import error_analyzer, tasks
 from errors.detectors.attributes import columns_of
 from errors.detectors.conditions import flat, slim
@@ -20,6 +19,7 @@ from errors.exports.request import ExportRequest
 from errors.findings import LOOK_INTERVAL, findings_of
 from errors.findings.batch_summary import sample_positions, summary_of
 from errors.models import Findings
+from errors.receivers import batch_transitioned
 from tests.batches.people import client
 from tests.errors.factories import batch_of, failure, report
 
@@ -203,7 +203,7 @@ def test_a_large_batch_is_looked_at_when_it_is_over(monkeypatch: pytest.MonkeyPa
     told: list[str] = []
     monkeypatch.setattr(tasks, "tell", lambda task, pk: told.append(pk))
     batch = run(400, GERMAN)
-    batch_transitioned.send(Batch, batch_id="b1", from_status="RUNNING", to_status="COMPLETED", reason="", actor="")
+    batch_transitioned(Transition(batch_id="b1", from_status="RUNNING", to_status="COMPLETED"))
     assert told == ["b1"]
     tasks.sweep()
     assert told == ["b1", "b1"]

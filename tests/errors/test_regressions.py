@@ -13,11 +13,11 @@ from django.utils import timezone
 
 from batches import processors
 from batches.exceptions import InvalidInput, InvalidTransition
-from batches.models import Batch, Item, RetriedItem, Retry
-from batches.signals import batch_transitioned
+from batches.models import Batch, Item, RetriedItem, Retry, Transition
 from errors import groups, tasks
 from errors.groups import clean_retries
 from errors.models import ErrorGroup, GroupChange
+from errors.receivers import batch_transitioned
 from tests.errors.factories import batch_of, fail, failure, report
 
 pytestmark = pytest.mark.django_db
@@ -218,7 +218,7 @@ def outcomes(batch: Batch, *words: str) -> None:
 
 def over(status: str = "COMPLETED") -> None:
     Batch.objects.update(status=status)
-    batch_transitioned.send(Batch, batch_id="b1", from_status="RUNNING", to_status=status, reason="", actor="")
+    batch_transitioned(Transition(batch_id="b1", from_status="RUNNING", to_status=status))
 
 
 def test_it_is_resolved_when_no_item_of_the_retry_fails_alike() -> None:

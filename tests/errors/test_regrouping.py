@@ -151,9 +151,9 @@ def test_a_rehearsal_tells_groups_as_people_left_them() -> None:
     batch = two_groups()
     regrouping.merge(group("ant").pk, group("bee").pk)
     failures = [failure(batch, n, ValueError(word)) for n, word in ((3, "ant"), (4, "bee"), (5, "cat"))]
-    told = group_rehearsed(Batch, batch, failures)
+    described = group_rehearsed(batch, failures)
     bee = group("bee").fingerprint
-    assert [one["fingerprint"] == bee for one in told] == [True, True, False]
+    assert [description.fingerprint == bee for description in described] == [True, True, False]
 
 
 def elsewhere() -> BaseException:
