@@ -12,8 +12,8 @@ from django.utils.text import Truncator
 
 from batches.exceptions import InvalidInput
 from batches.models import Batch
-from batches.pages.batch_page import items_url, pill
-from batches.pages.map_page import items_between
+from batches.pages.item_list import items_between, items_url
+from batches.pages.markup import pill
 from errors.desk.charts import pictures, records_url, spark
 from errors.desk.filter_bar import filter_bar
 from errors.detectors.findings import percent
@@ -73,7 +73,7 @@ def desk_of(batch: Batch, error_filter: ErrorFilter, after: str = "", *, draw: b
         "findings": found[:FINDINGS_SHOWN],
         "more_findings": found[FINDINGS_SHOWN:],
         "looking": looking,
-        "waiting": looking or drawn["map"]["pending"] or drawn["timeline"]["pending"],
+        "waiting": looking or drawn["map"].pending or drawn["timeline"]["pending"],
         "moving": batch.status in Batch.ACTIVE,
         "problems": problems_of(batch, extent),
         "ageing_means": AGEING_MEANS,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +15,7 @@ from batches.charts.batch_map import FAILED, OUTCOMES, BatchMap, describe, stret
 from batches.charts.drawing import bars, ticks
 from batches.clock import iso_utc
 from batches.models import Batch
-from batches.pages.map_page import HEIGHT, map_context
+from batches.pages.map_page import HEIGHT, map_page
 from errors.findings.timeline import MAX_ERRORS_IN_PAGE, Extent, TimeBins, available_bins, current_bins
 from errors.models import ErrorRecord
 
@@ -27,12 +28,8 @@ def pictures(batch: Batch, extent: Extent, findings: Found, *, draw: bool = Fals
     """Both, as far as they can be had without waiting; with `draw`, however long it takes."""
     times = current_bins(batch) if draw else available_bins(batch, extent)
     there = map_of_records(batch, extent) if not batch.processor else None
-    shown = map_context(batch, there, draw=draw)
-    shown["lanes"] = [
-        {"mark": one["mark"], "path": ticks(one.get("stretches", ()), 0, batch.total_items)} for one in findings
-    ]
-    if there:
-        shown["fixed"] = True
+    lanes = [{"mark": one["mark"], "path": ticks(one.get("stretches", ()), 0, batch.total_items)} for one in findings]
+    shown = replace(map_page(batch, there, draw=draw), lanes=lanes, fixed=there is not None)
     return {"map": shown, "timeline": timeline(batch, extent, times, findings), "times": times}
 
 

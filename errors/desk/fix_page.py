@@ -17,7 +17,7 @@ from batches.intake import fixes
 from batches.intake.corrections import changes_of
 from batches.models import Batch, Correction, Fix, Item
 from batches.operations import DEFAULT_CANARY
-from batches.pages.batch_page import pill
+from batches.pages.markup import pill
 from batches.redaction import redact_text
 from errors.desk.advice_cards import expected
 from errors.filters.error_filter import ErrorFilter

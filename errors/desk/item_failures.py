@@ -11,7 +11,7 @@ from django.urls import reverse
 from batches import durations
 from batches.extensions import ItemEvent
 from batches.models import Item
-from batches.pages.item_page import attempt
+from batches.pages.item_text import attempt_text
 from errors.desk.group_page.samples import shown
 from errors.models import ErrorGroup, ErrorRecord
 
@@ -38,7 +38,7 @@ def item_failures(item: Item, limit: int) -> Sequence[ItemEvent]:
 def failure_event(item: Item, record: ErrorRecord) -> ItemEvent:
     record.item = item
     spent = (record.finished_at - record.started_at).total_seconds()
-    text = f"Failed at {attempt(record.attempt)}, after {durations.precise(spent)}"
+    text = f"Failed at {attempt_text(record.attempt)}, after {durations.precise(spent)}"
     sample, group = shown(item.batch, record), record.group
     group_url = reverse("admin:errors_group", args=[item.batch_id, group.fingerprint])
     return ItemEvent(

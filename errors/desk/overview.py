@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 
 from batches.models import Batch
-from batches.pages.batch_page import pill
+from batches.pages.markup import pill
 from batches.progress_tracker import progress_of
 from errors.detectors.findings import percent
 from errors.filters.ageing import AGEING_MEANS, ageing_flag

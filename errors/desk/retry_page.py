@@ -14,7 +14,7 @@ from django.utils.http import urlencode
 from batches import durations, operations, progress_tracker
 from batches.lifecycle.retry_states import legal_verbs
 from batches.models import Batch, Item, RetriedItem, Retry
-from batches.pages.batch_page import pill
+from batches.pages.markup import pill
 from batches.redaction import redact, redact_text
 from errors.models import ErrorGroup
 from errors.recovery.forecast import Forecast

@@ -15,7 +15,7 @@ from batches.charts import batch_map
 from batches.charts.batch_map import hot_stretches, map_now, map_of, stretch_of
 from batches.charts.drawing import bars, strip, ticks
 from batches.models import Batch, Checkpoint, Item, Map
-from batches.pages.map_page import items_between
+from batches.pages.item_list import items_between, items_url
 from tests.batches.people import client
 
 pytestmark = pytest.mark.django_db
@@ -125,7 +125,7 @@ def test_a_column_opens_its_items_by_index(user_of: Any) -> None:
         (items_between(batch, 1, 3), "Items 1 to 3 of b1", 3),
         (items_between(batch, 1, 3, failed=True), "Failed items 1 to 3 of b1", 2),
         (items_between(batch, 2, 2), "Item 2 of b1", 1),
-        (items_between(batch), "Items of b1", 4),
+        (items_url(batch), "Items of b1", 4),
         ("/admin/batches/item/?batch__id__exact=%00&position__gte=x", "Items", None),
     ):
         page = browser.get(address, follow=True).content.decode()

@@ -11,7 +11,7 @@ from django.utils.http import urlencode
 
 from batches.exceptions import InvalidInput
 from batches.models import Batch, Item
-from batches.pages.batch_page import pill
+from batches.pages.markup import pill
 from batches.redaction import redact
 from errors.desk.group_page.marked import message_parts, peek, spoken_of
 from errors.desk.group_page.samples import columns_of, safe_message

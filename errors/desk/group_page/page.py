@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Sum
 
 from batches.models import Batch
-from batches.pages.batch_page import pill
+from batches.pages.markup import pill
 from errors.desk.group_forms.base import seen
 from errors.desk.group_page.differs import differs
 from errors.desk.group_page.digest import digest

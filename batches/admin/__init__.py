@@ -1,0 +1,9 @@
+"""The operators' pages, inside Django's admin: batches, their items, and who is told. Every act calls
+`batches.operations`."""
+
+from batches.admin.access import ReadOnly
+from batches.admin.batch_admin import BatchAdmin
+from batches.admin.delivery_admin import DeliveryAdmin, WebhookAdmin
+from batches.admin.item_admin import ItemAdmin
+
+__all__ = ["BatchAdmin", "DeliveryAdmin", "ItemAdmin", "ReadOnly", "WebhookAdmin"]

@@ -1,0 +1,40 @@
+"""The verbs that change a batch's status, from a button or an action of a list."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
+
+from batches import operations
+from batches.exceptions import BatchError
+from batches.rights import OPERATE
+
+MESSAGES = {
+    "start": "{batch} is queued: a worker picks it up now.",
+    "pause": "Pausing {batch}: the worker finishes the chunk in its hands, nothing after it.",
+    "resume": "{batch} goes on where it stopped.",
+    "cancel": "Cancelling {batch}: what is done stays done, the rest stays untouched.",
+    "retry": "{batch}: {items} failed items are tried again.",
+}
+"""Verb -> what happens now."""
+LONGEST_REASON = 2_000  # characters
+
+
+def act(verb: str, batch_id: str, request: HttpRequest, **scope: Any) -> None:
+    """Call the verb's operation, and tell the person what happens now or why it was refused.
+
+    Raises `PermissionDenied` for who may not operate.
+    """
+    if not request.user.has_perm(OPERATE):  # type: ignore[union-attr]
+        raise PermissionDenied
+    actor, reason = request.user.get_username(), request.POST.get("reason", "").strip()[:LONGEST_REASON]
+    try:
+        result = getattr(operations, verb)(batch_id, actor=actor, reason=reason, **scope)
+    except BatchError as error:
+        messages.warning(request, str(error))
+    else:
+        items = f"{result.items:,}" if verb == "retry" else ""
+        messages.success(request, MESSAGES[verb].format(batch=batch_id, items=items))

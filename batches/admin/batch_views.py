@@ -1,0 +1,185 @@
+"""The pages of one batch, and the form of a new one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.forms import Form
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.utils.decorators import method_decorator
+from django.views.decorators.http import require_POST
+
+from batches import operations, processors
+from batches.admin.access import OperatedAdmin
+from batches.admin.acts import MESSAGES, act
+from batches.exceptions import BatchError, UnknownProcessor
+from batches.extensions import retry_address
+from batches.models import Batch, Item
+from batches.pages.batch_page import CONFIRMED, batch_page, confirmation
+from batches.pages.context import context_of
+from batches.pages.forms import AdjustForm, DecideForm, RehearseForm
+from batches.pages.new_batch_form import NewBatchForm
+
+
+class BatchViews(OperatedAdmin):
+    """A view each; those that act ask for the right to operate."""
+
+    # -- looking
+
+    def viewed(self, request: HttpRequest, batch_id: str) -> Batch:
+        """The batch, for a person who may look at it; else `Http404` or `PermissionDenied`."""
+        batch: Batch | None = self.get_object(request, batch_id)
+        if batch is None:
+            raise Http404(f"There is no batch {batch_id}.")
+        if not self.has_view_permission(request, batch):
+            raise PermissionDenied
+        return batch
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        batch = self.viewed(request, object_id)
+        return self.render(request, "batch.html", context_of(batch_page(batch, request)), title=str(batch))
+
+    @method_decorator(require_POST)
+    def watch(self, request: HttpRequest, batch_id: str) -> HttpResponse:
+        """Begin or end to mail this person about the batch."""
+        batch, user = self.viewed(request, batch_id), request.user
+        try:
+            if request.POST.get("watch") == "0":
+                operations.unwatch(batch_id, user)  # type: ignore[arg-type]
+                messages.success(request, f"No more mail about {batch}.")
+            else:
+                operations.watch(batch_id, user)  # type: ignore[arg-type]
+                messages.success(request, f"Mail to {user.email}: milestones of {batch}, and its end.")  # type: ignore[union-attr]
+        except BatchError as error:
+            messages.warning(request, str(error))
+        return redirect(batch)
+
+    def rehearsal(self, request: HttpRequest, batch_id: str, number: int) -> HttpResponse:
+        """What a rehearsal has found so far."""
+        batch = self.viewed(request, batch_id)
+        try:
+            report = operations.get_rehearsal(batch_id, number).to_dict()
+        except BatchError as error:
+            raise Http404(str(error)) from None
+        context = {"batch": batch, "found": report, "retry_url": retry_address(batch, report["scope"])}
+        return self.render(request, "rehearsal.html", context, title=f"Rehearsal of {batch}")
+
+    # -- acting
+
+    def operated(self, request: HttpRequest, batch_id: str) -> Batch:
+        """The batch, for a person who may act on it; else `Http404` or `PermissionDenied`."""
+        batch: Batch | None = self.get_object(request, batch_id)
+        if batch is None:
+            raise Http404(f"There is no batch {batch_id}.")
+        if not self.has_operate_permission(request):
+            raise PermissionDenied
+        return batch
+
+    def act_on_batch(self, request: HttpRequest, batch_id: str, verb: str) -> HttpResponse:
+        """POST acts; GET asks for confirmation where an act is on many items."""
+        if verb not in MESSAGES:
+            raise Http404
+        batch = self.operated(request, batch_id)
+        if request.method == "POST":
+            act(verb, batch_id, request, **({"all_failed": True} if verb == "retry" else {}))
+        elif verb in CONFIRMED and verb in operations.legal_verbs(batch):
+            return self.confirm(request, batch, verb)
+        return redirect(batch)
+
+    def confirm(self, request: HttpRequest, batch: Batch, verb: str) -> HttpResponse:
+        """On the page of an extension, if one has a page for it."""
+        if verb == "retry" and (address := retry_address(batch, {"all_failed": True})):
+            return redirect(address)
+        page = confirmation(batch, verb)
+        return self.render(request, "confirm.html", context_of(page), title=page.question)
+
+    def adjust(self, request: HttpRequest, batch_id: str) -> HttpResponse:
+        """Change how it runs: lanes, rate, attempts, time limit, error budget."""
+        batch = self.operated(request, batch_id)
+        form = AdjustForm(request.POST or None, initial={name: getattr(batch, name) for name in operations.ADJUSTABLE})
+        if request.method == "POST" and form.is_valid():
+            try:
+                if changes := form.changes():
+                    reason = form.cleaned_data["reason"]
+                    operations.adjust(batch.pk, actor=request.user.get_username(), reason=reason, **changes)
+                    messages.success(request, f"{batch}: changed. Its lanes follow within 30 s.")
+                return redirect(batch)
+            except BatchError as error:
+                form.refuse(error)
+        lead = "Also while it runs: each lane takes the new values at its next time slice, 30 s later at most."
+        return self.render_form(request, batch, form, lead, "Change", title="How it runs")
+
+    def decide(self, request: HttpRequest, batch_id: str, item: int) -> HttpResponse:
+        """A person's word on a call of unknown outcome."""
+        batch = self.operated(request, batch_id)
+        row = get_object_or_404(Item, batch=batch, pk=item)
+        form = DecideForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            outcome, reason = form.cleaned_data["outcome"], form.cleaned_data["reason"]
+            try:
+                operations.decide(batch.pk, row.key, outcome, actor=request.user.get_username(), reason=reason)
+                messages.success(request, f"Item {row.key}: {outcome}.")
+            except BatchError as error:
+                messages.warning(request, str(error))
+            return redirect(batch)
+        lead = f"Item {row.key}: its worker was lost, or no answer came, while its call was out."
+        lead += " Look at the receiver before you decide; to call again, retry it instead."
+        return self.render_form(request, batch, form, lead, "Decide", title="Decide")
+
+    def rehearse(self, request: HttpRequest, batch_id: str) -> HttpResponse:
+        """Ask a worker for a rehearsal; its page follows it."""
+        batch = self.operated(request, batch_id)
+        form = RehearseForm(request.POST or None, initial={"sample": 100})
+        if request.method == "POST" and form.is_valid():
+            sample, actor = form.cleaned_data["sample"], request.user.get_username()
+            try:
+                rehearsal = operations.rehearse(batch.pk, sample=sample, actor=actor)
+                return redirect("admin:batches_batch_rehearsal", batch.pk, rehearsal.number)
+            except BatchError as error:
+                form.add_error(None, str(error))
+        lead = "The items run for real, and every chunk is rolled back. You get the errors the run would have."
+        return self.render_form(request, batch, form, lead, "Rehearse", title="Rehearse")
+
+    # -- a new one
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Choose the processor."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        return self.render(request, "choose.html", {"processors": processors.all_processors()}, title="New batch")
+
+    def new_batch(self, request: HttpRequest, processor: str) -> HttpResponse:
+        """The form of one processor: file, options and the processor's own parameters."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        try:
+            chosen = processors.get(processor)
+        except UnknownProcessor as error:
+            raise Http404(str(error)) from None
+        form = NewBatchForm(chosen, request.POST or None, request.FILES or None)
+        if request.method == "POST" and form.is_valid():
+            batch = form.submit(request.user)
+            if batch is not None:
+                messages.success(request, form.success_message(batch))
+                return redirect(batch)
+        return self.render(request, "new.html", {"form": form, "processor": chosen}, title=f"New batch: {chosen.name}")
+
+    # -- drawing
+
+    def render_form(
+        self, request: HttpRequest, batch: Batch, form: Form, lead: str, button: str, *, title: str
+    ) -> TemplateResponse:
+        context = {"batch": batch, "form": form, "lead": lead, "button": button}
+        return self.render(request, "form.html", context, title=title)
+
+    def render(self, request: HttpRequest, template: str, context: dict[str, Any], *, title: str) -> TemplateResponse:
+        whole = {**self.admin_site.each_context(request), "opts": self.opts, "title": title, **context}
+        return TemplateResponse(request, f"admin/batches/batch/{template}", whole)

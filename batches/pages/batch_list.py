@@ -1,0 +1,106 @@
+"""The batch list: its tabs, and a row for each batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+
+from batches import operations
+from batches.models import Batch
+from batches.pages.batch_text import eta, speed
+from batches.pages.item_list import items_url
+from batches.pages.markup import pill
+from batches.progress_tracker import Progress, progress_of
+from batches.rights import OPERATE
+
+Status = Batch.Status
+NEEDS_ATTENTION = Q(status__in=(Status.HALTED, Status.FAILED, Status.PAUSED)) | Q(
+    Q(lanes__failed__gt=0) | Q(lanes__quarantined__gt=0), status=Status.COMPLETED
+)
+TABS = (("attention", "Needs attention"), ("active", "Active"), ("", "All"))
+UNCONFIRMED_VERBS = ("start", "pause", "resume")
+"""Verbs that need no confirmation, and have a button in the list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    name: str
+    label: str
+    count: int
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRow:
+    """One batch of the list; `verbs` are those that are legal now for who looks at it."""
+
+    batch: Batch
+    progress: Progress
+    failures: int
+    failed_url: str
+    pill: SafeString
+    speed: str
+    eta: str
+    verbs: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchListPage:
+    rows: Sequence[BatchRow]
+    may_operate: bool
+    tabs: Sequence[Tab]
+
+
+class AttentionFilter(admin.SimpleListFilter):
+    """The list's tabs."""
+
+    title = "what to do"
+    parameter_name = "show"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [tab for tab in TABS if tab[0]]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Batch]) -> QuerySet[Batch]:
+        return batches_of_tab(queryset, self.value() or "")
+
+
+def batches_of_tab(batches: QuerySet[Batch], name: str) -> QuerySet[Batch]:
+    """Badge and list share this one query."""
+    if name == "attention":
+        return batches.filter(pk__in=Batch.objects.filter(NEEDS_ATTENTION).values("pk"))
+    if name == "active":
+        return batches.filter(status__in=Batch.ACTIVE)
+    return batches
+
+
+def batch_list_page(batches: Sequence[Batch], request: HttpRequest) -> BatchListPage:
+    progress = progress_of(batches)
+    may_operate = request.user.has_perm(OPERATE)  # type: ignore[union-attr]
+    current = request.GET.get("show", "")
+    return BatchListPage(
+        rows=[batch_row(batch, progress[batch.pk], may_operate) for batch in batches],
+        may_operate=may_operate,
+        tabs=[
+            Tab(name, label, batches_of_tab(Batch.objects.all(), name).count(), name == current) for name, label in TABS
+        ],
+    )
+
+
+def batch_row(batch: Batch, progress: Progress, may_operate: bool) -> BatchRow:
+    legal = [verb for verb in UNCONFIRMED_VERBS if batch.status in operations.VERBS[verb] and batch.processor]
+    return BatchRow(
+        batch=batch,
+        progress=progress,
+        failures=progress.failed + progress.quarantined,
+        failed_url=items_url(batch, failed=True),
+        pill=pill(batch.status, batch.get_status_display()),
+        speed=speed(progress),
+        eta=eta(progress),
+        verbs=legal if may_operate else [],
+    )

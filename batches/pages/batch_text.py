@@ -1,0 +1,69 @@
+"""A batch's state and pace in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from batches import durations
+from batches.models import Batch, Transition
+from batches.progress_tracker import Progress
+
+Status = Batch.Status
+
+
+def sentence(batch: Batch, progress: Progress, history: Sequence[Transition]) -> str:
+    """The state, for a person who was just woken. The history is given with its latest rows first."""
+    failures = progress.failed + progress.quarantined
+    so_far = f" {failures:,} {'item' if failures == 1 else 'items'} failed so far." if failures else ""
+    match batch.status:
+        case Status.RUNNING:
+            return running(progress) + so_far
+        case Status.PAUSED:
+            who = by_whom(history, Status.PAUSED)
+            return f"Paused{who}. {progress.remaining:,} items to go; resume goes on where it stopped."
+        case Status.HALTED:
+            return f"Halted: {batch.reason} Nothing is lost."
+        case Status.COMPLETED:
+            return completed(progress, failures)
+        case Status.CANCELLED:
+            who = by_whom(history, Status.CANCELLED)
+            return f"Cancelled{who}. {progress.remaining:,} items were never touched."
+        case Status.FAILED:
+            return f"The portal could not run it: {batch.reason}"
+    return f"{batch.sentence}{so_far}"
+
+
+def running(progress: Progress) -> str:
+    if progress.stuck:
+        return "It should be running, but no worker has taken it for a while. Is the worker process up?"
+    left = eta(progress)
+    return f"{speed(progress) or 'Just started'}{f', {left}' if left else ''}."
+
+
+def completed(progress: Progress, failures: int) -> str:
+    took = durations.rough(progress.active_seconds)
+    if not failures:
+        return f"All {progress.total_items:,} items are done, in {took}."
+    return f"Done in {took}: {failures:,} of {progress.total_items:,} items failed."
+
+
+def by_whom(history: Sequence[Transition], status: str) -> str:
+    """Who moved the batch into that status last, when and why; empty if the history does not say."""
+    last = next((row for row in history if row.to_status == status), None)
+    if last is None:
+        return ""
+    who = f" by {last.actor}" if last.actor else ""
+    return f"{who}, {last.at:%H:%M} UTC{f' ({last.reason})' if last.reason else ''}"
+
+
+def speed(progress: Progress) -> str:
+    """The recent velocity; empty while it is unknown."""
+    rate = progress.recent_velocity
+    if rate is None:
+        return ""
+    return f"{rate:,.0f} items a second" if rate >= 10 else f"{rate:.1f} items a second"
+
+
+def eta(progress: Progress) -> str:
+    """How long it will take; empty while that is unknown."""
+    return "" if progress.eta_human is None else f"about {durations.spaced(progress.eta_human)} left"

@@ -1,0 +1,56 @@
+"""An item's state in words."""
+
+from __future__ import annotations
+
+from django.utils import timezone
+
+from batches import durations
+from batches.lanes import unknown_outcomes
+from batches.models import AsideItem, Item
+from batches.redaction import redact_text
+
+Status = Item.Status
+
+
+def sentence(item: Item, aside: AsideItem | None) -> str:
+    """How the item stands. `aside` says how it was set aside, if a person did that."""
+    if item.status == Status.QUARANTINED:
+        return why_quarantined(item, aside)
+    if item.status == Status.SUCCEEDED:
+        return f"It succeeded at {attempt_text(item.attempts)}{duration_text(item)}."
+    if item.status == Status.SKIPPED:
+        return f"There was nothing to do: {redact_text(item.message, item.payload) or 'no reason was given'}"
+    if item.status == Status.FAILED:
+        failed = f"It failed at {attempt_text(item.attempts)}{duration_text(item)}"
+        return f"{failed}; nothing runs it again until somebody asks."
+    if item.status == Status.RUNNING:
+        return f"A worker has it: {attempt_text(item.attempts + 1)} is under way."
+    if item.available_at and item.available_at > timezone.now():
+        return f"It waits until {item.available_at:%H:%M:%S} UTC for {attempt_text(item.attempts + 1)}."
+    return "It waits for its turn." if not item.attempts else f"It waits for {attempt_text(item.attempts + 1)}."
+
+
+def attempt_text(n: int) -> str:
+    return "its first attempt" if n == 1 else f"attempt {n:,}"
+
+
+def duration_text(item: Item) -> str:
+    if item.started_at is None or item.finished_at is None:
+        return ""
+    return f", after {durations.precise((item.finished_at - item.started_at).total_seconds())}"
+
+
+def why_quarantined(item: Item, aside: AsideItem | None) -> str:
+    if aside is not None:
+        why = f": {aside.aside.reason}" if aside.aside.reason else "."
+        return f"{aside.aside.actor or 'Somebody'} set it aside{why}"
+    if item.code == unknown_outcomes.CODE:
+        return "Nobody knows whether its call arrived: look at the receiver, then decide."
+    if item.crashes:
+        return f"It is set aside: its worker died {item.crashes:,} times while it was in flight."
+    return "It is set aside: nothing runs it until somebody asks."
+
+
+def failure_message(item: Item) -> str:
+    """Why it failed, if it did."""
+    return redact_text(item.message, item.payload) if item.failed_at else ""
