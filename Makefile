@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PORT
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help run test full quick lint types changed unit unit-postgresql fire browser coverage docs pictures chaos bench clean
+.PHONY: help run test full quick lint types changed unit unit-postgresql engine-alone fire browser coverage docs pictures chaos bench clean
 
 help: ## What can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
@@ -46,6 +46,9 @@ unit: .venv/.test ## Tests on SQLite
 
 unit-postgresql: .venv/.test ## The tests on PostgreSQL, but for those that any database passes alike
 	pytest -q -n 2 --database=postgresql -m "not any_database" $(UNIT)
+
+engine-alone: .venv/.test ## The engine in a project that does not install triage
+	pytest -q --ds=tests.settings_without_errors tests/engine_alone tests/batches/test_admin_pages.py tests/batches/test_rest_batch.py tests/live/test_hub.py
 
 fire: .venv/.test ## Workers, servers and connections killed while a batch runs, for two minutes
 	pytest -q tests/chaos/test_under_fire.py tests/chaos/test_guards.py
