@@ -124,8 +124,8 @@ def by_field(detail: Any, path: str = "") -> list[tuple[str, list[str]]]:
 
 def api_headers(error: APIException) -> dict[str, str]:
     """How to sign in, and when to ask again."""
-    asked, wait = getattr(error, "auth_header", ""), getattr(error, "wait", None)
-    return ({"WWW-Authenticate": asked} if asked else {}) | ({"Retry-After": str(wait)} if wait else {})
+    challenge, wait = getattr(error, "auth_header", ""), getattr(error, "wait", None)
+    return ({"WWW-Authenticate": challenge} if challenge else {}) | ({"Retry-After": str(wait)} if wait else {})
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

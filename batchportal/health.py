@@ -62,10 +62,10 @@ def unapplied() -> list[str]:
     if _migrated:
         return []
     executor = MigrationExecutor(connection)
-    found = [str(step) for step, _ in executor.migration_plan(executor.loader.graph.leaf_nodes())]
-    if not found:
+    waiting = [str(step) for step, _ in executor.migration_plan(executor.loader.graph.leaf_nodes())]
+    if not waiting:
         _migrated.append(True)
-    return found
+    return waiting
 
 
 def details(away: list[str], waiting: list[str]) -> dict[str, Any]:

@@ -67,7 +67,7 @@ class BatchViews(OperatedAdmin):
             report = operations.get_rehearsal(batch_id, number).to_dict()
         except BatchError as error:
             raise Http404(str(error)) from None
-        context = {"batch": batch, "found": report, "retry_url": retry_address(batch, report["scope"])}
+        context = {"batch": batch, "report": report, "retry_url": retry_address(batch, report["scope"])}
         return self.render(request, "rehearsal.html", context, title=f"Rehearsal of {batch}")
 
     # -- acting

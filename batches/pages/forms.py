@@ -19,12 +19,12 @@ class ReasonedForm(forms.Form):
 
     def refuse(self, error: BatchError) -> None:
         """Show what an operation refused, at the fields it named."""
-        told = False
+        placed = False
         for field, messages in getattr(error, "errors", {}).items():
             if field in self.fields:
                 self.add_error(field, messages)
-                told = True
-        if not told:
+                placed = True
+        if not placed:
             self.add_error(None, str(error))
 
 
