@@ -11,7 +11,7 @@ from django.db import connection
 
 from batches import operations
 from batches.engine import runner
-from batches.extensions import Extension
+from batches.extensions import Extension, unregister
 from batches.models import Batch, Checkpoint, IdempotencyRecord, Milestone
 from errors.models import ErrorRecord
 from tests.batches.factories import item, modes, ran, statuses, submitted
@@ -129,9 +129,11 @@ def test_it_rolls_the_whole_chunk_back_when_it_cannot_commit(hang: Callable[[Ext
     Group.objects.create(name=f"{batch.pk}/before")
     items = submitted(modes("ok", "invalid", effect=True))
     operations.start(items.pk)
-    hang(Extension(name="refusal", item_failed=refuse))
+    refusal = Extension(name="refusal", item_failed=refuse)
+    hang(refusal)
     with pytest.raises(Broken):
         runner.work_slice(items.pk)
+    unregister(refusal)
     assert statuses(items) == ["PENDING", "PENDING"]
     assert not Group.objects.filter(name__startswith=f"{items.pk}/").exists()
     assert not ErrorRecord.objects.filter(batch=items).exists()
