@@ -7,14 +7,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.helpers.places import ROOT
+from tests.helpers.processes import database_url
 
 # How long an example takes tells how busy the machine is.
 hypothesis_settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -71,15 +71,8 @@ def in_process(engine: None) -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
     It does not outlive the test.
     """
-    from django.db import connection
-
-    database = connection.settings_dict
-    if connection.vendor == "sqlite":
-        url = f"sqlite:///{database['NAME']}"
-    else:
-        url = f"postgres://postgres@{database['HOST']}:{database['PORT']}/{database['NAME']}"
     environment = {
-        "DATABASE_URL": url,
+        "DATABASE_URL": database_url(),
         "PYTHONPATH": str(ROOT),
         "DJANGO_SETTINGS_MODULE": os.environ["DJANGO_SETTINGS_MODULE"],
         "PORTAL_PROCESSORS": "tests.processors",

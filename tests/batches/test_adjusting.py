@@ -12,7 +12,7 @@ from batches import operations
 from batches.engine import runner
 from batches.exceptions import InvalidInput, InvalidTransition
 from batches.lanes import leases
-from tests.batches.factories import item, modes, statuses, submitted
+from tests.helpers.batches import item, modes, statuses, submitted
 from tests.helpers.waiting import PATIENCE
 
 pytestmark = pytest.mark.usefixtures("engine")

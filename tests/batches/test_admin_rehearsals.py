@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
-from django.test import Client
 
 from batches import operations
 from batches.engine import rehearsals, runner
 from batches.models import Rehearsal
-from tests.batches.factories import item, modes, statuses, submitted
+from tests.helpers.batches import item, modes, statuses, submitted
+from tests.helpers.people import UserOf, signed_in
 
 pytestmark = pytest.mark.usefixtures("engine")
-User = Callable[[str], Any]
 
 
-def signed_in(user: Any) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
-
-
-def test_an_operator_rehearses_and_reads_what_would_fail(user_of: User) -> None:
+def test_an_operator_rehearses_and_reads_what_would_fail(user_of: UserOf) -> None:
     batch = submitted(modes("ok", "invalid", "ok"))
     client = signed_in(user_of("operator"))
     page = f"/admin/batches/batch/{batch.pk}/"
@@ -42,7 +32,7 @@ def test_an_operator_rehearses_and_reads_what_would_fail(user_of: User) -> None:
     assert f"/rehearsal/{made.number}/" in client.get(whole).content.decode()
 
 
-def test_an_operator_changes_how_a_batch_runs(user_of: User) -> None:
+def test_an_operator_changes_how_a_batch_runs(user_of: UserOf) -> None:
     batch = submitted(modes("ok"))
     client = signed_in(user_of("operator"))
     page = f"/admin/batches/batch/{batch.pk}/adjust/"
@@ -58,7 +48,7 @@ def test_an_operator_changes_how_a_batch_runs(user_of: User) -> None:
 
 
 @pytest.mark.parametrize("act", ["rehearse", "adjust"])
-def test_a_viewer_may_look_and_not_touch(user_of: User, act: str) -> None:
+def test_a_viewer_may_look_and_not_touch(user_of: UserOf, act: str) -> None:
     batch = submitted(modes("ok"))
     made = operations.rehearse(batch.pk, wake=False)
     client = signed_in(user_of("viewer"))
@@ -72,7 +62,7 @@ def test_a_viewer_may_look_and_not_touch(user_of: User, act: str) -> None:
     assert Rehearsal.objects.count() == 1
 
 
-def test_an_operator_decides_about_a_call_of_unknown_outcome(user_of: User) -> None:
+def test_an_operator_decides_about_a_call_of_unknown_outcome(user_of: UserOf) -> None:
     batch = submitted(modes("unknown", "ok"), max_attempts=1)
     operations.start(batch.pk)
     runner.work_until_idle(batch.pk)

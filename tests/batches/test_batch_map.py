@@ -16,7 +16,7 @@ from batches.charts.batch_map import hot_stretches, map_now, map_of, stretch_of
 from batches.charts.drawing import bars, strip, ticks
 from batches.models import Batch, Checkpoint, Item, Map
 from batches.pages.item_list import items_between, items_url
-from tests.batches.people import client
+from tests.helpers.people import client
 
 pytestmark = pytest.mark.django_db
 Status = Item.Status

@@ -13,35 +13,11 @@ from batches.engine import runner
 from batches.exceptions import InvalidInput, InvalidTransition, UnknownBatch
 from batches.lifecycle import retry_waves
 from batches.models import Batch, Item, RetriedItem, Retry
-from tests.batches.factories import modes, ran, statuses
-from tests.batches.test_rest_rights import client
+from tests.helpers.batches import modes, ran, statuses
+from tests.helpers.people import client
+from tests.helpers.retries import again, broken, now_do, outcome
 
 pytestmark = pytest.mark.usefixtures("engine")
-
-
-def broken(count: int, mode: str = "network", **options: Any) -> Batch:
-    """A batch of which the first item came right, and the others did not."""
-    return ran(modes("ok", *[mode] * count), max_attempts=1, **options)
-
-
-def now_do(batch: Batch, mode: str, first: int = 0, last: int = 10**6) -> None:
-    """What was wrong with these items is so no more, or wrong in another way."""
-    for row in Item.objects.filter(batch=batch, position__gte=first, position__lte=last):
-        row.payload["mode"] = mode
-        row.save(update_fields=["payload"])
-
-
-def again(batch: Batch, **asked: Any) -> Retry:
-    """A bulk retry, worked on until the batch came to rest."""
-    made = operations.retry(batch.pk, **({"all_failed": True} | asked))
-    runner.work_until_idle(batch.pk)
-    made.refresh_from_db()
-    assert operations.verify(batch.pk) == []
-    return made
-
-
-def outcome(made: Retry) -> dict[str, int]:
-    return {name: count for name, count in made.outcome().items() if count}
 
 
 def test_it_goes_on_with_the_rest_when_its_canary_recovers() -> None:
@@ -236,24 +212,29 @@ def test_it_puts_items_back_no_faster_than_asked() -> None:
     assert steps == {0.5}
 
 
+def test_it_is_begun_over_rest_once_under_a_key() -> None:
+    address = f"/api/batches/{broken(10).pk}/retry"
+    body = {"all_failed": True, "canary": 3, "needed": 2}
+    made, again = (
+        client("operator").post(address, body, format="json", headers={"Idempotency-Key": "k1"}) for _ in range(2)
+    )
+    assert (made.status_code, again.json()["number"]) == (202, made.json()["number"])
+    assert (made.json()["state"], made.json()["canary"], made.json()["items"]) == ("CANARY", 3, 10)
+    wrong = client("operator").post(address, {"all_failed": True, "canary": "x"}, format="json")
+    assert wrong.status_code == 400
+
+
 def test_it_is_steered_over_rest() -> None:
     batch = broken(10)
     operator, viewer = client("operator"), client("viewer")
-    address = f"/api/batches/{batch.pk}/retry"
-    body = {"all_failed": True, "canary": 3, "needed": 2}
-    made = operator.post(address, body, format="json", headers={"Idempotency-Key": "k1"})
-    assert made.status_code == 202
-    assert (made.json()["state"], made.json()["canary"], made.json()["items"]) == ("CANARY", 3, 10)
-    again = operator.post(address, body, format="json", headers={"Idempotency-Key": "k1"})
-    assert again.json()["number"] == made.json()["number"]
-    one = made.headers["Location"]
+    operations.retry(batch.pk, all_failed=True, canary=3)
+    one = f"/api/batches/{batch.pk}/retries/1"
     assert operator.post(f"{one}/pause", {"reason": "lunch"}, format="json").json()["state"] == "PAUSED"
     assert operator.post(f"{one}/pause", {}, format="json").status_code == 409
     assert viewer.post(f"{one}/cancel", {}, format="json").status_code == 403
     assert viewer.get(one).json()["outcome"]["waiting"] == 10
     assert operator.post(f"{one}/cancel", {}, format="json").json()["state"] == "CANCELLED"
     assert [row["number"] for row in viewer.get(f"/api/batches/{batch.pk}/retries").json()] == [1]
-    assert operator.post(address, {"all_failed": True, "canary": "x"}, format="json").status_code == 400
 
 
 def test_it_asks_the_database_no_more_for_more_items() -> None:

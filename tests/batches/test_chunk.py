@@ -14,7 +14,7 @@ from batches.engine import runner
 from batches.extensions import Extension, unregister
 from batches.models import Batch, Checkpoint, IdempotencyRecord, Milestone
 from errors.models import ErrorRecord
-from tests.batches.factories import item, modes, ran, statuses, submitted
+from tests.helpers.batches import item, modes, ran, statuses, submitted
 
 pytestmark = pytest.mark.usefixtures("engine")
 

@@ -18,22 +18,19 @@ from django.db import OperationalError, connection
 
 from batches import operations
 from batches.models import Batch, Item
-from tests.batches.factories import modes, ran, submitted
+from tests.helpers.batches import modes, ran, submitted
+from tests.helpers.places import ROOT, SAMPLE, SCHEMA
+from tests.helpers.processes import database_url
 from tests.helpers.waiting import PATIENCE, wait_until
 from tests.servers.ports import free_port
 
 pytestmark = [pytest.mark.any_database, pytest.mark.usefixtures("engine")]
-ROOT = Path(__file__).resolve().parents[2]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
 def environment(engine: None) -> dict[str, str]:
-    settings = connection.settings_dict
-    url = f"sqlite:///{settings['NAME']}"
-    if connection.vendor == "postgresql":
-        url = f"postgres://postgres@{settings['HOST']}:{settings['PORT']}/{settings['NAME']}"
-    return {**os.environ, "DATABASE_URL": url, "PORTAL_PROCESSORS": "tests.processors", "LOG_LEVEL": "ERROR"}
+    return {**os.environ, "DATABASE_URL": database_url(), "PORTAL_PROCESSORS": "tests.processors", "LOG_LEVEL": "ERROR"}
 
 
 @pytest.fixture
@@ -60,9 +57,9 @@ def test_it_runs_a_file_and_says_how_it_ended(batch: Run, tmp_path: Path, wanted
 
 
 def test_it_checks_the_sample_and_finds_its_54_faults(batch: Run) -> None:
-    schema = f"schema=@{ROOT / 'samples' / 'airports.schema.json'}"
-    sample = str(ROOT / "samples" / "airports.csv")
-    ended = batch("run", "check_rows", sample, "--param", schema, "--key-column", "iata", "--id", "s", "--json")
+    ended = batch(
+        "run", "check_rows", str(SAMPLE), "--param", f"schema=@{SCHEMA}", "--key-column", "iata", "--id", "s", "--json"
+    )
     assert ended.returncode == 1, ended.stderr
     document = json.loads(ended.stdout)
     assert (document["total_items"], document["failed"], document["completed"]) == (3376, 54, 3322)

@@ -22,7 +22,7 @@ from batches.exceptions import LeaseLost
 from batches.lanes import leases
 from batches.models import Batch, Checkpoint, IdempotencyRecord, Item
 from batches.processors.parameters import Params
-from tests.batches.factories import item, modes, ran, statuses, submitted
+from tests.helpers.batches import item, modes, ran, statuses, submitted
 from tests.helpers.waiting import PATIENCE, wait_until
 
 pytestmark = pytest.mark.usefixtures("engine")

@@ -18,7 +18,7 @@ from batches.command_line import Screen, Verb
 from batches.extensions import Extension, Scope, register
 from batches.lifecycle import retry_selection, scopes
 from batches.models import Batch, Milestone, Transition
-from tests.batches.factories import modes, ran, submitted
+from tests.helpers.batches import modes, ran, submitted
 
 Hang = Callable[[Extension], None]
 

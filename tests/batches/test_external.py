@@ -20,7 +20,7 @@ from batches.exceptions import InvalidInput, InvalidTransition
 from batches.models import Batch, Checkpoint, IdempotencyRecord, Item
 from errors.models import ErrorRecord
 from tests.batches import outside
-from tests.batches.factories import item, statuses
+from tests.helpers.batches import item, statuses
 from tests.helpers.waiting import PATIENCE, wait_until
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -135,7 +135,9 @@ def test_it_repeats_only_the_calls_that_were_out_when_the_worker_was_killed(log:
     assert operations.verify(batch.pk) == []
 
 
-def test_it_asks_a_person_about_calls_of_unknown_outcome(log: Path, in_process: Start) -> None:
+@pytest.fixture
+def undecided(log: Path, in_process: Start) -> Batch:
+    """Four calls that must not be repeated; the worker was killed while the first two were out."""
     batch = submitted(log, "outside.ask", "slow", "slow", "ok", "ok", seconds=30)
     operations.start(batch.pk)
     worker = in_process(WORK, batch.pk)
@@ -143,22 +145,30 @@ def test_it_asks_a_person_about_calls_of_unknown_outcome(log: Path, in_process: 
     os.kill(worker.pid, signal.SIGKILL)
     worker.communicate()
     runner.work_until_idle(batch.pk)
-    assert statuses(batch) == ["QUARANTINED", "QUARANTINED", "SUCCEEDED", "SUCCEEDED"]
+    return batch
+
+
+def test_it_leaves_calls_of_unknown_outcome_to_a_person(log: Path, undecided: Batch) -> None:
+    assert statuses(undecided) == ["QUARANTINED", "QUARANTINED", "SUCCEEDED", "SUCCEEDED"]
     assert len(called(log)) == 4
     assert set(ErrorRecord.objects.values_list("code", flat=True)) == {"UNKNOWN_OUTCOME"}
-    assert operations.verify(batch.pk) == []
+    assert operations.verify(undecided.pk) == []
 
-    operations.decide(batch.pk, item(batch, 0).key, "succeeded", actor="ana", reason="the bank has it")
-    operations.decide(batch.pk, item(batch, 1).key, "failed", actor="ana")
-    assert statuses(batch)[:2] == ["SUCCEEDED", "FAILED"]
-    assert operations.verify(batch.pk) == []
-    told = batch.transitions.filter(verb="decide").first()
-    assert told is not None
+
+def test_a_person_decides_once_what_became_of_a_call(undecided: Batch) -> None:
+    operations.decide(undecided.pk, item(undecided, 0).key, "succeeded", actor="ana", reason="the bank has it")
+    operations.decide(undecided.pk, item(undecided, 1).key, "failed", actor="ana")
+    assert statuses(undecided)[:2] == ["SUCCEEDED", "FAILED"]
+    assert operations.verify(undecided.pk) == []
+    told = undecided.transitions.filter(verb="decide").earliest("pk")
     assert (told.actor, "the bank has it" in told.reason) == ("ana", True)
     with pytest.raises(InvalidTransition):
-        operations.decide(batch.pk, item(batch, 0).key, "failed", actor="ana")
+        operations.decide(undecided.pk, item(undecided, 0).key, "failed", actor="ana")
+
+
+def test_a_person_decides_for_success_or_failure_only(undecided: Batch) -> None:
     with pytest.raises(InvalidInput, match="succeeded or failed"):
-        operations.decide(batch.pk, item(batch, 1).key, "perhaps", actor="ana")
+        operations.decide(undecided.pk, item(undecided, 1).key, "perhaps", actor="ana")
 
 
 def test_it_sets_an_item_aside_that_kills_its_workers(log: Path, in_process: Start) -> None:

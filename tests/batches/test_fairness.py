@@ -12,7 +12,7 @@ from django.db import connection
 from batches import operations, tasks
 from batches.engine import slices
 from batches.models import Checkpoint
-from tests.batches.factories import modes, statuses, submitted
+from tests.helpers.batches import modes, statuses, submitted
 from tests.helpers.waiting import PATIENCE, wait_until
 
 pytestmark = pytest.mark.usefixtures("engine")

@@ -11,7 +11,7 @@ from batches import operations
 from batches.engine import runner
 from batches.exceptions import InvalidInput
 from batches.models import Batch, Item
-from tests.batches.factories import statuses
+from tests.helpers.batches import statuses
 
 pytestmark = pytest.mark.usefixtures("engine")
 

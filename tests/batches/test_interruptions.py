@@ -17,7 +17,7 @@ from batches.processors import processor
 from errors.models import ErrorRecord
 from tests import processors as behaviours
 from tests.batches import outside  # noqa: F401 - registers its processors
-from tests.batches.factories import item, modes, ran, statuses, submitted
+from tests.helpers.batches import item, modes, ran, statuses, submitted
 
 pytestmark = pytest.mark.usefixtures("engine")
 

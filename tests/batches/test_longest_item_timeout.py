@@ -12,7 +12,7 @@ import pytest
 from batches import checkpoint_manager, operations
 from batches.exceptions import InvalidInput
 from batches.models import Batch
-from tests.batches.factories import item, modes, statuses, submitted
+from tests.helpers.batches import item, modes, statuses, submitted
 from tests.helpers.waiting import PATIENCE
 
 pytestmark = pytest.mark.usefixtures("engine")

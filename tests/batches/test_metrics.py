@@ -15,9 +15,9 @@ from batches import metrics, operations
 from batches.engine import runner
 from batches.lanes import counters, leases
 from batches.models import Batch, Checkpoint, Tally
-from tests.batches.factories import modes, ran, submitted
-from tests.batches.people import browser, client
-from tests.conftest import ROOT
+from tests.helpers.batches import modes, ran, submitted
+from tests.helpers.people import browser, client
+from tests.helpers.places import ROOT
 
 pytestmark = pytest.mark.usefixtures("engine")
 

@@ -23,7 +23,7 @@ from batches.exceptions import InvalidInput
 from batches.models import Batch, Item
 from batches.processors import Processor
 from tests.batches.form_fields import CASES, CONTENT, PIXEL, Case, all_fields, seen
-from tests.batches.people import client, person
+from tests.helpers.people import client, person
 
 pytestmark = pytest.mark.usefixtures("engine", "shop", "impatient")
 NAME = "matrix.take"

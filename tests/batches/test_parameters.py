@@ -26,7 +26,7 @@ from batches.exceptions import BatchConflict, InvalidInput
 from batches.lanes import unknown_outcomes
 from batches.models import Batch, Item, ParameterFile
 from batches.processors import ItemError, Processor
-from tests.batches.people import client, person
+from tests.helpers.people import client, person
 
 pytestmark = pytest.mark.usefixtures("engine", "impatient")
 NAME = "test.with_params"

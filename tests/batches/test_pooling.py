@@ -14,8 +14,8 @@ from django.db import connection
 
 from batches import operations
 from tests import processors
-from tests.batches.factories import modes, ran, statuses
-from tests.conftest import ROOT
+from tests.helpers.batches import modes, ran, statuses
+from tests.helpers.places import ROOT
 
 POOLED = "postgres://portal@localhost/portal?DISABLE_SERVER_SIDE_CURSORS=true"
 SAY = "from django.conf import settings as s; print(s.DATABASES['default']['OPTIONS'], s.PORTAL_POOLED_IDLE_MS)"

@@ -15,7 +15,7 @@ from django.utils import timezone
 from batches import operations
 from batches.isolation import guard, process_state
 from tests import processors
-from tests.batches.factories import modes, ran, statuses
+from tests.helpers.batches import modes, ran, statuses
 
 pytestmark = pytest.mark.usefixtures("engine")
 

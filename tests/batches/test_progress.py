@@ -15,7 +15,7 @@ from batches.lifecycle import samples
 from batches.lifecycle.velocity import Pace, eta_of, recent_pace, window_start
 from batches.models import Batch, Checkpoint, Sample
 from batches.progress_tracker import percent
-from tests.batches.factories import modes, ran, submitted
+from tests.helpers.batches import modes, ran, submitted
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 

@@ -6,8 +6,8 @@ import pytest
 
 from batches import operations, progress_tracker
 from batches.rest import checkpoint_overview
-from tests.batches.people import client
-from tests.batches.rest_batches import BAD, GOOD, committed, finished, submitted
+from tests.helpers.check_rows import BAD, GOOD, committed, finished, submitted
+from tests.helpers.people import client
 
 pytestmark = pytest.mark.django_db
 

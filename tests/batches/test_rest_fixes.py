@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.core.management import call_command
 from django.db import connection
 
 from batches import operations
 from batches.engine import runner
 from batches.intake import fixes
 from batches.models import Correction, Fix, Item, Retry
-from tests.batches.people import client
-from tests.batches.rest_batches import committed, finished
+from tests.helpers.check_rows import committed, finished
+from tests.helpers.command_line import batch_command
+from tests.helpers.people import client
 
 pytestmark = committed
 URL = "/api/batches/b1/fixes"
@@ -121,28 +120,21 @@ def test_the_same_key_answers_the_first_response_again(monkeypatch: pytest.Monke
     assert held == [False]
 
 
-def command(*said: str) -> tuple[int, str, str]:
-    out, err = io.StringIO(), io.StringIO()
-    with pytest.raises(SystemExit) as ended:
-        call_command("batch", *said, stdout=out, stderr=err)
-    return int(ended.value.code or 0), out.getvalue(), err.getvalue()
-
-
 def test_the_command_line_shows_the_difference_and_applies_it(tmp_path: Path) -> None:
     failed()
     file = tmp_path / "fix.csv"
     file.write_text("a,secret,b,_item_key\n0,new,5,2\n1,[redacted],,3\n")
-    code, out, _ = command("fix", "b1", str(file), "--dry-run")
+    code, out, _ = batch_command("fix", "b1", str(file), "--dry-run")
     assert code == 0
     assert "1 changed, 1 unchanged" in out
     assert 'row 2, item 2: secret "[redacted]" -> "[redacted]"; b (none) -> 5' in out
     assert not Fix.objects.exists()
-    code, out, _ = command("fix", "b1", str(file), "--json")
+    code, out, _ = batch_command("fix", "b1", str(file), "--json")
     assert (code, json.loads(out)["retry"]["items"]) == (0, 1)
     runner.work_until_idle("b1")
     file.write_text("a,secret,b,_item_key\n0,new,5,99\n")
-    code, _, err = command("fix", "b1", str(file))
+    code, _, err = batch_command("fix", "b1", str(file))
     assert code == 2
     assert "None of its 1 keys" in err
-    code, _, err = command("fix", "b1", str(tmp_path / "none.csv"))
+    code, _, err = batch_command("fix", "b1", str(tmp_path / "none.csv"))
     assert code == 2

@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from batches import operations
 from batches.models import Batch, IdempotencyRecord, Transition
-from tests.batches.people import client
-from tests.batches.rest_batches import GOOD, asked, submitted
+from tests.helpers.check_rows import GOOD, asked, submitted
+from tests.helpers.people import client
 from tests.helpers.waiting import PATIENCE
 
 pytestmark = pytest.mark.django_db

@@ -10,7 +10,7 @@ from django.db import OperationalError
 from batches import operations
 from batches.exceptions import BatchError, IdempotencyConflict, InputRefused, OperationInProgress
 from batchportal.api import problem_response
-from tests.batches.people import client
+from tests.helpers.people import client
 
 pytestmark = pytest.mark.django_db
 

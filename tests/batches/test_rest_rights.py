@@ -15,12 +15,13 @@ from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
 
 from batches import operations
-from batches.models import Batch, Item, Transition
+from batches.models import Batch
 from errors import exports
 from errors.exports.request import ExportRequest
 from errors.models import ErrorGroup
-from tests.batches.people import ROLES, browser, client, person
-from tests.batches.rest_batches import committed, finished
+from tests.helpers.batches import rows_written
+from tests.helpers.check_rows import committed, finished
+from tests.helpers.people import ROLES, browser, client, person
 
 pytestmark = [pytest.mark.any_database, pytest.mark.django_db]
 
@@ -130,14 +131,16 @@ def test_it_serves_each_role_what_it_may(role: str) -> None:
     client("admin").get("/api/batches/b1/errors/recommendations")
     client("admin").post("/api/batches/b1/retry", {"all_failed": True}, format="json")
     client("admin").post("/api/batches/b1/asides", {"positions": [0, 99]}, format="json")
-    visitor, before = client(role), written()
+    visitor, before = client(role), rows_written()
     wrong = {}
     for route, method in product(ROUTES, METHODS):
         with undone():
             status = getattr(visitor, method)(address(route)).status_code
             wanted = expected(route, method, role)
             fits = (
-                status in (200, 202, 204, 400, 409) if wanted == "served" else status == wanted and written() == before
+                status in (200, 202, 204, 400, 409)
+                if wanted == "served"
+                else status == wanted and rows_written() == before
             )
         if not fits:
             wrong[method, route] = status
@@ -157,18 +160,13 @@ def undone() -> Iterator[None]:
         transaction.set_rollback(True)
 
 
-def written() -> tuple[Any, ...]:
-    statuses = tuple(Batch.objects.values_list("pk", "status"))
-    return (*statuses, Item.objects.count(), Transition.objects.count())
-
-
 @committed
 def test_a_read_writes_nothing() -> None:
     finished()
-    before = written()
+    before = rows_written()
     for route in ROUTES:
         client("viewer").get(address(route))
-    assert written() == before
+    assert rows_written() == before
 
 
 @committed

@@ -9,8 +9,8 @@ from django.core.wsgi import get_wsgi_application
 from hypothesis import HealthCheck, given, settings
 
 from batches import processors
-from tests.batches.people import client
-from tests.batches.rest_batches import committed, finished
+from tests.helpers.check_rows import committed, finished
+from tests.helpers.people import client
 
 schemathesis = pytest.importorskip("schemathesis")
 pytestmark = [pytest.mark.any_database, pytest.mark.django_db, pytest.mark.filterwarnings("ignore")]

@@ -10,8 +10,8 @@ import pytest
 from django.test import override_settings
 
 from batches.models import Batch, Item
-from tests.batches.people import client
-from tests.batches.rest_batches import GOOD, SCHEMA, asked
+from tests.helpers.check_rows import GOOD, SCHEMA, asked
+from tests.helpers.people import client
 
 pytestmark = pytest.mark.django_db
 URL = "/api/batches"

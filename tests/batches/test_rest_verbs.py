@@ -9,8 +9,8 @@ import pytest
 from batches import operations
 from batches.engine import runner
 from batches.models import Transition
-from tests.batches.people import client
-from tests.batches.rest_batches import BAD, GOOD, committed, finished, submitted
+from tests.helpers.check_rows import BAD, GOOD, committed, finished, submitted
+from tests.helpers.people import client
 
 pytestmark = pytest.mark.django_db
 

@@ -15,7 +15,7 @@ from batches.lanes import leases, outcomes
 from batches.lanes.outcomes import BACKOFF_CAP, Claimed
 from batches.models import Batch, Checkpoint, Item
 from batches.processors import ItemError, Processor, RetryItem
-from tests.batches.factories import item, modes, ran, submitted
+from tests.helpers.batches import item, modes, ran, submitted
 
 pytestmark = pytest.mark.usefixtures("engine")
 

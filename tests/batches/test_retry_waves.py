@@ -13,8 +13,8 @@ from batches.engine import runner
 from batches.exceptions import IdempotencyConflict, InvalidInput, InvalidTransition
 from batches.lifecycle import canaries, retry_lists, retry_waves
 from batches.models import Batch, Item, Retry
-from tests.batches.factories import modes, ran, statuses
-from tests.batches.test_bulk_retry import again, broken, now_do, outcome
+from tests.helpers.batches import modes, ran, statuses
+from tests.helpers.retries import again, broken, now_do, outcome
 
 pytestmark = pytest.mark.usefixtures("engine")
 

@@ -17,7 +17,7 @@ from batches.lanes import leases
 from batches.lifecycle import transitions
 from batches.models import Batch, Checkpoint, IdempotencyRecord, Item
 from errors.models import BatchGroup, ErrorGroup, ErrorRecord
-from tests.batches.factories import submitted
+from tests.helpers.batches import submitted
 
 NUMBER = iter(range(10**9))
 LEGAL = {

@@ -12,7 +12,7 @@ from django.utils import timezone
 from batches import operations
 from batches.models import Batch, Checkpoint, IdempotencyRecord, Item, Milestone, Transition
 from errors.models import BatchGroup, ErrorRecord
-from tests.batches.factories import modes, ran
+from tests.helpers.batches import modes, ran
 
 pytestmark = pytest.mark.usefixtures("engine")
 

@@ -7,7 +7,6 @@ is a bare `websockets` server that broadcasts frames of the same size to the sam
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import resource
@@ -22,11 +21,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.bench.socket_peers import APART, keep_to
+
 SOCKETS, PROCESSES = 1_000, 2
 SECONDS = 20.0
 ITEMS, RATE, ROUNDS = 4_000, 400, 3
-FRAME = 800
-APART = "BENCH_APART"
 
 
 def main() -> None:
@@ -131,7 +130,7 @@ def floor(rate: int) -> Iterator[float]:
     from tests.servers.ports import free_port
 
     port = free_port()
-    command = [sys.executable, "-m", "tests.bench.sockets", "server", str(port), str(rate)]
+    command = [sys.executable, "-m", "tests.bench.socket_peers", "server", str(port), str(rate)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
@@ -178,13 +177,6 @@ def apart(postmaster: int, web_process: int) -> None:
         os.sched_setaffinity(int(thread.name), rest or {first})
 
 
-def keep_to(place: slice) -> None:
-    """This process, on the first core or on the rest of them, once they are kept apart."""
-    cores = sorted(os.sched_getaffinity(0))
-    if APART in os.environ:
-        os.sched_setaffinity(0, cores[place] or cores)
-
-
 # -- the processes -----------------------------------------------------------------------------------------------------
 
 
@@ -208,7 +200,7 @@ def web() -> Iterator[tuple[int, int]]:
 def clients(port: int, token: str, batch_id: str, seconds: float) -> Iterator[list[subprocess.Popen[str]]]:
     """All sockets, open and with their snapshot."""
     address = f"ws://127.0.0.1:{port}/ws/batches/{batch_id}/progress"
-    command = [sys.executable, "-m", "tests.bench.sockets", "client", address, token, str(SOCKETS // PROCESSES)]
+    command = [sys.executable, "-m", "tests.bench.socket_peers", "client", address, token, str(SOCKETS // PROCESSES)]
     running = [
         subprocess.Popen([*command, str(seconds)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for _ in range(PROCESSES)
@@ -224,61 +216,6 @@ def clients(port: int, token: str, batch_id: str, seconds: float) -> Iterator[li
         for client in running:
             client.kill()
             client.wait()
-
-
-def client(address: str, token: str, count: int, seconds: float) -> None:
-    """So many sockets; prints [completed, seq, time of receipt] of every progress frame."""
-    from websockets.asyncio.client import connect
-    from websockets.exceptions import ConnectionClosed
-
-    seen: list[tuple[int, int, float]] = []
-
-    async def watch(opened: asyncio.Semaphore, ready: asyncio.Event) -> None:
-        headers = {"Authorization": f"Token {token}"}
-        async with opened:
-            socket = await connect(address, additional_headers=headers, compression=None, open_timeout=60)
-            await socket.recv()
-        ready.set()
-        try:
-            while True:
-                frame, at = await socket.recv(), time.time()
-                said = json.loads(frame)
-                if said["type"] == "progress":
-                    seen.append((said["completed"], said["seq"], at))
-        except ConnectionClosed:
-            return
-
-    async def run() -> None:
-        opened, ready = asyncio.Semaphore(20), [asyncio.Event() for _ in range(count)]
-        watching = [asyncio.create_task(watch(opened, one)) for one in ready]
-        await asyncio.gather(*(one.wait() for one in ready))
-        print("open", file=sys.stderr, flush=True)
-        await asyncio.wait(watching, timeout=seconds)
-        print(json.dumps(seen), flush=True)
-        os._exit(0)
-
-    asyncio.run(run())
-
-
-def server(port: int, rate: int) -> None:
-    """Says the time to everyone, in a frame as long as the portal's."""
-    from websockets.asyncio.server import ServerConnection, broadcast, serve
-
-    def frame() -> str:
-        return json.dumps({"type": "progress", "completed": 0, "seq": time.time() * 1000, "rest": "x" * FRAME})
-
-    async def greet(socket: ServerConnection) -> None:
-        await socket.send(frame())
-        await socket.wait_closed()
-
-    async def run() -> None:
-        async with serve(greet, "127.0.0.1", port, compression=None) as serving:
-            print("ready", flush=True)
-            while True:
-                await asyncio.sleep(1 / rate)
-                broadcast(serving.connections, frame())
-
-    asyncio.run(run())
 
 
 def runner(name: str) -> None:
@@ -298,11 +235,6 @@ def runner(name: str) -> None:
 
 if __name__ == "__main__":
     match sys.argv[1:]:
-        case ["client", address, token, count, seconds]:
-            keep_to(slice(1, None))
-            client(address, token, int(count), float(seconds))
-        case ["server", port, rate]:
-            server(int(port), int(rate))
         case ["runner", name]:
             keep_to(slice(1))
             runner(name)

@@ -17,9 +17,10 @@ from typing import Any
 from playwright.sync_api import sync_playwright
 
 from tests import demo
-from tests.browser.conftest import CHROMIUM_FLAGS, ROOT, Portal, served
-from tests.browser.test_main_job import sign_in
 from tests.build.browser import browser_path
+from tests.helpers.browser import CHROMIUM_FLAGS, sign_in
+from tests.helpers.places import ROOT, SAMPLE, SCHEMA
+from tests.helpers.portal import Portal, served
 
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 LOOKS: Mapping[str, Mapping[str, Any]] = {
@@ -29,8 +30,6 @@ LOOKS: Mapping[str, Mapping[str, Any]] = {
 }
 TALLEST = {"light": 1160, "dark": 1160, "phone": 1600}
 MOST_BYTES = 200_000
-SAMPLE = ROOT / "samples" / "airports.csv"
-SCHEMA = f"schema=@{SAMPLE.with_suffix('.schema.json')}"
 
 
 def main() -> None:
@@ -57,7 +56,7 @@ def fill(portal: Portal, var: Path) -> None:
     clean = rows_in(var / "stock-north.csv", demo.stock(2_400, wrong_every=2_401, wrong_from=1))
     run(portal, 0, "stock-north", "stock levels, north", "sku", "shop.set_stock", clean)
     run(portal, 3, "stock-port", "stock levels, port", "sku", "shop.set_stock", broken, "--max-error-rate", "5")
-    run(portal, 1, "airports", "US airports", "iata", "check_rows", SAMPLE, "--param", SCHEMA)
+    run(portal, 1, "airports", "US airports", "iata", "check_rows", SAMPLE, "--param", f"schema=@{SCHEMA}")
     run(portal, 0, "stock-47", "stock levels, all", "sku", "shop.set_stock", stock, "--rate", "400", "--detach")
     run(portal, 1, "invoices-47", "invoices week 47", "invoice", "erp.send_invoice", invoices, "--rate", "80")
 

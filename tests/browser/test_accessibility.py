@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
-from tests.browser.conftest import ROOT, Portal, window
-from tests.browser.test_main_job import sign_in
+from tests.helpers.browser import serious_faults, sign_in, window
+from tests.helpers.places import SAMPLE, SCHEMA
+from tests.helpers.portal import Portal
 
 BATCH = "seen-by-axe"
 LOOKS = {
@@ -21,8 +21,7 @@ LOOKS = {
 
 @pytest.fixture(scope="module")
 def sample(portal: Portal) -> str:
-    rows, schema = ROOT / "samples" / "airports.csv", ROOT / "samples" / "airports.schema.json"
-    ran = portal.manage("batch", "run", "check_rows", str(rows), "--id", BATCH, "--param", f"schema=@{schema}")
+    ran = portal.manage("batch", "run", "check_rows", str(SAMPLE), "--id", BATCH, "--param", f"schema=@{SCHEMA}")
     assert ran.returncode == 1, ran.stderr
     assert portal.manage("batch", "rehearse", BATCH).returncode == 1
     return BATCH
@@ -78,15 +77,4 @@ def checked_fix(page: Any, portal: Portal, fixes: str) -> str:
 def faults_of(page: Any, url: str) -> list[str]:
     """The serious and critical violations of a page, each with the first element that has it."""
     page.goto(url)
-    return faults_here(page)
-
-
-def faults_here(page: Any) -> list[str]:
-    """Those of a page as it stands."""
-    found = Axe().run(page).response["violations"]
-    return [
-        f"{page.url}: {fault['id']} ({fault['impact']}, {len(fault['nodes'])} times): {fault['nodes'][0]['html'][:200]}"
-        f" {fault['nodes'][0].get('failureSummary', '')[:300]}"
-        for fault in found
-        if fault["impact"] in ("serious", "critical")
-    ]
+    return serious_faults(page)

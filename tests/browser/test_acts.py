@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Portal
-from tests.browser.test_main_job import sign_in
+from tests.helpers.browser import serious_faults, sign_in
+from tests.helpers.portal import Portal
 
 SCHEMA = {"type": "object", "properties": {"price": {"type": "number", "minimum": 0}}}
 BATCH = "acted-upon"
@@ -30,11 +29,6 @@ def desk(portal: Portal, tmp_path_factory: pytest.TempPathFactory) -> str:
     return f"{portal.url}/admin/errors/errorgroup/desk/{BATCH}/"
 
 
-def is_accessible(page: Any) -> None:
-    faults = Axe().run(page).response["violations"]
-    assert [fault["id"] for fault in faults if fault["impact"] in ("serious", "critical")] == []
-
-
 def test_a_retry_says_what_its_answers_mean_and_is_watched_to_its_end(page: Any, portal: Portal, desk: str) -> None:
     sign_in(page, portal, "operator")
     page.goto(desk)
@@ -48,11 +42,11 @@ def test_a_retry_says_what_its_answers_mean_and_is_watched_to_its_end(page: Any,
     page.get_by_text("More: speed, lanes, parameters").click()
     page.get_by_label("Items a second").fill("10")
     expect(page.get_by_text("at most 10 a second: about 3 s")).to_be_visible()
-    is_accessible(page)
+    assert serious_faults(page) == []
     page.get_by_role("button", name="Retry 30 items").dblclick()
     page.wait_for_url(re.compile(r"/retries/1/$"))
     expect(page.locator("[data-sentence]")).to_contain_text("0 of the 5 items of the canary recovered")
-    is_accessible(page)
+    assert serious_faults(page) == []
     page.get_by_role("button", name="Resume").click()
     expect(page.locator("[data-sentence]")).to_contain_text("Done: 0 of 30 items recovered, 30 failed again.")
     page.get_by_role("link", name="30 failed the same way").click()
@@ -65,10 +59,10 @@ def test_groups_are_acknowledged_together_and_taken_back(page: Any, portal: Port
     sign_in(page, portal, "operator")
     page.goto(desk)
     page.get_by_role("link", name="Acknowledge…").click()
-    is_accessible(page)
+    assert serious_faults(page) == []
     page.get_by_role("button", name="Acknowledge 1 error group").click()
     expect(page.get_by_text("new → acknowledged")).to_be_visible()
-    is_accessible(page)
+    assert serious_faults(page) == []
     page.get_by_role("button", name="Undo").click()
     expect(page.get_by_text("1 error group put back as it was.")).to_be_visible()
 
@@ -79,12 +73,12 @@ def test_items_are_set_aside_and_brought_back(page: Any, portal: Portal, desk: s
     page.get_by_role("link", name="Set aside…").click()
     page.get_by_role("button", name="Set 30 items aside").click()
     expect(page.get_by_text("30 items set aside.")).to_be_visible()
-    is_accessible(page)
+    assert serious_faults(page) == []
     page.get_by_role("button", name="Bring them back").click()
     expect(page.get_by_text("Brought back: each of the 30 items is as it was.")).to_be_visible()
     page.goto(desk)
     page.get_by_role("button", name=re.compile("Work (out a plan|it out anew)")).click()
     page.get_by_role("link", name="Run the plan…").click()
-    is_accessible(page)
+    assert serious_faults(page) == []
     page.get_by_role("button", name="Run the plan").click()
     expect(page.locator("#plan")).to_contain_text("It needs corrected rows")

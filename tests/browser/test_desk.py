@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import ROOT, Portal
-from tests.browser.test_live import let_it_run, submitted
-from tests.browser.test_main_job import sign_in
+from tests.helpers.airports import let_it_run, submitted_airports
+from tests.helpers.browser import sign_in
+from tests.helpers.places import SAMPLE, SCHEMA
+from tests.helpers.portal import Portal
 
 SHIFTS = """
 new PerformanceObserver((list) => {
@@ -27,9 +28,8 @@ MOST_SHIFT = 0.02
 
 @pytest.fixture(scope="module")
 def failed(portal: Portal) -> str:
-    rows, schema = ROOT / "samples" / "airports.csv", ROOT / "samples" / "airports.schema.json"
-    name = ("batch", "run", "check_rows", str(rows), "--id", "seen-on-the-desk", "--key-column", "iata")
-    assert portal.manage(*name, "--param", f"schema=@{schema}").returncode == 1
+    name = ("batch", "run", "check_rows", str(SAMPLE), "--id", "seen-on-the-desk", "--key-column", "iata")
+    assert portal.manage(*name, "--param", f"schema=@{SCHEMA}").returncode == 1
     return "seen-on-the-desk"
 
 
@@ -105,7 +105,7 @@ def test_it_says_what_to_do_when_nothing_matches(operator: Any, portal: Portal, 
 
 
 def test_the_map_of_a_moving_batch_follows_it(operator: Any, portal: Portal) -> None:
-    name = submitted(portal, "mapped-live")
+    name = submitted_airports(portal, "mapped-live")
     operator.goto(f"{portal.url}/admin/batches/batch/{name}/change/")
     operator.wait_for_function(f"() => ({DONE})() > 100")
     first = operator.evaluate(DONE)

@@ -8,10 +8,9 @@ from typing import Any
 
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Portal
-from tests.browser.test_accessibility import faults_here
-from tests.browser.test_main_job import sign_in
-from tests.errors.failing import table
+from tests.helpers.browser import serious_faults, sign_in
+from tests.helpers.failed_rows import table
+from tests.helpers.portal import Portal
 
 
 def test_the_menu_hands_out_what_its_page_shows(page: Any, portal: Portal, tmp_path: Path) -> None:
@@ -26,7 +25,7 @@ def test_the_menu_hands_out_what_its_page_shows(page: Any, portal: Portal, tmp_p
     menu.locator("summary").focus()
     page.keyboard.press("Enter")
     expect(menu).to_contain_text("Only what the filter of this page meets")
-    assert faults_here(page) == []
+    assert serious_faults(page) == []
     page.keyboard.press("Escape")
     expect(menu.locator("table")).to_be_hidden()
     page.keyboard.press("Enter")
@@ -38,4 +37,4 @@ def test_the_menu_hands_out_what_its_page_shows(page: Any, portal: Portal, tmp_p
     assert started.value.suggested_filename.startswith("batch-taken-errors-")
     page.get_by_role("link", name="Exports of this batch").press("Enter")
     expect(page.get_by_role("row", name="Rows to correct as CSV")).to_contain_text("viewer")
-    assert faults_here(page) == []
+    assert serious_faults(page) == []

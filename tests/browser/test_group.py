@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Portal
-from tests.browser.test_main_job import sign_in
+from tests.helpers.browser import sign_in
+from tests.helpers.portal import Portal
 
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>"
 SCHEMA = {"type": "object", "properties": {"price": {"type": "number", "minimum": 0}}}

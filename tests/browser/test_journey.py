@@ -9,11 +9,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Portal
-from tests.browser.test_main_job import sign_in
+from tests.helpers.browser import serious_faults, sign_in
+from tests.helpers.portal import Portal
 
 SCHEMA = {
     "properties": {
@@ -63,11 +62,6 @@ def corrected(rows: list[dict[str, str]]) -> bytes:
     return text.getvalue().encode()
 
 
-def faults(page: Any) -> list[str]:
-    found = Axe().run(page).response["violations"]
-    return [f"{page.url}: {one['id']}" for one in found if one["impact"] in ("serious", "critical")]
-
-
 def test_a_broken_file_is_submitted_read_rehearsed_corrected_and_exported(
     page: Any, portal: Portal, tmp_path: Path
 ) -> None:
@@ -102,7 +96,7 @@ def test_a_broken_file_is_submitted_read_rehearsed_corrected_and_exported(
     page.locator("summary", has_text="More").click()
     page.get_by_role("link", name="Correct and resubmit…").click()
     expect(page.locator(".bp-sentence")).to_contain_text("40 failed rows that the filter meets")
-    assert faults(page) == []
+    assert serious_faults(page) == []
     with page.expect_download() as download:
         page.get_by_role("link", name="Download 40 rows as CSV").click()
     rows = rows_of(download.value, tmp_path / "rows.csv")
@@ -115,7 +109,7 @@ def test_a_broken_file_is_submitted_read_rehearsed_corrected_and_exported(
     first = page.locator(".bp-diff li").first
     expect(first.locator("del")).to_contain_text("was 5,50")
     expect(first.locator("ins")).to_contain_text("becomes 5.50")
-    assert faults(page) == []
+    assert serious_faults(page) == []
     page.get_by_label("Why").fill("decimal commas")
     page.get_by_role("button", name="Correct 39 rows and retry them").click()
 

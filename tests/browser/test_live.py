@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import ROOT, Portal, served, window
-from tests.browser.test_main_job import sign_in
+from tests.helpers.airports import let_it_run, submitted_airports
+from tests.helpers.browser import sign_in, window
+from tests.helpers.portal import Portal, served
 from tests.servers.valkey import Valkey
 
 NO_SOCKETS = """
@@ -44,22 +45,6 @@ MOVED = """([selector, than]) =>
   Number(document.querySelector(selector).textContent.replace(/[^0-9]/g, "")) > than"""
 
 
-def submitted(portal: Portal, name: str, rate: int = 60) -> str:
-    """The airports, as fast as leaves time for watching them on a busy machine."""
-    sample = ROOT / "samples"
-    made = portal.manage(
-        *("batch", "run", "check_rows", str(sample / "airports.csv"), "--id", name, "--key-column", "iata"),
-        *("--param", f"schema=@{sample / 'airports.schema.json'}", "--rate", str(rate), "--detach"),
-    )
-    assert made.returncode == 0, made.stderr
-    return name
-
-
-def let_it_run(portal: Portal, name: str) -> None:
-    """From here on nothing is watched any more but the end."""
-    assert portal.manage("batch", "adjust", name, "--rate", "none").returncode == 0
-
-
 def wait_until_moved(page: Any, selector: str, than: int = 0) -> None:
     page.wait_for_function(MOVED, arg=[selector, than])
 
@@ -75,7 +60,7 @@ def quiet_page(chromium: Any) -> Iterator[Any]:
 def test_it_moves_the_batch_page_without_loading_it_again(page: Any, portal: Portal) -> None:
     page.add_init_script(MEASURE_SHIFTS)
     sign_in(page, portal, "viewer")
-    name = submitted(portal, "live-page")
+    name = submitted_airports(portal, "live-page")
     page.goto(f"{portal.url}/admin/batches/batch/{name}/change/")
     page.evaluate("window.same = true")
     expect(page.locator("[data-live]")).to_have_text("● live")
@@ -100,7 +85,7 @@ def test_it_moves_the_batch_page_without_loading_it_again(page: Any, portal: Por
 
 
 def test_it_moves_the_batch_list(page: Any, portal: Portal) -> None:
-    name = submitted(portal, "live-list")
+    name = submitted_airports(portal, "live-list")
     sign_in(page, portal, "viewer")
     page.evaluate("window.same = true")
     row = f"tr[data-batch={name}]"
@@ -117,7 +102,7 @@ def test_it_polls_when_there_is_no_socket_and_says_so(quiet_page: Any, portal: P
     page = quiet_page
     page.add_init_script(NO_SOCKETS)
     sign_in(page, portal, "viewer")
-    name = submitted(portal, "live-polled")
+    name = submitted_airports(portal, "live-polled")
     page.goto(f"{portal.url}/admin/batches/batch/{name}/change/")
     expect(page.locator("[data-live]")).to_have_text("live updates are off, refreshing every 5 s")
     done = int(page.locator("[data-p=done]").inner_text().replace(",", ""))
@@ -130,7 +115,7 @@ def test_it_polls_when_there_is_no_socket_and_says_so(quiet_page: Any, portal: P
 def test_it_is_silent_in_a_hidden_tab(page: Any, portal: Portal) -> None:
     page.add_init_script(COUNT_SOCKETS)
     sign_in(page, portal, "viewer")
-    name = submitted(portal, "live-hidden", 20)
+    name = submitted_airports(portal, "live-hidden", 20)
     page.goto(f"{portal.url}/admin/batches/batch/{name}/change/")
     expect(page.locator("[data-live]")).to_have_text("● live")
     page.evaluate(HIDE, True)
@@ -170,7 +155,7 @@ def test_it_goes_on_when_broker_and_layer_are_killed_in_mid_run(
 ) -> None:
     for portal in served(tmp_path, REDIS_URL=valkey.url, CELERY_BROKER_URL=valkey.url):
         sign_in(quiet_page, portal, "viewer")
-        name = submitted(portal, "live-orphaned")
+        name = submitted_airports(portal, "live-orphaned")
         quiet_page.goto(f"{portal.url}/admin/batches/batch/{name}/change/")
         wait_until_moved(quiet_page, "[data-p=done]", 200)
         valkey.kill()

@@ -7,18 +7,9 @@ from typing import Any
 
 from playwright.sync_api import expect
 
-from tests.browser.conftest import PASSWORD, ROOT, Portal
-
-SAMPLE = ROOT / "samples" / "airports.csv"
-SCHEMA = ROOT / "samples" / "airports.schema.json"
-
-
-def sign_in(page: Any, portal: Portal, name: str) -> None:
-    page.goto(f"{portal.url}/")
-    page.fill("#id_username", name)
-    page.fill("#id_password", PASSWORD)
-    page.click("input[type=submit]")
-    expect(page.get_by_role("heading", name=re.compile("batch", re.I)).first).to_be_visible()
+from tests.helpers.browser import sign_in
+from tests.helpers.places import SAMPLE, SCHEMA
+from tests.helpers.portal import Portal
 
 
 def number(page: Any, name: str) -> int:

@@ -10,10 +10,10 @@ import tempfile
 from pathlib import Path
 
 from tests.chaos.wire import Wire
+from tests.helpers.places import ROOT
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.valkey import Valkey
 
-ROOT = Path(__file__).resolve().parents[2]
 LEASE = 3.0
 
 

@@ -17,6 +17,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
 
 from tests.chaos.acts import ACTS
+from tests.chaos.judging import POISONS, faults_of, figures
 from tests.chaos.portal import Portal, is_alive, send
 
 if TYPE_CHECKING:
@@ -24,9 +25,7 @@ if TYPE_CHECKING:
 
 BATCH = "under-fire"
 PATIENCE = 90.0
-POISONS = ("segfault", "hang", "memory")
 TRIES = 4
-DEATHS = 4  # of workers, that one poisonous item may cost
 FREE_WITHIN = 30.0
 LAST_ACT = 0.97  # of the items; what comes later might find the batch done
 PROCESSORS = {"ledger": "chaos.ledger", "import_rows": "import_rows", "call": "chaos.call"}
@@ -51,6 +50,7 @@ class Run:
         self.thaws: list[float] = []
         self.broken: list[str] = []
         self.columns = self.relieved = 0
+        self.told = ""
         self.patience = options.patience
 
     def plan(self) -> list[str]:
@@ -96,7 +96,7 @@ class Run:
         self.await_status("COMPLETED", self.patience)
         self.await_free_lanes()
         self.seconds = monotonic() - began
-        return self.broken + self.check(plan)
+        return self.broken + faults_of(self, plan)
 
     def fire(self, name: str) -> bool:
         """One act, when somebody is at work; False when the batch has come to its end.
@@ -111,55 +111,6 @@ class Run:
                 self.landed[name] += 1
                 break
         return True
-
-    # -- checking
-
-    def check(self, plan: list[str]) -> list[str]:
-        from batches import operations
-        from tests.chaos import checker
-
-        found = self.check_calls() if self.options.processor == "call" else checker.violations(BATCH)
-        found += [f"verify: {fault}" for fault in operations.verify(BATCH)]
-        found += self.check_outcomes()
-        if plan and sum(self.landed.values()) < 0.9 * len(plan):
-            found.append(f"unknown: {sum(self.landed.values())} of {len(plan)} acts landed")
-        return found
-
-    def check_calls(self) -> list[str]:
-        """Calls to the outside: none missing, one key an item, and no more repeats than faults."""
-        lines = [line.split() for line in self.portal.calls.read_text().splitlines()]
-        times = Counter(position for position, _ in lines)
-        repeats = sum(times.values()) - len(times)
-        faults = sum(number * self.repeats_of(act) for act, number in self.landed.items())
-        self.told = f", {repeats} calls repeated"
-        found = ["an item had two keys"] if len({key for _, key in lines}) != len(times) else []
-        if missing := self.options.items - len(times):
-            found.append(f"{missing} items were never called")
-        if repeats > faults:
-            found.append(f"{repeats} repeats by {faults} faults")
-        return found
-
-    def repeats_of(self, act: str) -> int:
-        """How many calls one such act may have repeated: a deploy none, a death one a lane."""
-        return {"deploys": 0, "parents": self.options.lanes}.get(act, 1)
-
-    told = ""
-
-    def check_outcomes(self) -> list[str]:
-        """Each item has the outcome it was made for; a poisonous one costs itself, and few workers."""
-        from batches.models import Item
-
-        cost = {"segfault": "QUARANTINED", "hang": "QUARANTINED", "memory": "FAILED"}
-        expected = {at: cost[POISONS[n % len(POISONS)]] for n, at in enumerate(self.poisoned())}
-        lost = dict(Item.objects.filter(batch=BATCH).exclude(status="SUCCEEDED").values_list("position", "status"))
-        planned = dict.fromkeys(range(96, self.options.items, 97), "FAILED")
-        wrong = sorted((planned | expected).items() ^ lost.items())
-        found = [f"item {position}: {status} is not as it should be" for position, status in wrong[:10]]
-        if self.options.poison:
-            self.told += f", {self.portal.deaths()} workers died"
-            if not self.landed and self.portal.deaths() > DEATHS * self.options.poison:
-                found.append(f"{self.portal.deaths()} workers died of {self.options.poison} items")
-        return found
 
     # -- looking
 
@@ -285,22 +236,6 @@ class Run:
                 send(entry[1], signal.SIGCONT)
                 self.frozen.remove(entry)
 
-    def figures(self) -> str:
-        """How long things took, as half and nearly all of them did."""
-        measured = {"pause": self.pauses, "cancel": self.cancels, "rescue": self.rescues, "frozen host": self.thaws}
-        measured |= {"deploy": self.deploys, "end of orphans": self.orphans}
-        said = [
-            f"{name} p50 {percentile(its, 50):.2f} p99 {percentile(its, 99):.2f} max {max(its):.2f} s"
-            for name, its in measured.items()
-            if its
-        ]
-        return "".join(f"\n  {line}" for line in said)
-
-
-def percentile(values: list[float], percent: int) -> float:
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, len(ordered) * percent // 100)]
-
 
 def batch_row(batch_id: str, column: str) -> Any:
     from batches.models import Batch
@@ -346,7 +281,7 @@ def main() -> int:
     given = {name: value for name, value in vars(options).items() if value not in (0, "")}
     print("replay: python -m tests.chaos.run", *(f"--{name} {value}" for name, value in given.items()), flush=True)
     broken, made = run(options)
-    print(f"{options.items:,} items in {made.seconds:.0f} s; landed: {dict(made.landed)}{made.told}{made.figures()}")
+    print(f"{options.items:,} items in {made.seconds:.0f} s; landed: {dict(made.landed)}{made.told}{figures(made)}")
     for fault in broken:
         print(f"BROKEN: {fault}")
     print("every promise holds" if not broken else "broken promises")

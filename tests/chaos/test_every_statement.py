@@ -24,7 +24,11 @@ from batches.engine import runner
 from batches.models import Batch
 from tests.chaos import checker, ledger
 
-pytestmark = pytest.mark.usefixtures("engine")
+pytestmark = [
+    pytest.mark.usefixtures("engine"),
+    # The child of the fork works on a batch, and ends without ever going back to the tests: no lock of theirs matters.
+    pytest.mark.filterwarnings("ignore:This process .* is multi-threaded, use of fork:DeprecationWarning"),
+]
 ITEMS, CHUNK, AT_MOST = 12, 5, 400
 TURNS = 10  # the statements of a mode are shared out among so many tests
 LEASE = 1.0  # a lane taken by a statement whose reply was lost stays leased to nobody's use

@@ -24,8 +24,8 @@ from batches.isolation.guard import Isolation
 from batches.lanes import leases
 from batches.models import Batch, Checkpoint, Item
 from batches.processors.parameters import Params
-from tests.batches.factories import modes, submitted
 from tests.chaos import checker, ledger
+from tests.helpers.batches import modes, submitted
 from tests.helpers.waiting import PATIENCE
 
 pytestmark = pytest.mark.usefixtures("engine")

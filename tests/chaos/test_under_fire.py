@@ -6,13 +6,12 @@ import os
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
 
 import pytest
 
 from tests.chaos import mutants
+from tests.helpers.places import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 SHORT = {
     "kills": "--items 9000 --ms 1 --kills 20 --parents 1 --adjustments 3 --schemas 2",
     "freezes": "--items 5000 --ms 2 --freezes 3 --disconnects 6",

@@ -16,7 +16,7 @@ from django.urls import reverse
 from batches import operations
 from batches.engine import rehearsals, runner
 from batches.models import Batch, Retry
-from tests.batches.factories import item, modes, ran, statuses, submitted
+from tests.helpers.batches import item, modes, ran, statuses, submitted
 
 pytestmark = pytest.mark.usefixtures("engine")
 User = Callable[[str], Any]

@@ -16,8 +16,8 @@ from batches.models import Batch
 from errors import groups
 from errors.filters.ageing import is_ageing
 from errors.models import ErrorGroup
-from tests.batches.people import client
-from tests.errors.factories import batch_of, fail
+from tests.helpers.failures import batch_of, fail
+from tests.helpers.people import client
 
 pytestmark = pytest.mark.django_db
 LIST = "/api/batches/b1/errors/groups"

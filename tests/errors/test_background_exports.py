@@ -23,8 +23,8 @@ from errors.exports.request import ExportRequest
 from errors.exports.tables import KINDS
 from errors.models import Export
 from errors.tasks import make_export, sweep
-from tests.batches.people import client
-from tests.errors.failing import body, failed_rows, table
+from tests.helpers.failed_rows import body, failed_rows, table
+from tests.helpers.people import client
 
 pytestmark = pytest.mark.usefixtures("engine")
 ROWS = ["a", "b", "=c", "d", "e", "f", "g"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,12 +14,11 @@ from errors import groups
 from errors.filters.error_filter import ErrorFilter
 from errors.groups import bulk
 from errors.models import BulkAct, ErrorGroup, GroupChange
-from tests.batches.factories import modes, ran
-from tests.batches.test_admin_pages import page, tab
-from tests.errors.test_retry_pages import answers
+from tests.helpers.batches import modes, ran
+from tests.helpers.pages import form_answers, page
+from tests.helpers.people import UserOf, signed_in
 
 pytestmark = pytest.mark.usefixtures("engine")
-User = Callable[[str], Any]
 
 
 def three() -> Batch:
@@ -36,47 +34,59 @@ def states() -> dict[str, str]:
 
 
 def do(client: Client, verb: str, query: str = "", **more: Any) -> str:
-    answer = client.post(address(verb, query), answers(client, address(verb, query), **more))
+    answer = client.post(address(verb, query), form_answers(client, address(verb, query), **more))
     assert answer.status_code == 302, answer.context["form"].errors
     return str(answer.headers["Location"])
 
 
-def test_it_changes_what_matches_names_what_it_could_not_and_is_undone(user_of: User) -> None:
+@pytest.fixture
+def operator(user_of: UserOf) -> Client:
+    """Of three groups that failed, one is resolved already."""
     three()
-    client = tab(user_of("operator"))
     groups.resolve(ErrorGroup.objects.get(category="network").pk, actor="ben")
-    shown = page(client, address("resolve"))
+    return signed_in(user_of("operator"))
+
+
+def test_it_says_beforehand_how_many_it_will_change_and_what_it_cannot(operator: Client) -> None:
+    shown = page(operator, address("resolve"))
     assert "Resolve 3 error groups?" in shown
     assert "1 error group cannot be: 1 is resolved" in shown
     assert states()["validation"] == "new"
-    told = page(client, do(client, "resolve", reason="fixed in 2.1"))
+
+
+def test_it_changes_what_matches_and_names_what_it_could_not(operator: Client) -> None:
+    told = page(operator, do(operator, "resolve", reason="fixed in 2.1"))
     assert set(states().values()) == {"resolved"}
     assert "2 resolved, 1 could not be." in told
-    assert "2 resolved</a> by operator" in page(client, reverse("admin:errors_desk", args=["b"]))
     assert "it is resolved" in told
+    assert "2 resolved</a> by operator" in page(operator, reverse("admin:errors_desk", args=["b"]))
     assert GroupChange.objects.filter(verb="resolve", actor="operator", reason="fixed in 2.1").count() == 2
+
+
+def test_it_is_undone_where_nobody_changed_anything_since_and_once(operator: Client) -> None:
+    do(operator, "resolve")
     groups.reopen(ErrorGroup.objects.get(category="unknown").pk, actor="ben")
-    told = client.post(reverse("admin:errors_bulk_undo", args=["b", 1]), follow=True).content.decode()
+    undo = reverse("admin:errors_bulk_undo", args=["b", 1])
+    told = operator.post(undo, follow=True).content.decode()
     assert states() == {"network": "resolved", "validation": "new", "unknown": "acknowledged"}
     assert "It was changed since: it is acknowledged now." in told
     assert ErrorGroup.objects.get(category="validation").resolved_at is None
-    again = client.post(reverse("admin:errors_bulk_undo", args=["b", 1]), follow=True).content.decode()
-    assert "undone already" in again
+    assert "undone already" in operator.post(undo, follow=True).content.decode()
 
 
-def test_it_acts_upon_the_filter_only(user_of: User) -> None:
+def test_it_acts_upon_the_filter_only(user_of: UserOf) -> None:
     three()
-    client = tab(user_of("operator"))
+    client = signed_in(user_of("operator"))
     assert "that match category “validation”" in page(client, address("acknowledge", "?category=validation"))
     do(client, "acknowledge", "?category=validation")
     assert states() == {"network": "new", "validation": "acknowledged", "unknown": "new"}
 
 
-def test_it_ignores_until_and_assigns_with_undo(user_of: User) -> None:
+def test_it_ignores_until_and_assigns_with_undo(user_of: UserOf) -> None:
     three()
     operator = user_of("operator")
-    client = tab(operator)
-    refused = client.post(address("ignore"), answers(client, address("ignore"), until="items"))
+    client = signed_in(operator)
+    refused = client.post(address("ignore"), form_answers(client, address("ignore"), until="items"))
     assert "Say how many." in refused.content.decode()
     do(client, "ignore", until="items", items=5)
     assert {group.until["items"] for group in ErrorGroup.objects.all()} == {5}
@@ -89,10 +99,10 @@ def test_it_ignores_until_and_assigns_with_undo(user_of: User) -> None:
     assert (set(states().values()), {group.assignee for group in ErrorGroup.objects.all()}) == ({"new"}, {None})
 
 
-def test_it_is_done_once_and_only_for_what_was_confirmed(user_of: User) -> None:
+def test_it_is_done_once_and_only_for_what_was_confirmed(user_of: UserOf) -> None:
     three()
-    client = tab(user_of("operator"))
-    said = answers(client, address("resolve"))
+    client = signed_in(user_of("operator"))
+    said = form_answers(client, address("resolve"))
     assert client.post(address("resolve"), said | {"count": 9}).status_code == 409
     assert set(states().values()) == {"new"}
     first, second = client.post(address("resolve"), said), client.post(address("resolve"), said)
@@ -108,9 +118,9 @@ def test_it_is_done_once_and_only_for_what_was_confirmed(user_of: User) -> None:
         bulk.undo("b", 1)
 
 
-def test_only_who_may_triage_gets_in(user_of: User) -> None:
+def test_only_who_may_triage_gets_in(user_of: UserOf) -> None:
     three()
-    viewer, operator = tab(user_of("viewer")), tab(user_of("operator"))
+    viewer, operator = signed_in(user_of("viewer")), signed_in(user_of("operator"))
     do(operator, "acknowledge")
     undo, result = (reverse(f"admin:{name}", args=["b", 1]) for name in ("errors_bulk_undo", "errors_bulk"))
     for url in (address("resolve"), undo):

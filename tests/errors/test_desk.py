@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -22,17 +21,10 @@ from errors.desk import advice_page, charts, record_page
 from errors.findings import timeline
 from errors.models import BatchGroup, ErrorGroup, Findings
 from errors.rest import views
-from tests.errors.factories import batch_of, fail, raised
+from tests.helpers.failures import batch_of, fail, raised
+from tests.helpers.people import UserOf, signed_in
 
 pytestmark = pytest.mark.django_db
-
-User = Callable[[str], Any]
-
-
-def signed_in(user: Any) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def failing(size: int = 10, **more: Any) -> Batch:
@@ -54,14 +46,14 @@ def group_url(batch: Batch, **wanted: Any) -> str:
 
 
 @pytest.mark.parametrize("role", ["viewer", "operator", "admin"])
-def test_it_shows_the_desk_to_those_who_may_look(user_of: User, role: str) -> None:
+def test_it_shows_the_desk_to_those_who_may_look(user_of: UserOf, role: str) -> None:
     batch = failing()
     client = signed_in(user_of(role))
     for url in (desk_url(batch), group_url(batch, category="network"), reverse("admin:errors_overview")):
         assert client.get(url).status_code == 200
 
 
-def test_it_keeps_out_who_may_not(user_of: User) -> None:
+def test_it_keeps_out_who_may_not(user_of: UserOf) -> None:
     batch = failing()
     charlie = user_of("charlie")
     charlie.is_staff = True
@@ -71,7 +63,7 @@ def test_it_keeps_out_who_may_not(user_of: User) -> None:
         assert Client().get(url).status_code == 302
 
 
-def test_it_says_how_many_failed_with_the_interval(user_of: User) -> None:
+def test_it_says_how_many_failed_with_the_interval(user_of: UserOf) -> None:
     page = signed_in(user_of("viewer")).get(desk_url(failing(20))).content.decode()
     assert "20 of 20 items failed (100%, between 84% and 100%)." in page
 
@@ -84,13 +76,13 @@ def test_it_says_once_how_many_failed_when_the_batch_is_halted() -> None:
     assert said.count("12 of 12") == 1
 
 
-def test_it_says_so_when_nothing_failed(user_of: User) -> None:
+def test_it_says_so_when_nothing_failed(user_of: UserOf) -> None:
     page = signed_in(user_of("viewer")).get(desk_url(batch_of(3))).content.decode()
     assert "No item is failed now" in page
     assert "Nothing has failed in this batch." in page
 
 
-def test_it_escapes_what_an_item_said(user_of: User) -> None:
+def test_it_escapes_what_an_item_said(user_of: UserOf) -> None:
     batch = failing(payload={"name": "<img src=x onerror=alert(1)>"})
     client = signed_in(user_of("viewer"))
     for url in (desk_url(batch), group_url(batch, category="validation")):
@@ -99,7 +91,7 @@ def test_it_escapes_what_an_item_said(user_of: User) -> None:
         assert "<img src=x" not in page
 
 
-def test_it_masks_secrets_in_samples(user_of: User) -> None:
+def test_it_masks_secrets_in_samples(user_of: UserOf) -> None:
     batch = failing(payload={"password": "hunter22", "n": 1})
     page = signed_in(user_of("viewer")).get(group_url(batch, category="validation")).content.decode()
     assert "hunter22" not in page
@@ -119,26 +111,26 @@ def test_it_masks_secrets_in_samples(user_of: User) -> None:
         ("state=rubbish", 0),
     ],
 )
-def test_it_filters_the_groups(user_of: User, query: str, shown: int) -> None:
+def test_it_filters_the_groups(user_of: UserOf, query: str, shown: int) -> None:
     page = signed_in(user_of("viewer")).get(f"{desk_url(failing())}?{query}")
     assert page.status_code == 200
     assert page.content.decode().count("data-row") == shown
 
 
 @pytest.mark.parametrize("after", ["", "x", "-1", "9" * 40, "0"])
-def test_it_pages_through_a_groups_items_whatever_the_address_says(user_of: User, after: str) -> None:
+def test_it_pages_through_a_groups_items_whatever_the_address_says(user_of: UserOf, after: str) -> None:
     url = group_url(failing(), category="validation")
     assert signed_in(user_of("viewer")).get(url, {"after": after}).status_code == 200
 
 
-def test_it_answers_404_for_what_is_not_there(user_of: User) -> None:
+def test_it_answers_404_for_what_is_not_there(user_of: UserOf) -> None:
     client = signed_in(user_of("viewer"))
     batch = failing()
     assert client.get(reverse("admin:errors_desk", args=["nobody"])).status_code == 404
     assert client.get(reverse("admin:errors_group", args=[batch.pk, "0" * 16])).status_code == 404
 
 
-def test_it_says_how_many_errors_of_a_group_are_meant(user_of: User) -> None:
+def test_it_says_how_many_errors_of_a_group_are_meant(user_of: UserOf) -> None:
     client, url = signed_in(user_of("viewer")), desk_url(failing(10))
     page = client.get(f"{url}?positions=0-4&category=network").content.decode()
     assert "<small>3 match</small>" in page
@@ -148,7 +140,7 @@ def test_it_says_how_many_errors_of_a_group_are_meant(user_of: User) -> None:
     assert shown.count("data-row") == 3
 
 
-def test_it_costs_the_same_however_many_items_and_groups_there_are(user_of: User) -> None:
+def test_it_costs_the_same_however_many_items_and_groups_there_are(user_of: UserOf) -> None:
     client = signed_in(user_of("viewer"))
     few, many = failing(4, batch_id="few"), failing(4, batch_id="many")
     for n in range(30):
@@ -167,7 +159,7 @@ def test_it_costs_the_same_however_many_items_and_groups_there_are(user_of: User
         assert spent[1] <= spent[2] <= 32
 
 
-def test_it_counts_what_failed_in_a_batch_of_the_python_api(user_of: User) -> None:
+def test_it_counts_what_failed_in_a_batch_of_the_python_api(user_of: UserOf) -> None:
     for n in (3, 4, 4):
         error_analyzer.record_error("by-hand", f"item_{n}", n, ValueError("bad"))
     progress_tracker.start_batch("by-hand", total_items=10)
@@ -176,7 +168,7 @@ def test_it_counts_what_failed_in_a_batch_of_the_python_api(user_of: User) -> No
     assert "Batch map of 10 items by position: 2 failed, 8 waiting." in page
 
 
-def test_it_marks_findings_on_both_pictures_and_shows_a_few(user_of: User) -> None:
+def test_it_marks_findings_on_both_pictures_and_shows_a_few(user_of: UserOf) -> None:
     batch = batch_of(400)
     for n in range(100, 130):
         fail(batch, n, raised(ConnectionError("refused")))
@@ -190,22 +182,35 @@ def test_it_marks_findings_on_both_pictures_and_shows_a_few(user_of: User) -> No
     assert "Failures lie thickest at items 100 to 129: 30 of 30 failed." in page.replace("&quot;", "")
 
 
-def test_a_large_batch_waits_for_nothing(user_of: User, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Every batch is a large one; what the workers are told."""
     for module in (desk, timeline, charts):
         monkeypatch.setattr(module, "MAX_ERRORS_IN_PAGE", 1)
     for module in (desk, advice_page, batch_map):
         monkeypatch.setattr(module, "IN_PAGE_LIMIT", 1)
-    asked: list[Any] = []
-    monkeypatch.setattr(tasks, "tell", lambda task, *arguments: asked.append((task.name, arguments)))
-    batch, client = failing(), signed_in(user_of("viewer"))
-    page = client.get(desk_url(batch)).content.decode()
+    heard: list[Any] = []
+    monkeypatch.setattr(tasks, "tell", lambda task, *arguments: heard.append((task.name, arguments)))
+    return heard
+
+
+def test_a_large_batch_is_shown_before_anybody_has_looked_at_it(user_of: UserOf, told: list[Any]) -> None:
+    page = signed_in(user_of("viewer")).get(desk_url(failing())).content.decode()
     assert 'data-looking="1"' in page
     assert "looking at 10 errors for patterns" in page
     assert not Findings.objects.exists()
     assert not Map.objects.exists()
-    for _ in range(2):  # one request to the workers is enough
+
+
+def test_a_worker_is_told_once_to_look_at_a_large_batch(user_of: UserOf, told: list[Any]) -> None:
+    batch, client = failing(), signed_in(user_of("viewer"))
+    for _ in range(2):
         assert client.get(f"{desk_url(batch)}ready/").json() == {"looking": True}
-    assert asked == [("errors.tasks.look", (batch.pk,))]
+    assert told == [("errors.tasks.look", (batch.pk,))]
+
+
+def test_a_large_batch_is_ready_when_findings_advice_and_map_are(user_of: UserOf, told: list[Any]) -> None:
+    batch, client = failing(), signed_in(user_of("viewer"))
     Batch.objects.filter(pk=batch.pk).update(finished_at=timezone.now())
     batch.refresh_from_db()
     findings.findings_of(batch)  # what to do about them is not there yet
@@ -220,7 +225,7 @@ def test_a_large_batch_waits_for_nothing(user_of: User, monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("what", ["findings", "recommendations"])
 def test_rest_has_a_worker_look_at_a_batch_too_large_for_a_request(
-    user_of: User, monkeypatch: pytest.MonkeyPatch, what: str
+    user_of: UserOf, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     asked: list[Any] = []
     monkeypatch.setattr(tasks, "tell", lambda task, *arguments: asked.append((task.name, arguments)))
@@ -237,7 +242,7 @@ def test_rest_has_a_worker_look_at_a_batch_too_large_for_a_request(
     assert "Retry-After" not in seen
 
 
-def test_it_pages_through_groups_and_errors_by_key(user_of: User, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_pages_through_groups_and_errors_by_key(user_of: UserOf, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(desk, "GROUPS_SHOWN", 2)
     monkeypatch.setattr(record_page, "SHOWN", 2)
     batch = batch_of(5)
@@ -261,7 +266,7 @@ def test_it_pages_through_groups_and_errors_by_key(user_of: User, monkeypatch: p
         assert client.get(f"{desk_url(batch)}records/", {"after": rubbish}).status_code == 200
 
 
-def test_the_overview_names_what_needs_attention(user_of: User) -> None:
+def test_the_overview_names_what_needs_attention(user_of: UserOf) -> None:
     client, overview = signed_in(user_of("viewer")), reverse("admin:errors_overview")
     assert "Nothing needs attention." in client.get(overview).content.decode()
     failing(4, batch_id="stopped", status="HALTED", reason="too much failed")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 from django.urls import reverse
 
@@ -13,13 +10,12 @@ from batches.engine import runner
 from batches.models import Batch, Item, Retry
 from errors.models import ErrorGroup, PlanStep, Recommendation, RecoveryPlan
 from errors.recovery import plan_runs, plans
-from tests.batches.factories import modes, ran
-from tests.batches.test_admin_pages import page, tab
-from tests.batches.test_bulk_retry import now_do
-from tests.errors.test_retry_pages import answers
+from tests.helpers.batches import modes, ran
+from tests.helpers.pages import form_answers, page
+from tests.helpers.people import UserOf, signed_in
+from tests.helpers.retries import now_do
 
 pytestmark = pytest.mark.usefixtures("engine")
-User = Callable[[str], Any]
 
 
 def outage() -> Batch:
@@ -35,8 +31,8 @@ def advised(batch: Batch) -> Recommendation:
     return Recommendation.objects.filter(batch=batch, state="open", action__verb="retry").earliest("number")
 
 
-def test_it_says_what_the_failures_have_in_common_and_what_to_do(user_of: User) -> None:
-    shown = page(tab(user_of("operator")), desk(outage()))
+def test_it_says_what_the_failures_have_in_common_and_what_to_do(user_of: UserOf) -> None:
+    shown = page(signed_in(user_of("operator")), desk(outage()))
     assert "30 of the 30 items" in shown
     assert "What to do" in shown
     assert "Expected back" in shown
@@ -44,8 +40,8 @@ def test_it_says_what_the_failures_have_in_common_and_what_to_do(user_of: User) 
     assert ">Retry 30<" in shown
 
 
-def test_it_shows_a_viewer_the_advice_without_its_buttons(user_of: User) -> None:
-    batch, client = outage(), tab(user_of("viewer"))
+def test_it_shows_a_viewer_the_advice_without_its_buttons(user_of: UserOf) -> None:
+    batch, client = outage(), signed_in(user_of("viewer"))
     shown = page(client, desk(batch))
     assert "What to do" in shown
     assert "Try 20 first" not in shown
@@ -62,8 +58,8 @@ def test_it_shows_a_viewer_the_advice_without_its_buttons(user_of: User) -> None
     assert not Retry.objects.exists()
 
 
-def test_it_says_exactly_what_will_happen_then_does_it_and_measures_it(user_of: User) -> None:
-    batch, client = outage(), tab(user_of("operator"))
+def test_it_says_exactly_what_will_happen_then_does_it_and_measures_it(user_of: UserOf) -> None:
+    batch, client = outage(), signed_in(user_of("operator"))
     page(client, desk(batch))
     found = advised(batch)
     address = reverse("admin:errors_advice", args=[batch.pk, found.number])
@@ -72,7 +68,7 @@ def test_it_says_exactly_what_will_happen_then_does_it_and_measures_it(user_of: 
     assert found.predicted["basis"] in asked
     assert not Retry.objects.exists()
     now_do(batch, "ok")
-    answer = client.post(address, answers(client, address, reason="it is back"))
+    answer = client.post(address, form_answers(client, address, reason="it is back"))
     assert answer.headers["Location"] == reverse("admin:errors_retry", args=[batch.pk, 1])
     made = Retry.objects.get()
     assert (made.predicted["low"], made.reason) == (found.predicted["low"], "it is back")
@@ -83,27 +79,27 @@ def test_it_says_exactly_what_will_happen_then_does_it_and_measures_it(user_of: 
     assert operations.verify(batch.pk) == []
 
 
-def test_a_button_sets_how_many_go_first(user_of: User) -> None:
-    batch, client = outage(), tab(user_of("operator"))
+def test_a_button_sets_how_many_go_first(user_of: UserOf) -> None:
+    batch, client = outage(), signed_in(user_of("operator"))
     page(client, desk(batch))
     address = reverse("admin:errors_advice", args=[batch.pk, advised(batch).number])
-    assert answers(client, f"{address}?canary=0&needed=0")["canary"] == 0
-    assert answers(client, f"{address}?canary=20")["canary"] == 20
+    assert form_answers(client, f"{address}?canary=0&needed=0")["canary"] == 0
+    assert form_answers(client, f"{address}?canary=20")["canary"] == 20
 
 
-def test_it_is_applied_once_and_says_so(user_of: User) -> None:
-    batch, client = outage(), tab(user_of("operator"))
+def test_it_is_applied_once_and_says_so(user_of: UserOf) -> None:
+    batch, client = outage(), signed_in(user_of("operator"))
     page(client, desk(batch))
     address = reverse("admin:errors_advice", args=[batch.pk, advised(batch).number])
-    said = answers(client, address)
+    said = form_answers(client, address)
     for _ in range(2):
         assert client.post(address, said).status_code == 302
     assert "It is applied already" in client.get(address, follow=True).content.decode()
     assert Retry.objects.count() == 1
 
 
-def test_what_was_dismissed_is_hidden_until_somebody_wants_to_see_it_again(user_of: User) -> None:
-    batch, client = outage(), tab(user_of("operator"))
+def test_what_was_dismissed_is_hidden_until_somebody_wants_to_see_it_again(user_of: UserOf) -> None:
+    batch, client = outage(), signed_in(user_of("operator"))
     page(client, desk(batch))
     found = advised(batch)
     client.post(reverse("admin:errors_advice_dismiss", args=[batch.pk, found.number]))
@@ -123,13 +119,13 @@ def slice_of_one_country() -> Batch:
     return ran(rows, max_attempts=1, batch_id="outage")
 
 
-def test_keep_aside_sets_the_slice_aside_and_can_be_taken_back(user_of: User) -> None:
-    batch, client = slice_of_one_country(), tab(user_of("operator"))
+def test_keep_aside_sets_the_slice_aside_and_can_be_taken_back(user_of: UserOf) -> None:
+    batch, client = slice_of_one_country(), signed_in(user_of("operator"))
     assert ">Keep aside<" in page(client, desk(batch))
     found = Recommendation.objects.get(batch=batch, rule="attribute")
     address = reverse("admin:errors_advice", args=[batch.pk, found.number])
     assert "No run and no retry touches them" in page(client, address)
-    client.post(address, answers(client, address, reason="wait for the fix"))
+    client.post(address, form_answers(client, address, reason="wait for the fix"))
     aside = Item.objects.filter(batch=batch, status="QUARANTINED").count()
     assert aside >= 40
     shown = page(client, desk(batch))
@@ -143,26 +139,26 @@ def test_keep_aside_sets_the_slice_aside_and_can_be_taken_back(user_of: User) ->
     assert operations.verify(batch.pk) == []
 
 
-def test_taking_it_on_can_be_given_back(user_of: User) -> None:
+def test_taking_it_on_can_be_given_back(user_of: UserOf) -> None:
     batch, operator = outage(), user_of("operator")
-    client = tab(operator)
+    client = signed_in(operator)
     page(client, desk(batch))
     found = Recommendation.objects.get(batch=batch, rule="recurring")
     address = reverse("admin:errors_advice", args=[batch.pk, found.number])
-    client.post(address, answers(client, address))
+    client.post(address, form_answers(client, address))
     assert ErrorGroup.objects.get().assignee == operator
     client.post(reverse("admin:errors_advice_undo", args=[batch.pk, found.number]))
     assert ErrorGroup.objects.get().assignee is None
 
 
-def test_it_works_out_a_plan_and_does_it_step_by_step(user_of: User) -> None:
-    batch, client = outage(), tab(user_of("operator"))
+def test_it_works_out_a_plan_and_does_it_step_by_step(user_of: UserOf) -> None:
+    batch, client = outage(), signed_in(user_of("operator"))
     client.post(reverse("admin:errors_plan", args=[batch.pk]))
     shown = page(client, desk(batch))
     assert "30 failed: " in shown
     assert "Do step 1…" in shown
     address = reverse("admin:errors_step", args=[batch.pk, 1])
-    client.post(address, answers(client, address))
+    client.post(address, form_answers(client, address))
     assert "Do step 1…" not in page(client, desk(batch))
     assert Retry.objects.get().predicted == PlanStep.objects.get(step=1).predicted
     assert client.get(reverse("admin:errors_step", args=[batch.pk, 99])).status_code == 404
@@ -177,8 +173,8 @@ def two_causes() -> Batch:
     return batch
 
 
-def test_the_plan_runs_by_itself_and_says_what_it_holds_and_why(user_of: User) -> None:
-    batch, client = two_causes(), tab(user_of("operator"))
+def test_the_plan_runs_by_itself_and_says_what_it_holds_and_why(user_of: UserOf) -> None:
+    batch, client = two_causes(), signed_in(user_of("operator"))
     client.post(reverse("admin:errors_plan", args=[batch.pk]))
     run = reverse("admin:errors_plan_run", args=[batch.pk])
     assert "It goes on by itself" in page(client, run)
@@ -196,8 +192,8 @@ def test_the_plan_runs_by_itself_and_says_what_it_holds_and_why(user_of: User) -
     assert operations.verify(batch.pk) == []
 
 
-def test_a_plan_that_is_paused_begins_nothing_and_one_that_is_cancelled_leaves_the_rest_out(user_of: User) -> None:
-    batch, client = two_causes(), tab(user_of("operator"))
+def test_a_plan_that_is_paused_begins_nothing_and_one_that_is_cancelled_leaves_the_rest_out(user_of: UserOf) -> None:
+    batch, client = two_causes(), signed_in(user_of("operator"))
     client.post(reverse("admin:errors_plan", args=[batch.pk]))
     client.post(reverse("admin:errors_plan_run", args=[batch.pk]))
     client.post(reverse("admin:errors_plan_act", args=[batch.pk, "pause"]))
@@ -210,7 +206,7 @@ def test_a_plan_that_is_paused_begins_nothing_and_one_that_is_cancelled_leaves_t
     assert RecoveryPlan.objects.get().state == "open"
 
 
-def test_a_cancelled_retry_pauses_the_plan(user_of: User) -> None:
+def test_a_cancelled_retry_pauses_the_plan(user_of: UserOf) -> None:
     batch = two_causes()
     plans.make(batch.pk)
     plan_runs.run(batch.pk, actor="ana")

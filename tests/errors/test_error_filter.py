@@ -12,8 +12,8 @@ from batches.exceptions import InvalidInput
 from batches.models import Batch, Item
 from errors.filters.error_filter import ErrorFilter
 from errors.models import ErrorGroup, ErrorRecord
-from tests.batches.people import client
-from tests.errors.factories import batch_of, fail, raised
+from tests.helpers.failures import batch_of, fail, raised
+from tests.helpers.people import client
 
 pytestmark = pytest.mark.django_db
 NOON = timezone.now().replace(microsecond=0)

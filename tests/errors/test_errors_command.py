@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import json
-from io import StringIO
 
 import pytest
-from django.core.management import call_command
 
 from errors import error_analyzer
 from errors.recovery import plans
-from tests.batches.rest_batches import BAD, GOOD, committed, finished, submitted
+from tests.helpers.check_rows import BAD, GOOD, committed, finished, submitted
+from tests.helpers.command_line import batch_command
 
 pytestmark = pytest.mark.django_db
-
-
-def said(*arguments: str) -> tuple[int, str, str]:
-    out, err = StringIO(), StringIO()
-    with pytest.raises(SystemExit) as ended:
-        call_command("batch", *arguments, stdout=out, stderr=err)
-    return int(str(ended.value.code)), out.getvalue(), err.getvalue()
 
 
 @committed
 def test_it_says_what_failed_and_what_to_do() -> None:
     finished(items=(GOOD, BAD, BAD, BAD))
     plans.make("b1")
-    code, text, _ = said("errors", "b1")
+    code, text, _ = batch_command("errors", "b1")
     assert code == 0
     for words in ("b1: 3 errors, 75 for every 100 items", "VALIDATION_FAILED", "Advice:", "Plan:", "Correct 3 rows"):
         assert words in text
@@ -35,16 +27,16 @@ def test_it_says_what_failed_and_what_to_do() -> None:
 @committed
 def test_it_prints_the_report_as_json() -> None:
     finished(items=(GOOD, BAD))
-    code, text, _ = said("errors", "b1", "--json")
+    code, text, _ = batch_command("errors", "b1", "--json")
     assert (code, json.loads(text)) == (0, error_analyzer.aggregate_errors("b1").to_dict())
 
 
 def test_it_says_when_nothing_failed() -> None:
     submitted()
-    assert said("errors", "b1") == (0, "b1: no errors.\n", "")
+    assert batch_command("errors", "b1") == (0, "b1: no errors.\n", "")
 
 
 def test_it_knows_no_such_batch() -> None:
-    code, _, err = said("errors", "nobody")
+    code, _, err = batch_command("errors", "nobody")
     assert code == 2
     assert "nobody" in err

@@ -22,8 +22,8 @@ from batches import operations
 from batches.lifecycle.deliveries import new_secret
 from batches.models import Batch, Item, Transition, Webhook
 from errors.models import ErrorGroup
-from tests.batches.rest_batches import committed, finished
-from tests.batches.test_rest_rights import written
+from tests.helpers.batches import rows_written
+from tests.helpers.check_rows import committed, finished
 
 pytestmark = [pytest.mark.any_database, pytest.mark.django_db]
 
@@ -95,7 +95,7 @@ def tab(user: Any = None) -> Client:
 
 
 def everything() -> tuple[Any, ...]:
-    return (*written(), LogEntry.objects.count(), Batch.objects.count())
+    return (*rows_written(), LogEntry.objects.count(), Batch.objects.count())
 
 
 @committed

@@ -15,31 +15,31 @@ from python_calamine import CalamineWorkbook
 
 from errors.exports.request import ExportRequest
 from errors.models import Export
-from tests.batches.rest_batches import submitted
-from tests.conftest import ROOT
-from tests.errors.failing import FORMULAS, failed_rows, table
-from tests.errors.test_errors_command import said
+from tests.helpers.check_rows import submitted
+from tests.helpers.command_line import batch_command
+from tests.helpers.failed_rows import FORMULAS, failed_rows, table
+from tests.helpers.places import ROOT
+from tests.helpers.processes import database_url
 from tests.helpers.waiting import PATIENCE
-from tests.live.conftest import database_url
 
 pytestmark = pytest.mark.usefixtures("engine")
 
 
 def test_it_prints_text_for_the_next_command() -> None:
     batch = failed_rows(["x", "ü"])
-    code, text, _ = said("export", "b1", "--kind", "fix")
+    code, text, _ = batch_command("export", "b1", "--kind", "fix")
     assert (code, text.encode()) == (0, b"".join(ExportRequest(batch, kind="fix").blocks()))
-    code, text, _ = said("export", "b1", "--format", "ndjson", "--positions", "1-1")
+    code, text, _ = batch_command("export", "b1", "--format", "ndjson", "--positions", "1-1")
     assert [json.loads(line)["item_index"] for line in text.splitlines()] == [1]
 
 
 def test_it_writes_a_file_and_says_what(tmp_path: Path) -> None:
     failed_rows(["x", "y"])
     file = tmp_path / "out.xlsx"
-    code, text, _ = said("export", "b1", "--kind", "fix", "--format", "xlsx", "-o", str(file))
+    code, text, _ = batch_command("export", "b1", "--kind", "fix", "--format", "xlsx", "-o", str(file))
     assert (code, text) == (0, f"b1: 2 rows, {file.stat().st_size:,} bytes written to {file}\n")
     assert len(CalamineWorkbook.from_filelike(io.BytesIO(file.read_bytes())).get_sheet_by_index(0).to_python()) == 3
-    code, text, _ = said("export", "b1", "-o", str(file), "--json")
+    code, text, _ = batch_command("export", "b1", "-o", str(file), "--json")
     told = json.loads(text)
     assert (code, told["rows"], told["kind"], told["format"], told["file"]) == (0, 2, "detail", "csv", str(file))
     assert (told["bytes"], len(table(file.read_bytes()))) == (file.stat().st_size, 3)
@@ -57,14 +57,14 @@ def test_a_file_that_cannot_be_finished_leaves_the_old_one(tmp_path: Path, monke
         raise OSError("No space left on device")
 
     monkeypatch.setattr(ExportRequest, "blocks", broken)
-    code, _, err = said("export", "b1", "-o", str(file))
+    code, _, err = batch_command("export", "b1", "-o", str(file))
     assert (code, "No space left" in err) == (4, True)
     assert (file.read_text(), len(list(tmp_path.iterdir()))) == ("old", 1)
 
 
 def test_whoever_has_the_command_line_may_have_raw_cells() -> None:
     failed_rows(FORMULAS[:1])
-    _, text, _ = said("export", "b1", "--kind", "fix", "--raw")
+    _, text, _ = batch_command("export", "b1", "--kind", "fix", "--raw")
     assert table(text.encode())[1][0] == FORMULAS[0]
 
 
@@ -82,7 +82,7 @@ def test_whoever_has_the_command_line_may_have_raw_cells() -> None:
 )
 def test_what_it_cannot_do_is_refused(arguments: list[str], words: str) -> None:
     submitted()
-    code, text, err = said("export", *arguments)
+    code, text, err = batch_command("export", *arguments)
     assert (code, text, words in err) == (2, "", True)
 
 

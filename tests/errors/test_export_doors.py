@@ -12,10 +12,9 @@ from django.urls import reverse
 
 from errors.exports.streams import download_slots
 from errors.models import ErrorRecord, Export
-from tests.batches.people import client
-from tests.batches.rest_batches import submitted
-from tests.errors.failing import FORMULAS, body, failed_rows, table
-from tests.errors.test_desk import User, signed_in
+from tests.helpers.check_rows import submitted
+from tests.helpers.failed_rows import FORMULAS, body, failed_rows, table
+from tests.helpers.people import UserOf, client, signed_in
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -169,11 +168,11 @@ def test_only_its_person_or_an_admin_cancels_an_export(few: None) -> None:
 # -- the desk's menu ---------------------------------------------------------------------------------------------------
 
 
-def page(role: str, user_of: User) -> Client:
+def page(role: str, user_of: UserOf) -> Client:
     return signed_in(user_of(role))
 
 
-def test_the_menu_keeps_the_filter_of_its_page(user_of: User) -> None:
+def test_the_menu_keeps_the_filter_of_its_page(user_of: UserOf) -> None:
     failed_rows(["x", "y"])
     tab = page("viewer", user_of)
     text = tab.get(f"{reverse('admin:errors_desk', args=['b1'])}?category=validation&positions=1-1").content.decode()
@@ -183,7 +182,7 @@ def test_the_menu_keeps_the_filter_of_its_page(user_of: User) -> None:
     assert counts == ["1"] * 16
 
 
-def test_the_menu_is_for_those_who_may_look(user_of: User) -> None:
+def test_the_menu_is_for_those_who_may_look(user_of: UserOf) -> None:
     failed_rows(["x"])
     url = reverse("admin:errors_export", args=["b1", "csv"])
     assert Client().get(url).status_code == 302
@@ -195,7 +194,7 @@ def test_the_menu_is_for_those_who_may_look(user_of: User) -> None:
     assert page("viewer", user_of).get(f"{url}?raw=1").status_code == 403
 
 
-def test_the_desk_asks_before_a_long_file_is_made(user_of: User, few: None) -> None:
+def test_the_desk_asks_before_a_long_file_is_made(user_of: UserOf, few: None) -> None:
     failed_rows(["a", "b", "c", "d"])
     tab = page("viewer", user_of)
     url = reverse("admin:errors_export", args=["b1", "csv"]) + "?kind=fix"
@@ -209,7 +208,7 @@ def test_the_desk_asks_before_a_long_file_is_made(user_of: User, few: None) -> N
     assert Export.objects.get().state == "cancelled"
 
 
-def test_the_desk_says_what_it_cannot_mean(user_of: User) -> None:
+def test_the_desk_says_what_it_cannot_mean(user_of: UserOf) -> None:
     failed_rows(["x"])
     tab = page("viewer", user_of)
     answer = tab.get(reverse("admin:errors_export", args=["b1", "csv"]) + "?kind=odd", follow=True)
@@ -218,7 +217,7 @@ def test_the_desk_says_what_it_cannot_mean(user_of: User) -> None:
     assert tab.get(reverse("admin:errors_export_file", args=["b1", 7])).status_code == 404
 
 
-def test_hostile_filters_and_names_are_escaped_on_the_page(user_of: User) -> None:
+def test_hostile_filters_and_names_are_escaped_on_the_page(user_of: UserOf) -> None:
     failed_rows(["x"])
     ErrorRecord.objects.update(message="<script>alert(1)</script>")
     tab = page("viewer", user_of)

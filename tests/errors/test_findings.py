@@ -20,8 +20,8 @@ from errors.findings import LOOK_INTERVAL, findings_of
 from errors.findings.batch_summary import sample_positions, summary_of
 from errors.models import Findings
 from errors.receivers import batch_transitioned
-from tests.batches.people import client
-from tests.errors.factories import batch_of, failure, report
+from tests.helpers.failures import batch_of, failure, report
+from tests.helpers.people import client
 
 pytestmark = pytest.mark.django_db
 

@@ -9,9 +9,8 @@ import pytest
 from batches import operations
 from batches.models import Batch
 from errors.exports.request import ExportRequest
-from tests.batches.factories import modes, ran
-from tests.errors.failing import FORMULAS, HARMLESS, failed_rows
-from tests.errors.test_export_files import made
+from tests.helpers.batches import modes, ran
+from tests.helpers.failed_rows import FORMULAS, HARMLESS, exported, failed_rows
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -25,14 +24,14 @@ def checked(batch: Batch, file_format: str, content: bytes) -> tuple[int, int, i
 def test_a_file_that_nobody_changed_changes_nothing(file_format: str) -> None:
     texts = [*FORMULAS, *HARMLESS, "x" * 40_000]
     batch = failed_rows(texts)
-    assert checked(batch, file_format, made(batch, "fix", file_format)) == (len(texts), 0, len(texts), 0)
+    assert checked(batch, file_format, exported(batch, "fix", file_format)) == (len(texts), 0, len(texts), 0)
 
 
 @pytest.mark.parametrize("file_format", ["csv", "xlsx", "ndjson", "json"])
 def test_values_of_all_kinds_come_back(file_format: str) -> None:
     odd = {"n": 0.1, "t": True, "no": None, "deep": {"a": [1, None]}, "big": 2**60, "=cmd": "=1", "text": "007"}
     batch = ran([{**row, **odd} for row in modes("value", "value")], max_attempts=1)
-    assert checked(batch, file_format, made(batch, "fix", file_format)) == (2, 0, 2, 0)
+    assert checked(batch, file_format, exported(batch, "fix", file_format)) == (2, 0, 2, 0)
 
 
 def test_a_corrected_cell_is_the_only_change() -> None:

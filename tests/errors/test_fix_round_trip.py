@@ -14,7 +14,7 @@ from batches.engine import runner
 from batches.models import Batch, Item
 from errors.exports.exporters import EXPORTERS
 from errors.exports.request import ExportRequest
-from tests.batches.rest_batches import committed
+from tests.helpers.check_rows import committed
 
 pytestmark = committed
 TEXTS = (

@@ -11,7 +11,7 @@ from errors import groups
 from errors.filters import scopes
 from errors.groups import clean_retries
 from errors.models import ErrorGroup, GroupChange
-from tests.batches.factories import modes, ran
+from tests.helpers.batches import modes, ran
 
 pytestmark = pytest.mark.usefixtures("engine")
 

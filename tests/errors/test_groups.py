@@ -13,7 +13,7 @@ from django.utils import timezone
 from batches.exceptions import InvalidInput, InvalidTransition
 from errors import groups
 from errors.models import ErrorGroup, GroupChange
-from tests.errors.factories import batch_of, fail, raised
+from tests.helpers.failures import batch_of, fail, raised
 
 pytestmark = pytest.mark.django_db
 

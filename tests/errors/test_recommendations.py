@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
+from rest_framework.test import APIClient
 
 from batches import operations
 from batches.engine import runner
@@ -15,31 +16,17 @@ from batches.exceptions import InvalidTransition
 from batches.models import Batch, Item
 from batches.processors import ItemError
 from errors import error_analyzer, groups
-from errors.models import ErrorGroup, GroupChange, PlanStep, Recommendation
+from errors.models import ErrorGroup, GroupChange, Recommendation
 from errors.recovery import plans, recommendations
 from errors.recovery.fact_queries import facts_of
-from tests.batches.factories import modes, ran
-from tests.batches.people import client, person
-from tests.batches.rest_batches import BAD, GOOD, committed, finished, submitted
-from tests.errors.factories import batch_of, failure, report
+from tests.helpers.check_rows import BAD, GOOD, committed, finished, submitted
+from tests.helpers.failures import all_failed, fail_all, failure, report
+from tests.helpers.people import client, person
 from tests.helpers.waiting import PATIENCE
 
 pytestmark = pytest.mark.django_db
 State = Recommendation.State
-
-
-def failing(n: int = 6, error: type[Exception] = ConnectionError, **more: Any) -> Batch:
-    """A batch at rest in which all items failed in one way."""
-    batch = batch_of(n, status=Batch.Status.COMPLETED, **more)
-    fail_all(batch, error)
-    return batch
-
-
-def fail_all(batch: Batch, error: type[Exception], attempt: int = 1) -> None:
-    report(batch, [failure(batch, i, error("no answer"), attempt) for i in range(batch.total_items)])
-    failed = Item.objects.filter(batch=batch)
-    failed.update(status=Item.Status.FAILED, attempts=attempt, failed_at="2026-01-01T00:00:00Z", lane=0)
-    batch.lanes.update_or_create(lane=0, defaults={"failed": batch.total_items})
+URL = "/api/batches/b1/errors"
 
 
 def of_rule(rule: str) -> Recommendation:
@@ -47,7 +34,7 @@ def of_rule(rule: str) -> Recommendation:
 
 
 def test_it_works_advice_out_once_and_keeps_its_numbers() -> None:
-    batch = failing()
+    batch = all_failed()
     recommendations.refresh(batch)
     before = list(Recommendation.objects.values())
     recommendations.refresh(batch)
@@ -58,7 +45,7 @@ def test_it_works_advice_out_once_and_keeps_its_numbers() -> None:
 def test_its_page_numbers_it_in_its_order_and_folds_away_what_has_nothing_left_to_retry() -> None:
     from errors.desk.advice_page import said_about
 
-    batch = failing()
+    batch = all_failed()
     recommendations.refresh(batch)
     assert said_about(batch)["spent"] == []
     batch.items.update(status=Item.Status.SUCCEEDED, failed_at=None)
@@ -70,7 +57,7 @@ def test_its_page_numbers_it_in_its_order_and_folds_away_what_has_nothing_left_t
 
 
 def test_it_shows_advice_in_the_report() -> None:
-    failing()
+    all_failed()
     found = error_analyzer.aggregate_errors("b1")
     assert {one["rule"] for one in found.advice} == {"high_rate", "network", "recurring"}
     assert found.recovery_plan == []
@@ -79,7 +66,7 @@ def test_it_shows_advice_in_the_report() -> None:
 
 
 def test_it_retries_by_the_operation_and_only_once() -> None:
-    recommendations.refresh(failing())
+    recommendations.refresh(all_failed())
     number = of_rule("network").number
     done = recommendations.apply("b1", number, actor="ann", reason="it is back")
     assert (done.state, done.by, done.retry) == (State.APPLIED, "ann", 1)
@@ -90,7 +77,7 @@ def test_it_retries_by_the_operation_and_only_once() -> None:
 
 
 def test_what_the_operation_refuses_stays_open() -> None:
-    batch = failing()
+    batch = all_failed()
     recommendations.refresh(batch)
     Batch.objects.update(status=Batch.Status.RUNNING)
     with pytest.raises(InvalidTransition):
@@ -100,7 +87,7 @@ def test_what_the_operation_refuses_stays_open() -> None:
 
 @pytest.mark.parametrize(("worked", "state", "held"), [(6, "verified", True), (0, "no_effect", False)])
 def test_it_puts_the_outcome_beside_the_prediction(worked: int, state: str, held: bool) -> None:
-    batch = failing(6)
+    batch = all_failed(6)
     recommendations.refresh(batch)
     recommendations.apply("b1", of_rule("network").number)
     first = [item.pk for item in batch.items.order_by("position")[:worked]]
@@ -113,7 +100,7 @@ def test_it_puts_the_outcome_beside_the_prediction(worked: int, state: str, held
 
 
 def test_it_waits_for_a_retry_that_is_not_over() -> None:
-    batch = failing()
+    batch = all_failed()
     recommendations.refresh(batch)
     recommendations.apply("b1", of_rule("network").number)
     recommendations.verify(batch.pk)
@@ -121,7 +108,7 @@ def test_it_waits_for_a_retry_that_is_not_over() -> None:
 
 
 def test_what_is_dismissed_comes_back_when_its_evidence_doubles() -> None:
-    batch = failing()
+    batch = all_failed()
     recommendations.refresh(batch)
     recommendations.dismiss("b1", of_rule("network").number, actor="ann", reason="known")
     recommendations.refresh(batch)
@@ -133,7 +120,7 @@ def test_what_is_dismissed_comes_back_when_its_evidence_doubles() -> None:
 
 
 def test_what_no_longer_holds_expires() -> None:
-    batch = failing()
+    batch = all_failed()
     recommendations.refresh(batch)
     Item.objects.update(failed_at=None, status=Item.Status.SUCCEEDED)
     batch.lanes.update(failed=0, succeeded=6)
@@ -142,7 +129,7 @@ def test_what_no_longer_holds_expires() -> None:
 
 
 def test_it_raises_the_limit_through_the_operation() -> None:
-    batch = failing(6, TimeoutError, item_timeout=10.0)
+    batch = all_failed(6, TimeoutError, item_timeout=10.0)
     now = batch.created_at
     Item.objects.bulk_create(
         Item(
@@ -168,65 +155,52 @@ def test_it_raises_the_limit_through_the_operation() -> None:
 @pytest.mark.parametrize(("actor", "verb"), [("operator", "assign"), ("command line", "note")])
 def test_it_gives_what_recurs_to_whoever_takes_it_up(actor: str, verb: str) -> None:
     person("operator")
-    recommendations.refresh(failing())
+    recommendations.refresh(all_failed())
     recommendations.apply("b1", of_rule("recurring").number, actor=actor)
     change = GroupChange.objects.get()
     assert (change.verb, change.actor) == (verb, actor)
     assert (ErrorGroup.objects.get().assignee is not None) == (verb == "assign")
 
 
-def test_it_keeps_a_plan_until_it_is_asked_for_another() -> None:
-    failing()
-    made = plans.make("b1", actor="ann")
-    assert made.totals["line"].startswith("6 failed: ~5 (")
-    plans.apply("b1", 1, actor="ann")
-    step = PlanStep.objects.get(step=1)
-    assert (step.state, step.by, step.retry) == ("applied", "ann", 1)
-    with pytest.raises(InvalidTransition):
-        plans.apply("b1", 1)
-    assert plans.show("b1")["totals"] == made.totals
-
-
-def test_it_applies_a_plan_as_far_as_it_goes() -> None:
-    batch = failing(6)
-    report(batch, [failure(batch, n, OSError("disk on fire"), 2) for n in (4, 5)])
-    Item.objects.filter(position__in=(4, 5)).update(attempts=2)
-    plans.make("b1")
-    assert [step.state for step in plans.apply_all("b1")] == ["applied"]
-    assert [step.state for step in PlanStep.objects.all()] == ["applied", "open", "open"]
-    with pytest.raises(InvalidTransition):
-        plans.apply_all("b1")
-    Batch.objects.update(status=Batch.Status.COMPLETED)
-    assert [step.step for step in plans.apply_all("b1")] == [2, 3]
-    assert plans.apply_all("b1") == []
+@pytest.fixture
+def advised() -> APIClient:
+    """An operator, and a batch about which there are three pieces of advice."""
+    finished(items=(GOOD, BAD, BAD, BAD))
+    return client("operator")
 
 
 @committed
-def test_it_serves_and_applies_over_rest() -> None:
-    finished(items=(GOOD, BAD, BAD, BAD))
-    ann, url = client("operator"), "/api/batches/b1/errors"
-    listed = ann.get(f"{url}/recommendations").json()
+def test_it_serves_advice_over_rest_and_no_longer_what_was_dismissed(advised: APIClient) -> None:
+    listed = advised.get(f"{URL}/recommendations").json()
     assert [one["rule"] for one in listed] == ["validation", "high_rate", "recurring"]
-    assert ann.post(f"{url}/recommendations/2/apply", {}, format="json").json()["state"] == "applied"
-    again = ann.post(f"{url}/recommendations/2/apply", {}, format="json")
+    dismissed = advised.post(f"{URL}/recommendations/3/dismiss", {"reason": "known"}, format="json")
+    assert dismissed.json()["state"] == "dismissed"
+    assert [one["rule"] for one in advised.get(f"{URL}/recommendations").json()] == ["validation", "high_rate"]
+
+
+@committed
+def test_it_applies_advice_over_rest_once(advised: APIClient) -> None:
+    advised.get(f"{URL}/recommendations")
+    assert advised.post(f"{URL}/recommendations/2/apply", {}, format="json").json()["state"] == "applied"
+    again = advised.post(f"{URL}/recommendations/2/apply", {}, format="json")
     assert (again.status_code, again.headers["Content-Type"]) == (409, "application/problem+json")
-    assert (
-        ann.post(f"{url}/recommendations/3/dismiss", {"reason": "known"}, format="json").json()["state"] == "dismissed"
-    )
-    assert [one["number"] for one in ann.get(f"{url}/recommendations").json()] == [1, 2]
-    assert ann.post(f"{url}/recommendations/99/apply", {}, format="json").status_code == 404
-    assert ann.post(f"{url}/recommendations/{10**20}/apply", {}, format="json").status_code == 404
-    assert ann.get(f"{url}/plan").json()["steps"] == []
-    made = ann.post(f"{url}/plan", {}, format="json").json()
+    for number in (99, 10**20):
+        assert advised.post(f"{URL}/recommendations/{number}/apply", {}, format="json").status_code == 404
+
+
+@committed
+def test_it_serves_a_plan_over_rest_and_applies_its_steps_once(advised: APIClient) -> None:
+    assert advised.get(f"{URL}/plan").json()["steps"] == []
+    made = advised.post(f"{URL}/plan", {}, format="json").json()
     assert (made["totals"]["corrected"], made["by"]) == (3, "operator")
-    assert ann.post(f"{url}/plan/1/apply", {}, format="json").json()["state"] == "applied"
-    assert ann.post(f"{url}/plan/1/apply", {}, format="json").status_code == 409
-    assert ann.post(f"{url}/plan/9/apply", {}, format="json").status_code == 404
+    assert advised.post(f"{URL}/plan/1/apply", {}, format="json").json()["state"] == "applied"
+    assert advised.post(f"{URL}/plan/1/apply", {}, format="json").status_code == 409
+    assert advised.post(f"{URL}/plan/9/apply", {}, format="json").status_code == 404
 
 
 @pytest.mark.parametrize("missing", ["operate_batch", "triage_error"])
 def test_applying_needs_both_rights(missing: str) -> None:
-    recommendations.refresh(failing())
+    recommendations.refresh(all_failed())
     ann = client("operator")
     person("operator").user_permissions.remove(Permission.objects.get(codename=missing))
     for address in ("recommendations/1/apply", "plan/1/apply", "plan/apply"):
@@ -256,7 +230,7 @@ except InvalidTransition:
 
 @committed
 def test_of_two_people_one_applies(in_process: Callable[..., Any]) -> None:
-    recommendations.refresh(failing())
+    recommendations.refresh(all_failed())
     number = of_rule("network").number
     both = [in_process(APPLY, str(number), name) for name in ("ann", "bob")]
     said = sorted(one.communicate(timeout=PATIENCE)[0].strip() for one in both)
@@ -279,7 +253,7 @@ def test_it_is_measured_as_soon_as_the_retry_is_over(engine: None) -> None:
 
 
 def test_it_knows_owner_note_fields_and_waits() -> None:
-    batch = failing(3, KeyError)
+    batch = all_failed(3, KeyError)
     error = ItemError("shut", code="RATE", category="rate_limit", field="shop", after=90)
     named = ItemError("bad shop", category="validation", field="shop")
     report(batch, [failure(batch, 0, error, 2), failure(batch, 1, named, 2)])
@@ -290,19 +264,3 @@ def test_it_knows_owner_note_fields_and_waits() -> None:
     limited = known["rate_limit"]
     assert (limited.owner, limited.last_note, limited.asked_wait) == ("ana", "It is the feed.", 90.0)
     assert known["validation"].fields == ["shop"]
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_plans_last_step_resolves_what_its_retries_left_clean(engine: None) -> None:
-    batch = ran(modes("network", "network"), max_attempts=1)
-    plans.make(batch.pk)
-    assert [step.kind for step in PlanStep.objects.order_by("step")][-2:] == ["retry", "resolve"]
-    last = PlanStep.objects.latest("step").step
-    with pytest.raises(InvalidTransition, match="retry"):
-        plans.apply(batch.pk, last)
-    for item in batch.items.all():
-        batch.items.filter(pk=item.pk).update(payload=item.payload | {"mode": "ok"})
-    plans.apply(batch.pk, last - 1, actor="ana")
-    runner.work_until_idle(batch.pk)
-    plans.apply(batch.pk, last, actor="ana")
-    assert ErrorGroup.objects.get().state == "resolved"

@@ -16,7 +16,7 @@ from batches.lifecycle.scopes import condition
 from batches.models import Batch
 from batches.processors import ItemError
 from errors.models import BatchGroup, ErrorGroup, ErrorRecord, Traceback
-from tests.errors.factories import batch_of, fail, failure, raised, report
+from tests.helpers.failures import batch_of, fail, failure, raised, report
 from tests.helpers.waiting import PATIENCE
 
 pytestmark = pytest.mark.django_db
@@ -153,8 +153,8 @@ def test_it_tells_groups_of_messageless_errors_by_their_place() -> None:
     except AssertionError as error:
         fail(batch, 1, error)
     assert sorted(ErrorGroup.objects.values_list("key", flat=True)) == [
-        "tests.errors.factories.raised",
         "tests.errors.test_recording.test_it_tells_groups_of_messageless_errors_by_their_place",
+        "tests.helpers.failures.raised",
     ]
 
 
@@ -219,7 +219,7 @@ LANE = """
 import sys
 from dataclasses import replace
 from batches.models import Batch
-from tests.errors.factories import failure, report
+from tests.helpers.failures import failure, report
 batch, lane, words = Batch.objects.get(pk="b1"), int(sys.argv[1]), sys.argv[2].split(",")
 chunk = [failure(batch, lane * 50 + n, ValueError(word)) for n, word in enumerate(words)]
 for attempt in range(1, 31):

@@ -18,7 +18,7 @@ from errors import groups, tasks
 from errors.groups import clean_retries
 from errors.models import ErrorGroup, GroupChange
 from errors.receivers import batch_transitioned
-from tests.errors.factories import batch_of, fail, failure, report
+from tests.helpers.failures import batch_of, fail, failure, report
 
 pytestmark = pytest.mark.django_db
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,9 +12,9 @@ from batches.models import Batch
 from errors import tasks
 from errors.groups import background, regrouping
 from errors.models import BatchGroup, ErrorGroup, GroupChange, RegroupJob
-from tests.batches.factories import modes, ran
-from tests.batches.people import client
-from tests.batches.test_admin_pages import page, tab
+from tests.helpers.batches import modes, ran
+from tests.helpers.pages import page
+from tests.helpers.people import UserOf, client, signed_in
 
 pytestmark = pytest.mark.usefixtures("engine")
 LIST = "/api/batches/b/errors/groups"
@@ -39,28 +38,40 @@ def counted() -> dict[str, int]:
     return dict(BatchGroup.objects.values_list("group__category", "errors"))
 
 
-def test_a_worker_merges_many_errors_once_and_the_page_says_that_it_is_under_way(
-    messages: list[Any], user_of: Callable[[str], Any]
-) -> None:
+def merge(large: ErrorGroup, small: ErrorGroup) -> Any:
+    """An operator asks for it over REST."""
+    address = f"{LIST}/{large.fingerprint}/merge"
+    return client("operator").post(address, {"into": small.fingerprint}, format="json")
+
+
+def test_a_merge_of_many_errors_is_left_to_a_worker_once(messages: list[Any]) -> None:
     _, large, small = two()
-    operator = client("operator")
-    answer = operator.post(f"{LIST}/{large.fingerprint}/merge", {"into": small.fingerprint}, format="json")
+    answer = merge(large, small)
     assert (answer.status_code, answer.json()["fingerprint"]) == (202, large.fingerprint)
     job = RegroupJob.objects.get()
     assert (counted(), messages) == ({"network": 3, "validation": 2}, [("errors.tasks.regroup", job.pk)])
-    here = reverse("admin:errors_group", args=["b", large.fingerprint])
-    shown = page(tab(user_of("viewer")), here)
-    assert "A merge of 3 errors into" in shown
-    assert "is under way</b>, asked for by operator" in shown
-    again = operator.post(f"{LIST}/{large.fingerprint}/merge", {"into": small.fingerprint}, format="json")
-    assert (again.status_code, RegroupJob.objects.count()) == (409, 1)
+    assert (merge(large, small).status_code, RegroupJob.objects.count()) == (409, 1)
     tasks.sweep()
     assert messages[1:] == messages[:1]
+
+
+def test_the_page_says_that_a_merge_is_under_way(messages: list[Any], user_of: UserOf) -> None:
+    _, large, small = two()
+    merge(large, small)
+    shown = page(signed_in(user_of("viewer")), reverse("admin:errors_group", args=["b", large.fingerprint]))
+    assert "A merge of 3 errors into" in shown
+    assert "is under way</b>, asked for by operator" in shown
+
+
+def test_a_worker_merges_once_and_takes_apart_again(messages: list[Any]) -> None:
+    _, large, small = two()
+    merge(large, small)
     for _ in range(2):
-        tasks.regroup(job.pk)
+        tasks.regroup(RegroupJob.objects.get().pk)
     assert (counted(), RegroupJob.objects.get().state) == ({"validation": 5}, "done")
     assert GroupChange.objects.filter(verb="merge", actor="operator").count() == 2
-    answer = operator.post(f"{LIST}/{small.fingerprint}/split", {"fingerprint": large.fingerprint}, format="json")
+    apart = {"fingerprint": large.fingerprint}
+    answer = client("operator").post(f"{LIST}/{small.fingerprint}/split", apart, format="json")
     assert (answer.status_code, len(answer.json())) == (202, 1)
     tasks.regroup(RegroupJob.objects.latest("pk").pk)
     assert counted() == {"network": 3, "validation": 2}
@@ -82,9 +93,9 @@ def test_what_is_illegal_is_refused_at_once_and_what_became_so_when_its_turn_com
     assert last.reason.startswith("The merge that was asked for was not done. Cannot merge")
 
 
-def test_the_form_has_it_done_and_few_errors_move_at_once(messages: list[Any], user_of: Callable[[str], Any]) -> None:
+def test_the_form_has_it_done_and_few_errors_move_at_once(messages: list[Any], user_of: UserOf) -> None:
     _, large, small = two()
-    operator = tab(user_of("operator"))
+    operator = signed_in(user_of("operator"))
     url = reverse("admin:errors_group_act", args=["b", large.fingerprint, "split"])
     said = operator.post(url, {"how": "place", "reason": ""}, follow=True).content.decode()
     assert "A worker does it: until its 3 errors have moved, they count as before." in said

@@ -18,8 +18,8 @@ from errors.filters import scopes
 from errors.groups import regrouping
 from errors.models import BatchGroup, ErrorGroup, ErrorRecord, Findings, GroupChange
 from errors.receivers import group_rehearsed
-from tests.errors.factories import batch_of, fail, failure, raised, report
-from tests.errors.test_lanes import run_together
+from tests.helpers.failures import batch_of, fail, failure, raised, report
+from tests.helpers.processes import run_together
 
 pytestmark = pytest.mark.django_db
 
@@ -131,7 +131,7 @@ def test_it_splits_by_place_what_there_is_and_what_is_to_come() -> None:
     fail(batch, 5, elsewhere())
     batch.items.update(attempts=1)
     assert counters() == {
-        "bad · tests.errors.factories.raised": (3, 3),
+        "bad · tests.helpers.failures.raised": (3, 3),
         "bad · tests.errors.test_regrouping.elsewhere": (2, 2),
         "bad · no traceback": (1, 1),
     }
@@ -229,7 +229,7 @@ def test_overrides_cost_nothing_where_there_are_none() -> None:
 LANE = """
 import sys
 from batches.models import Batch
-from tests.errors.factories import failure, report
+from tests.helpers.failures import failure, report
 batch, lane = Batch.objects.get(pk="b1"), int(sys.argv[1])
 words = ["ant", "bee", "cat", "dog"][:: 1 if lane % 2 else -1]
 print("ready", flush=True)

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from batches.exceptions import InvalidInput
 from errors import error_analyzer
 from errors.models import ErrorRecord
-from tests.errors.factories import batch_of, fail, failure, report
+from tests.helpers.failures import batch_of, fail, failure, report
 
 pytestmark = pytest.mark.django_db
 

@@ -6,8 +6,8 @@ import pytest
 
 from errors import error_analyzer
 from errors.models import ErrorRecord
-from tests.batches.people import client
-from tests.batches.rest_batches import BAD, GOOD, committed, finished, submitted
+from tests.helpers.check_rows import BAD, GOOD, committed, finished, submitted
+from tests.helpers.people import client
 
 pytestmark = pytest.mark.django_db
 

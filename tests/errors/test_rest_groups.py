@@ -8,8 +8,8 @@ import pytest
 
 from batches.models import Retry
 from errors.models import ErrorGroup, GroupChange
-from tests.batches.people import client
-from tests.errors.factories import batch_of, fail, raised
+from tests.helpers.failures import batch_of, fail, raised
+from tests.helpers.people import client
 
 pytestmark = pytest.mark.django_db
 LIST = "/api/batches/b1/errors/groups"
@@ -90,7 +90,7 @@ def test_it_splits_by_place() -> None:
     for wrong in ({}, {"by": "moon"}, {"by": "place", "fingerprint": "f"}):
         assert operator.post(f"{address}/split", wrong, format="json").status_code == 400
     (part,) = operator.post(f"{address}/split", {"by": "place"}, format="json").json()
-    assert part["title"] == "bad · tests.errors.factories.raised"
+    assert part["title"] == "bad · tests.helpers.failures.raised"
     assert operator.post(f"{address}/resolve", {}, format="json").status_code == 404
 
 
@@ -139,24 +139,29 @@ def test_it_acts_on_selected_groups_as_one_with_a_key() -> None:
     assert GroupChange.objects.count() == 1
 
 
-def test_a_bulk_act_is_told_and_undone() -> None:
-    address, operator = failing(), client("operator")
-    bad = address.rsplit("/", 1)[1]
-    done = operator.post(f"{LIST}/resolve", {"filter": {"state": "open"}, "reason": "2.1"}, format="json").json()
-    operator.post(f"{address}/reopen", {}, format="json")
+def test_a_bulk_act_is_told() -> None:
+    failing()
+    body = {"filter": {"state": "open"}, "reason": "2.1"}
+    done = client("operator").post(f"{LIST}/resolve", body, format="json").json()
     (told,) = client("viewer").get(ACTS).json()
     assert told == client("viewer").get(f"{ACTS}/{done['act']}").json()
     assert (told["verb"], told["filter"], told["actor"], told["reason"]) == (
         "resolve", {"state": "open"}, "operator", "2.1")  # fmt: skip
     assert [(one["before"], one["after"]) for one in told["changed"]] == [("new", "resolved")] * 2
     assert (told["refused"], told["undone"]) == ([], None)
+    assert client("charlie").get(ACTS).status_code == 403
+
+
+def test_a_bulk_act_is_undone_once_where_nobody_changed_anything_since() -> None:
+    address, operator = failing(), client("operator")
+    done = operator.post(f"{LIST}/resolve", {"filter": {"state": "open"}}, format="json").json()
+    operator.post(f"{address}/reopen", {}, format="json")
     assert client("viewer").post(done["undo_url"], {}, format="json").status_code == 403
     undone = operator.post(done["undo_url"], {"reason": "too early"}, format="json").json()["undone"]
-    assert [one["fingerprint"] for one in undone["left"]] == [bad]
+    assert [one["fingerprint"] for one in undone["left"]] == [address.rsplit("/", 1)[1]]
     assert ErrorGroup.objects.get(title="refused").state == "new"
     assert operator.post(done["undo_url"], {}, format="json").status_code == 409
     assert operator.post(f"{ACTS}/7/undo", {}, format="json").status_code == 404
-    assert client("charlie").get(ACTS).status_code == 403
 
 
 def test_it_resolves_all_once_a_retry_is_clean_and_an_undo_ends_the_waiting() -> None:

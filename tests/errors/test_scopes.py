@@ -10,7 +10,7 @@ from batches import operations
 from batches.exceptions import InvalidInput
 from batches.models import Batch, Item
 from errors.findings import findings_of
-from tests.batches.factories import modes, ran, statuses
+from tests.helpers.batches import modes, ran, statuses
 
 pytestmark = pytest.mark.usefixtures("engine")
 

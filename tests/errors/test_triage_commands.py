@@ -8,8 +8,8 @@ import pytest
 
 from batches.models import Aside, Item, Retry
 from errors.models import ErrorGroup, RecoveryPlan
-from tests.batches.factories import modes, ran
-from tests.errors.test_errors_command import said
+from tests.helpers.batches import modes, ran
+from tests.helpers.command_line import batch_command
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -21,17 +21,21 @@ def aside() -> list[int]:
 def test_it_sets_items_aside_and_brings_them_back() -> None:
     ran(modes("ok", "network", "network", "invalid"), max_attempts=1, batch_id="b1")
     group = ErrorGroup.objects.get(category="network").fingerprint
-    code, text, _ = said("aside", "b1", "--group", group, "--reason", "their fault")
+    code, text, _ = batch_command("aside", "b1", "--group", group, "--reason", "their fault")
     assert (code, aside()) == (0, [1, 2])
     assert "b1: 2 items set aside (no. 1)." in text
     assert "batch bring-back b1 1" in text
     assert Aside.objects.values_list("actor", "reason").get() == ("command line", "their fault")
-    code, text, _ = said("aside", "b1", "--positions", "3-9", "--json")
+    code, text, _ = batch_command("aside", "b1", "--positions", "3-9", "--json")
     assert (code, json.loads(text)["number"], json.loads(text)["items"], aside()) == (0, 2, 1, [1, 2, 3])
-    code, text, _ = said("bring-back", "b1", "1")
+    code, text, _ = batch_command("bring-back", "b1", "1")
     assert (code, aside()) == (0, [3])
     key = Item.objects.get(position=1).key
-    assert (said("aside", "b1", "--item", key)[0], said("bring-back", "b1", "2", "--json")[0], aside()) == (0, 0, [1])
+    assert (
+        batch_command("aside", "b1", "--item", key)[0],
+        batch_command("bring-back", "b1", "2", "--json")[0],
+        aside(),
+    ) == (0, 0, [1])
 
 
 @pytest.mark.parametrize(
@@ -48,18 +52,18 @@ def test_it_sets_items_aside_and_brings_them_back() -> None:
 )
 def test_what_is_refused_says_why_and_exits_with_2(arguments: tuple[str, ...], told: str) -> None:
     ran(modes("ok", "invalid"), max_attempts=1, batch_id="b1")
-    code, _, error = said(*arguments)
+    code, _, error = batch_command(*arguments)
     assert (code, told in error, aside()) == (2, True, []), error
 
 
 def test_the_plan_is_looked_at_worked_out_and_run() -> None:
     ran(modes("ok", *["network"] * 6, "invalid"), max_attempts=1, batch_id="b1")
-    code, text, _ = said("plan", "b1")
+    code, text, _ = batch_command("plan", "b1")
     assert (code, "no plan is worked out yet" in text, RecoveryPlan.objects.exists()) == (0, True, False)
-    code, text, _ = said("plan", "b1", "--new")
+    code, text, _ = batch_command("plan", "b1", "--new")
     assert (code, "b1: the plan is open." in text, "  1. " in text, Retry.objects.count()) == (0, True, True, 0)
-    code, text, _ = said("plan", "b1", "--run", "--json")
+    code, text, _ = batch_command("plan", "b1", "--run", "--json")
     assert (code, json.loads(text)["state"], Retry.objects.count()) == (0, "running", 1)
-    code, text, _ = said("plan", "b1", "--cancel", "--reason", "enough")
+    code, text, _ = batch_command("plan", "b1", "--cancel", "--reason", "enough")
     assert (code, "the plan is cancelled. Cancelled by command line. enough" in text) == (0, True)
-    assert said("plan", "b1", "--pause")[0] == 2
+    assert batch_command("plan", "b1", "--pause")[0] == 2

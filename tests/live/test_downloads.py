@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
@@ -17,10 +17,9 @@ from python_calamine import CalamineWorkbook
 
 from batches.models import Batch
 from errors.models import BatchGroup, ErrorGroup, ErrorRecord, Export
-from tests.errors.failing import table
+from tests.helpers.failed_rows import table
+from tests.helpers.sockets import Web, key_of
 from tests.helpers.waiting import PATIENCE, wait_until
-from tests.live.conftest import Web
-from tests.live.test_sockets import key_of
 
 pytestmark = pytest.mark.usefixtures("engine")
 ROWS, LONG = 12_000, 2_000
@@ -48,10 +47,8 @@ def many_errors() -> None:
 def asked(web: Web, file_format: str = "csv", role: str = "viewer") -> Iterator[http.client.HTTPResponse]:
     link = http.client.HTTPConnection("127.0.0.1", web.port, timeout=PATIENCE)
     link.request("GET", f"{PATH}{file_format}", headers={"Authorization": f"Token {key_of(role)}"})
-    try:
-        yield link.getresponse()
-    finally:
-        link.close()
+    with closing(link), link.getresponse() as answer:
+        yield answer
 
 
 def resident(web: Web) -> float:

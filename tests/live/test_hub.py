@@ -17,7 +17,7 @@ from batches.live.frames import essence_of
 from batches.live.hub import Hub
 from batches.models import Batch
 from batches.progress_tracker import get_progress
-from tests.batches.factories import modes, submitted
+from tests.helpers.batches import modes, submitted
 from tests.helpers.waiting import PATIENCE
 
 

@@ -16,10 +16,9 @@ from batches import operations
 from batches.lifecycle.hints import GROUP
 from batches.live import listening
 from batches.models import Batch, Checkpoint
-from tests.batches.factories import modes, submitted
+from tests.helpers.batches import modes, submitted
+from tests.helpers.sockets import Web, by_token, frames, path_of, serving
 from tests.helpers.waiting import PATIENCE
-from tests.live.conftest import Web, frames, serving
-from tests.live.test_sockets import by_token, path_of
 from tests.servers.valkey import Valkey
 
 HINTS, MOST_A_SECOND = 500, 4

@@ -6,7 +6,6 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.test import Client
 from rest_framework.authtoken.models import Token
@@ -14,30 +13,10 @@ from rest_framework.authtoken.models import Token
 from batches import operations
 from batches.engine import runner
 from batches.live.admission import Refused, check_origin, is_secure
-from batches.models import Batch
-from tests.batches.factories import modes, submitted
-from tests.batches.people import person
+from tests.helpers.batches import modes, submitted
+from tests.helpers.people import person
+from tests.helpers.sockets import Web, by_cookie, by_token, close_code, frames, key_of, path_of
 from tests.helpers.waiting import wait_until
-from tests.live.conftest import Web, close_code, frames
-
-
-def key_of(role: str) -> str:
-    return Token.objects.get_or_create(user=person(role))[0].key
-
-
-def by_token(role: str = "viewer") -> dict[str, Any]:
-    return {"additional_headers": {"Authorization": f"Token {key_of(role)}"}}
-
-
-def by_cookie(role: str, origin: str | None) -> dict[str, Any]:
-    browser = Client()
-    browser.force_login(person(role))
-    cookie = f"{settings.SESSION_COOKIE_NAME}={browser.cookies[settings.SESSION_COOKIE_NAME].value}"
-    return {"origin": origin, "additional_headers": {"Cookie": cookie}}
-
-
-def path_of(batch: Batch) -> str:
-    return f"/ws/batches/{batch.pk}/progress"
 
 
 def test_it_sends_a_snapshot_then_what_happens_then_the_final_state_and_closes(engine: None, web: Web) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from tests.conftest import ROOT
+from tests.helpers.places import ROOT
 from tests.servers.ports import free_port
 
 RESERVE = """

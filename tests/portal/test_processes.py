@@ -12,10 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.places import ROOT
 from tests.helpers.waiting import PATIENCE, wait_for_answer
 from tests.servers.ports import free_port
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture

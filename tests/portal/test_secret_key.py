@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from batchportal.secret_key import read_or_create_secret_key
+from tests.helpers.places import ROOT
 
 READ = "import sys, pathlib; sys.path.insert(0, sys.argv[1]); import batchportal.secret_key as s; "
 READ += "print(s.read_or_create_secret_key(pathlib.Path(sys.argv[2])))"
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_it_makes_one_key_and_keeps_it(tmp_path: Path) -> None:

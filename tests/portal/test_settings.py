@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.helpers.places import ROOT
 
 
 def start(tmp_path: Path, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -13,8 +13,8 @@ from batches.engine import runner
 from batches.exceptions import InvalidInput, InvalidTransition, ScopeChanged, UnknownBatch
 from batches.lifecycle import retry_selection
 from batches.models import Aside, AsideItem, Batch, Item, Retry
-from tests.batches.factories import modes, ran, statuses, submitted
-from tests.batches.people import client
+from tests.helpers.batches import modes, ran, statuses, submitted
+from tests.helpers.people import client
 from tests.helpers.waiting import PATIENCE
 
 pytestmark = pytest.mark.usefixtures("engine")

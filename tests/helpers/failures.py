@@ -58,3 +58,17 @@ def report(batch: Batch, failures: Iterable[Failure]) -> None:
 
 def fail(batch: Batch, position: int, error: BaseException, attempt: int = 1, **more: Any) -> None:
     report(batch, [failure(batch, position, error, attempt, **more)])
+
+
+def all_failed(n: int = 6, error: type[Exception] = ConnectionError, **more: Any) -> Batch:
+    """A batch at rest in which all items failed in one way."""
+    batch = batch_of(n, status=Batch.Status.COMPLETED, **more)
+    fail_all(batch, error)
+    return batch
+
+
+def fail_all(batch: Batch, error: type[Exception], attempt: int = 1) -> None:
+    report(batch, [failure(batch, i, error("no answer"), attempt) for i in range(batch.total_items)])
+    failed = Item.objects.filter(batch=batch)
+    failed.update(status=Item.Status.FAILED, attempts=attempt, failed_at="2026-01-01T00:00:00Z", lane=0)
+    batch.lanes.update_or_create(lane=0, defaults={"failed": batch.total_items})

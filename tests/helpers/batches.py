@@ -6,7 +6,7 @@ from typing import Any
 
 from batches import operations
 from batches.engine import runner
-from batches.models import Batch, Item
+from batches.models import Batch, Item, Transition
 
 NUMBER = iter(range(10**9))
 
@@ -35,3 +35,9 @@ def item(batch: Batch, position: int) -> Item:
 
 def statuses(batch: Batch) -> list[str]:
     return list(Item.objects.filter(batch=batch).order_by("position").values_list("status", flat=True))
+
+
+def rows_written() -> tuple[Any, ...]:
+    """Every batch with its status, and how many items and entries of history there are."""
+    statuses = tuple(Batch.objects.values_list("pk", "status"))
+    return (*statuses, Item.objects.count(), Transition.objects.count())

@@ -9,7 +9,7 @@ from batches.engine import runner
 from batches.models import Retry
 from errors.models import Recommendation
 from errors.recovery import plans, recommendations
-from tests.batches.rest_batches import BAD, GOOD, committed, finished
+from tests.helpers.check_rows import BAD, GOOD, committed, finished
 
 pytestmark = committed
 State = Recommendation.State

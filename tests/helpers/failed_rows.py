@@ -7,9 +7,12 @@ import io
 import json
 from typing import Any
 
+from python_calamine import CalamineWorkbook
+
 from batches import operations
 from batches.engine import runner
 from batches.models import Batch
+from errors.exports.request import ExportRequest
 
 HEADER = ["zeta", "alpha", "=cmd", "api_token", "b"]
 FORMULAS = [
@@ -52,3 +55,17 @@ def table(content: bytes) -> list[list[str]]:
     """The rows of a CSV file, header first."""
     assert content.startswith(b"\xef\xbb\xbf")
     return list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True))
+
+
+def exported(batch: Batch, kind: str = "detail", file_format: str = "csv", **more: Any) -> bytes:
+    """The content of an export."""
+    return b"".join(ExportRequest(batch, kind=kind, format=file_format, **more).blocks())
+
+
+def exported_rows(batch: Batch, kind: str = "detail", **more: Any) -> list[dict[str, str]]:
+    header, *found = table(exported(batch, kind, **more))
+    return [dict(zip(header, row, strict=True)) for row in found]
+
+
+def sheet_of(content: bytes) -> list[list[Any]]:
+    return CalamineWorkbook.from_filelike(io.BytesIO(content)).get_sheet_by_index(0).to_python()

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from django.contrib.auth.models import Permission, User
+from django.test import Client
 from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
 
+UserOf = Callable[[str], Any]
+"""The fixture `user_of`: a user by role."""
 RIGHTS = {
     "charlie": (),
     "viewer": ("view_batch",),
@@ -35,3 +41,10 @@ def browser(role: str) -> APIClient:
     tab = APIClient(enforce_csrf_checks=True, raise_request_exception=False)
     tab.force_login(person(role))
     return tab
+
+
+def signed_in(user: Any) -> Client:
+    """A client with that user's session, as the fixture `user_of` makes them."""
+    client = Client()
+    client.force_login(user)
+    return client

@@ -17,8 +17,8 @@ from django.utils import timezone
 from batches.models import Batch
 from errors.grouping import regressions
 from errors.models import BatchGroup, ErrorGroup, GroupChange
-from tests.errors.factories import batch_of, fail, failure, report
-from tests.helpers.waiting import PATIENCE
+from tests.helpers.failures import batch_of, fail, failure, report
+from tests.helpers.processes import run_together
 
 LANES_MEET = pytest.mark.skipif("connection.vendor == 'sqlite'", reason="SQLite has one writer")
 
@@ -45,7 +45,7 @@ def test_two_lanes_that_bring_groups_back_do_not_wait_in_a_circle(
 
 def meet_before_regress(monkeypatch: pytest.MonkeyPatch) -> None:
     """Both lanes hold what they locked so far; one that is still waiting for the other does not come."""
-    both, original = Barrier(2), regressions.bring_back
+    both, original = Barrier(2), regressions.reopen_groups
 
     def wait(*arguments: Any) -> None:
         try:
@@ -68,24 +68,11 @@ def record(words: dict[str, datetime], position: int) -> None:
         connection.close()
 
 
-def run_together(processes: list[subprocess.Popen[str]]) -> None:
-    """Let all of them go at the moment in which the last one is ready; all must end well."""
-    for process in processes:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n", process.communicate()[1]
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    said = [process.communicate(timeout=PATIENCE)[1] for process in processes]
-    assert [process.returncode for process in processes] == [0] * len(processes), "\n".join(said)
-
-
 LANE = """
 import sys
 from errors.grouping import group_counters
 from batches.models import Batch
-from tests.errors.factories import failure, report
+from tests.helpers.failures import failure, report
 group_counters.MAX_TEMPLATES = 20
 batch, lane = Batch.objects.get(pk="b1"), int(sys.argv[1])
 print("ready", flush=True)
@@ -121,7 +108,7 @@ import sys
 from datetime import timedelta
 from django.utils import timezone
 from batches.models import Batch
-from tests.errors.factories import failure, report
+from tests.helpers.failures import failure, report
 batch, lane, step = Batch.objects.get(pk="b1"), int(sys.argv[1]), int(sys.argv[2])
 words = ["ant", "bee", "cat", "dog", "elk", "fox", "gnu", "hen"][::step]
 print("ready", flush=True)
