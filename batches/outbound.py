@@ -14,7 +14,6 @@ import socket
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from http.cookiejar import DefaultCookiePolicy
 from time import monotonic
 from typing import Any
@@ -181,17 +180,25 @@ class GuardedBackend(httpcore.SyncBackend):
         raise httpcore.ConnectError(f"{host} has no address.")
 
 
+MOST_CLIENTS = 4
 _making = threading.Lock()
+_clients: dict[tuple[int, tuple[str, ...]], httpx.Client] = {}
 
 
 def _client(pid: int, hosts: tuple[str, ...]) -> httpx.Client:
-    """One client a process, for its connections are reused; it keeps no cookies and knows no proxies."""
+    """One client a process and list of hosts, for its connections are reused; the oldest of too many is closed."""
     with _making:
-        return _made(pid, hosts)
+        client = _clients[pid, hosts] = _clients.get((pid, hosts)) or _made(hosts)
+        while len(_clients) > MOST_CLIENTS:
+            owner, _ = oldest = next(iter(_clients))
+            outdated = _clients.pop(oldest)
+            if owner == pid:  # another one's is its parent's, from before the fork
+                outdated.close()
+        return client
 
 
-@lru_cache(maxsize=4)
-def _made(pid: int, hosts: tuple[str, ...]) -> httpx.Client:
+def _made(hosts: tuple[str, ...]) -> httpx.Client:
+    """It keeps no cookies and knows no proxies."""
     transport = httpx.HTTPTransport(trust_env=False)
     transport._pool = httpcore.ConnectionPool(
         ssl_context=httpx.create_ssl_context(trust_env=False),

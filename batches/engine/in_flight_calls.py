@@ -163,5 +163,13 @@ class InFlightCalls:
 
     def _start_loop(self) -> asyncio.AbstractEventLoop:
         loop = asyncio.new_event_loop()
-        threading.Thread(target=loop.run_forever, name="calls", daemon=True).start()
+        threading.Thread(target=run_until_stopped, args=(loop,), name="calls", daemon=True).start()
         return loop
+
+
+def run_until_stopped(loop: asyncio.AbstractEventLoop) -> None:
+    """For a thread of the loop's own, which closes it afterwards."""
+    try:
+        loop.run_forever()
+    finally:
+        loop.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -75,6 +76,7 @@ class WebhookForm(forms.ModelForm):
     class Meta:
         model = Webhook
         fields = ("url", "active")
+        field_classes = {"url": partial(forms.URLField, assume_scheme="https")}
 
     def clean_url(self) -> str:
         url: str = self.cleaned_data["url"]

@@ -126,7 +126,7 @@ def file_blocks(export: Export) -> Iterator[bytes]:
     if export.state != Export.State.READY or (export.expires_at and export.expires_at <= timezone.now()):
         raise ExportGone("The file is gone: files are kept for a day. Ask for the export again.")
     try:
-        return files.read_blocks(files.directory() / export.file)
+        return files.FileBlocks(files.directory() / export.file)
     except FileNotFoundError:
         raise ExportGone("The file is not on this machine any more. Ask for the export again.") from None
 

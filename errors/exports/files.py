@@ -21,16 +21,25 @@ def directory() -> Path:
     return path
 
 
-def read_blocks(path: Path) -> Iterator[bytes]:
-    """The file's content. Raises `FileNotFoundError` when it is called, not at the first block."""
-    file = path.open("rb")
+class FileBlocks(Iterator[bytes]):
+    """The blocks of a file, which is closed after the last one, or by whoever wants no more of them, or none.
 
-    def blocks() -> Iterator[bytes]:
-        with file:
-            while block := file.read(BLOCK_BYTES):
-                yield block
+    Raises `FileNotFoundError` when it is made, not at the first block.
+    """
 
-    return blocks()
+    def __init__(self, path: Path) -> None:
+        self.file = path.open("rb")
+
+    def __next__(self) -> bytes:
+        if self.file.closed:
+            raise StopIteration
+        if not (block := self.file.read(BLOCK_BYTES)):
+            self.close()
+            raise StopIteration
+        return block
+
+    def close(self) -> None:
+        self.file.close()
 
 
 def copy_start(source: str, target: str, size: int) -> None:

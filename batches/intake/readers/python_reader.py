@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 from tempfile import SpooledTemporaryFile
 from typing import Any
+from weakref import finalize
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import QuerySet
@@ -36,6 +37,7 @@ class ItemsReader(PythonReader):
         self.items = items if isinstance(items, (list, tuple)) else ()
         self.once = enumerate(() if self.items else items, 1)
         self.copy = SpooledTemporaryFile(IN_MEMORY, "w+", encoding="utf-8")  # noqa: SIM115 - open as long as this is
+        finalize(self, self.copy.close)
 
     def __iter__(self) -> Iterator[Row]:
         for row, item in enumerate(self.items, 1):

@@ -13,7 +13,7 @@ from django.conf import settings
 
 from batches.intake import cells
 from errors.exports.exporters.base import Envelope, Exporter, guarded_cell, raw_cell
-from errors.exports.files import read_blocks
+from errors.exports.files import FileBlocks
 from errors.exports.tables import Table
 from errors.exports.tables.base import Row
 
@@ -71,7 +71,7 @@ class Xlsx(Exporter):
 
     def tail(self, row_count: int) -> Iterator[bytes]:
         self.book.close()
-        yield from read_blocks(self.file)
+        yield from FileBlocks(self.file)
 
     def close(self) -> None:
         if self.folder is not None:
