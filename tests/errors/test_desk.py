@@ -190,7 +190,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     for module in (desk, advice_page, batch_map):
         monkeypatch.setattr(module, "IN_PAGE_LIMIT", 1)
     heard: list[Any] = []
-    monkeypatch.setattr(tasks, "tell", lambda task, *arguments: heard.append((task.name, arguments)))
+    monkeypatch.setattr(tasks, "enqueue", lambda task, *arguments: heard.append((task.name, arguments)))
     return heard
 
 
@@ -228,7 +228,7 @@ def test_rest_has_a_worker_look_at_a_batch_too_large_for_a_request(
     user_of: UserOf, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     asked: list[Any] = []
-    monkeypatch.setattr(tasks, "tell", lambda task, *arguments: asked.append((task.name, arguments)))
+    monkeypatch.setattr(tasks, "enqueue", lambda task, *arguments: asked.append((task.name, arguments)))
     monkeypatch.setattr(views, "IN_REPORT_LIMIT", 1)
     cache.clear()
     batch, client = failing(), signed_in(user_of("viewer"))

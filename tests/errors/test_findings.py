@@ -201,7 +201,7 @@ def test_it_holds_no_more_of_a_payload_than_it_can_speak_of() -> None:
 def test_a_large_batch_is_looked_at_when_it_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("errors.findings.IN_PAGE_LIMIT", 300)
     told: list[str] = []
-    monkeypatch.setattr(tasks, "tell", lambda task, pk: told.append(pk))
+    monkeypatch.setattr(tasks, "enqueue", lambda task, pk: told.append(pk))
     batch = run(400, GERMAN)
     batch_transitioned(Transition(batch_id="b1", from_status="RUNNING", to_status="COMPLETED"))
     assert told == ["b1"]
