@@ -22,7 +22,7 @@ from typing import Any
 from tests.build import browser
 
 ROOT = Path(__file__).resolve().parents[2]
-EVERYTHING = (("lint", "types"), ("unit", "engine-alone"), ("unit-postgresql",), ("fire", "browser"))
+EVERYTHING = (("lint", "types", "engine-alone"), ("unit",), ("unit-postgresql",), ("fire", "browser"))
 PLANS = {"test": EVERYTHING, "full": EVERYTHING, "quick": (("lint", "types", "changed"),)}
 
 
