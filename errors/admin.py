@@ -12,7 +12,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.text import Truncator
 
 from batches.admin import ReadOnly
-from errors.desk.views import advice, asides, bulk, desk, exports, fixes, group, retries
+from errors.desk.views import advice, bulk, desk, exports, fixes, group, quarantine, retries
 from errors.models import BatchGroup, ErrorGroup, ErrorRecord
 
 ROUTES = (
@@ -21,7 +21,7 @@ ROUTES = (
     *fixes.ROUTES,
     *advice.ROUTES,
     *retries.ROUTES,
-    *asides.ROUTES,
+    *quarantine.ROUTES,
     *bulk.ROUTES,
     *group.ROUTES,
 )

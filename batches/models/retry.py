@@ -30,6 +30,7 @@ class Retry(models.Model):
     RELEASING = (State.CANARY, State.RUNNING)
     UNDER_WAY = (State.PREPARING, *RELEASING)
     OPEN = (*UNDER_WAY, State.PAUSED, State.HELD)
+    OUTCOMES = ("recovered", "failed_again", "failed_same", "failed_differently", "skipped", "waiting")
 
     batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="retries")
     number = models.PositiveIntegerField()
@@ -66,14 +67,17 @@ class Retry(models.Model):
 
     def outcome(self) -> dict[str, int]:
         """How many of its items recovered, failed again (the same way or another), were skipped, or wait."""
-        names = ("recovered", "failed_again", "failed_same", "failed_differently", "skipped", "waiting")
-        fates = dict.fromkeys(names, 0)
-        if self.state == self.State.PREPARING:
-            return fates | {"waiting": self.items}
-        for _, fate, status, count in RetriedItem.counted([self.pk]):
+        return Retry.outcomes([self])[self.pk]
+
+    @classmethod
+    def outcomes(cls, retries: Sequence[Retry]) -> dict[int, dict[str, int]]:
+        """The outcome of each by its id, counted at once."""
+        outcomes = {retry.pk: dict.fromkeys(cls.OUTCOMES, 0) for retry in retries}
+        for pk, fate, status, count in RetriedItem.counted(list(outcomes)):
             for name in RetriedItem.names(fate, status):
-                fates[name] += count
-        return fates
+                outcomes[pk][name] += count
+        unwritten = {retry.pk: retry.items for retry in retries if retry.state == cls.State.PREPARING}
+        return outcomes | {pk: dict.fromkeys(cls.OUTCOMES, 0) | {"waiting": n} for pk, n in unwritten.items()}
 
 
 class RetriedItem(models.Model):

@@ -29,9 +29,16 @@ def clock(at: datetime | None) -> SafeString:
     return element(at, "%H:%M:%S", short=True)
 
 
-def element(at: datetime | None, pattern: str, *, short: bool = False) -> SafeString:
+@register.filter
+def time_of_day(at: datetime | None) -> SafeString:
+    """The same without its zone, in a narrow column; nothing for None."""
+    return element(at, "%H:%M:%S", zone="", short=True)
+
+
+def element(at: datetime | None, pattern: str, *, zone: str = " UTC", short: bool = False) -> SafeString:
+    """`short` tells the page's script to leave the day out."""
     if at is None:
         return SafeString()
     at = at.astimezone(UTC)
-    kept = SafeString(" data-short") if short else ""
-    return format_html('<time datetime="{}"{}>{} UTC</time>', at.isoformat(), kept, f"{at:{pattern}}")
+    attribute = SafeString(" data-short") if short else ""
+    return format_html('<time datetime="{}"{}>{}{}</time>', at.isoformat(), attribute, f"{at:{pattern}}", zone)

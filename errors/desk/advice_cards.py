@@ -1,205 +1,133 @@
-"""One piece of advice, or one step of a plan, for a page: its buttons, what it should bring, what it brought."""
+"""A piece of advice as a card: why, what it should bring, its buttons, and what it brought."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from django.urls import NoReverseMatch, reverse
-from django.utils.http import urlencode
+from django.urls import reverse
+from django.utils.dateparse import parse_datetime
 
 from batches.models import Batch
-from batches.operations import DEFAULT_CANARY
-from errors.desk.retry_page import items_of
+from batches.wording import quantity
+from errors.desk.advice_choices import Choice, choices
+from errors.desk.predictions import expectation_text
 from errors.models import Recommendation
-from errors.recovery.actions import scope_of
 
-BACK = "items recovered"
-LABELS = {BACK: "Expected back", "items recovered if retried unchanged": "Expected back by retrying unchanged"}
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """One button: what it says, and the page on which it is confirmed."""
-
-    label: str
-    url: str
-    main: bool = False
-
-
-def advice_of(batch: Batch, one: Mapping[str, Any]) -> dict[str, Any]:
-    at = [batch.pk, one["number"]]
-    return {
-        **one,
-        "open": one["state"] == Recommendation.State.OPEN,
-        "spent": is_spent(one),
-        "choices": choices(batch, one, reverse("admin:errors_advice", args=at)),
-        "expects": LABELS.get(one["predicted"].get("metric", BACK), str(one["predicted"].get("metric")).capitalize()),
-        "expected": "" if nothing_left(one) else expected(one["predicted"]),
-        "basis": one["predicted"].get("basis", ""),
-        "outcome": outcome(one),
-        "retry_url": reverse("admin:errors_retry", args=[batch.pk, one["retry"]]) if one["retry"] else "",
-        "undo": UNDO.get(next(iter(one["undo"]), "")) if one["state"] == Recommendation.State.APPLIED else "",
-        "undo_url": reverse("admin:errors_advice_undo", args=at),
-        "dismiss_url": reverse("admin:errors_advice_dismiss", args=at),
-    }
-
-
-def nothing_left(one: Mapping[str, Any]) -> bool:
-    """Whether it predicts what becomes of items still to come, of which there are none."""
-    return one["predicted"].get("metric") == "items still at risk" and not one["predicted"].get("high")
-
-
-def is_spent(one: Mapping[str, Any]) -> bool:
-    """Whether it is about failed items, of which none is failed any more."""
-    verb, open_ = one["action"].get("verb"), one["state"] == Recommendation.State.OPEN
-    return open_ and verb in ("retry", "hold", "fix") and one["cost"].get("items") == 0
-
-
-UNDO = {"aside": "Bring them back", "adjust": "Change it back", "assign": "Give it back"}
+State = Recommendation.State
+ITEMS_RECOVERED, ITEMS_AT_RISK = "items recovered", "items still at risk"
+METRICS = {
+    ITEMS_RECOVERED: "Expected back",
+    "items recovered if retried unchanged": "Expected back by retrying unchanged",
+}
+"""How a card names what is predicted; other metrics stand as they are."""
+FATES = {
+    "recovered": "recovered",
+    "failed_same": "failed the same way",
+    "failed_differently": "failed differently",
+    "skipped": "skipped",
+    "waiting": "waiting",
+}
+UNDO_LABELS = {"aside": "Bring them back", "adjust": "Change it back", "assign": "Give it back"}
 """What takes an act back, by what it has left behind."""
 
 
-def expected(predicted: Mapping[str, Any]) -> str:
-    """155 (125-175), or less if less is known."""
-    low, mid, high = (predicted.get(name) for name in ("low", "mid", "high"))
-    if low is None or high is None:
-        return ""
-    if low == high:
-        return f"{low:,.0f}"
-    return f"{low:,.0f}-{high:,.0f}" if mid is None else f"{mid:,.0f} ({low:,.0f}-{high:,.0f})"
+@dataclass(frozen=True, slots=True)
+class AdviceCard:
+    """One recommendation, open or decided about."""
+
+    title: str
+    why: str
+    confidence: str
+    evidence: Sequence[Mapping[str, Any]]
+    """Rows of a label, `a` of `n`, and `p` where it was tested."""
+    basis: str
+    """What the prediction is made of; empty without one."""
+    minutes: float | None
+    track_record: str
+    """How often predictions of its rule held."""
+    metric: str
+    predicted: str
+    outcome: str
+    """What became of its items; empty while that is unknown."""
+    is_as_predicted: bool | None
+    is_open: bool
+    is_spent: bool
+    """Whether it is about failed items, of which none is failed any more."""
+    decision: str
+    decided_by: str
+    decided_at: datetime | None
+    reason: str
+    retry: int | None
+    retry_url: str
+    choices: list[Choice]
+    undo_label: str
+    """What takes it back, once it is applied; empty where nothing does."""
+    undo_url: str
+    dismiss_url: str
+
+    @property
+    def confidence_text(self) -> str:
+        return f"{self.confidence}{': it fits what failed, nothing more is known' if self.confidence == 'low' else ''}"
 
 
-def outcome(one: Mapping[str, Any]) -> str:
-    """What became of it, in words; of a retry that is not over, so far."""
-    if one["undo"].get("aside"):
-        return f"{items_of(one['undo'].get('items', 0))} set aside"
-    words = {
-        "recovered": "recovered",
-        "failed_same": "failed the same way",
-        "failed_differently": "failed differently",
-        "skipped": "skipped",
-        "waiting": "waiting",
-    }
-    actual = one.get("actual") or {}
-    told = ", ".join(f"{actual[name]:,} {said}" for name, said in words.items() if actual.get(name))
-    return f"corrected: {told}" if told and one["action"].get("verb") == "fix" else told
+def advice_card(batch: Batch, advice: Mapping[str, Any]) -> AdviceCard:
+    """`advice` is a recommendation as the report and REST show it."""
+    address, predicted = [batch.pk, advice["number"]], advice["predicted"]
+    return AdviceCard(
+        title=advice["title"],
+        why=advice["why"],
+        confidence=advice["confidence"],
+        evidence=advice["evidence"],
+        basis=predicted.get("basis", ""),
+        minutes=advice["cost"].get("minutes"),
+        track_record=track_record(advice["record"]),
+        metric=metric_label(predicted),
+        predicted="" if is_out_of_risk(predicted) else expectation_text(predicted),
+        outcome=outcome_text(advice),
+        is_as_predicted=advice["held"],
+        is_open=advice["state"] == State.OPEN,
+        is_spent=is_spent(advice),
+        decision="Done" if advice["state"] == State.NO_EFFECT else advice["state"].capitalize(),
+        decided_by=advice["by"],
+        decided_at=parse_datetime(advice["at"]) if advice["at"] else None,
+        reason=advice["reason"],
+        retry=advice["retry"],
+        retry_url=reverse("admin:errors_retry", args=[batch.pk, advice["retry"]]) if advice["retry"] else "",
+        choices=choices(batch, advice, reverse("admin:errors_advice", args=address)),
+        undo_label=UNDO_LABELS.get(next(iter(advice["undo"]), "")) or "" if advice["state"] == State.APPLIED else "",
+        undo_url=reverse("admin:errors_advice_undo", args=address),
+        dismiss_url=reverse("admin:errors_advice_dismiss", args=address),
+    )
 
 
-def choices(batch: Batch, one: Mapping[str, Any], url: str) -> list[Choice]:
-    """The buttons of an open one: its prepared action first, then other ways, and where to look."""
-    verb, params, items = one["action"].get("verb", ""), one["action"].get("params", {}), one["cost"].get("items") or 0
-    look = look_at(batch, params)
-    if verb in ("retry", "hold") and not items:
-        return [*others(batch, one), *look]
-    if verb == "retry":
-        later = {"after": params["after"]} if params.get("after") else {}
-        if items <= DEFAULT_CANARY:
-            return [Choice(f"Retry {items:,}", f"{url}?{urlencode(later)}" if later else url, main=True), *look]
-        return [
-            Choice(f"Try {DEFAULT_CANARY} first", f"{url}?{urlencode({'canary': DEFAULT_CANARY, **later})}", main=True),
-            Choice(f"Retry {items:,}", f"{url}?{urlencode({'canary': 0, 'needed': 0, **later})}"),
-            *others(batch, one),
-            *look,
-        ]
-    if verb == "hold":
-        return [Choice("Keep aside", url, main=True), *others(batch, one), *look]
-    if verb == "fix":
-        return corrections(batch, items, one.get("rule", ""))
-    return [Choice(LABEL.get(verb) or adjusting(batch, params), url, main=True), *others(batch, one), *look]
+def track_record(record: Mapping[str, int]) -> str:
+    if not record["measured"]:
+        return "not measured yet"
+    return f"its predictions held in {record['held']:,} of {record['measured']:,} cases"
 
 
-def others(batch: Batch, one: Mapping[str, Any]) -> list[Choice]:
-    """What else could be done, each on its own page."""
-    found = []
-    for other in one.get("alternatives") or ():
-        params = dict(other.get("params", {}))
-        if other.get("verb") == "retry" and "group" in params:
-            page = reverse("admin:errors_group_retry", args=[batch.pk, params.pop("group")])
-            found.append(Choice(str(other["title"]), f"{page}?{urlencode(params)}" if params else page))
-        elif other.get("verb") == "fix":
-            found.append(Choice(str(other["title"]), address("errors_fixes", batch.pk)))
-        elif other.get("verb") == "hold" and "group" in params:
-            page = reverse("admin:errors_group_aside", args=[batch.pk, params["group"]])
-            found.append(Choice(str(other["title"]), page))
-    return [choice for choice in found if choice.url]
+def metric_label(predicted: Mapping[str, Any]) -> str:
+    metric = str(predicted.get("metric", ITEMS_RECOVERED))
+    return METRICS.get(metric, metric.capitalize())
 
 
-LABEL = {"pause": "Pause", "assign": "Take it on", "wait": "Note it", "resolve": "Resolve if clean"}
+def is_out_of_risk(predicted: Mapping[str, Any]) -> bool:
+    """Whether it predicts what becomes of items still to come, of which there are none."""
+    return predicted.get("metric") == ITEMS_AT_RISK and not predicted.get("high")
 
 
-def adjusting(batch: Batch, params: Mapping[str, Any]) -> str:
-    """Raise limit to 60 s."""
-    changes = params.get("changes", {})
-    if "item_timeout" in changes:
-        return f"Raise limit to {changes['item_timeout']:g} s"
-    if "concurrency" in changes:
-        return f"Lower concurrency to {changes['concurrency']}"
-    return "Change how it runs"
+def is_spent(advice: Mapping[str, Any]) -> bool:
+    about_failed = advice["action"].get("verb") in ("retry", "hold", "fix")
+    return advice["state"] == State.OPEN and about_failed and advice["cost"].get("items") == 0
 
 
-def corrections(batch: Batch, items: int, rule: str) -> list[Choice]:
-    """The rows to correct, and where the corrected file goes."""
-    category = {"category": "validation"} if rule == "validation" else {}
-    found = [
-        Choice(f"Download {items:,} {'row' if items == 1 else 'rows'}", download(batch, **category), main=True),
-        Choice("Upload corrected rows", address("errors_fixes", batch.pk)),
-    ]
-    return [one for one in found if one.url]
-
-
-def download(batch: Batch, **wanted: str) -> str:
-    found = address("errors_export", batch.pk, "csv")
-    return f"{found}?{urlencode({'kind': 'fix', **wanted})}" if found else ""
-
-
-def look_at(batch: Batch, params: Mapping[str, Any]) -> list[Choice]:
-    """The items behind it, where a page shows them."""
-    params = params.get("retry", params)
-    if "group" in params:
-        return [Choice("Look", reverse("admin:errors_group", args=[batch.pk, params["group"]]))]
-    if "matching" in params:
-        return [
-            Choice("Look", f"{reverse('admin:errors_desk', args=[batch.pk])}?{urlencode(params['matching'])}#groups")
-        ]
-    if keys := params.get("item_keys"):
-        query = {"batch__id__exact": batch.pk, "failed_at__isnull": "False", "q": keys[0] if len(keys) == 1 else ""}
-        return [Choice("Look", f"{reverse('admin:batches_item_changelist')}?{urlencode(query)}")]
-    tests = [one for one in (params.get("where") or {}).get("conditions", []) if one["test"][0] == "is"]
-    if tests:
-        field = {"field": f"{tests[0]['field']}={tests[0]['test'][2]}"}
-        return [Choice("Look", f"{reverse('admin:errors_desk', args=[batch.pk])}?{urlencode(field)}#groups")]
-    return []
-
-
-def address(name: str, *args: Any) -> str:
-    """A page's address; empty if there is no such page."""
-    try:
-        return reverse(f"admin:{name}", args=args)
-    except NoReverseMatch:
-        return ""
-
-
-def confirmation(batch: Batch, one: Mapping[str, Any]) -> dict[str, Any]:
-    """What exactly will happen, for what is neither a retry nor sets items aside."""
-    verb, params = one["action"].get("verb", ""), one["action"].get("params", {})
-    effects = [one["why"]] if one.get("why") else []
-    for name, value in params.get("changes", {}).items():
-        said = f"{name.replace('_', ' ').capitalize()}: {getattr(batch, name, '–')} → {value}"
-        effects.append(f"{said}, from the next time slice of its lanes on. It can be changed back.")
-    if wait := params.get("retry", {}).get("after"):
-        effects.append(f"What is retried then waits {wait:,} s first, as the other side asked.")
-    if verb == "pause":
-        effects.append("The worker finishes the chunk in its hands, nothing after it. Resume goes on where it stopped.")
-    if verb == "assign":
-        effects.append("The error group is yours, in every batch of this processor. No item is touched.")
-    if verb == "resolve":
-        effects.append("A group of which no retried item fails in the same way is resolved; the others stay open.")
-    if verb in ("wait", "fix") or (verb == "hold" and not scope_of(params)):
-        effects.append("This notes the decision in the history; no item is changed.")
-    if back := expected(one["predicted"]):
-        label = LABELS.get(one["predicted"].get("metric", BACK), str(one["predicted"].get("metric")).capitalize())
-        effects.append(f"{label}: {back} ({one['predicted'].get('basis')}).")
-    button = LABEL.get(verb) or (adjusting(batch, params) if verb == "adjust" else "Note it")
-    return {"question": one["title"], "effects": effects, "button": button}
+def outcome_text(advice: Mapping[str, Any]) -> str:
+    """What became of its items, or of a plan's step; of a retry that is not over, so far."""
+    if advice["undo"].get("aside"):
+        return f"{quantity(advice['undo'].get('items', 0), 'item')} set aside"
+    actual = advice.get("actual") or {}
+    counts = ", ".join(f"{actual[name]:,} {label}" for name, label in FATES.items() if actual.get(name))
+    return f"corrected: {counts}" if counts and advice["action"].get("verb") == "fix" else counts

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import UTC
 from typing import Any
 
 from django import forms
 from django.contrib.auth.models import User
 
-from errors.desk.forms import ConfirmForm
+from errors.desk.confirm_form import ConfirmForm
+from errors.desk.until_fields import UntilFields
 from errors.rights import TRIAGE
 
-ASKS = {"resolve": ("in_version",), "ignore": ("until", "items", "rate", "date"), "assign": ("whom",)}
+FIELDS = {"resolve": ("in_version",), "ignore": ("until", "items", "rate", "date"), "assign": ("whom",)}
+"""The fields of a verb, beside the reason."""
+MODEL_BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
-class BulkForm(ConfirmForm):
+class BulkForm(UntilFields, ConfirmForm):
+    """`groups` is how many groups are meant."""
+
     in_version = forms.CharField(
         required=False, max_length=50, label="From version", help_text="Empty: from now on, in any version."
     )
@@ -31,38 +35,25 @@ class BulkForm(ConfirmForm):
     )
     items = forms.IntegerField(required=False, min_value=1, label="Items")
     rate = forms.FloatField(required=False, min_value=0, max_value=100, label="Percent")
-    date = forms.DateTimeField(
-        required=False, label="Moment, in UTC", widget=forms.DateTimeInput(attrs={"type": "datetime-local"})
-    )
     whom: Any = forms.ModelChoiceField(User.objects.none(), required=False, label="To whom", empty_label="nobody")
 
-    def __init__(self, verb: str, items: int, user: Any, *args: Any) -> None:
-        super().__init__(items, *args)
-        asks = ASKS.get(verb, ())
-        for name in [name for names in ASKS.values() for name in names if name not in asks]:
+    def __init__(self, verb: str, groups: int, user: Any, *args: Any) -> None:
+        super().__init__(groups, *args)
+        names = FIELDS.get(verb, ())
+        for name in {name for names in FIELDS.values() for name in names}.difference(names):
             del self.fields[name]
         if "whom" in self.fields:
-            able = User.objects.with_perm(TRIAGE, backend="django.contrib.auth.backends.ModelBackend")
-            self.fields["whom"].queryset = able.filter(is_active=True).order_by("username")  # type: ignore[attr-defined]
+            able = User.objects.with_perm(TRIAGE, backend=MODEL_BACKEND).filter(is_active=True).order_by("username")
+            self.fields["whom"].queryset = able  # type: ignore[attr-defined]
             self.fields["whom"].initial = user.pk
-        self.asks = [self[name] for name in asks]
+        self.verb_fields = [self[name] for name in names]
 
-    def clean(self) -> dict[str, Any]:
-        said = super().clean()
-        name = said.get("until")
-        if name in ("items", "rate", "date") and said.get(name) is None and name not in self.errors:
-            self.add_error(name, "When?" if name == "date" else "Say how many.")
-        return said
-
-    def said(self) -> dict[str, Any]:
-        """What the verb is told."""
-        data = self.cleaned_data
-        if "whom" in data:
-            return {"user": data["whom"]}
-        if data.get("in_version"):
-            return {"in_version": data["in_version"]}
-        name = data.get("until")
-        if not name:
-            return {}
-        value: Any = True if name == "next_batch" else data[name]
-        return {"until": {name: value.replace(tzinfo=UTC) if name == "date" else value}}
+    def verb_options(self) -> dict[str, Any]:
+        """The arguments of the verb, beside its reason."""
+        answers = self.cleaned_data
+        if "whom" in answers:
+            return {"user": answers["whom"]}
+        if answers.get("in_version"):
+            return {"in_version": answers["in_version"]}
+        until = self.until_condition() if answers.get("until") else {}
+        return {"until": until} if until else {}

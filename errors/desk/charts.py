@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from datetime import timedelta
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from django.urls import reverse
 from django.utils.http import urlencode
@@ -15,22 +14,92 @@ from batches.charts.batch_map import FAILED, OUTCOMES, BatchMap, describe, stret
 from batches.charts.drawing import bars, ticks
 from batches.clock import iso_utc
 from batches.models import Batch
-from batches.pages.map_page import HEIGHT, map_page
-from errors.findings.timeline import MAX_ERRORS_IN_PAGE, Extent, TimeBins, available_bins, current_bins
+from batches.pages.map_page import HEIGHT, MapPage, map_page
+from errors.desk.finding_cards import FindingCard
+from errors.findings.timeline import MAX_ERRORS_IN_PAGE, Extent, TimeBins
 from errors.models import ErrorRecord
 
-SPARKS = 24
+SPARK_BARS = 24
 SPARK_HEIGHT = 20
-Found = Sequence[Mapping[str, Any]]
 
 
-def pictures(batch: Batch, extent: Extent, findings: Found, *, draw: bool = False) -> dict[str, Any]:
-    """Both, as far as they can be had without waiting; with `draw`, however long it takes."""
-    times = current_bins(batch) if draw else available_bins(batch, extent)
-    there = map_of_records(batch, extent) if not batch.processor else None
-    lanes = [{"mark": one["mark"], "path": ticks(one.get("stretches", ()), 0, batch.total_items)} for one in findings]
-    shown = replace(map_page(batch, there, draw=draw), lanes=lanes, fixed=there is not None)
-    return {"map": shown, "timeline": timeline(batch, extent, times, findings), "times": times}
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A finding's line under a picture: its letter, and an SVG path of where it lies."""
+
+    mark: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """A column of the timeline with errors in it, and where these are listed."""
+
+    place: int
+    errors: int
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The timeline's columns: an SVG path of bars, `count` wide and `height` high."""
+
+    count: int
+    height: int
+    path: str
+    bins: list[Bin]
+    begin: datetime
+    end: datetime
+    busiest: datetime
+    """The begin of the column with most errors, of which it has `most`."""
+    most: int
+    seconds: float
+    """The width of a column."""
+
+    @property
+    def width(self) -> str:
+        return durations.in_words(self.seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """Errors over time; `columns` is None while they are being counted, and of a batch without errors."""
+
+    errors: int
+    url: str
+    is_pending: bool
+    columns: Columns | None
+    lanes: list[Lane]
+
+    @property
+    def description(self) -> str:
+        """The picture for whoever cannot see it."""
+        if self.columns is None:
+            return self.caption
+        return f"{self.errors:,} errors over time, most of them at {self.columns.busiest:%Y-%m-%d %H:%M:%S} UTC."
+
+    @property
+    def caption(self) -> str:
+        """What stands under the picture while nothing in it is pointed at."""
+        if self.is_pending:
+            return f"Counting {self.errors:,} errors…"
+        return f"{self.columns.width} a column" if self.columns else "No errors"
+
+
+@dataclass(frozen=True, slots=True)
+class Spark:
+    """A group's trend: its errors over the batch's whole time, in a few bars."""
+
+    path: str
+    columns: int
+    height: int
+
+
+def map_with_findings(batch: Batch, extent: Extent, findings: Sequence[FindingCard], *, draw: bool = False) -> MapPage:
+    """The batch map as far as it can be had without waiting; with `draw`, however long it takes."""
+    of_records = None if batch.processor else map_of_records(batch, extent)
+    lanes = [Lane(card.letter, ticks(card.stretches, 0, batch.total_items)) for card in findings]
+    return replace(map_page(batch, of_records, draw=draw), lanes=lanes, fixed=of_records is not None)
 
 
 def map_of_records(batch: Batch, extent: Extent) -> BatchMap | None:
@@ -42,55 +111,53 @@ def map_of_records(batch: Batch, extent: Extent) -> BatchMap | None:
     failed = ErrorRecord.objects.filter(batch=batch, position__gte=0, position__lt=batch.total_items).order_by()
     for position in failed.values_list("position", flat=True).distinct():
         bins[position // stretch][FAILED] += 1
-    for place, one in enumerate(bins):
-        one[-1] = min(stretch, batch.total_items - place * stretch) - one[FAILED]
+    for place, counts in enumerate(bins):
+        counts[-1] = min(stretch, batch.total_items - place * stretch) - counts[FAILED]
     words = describe(batch.total_items, stretch, bins)
     at = extent.last or batch.created_at
     return BatchMap(batch.pk, batch.total_items, stretch, list(OUTCOMES), bins, words, at)
 
 
-def timeline(batch: Batch, extent: Extent, times: TimeBins | None, findings: Found) -> dict[str, Any]:
-    known = {"pending": times is None and extent.errors > 0, "errors": extent.errors, "height": HEIGHT}
-    if times is None:
-        return known
-    address, top = records_url(batch), max(times.totals)
-    busiest = list(times.totals).index(top)
-    return known | {
-        "stale": not times.current,
-        "columns": len(times.totals),
-        "path": bars(times.totals, HEIGHT),
-        "bins": [bin_of(address, times, place, n) for place, n in enumerate(times.totals) if n],
-        "begin": times.begin(0),
-        "end": times.end,
-        "top": top,
-        "busiest": times.begin(busiest),
-        "width": durations.in_words(times.width),
-        "seconds": str(times.width),
-        "lanes": [
-            {"mark": one["mark"], "path": ticks(one.get("times", ()), times.start, len(times.totals) * times.width)}
-            for one in findings
-        ],
-    }
+def timeline(batch: Batch, extent: Extent, times: TimeBins | None, findings: Sequence[FindingCard]) -> Timeline:
+    """`times` is None while the errors of a large batch are being counted."""
+    span = len(times.totals) * times.width if times else 0
+    lanes = [Lane(card.letter, ticks(card.periods, times.start, span)) for card in findings] if times else []
+    return Timeline(
+        errors=extent.errors,
+        url=records_url(batch.pk),
+        is_pending=times is None and extent.errors > 0,
+        columns=columns(batch, times) if times else None,
+        lanes=lanes,
+    )
 
 
-def bin_of(address: str, times: TimeBins, place: int, n: int) -> dict[str, Any]:
+def columns(batch: Batch, times: TimeBins) -> Columns:
+    most = max(times.totals)
+    return Columns(
+        count=len(times.totals),
+        height=HEIGHT,
+        path=bars(times.totals, HEIGHT),
+        bins=[bin_of(batch, times, place, errors) for place, errors in enumerate(times.totals) if errors],
+        begin=times.begin(0),
+        end=times.end,
+        busiest=times.begin(list(times.totals).index(most)),
+        most=most,
+        seconds=times.width,
+    )
+
+
+def bin_of(batch: Batch, times: TimeBins, place: int, errors: int) -> Bin:
     begin, end = times.begin(place), times.begin(place + 1) - timedelta(microseconds=1)
-    return {
-        "place": place,
-        "n": n,
-        "begin": begin,
-        "url": f"{address}?{urlencode({'since': iso_utc(begin), 'until': iso_utc(end)})}",
-    }
+    return Bin(place, errors, records_url(batch.pk, since=iso_utc(begin), until=iso_utc(end)))
 
 
-def records_url(batch: Batch, **asked: Any) -> str:
-    query = urlencode({name: value for name, value in asked.items() if value})
-    address = reverse("admin:errors_records", args=[batch.pk])
-    return f"{address}?{query}" if query else address
+def records_url(batch_id: str, **fields: str) -> str:
+    """Where a batch's errors are listed one by one, filtered by the fields."""
+    address = reverse("admin:errors_records", args=[batch_id])
+    return f"{address}?{urlencode(fields)}" if fields else address
 
 
-def spark(counts: Sequence[int]) -> dict[str, Any]:
-    """A group's trend: its errors over the batch's whole time, in a few bars."""
-    together = max(1, -(-len(counts) // SPARKS))
-    few = [sum(counts[at : at + together]) for at in range(0, len(counts), together)]
-    return {"path": bars(few, SPARK_HEIGHT), "columns": len(few), "height": SPARK_HEIGHT}
+def spark(counts: Sequence[int]) -> Spark:
+    together = max(1, -(-len(counts) // SPARK_BARS))
+    sums = [sum(counts[at : at + together]) for at in range(0, len(counts), together)]
+    return Spark(bars(sums, SPARK_HEIGHT), len(sums), SPARK_HEIGHT)

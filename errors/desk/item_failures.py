@@ -12,7 +12,7 @@ from batches import durations
 from batches.extensions import ItemEvent
 from batches.models import Item
 from batches.pages.item_text import attempt_text
-from errors.desk.group_page.samples import shown
+from errors.desk.group_page.failure import failure_of
 from errors.models import ErrorGroup, ErrorRecord
 
 
@@ -39,7 +39,7 @@ def failure_event(item: Item, record: ErrorRecord) -> ItemEvent:
     record.item = item
     spent = (record.finished_at - record.started_at).total_seconds()
     text = f"Failed at {attempt_text(record.attempt)}, after {durations.precise(spent)}"
-    sample, group = shown(item.batch, record), record.group
+    failure, group = failure_of(item.batch, record), record.group
     group_url = reverse("admin:errors_group", args=[item.batch_id, group.fingerprint])
     return ItemEvent(
         record.finished_at,
@@ -51,8 +51,8 @@ def failure_event(item: Item, record: ErrorRecord) -> ItemEvent:
             code=record.code,
             group=group,
             group_url=f"{group_url}?sample={record.pk}",
-            parts=sample["parts"],
-            message=sample["message"],
-            chain=sample["chain"],
+            parts=failure.parts,
+            message=failure.message if failure.is_message_longer else "",
+            chain=failure.chain,
         ),
     )

@@ -1,29 +1,41 @@
-"""The errors of a batch one by one, as far as they are asked for: a page by key, as quick at the end as at first."""
+"""The errors of a batch one by one, oldest first, as far as the filter meets them."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 from batches.exceptions import InvalidInput
 from batches.models import Batch
-from errors.desk.filter_bar import filter_bar
+from errors.desk.filter_bar import FilterBar, filter_bar
+from errors.desk.keyset import Keyset, Pager, integer, pager
 from errors.filters.error_filter import ErrorFilter
+from errors.models import ErrorRecord
 
-SHOWN = 100
+ROWS = 100
+BY_AGE = Keyset((integer("pk"),))
 
 
-def record_page(batch: Batch, error_filter: ErrorFilter, after: str = "") -> dict[str, Any]:
-    known = {"batch": batch, **filter_bar(batch, error_filter)}
+@dataclass(frozen=True, slots=True)
+class RecordPage:
+    """One page of failed attempts."""
+
+    batch: Batch
+    filter_bar: FilterBar
+    records: list[ErrorRecord]
+    matching: int
+    """How many errors the filter meets."""
+    pager: Pager
+    problem: str = ""
+    """Why the filter cannot be used; empty if it can."""
+
+
+def record_page(batch: Batch, error_filter: ErrorFilter, after: str = "") -> RecordPage:
+    """The page behind the token `after`."""
+    bar = filter_bar(batch, error_filter)
     try:
-        met = error_filter.records(batch).select_related("group", "item").defer("item__payload", "item__result")
-        start = int(after) if after.isdecimal() and len(after) < 19 else 0
-        page = list(met.filter(pk__gt=start)[: SHOWN + 1])
+        records = error_filter.records(batch).select_related("group", "item").defer("item__payload", "item__result")
+        page, following = BY_AGE.page(records, after, ROWS)
         matching = error_filter.count_records(batch)
     except InvalidInput as error:
-        return known | {"refused": str(error), "records": [], "matching": 0}
-    return known | {
-        "records": page[:SHOWN],
-        "matching": matching,
-        "paged": start > 0,
-        "after": page[SHOWN - 1].pk if len(page) > SHOWN else None,
-    }
+        return RecordPage(batch, bar, [], 0, pager("errors", "", "", ""), str(error))
+    return RecordPage(batch, bar, page, matching, pager("errors", error_filter.query_string, after, following))

@@ -35,7 +35,7 @@ def states() -> dict[str, str]:
 
 def do(client: Client, verb: str, query: str = "", **more: Any) -> str:
     answer = client.post(address(verb, query), form_answers(client, address(verb, query), **more))
-    assert answer.status_code == 302, answer.context["form"].errors
+    assert answer.status_code == 302, answer.context["page"].form.errors
     return str(answer.headers["Location"])
 
 

@@ -16,8 +16,8 @@ from django.utils import timezone
 from batches import progress_tracker
 from batches.charts import batch_map
 from batches.models import Batch, Checkpoint, Map
-from errors import desk, error_analyzer, findings, tasks
-from errors.desk import advice_page, charts, record_page
+from errors import error_analyzer, findings, tasks
+from errors.desk import advice_section, charts, desk_page, finding_cards, group_list, record_page
 from errors.findings import timeline
 from errors.models import BatchGroup, ErrorGroup, Findings
 from errors.rest import views
@@ -69,8 +69,9 @@ def test_it_says_how_many_failed_with_the_interval(user_of: UserOf) -> None:
 
 
 def test_it_says_once_how_many_failed_when_the_batch_is_halted() -> None:
-    batch = failing(12, status="HALTED", reason="12 of 12 items failed (100.0 %); the budget is 5 %.")
-    said = desk.sentence(batch, desk.failed_items(batch))
+    reason = "12 of 12 items failed (100.0 %); the budget is 5 %."
+    batch = failing(12, status="HALTED", reason=reason, max_error_rate=5)
+    said = desk_page.sentence(batch, desk_page.failed_items(batch))
     assert said.startswith("12 of 12 items failed (")
     assert said.endswith(" Halted: the budget is 5 %.")
     assert said.count("12 of 12") == 1
@@ -185,9 +186,9 @@ def test_it_marks_findings_on_both_pictures_and_shows_a_few(user_of: UserOf) -> 
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Every batch is a large one; what the workers are told."""
-    for module in (desk, timeline, charts):
+    for module in (desk_page, timeline, charts):
         monkeypatch.setattr(module, "MAX_ERRORS_IN_PAGE", 1)
-    for module in (desk, advice_page, batch_map):
+    for module in (desk_page, finding_cards, advice_section, batch_map):
         monkeypatch.setattr(module, "IN_PAGE_LIMIT", 1)
     heard: list[Any] = []
     monkeypatch.setattr(tasks, "enqueue", lambda task, *arguments: heard.append((task.name, arguments)))
@@ -243,8 +244,8 @@ def test_rest_has_a_worker_look_at_a_batch_too_large_for_a_request(
 
 
 def test_it_pages_through_groups_and_errors_by_key(user_of: UserOf, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(desk, "GROUPS_SHOWN", 2)
-    monkeypatch.setattr(record_page, "SHOWN", 2)
+    monkeypatch.setattr(group_list, "ROWS", 2)
+    monkeypatch.setattr(record_page, "ROWS", 2)
     batch = batch_of(5)
     for n in range(5):
         fail(batch, n, raised(ValueError("word " * (n + 1))))

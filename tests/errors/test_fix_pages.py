@@ -12,7 +12,7 @@ from django.urls import reverse
 from batches import operations
 from batches.engine import runner
 from batches.models import Fix, Item, Retry
-from errors.desk.fix_page import parts, shared
+from errors.desk.value_diff import parts, shared_ends
 from tests.helpers.check_rows import committed, finished
 from tests.helpers.pages import page
 from tests.helpers.people import UserOf, signed_in
@@ -154,4 +154,4 @@ def test_thousands_of_rows_come_in_pages(user_of: UserOf, django_assert_max_num_
     ],
 )
 def test_it_marks_what_differs_within_a_value(old: str, new: str, cut: Any) -> None:
-    assert (parts(old, *shared(old, new)), parts(new, *shared(old, new))) == cut
+    assert (parts(old, *shared_ends(old, new)), parts(new, *shared_ends(old, new))) == cut

@@ -11,7 +11,7 @@ from django.urls import reverse
 from batches import operations
 from batches.engine import runner
 from batches.models import Batch, Item, Retry
-from errors.desk.group_page import differs, header
+from errors.desk.group_page import differs_tab, header
 from errors.desk.group_page.page import TABS
 from errors.models import BatchGroup, ErrorGroup, ErrorRecord, Findings
 from tests.helpers.batches import modes, ran
@@ -85,7 +85,7 @@ def test_it_takes_what_was_found_beforehand_where_a_batch_is_large(
     user_of: UserOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch, client = half_failed(40), signed_in(user_of("viewer"))
-    monkeypatch.setattr(differs, "IN_PAGE_LIMIT", 39)
+    monkeypatch.setattr(differs_tab, "IN_PAGE_LIMIT", 39)
     assert "were not looked at yet" in words(page(client, group_url(batch, tab="differs")))
     from errors.findings import findings_of
 

@@ -153,7 +153,7 @@ def test_it_splits_by_place_and_says_where_its_parts_are(user_of: UserOf) -> Non
 
 
 def test_its_history_says_who_did_what_and_why(user_of: UserOf, monkeypatch: pytest.MonkeyPatch) -> None:
-    from errors.desk.group_page import page as pages
+    from errors.desk.group_page import history_tab
 
     batch, client = half_failed(), signed_in(user_of("operator"))
     client.post(group_act_url(batch, "note"), {"reason": "<b>call them</b>\nat nine"})
@@ -161,7 +161,7 @@ def test_its_history_says_who_did_what_and_why(user_of: UserOf, monkeypatch: pyt
     shown = page(client, group_url(batch, tab="history"))
     assert "&lt;b&gt;call them&lt;/b&gt;<br>at nine" in shown
     assert "ben took it up: new → acknowledged mine" in words(shown)
-    monkeypatch.setattr(pages, "HISTORY_SHOWN", 1)
+    monkeypatch.setattr(history_tab, "ROWS", 1)
     shown = page(client, group_url(batch, tab="history"))
     assert "call them" not in shown
     older = re.search(r"before=(\d+)", shown)

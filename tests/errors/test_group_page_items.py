@@ -16,32 +16,32 @@ pytestmark = pytest.mark.django_db
 
 
 def test_it_lists_each_item_once_page_by_page_and_back(user_of: UserOf, monkeypatch: pytest.MonkeyPatch) -> None:
-    from errors.desk.group_page import items
+    from errors.desk.group_page import items_tab, record_walk
 
-    monkeypatch.setattr(items, "SHOWN", 3)
-    monkeypatch.setattr(items, "WINDOWS", (2, 4))
+    monkeypatch.setattr(items_tab, "ROWS", 3)
+    monkeypatch.setattr(record_walk, "WINDOWS", (2, 4))
     batch, client = half_failed(14), signed_in(user_of("viewer"))
     fail(batch, 0, raised(ValueError('Country "DE" unsupported')), attempt=2)  # the item's second
     seen: list[list[str]] = []
     address = group_url(batch, tab="items")
     while address:
         shown = page(client, address)
-        seen.append(re.findall(r'data-row><td class="bp-num" data-label="position">(\d+)<', shown))
+        seen.append(re.findall(r'data-row>\s*<td class="bp-num" data-label="position">(\d+)<', shown))
         following = re.search(r'rel="next" href="([^"]+)"', shown)
         address = group_url(batch) + following[1].replace("&amp;", "&") if following else ""
     assert seen == [["0", "12", "10"], ["8", "6", "4"], ["2"]]
     back = re.search(r'rel="prev" href="([^"]+)"', shown)
     assert back
     shown = page(client, group_url(batch) + back[1].replace("&amp;", "&"))
-    assert re.findall(r'data-row><td class="bp-num" data-label="position">(\d+)<', shown) == ["8", "6", "4"]
+    assert re.findall(r'data-row>\s*<td class="bp-num" data-label="position">(\d+)<', shown) == ["8", "6", "4"]
 
 
 def test_it_looks_at_so_many_records_for_one_page_and_goes_on_if_asked(
     user_of: UserOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from errors.desk.group_page import items
+    from errors.desk.group_page import record_walk
 
-    monkeypatch.setattr(items, "WINDOWS", (2, 2))
+    monkeypatch.setattr(record_walk, "WINDOWS", (2, 2))
     batch, client = half_failed(14), signed_in(user_of("viewer"))
     Item.objects.filter(batch=batch, position=2).update(status="SUCCEEDED", failed_at=None)
     shown = page(client, group_url(batch, tab="items", now="recovered"))
@@ -49,7 +49,7 @@ def test_it_looks_at_so_many_records_for_one_page_and_goes_on_if_asked(
     further = re.search(r'rel="next" href="([^"]+)"', shown)
     assert further
     shown = page(client, group_url(batch) + further[1].replace("&amp;", "&"))
-    assert re.findall(r'data-row><td class="bp-num" data-label="position">(\d+)<', shown) == ["2"]
+    assert re.findall(r'data-row>\s*<td class="bp-num" data-label="position">(\d+)<', shown) == ["2"]
     assert page(client, group_url(batch, tab="items", now="recovered", item="k2")).count("data-row") == 1
 
 

@@ -43,17 +43,20 @@ def test_it_works_advice_out_once_and_keeps_its_numbers() -> None:
 
 
 def test_its_page_numbers_it_in_its_order_and_folds_away_what_has_nothing_left_to_retry() -> None:
-    from errors.desk.advice_page import said_about
+    from errors.desk.advice_section import advice_section
 
     batch = all_failed()
     recommendations.refresh(batch)
-    assert said_about(batch)["spent"] == []
+    network = of_rule("network").title
+    section = advice_section(batch)
+    assert section.spent == []
+    assert network in [card.title for card in section.cards]
     batch.items.update(status=Item.Status.SUCCEEDED, failed_at=None)
     batch.lanes.update(failed=0, succeeded=6)
     recommendations.refresh(batch)
-    said = said_about(batch)
-    assert [one["rule"] for one in said["spent"]] == ["network"]
-    assert "network" not in {one["rule"] for one in said["advice"]}
+    section = advice_section(batch)
+    assert [card.title for card in section.spent] == [of_rule("network").title]
+    assert of_rule("network").title not in [card.title for card in section.cards]
 
 
 def test_it_shows_advice_in_the_report() -> None:

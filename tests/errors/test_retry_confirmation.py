@@ -102,7 +102,7 @@ def test_it_retries_the_items_that_were_selected_in_a_list(user_of: UserOf) -> N
     answer = client.post(reverse("admin:batches_item_changelist"), asked)
     assert answer.status_code == 200
     assert "Retry 2 items that were selected?" in answer.content.decode()
-    form = answer.context["form"]
+    form = answer.context["page"].form
     said = {field.html_name: field.value() for field in form if field.value() is not None}
     shown = answer.content.decode()
     said["items"] = re.search(r'name="items" value="([\d,]+)"', shown)[1]  # type: ignore[index]

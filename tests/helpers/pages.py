@@ -28,6 +28,6 @@ def content(html: str) -> str:
 
 def form_answers(client: Client, address: str, **changes: Any) -> dict[str, Any]:
     """The form as the page shows it, with some answers changed."""
-    form = client.get(address).context["form"]
+    form = client.get(address).context["page"].form
     shown = {field.html_name: field.value() for field in form}
     return {name: value for name, value in (shown | changes).items() if value is not None and value is not False}

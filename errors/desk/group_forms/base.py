@@ -22,6 +22,15 @@ class Option:
     field: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class ShownOption:
+    """An option as the page shows it, with the field that belongs to it, if one does."""
+
+    option: Option
+    field: forms.BoundField | None
+    is_checked: bool
+
+
 class GroupForm(ReasonedForm):
     """A verb. `seen` is how the group stood when the form was drawn: what changed since is not acted upon unseen."""
 
@@ -55,10 +64,10 @@ class GroupForm(ReasonedForm):
     def chosen(self) -> str:
         return str(self["how"].value() or self.options[0].value) if self.options else ""
 
-    def shown_options(self) -> Iterator[dict[str, Any]]:
-        for one in self.options:
-            field = self[one.field] if one.field else None
-            yield {"option": one, "checked": one.value == self.chosen, "field": field}
+    def shown_options(self) -> Iterator[ShownOption]:
+        for option in self.options:
+            field = self[option.field] if option.field else None
+            yield ShownOption(option, field, option.value == self.chosen)
 
     @property
     def plain_fields(self) -> list[Any]:

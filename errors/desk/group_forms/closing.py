@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC
 from typing import Any
 
 from django import forms
@@ -12,6 +11,7 @@ from batches.models import Retry
 from batches.processors import version_of
 from errors import groups
 from errors.desk.group_forms.base import GroupForm, Option, how
+from errors.desk.until_fields import UntilFields
 from errors.models import BatchGroup
 
 MOST_RETRIES = 20
@@ -70,10 +70,11 @@ def retry_words(retry: Retry) -> str:
     return f"{retry.number}: {retry.items:,} items, {retry.get_state_display().split(':')[0].lower()}"
 
 
-class IgnoreForm(GroupForm):
+class IgnoreForm(UntilFields, GroupForm):
     """Until one condition is met, or for good."""
 
     question, button, undo = "Ignore it?", "Ignore", "reopen"
+    condition_field = "how"
     options = (
         Option("next_batch", "Until it is in a later batch", "One that is submitted after now."),
         Option("items", "Until more items have it than", "Counted from now, over all batches.", "items"),
@@ -82,37 +83,19 @@ class IgnoreForm(GroupForm):
         Option("forever", "For good", "Until somebody reopens it."),
     )
     how = how(*options)
-    items = forms.IntegerField(required=False, label="Items")
-    rate = forms.FloatField(required=False, label="Percent")
-    date = forms.DateTimeField(
-        required=False, label="Moment, in UTC", widget=forms.DateTimeInput(attrs={"type": "datetime-local"})
-    )
 
     @property
     def effects(self) -> list[str]:
         return ["It is known and not worth a look. Its errors go on being counted; no item is touched."]
 
-    def clean(self) -> dict[str, Any]:
-        said: dict[str, Any] = super().clean() or self.cleaned_data
-        name = said.get("how")
-        if name in ("items", "rate", "date") and said.get(name) is None and name not in self.errors:
-            self.add_error(name, "Say how many." if name == "items" else "Say how much." if name == "rate" else "When?")
-        return said
-
-    @property
-    def until(self) -> dict[str, Any]:
-        name = self.cleaned_data["how"] or self.options[0].value
-        if name == "forever":
-            return {}
-        if name == "next_batch":
-            return {"next_batch": True}
-        value = self.cleaned_data[name]
-        return {name: value.replace(tzinfo=UTC) if name == "date" else value}
+    def clean_how(self) -> str:
+        return str(self.cleaned_data["how"] or self.options[0].value)
 
     def act(self, actor: str) -> str:
+        until = self.until_condition()
         try:
-            groups.ignore(self.group.pk, until=self.until, **self.who(actor))
+            groups.ignore(self.group.pk, until=until, **self.who(actor))
         except InvalidInput as refused:
-            self.add_error(next(iter(self.until)), next(iter(refused.errors.values())))
+            self.add_error(next(iter(until)), next(iter(refused.errors.values())))
             return ""
         return "Ignored."

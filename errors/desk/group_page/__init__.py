@@ -1,1 +1,1 @@
-"""What the page of one error group shows, a module a part: values and rows, no requests."""
+"""The page of one error group, a module a part: its head, its tabs and its side, as values without requests."""

@@ -4,45 +4,45 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
-from errors.desk.group_page.header import plural, share
+from batches.wording import number_agrees, quantity
+from errors.desk.group_page.failure import Failure
+from errors.desk.group_page.header import share
 from errors.models import BatchGroup
 
 LONGEST = 12_000
 
 
-def digest(rollup: BatchGroup, sample: Mapping[str, Any]) -> str:
+def digest(rollup: BatchGroup, failure: Failure) -> str:
     """What failed, how often, one failure in full. Everything that came from outside stands in code."""
     group, batch = rollup.group, rollup.batch
     total = max(batch.total_items, rollup.items)
+    items = number_agrees(total, "item", "items")
     lines = [
         f"## {code(group.title or group.error_type)}",
         "",
-        f"- {rollup.items:,} of {total:,} {plural(total, 'item')} ({share(rollup.items, total)}) of batch "
-        f"{code(str(batch.pk))}, {rollup.errors:,} {plural(rollup.errors, 'error')}",
+        f"- {rollup.items:,} of {total:,} {items} ({share(rollup.items, total)}) of batch {code(str(batch.pk))}, "
+        f"{quantity(rollup.errors, 'error')}",
         f"- {group.category}, code {code(group.code)}, exception {code(group.error_type)}",
         f"- processor {code(group.processor or 'Python API')}, group {code(group.fingerprint)}, state {group.state}",
         f"- first seen {rollup.first_seen:%Y-%m-%d %H:%M:%S} UTC, last {rollup.last_seen:%Y-%m-%d %H:%M:%S} UTC",
     ]
-    if sample:
-        lines += ["", *of_sample(sample)]
-    return "\n".join(lines)
+    return "\n".join([*lines, "", *failure_lines(failure)])
 
 
-def of_sample(sample: Mapping[str, Any]) -> Iterable[str]:
-    record = sample["record"]
+def failure_lines(failure: Failure) -> Iterable[str]:
+    record = failure.record
     yield f"### Item {code(record.item_key)}, position {record.position:,}, attempt {record.attempt}"
-    message = sample["message"] or "".join(part.text for part in sample["parts"])
-    yield from ("", fenced(message))
+    whole = failure.message if failure.is_message_longer else "".join(part.text for part in failure.parts)
+    yield from ("", fenced(whole))
     if record.item:
-        payload = json.dumps(sample["payload"], indent=2, ensure_ascii=False, default=str)
+        payload = json.dumps(failure.payload, indent=2, ensure_ascii=False, default=str)
         yield from ("", "Payload:", "", fenced(payload, "json"))
-    if sample["marked"]:
-        yield from ("", f"The message speaks of {', '.join(code(name) for name in sample['marked'])}.")
-    if sample["traceback"]:
-        yield from ("", "Traceback:", "", fenced(sample["traceback"]))
+    if failure.marked:
+        yield from ("", f"The message speaks of {', '.join(code(name) for name in failure.marked)}.")
+    if failure.traceback:
+        yield from ("", "Traceback:", "", fenced(failure.traceback))
 
 
 def code(text: str) -> str:

@@ -6,6 +6,9 @@ import json
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
 from errors.grouping.message_patterns import PLACEHOLDER, PLACEHOLDER_KINDS
 from errors.grouping.payload_values import MAX_DEPTH, scalars_of
 from errors.grouping.templates import segments
@@ -21,6 +24,16 @@ class Part(NamedTuple):
     field: str = ""
     kind: str = ""
 
+    @property
+    def markup(self) -> SafeString:
+        if self.field:
+            return format_html(
+                '<mark class="bp-field-mark" title="from the payload: {}">{}</mark>', self.field, self.text
+            )
+        if self.kind:
+            return format_html('<span class="bp-chip" title="varies: {}">{}</span>', self.kind, self.text)
+        return format_html("{}", self.text)
+
 
 class Line(NamedTuple):
     """A line of a pretty-printed payload."""
@@ -28,6 +41,10 @@ class Line(NamedTuple):
     indent: str
     text: str
     marked: bool
+
+    @property
+    def markup(self) -> SafeString:
+        return format_html("{}<mark>{}</mark>" if self.marked else "{}{}", self.indent, self.text)
 
 
 def fields_in(payload: Any) -> frozenset[str]:

@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Sum
+from django.urls import reverse
+from django.utils.safestring import SafeString
 
-from batches.models import Batch
+from batches.models import Batch, Retry
 from batches.pages.markup import pill
+from errors.desk.export_menu import ExportMenu
 from errors.desk.group_forms.base import seen
-from errors.desk.group_page.differs import differs
-from errors.desk.group_page.digest import digest
-from errors.desk.group_page.header import last_change, numbers, seen_in, why
-from errors.desk.group_page.items import ItemFilter, items
-from errors.desk.group_page.marked import fields_in, title_parts
-from errors.desk.group_page.retries import before_and_after
-from errors.desk.group_page.samples import because, columns_of, records_of, sample
+from errors.desk.group_page.differs_tab import DiffersTab, differs_tab
+from errors.desk.group_page.failure import columns_of, records_of
+from errors.desk.group_page.header import HeadNumber, head_numbers
+from errors.desk.group_page.history_tab import HistoryTab, history_tab
+from errors.desk.group_page.item_filter import ItemFilter
+from errors.desk.group_page.items_tab import ItemsTab, items_tab
+from errors.desk.group_page.marked import Part, fields_in, title_parts
+from errors.desk.group_page.membership import Membership, membership
+from errors.desk.group_page.retries_tab import RetriesTab, retries_tab
+from errors.desk.group_page.sample_tab import SampleTab, sample_tab
+from errors.desk.group_page.seen_in import SeenIn, seen_in
+from errors.desk.group_page.state_reason import last_change, state_reason
 from errors.filters.ageing import AGEING_MEANS, is_ageing
 from errors.filters.error_filter import ErrorFilter
-from errors.groups import LEGAL_STATES
-from errors.models import BatchGroup, ErrorGroup, GroupChange
+from errors.groups import LEGAL_STATES, background
+from errors.models import BatchGroup, ErrorGroup, RegroupJob
 
 State = ErrorGroup.State
+BUTTONS = {"resolve": "Resolve…", "ignore": "Ignore…", "reopen": "Reopen…"}
+MENU = {"merge": "Merge into another…", "split": "Split…"}
 TABS = {
     "sample": "Sample",
     "items": "Items",
@@ -30,41 +42,147 @@ TABS = {
     "retries": "Before and after",
     "history": "History and notes",
 }
-HISTORY_SHOWN = 50
+WIDE_TABS = ("items", "retries")
+"""Tabs that take the whole width: what stands beside the others stands below them."""
+Tab = SampleTab | ItemsTab | DiffersTab | RetriesTab | HistoryTab
 
 
-def group_page(batch: Batch, rollup: BatchGroup, query: Mapping[str, str]) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class VerbLink:
+    """A verb that is legal now, and the page that asks how."""
+
+    label: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class TabLink:
+    name: str
+    label: str
+    is_current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GroupPage:
+    """Everything that the page of a group shows."""
+
+    rollup: BatchGroup
+    reason: str
+    """Why the group is in its state, and `since` when."""
+    since: datetime | None
+    ageing: str
+    """Why it should be looked at, if nobody has for too long; empty otherwise."""
+    job: RegroupJob | None
+    """A merge or split that a worker has yet to finish."""
+    title_parts: list[Part]
+    numbers: list[HeadNumber]
+    seen_in: SeenIn
+    membership: Membership
+    merged: list[ErrorGroup]
+    """Groups whose errors count here because somebody said so."""
+    tab_name: str
+    tab: Tab
+
+    @property
+    def batch(self) -> Batch:
+        return self.rollup.batch
+
+    @property
+    def group(self) -> ErrorGroup:
+        return self.rollup.group
+
+    @property
+    def pill(self) -> SafeString:
+        return pill(self.group.state, self.group.state)
+
+    @property
+    def waits_for(self) -> Retry | None:
+        """The retry that resolves it if that is clean."""
+        return self.group.clean_after
+
+    @property
+    def seen(self) -> str:
+        """How the group stands, for forms: what changed since is not acted upon unseen."""
+        return seen(self.group)
+
+    @property
+    def can_be_acknowledged(self) -> bool:
+        return self.is_legal("acknowledge")
+
+    @property
+    def can_be_split(self) -> bool:
+        return self.is_legal("split")
+
+    @property
+    def can_be_retried(self) -> bool:
+        return bool(self.batch.processor) and self.batch.status in Batch.AT_REST
+
+    @property
+    def buttons(self) -> list[VerbLink]:
+        return [VerbLink(label, self.verb_url(verb)) for verb, label in BUTTONS.items() if self.is_legal(verb)]
+
+    @property
+    def menu(self) -> list[VerbLink]:
+        return [VerbLink(label, self.verb_url(verb)) for verb, label in MENU.items() if self.is_legal(verb)]
+
+    @property
+    def export_menu(self) -> ExportMenu:
+        return ExportMenu(self.batch, self.error_filter)
+
+    @property
+    def error_filter(self) -> ErrorFilter:
+        """What the desk's filter would say to meet this group alone."""
+        return ErrorFilter(group=self.group.fingerprint)
+
+    @property
+    def job_text(self) -> str:
+        """What is being moved by a worker; empty where nothing is."""
+        if self.job is None:
+            return ""
+        if self.job.verb == "merge" and self.job.other is not None:
+            other = self.job.other.title or self.job.other.error_type
+            return f"A merge of {self.job.errors:,} errors into “{other[:80]}”"
+        return f"A split of {self.job.errors:,} errors"
+
+    @property
+    def tabs(self) -> list[TabLink]:
+        return [TabLink(name, label, name == self.tab_name) for name, label in TABS.items()]
+
+    @property
+    def is_wide(self) -> bool:
+        return self.tab_name in WIDE_TABS
+
+    def is_legal(self, verb: str) -> bool:
+        return self.group.state in LEGAL_STATES[verb]
+
+    def verb_url(self, verb: str) -> str:
+        return reverse("admin:errors_group_act", args=[self.batch.pk, self.group.fingerprint, verb])
+
+
+def group_page(rollup: BatchGroup, query: Mapping[str, str]) -> GroupPage:
     """The head, one tab and the side; each tab asks the database only for its own."""
-    group, tab = rollup.group, query.get("tab", "")
+    batch, group, tab = rollup.batch, rollup.group, query.get("tab", "")
     tab = tab if tab in TABS else "sample"
     errors = BatchGroup.objects.filter(batch=batch).aggregate(n=Sum("errors", default=0))["n"]
     last = last_change(group)
-    return {
-        "batch": batch,
-        "group": group,
-        "rollup": rollup,
-        "pill": pill(group.state, group.state),
-        "why": why(group, last),
-        "since": last.at if last else None,
-        "waits_for": group.clean_after,
-        "ageing": ErrorGroup.objects.filter(is_ageing(), pk=group.pk).exists() if group.state == State.NEW else False,
-        "ageing_means": AGEING_MEANS,
-        "title_parts": title_parts(group.title or group.error_type, known_fields(batch, group)),
-        "numbers": numbers(rollup, errors),
-        "seen_in": seen_in(batch, group),
-        "because": because(batch, rollup),
-        "merged": list(group.merged.all()),
-        "seen": seen(group),
-        "only_this": ErrorFilter(group=group.fingerprint),
-        "legal": [verb for verb, states in LEGAL_STATES.items() if group.state in states],
-        "may_be_retried": bool(batch.processor) and batch.status in Batch.AT_REST,
-        "tab": tab,
-        "tabs": [{"name": name, "label": label, "current": name == tab} for name, label in TABS.items()],
-        **TAB_CONTEXTS[tab](batch, rollup, query),
-    }
+    is_new = group.state == State.NEW
+    return GroupPage(
+        rollup=rollup,
+        reason=state_reason(group, last),
+        since=last.at if last else None,
+        ageing=AGEING_MEANS if is_new and ErrorGroup.objects.filter(is_ageing(), pk=group.pk).exists() else "",
+        job=background.jobs_of(group.pk).select_related("other").first(),
+        title_parts=title_parts(group.title or group.error_type, field_names(batch, group)),
+        numbers=head_numbers(rollup, errors),
+        seen_in=seen_in(batch, group),
+        membership=membership(batch, rollup),
+        merged=list(group.merged.all()),
+        tab_name=tab,
+        tab=TAB_BUILDERS[tab](rollup, query),
+    )
 
 
-def known_fields(batch: Batch, group: ErrorGroup) -> frozenset[str]:
+def field_names(batch: Batch, group: ErrorGroup) -> frozenset[str]:
     """Names that may stand in its title: the columns of the file, or the fields of one of its items."""
     if columns := columns_of(batch):
         return frozenset(columns)
@@ -72,70 +190,21 @@ def known_fields(batch: Batch, group: ErrorGroup) -> frozenset[str]:
     return fields_in(record.item.payload) if record and record.item else frozenset()
 
 
-# -- tabs --------------------------------------------------------------------------------------------------------------
+def build_items_tab(rollup: BatchGroup, query: Mapping[str, str]) -> ItemsTab:
+    after, before = record_id(query, "after"), record_id(query, "before")
+    return items_tab(rollup.batch, rollup.group, ItemFilter.from_query(query), after, before)
 
 
-def sample_tab(batch: Batch, rollup: BatchGroup, query: Mapping[str, str]) -> dict[str, Any]:
-    shown = sample(batch, rollup.group, number(query, "sample"))
-    return {"sample": shown, "digest": digest(rollup, shown)}
-
-
-def items_tab(batch: Batch, rollup: BatchGroup, query: Mapping[str, str]) -> dict[str, Any]:
-    item_filter = ItemFilter.from_query(query)
-    return {"items": items(batch, rollup.group, item_filter, number(query, "after"), number(query, "before"))}
-
-
-def differs_tab(batch: Batch, rollup: BatchGroup, query: Mapping[str, str]) -> dict[str, Any]:
-    return {"differs": differs(batch, rollup)}
-
-
-def retries_tab(batch: Batch, rollup: BatchGroup, query: Mapping[str, str]) -> dict[str, Any]:
-    return {"retries": before_and_after(batch, rollup.group)}
-
-
-def history_tab(batch: Batch, rollup: BatchGroup, query: Mapping[str, str]) -> dict[str, Any]:
-    """The latest first, older ones by key."""
-    changes = rollup.group.changes.order_by("-pk")
-    if before := number(query, "before"):
-        changes = changes.filter(pk__lt=before)
-    listed = list(changes[: HISTORY_SHOWN + 1])
-    return {
-        "history": [{"change": change, "did": did(change)} for change in listed[:HISTORY_SHOWN]],
-        "older": listed[HISTORY_SHOWN - 1].pk if len(listed) > HISTORY_SHOWN else None,
-    }
-
-
-TAB_CONTEXTS: dict[str, Callable[[Batch, BatchGroup, Mapping[str, str]], dict[str, Any]]] = {
-    "sample": sample_tab,
-    "items": items_tab,
-    "differs": differs_tab,
-    "retries": retries_tab,
-    "history": history_tab,
-}
-DID = {
-    "acknowledge": "took it up",
-    "resolve": "resolved it",
-    "await_retry": "asked to resolve it once a retry is clean",
-    "not_clean": "found the retry not clean",
-    "ignore": "ignored it",
-    "unignore": "ended its being ignored",
-    "reopen": "reopened it",
-    "assign": "assigned it",
-    "note": "noted",
-    "merge": "merged it",
-    "split": "split it",
-    "regress": "saw it come back",
-    "late": "saw a late error",
-}
-
-
-def did(change: GroupChange) -> str:
-    """What happened, behind the name of who did it."""
-    moved = change.to_state != change.from_state and change.to_state
-    words = DID.get(change.verb, change.verb)
-    return f"{words}: {change.from_state or 'new'} → {change.to_state}" if moved else words
-
-
-def number(query: Mapping[str, str], name: str) -> int:
+def record_id(query: Mapping[str, str], name: str) -> int:
+    """An id in an address; 0 where there is none."""
     text = query.get(name, "")
     return int(text) if text.isdecimal() and text.isascii() and len(text) < 19 else 0
+
+
+TAB_BUILDERS: dict[str, Callable[[BatchGroup, Mapping[str, str]], Any]] = {
+    "sample": lambda rollup, query: sample_tab(rollup.batch, rollup, record_id(query, "sample")),
+    "items": build_items_tab,
+    "differs": lambda rollup, query: differs_tab(rollup.batch, rollup),
+    "retries": lambda rollup, query: retries_tab(rollup.batch, rollup.group),
+    "history": lambda rollup, query: history_tab(rollup.group, query.get("before", "")),
+}

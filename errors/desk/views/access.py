@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 from django.contrib import admin
@@ -61,10 +62,16 @@ def reason_of(request: HttpRequest) -> str:
     return request.POST.get("reason", "").strip()[:2_000]
 
 
-def render(request: HttpRequest, template: str, context: dict[str, Any], *, title: str) -> TemplateResponse:
-    may = {
+def render(
+    request: HttpRequest, template: str, page: object, *, title: str, status: int = HTTPStatus.OK
+) -> TemplateResponse:
+    """The page as `page` in its template, beside what every page of the admin has."""
+    context = {
+        **admin.site.each_context(request),
+        "opts": ErrorGroup._meta,
+        "title": title,
         "may_operate": request.user.has_perm(OPERATE),  # type: ignore[union-attr]
         "may_triage": request.user.has_perm(TRIAGE),  # type: ignore[union-attr]
+        "page": page,
     }
-    whole = {**admin.site.each_context(request), "opts": ErrorGroup._meta, "title": title, **may, **context}
-    return TemplateResponse(request, f"admin/errors/{template}", whole)
+    return TemplateResponse(request, f"admin/errors/{template}", context, status=status)

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
-from django.urls import reverse
 
 from batches.exceptions import BatchError
 from batches.models import Batch
 from errors import exports
+from errors.desk.export_pages import ExportConfirmation, export_list
 from errors.desk.views.access import Route, render, viewable_batch
 from errors.exports.downloads import parse_request, refuse_strangers, serve_file, stream
-from errors.exports.request import ExportRequest, UnknownFormat
+from errors.exports.request import UnknownFormat
 from errors.models import Export
-
-SHOWN = 100
-KINDS = {
-    "summary": "Groups",
-    "detail": "Errors",
-    "items": "Failed items",
-    "fix": "Rows to correct",
-}
 
 
 def download(request: HttpRequest, batch_id: str, file_format: str) -> HttpResponseBase:
@@ -34,8 +24,8 @@ def download(request: HttpRequest, batch_id: str, file_format: str) -> HttpRespo
         if not exports.needs_background(export_request):
             return stream(request, export_request)
         if request.method != "POST":
-            title = f"Export of {export_request.row_count:,} rows"
-            return render(request, "export_long.html", confirmation(export_request), title=title)
+            page = ExportConfirmation(export_request)
+            return render(request, "export_confirm.html", page, title=page.title)
         exports.begin(export_request, actor=request.user.get_username(), user=request.user)
     except UnknownFormat as error:
         raise Http404(str(error)) from None
@@ -47,37 +37,10 @@ def download(request: HttpRequest, batch_id: str, file_format: str) -> HttpRespo
     return redirect("admin:errors_exports", batch_id)
 
 
-def confirmation(export_request: ExportRequest) -> dict[str, Any]:
-    back = reverse("admin:errors_desk", args=[export_request.batch.pk])
-    return {
-        "batch": export_request.batch,
-        "export_request": export_request,
-        "what": KINDS[export_request.kind],
-        "back": f"{back}?{export_request.error_filter.query_string}".rstrip("?"),
-    }
-
-
-def listing(request: HttpRequest, batch_id: str) -> HttpResponse:
+def list_exports(request: HttpRequest, batch_id: str) -> HttpResponse:
     """What is being made, with progress and link; and who took what before."""
     batch = viewable_batch(request, batch_id)
-    rows = [row_of(made, request.user) for made in batch.exports.order_by("-number")[:SHOWN]]
-    context = {
-        "batch": batch,
-        "making": [row for row in rows if row["made"].state != Export.State.STREAMED],
-        "streamed": [row for row in rows if row["made"].state == Export.State.STREAMED],
-        "open": any(row["open"] for row in rows),
-    }
-    return render(request, "exports.html", context, title=f"Exports: {batch}")
-
-
-def row_of(made: Export, user: Any) -> dict[str, Any]:
-    return {
-        "made": made,
-        "what": KINDS[made.kind],
-        "filter": ", ".join(f"{name} {value}" for name, value in made.filters.items()),
-        "open": made.state in Export.OPEN,
-        "may_cancel": made.state in Export.OPEN and (made.user_id == user.pk or user.is_superuser),
-    }
+    return render(request, "exports.html", export_list(batch, request.user), title=f"Exports: {batch}")
 
 
 def file(request: HttpRequest, batch_id: str, number: int) -> HttpResponseBase:
@@ -107,7 +70,7 @@ def named(request: HttpRequest, batch_id: str, number: int) -> Export:
 
 ROUTES: tuple[Route, ...] = (
     ("desk/<str:batch_id>/export/<str:file_format>/", download, "errors_export"),
-    ("desk/<str:batch_id>/exports/", listing, "errors_exports"),
+    ("desk/<str:batch_id>/exports/", list_exports, "errors_exports"),
     ("desk/<str:batch_id>/exports/<int:number>/file/", file, "errors_export_file"),
     ("desk/<str:batch_id>/exports/<int:number>/cancel/", cancel, "errors_export_cancel"),
 )

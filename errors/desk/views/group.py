@@ -12,32 +12,31 @@ from batches.exceptions import BatchError
 from batches.models import Batch
 from errors.desk.group_forms import FORMS
 from errors.desk.group_forms.base import GroupForm
-from errors.desk.group_page.header import last_change
-from errors.desk.group_page.page import did, group_page
+from errors.desk.group_page.history_tab import deed
+from errors.desk.group_page.page import group_page
+from errors.desk.group_page.state_reason import last_change
+from errors.desk.group_verb_page import GroupVerbPage
 from errors.desk.views.access import Route, render, require_rights, viewable_batch
 from errors.filters import scopes
-from errors.groups import LEGAL_STATES, background
+from errors.groups import LEGAL_STATES
 from errors.models import BatchGroup, ErrorGroup
 from errors.rights import TRIAGE
 
 
-def group(request: HttpRequest, batch_id: str, fingerprint: str) -> HttpResponse:
+def show_group(request: HttpRequest, batch_id: str, fingerprint: str) -> HttpResponse:
     """One group within one batch; a group that was merged or split is where its errors count now."""
     batch = viewable_batch(request, batch_id)
     rollup = rollup_of(batch, fingerprint)
     if rollup is None:
-        return gone(request, batch, fingerprint)
+        return redirect_from_split(request, batch, fingerprint)
     if rollup.group.fingerprint != fingerprint:
         messages.info(request, "That group was merged into this one.")
         return redirect("admin:errors_group", batch.pk, rollup.group.fingerprint)
     title = rollup.group.title or rollup.group.error_type
-    context = group_page(batch, rollup, request.GET) | {
-        "job": background.jobs_of(rollup.group_id).select_related("other").first()
-    }
-    return render(request, "group.html", context, title=title)
+    return render(request, "group.html", group_page(rollup, request.GET), title=title)
 
 
-def gone(request: HttpRequest, batch: Batch, fingerprint: str) -> HttpResponse:
+def redirect_from_split(request: HttpRequest, batch: Batch, fingerprint: str) -> HttpResponse:
     known = ErrorGroup.objects.filter(processor=batch.processor, by_place=True)
     if "\x00" in fingerprint or not known.filter(fingerprint=fingerprint).exists():
         raise Http404(f"Batch {batch.pk} has no error group {fingerprint}.")
@@ -45,7 +44,7 @@ def gone(request: HttpRequest, batch: Batch, fingerprint: str) -> HttpResponse:
     return redirect("admin:errors_desk", batch.pk)
 
 
-def act(request: HttpRequest, batch_id: str, fingerprint: str, verb: str) -> HttpResponse:
+def act_on_group(request: HttpRequest, batch_id: str, fingerprint: str, verb: str) -> HttpResponse:
     """GET says what a verb will do and asks how; POST does it."""
     batch = viewable_batch(request, batch_id)
     require_rights(request, TRIAGE)
@@ -56,16 +55,15 @@ def act(request: HttpRequest, batch_id: str, fingerprint: str, verb: str) -> Htt
     if form.is_stale or rollup.group.state not in LEGAL_STATES.get(verb, (rollup.group.state,)):
         messages.warning(request, too_late(rollup.group))
         return to_group(rollup)
-    if request.method == "POST" and form.is_valid() and carried_out(request, form):
+    if request.method == "POST" and form.is_valid() and carry_out(request, form):
         return to_group(rollup_of(batch, fingerprint) or rollup)
-    context = {"batch": batch, "group": rollup.group, "rollup": rollup, "form": form, "verb": verb}
-    return render(request, "group/act.html", context, title=form.question)
+    return render(request, "group/act.html", GroupVerbPage(form), title=form.question)
 
 
-def carried_out(request: HttpRequest, form: GroupForm) -> bool:
+def carry_out(request: HttpRequest, form: GroupForm) -> bool:
     """Do it and say so, with the way back; what is refused stands in the form."""
     try:
-        said = form.act(request.user.get_username())
+        message = form.act(request.user.get_username())
     except BatchError as error:
         form.refuse(error)
         return False
@@ -73,16 +71,16 @@ def carried_out(request: HttpRequest, form: GroupForm) -> bool:
         return False
     if form.undo:
         back = reverse("admin:errors_group_act", args=[form.rollup.batch_id, form.group.fingerprint, form.undo])
-        messages.success(request, format_html('{} <a href="{}">Undo: {}</a>', said, back, form.undo))
+        messages.success(request, format_html('{} <a href="{}">Undo: {}</a>', message, back, form.undo))
     else:
-        messages.success(request, said)
+        messages.success(request, message)
     return True
 
 
 def too_late(group: ErrorGroup) -> str:
     """What happened meanwhile, in one sentence."""
     last = group.changes.exclude(verb="note").order_by("-pk").first() or last_change(group)
-    what = f" ({last.actor or 'the portal'} {did(last)}, {last.at:%H:%M} UTC)" if last else ""
+    what = f" ({last.actor or 'the portal'} {deed(last)}, {last.at:%H:%M} UTC)" if last else ""
     return f"Nothing was done: by now the group is {group.state}{what}."
 
 
@@ -98,6 +96,6 @@ def rollup_of(batch: Batch, fingerprint: str) -> BatchGroup | None:
 
 
 ROUTES: tuple[Route, ...] = (
-    ("desk/<str:batch_id>/group/<str:fingerprint>/", group, "errors_group"),
-    ("desk/<str:batch_id>/group/<str:fingerprint>/<str:verb>/", act, "errors_group_act"),
+    ("desk/<str:batch_id>/group/<str:fingerprint>/", show_group, "errors_group"),
+    ("desk/<str:batch_id>/group/<str:fingerprint>/<str:verb>/", act_on_group, "errors_group_act"),
 )

@@ -8,20 +8,26 @@ from typing import Any
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
-from django.urls import reverse
-from django.utils.http import urlencode
 
 from batches import operations
-from batches.exceptions import BatchError, InvalidInput, ScopeChanged
+from batches.exceptions import BatchError, ScopeChanged
 from batches.lifecycle.retry_states import LEGAL_STATES
 from batches.models import Batch, Item, Retry
-from errors.desk import retry_page
-from errors.desk.forms import RetryForm, page_key
+from errors.desk.confirm_form import page_key
+from errors.desk.retry_confirmation import retry_confirmation
+from errors.desk.retry_form import RetryForm
+from errors.desk.retry_list import retry_list
+from errors.desk.retry_page import retry_page
 from errors.desk.views.access import Route, operable_batch, or_404, reason_of, render, viewable_batch
+from errors.desk.views.confirming import answers_of, carry_out
 from errors.filters.error_filter import ErrorFilter
 from errors.recovery.forecast import Forecast, forecast
 
 MOST_SELECTED = 10_000
+SUGGESTED = ("canary", "needed", "after")
+"""Answers that a button of some advice suggests in the address."""
+Begin = Callable[[dict[str, Any]], Retry]
+"""Begins a retry with the form's options."""
 
 
 # -- before ------------------------------------------------------------------------------------------------------------
@@ -34,21 +40,21 @@ def retry_group(request: HttpRequest, batch_id: str, fingerprint: str) -> HttpRe
 
 def retry_matching(request: HttpRequest, batch_id: str) -> HttpResponse:
     """Everything that the desk's filter meets, not a page of it; without a filter, everything that failed."""
-    return confirm(request, operable_batch(request, batch_id), matching(request))
+    return confirm(request, operable_batch(request, batch_id), matching_scope(request))
 
 
-def matching(request: HttpRequest) -> dict[str, Any]:
-    said = ErrorFilter.from_query(request.GET).as_dict()
-    return {"matching": said} if said else {"all_failed": True}
+def matching_scope(request: HttpRequest) -> dict[str, Any]:
+    values = ErrorFilter.from_query(request.GET).as_dict()
+    return {"matching": values} if values else {"all_failed": True}
 
 
 def retry_items(request: HttpRequest, batch_id: str) -> HttpResponse:
     """Items that were selected in a list, by their ids."""
     batch = operable_batch(request, batch_id)
-    if done := begun_before(request, batch):
-        return done
-    ids = [part for part in request.POST.get("items", "").split(",") if part.isdecimal() and len(part) < 19]
-    return confirm_retry(request, batch, [int(part) for part in ids[:MOST_SELECTED]])
+    if begun := begun_before(request, batch):
+        return begun
+    texts = request.POST.get("items", "").split(",")[:MOST_SELECTED]
+    return confirm_retry(request, batch, [int(text) for text in texts if text.isdecimal() and len(text) < 19])
 
 
 def confirm_retry(request: HttpRequest, batch: Batch, item_ids: Sequence[int]) -> HttpResponse:
@@ -58,99 +64,51 @@ def confirm_retry(request: HttpRequest, batch: Batch, item_ids: Sequence[int]) -
     if not keys:
         messages.warning(request, "None of the selected items is failed: there is nothing to retry.")
         return redirect("admin:errors_desk", batch.pk)
-    selected, action = ",".join(map(str, item_ids)), reverse("admin:errors_retry_items", args=[batch.pk])
-    return confirm(request, batch, {"item_keys": keys}, {"selected": selected, "form_action": action})
-
-
-Begin = Callable[[dict[str, Any]], Retry]
-"""Begins the retry as a person answered; without one the operation itself does."""
+    return confirm(request, batch, {"item_keys": keys}, selected_ids=",".join(map(str, item_ids)))
 
 
 def confirm(
-    request: HttpRequest,
-    batch: Batch,
-    scope: dict[str, Any],
-    more: dict[str, Any] | None = None,
-    begin: Begin | None = None,
+    request: HttpRequest, batch: Batch, scope: dict[str, Any], *, selected_ids: str = "", begin: Begin | None = None
 ) -> HttpResponse:
-    """GET says exactly what will happen; POST does that, or shows it again if it would be something else by now."""
-    if done := begun_before(request, batch):
-        return done
-    try:
-        found = forecast(batch, scope)
-    except InvalidInput as error:
-        raise Http404(str(error)) from None
-    answered = request.method == "POST" and "token" in request.POST
-    form = RetryForm(batch, found, request.POST if answered else None, initial=first_answers(request))
-    notice = ""
-    if answered and form.is_valid():
-        try:
-            return begun(request, batch, scope, form, found, begin)
-        except ScopeChanged as changed:
-            found = forecast(batch, scope)
-            notice = f"Meanwhile this changed: it means {changed.found:,} items now, not {changed.confirmed:,}. "
-            notice += "Nothing was done. Look at it again, and confirm what is there now."
-            form = RetryForm(batch, found, initial=form.answers())
-        except BatchError as error:
-            refuse(form, error)
-    shown = retry_page.confirmation(batch, scope, found)
-    context = {**shown, **layout(form), "rehearse_url": rehearse_url(batch, scope), "notice": notice, **(more or {})}
-    answer = render(request, "retry_confirm.html", context, title=shown["question"])
-    answer.status_code = 409 if notice else 200
-    return answer
+    """GET says exactly what will happen; POST does that, or shows it again (409) if it would be something else by now.
 
+    Without `begin` the operation itself begins the retry.
+    """
+    if begun := begun_before(request, batch):
+        return begun
+    expected: Forecast = or_404(lambda: forecast(batch, scope))
+    form = RetryForm(batch, expected, answers_of(request), initial=suggested_answers(request))
 
-def layout(form: RetryForm) -> dict[str, Any]:
-    """The fields in their places; what has an answer, or an error, is not folded away."""
-    folded = [form[name] for name in ("after", "rate", "concurrency", "params")]
-    told = any(field.errors or field.html_name in form.changed_data for field in folded) if form.is_bound else False
-    told = told or bool(form["after"].value())
-    return {"form": form, "how": [form["canary"], form["needed"]], "more_fields": folded, "more_open": told}
+    def act() -> HttpResponse:
+        options = form.options()
+        options["predicted"] = expected.predicted_for(options["permanent"])
+        actor = request.user.get_username()
+        retry = begin(options) if begin else operations.retry(batch.pk, actor=actor, **options, **scope)
+        return redirect("admin:errors_retry", batch.pk, retry.number)
 
-
-def rehearse_url(batch: Batch, scope: dict[str, Any]) -> str:
-    """Where the same items are rehearsed; empty for selected ones."""
-    address = reverse("admin:errors_rehearse", args=[batch.pk])
-    if "group" in scope:
-        return f"{address}?{urlencode({'group': scope['group']})}"
-    return f"{address}?{urlencode(scope.get('matching', {}))}" if "item_keys" not in scope else ""
+    outcome, notice = carry_out(form, act), ""
+    if isinstance(outcome, HttpResponse):
+        return outcome
+    if isinstance(outcome, ScopeChanged):
+        notice = f"Meanwhile this changed: it means {outcome.found:,} items now, not {outcome.confirmed:,}. "
+        notice += "Nothing was done. Look at it again, and confirm what is there now."
+        expected = forecast(batch, scope)
+        form = RetryForm(batch, expected, initial=form.answers())
+    page = retry_confirmation(batch, scope, expected, form, selected_ids=selected_ids, notice=notice)
+    return render(request, "retry_confirm.html", page, title=page.question, status=409 if notice else 200)
 
 
 def begun_before(request: HttpRequest, batch: Batch) -> HttpResponseRedirect | None:
     """The retry that this very page has begun already: a button pressed twice is pressed once."""
     token = request.POST.get("token", "")
-    made = batch.retries.filter(key=page_key(token)).first() if token else None
-    return redirect("admin:errors_retry", batch.pk, made.number) if made else None
+    retry = batch.retries.filter(key=page_key(token)).first() if token else None
+    return redirect("admin:errors_retry", batch.pk, retry.number) if retry else None
 
 
-def first_answers(request: HttpRequest) -> dict[str, Any]:
-    """What a button of some advice proposes: ?canary=0&needed=0&after=60."""
-    said = {name: request.GET.get(name, "") for name in ("canary", "needed", "after")}
-    return {name: int(value) for name, value in said.items() if value.isdecimal() and len(value) < 7}
-
-
-def begun(
-    request: HttpRequest,
-    batch: Batch,
-    scope: dict[str, Any],
-    form: RetryForm,
-    found: Forecast,
-    begin: Begin | None,
-) -> HttpResponseRedirect:
-    """As it was answered."""
-    asked = form.asked()
-    asked["predicted"] = found.predicted_for(asked["permanent"])
-    made = begin(asked) if begin else operations.retry(batch.pk, actor=request.user.get_username(), **asked, **scope)
-    return redirect("admin:errors_retry", batch.pk, made.number)
-
-
-def refuse(form: RetryForm, error: BatchError) -> None:
-    """What the operation refused, at its field; parameters of a processor have theirs together."""
-    told = getattr(error, "errors", {})
-    for name, said in told.items():
-        form.add_error(name if name in form.fields else "params" if form.cleaned_data.get("params") else None, said)
-    if not told:
-        form.add_error(None, str(error))
+def suggested_answers(request: HttpRequest) -> dict[str, int]:
+    """Of an address such as ?canary=0&needed=0&after=60."""
+    texts = {name: request.GET.get(name, "") for name in SUGGESTED}
+    return {name: int(text) for name, text in texts.items() if text.isdecimal() and len(text) < 7}
 
 
 def rehearse(request: HttpRequest, batch_id: str) -> HttpResponse:
@@ -158,31 +116,28 @@ def rehearse(request: HttpRequest, batch_id: str) -> HttpResponse:
     batch = operable_batch(request, batch_id)
     if request.method != "POST":
         return redirect("admin:batches_batch_rehearse", batch.pk)
-    scope = {"group": request.GET["group"]} if list(request.GET) == ["group"] else matching(request)
+    scope = {"group": request.GET["group"]} if list(request.GET) == ["group"] else matching_scope(request)
     try:
         actor = request.user.get_username()
-        made = operations.rehearse(batch.pk, sample=operations.DEFAULT_CANARY, actor=actor, **scope)
+        rehearsal = operations.rehearse(batch.pk, sample=operations.DEFAULT_CANARY, actor=actor, **scope)
     except BatchError as error:
         messages.warning(request, str(error))
         return redirect("admin:errors_desk", batch.pk)
-    return redirect("admin:batches_batch_rehearsal", batch.pk, made.number)
+    return redirect("admin:batches_batch_rehearsal", batch.pk, rehearsal.number)
 
 
 # -- meanwhile and after -----------------------------------------------------------------------------------------------
 
 
-def retry(request: HttpRequest, batch_id: str, number: int) -> HttpResponse:
+def show_retry(request: HttpRequest, batch_id: str, number: int) -> HttpResponse:
     """One retry, live: its state, what became of its items, and the items behind each number."""
     batch = viewable_batch(request, batch_id)
-    made: Retry = or_404(lambda: operations.get_retry(batch.pk, number))
-    after = request.GET.get("after", "")
-    context = retry_page.retry_page(
-        made, request.GET.get("fate", ""), int(after) if after.isdecimal() and len(after) < 10 else -1
-    )
-    return render(request, "retry.html", context, title=f"Retry {number} of {batch}")
+    retry: Retry = or_404(lambda: operations.get_retry(batch.pk, number))
+    page = retry_page(retry, request.GET.get("fate", ""), request.GET.get("after", ""))
+    return render(request, "retry.html", page, title=f"Retry {number} of {batch}")
 
 
-def retry_act(request: HttpRequest, batch_id: str, number: int, verb: str) -> HttpResponse:
+def steer_retry(request: HttpRequest, batch_id: str, number: int, verb: str) -> HttpResponse:
     """Pause, resume or cancel it."""
     batch = operable_batch(request, batch_id)
     or_404(lambda: operations.get_retry(batch.pk, number))
@@ -197,11 +152,10 @@ def retry_act(request: HttpRequest, batch_id: str, number: int, verb: str) -> Ht
     return redirect("admin:errors_retry", batch.pk, number)
 
 
-def retries(request: HttpRequest, batch_id: str) -> HttpResponse:
+def list_retries(request: HttpRequest, batch_id: str) -> HttpResponse:
     """The batch's retries, the latest first."""
     batch = viewable_batch(request, batch_id)
-    rows = retry_page.summaries(list(batch.retries.select_related("batch").order_by("-number")[:100]))
-    return render(request, "retries.html", {"batch": batch, "rows": rows}, title=f"Retries of {batch}")
+    return render(request, "retries.html", retry_list(batch), title=f"Retries of {batch}")
 
 
 ROUTES: tuple[Route, ...] = (
@@ -209,7 +163,7 @@ ROUTES: tuple[Route, ...] = (
     ("desk/<str:batch_id>/retry/", retry_matching, "errors_retry_matching"),
     ("desk/<str:batch_id>/retry/items/", retry_items, "errors_retry_items"),
     ("desk/<str:batch_id>/rehearse/", rehearse, "errors_rehearse"),
-    ("desk/<str:batch_id>/retries/", retries, "errors_retries"),
-    ("desk/<str:batch_id>/retries/<int:number>/", retry, "errors_retry"),
-    ("desk/<str:batch_id>/retries/<int:number>/<str:verb>/", retry_act, "errors_retry_act"),
+    ("desk/<str:batch_id>/retries/", list_retries, "errors_retries"),
+    ("desk/<str:batch_id>/retries/<int:number>/", show_retry, "errors_retry"),
+    ("desk/<str:batch_id>/retries/<int:number>/<str:verb>/", steer_retry, "errors_retry_act"),
 )

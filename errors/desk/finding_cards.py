@@ -1,0 +1,90 @@
+"""What the failures have in common, as cards that are marked with a letter on the desk's pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from string import ascii_uppercase
+from typing import Any
+
+from django.utils.text import Truncator
+
+from batches.models import Batch
+from batches.pages.item_list import items_between
+from errors.findings import IN_PAGE_LIMIT, findings_of
+from errors.models import ErrorGroup
+
+TITLE_LENGTH = 60
+
+
+@dataclass(frozen=True, slots=True)
+class FindingCard:
+    """One finding with its letter."""
+
+    letter: str
+    sentence: str
+    note: str
+    confidence: str
+    counted: str
+    """Which failures it is about, if not all of them: its numbers leave the others out."""
+    also: Sequence[str]
+    """What else the same items have in common."""
+    failed: int
+    size: int
+    failed_elsewhere: int
+    size_elsewhere: int
+    p_value: str
+    """The chance of it, in digits that mean something."""
+    positions: str
+    """From where to where its items stand; empty if they do not stand together."""
+    items_url: str
+    stretches: Sequence[Any]
+    """Where it lies on the batch map."""
+    periods: Sequence[Any]
+    """Where it lies on the timeline."""
+
+    @property
+    def strength(self) -> str:
+        return "may be chance" if self.confidence == "chance" else self.confidence
+
+
+def finding_cards(batch: Batch) -> list[FindingCard]:
+    """The strongest first; of a large batch those that a worker has stored."""
+    rows = findings_of(batch, up_to=IN_PAGE_LIMIT)
+    groups = ErrorGroup.objects.filter(processor=batch.processor, fingerprint__in={row["stream"] for row in rows})
+    titles = dict(groups.values_list("fingerprint", "title"))
+    return [finding_card(batch, place, row, titles) for place, row in enumerate(rows)]
+
+
+def finding_card(batch: Batch, place: int, row: Mapping[str, Any], titles: Mapping[str, str]) -> FindingCard:
+    """`row` is a finding as the report and REST show it; `titles` names the groups by fingerprint."""
+    first, last = row["where"].get("start"), row["where"].get("end")
+    stand_together = first is not None and last is not None
+    return FindingCard(
+        letter=ascii_uppercase[place % 26],
+        sentence=row["sentence"],
+        note=row.get("note", ""),
+        confidence=row["confidence"],
+        counted=counted_text(row["stream"], titles),
+        also=row.get("also", ()),
+        failed=row["failed"],
+        size=row["size"],
+        failed_elsewhere=row["others_failed"],
+        size_elsewhere=row["others"],
+        p_value=p_text(row["p"]),
+        positions=f"{first:,} to {last:,}" if stand_together else "",
+        items_url=items_between(batch, first, last) if stand_together else "",
+        stretches=row.get("stretches", ()),
+        periods=row.get("times", ()),
+    )
+
+
+def counted_text(stream: str, titles: Mapping[str, str]) -> str:
+    """`stream` is a group's fingerprint, a category, or "any"."""
+    if stream == "any":
+        return ""
+    return f"only “{Truncator(titles[stream]).chars(TITLE_LENGTH)}”" if stream in titles else f"{stream} errors only"
+
+
+def p_text(p: float) -> str:
+    return f"{p:.2g}" if p >= 1e-4 else f"{p:.0e}".replace("e-0", "e-")

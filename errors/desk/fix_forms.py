@@ -1,0 +1,79 @@
+"""The forms of fix and resubmit: the upload of a corrected file, and how it is applied."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+from batches import operations
+from batches.exceptions import BatchError
+from batches.models import Batch, Fix
+
+
+class UploadForm(forms.Form):
+    """The corrected file."""
+
+    file = forms.FileField(
+        label="The corrected file",
+        widget=forms.ClearableFileInput(attrs={"accept": ".csv,.tsv,.txt,.json,.ndjson,.jsonl,.xlsx"}),
+    )
+    encoding = forms.CharField(required=False, max_length=40, help_text="Empty: detected.")
+
+    def __init__(self, batch: Batch, *args: Any) -> None:
+        super().__init__(*args)
+        self.batch = batch
+
+    def check_file(self, actor: str) -> Fix | None:
+        """The stored check; None when the file was refused, with the reason at its field."""
+        if not self.is_valid():
+            return None
+        file, encoding = self.cleaned_data["file"], self.cleaned_data["encoding"].strip()
+        try:
+            return operations.check_fix(
+                self.batch.pk, file=file.file, filename=file.name, encoding=encoding, actor=actor
+            )
+        except BatchError as error:
+            self.add_error("file", str(error))
+            return None
+
+
+class ApplyForm(forms.Form):
+    """How to apply it; only what there is something to decide about is asked."""
+
+    CHOICES = ("leave_out", "retry_unchanged", "canary")
+
+    leave_out = forms.BooleanField(required=False)
+    retry_unchanged = forms.BooleanField(required=False)
+    canary = forms.BooleanField(required=False)
+    reason = forms.CharField(
+        label="Why (shown in the history)",
+        required=False,
+        max_length=200,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+
+    def __init__(self, fix: Fix, *args: Any) -> None:
+        super().__init__(*args)
+        self.describe_choices(fix)
+
+    def describe_choices(self, fix: Fix) -> None:
+        """Name the choices after the fix as it stands now; those that decide nothing are not asked."""
+        canary = operations.DEFAULT_CANARY
+        for name, label, is_asked in (
+            ("leave_out", f"Leave out the {fix.refused:,} refused, apply the others", fix.refused),
+            ("retry_unchanged", f"Run the {fix.unchanged:,} unchanged again, too", fix.unchanged),
+            ("canary", f"{canary} go first; the others only if one of them recovers", fix.changed > canary),
+        ):
+            self.fields[name].label = label
+            self.fields[name].disabled = not is_asked
+
+    @property
+    def choices(self) -> list[forms.BoundField]:
+        return [self[name] for name in self.CHOICES if not self.fields[name].disabled]
+
+    def options(self) -> dict[str, Any]:
+        """The arguments of the operation."""
+        answers = self.cleaned_data
+        canary = operations.DEFAULT_CANARY if answers["canary"] else 0
+        return {name: answers[name] for name in ("leave_out", "retry_unchanged", "reason")} | {"canary": canary}

@@ -1,0 +1,127 @@
+"""The desk's list of error groups: a page of those that the filter meets, those that touch most items first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db.models import Count
+from django.urls import reverse
+from django.utils.safestring import SafeString
+
+from batches.exceptions import InvalidInput
+from batches.models import Batch
+from batches.pages.markup import pill
+from batches.wording import number_agrees
+from errors.desk.charts import Spark, records_url, spark
+from errors.desk.keyset import Keyset, Pager, integer, pager
+from errors.detectors.findings import percent
+from errors.filters.ageing import AGEING_MEANS
+from errors.filters.error_filter import ErrorFilter
+from errors.findings.timeline import Extent, TimeBins
+from errors.models import BatchGroup, ErrorGroup
+
+ROWS = 25
+ACTS = ("acknowledge", "resolve", "ignore", "assign", "reopen")
+BY_ITEMS = Keyset((integer("items", descending=True), integer("errors", descending=True), integer("pk")))
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRow:
+    """One group of the batch."""
+
+    rollup: BatchGroup
+    share: str
+    """Its share of the batch's errors."""
+    matching_errors: int | None
+    """How many of its errors the filter meets; None where that is all of them."""
+    spark: Spark | None
+    """Its trend; None while the errors of a large batch are being counted."""
+
+    @property
+    def group(self) -> ErrorGroup:
+        return self.rollup.group
+
+    @property
+    def pill(self) -> SafeString:
+        return pill(self.group.state, self.group.state)
+
+    @property
+    def ageing(self) -> str:
+        """Why it should be looked at, if nobody has for too long; empty otherwise."""
+        return AGEING_MEANS if self.rollup.ageing else ""  # type: ignore[attr-defined]
+
+    @property
+    def errors_text(self) -> str:
+        if self.matching_errors is None:
+            return self.share
+        return f"{self.matching_errors:,} {number_agrees(self.matching_errors, 'matches', 'match')}"
+
+    @property
+    def url(self) -> str:
+        return self.address("errors_group")
+
+    @property
+    def retry_url(self) -> str:
+        return self.address("errors_group_retry")
+
+    @property
+    def errors_url(self) -> str:
+        return records_url(self.rollup.batch_id, group=self.group.fingerprint)
+
+    def address(self, name: str) -> str:
+        return reverse(f"admin:{name}", args=[self.rollup.batch_id, self.group.fingerprint])
+
+
+@dataclass(frozen=True, slots=True)
+class GroupAct:
+    verb: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class GroupList:
+    """One page of the list."""
+
+    rows: list[GroupRow]
+    matching: int
+    """How many groups the filter meets."""
+    pager: Pager
+    problem: str = ""
+    """Why the filter cannot be used; empty if it can."""
+
+    @property
+    def acts(self) -> list[GroupAct]:
+        """Verbs upon all groups that the filter meets."""
+        return [GroupAct(verb, f"{verb.capitalize()}…") for verb in ACTS]
+
+
+def group_list(
+    batch: Batch, error_filter: ErrorFilter, after: str, extent: Extent, times: TimeBins | None
+) -> GroupList:
+    """The page behind the token `after`."""
+    try:
+        groups = error_filter.groups(batch)
+        page, following = BY_ITEMS.page(groups, after, ROWS)
+        matching, matching_errors = groups.count(), count_matching_errors(batch, error_filter, page)
+    except InvalidInput as error:
+        return GroupList([], 0, pager("groups", "", "", ""), str(error))
+    rows = [
+        GroupRow(
+            rollup=rollup,
+            share=percent(rollup.errors / extent.errors) if extent.errors else "",
+            matching_errors=matching_errors.get(rollup.group_id),
+            spark=spark(times.groups.get(rollup.group_id, ())) if times else None,
+        )
+        for rollup in page
+    ]
+    way = pager("groups", error_filter.query_string, after, following, anchor="#groups", shown=(len(rows), matching))
+    return GroupList(rows, matching, way)
+
+
+def count_matching_errors(batch: Batch, error_filter: ErrorFilter, page: Sequence[BatchGroup]) -> dict[int, int]:
+    """group -> errors that the filter meets; empty where it meets groups as a whole."""
+    if not error_filter.needs_records:
+        return {}
+    records = error_filter.records(batch).filter(group__in=[rollup.group_id for rollup in page]).order_by()
+    return dict(records.values_list("group").annotate(n=Count("pk")))

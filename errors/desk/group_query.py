@@ -1,0 +1,140 @@
+"""The groups of all batches: which are listed, in which order, and a page of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Sum
+from django.urls import reverse
+from django.utils.safestring import SafeString
+
+from batches.models import Batch
+from batches.pages.markup import pill
+from errors.desk.keyset import Keyset, Pager, integer, moment, pager
+from errors.filters.ageing import AGEING_MEANS, ageing_flag
+from errors.filters.query_string import QueryStringFilter
+from errors.models import BatchGroup, ErrorGroup, holds_errors
+
+ROWS = 50
+KINDS_LISTED = 1_000
+BY_LAST_SEEN = Keyset((moment("last_seen", descending=True), integer("pk", descending=True)))
+BY_ITEMS = Keyset((integer("items", descending=True), integer("pk", descending=True)))
+
+
+@dataclass(frozen=True, slots=True)
+class GroupQuery(QueryStringFilter):
+    """Which groups of all batches are listed, and in which order: every field as it stands in an address."""
+
+    state: str = ""
+    category: str = ""
+    processor: str = ""
+    text: str = ""
+    whose: str = ""
+    sort: str = ""
+
+    @property
+    def keyset(self) -> Keyset:
+        return BY_ITEMS if self.sort == "items" else BY_LAST_SEEN
+
+    def groups(self) -> QuerySet[ErrorGroup]:
+        """Open ones, unless another state is asked for."""
+        states = [self.state] if self.state in ErrorGroup.State.values else ErrorGroup.OPEN
+        rows = ErrorGroup.objects.filter(holds_errors(), state__in=states)
+        if self.category:
+            rows = rows.filter(category=self.category)
+        if self.processor:
+            rows = rows.filter(processor=self.processor)
+        if self.whose:
+            rows = rows.filter(Q(assignee__isnull=True) if self.whose == "nobody" else Q(assignee__username=self.whose))
+        if self.text:
+            words = Q(title__icontains=self.text) | Q(error_type__icontains=self.text) | Q(code__icontains=self.text)
+            rows = rows.filter(words)
+        return rows
+
+
+@dataclass(frozen=True, slots=True)
+class GroupChoices:
+    """What groups there are to choose among."""
+
+    categories: list[str]
+    processors: list[str]
+    people: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupOverviewRow:
+    """A group with what it counts over all batches; `batch_id` is the one that saw it last, empty without any."""
+
+    group: ErrorGroup
+    items: int
+    errors: int
+    batches: int
+    ageing: str
+    """Why it should be looked at, if nobody has for too long; empty otherwise."""
+    batch_id: str
+    batch_name: str
+
+    @property
+    def pill(self) -> SafeString:
+        return pill(self.group.state, self.group.state)
+
+    @property
+    def url(self) -> str:
+        return reverse("admin:errors_group", args=[self.batch_id, self.group.fingerprint]) if self.batch_id else ""
+
+    @property
+    def batch_url(self) -> str:
+        return reverse("admin:errors_desk", args=[self.batch_id]) if self.batch_id else ""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupOverviewList:
+    """One page of the groups."""
+
+    rows: list[GroupOverviewRow]
+    pager: Pager
+
+
+def group_overview_list(query: GroupQuery, after: str) -> GroupOverviewList:
+    """The page behind the token `after`."""
+    groups = query.groups()
+    page, following = query.keyset.page(with_counts(groups), after, ROWS)
+    names = dict(Batch.objects.filter(pk__in={group.latest for group in page}).values_list("pk", "name"))
+    rows = [
+        GroupOverviewRow(
+            group=group,
+            items=group.items,
+            errors=group.errors,
+            batches=group.seen_in,
+            ageing=AGEING_MEANS if group.ageing else "",
+            batch_id=group.latest or "",
+            batch_name=names.get(group.latest) or group.latest or "",
+        )
+        for group in page
+    ]
+    return GroupOverviewList(
+        rows, pager("groups", query.query_string, after, following, shown=(len(rows), groups.count()))
+    )
+
+
+def with_counts(groups: QuerySet[ErrorGroup]) -> QuerySet[Any]:
+    """Groups with what they count over all batches, and the batch that saw them last."""
+    last = BatchGroup.objects.filter(group=OuterRef("pk")).order_by("-last_seen", "-pk").values("batch")[:1]
+    return groups.select_related("assignee").annotate(
+        items=Sum("batches__items", default=0),
+        errors=Sum("batches__errors", default=0),
+        seen_in=Count("batches"),
+        latest=Subquery(last),
+        ageing=ageing_flag(),
+    )
+
+
+def group_choices() -> GroupChoices:
+    groups = ErrorGroup.objects.filter(holds_errors()).order_by()
+    kinds = list(groups.values_list("category", "processor", "assignee__username").distinct()[:KINDS_LISTED])
+    return GroupChoices(
+        categories=sorted({category for category, _, _ in kinds}),
+        processors=sorted({processor for _, processor, _ in kinds if processor}),
+        people=sorted({person for _, _, person in kinds if person}),
+    )

@@ -1,0 +1,84 @@
+"""The pages of items set aside: what would be taken, and what was, with the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Count, Q, QuerySet
+from django.urls import reverse
+
+from batches.lifecycle import quarantined_items, scopes
+from batches.models import Aside, Batch, Item
+from batches.pages.item_list import items_url
+from batches.wording import quantity
+from errors.desk.act_confirmation import ActConfirmation
+from errors.desk.confirm_form import ConfirmForm
+from errors.desk.item_samples import item_samples
+from errors.recovery.scope_text import describe_scope
+
+SAMPLES = 5
+ROWS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class AsideRow:
+    """One act of setting items aside: which, and how many of them are aside now."""
+
+    aside: Aside
+    which: str
+    items_now: int
+
+
+@dataclass(frozen=True, slots=True)
+class AsideList:
+    """What people have set aside in a batch, the latest first."""
+
+    batch: Batch
+    rows: list[AsideRow]
+
+    @property
+    def items_url(self) -> str:
+        return items_url(self.batch, status__exact=Item.Status.QUARANTINED.value)
+
+
+def items_to_take(batch: Batch, scope: Mapping[str, Any]) -> QuerySet[Item]:
+    """The failed and waiting items of a scope; InvalidInput for a scope that cannot be read."""
+    name, value = scopes.only_scope(scope)
+    return quarantined_items.select(batch, scopes.with_waiting_items(batch, name, value))
+
+
+def aside_confirmation(
+    batch: Batch, scope: Mapping[str, Any], items: QuerySet[Item], form: ConfirmForm, *, notice: str
+) -> ActConfirmation:
+    counts = items.order_by().aggregate(all=Count("pk"), waiting=Count("pk", filter=Q(status=Item.Status.PENDING)))
+    number = quantity(counts["all"], "item")
+    return ActConfirmation(
+        batch=batch,
+        crumb="Set aside",
+        question=f"Set {number} {describe_scope(batch, scope)} aside?",
+        effects=effects(counts["waiting"]),
+        button=f"Set {number} aside",
+        form=form,
+        back_url=reverse("admin:errors_desk", args=[batch.pk]),
+        samples=item_samples(items.order_by("position")[:SAMPLES]),
+        is_possible=counts["all"] > 0,
+        notice=notice,
+    )
+
+
+def effects(waiting: int) -> list[str]:
+    """`waiting` of the items have not had their turn yet."""
+    never = f" {quantity(waiting, 'item')} of them wait for their turn, and do not get it." if waiting else ""
+    return [
+        f"No run and no retry touches them until they are brought back; they count as quarantined.{never}",
+        "The rest of the batch goes on without them. They do not count against its error budget.",
+        "It can be undone: bring them back, and each is as it is now.",
+    ]
+
+
+def aside_list(batch: Batch) -> AsideList:
+    asides = batch.asides.annotate(items_now=Count("taken", filter=Q(taken__back_at__isnull=True)))
+    latest = asides.order_by("-number")[:ROWS]
+    return AsideList(batch, [AsideRow(aside, describe_scope(batch, aside.scope), aside.items_now) for aside in latest])

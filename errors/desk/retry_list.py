@@ -1,0 +1,103 @@
+"""Bulk retries as rows: the list of a batch's retries, and the desk's card about the latest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.utils.safestring import SafeString
+
+from batches.models import Batch, Retry
+from batches.pages.markup import pill
+from errors.desk.predictions import interval_text
+from errors.recovery.scope_text import describe_scope
+
+ROWS = 100
+PILL_COLOURS: dict[str, str] = {
+    Retry.State.PREPARING: "QUEUED",
+    Retry.State.CANARY: "RUNNING",
+    Retry.State.HELD: "HALTED",
+    Retry.State.DONE: "COMPLETED",
+}
+"""The status of a batch whose sign and colour a retry's state has; other states have their own."""
+OUTCOME_LABELS = {
+    "recovered": "recovered",
+    "failed_same": "the same",
+    "failed_differently": "different",
+    "waiting": "waiting",
+    "skipped": "skipped",
+}
+ALWAYS_COUNTED = ("recovered", "failed_same", "failed_differently")
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeCount:
+    """How many items of a retry met a fate, and where they are listed."""
+
+    label: str
+    items: int
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class RetryRow:
+    """One retry: what it was about, what became of its items, and what was predicted."""
+
+    retry: Retry
+    which: str
+    """Which items, in words behind their number."""
+    outcome: Mapping[str, int]
+
+    @property
+    def pill(self) -> SafeString:
+        return retry_pill(self.retry)
+
+    @property
+    def predicted(self) -> str:
+        return interval_text(self.retry.predicted)
+
+    @property
+    def url(self) -> str:
+        return reverse("admin:errors_retry", args=[self.retry.batch_id, self.retry.number])
+
+    @property
+    def counts(self) -> list[OutcomeCount]:
+        """What became of the items; what waits or was skipped only where there is some."""
+        return [
+            OutcomeCount(label, self.outcome[fate], f"{self.url}?{urlencode({'fate': fate})}#items")
+            for fate, label in OUTCOME_LABELS.items()
+            if self.outcome[fate] or fate in ALWAYS_COUNTED
+        ]
+
+    @property
+    def is_under_way(self) -> bool:
+        return self.retry.state in Retry.UNDER_WAY and self.retry.batch.status in Batch.ACTIVE
+
+
+@dataclass(frozen=True, slots=True)
+class RetryList:
+    """A batch's retries, the latest first."""
+
+    batch: Batch
+    rows: list[RetryRow]
+
+
+def retry_pill(retry: Retry) -> SafeString:
+    return pill(PILL_COLOURS.get(retry.state, retry.state), retry.state.capitalize())
+
+
+def retry_list(batch: Batch) -> RetryList:
+    return RetryList(batch, retry_rows(list(batch.retries.select_related("batch").order_by("-number")[:ROWS])))
+
+
+def last_retry(batch: Batch) -> RetryRow | None:
+    rows = retry_rows(list(batch.retries.select_related("batch").order_by("-number")[:1]))
+    return rows[0] if rows else None
+
+
+def retry_rows(retries: Sequence[Retry]) -> list[RetryRow]:
+    """The outcomes of all of them are counted at once."""
+    outcomes = Retry.outcomes(retries)
+    return [RetryRow(retry, describe_scope(retry.batch, retry.scope), outcomes[retry.pk]) for retry in retries]
