@@ -136,3 +136,17 @@ def hang() -> Iterator[Callable[[Any], None]]:
 
     for extension in registered()[len(before) :]:
         unregister(extension)
+
+
+@pytest.fixture
+def register(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Registers, for one test, a processor `test.with_params` of that form; again, as a deploy would replace it."""
+    from batches import processors
+    from tests.batches.with_params import NAME
+
+    def registered(form: Any, function: Any = None, **more: Any) -> None:
+        does = function or (lambda payload, context: None)
+        processor = processors.Processor(name=NAME, function=does, params=form, **more)
+        monkeypatch.setitem(processors._registry, NAME, processor)
+
+    return registered

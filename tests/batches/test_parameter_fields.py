@@ -17,16 +17,15 @@ from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 
-from batches import operations, processors
+from batches import operations
 from batches.engine import runner
 from batches.exceptions import InvalidInput
 from batches.models import Batch, Item
-from batches.processors import Processor
 from tests.batches.form_fields import CASES, CONTENT, PIXEL, Case, all_fields, seen
+from tests.batches.with_params import NAME, Register
 from tests.helpers.people import client, person
 
 pytestmark = pytest.mark.usefixtures("engine", "shop", "impatient")
-NAME = "matrix.take"
 PILLOW = find_spec("PIL") is not None
 
 
@@ -41,16 +40,8 @@ def shop(engine: None, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "rows.csv").write_text("n\n1\n2\n")
 
 
-@pytest.fixture
-def register(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Registers, for one test, a processor with one parameter, `value`, which notes what it gets."""
-
-    def with_field(field: forms.Field, **more: Any) -> None:
-        form = type("ValueForm", (forms.Form,), {"value": field})
-        known = Processor(name=NAME, function=note, params=form, **more)
-        monkeypatch.setitem(processors._registry, NAME, known)
-
-    return with_field
+def form_with(field: forms.Field) -> type[forms.Form]:
+    return type("ValueForm", (forms.Form,), {"value": field})
 
 
 def note(payload: dict[str, Any], context: Any) -> dict[str, str]:
@@ -151,10 +142,10 @@ def test_it_knows_every_field_that_django_has() -> None:
 
 @pytest.mark.parametrize("kind", all_fields(), ids=lambda kind: kind.__name__)
 def test_it_hands_a_processor_what_the_field_means_at_every_door(
-    register: Callable[..., None], matrix: Matrix, kind: type[forms.Field]
+    register: Register, matrix: Matrix, kind: type[forms.Field]
 ) -> None:
     case = CASES[kind]
-    register(case.build())
+    register(form_with(case.build()), note)
     if kind is forms.ImageField and not PILLOW:
         matrix[kind.__name__] = dict.fromkeys(DOORS, "refused: no Pillow")
         pytest.skip("Pillow is not installed; the refusal has a test of its own")
@@ -163,10 +154,10 @@ def test_it_hands_a_processor_what_the_field_means_at_every_door(
     assert got == {door: {repr(case.value)} for door in DOORS}
 
 
-def test_it_says_that_an_image_needs_pillow(register: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_says_that_an_image_needs_pillow(register: Register, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("batches.processors.parameters.find_spec", lambda name: None)
     case = CASES[forms.ImageField]
-    register(case.build())
+    register(form_with(case.build()), note)
     with pytest.raises(InvalidInput, match="Pillow is not installed") as refused:
         by_python(case)
     assert list(refused.value.errors) == ["params.value"]

@@ -1,10 +1,9 @@
-"""Parameters are kept as they were given, and mean at every moment what the processor's form makes of them."""
+"""Parameters are kept as they were given, and a processor gets what its form makes of them."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -16,71 +15,29 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
-from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from batches import operations, processors
-from batches.engine import runner
+from batches import operations
 from batches.exceptions import BatchConflict, InvalidInput
-from batches.lanes import unknown_outcomes
 from batches.models import Batch, Item, ParameterFile
-from batches.processors import ItemError, Processor
+from tests.batches.with_params import (
+    NAME,
+    Register,
+    ReportForm,
+    WithFile,
+    ran,
+    rates,
+    results,
+    shown_params,
+    submitted,
+)
 from tests.helpers.people import client, person
 
 pytestmark = pytest.mark.usefixtures("engine", "impatient")
-NAME = "test.with_params"
-Register = Callable[..., None]
-
-
-class ReportForm(forms.Form):
-    limit = forms.DecimalField(initial=Decimal("2.50"))
-    since = forms.DateField(initial=lambda: date(2024, 2, 29), required=False)
-    apiToken = forms.UUIDField(required=False)
-    note = forms.CharField(required=False, label="What for")
-
-
-class WithFile(forms.Form):
-    rates = forms.FileField()
-    factor = forms.IntegerField(initial=1)
-
-
-@pytest.fixture
-def register(monkeypatch: pytest.MonkeyPatch) -> Register:
-    """Registers, for one test, a processor of that form; again, it is what a deploy would have put in its place."""
-
-    def registered(form: type[forms.Form] | None, function: Any = None, **more: Any) -> None:
-        new = Processor(name=NAME, function=function or (lambda payload, context: None), params=form, **more)
-        monkeypatch.setitem(processors._registry, NAME, new)
-
-    return registered
-
-
-def submitted(batch_id: str = "b1", items: Any = ({"n": 1}, {"n": 2}), **params: Any) -> Batch:
-    return operations.submit(processor=NAME, params=params, items=list(items), batch_id=batch_id).batch
-
-
-def ran(batch: Batch) -> Batch:
-    if batch.status == "PENDING":
-        operations.start(batch.pk)
-    runner.work_until_idle(batch.pk)
-    batch.refresh_from_db()
-    return batch
-
-
-def results(batch: Batch) -> list[Any]:
-    return list(Item.objects.filter(batch=batch).order_by("position").values_list("result", flat=True))
-
-
-def rates(text: str = "1.5") -> SimpleUploadedFile:
-    return SimpleUploadedFile("rates.txt", text.encode())
 
 
 # -- what was given, and what was not ----------------------------------------------------------------------------------
-
-
-def shown_params(payload: Any, context: Any) -> dict[str, str]:
-    return {name: repr(value) for name, value in context.params.items()}
 
 
 DEFAULTS = {"limit": repr(Decimal("2.50")), "since": repr(date(2024, 2, 29)), "apiToken": "None", "note": "''"}
@@ -212,117 +169,6 @@ def test_it_tells_two_submissions_apart_by_their_files(register: Register) -> No
     assert submitted(rates=rates()).pk == "b1"
     with pytest.raises(BatchConflict):
         submitted(rates=rates("1.6"))
-
-
-# -- other parameters later --------------------------------------------------------------------------------------------
-
-
-def test_it_retries_with_other_parameters_and_the_same_file(register: Register) -> None:
-    def multiply(payload: Any, context: Any) -> Any:
-        if context.params["factor"] == 1:
-            raise ItemError("too small", code="SMALL")
-        return {"n": float(context.params["rates"].read()) * context.params["factor"]}
-
-    register(WithFile, multiply)
-    batch = ran(submitted(rates=rates()))
-    with pytest.raises(InvalidInput, match=r"params\.factor"):
-        operations.retry(batch.pk, all_failed=True, params={"factor": "many"})
-    operations.retry(batch.pk, all_failed=True, params={"factor": "2"})
-    assert results(ran(operations.get_batch(batch.pk))) == [{"n": 3.0}] * 2
-    operations.get_batch(batch.pk)
-    assert ParameterFile.objects.count() == 1
-    change = batch.retries.get().changes["params"]
-    assert (change["before"]["factor"], change["after"]["factor"]) == (1, "2")
-
-
-def test_it_goes_on_with_a_batch_that_an_earlier_version_stored_cleaned(register: Register) -> None:
-    class Form(forms.Form):
-        limits = forms.CharField()
-
-        def clean_limits(self) -> list[str]:
-            return str(self.cleaned_data["limits"]).split(",")
-
-    register(Form, lambda payload, context: {"limits": context.params["limits"]})
-    batch = submitted(limits="1,2")
-    Batch.objects.update(params={"limits": ["1", "2"]}, params_cleaned=True)
-    assert results(ran(operations.get_batch(batch.pk))) == [{"limits": ["1", "2"]}] * 2
-    assert submitted(limits="1,2").pk == batch.pk, "its fingerprint is still that of the same submission"
-
-
-def test_it_takes_what_an_old_process_writes_after_the_upgrade_for_cleaned(register: Register) -> None:
-    register(ReportForm)
-    submitted()
-    columns = [field.column for field in Batch._meta.concrete_fields if field.column not in ("id", "params_cleaned")]
-    names = ", ".join(columns)
-    with connection.cursor() as cursor:
-        cursor.execute(f"INSERT INTO batches_batch (id, {names}) SELECT 'b2', {names} FROM batches_batch")
-    assert Batch.objects.get(pk="b2").params_cleaned
-
-
-# -- when the form does not take them any more -------------------------------------------------------------------------
-
-
-class Stricter(forms.Form):
-    limit = forms.DecimalField(max_value=5)
-
-
-def test_it_fails_the_batch_in_words_and_no_item_when_the_form_has_changed(register: Register) -> None:
-    register(ReportForm, shown_params)
-    batch = submitted(limit="10")
-    register(Stricter, shown_params)
-    ran(batch)
-    assert batch.status == "FAILED"
-    assert "does not take the batch's parameters any more: params.limit: Ensure this value" in batch.reason
-    assert set(Item.objects.values_list("status", "attempts")) == {("PENDING", 0)}
-    with pytest.raises(InvalidInput, match="any more") as refused:
-        operations.resume(batch.pk)
-    assert set(refused.value.errors) == {"params.limit"}
-    register(ReportForm, shown_params)
-    operations.resume(batch.pk)
-    assert ran(operations.get_batch(batch.pk)).status == "COMPLETED"
-    assert operations.verify(batch.pk) == []
-
-
-def test_it_fails_the_batch_when_the_form_breaks(register: Register) -> None:
-    class Broken(forms.Form):
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            raise LookupError("no such table of limits")
-
-    register(ReportForm)
-    batch = submitted(limit="10")
-    register(Broken)
-    assert ran(batch).status == "FAILED"
-    assert "LookupError: no such table of limits" in batch.reason
-
-
-def test_it_leaves_a_parameter_alone_that_the_form_no_longer_has(register: Register) -> None:
-    register(ReportForm)
-    batch = submitted(limit="10", note="why")
-    register(type("Form", (forms.Form,), {"limit": forms.DecimalField()}), shown_params)
-    assert results(ran(batch)) == [{"limit": repr(Decimal(10))}] * 2
-
-
-def test_it_refuses_to_rehearse_and_cancels_a_rehearsal_whose_form_has_changed(register: Register) -> None:
-    from batches.engine import rehearsals
-
-    register(ReportForm)
-    batch = submitted(limit="10")
-    rehearsal = operations.rehearse(batch.pk, wake=False)
-    register(Stricter)
-    rehearsals.work(rehearsal.pk)
-    rehearsal.refresh_from_db()
-    assert (rehearsal.state, "params.limit" in rehearsal.note) == ("CANCELLED", True)
-    with pytest.raises(InvalidInput, match="any more"):
-        operations.rehearse(batch.pk)
-
-
-@pytest.mark.parametrize(("limit", "asks"), [("3", False), ("4", True), ("none", True)])
-def test_it_asks_about_unknown_calls_by_typed_parameters(register: Register, limit: str, asks: bool) -> None:
-    register(ReportForm, effects="external", on_unknown=lambda params: "ask" if params["limit"] > 3 else "retry")
-    batch = submitted(limit="1")
-    Batch.objects.update(params={"limit": limit})
-    batch.refresh_from_db()
-    assert unknown_outcomes.asks_a_person(batch, processors.get(NAME)) is asks
 
 
 # -- secrets -----------------------------------------------------------------------------------------------------------
