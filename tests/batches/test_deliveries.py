@@ -166,7 +166,6 @@ def test_it_notes_in_a_webhooks_history_who_changed_its_secret(user_of: Any, hoo
     client.post(hooks, {"action": "new_secret", "_selected_action": hook.pk}, follow=True)  # where it is shown, once
     hook.refresh_from_db()
     assert hook.secret != before
-    assert html.escape(hook.secret) in page(client, hooks), "shown this once"
     history = page(client, reverse("admin:batches_webhook_history", args=[hook.pk]))
     assert "Made a new signing secret." in history
     assert hook.secret not in history
