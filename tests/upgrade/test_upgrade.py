@@ -1,0 +1,115 @@
+"""A database that an earlier commit filled, and whose workers died, is migrated, and its batches are finished."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from django.db import connection
+
+from tests.helpers.places import ROOT
+
+FILLED = "a846019"
+MOMENT = re.compile(r"'(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?)(\+00)?'")
+SINCE_THEN = timedelta(minutes=5)
+"""Longer than a lease, so that both workers are known to be dead, and shorter than anything else that expires."""
+OUTCOMES = {
+    "first-run": {"completed": 20, "failed": 10, "quarantined": 0, "remaining": 0},
+    "retried": {"completed": 36, "failed": 13, "quarantined": 1, "remaining": 0},
+}
+FINISH = """
+import json
+from contextlib import suppress
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.test import Client
+from batches import operations
+from batches.progress_tracker import get_progress
+from errors.models import ErrorGroup
+batches = ("first-run", "retried")
+
+def looked_at():
+    return {batch: [get_progress(batch).to_dict(), list(operations.verify(batch))] for batch in batches}
+
+before = looked_at()
+with suppress(SystemExit):
+    call_command("batch", "worker")
+operator, refused = Client(headers={"host": "localhost"}), {}
+operator.force_login(User.objects.get(username="operator"))
+for batch in batches:
+    page, desk, api = f"/admin/batches/batch/{batch}", f"/admin/errors/errorgroup/desk/{batch}", f"/api/batches/{batch}"
+    fingerprints = ErrorGroup.objects.filter(batches__batch=batch).values_list("fingerprint", flat=True)
+    for address in (
+        *(f"{page}/change/", f"{desk}/", f"{desk}/retries/", f"{desk}/asides/", f"{desk}/fixes/", f"{desk}/exports/"),
+        *(f"{desk}/group/{fingerprint}/" for fingerprint in fingerprints),
+        *(api, f"{api}/items", f"{api}/errors", f"{api}/retries", f"{api}/fixes", f"{api}/errors/plan"),
+    ):
+        if (status := operator.get(address).status_code) != 200:
+            refused[address] = status
+print(json.dumps({"before": before, "after": looked_at(), "refused": refused}))
+"""
+
+
+def dump(vendor: str) -> str:
+    """The statements that make the database again, as if it had been left a few minutes ago."""
+    text = gzip.decompress((Path(__file__).parent / f"{FILLED}.{vendor}.sql.gz").read_bytes()).decode()
+    moments = [datetime.fromisoformat(found[1]) for found in MOMENT.finditer(text)]
+    left = max(moment for moment in moments if moment < min(moments) + timedelta(hours=1))  # others are yet to come
+    passed = datetime.now(UTC).replace(tzinfo=None) - SINCE_THEN - left
+    return MOMENT.sub(lambda found: f"'{datetime.fromisoformat(found[1]) + passed}{found[2] or ''}'", text)
+
+
+@pytest.fixture
+def earlier(db: None, tmp_path: Path) -> Iterator[str]:
+    """The url of the database, made again on the server that the tests run on."""
+    if connection.vendor == "sqlite":
+        file = tmp_path / "portal.sqlite3"
+        with closing(sqlite3.connect(file)) as made:
+            made.executescript(dump("sqlite"))
+        yield f"sqlite:///{file}"
+        return
+    import psycopg2
+
+    server, name = connection.settings_dict, f"upgraded_{connection.settings_dict['NAME']}"
+    place = {"host": server["HOST"], "port": server["PORT"], "user": server["USER"]}
+    with closing(psycopg2.connect(**place, dbname="postgres")) as administration:
+        administration.autocommit = True
+        administration.cursor().execute(f'CREATE DATABASE "{name}"')
+        try:
+            with closing(psycopg2.connect(**place, dbname=name)) as made, made.cursor() as cursor:
+                cursor.execute(dump("postgresql"))
+                made.commit()
+            yield f"postgres://{place['user']}@{place['host']}:{place['port']}/{name}"
+        finally:
+            administration.cursor().execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def python(database: str, var: Path, *arguments: str) -> str:
+    """What a process of its own on that database prints."""
+    environment = {**os.environ, "DATABASE_URL": database, "PORTAL_VAR": str(var), "LOG_LEVEL": "ERROR"}
+    command = [sys.executable, *arguments]
+    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+def test_what_ran_at_an_earlier_commit_is_finished_after_an_upgrade(earlier: str, tmp_path: Path) -> None:
+    python(earlier, tmp_path, "manage.py", "migrate", "-v0")
+    found = json.loads(python(earlier, tmp_path, "-c", f"import django; django.setup()\n{FINISH}"))
+    for batch, outcome in OUTCOMES.items():
+        progress, faults = found["before"][batch]
+        assert (progress["status"], faults) == ("RUNNING", [])
+        progress, faults = found["after"][batch]
+        assert (progress["status"], faults) == ("COMPLETED", [])
+        assert {name: progress[name] for name in outcome} == outcome
+    assert found["refused"] == {}
