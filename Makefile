@@ -1,10 +1,12 @@
 # make run: the portal at http://127.0.0.1:8000/ (PORT changes it). make test: every check and test.
+# PYTHON=python3.13 does the same with that Python, in an environment of its own: .venv-python3.13.
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 PORT ?= 8000
 N ?= 100000
-BIN := .venv/bin
-UNIT := tests/batches tests/errors tests/live tests/chaos/test_every_statement.py
+VENV := .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
+BIN := $(VENV)/bin
+UNIT := tests/batches tests/errors tests/live tests/upgrade tests/chaos/test_every_statement.py
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PORT
 export PYTHONUNBUFFERED := 1
@@ -14,63 +16,63 @@ export PYTHONUNBUFFERED := 1
 help: ## What can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
 
-run: .venv/.run ## Install, set up and serve the portal with its worker
+run: $(VENV)/.run ## Install, set up and serve the portal with its worker
 	@python manage.py portal_setup
 	@printf '\n  Portal      http://127.0.0.1:%s/   (Ctrl-C stops it)\n\n' '$(PORT)'
 	@exec honcho --no-colour start
 
-test: .venv/.test ## Every check and test, and a tenth of the long ones; PORTAL_SEED draws the same tenth again
+test: $(VENV)/.test ## Every check and test, and a tenth of the long ones; PORTAL_SEED draws the same tenth again
 	@python -m tests.build.stages test
 
-full: .venv/.test ## As test, with all of the long ones
+full: $(VENV)/.test ## As test, with all of the long ones
 	@python -m tests.build.stages full
 
-quick: .venv/.test ## Style, contracts, types, and the tests nearest to what changed, on SQLite; under a minute
+quick: $(VENV)/.test ## Style, contracts, types, and the tests nearest to what changed, on SQLite; under a minute
 	@python -m tests.build.stages quick
 
-lint: .venv/.test ## Style, import contracts, migrations
+lint: $(VENV)/.test ## Style, import contracts, migrations
 	ruff check .
 	ruff format --check .
 	lint-imports
 	python manage.py makemigrations --check --dry-run
 	python manage.py check --deploy --fail-level ERROR
 
-types: .venv/.test ## Static types
+types: $(VENV)/.test ## Static types
 	mypy
 
-changed: .venv/.test ## The tests nearest to what changed
+changed: $(VENV)/.test ## The tests nearest to what changed
 	python -m tests.build.changed
 
-unit: .venv/.test ## Tests on SQLite
+unit: $(VENV)/.test ## Tests on SQLite
 	pytest -q -n 2 $(UNIT) tests/portal tests/build
 
-unit-postgresql: .venv/.test ## The tests on PostgreSQL, but for those that any database passes alike
+unit-postgresql: $(VENV)/.test ## The tests on PostgreSQL, but for those that any database passes alike
 	pytest -q -n 2 --database=postgresql -m "not any_database" $(UNIT)
 
-engine-alone: .venv/.test ## The engine in a project that does not install triage
+engine-alone: $(VENV)/.test ## The engine in a project that does not install triage
 	pytest -q --ds=tests.settings_without_errors tests/engine_alone tests/batches/test_admin_pages.py tests/batches/test_rest_batch.py tests/live/test_hub.py
 
-fire: .venv/.test ## Workers, servers and connections killed while a batch runs, for two minutes
+fire: $(VENV)/.test ## Workers, servers and connections killed while a batch runs, for two minutes
 	pytest -q tests/chaos/test_under_fire.py tests/chaos/test_guards.py
 
-browser: .venv/.test ## The main job in a real browser, which is installed if it must be
+browser: $(VENV)/.test ## The main job in a real browser, which is installed if it must be
 	@python -m tests.build.browser
 	pytest -q -n 2 tests/browser
 
-coverage: .venv/.test ## How much of the code the tests on SQLite run
+coverage: $(VENV)/.test ## How much of the code the tests on SQLite run
 	coverage erase
 	coverage run -m pytest -q -n 2 $(UNIT) tests/portal
 	coverage combine -q
 	coverage report
 
-docs: .venv/.test ## What is read off the code: docs/settings.md, docs/command-line.md, docs/rest.md
+docs: $(VENV)/.test ## What is read off the code: docs/settings.md, docs/command-line.md, docs/rest.md
 	python -m tests.build.reference
 
-pictures: .venv/.test ## The pictures of the README, taken anew: docs/pictures
+pictures: $(VENV)/.test ## The pictures of the README, taken anew: docs/pictures
 	@python -m tests.build.browser
 	python -m tests.browser.pictures
 
-chaos: .venv/.test ## A long run under fire, on both databases, and every mutant; N=200000 makes it longer
+chaos: $(VENV)/.test ## A long run under fire, on both databases, and every mutant; N=200000 makes it longer
 	python -m tests.chaos.run --items $(N) --ms 1 --kills 500 --freezes 25 --disconnects 25 --crashes 4 --brokers 5 --redeliveries 5 --clocks 10 --pauses 5
 	python -m tests.chaos.run --database sqlite --lanes 1 --items $(N) --kills 200 --clocks 10 --pauses 3
 	python -m tests.chaos.run --items 20000 --ms 1 --replies 60 --adjustments 10 --schemas 5
@@ -85,7 +87,7 @@ chaos: .venv/.test ## A long run under fire, on both databases, and every mutant
 	pytest -q -n 2 tests/chaos/test_every_statement.py
 	pytest -q -n 2 --database=postgresql tests/chaos/test_every_statement.py
 
-bench: .venv/.test ## The engine beside hand-written floors and beside Celery; a thousand sockets; the triage engine; the desk's pages; exports
+bench: $(VENV)/.test ## The engine beside hand-written floors and beside Celery; a thousand sockets; the triage engine; the desk's pages; exports
 	python -m tests.bench.engine
 	python -m tests.bench.peers
 	python -m tests.bench.ingest
@@ -95,18 +97,18 @@ bench: .venv/.test ## The engine beside hand-written floors and beside Celery; a
 	python -m tests.bench.exports
 
 clean: ## Remove what was installed and everything written at run time
-	rm -rf .venv var .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .grimp_cache .hypothesis .coverage*
+	rm -rf .venv* var .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .grimp_cache .hypothesis .coverage*
 
-.venv/bin/python:
+$(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=..."; exit 1; }
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv $(VENV)
 
-.venv/.run: requirements.txt | .venv/bin/python
-	@if command -v uv >/dev/null 2>&1; then VIRTUAL_ENV=$(CURDIR)/.venv uv pip install -q --require-hashes -r requirements.txt; \
+$(VENV)/.run: requirements.txt | $(BIN)/python
+	@if command -v uv >/dev/null 2>&1; then VIRTUAL_ENV=$(CURDIR)/$(VENV) uv pip install -q --require-hashes -r requirements.txt; \
 	else python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.txt; fi
 	@touch $@
 
-.venv/.test: requirements-dev.txt | .venv/bin/python
-	@if command -v uv >/dev/null 2>&1; then VIRTUAL_ENV=$(CURDIR)/.venv uv pip install -q --require-hashes -r requirements-dev.txt; \
+$(VENV)/.test: requirements-dev.txt | $(BIN)/python
+	@if command -v uv >/dev/null 2>&1; then VIRTUAL_ENV=$(CURDIR)/$(VENV) uv pip install -q --require-hashes -r requirements-dev.txt; \
 	else python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt; fi
 	@touch $@

@@ -97,7 +97,8 @@ def module_of(path: Path) -> str:
 def naming(template: Path) -> set[str]:
     """The modules that name a template, or one that includes or extends it; templates of one file name count alike."""
     texts = {path: path.read_text() for package in PACKAGES for path in (ROOT / package).rglob("*.py")}
-    texts |= {path: path.read_text() for path in ROOT.rglob("templates/**/*.html") if ".venv" not in path.parts}
+    for place in (ROOT, *(ROOT / package for package in PACKAGES)):
+        texts |= {path: path.read_text() for path in (place / "templates").rglob("*.html")}
     names, pending, modules = {template.name}, [template.name], set()
     while pending:
         mention = re.compile(rf"""["'/]{re.escape(pending.pop())}["']""")

@@ -1,0 +1,24 @@
+"""What `make` decides before it does anything."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from tests.helpers.places import ROOT
+
+
+@pytest.mark.parametrize(
+    ("given", "environment"),
+    [
+        ([], ".venv"),
+        (["PYTHON=python3"], ".venv"),
+        (["PYTHON=python3.13"], ".venv-python3.13"),
+        (["PYTHON=/opt/python/bin/python3.12"], ".venv-python3.12"),
+    ],
+)
+def test_it_has_an_environment_for_each_python(given: list[str], environment: str) -> None:
+    command = ["make", "--silent", "--eval", "where: ; @echo $(VENV) $(BIN)", "where", *given]
+    shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert shown.split() == [environment, f"{environment}/bin"]
