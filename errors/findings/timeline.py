@@ -100,8 +100,12 @@ def width_of(seconds: float) -> float:
     return next((width for width in WIDTHS if seconds / width < MAX_BINS), seconds / MAX_BINS)
 
 
-PLACE_ON_POSTGRESQL = "FLOOR((EXTRACT(EPOCH FROM finished_at) - %s) / %s)::int"
-PLACE_ON_SQLITE = "CAST(((JULIANDAY(finished_at) - 2440587.5) * 86400.0 - %s) / %s + 0.001 AS INTEGER)"
+MICROSECONDS = 1_000_000
+PLACE_ON_POSTGRESQL = "FLOOR((EXTRACT(EPOCH FROM finished_at) * 1000000 - %s) / %s)::int"
+WHOLE_SECONDS = "STRFTIME('%%s', SUBSTR(finished_at, 1, 19))"
+FRACTION = "CAST(SUBSTR(finished_at || '.000000', 21, 6) AS INTEGER)"
+PLACE_ON_SQLITE = f"({WHOLE_SECONDS} * 1000000 + {FRACTION} - %s) / %s"
+"""Bin of an error, from the start and the width in whole microseconds: what a bin counts is what its address lists."""
 
 
 def count(batch: Batch, extent: Extent) -> Timeline:
@@ -115,7 +119,7 @@ def count(batch: Batch, extent: Extent) -> Timeline:
     table = ErrorRecord._meta.db_table
     with connection.cursor() as cursor:
         sql = f"SELECT group_id, {place}, COUNT(*) FROM {table} WHERE batch_id = %s GROUP BY 1, 2"  # noqa: S608
-        cursor.execute(sql, [start, width, batch.pk])
+        cursor.execute(sql, [round(start * MICROSECONDS), round(width * MICROSECONDS), batch.pk])
         for group, at, n in cursor.fetchall():
             counts = groups.setdefault(group, {})
             at = min(max(at, 0), bins - 1)
