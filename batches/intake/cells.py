@@ -61,14 +61,19 @@ def says(cell: Any, value: Any) -> bool:
     if isinstance(value, bool):
         return text.strip().lower() == as_text(value)
     read = parsed(text)
-    return kind_of(read) == kind_of(value) and read == value
+    return (kind_of(read) == kind_of(value) and read == value) or is_cut(text, as_text(value))
 
 
 def says_text(text: str, value: str) -> bool:
     """Whether a cell says the value's text: also with a guard, other line breaks, or as far as a cut cell goes."""
     if text == value or one_line_break(unguarded(text)) == one_line_break(value):
         return True
-    return text.endswith(CUT) and len(text) > len(CUT) and value.startswith(unguarded(text)[: -len(CUT)])
+    return is_cut(text, value)
+
+
+def is_cut(text: str, whole: str) -> bool:
+    """Whether a cell was cut for its length: it ends with the mark, and says what the whole begins with."""
+    return text.endswith(CUT) and len(text) > len(CUT) and whole.startswith(unguarded(text)[: -len(CUT)])
 
 
 def one_line_break(text: str) -> str:

@@ -64,7 +64,7 @@ class Xlsx(Exporter):
     def write(self, column: int, value: Any) -> None:
         if value is None or value == "":
             return
-        if isinstance(value, str) or abs(value) > LARGEST_EXACT_NUMBER:
+        if isinstance(value, str) or not is_exact(value):
             self.sheet.write_string(self.row, column, shortened(str(value)))
         else:
             self.sheet.write_number(self.row, column, value)
@@ -79,6 +79,11 @@ class Xlsx(Exporter):
                 sheet.row_data_fh.close()
             self.folder.cleanup()
             self.folder = None
+
+
+def is_exact(number: float) -> bool:
+    """Whether a workbook gives the number back: one is written with 16 digits, and some doubles need 17."""
+    return abs(number) <= LARGEST_EXACT_NUMBER and float(f"{number:.16G}") == number
 
 
 def shortened(text: str) -> str:
