@@ -62,11 +62,9 @@ class ErrorRecordAdmin(ReadOnly):
     list_display = ("item_key", "batch", "attempt", "code", "category", "message", "finished_at")
     list_filter = ("category", "code", "final")
     search_fields = ("=item_key",)
+    linked_lookups = ("batch__id__exact", "group__fingerprint")
     list_select_related = ("batch", "group")
     show_full_result_count = False
-
-    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
-        return lookup in ("batch__id__exact", "group__fingerprint") or super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None

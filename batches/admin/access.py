@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
 from django.http import HttpRequest
 
+from batches.closed_lookups import ClosedLookups
 from batches.rights import OPERATE
 
 
-class OperatedAdmin(admin.ModelAdmin):
+class OperatedAdmin(ClosedLookups):
     """Rows upon which operators act: an action with the permission "operate" is theirs."""
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm(OPERATE))  # type: ignore[union-attr]
 
 
-class ReadOnly(admin.ModelAdmin):
+class ReadOnly(ClosedLookups):
     """Rows that only the engine writes."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -30,7 +30,7 @@ class ReadOnly(admin.ModelAdmin):
         return False
 
 
-class AdminsOnly(admin.ModelAdmin):
+class AdminsOnly(ClosedLookups):
     """Settings: for those who may also manage users."""
 
     def has_module_permission(self, request: HttpRequest) -> bool:

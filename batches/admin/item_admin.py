@@ -21,8 +21,6 @@ from batches.pages.item_page import item_page
 from batches.pages.markup import pill
 
 LARGEST_SELECTION = 10_000  # items
-LINKED_LOOKUPS = ("batch__id__exact", "failed_at__isnull", "position__gte", "position__lte")
-"""By what other pages lead to the list."""
 
 
 class CodeFilter(admin.SimpleListFilter):
@@ -51,6 +49,7 @@ class ItemAdmin(OperatedAdmin, ReadOnly):
     list_display_links = ("key",)
     list_filter = ("status", CodeFilter)
     search_fields = ("=key",)
+    linked_lookups = ("batch__id__exact", "failed_at__isnull", "position__gte", "position__lte")
     ordering = ("batch", "position")
     list_select_related = ("batch",)
     list_per_page = 100
@@ -59,9 +58,6 @@ class ItemAdmin(OperatedAdmin, ReadOnly):
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         return super().changelist_view(request, {"title": items_title(request.GET), **(extra_context or {})})
-
-    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
-        return lookup in LINKED_LOOKUPS or super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]
 
     @admin.action(description="Retry…", permissions=["operate"])
     def retry_selected(self, request: HttpRequest, items: QuerySet[Item]) -> HttpResponse | None:
