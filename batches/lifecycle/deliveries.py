@@ -182,12 +182,7 @@ def post(delivery: Delivery) -> str:
     if answer.status == 410:
         Webhook.objects.filter(pk=hook.pk).update(active=False)
         raise GivenUp(f"{summary}: the receiver is gone; the webhook is inactive now.")
-    raise Refused(summary, wait=seconds_of(answer.headers.get("Retry-After", "")))
-
-
-def seconds_of(retry_after: str) -> float:
-    """The seconds that a Retry-After asks for; 0 for a date, so that the schedule's own pause counts."""
-    return float(retry_after) if retry_after.isdigit() else 0.0
+    raise Refused(summary, wait=outbound.seconds_to_wait(answer.headers.get("Retry-After", "")) or 0)
 
 
 def mail(delivery: Delivery) -> str:

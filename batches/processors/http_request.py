@@ -6,7 +6,6 @@ import json
 import os
 import re
 from collections.abc import Callable
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from string import Template
 from typing import Any
@@ -16,7 +15,6 @@ import httpx
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.utils import timezone
 
 from batches import outbound
 from batches.processors import Context, ItemError, processor
@@ -251,7 +249,7 @@ def refusal_of(answer: outbound.Answer, *, asks: bool) -> ItemError:
 
     A gateway that had no answer knows no more than we do: where a repeat does harm, a person has to look.
     """
-    after = seconds_of(answer.headers.get("Retry-After", ""))
+    after = outbound.seconds_to_wait(answer.headers.get("Retry-After", ""))
     waits = answer.status == 429 or (answer.status == 503 and after is not None)
     body = answer.text[:SHOWN_BODY].strip()
     message = f"HTTP {answer.status}" + (f": {body}" if body else "")
@@ -261,16 +259,6 @@ def refusal_of(answer: outbound.Answer, *, asks: bool) -> ItemError:
     if asks and answer.status in NO_ANSWER_BEHIND:
         return ItemError(message, code="UNKNOWN_OUTCOME", category="unknown", retryable=False)
     return ItemError(message, code=code)
-
-
-def seconds_of(retry_after: str) -> float | None:
-    """`Retry-After` in seconds, given as a number or a date (RFC 9110, 10.2.3); None when it says neither."""
-    if retry_after.strip().isdigit():
-        return float(retry_after)
-    try:
-        return max(0.0, (parsedate_to_datetime(retry_after) - timezone.now()).total_seconds())
-    except (ValueError, TypeError):
-        return None
 
 
 def no_answer(error: httpx.HTTPError, *, asks: bool) -> ItemError:

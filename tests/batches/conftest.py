@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,18 +9,22 @@ import pytest
 
 from batches.lifecycle import deliveries
 from batches.models import Webhook
-from tests.helpers.http_server import Server
+from tests.helpers.http_server import Server, served
 
 
 @pytest.fixture
 def server(settings: Any) -> Iterator[Server]:
-    made = Server()
-    threading.Thread(target=made.serve_forever, daemon=True).start()
-    settings.PORTAL_OUTBOUND_HOSTS = [made.address]
-    yield made
-    made.is_over.set()
-    made.shutdown()
-    made.server_close()
+    with served() as made:
+        settings.PORTAL_OUTBOUND_HOSTS = [made.address]
+        yield made
+
+
+@pytest.fixture
+def other_server(server: Server, settings: Any) -> Iterator[Server]:
+    """One more, that the portal may talk to as well."""
+    with served() as made:
+        settings.PORTAL_OUTBOUND_HOSTS = [server.address, made.address]
+        yield made
 
 
 @pytest.fixture

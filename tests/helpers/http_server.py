@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from tests.helpers.waiting import PATIENCE
 
+LOOK_FOR_END_EVERY = 0.02  # seconds
 Answer = tuple[int, dict[str, str], bytes]
 
 
@@ -49,3 +51,16 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *args: Any) -> None:
         pass
+
+
+@contextmanager
+def served() -> Iterator[Server]:
+    """A server that answers until the end."""
+    server = Server()
+    threading.Thread(target=server.serve_forever, args=(LOOK_FOR_END_EVERY,), daemon=True).start()
+    try:
+        yield server
+    finally:
+        server.is_over.set()
+        server.shutdown()
+        server.server_close()
