@@ -26,6 +26,13 @@ class Screen:
     def lines(self, texts: Iterable[str]) -> None:
         self.out.write("\n".join(texts))
 
+    def answer(self, document: Any, texts: Iterable[str]) -> None:
+        """What a verb found out or did: as one JSON document, or as lines for people."""
+        if self.as_json:
+            self.document(document)
+        else:
+            self.lines(texts)
+
     def remark(self, text: str) -> None:
         self.err.write(text)
 

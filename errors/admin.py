@@ -40,7 +40,7 @@ class ErrorGroupAdmin(ReadOnly):
 
     @admin.display(description="What failed", ordering="title")
     def shown_title(self, group: ErrorGroup) -> str:
-        return Truncator(group.title or group.error_type).chars(160)
+        return Truncator(str(group)).chars(160)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None

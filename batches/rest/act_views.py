@@ -10,9 +10,8 @@ from rest_framework.response import Response
 
 from batches import operations
 from batches.models import Batch
-from batches.rest.idempotent_requests import once_per_key
 from batches.rest.permissions import MayWatch
-from batches.rest.portal_view import PortalView, actor_of, checked
+from batches.rest.portal_view import PortalView, act, actor_of, checked
 from batches.rest.requests import AdjustSerializer, DecisionSerializer, ReasonSerializer, RehearseRequestSerializer
 from batches.rest.serializers import BatchPageSerializer, ItemSerializer, RehearsalSerializer, page_of
 
@@ -22,8 +21,7 @@ class SteerBatch(PortalView):
 
     verb: str = ""
 
-    @extend_schema(request={"application/json": ReasonSerializer}, responses={202: BatchPageSerializer})
-    @once_per_key
+    @act(ReasonSerializer, {202: BatchPageSerializer})
     def post(self, request: Request, batch_id: str) -> Response:
         """Ask for it: 202; 409 with the current status if it is illegal now."""
         reason = checked(ReasonSerializer, request).get("reason", "")
@@ -32,8 +30,7 @@ class SteerBatch(PortalView):
 
 
 class AdjustBatch(PortalView):
-    @extend_schema(request={"application/json": AdjustSerializer}, responses={200: BatchPageSerializer})
-    @once_per_key
+    @act(AdjustSerializer, {200: BatchPageSerializer})
     def post(self, request: Request, batch_id: str) -> Response:
         """Change how it runs, also while it runs: lanes, rate, attempts, time limit, error budget."""
         changes = checked(AdjustSerializer, request)
@@ -41,8 +38,7 @@ class AdjustBatch(PortalView):
 
 
 class RehearseBatch(PortalView):
-    @extend_schema(request={"application/json": RehearseRequestSerializer}, responses={202: RehearsalSerializer})
-    @once_per_key
+    @act(RehearseRequestSerializer, {202: RehearsalSerializer})
     def post(self, request: Request, batch_id: str) -> Response:
         """Run it, or a sample of it, and roll everything back; a worker does it."""
         body = checked(RehearseRequestSerializer, request)
@@ -60,8 +56,7 @@ class RehearsalDetail(PortalView):
 
 
 class DecideCall(PortalView):
-    @extend_schema(request={"application/json": DecisionSerializer}, responses=ItemSerializer)
-    @once_per_key
+    @act(DecisionSerializer, ItemSerializer)
     def post(self, request: Request, batch_id: str) -> Response:
         """A person's word on a call of unknown outcome."""
         body = checked(DecisionSerializer, request)

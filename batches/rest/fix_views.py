@@ -27,9 +27,8 @@ from batches.rest.fix_documents import (
 )
 from batches.rest.idempotent_requests import earlier_answer, once_per_key
 from batches.rest.pagination import ById
-from batches.rest.portal_view import PortalView, actor_of, checked
+from batches.rest.portal_view import MOST_LISTED, PortalView, actor_of, checked
 
-MOST_LISTED = 100
 DRY_RUN = OpenApiParameter(
     "dry_run", {"type": "string", "enum": ["0", "1"], "default": "0"}, description="1: answer the difference only."
 )

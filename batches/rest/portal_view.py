@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
 from rest_framework.generics import ListAPIView
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from batches import operations
+from batches.rest.idempotent_requests import Post, once_per_key
 from batches.rest.parsers import StrictJSONParser
 from batches.rest.permissions import MayView
 from batches.rest.schema import PortalSchema
+
+MOST_LISTED = 100
 
 
 class PortalView(APIView):
@@ -34,6 +39,25 @@ class OfBatch(PortalView, ListAPIView[Any]):
         if getattr(self, "swagger_fake_view", False):
             return self.rows.none()
         return self.rows.filter(batch=operations.get_batch(self.kwargs["batch_id"]))
+
+
+class LatestOfBatch(OfBatch):
+    """Numbered rows of one batch, the latest first, at most 100."""
+
+    pagination_class = None
+
+    def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.order_by("-number")[:MOST_LISTED]
+
+
+def act(body: Any, answer: Any) -> Callable[[Post], Post]:
+    """A POST of a JSON `body` that a repeated idempotency key does not do again; `answer`: for the OpenAPI document."""
+
+    def documented(post: Post) -> Post:
+        described: Post = extend_schema(request={"application/json": body}, responses=answer)(once_per_key(post))
+        return described
+
+    return documented
 
 
 def checked(kind: type[Any], request: Request) -> dict[str, Any]:

@@ -9,17 +9,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from batches import operations
-from batches.rest.idempotent_requests import once_per_key
-from batches.rest.portal_view import PortalView, actor_of, checked
+from batches.models import Aside, Retry
+from batches.rest.portal_view import LatestOfBatch, PortalView, act, actor_of, checked
 from batches.rest.requests import ReasonSerializer, RetryRequestSerializer, ScopeSerializer
 from batches.rest.serializers import AsideSerializer, RetrySerializer
 
-MOST_LISTED = 100
-
 
 class RetryBatch(PortalView):
-    @extend_schema(request={"application/json": RetryRequestSerializer}, responses={202: RetrySerializer})
-    @once_per_key
+    @act(RetryRequestSerializer, {202: RetrySerializer})
     def post(self, request: Request, batch_id: str) -> Response:
         """Put failed items back and let the batch run."""
         body = checked(RetryRequestSerializer, request)
@@ -35,12 +32,11 @@ class RetryDetail(PortalView):
         return Response(RetrySerializer(operations.get_retry(batch_id, number)).data)
 
 
-class RetryList(PortalView):
-    @extend_schema(responses=RetrySerializer(many=True))
-    def get(self, request: Request, batch_id: str) -> Response:
-        """The batch's bulk retries, the latest first, at most 100."""
-        retries = operations.get_batch(batch_id).retries.order_by("-number")[:MOST_LISTED]
-        return Response(RetrySerializer(retries, many=True).data)
+class RetryList(LatestOfBatch):
+    """The batch's bulk retries, the latest first, at most 100."""
+
+    rows = Retry.objects.all()
+    serializer_class = RetrySerializer
 
 
 class SteerRetry(PortalView):
@@ -48,8 +44,7 @@ class SteerRetry(PortalView):
 
     verb: str = ""
 
-    @extend_schema(request={"application/json": ReasonSerializer}, responses={202: RetrySerializer})
-    @once_per_key
+    @act(ReasonSerializer, {202: RetrySerializer})
     def post(self, request: Request, batch_id: str, number: int) -> Response:
         """Ask for it: 202; 409 if it is illegal now. What was not begun is failed again, and never lost."""
         reason = checked(ReasonSerializer, request).get("reason", "")
@@ -57,27 +52,24 @@ class SteerRetry(PortalView):
         return Response(RetrySerializer(retry).data, status.HTTP_202_ACCEPTED)
 
 
-class QuarantineItems(PortalView):
-    @extend_schema(responses=AsideSerializer(many=True))
-    def get(self, request: Request, batch_id: str) -> Response:
-        """What people have set aside, the latest first, at most 100."""
-        acts = operations.get_batch(batch_id).asides.order_by("-number")[:MOST_LISTED]
-        return Response(AsideSerializer(acts, many=True).data)
+class QuarantineItems(LatestOfBatch):
+    """What people have set aside, the latest first, at most 100."""
 
-    @extend_schema(request={"application/json": ScopeSerializer}, responses={201: AsideSerializer})
-    @once_per_key
+    rows = Aside.objects.all()
+    serializer_class = AsideSerializer
+
+    @act(ScopeSerializer, {201: AsideSerializer})
     def post(self, request: Request, batch_id: str) -> Response:
         """Set items aside that failed or wait: nothing runs or retries them until they are brought back."""
         scope = checked(ScopeSerializer, request)
-        act = operations.set_aside(batch_id, actor=actor_of(request), **scope)
-        return Response(AsideSerializer(act).data, status.HTTP_201_CREATED)
+        quarantine = operations.set_aside(batch_id, actor=actor_of(request), **scope)
+        return Response(AsideSerializer(quarantine).data, status.HTTP_201_CREATED)
 
 
 class ReturnItems(PortalView):
-    @extend_schema(request={"application/json": ReasonSerializer}, responses=AsideSerializer)
-    @once_per_key
+    @act(ReasonSerializer, AsideSerializer)
     def post(self, request: Request, batch_id: str, number: int) -> Response:
         """Undo it: each item is as it was; those that had not run yet, run."""
         reason = checked(ReasonSerializer, request).get("reason", "")
-        act = operations.bring_back(batch_id, number, actor=actor_of(request), reason=reason)
-        return Response(AsideSerializer(act).data)
+        quarantine = operations.bring_back(batch_id, number, actor=actor_of(request), reason=reason)
+        return Response(AsideSerializer(quarantine).data)

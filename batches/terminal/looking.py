@@ -73,8 +73,6 @@ def batch_document(batch: Batch, failed: Iterable[Item]) -> dict[str, Any]:
 
 def verify(options: Namespace, screen: Screen) -> int:
     broken = operations.verify(options.id)
-    if screen.as_json:
-        screen.document({"batch_id": options.id, "ok": not broken, "broken": broken})
-    else:
-        screen.line("\n".join(broken) or f"{options.id}: every promise holds.")
+    document = {"batch_id": options.id, "ok": not broken, "broken": broken}
+    screen.answer(document, broken or [f"{options.id}: every promise holds."])
     return WITH_ERRORS if broken else OK

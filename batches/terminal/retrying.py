@@ -42,10 +42,8 @@ def retry(options: Namespace, screen: Screen) -> int:
         permanent=True,
         **scope,
     )
-    if screen.as_json:
-        screen.document({"batch_id": options.id, "retry": begun.number, "items": begun.items})
-    else:
-        screen.line(f"{options.id}: {retry_text(begun)}")
+    document = {"batch_id": options.id, "retry": begun.number, "items": begun.items}
+    screen.answer(document, [f"{options.id}: {retry_text(begun)}"])
     return OK
 
 
@@ -68,10 +66,7 @@ def fix_arguments(parser: ArgumentParser) -> None:
 
 def fix(options: Namespace, screen: Screen) -> int:
     document = fix_document(options)
-    if screen.as_json:
-        screen.document(document)
-    else:
-        screen.lines(fix_documents.lines(document))
+    screen.answer(document, fix_documents.lines(document))
     return OK
 
 

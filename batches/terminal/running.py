@@ -98,10 +98,7 @@ def rehearse_here(options: Namespace, screen: Screen, batch_id: str) -> int:
     while rehearsals.work(rehearsal.pk):
         pass
     report = operations.get_rehearsal(batch_id, rehearsal.number).to_dict()
-    if screen.as_json:
-        screen.document(report)
-    else:
-        screen.lines(rehearsal_lines(batch_id, report))
+    screen.answer(report, rehearsal_lines(batch_id, report))
     return WITH_ERRORS if report["failed"] else OK
 
 

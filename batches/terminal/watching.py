@@ -65,10 +65,7 @@ def sum_up(screen: Screen, batch_id: str) -> int:
 
 def show_progress(screen: Screen, batch_id: str, text: str) -> None:
     """The text for people; with `--json` the batch's progress."""
-    if screen.as_json:
-        screen.document(progress_tracker.get_progress(batch_id).to_dict())
-    else:
-        screen.line(text)
+    screen.answer(progress_tracker.get_progress(batch_id).to_dict(), [text])
 
 
 def exit_code_of(batch: Batch, failed: int) -> int:

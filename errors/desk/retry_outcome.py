@@ -133,7 +133,7 @@ def group_changes(retry: Retry) -> list[GroupChange]:
     groups = {group.fingerprint: group for group in named}
     return [
         GroupChange(
-            title=groups[kind].title or groups[kind].error_type if kind in groups else kind or "unknown",
+            title=str(groups[kind]) if kind in groups else kind or "unknown",
             url=reverse("admin:errors_group", args=[retry.batch_id, kind]) if kind in groups else "",
             before=before[kind],
             after=after[kind],

@@ -84,7 +84,7 @@ class ErrorGroup(models.Model):
         constraints = [models.UniqueConstraint(fields=["processor", "fingerprint"], name="error_group")]
 
     def __str__(self) -> str:
-        return self.title
+        return self.title or self.error_type
 
     @property
     def holds_errors(self) -> bool:

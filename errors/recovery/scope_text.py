@@ -29,7 +29,7 @@ def matching(batch: Batch, query: Mapping[str, str]) -> str:
 
 def group_title(batch: Batch, fingerprint: str) -> str:
     group = ErrorGroup.objects.filter(processor=batch.processor, fingerprint=fingerprint).first()
-    return (group.title or group.error_type) if group else ""
+    return str(group) if group else ""
 
 
 def where(batch: Batch, finding: Mapping[str, Any]) -> str:

@@ -12,16 +12,14 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from batches import operations
 from batches.exceptions import InvalidInput
 from batches.models import Batch
 from batches.rest.idempotent_requests import once_per_key
-from batches.rest.portal_view import PortalView, checked
+from batches.rest.portal_view import LatestOfBatch, PortalView, act, actor_of, checked
 from batches.rest.requests import ReasonSerializer
-from errors.filters.error_filter import ErrorFilter
 from errors.groups import bulk
 from errors.models import BulkAct
-from errors.rest.group_views import LISTED, met, resolving
+from errors.rest.group_views import LISTED, filter_of, matching, resolve_options
 from errors.rest.permissions import MayTriage
 from errors.rest.serializers import BulkActSerializer, BulkResultSerializer
 
@@ -40,29 +38,28 @@ class ActOnGroups(PortalView):
 
         At most 5,000 groups at once.
         """
-        said = checked(self.serializer_class, request)
-        wanted, count = said.pop("filter"), said.pop("count", None)
-        if self.verb == "resolve":
-            said = resolving(batch_id, said)[1]
-        made = bulk.act(
+        body = checked(self.serializer_class, request)
+        criteria, count = body.pop("filter"), body.pop("count", None)
+        options = resolve_options(batch_id, body)[1] if self.verb == "resolve" else body
+        bulk_act = bulk.act(
             batch_id,
             self.verb,
-            ErrorFilter.from_query(wanted | {"text": wanted.get("text") or wanted.get("q") or ""}),
+            filter_of(criteria),
             key=f"rest {uuid4()}",
-            choose=partial(chosen, wanted=wanted, count=count),
-            actor=request.user.get_username(),
-            **said,
+            choose=partial(chosen, criteria=criteria, count=count),
+            actor=actor_of(request),
+            **options,
         )
-        return Response(result_of(made))
+        return Response(result_of(bulk_act))
 
 
-def chosen(batch: Batch, wanted: Mapping[str, Any], count: int | None) -> dict[int, str]:
+def chosen(batch: Batch, criteria: Mapping[str, Any], count: int | None) -> dict[int, str]:
     """id -> fingerprint, by the filter of the list; with `count`, only if it still meets as many as somebody was shown.
 
     Read once: what is counted is what is acted upon.
     """
-    rows = met(LISTED.filter(batch=batch), batch, wanted)
-    if (fingerprints := wanted.get("fingerprints")) is not None:
+    rows = matching(LISTED.filter(batch=batch), batch, criteria)
+    if (fingerprints := criteria.get("fingerprints")) is not None:
         rows = rows.filter(group__fingerprint__in=fingerprints)
     names = bulk.fingerprints_of(rows)
     if count not in (None, len(names)):
@@ -71,22 +68,20 @@ def chosen(batch: Batch, wanted: Mapping[str, Any], count: int | None) -> dict[i
     return names
 
 
-def result_of(made: BulkAct) -> dict[str, Any]:
+def result_of(bulk_act: BulkAct) -> dict[str, Any]:
     return {
-        "act": made.number,
-        "changed": [one["fingerprint"] for one in made.changed],
-        "refused": [{"fingerprint": one["fingerprint"], "why": one["why"]} for one in made.refused],
-        "undo_url": reverse("batch-group-act-undo", args=[made.batch_id, made.number]),
+        "act": bulk_act.number,
+        "changed": [group["fingerprint"] for group in bulk_act.changed],
+        "refused": [{"fingerprint": group["fingerprint"], "why": group["why"]} for group in bulk_act.refused],
+        "undo_url": reverse("batch-group-act-undo", args=[bulk_act.batch_id, bulk_act.number]),
     }
 
 
-class BulkActs(PortalView):
-    @extend_schema(responses=BulkActSerializer(many=True))
-    def get(self, request: Request, batch_id: str) -> Response:
-        """Acts upon many groups of the batch, by REST or on the desk, the latest first, at most 100."""
-        batch = operations.get_batch(batch_id)
-        made = BulkAct.objects.filter(batch=batch).order_by("-number")[:100]
-        return Response(BulkActSerializer(made, many=True).data)
+class BulkActs(LatestOfBatch):
+    """Acts upon many groups of the batch, by REST or on the desk, the latest first, at most 100."""
+
+    rows = BulkAct.objects.all()
+    serializer_class = BulkActSerializer
 
 
 class BulkActDetail(PortalView):
@@ -99,10 +94,8 @@ class BulkActDetail(PortalView):
 class UndoBulkAct(PortalView):
     permission_classes = (MayTriage,)
 
-    @extend_schema(request={"application/json": ReasonSerializer}, responses=BulkActSerializer)
-    @once_per_key
+    @act(ReasonSerializer, BulkActSerializer)
     def post(self, request: Request, batch_id: str, number: int) -> Response:
         """Put back every group that is still as the act left it; `undone.left` names the others. Twice: 409."""
-        said = checked(ReasonSerializer, request)
-        found = bulk.undo(batch_id, number, actor=request.user.get_username(), **said)
-        return Response(BulkActSerializer(found).data)
+        bulk_act = bulk.undo(batch_id, number, actor=actor_of(request), **checked(ReasonSerializer, request))
+        return Response(BulkActSerializer(bulk_act).data)

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 
 from batches import operations
 from batches.rest.permissions import MayWatch
-from batches.rest.portal_view import PortalView
+from batches.rest.portal_view import LatestOfBatch, PortalView, actor_of
 from errors import exports
 from errors.exports.downloads import parse_request, refuse_strangers, serve_file, stream
 from errors.exports.exporters import EXPORTERS
@@ -39,24 +39,24 @@ class ExportSerializer(serializers.ModelSerializer[Export]):
         )
         read_only_fields = fields
 
-    def get_url(self, made: Export) -> str:
-        return reverse("batch-export", args=[made.batch_id, made.number])
+    def get_url(self, export: Export) -> str:
+        return reverse("batch-export", args=[export.batch_id, export.number])
 
-    def get_file_url(self, made: Export) -> str | None:
+    def get_file_url(self, export: Export) -> str | None:
         """Where the file is; null while there is none."""
-        return reverse("batch-export-file", args=[made.batch_id, made.number]) if made.state == "ready" else None
+        return reverse("batch-export-file", args=[export.batch_id, export.number]) if export.state == "ready" else None
 
 
-def told(name: str, words: str, **schema: Any) -> OpenApiParameter:
-    return OpenApiParameter(name, schema, OpenApiParameter.QUERY, description=words)
+def in_query(name: str, description: str, **schema: Any) -> OpenApiParameter:
+    return OpenApiParameter(name, schema, OpenApiParameter.QUERY, description=description)
 
 
 PARAMETERS = [
-    told("kind", "What a row is: a group, a failed attempt, a failed item, a failed row as it came.", type="string",
-         enum=list(KINDS), default="detail"),
-    told("raw", "1: cells as they are, also those that a spreadsheet would run (csv and xlsx: admins only).",
-         type="string", enum=["0", "1"], default="0"),
-    *(told(name, str(one.label), type="string") for name, one in ErrorFilterSet.base_filters.items()),
+    in_query("kind", "What a row is: a group, a failed attempt, a failed item, a failed row as it came.", type="string",
+             enum=list(KINDS), default="detail"),
+    in_query("raw", "1: cells as they are, also those that a spreadsheet would run (csv and xlsx: admins only).",
+             type="string", enum=["0", "1"], default="0"),
+    *(in_query(name, str(field.label), type="string") for name, field in ErrorFilterSet.base_filters.items()),
 ]  # fmt: skip
 SERVED = {(200, kind.content_type.partition(";")[0]): bytes for kind in EXPORTERS.values()}
 
@@ -84,18 +84,17 @@ class ExportErrors(Streaming):
     def in_background(self, request: Request, export_request: ExportRequest) -> Response:
         if request.method == "HEAD":
             return Response(status=status.HTTP_202_ACCEPTED, headers={"X-Row-Count": str(export_request.row_count)})
-        made = exports.begin(export_request, actor=request.user.get_username(), user=request.user)
-        said = ExportSerializer(made).data
-        headers = {"Location": said["url"], "X-Row-Count": str(export_request.row_count), "Retry-After": "2"}
-        return Response(said, status.HTTP_202_ACCEPTED, headers=headers)
+        export = exports.begin(export_request, actor=actor_of(request), user=request.user)
+        document = ExportSerializer(export).data
+        headers = {"Location": document["url"], "X-Row-Count": str(export_request.row_count), "Retry-After": "2"}
+        return Response(document, status.HTTP_202_ACCEPTED, headers=headers)
 
 
-class ExportList(PortalView):
-    @extend_schema(responses=ExportSerializer(many=True))
-    def get(self, request: Request, batch_id: str) -> Response:
-        """The batch's exports, the latest first, at most 100: who took what, and files that can be had."""
-        made = operations.get_batch(batch_id).exports.order_by("-number")[:100]
-        return Response(ExportSerializer(made, many=True).data)
+class ExportList(LatestOfBatch):
+    """The batch's exports, the latest first, at most 100: who took what, and files that can be had."""
+
+    rows = Export.objects.all()
+    serializer_class = ExportSerializer
 
 
 class ExportDetail(PortalView):
@@ -118,7 +117,6 @@ class CancelExport(PortalView):
     @extend_schema(request=None, responses={202: ExportSerializer})
     def post(self, request: Request, batch_id: str, number: int) -> Response:
         """Stop making it: the person who asked for it, or an admin."""
-        made = exports.get(batch_id, number)
-        refuse_strangers(made, request.user)
-        made = exports.cancel(batch_id, number, actor=request.user.get_username())
-        return Response(ExportSerializer(made).data, status.HTTP_202_ACCEPTED)
+        refuse_strangers(exports.get(batch_id, number), request.user)
+        export = exports.cancel(batch_id, number, actor=actor_of(request))
+        return Response(ExportSerializer(export).data, status.HTTP_202_ACCEPTED)

@@ -8,7 +8,6 @@ from typing import Any
 import django_filters as filters
 from django.db.models import Q, QuerySet
 from django.http import Http404
-from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,9 +15,8 @@ from rest_framework.response import Response
 from batches import operations
 from batches.exceptions import InvalidInput
 from batches.models import Batch, Retry
-from batches.rest.idempotent_requests import once_per_key
 from batches.rest.pagination import ById
-from batches.rest.portal_view import OfBatch, PortalView, checked
+from batches.rest.portal_view import OfBatch, PortalView, act, actor_of, checked
 from batches.rest.requests import ReasonSerializer
 from errors import groups
 from errors.filters import scopes
@@ -54,15 +52,18 @@ class GroupFilter(ErrorFilterSet):
         fields: tuple[str, ...] = ()
 
     def filter_queryset(self, queryset: QuerySet[BatchGroup]) -> QuerySet[BatchGroup]:
-        return met(queryset, self.batch, self.form.cleaned_data)
+        return matching(queryset, self.batch, self.form.cleaned_data)
 
 
-def met(rows: QuerySet[BatchGroup], batch: Batch, wanted: Mapping[str, Any]) -> QuerySet[BatchGroup]:
+def matching(rows: QuerySet[BatchGroup], batch: Batch, criteria: Mapping[str, Any]) -> QuerySet[BatchGroup]:
     """The groups that a filter means."""
-    error_filter = ErrorFilter.from_query({**wanted, "text": wanted.get("text") or wanted.get("q") or ""})
-    rows = error_filter.narrow(rows, batch)
-    ageing = wanted.get("ageing")
+    rows = filter_of(criteria).narrow(rows, batch)
+    ageing = criteria.get("ageing")
     return rows if ageing is None else rows.filter(Q(ageing=ageing))
+
+
+def filter_of(criteria: Mapping[str, Any]) -> ErrorFilter:
+    return ErrorFilter.from_query({**criteria, "text": criteria.get("text") or criteria.get("q") or ""})
 
 
 class ErrorGroupList(OfBatch):
@@ -77,17 +78,17 @@ class ErrorGroupList(OfBatch):
 def group_in(batch_id: str, fingerprint: str) -> BatchGroup:
     """The group by its fingerprint, or by one that was merged into it."""
     batch = operations.get_batch(batch_id)
-    found = LISTED.filter(batch=batch, group=scopes.group_in(batch, fingerprint)).first()
-    if found is None:
+    rollup = LISTED.filter(batch=batch, group=scopes.group_in(batch, fingerprint)).first()
+    if rollup is None:
         raise Http404(f"Batch {batch_id} has no error group {fingerprint}.")
-    return found
+    return rollup
 
 
 def retry_of(batch_id: str, number: int) -> Retry:
-    found = Retry.objects.filter(batch=batch_id, number=number).first()
-    if found is None:
+    retry = Retry.objects.filter(batch=batch_id, number=number).first()
+    if retry is None:
         raise InvalidInput(f"Batch {batch_id} has no retry {number}.", {"retry": ["Unknown retry."]})
-    return found
+    return retry
 
 
 class ActOnGroup(PortalView):
@@ -96,86 +97,75 @@ class ActOnGroup(PortalView):
     verb: str = ""
     permission_classes = (MayTriage,)
 
-    @extend_schema(request={"application/json": ReasonSerializer}, responses=BatchGroupSerializer)
-    @once_per_key
+    @act(ReasonSerializer, BatchGroupSerializer)
     def post(self, request: Request, batch_id: str, fingerprint: str) -> Response:
         """Do it: 200; 409 with the group's current state if it is illegal now."""
-        return self.act(request, batch_id, fingerprint, checked(ReasonSerializer, request))
+        return self.do(request, batch_id, fingerprint, checked(ReasonSerializer, request))
 
-    def act(self, request: Request, batch_id: str, fingerprint: str, said: dict[str, Any], verb: str = "") -> Response:
+    def do(self, request: Request, batch_id: str, fingerprint: str, body: dict[str, Any], verb: str = "") -> Response:
         group_id = group_in(batch_id, fingerprint).group_id
-        getattr(groups, verb or self.verb)(group_id, actor=request.user.get_username(), **said)
+        getattr(groups, verb or self.verb)(group_id, actor=actor_of(request), **body)
         return Response(BatchGroupSerializer(group_in(batch_id, fingerprint)).data)
 
 
 class ResolveGroup(ActOnGroup):
     verb = "resolve"
 
-    @extend_schema(request={"application/json": ResolveSerializer}, responses=BatchGroupSerializer)
-    @once_per_key
+    @act(ResolveSerializer, BatchGroupSerializer)
     def post(self, request: Request, batch_id: str, fingerprint: str) -> Response:
         """Resolve it: now, from a version of the processor on, or when a bulk retry turns out clean."""
-        verb, said = resolving(batch_id, checked(ResolveSerializer, request))
-        return self.act(request, batch_id, fingerprint, said, verb)
+        verb, options = resolve_options(batch_id, checked(ResolveSerializer, request))
+        return self.do(request, batch_id, fingerprint, options, verb)
 
 
-def resolving(batch_id: str, said: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Now, or when a bulk retry turns out clean."""
-    if "retry" not in said:
-        return "resolve", said
-    if "in_version" in said:
+def resolve_options(batch_id: str, body: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The verb that resolves a group now, or when a bulk retry turns out clean, and its options."""
+    if "retry" not in body:
+        return "resolve", body
+    if "in_version" in body:
         raise InvalidInput("Resolve in a version or after a retry, not both.", {"retry": ["Leave one of them out."]})
-    return "resolve_when_clean", said | {"retry": retry_of(batch_id, said["retry"])}
+    return "resolve_when_clean", body | {"retry": retry_of(batch_id, body["retry"])}
 
 
 class IgnoreGroup(ActOnGroup):
     verb = "ignore"
 
-    @extend_schema(request={"application/json": IgnoreSerializer}, responses=BatchGroupSerializer)
-    @once_per_key
+    @act(IgnoreSerializer, BatchGroupSerializer)
     def post(self, request: Request, batch_id: str, fingerprint: str) -> Response:
         """Ignore it until a condition is met, or for good."""
-        return self.act(request, batch_id, fingerprint, checked(IgnoreSerializer, request))
+        return self.do(request, batch_id, fingerprint, checked(IgnoreSerializer, request))
 
 
 class MergeGroup(ActOnGroup):
     verb = "merge"
 
-    @extend_schema(
-        request={"application/json": MergeSerializer}, responses={200: BatchGroupSerializer, 202: BatchGroupSerializer}
-    )
-    @once_per_key
+    @act(MergeSerializer, {200: BatchGroupSerializer, 202: BatchGroupSerializer})
     def post(self, request: Request, batch_id: str, fingerprint: str) -> Response:
         """Let it count in another group of the batch, for what there is and for what is to come; answers that one.
 
         202 above 50,000 errors: a worker moves them, and until then nothing has changed.
         """
-        said = checked(MergeSerializer, request)
-        into = other_group(batch_id, said.pop("into"), "into")
-        actor, group_id = request.user.get_username(), group_in(batch_id, fingerprint).group_id
-        done = background.regroup("merge", group_id, into.pk, actor=actor, **said)
+        body, group_id = checked(MergeSerializer, request), group_in(batch_id, fingerprint).group_id
+        into = other_group(batch_id, body.pop("into"), "into")
+        done = background.regroup("merge", group_id, into.pk, actor=actor_of(request), **body)
         return Response(BatchGroupSerializer(group_in(batch_id, fingerprint)).data, status_of(done))
 
 
 class SplitGroup(ActOnGroup):
     verb = "split"
 
-    @extend_schema(
-        request={"application/json": SplitSerializer},
-        responses={200: BatchGroupSerializer(many=True), 202: BatchGroupSerializer(many=True)},
-    )
-    @once_per_key
+    @act(SplitSerializer, {200: BatchGroupSerializer(many=True), 202: BatchGroupSerializer(many=True)})
     def post(self, request: Request, batch_id: str, fingerprint: str) -> Response:
         """Take out what was merged into it, or make a group for each place in the code; answers the batch's parts.
 
         202 above 50,000 errors: a worker moves them, and until then nothing has changed.
         """
-        said, group_id = checked(SplitSerializer, request), group_in(batch_id, fingerprint).group_id
-        who = {"actor": request.user.get_username(), "reason": said.get("reason", "")}
-        if "by" in said:
+        body, group_id = checked(SplitSerializer, request), group_in(batch_id, fingerprint).group_id
+        who = {"actor": actor_of(request), "reason": body.get("reason", "")}
+        if "by" in body:
             parts = done = background.regroup("split_by_place", group_id, **who)
         else:
-            out = other_group(batch_id, said["fingerprint"], "fingerprint")
+            out = other_group(batch_id, body["fingerprint"], "fingerprint")
             done = background.regroup("split", group_id, out.pk, **who)
             parts = [group_id, out.pk]
         if isinstance(done, RegroupJob):
@@ -191,29 +181,26 @@ def status_of(done: Any) -> int:
 
 def other_group(batch_id: str, fingerprint: str, field: str) -> ErrorGroup:
     processor = operations.get_batch(batch_id).processor
-    found = ErrorGroup.objects.filter(processor=processor, fingerprint=fingerprint).first()
-    if found is None:
+    group = ErrorGroup.objects.filter(processor=processor, fingerprint=fingerprint).first()
+    if group is None:
         problem = f"There is no error group {fingerprint!r} of this processor."
         raise InvalidInput(problem, {field: ["Unknown fingerprint."]})
-    return found
+    return group
 
 
 class AssignGroup(ActOnGroup):
     verb = "assign"
 
-    @extend_schema(request={"application/json": AssignSerializer}, responses=BatchGroupSerializer)
-    @once_per_key
+    @act(AssignSerializer, BatchGroupSerializer)
     def post(self, request: Request, batch_id: str, fingerprint: str) -> Response:
         """Assign it to a user, or to nobody."""
-        return self.act(request, batch_id, fingerprint, checked(AssignSerializer, request))
+        return self.do(request, batch_id, fingerprint, checked(AssignSerializer, request))
 
 
 class NoteOnGroup(ActOnGroup):
     verb = "note"
 
-    @extend_schema(request={"application/json": NoteSerializer}, responses=BatchGroupSerializer)
-    @once_per_key
+    @act(NoteSerializer, BatchGroupSerializer)
     def post(self, request: Request, batch_id: str, fingerprint: str) -> Response:
         """Leave a remark in its history."""
-        said = checked(NoteSerializer, request)
-        return self.act(request, batch_id, fingerprint, {"text": said["reason"]})
+        return self.do(request, batch_id, fingerprint, {"text": checked(NoteSerializer, request)["reason"]})

@@ -13,16 +13,16 @@ from rest_framework.views import APIView
 
 from batches import operations
 from batches.models import Batch
-from batches.rest.idempotent_requests import once_per_key
 from batches.rest.pagination import ById
 from batches.rest.permissions import MayView
-from batches.rest.portal_view import OfBatch, PortalView, checked
+from batches.rest.portal_view import OfBatch, PortalView, act, actor_of, checked
 from batches.rest.requests import ReasonSerializer
 from batches.rest.schema import schema_of
+from batches.rest.serializers import OBJECT
 from errors import error_analyzer, tasks
 from errors.filters.rest_filter import ErrorFilterSet
 from errors.findings import IN_REPORT_LIMIT, errors_of, findings_of, is_due
-from errors.models import ErrorRecord
+from errors.models import ErrorRecord, Recommendation
 from errors.recovery import plan_runs, plans, recommendations
 from errors.rest.permissions import MayTriage
 from errors.rest.serializers import ErrorRecordSerializer
@@ -67,12 +67,12 @@ def come_back(batch: Batch) -> dict[str, str]:
     return {"Retry-After": str(tasks.LOOK_REQUEST_SECONDS)}
 
 
-OBJECT = {"type": "object", "additionalProperties": {}}
-MANY = {"type": "array", "items": OBJECT}
+DOCUMENT = {(200, "application/json"): OBJECT}
+DOCUMENTS = {(200, "application/json"): {"type": "array", "items": OBJECT}}
 
 
 class Recommendations(PortalView):
-    @extend_schema(responses={(200, "application/json"): MANY})
+    @extend_schema(responses=DOCUMENTS)
     def get(self, request: Request, batch_id: str) -> Response:
         """What to do about the failures, how sure that is, what it should bring, and what it brought.
 
@@ -80,8 +80,8 @@ class Recommendations(PortalView):
         """
         batch = operations.get_batch(batch_id)
         up_to = None if batch.total_items <= IN_REPORT_LIMIT else IN_REPORT_LIMIT
-        said = recommendations.listed(batch, errors_of(batch), up_to=up_to)
-        return Response(said, headers=come_back(batch))
+        advice = recommendations.listed(batch, errors_of(batch), up_to=up_to)
+        return Response(advice, headers=come_back(batch))
 
 
 class MayApply(MayTriage):
@@ -96,73 +96,69 @@ class Decision(PortalView):
 
     permission_classes = (MayTriage,)
 
-    def said(self, request: Request) -> dict[str, Any]:
-        return {"actor": request.user.get_username()} | checked(ReasonSerializer, request)
+    def arguments(self, request: Request) -> dict[str, Any]:
+        return {"actor": actor_of(request)} | checked(ReasonSerializer, request)
+
+
+def answer_with(advice: Recommendation) -> Response:
+    """A recommendation as it is after a decision."""
+    return Response(recommendations.as_dict(advice, recommendations.track_records()))
 
 
 class ApplyRecommendation(Decision):
     permission_classes = (MayApply,)
 
-    @extend_schema(request={"application/json": ReasonSerializer}, responses={(200, "application/json"): OBJECT})
-    @once_per_key
+    @act(ReasonSerializer, DOCUMENT)
     def post(self, request: Request, batch_id: str, number: int) -> Response:
         """Do what it says; 409 if it is not open, or the batch's status does not allow it now."""
-        found = recommendations.apply(batch_id, number, **self.said(request))
-        return Response(recommendations.as_dict(found, recommendations.track_records()))
+        return answer_with(recommendations.apply(batch_id, number, **self.arguments(request)))
 
 
 class DismissRecommendation(Decision):
-    @extend_schema(request={"application/json": ReasonSerializer}, responses={(200, "application/json"): OBJECT})
-    @once_per_key
+    @act(ReasonSerializer, DOCUMENT)
     def post(self, request: Request, batch_id: str, number: int) -> Response:
         """Do not show it again, unless its evidence doubles."""
-        found = recommendations.dismiss(batch_id, number, **self.said(request))
-        return Response(recommendations.as_dict(found, recommendations.track_records()))
+        return answer_with(recommendations.dismiss(batch_id, number, **self.arguments(request)))
 
 
 class UndoRecommendation(Decision):
     permission_classes = (MayApply,)
 
-    @extend_schema(request={"application/json": ReasonSerializer}, responses={(200, "application/json"): OBJECT})
-    @once_per_key
+    @act(ReasonSerializer, DOCUMENT)
     def post(self, request: Request, batch_id: str, number: int) -> Response:
         """Show again what was dismissed, or take back what was applied; 409 if that cannot be taken back."""
-        found = recommendations.undo(batch_id, number, **self.said(request))
-        return Response(recommendations.as_dict(found, recommendations.track_records()))
+        return answer_with(recommendations.undo(batch_id, number, **self.arguments(request)))
 
 
 class Plan(Decision):
-    @extend_schema(responses={(200, "application/json"): OBJECT})
+    @extend_schema(responses=DOCUMENT)
     def get(self, request: Request, batch_id: str) -> Response:
         """The recovery plan as it was last worked out."""
         return Response(plans.show(batch_id))
 
-    @extend_schema(request={"application/json": ReasonSerializer}, responses={(200, "application/json"): OBJECT})
-    @once_per_key
+    @act(ReasonSerializer, DOCUMENT)
     def post(self, request: Request, batch_id: str) -> Response:
         """Work the recovery plan out anew; nothing of it is carried out."""
-        plans.make(batch_id, actor=self.said(request)["actor"])
+        plans.make(batch_id, actor=self.arguments(request)["actor"])
         return Response(plans.show(batch_id))
 
 
 class ApplyStep(Decision):
     permission_classes = (MayApply,)
 
-    @extend_schema(request={"application/json": ReasonSerializer}, responses={(200, "application/json"): OBJECT})
-    @once_per_key
+    @act(ReasonSerializer, DOCUMENT)
     def post(self, request: Request, batch_id: str, number: int) -> Response:
         """Carry out one step, once; 409 if it is done, or the batch's status does not allow it now."""
-        return Response(plans.as_dict(plans.apply(batch_id, number, **self.said(request))))
+        return Response(plans.as_dict(plans.apply(batch_id, number, **self.arguments(request))))
 
 
 class ApplyPlan(Decision):
     permission_classes = (MayApply,)
 
-    @extend_schema(request={"application/json": ReasonSerializer}, responses={(200, "application/json"): MANY})
-    @once_per_key
+    @act(ReasonSerializer, DOCUMENTS)
     def post(self, request: Request, batch_id: str) -> Response:
         """Carry out the open steps, until one has to wait for the one before: ask again when the batch is at rest."""
-        return Response([plans.as_dict(step) for step in plans.apply_all(batch_id, **self.said(request))])
+        return Response([plans.as_dict(step) for step in plans.apply_all(batch_id, **self.arguments(request))])
 
 
 class RunPlan(Decision):
@@ -171,12 +167,11 @@ class RunPlan(Decision):
     verb: str = ""
     permission_classes = (MayApply,)
 
-    @extend_schema(request={"application/json": ReasonSerializer}, responses={(200, "application/json"): OBJECT})
-    @once_per_key
+    @act(ReasonSerializer, DOCUMENT)
     def post(self, request: Request, batch_id: str) -> Response:
         """It goes on by itself whenever the batch is at rest; 409 if the verb is illegal now."""
         batch = operations.get_batch(batch_id)
-        plan_runs.VERBS[self.verb](batch.pk, **self.said(request))
+        plan_runs.VERBS[self.verb](batch.pk, **self.arguments(request))
         return Response(plans.show(batch.pk))
 
 

@@ -45,10 +45,8 @@ def run(options: Namespace, screen: Screen) -> int:
     if not options.output:
         return to_stream(export_request.blocks(), screen.out)
     document = written(export_request, Path(options.output))
-    if screen.as_json:
-        screen.document(document)
-    else:
-        screen.line(f"{batch.pk}: {document['rows']:,} rows, {document['bytes']:,} bytes written to {options.output}")
+    counts = f"{document['rows']:,} rows, {document['bytes']:,} bytes"
+    screen.answer(document, [f"{batch.pk}: {counts} written to {options.output}"])
     return OK
 
 

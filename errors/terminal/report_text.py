@@ -17,10 +17,7 @@ GROUPS, ITEMS, WIDTH = 20, 10, 160
 def show(options: Namespace, screen: Screen) -> int:
     """`batch errors ID`."""
     report = aggregate_errors(operations.get_batch(options.id).pk).to_dict()
-    if screen.as_json:
-        screen.document(report)
-    else:
-        screen.lines(lines(report))
+    screen.answer(report, lines(report))
     return OK
 
 
@@ -31,15 +28,15 @@ def lines(report: dict[str, Any]) -> Iterator[str]:
         return
     yield f"{report['batch_id']}: {report['total_errors']:,} errors, {report['error_rate']:g} for every 100 items."
     yield from below("Groups", (group_line(group) for group in report["groups"][:GROUPS]))
-    yield from below("In common", (found["sentence"] for found in report["findings"]))
-    yield from below("Advice", (said for one in report["advice"] for said in advice_lines(one)))
+    yield from below("In common", (finding["sentence"] for finding in report["findings"]))
+    yield from below("Advice", (line for advice in report["advice"] for line in advice_lines(advice)))
     yield from below("Plan", (step_line(step) for step in report["recovery_plan"]))
     yield from below("Items that keep failing", (item_line(item) for item in report["problematic_items"][:ITEMS]))
 
 
-def below(heading: str, said: Iterator[str]) -> Iterator[str]:
-    listed = list(said)
-    if listed:
+def below(heading: str, texts: Iterator[str]) -> Iterator[str]:
+    """The texts under a heading; nothing without any."""
+    if listed := list(texts):
         yield f"{heading}:"
         yield from (f"  {line}" for line in listed)
 
@@ -50,15 +47,15 @@ def group_line(group: dict[str, Any]) -> str:
     )
 
 
-def advice_lines(one: dict[str, Any]) -> Iterator[str]:
+def advice_lines(advice: dict[str, Any]) -> Iterator[str]:
     """What to do, then why, what it should bring and what it brought."""
-    yield f"{one['number']}. {one['title']} [{one['confidence']}, {one['state']}]"
-    yield f"   {one['why']}"
-    if foreseen := one["predicted"]:
-        interval = f"{foreseen['mid']:,} ({foreseen['low']:,}-{foreseen['high']:,})"
-        yield f"   {foreseen['metric']}: {interval}, by {foreseen['basis']}"
-    if came := one["actual"]:
-        yield f"   what came of it: {came['recovered']:,} recovered, {came['failed_again']:,} failed again"
+    yield f"{advice['number']}. {advice['title']} [{advice['confidence']}, {advice['state']}]"
+    yield f"   {advice['why']}"
+    if prediction := advice["predicted"]:
+        interval = f"{prediction['mid']:,} ({prediction['low']:,}-{prediction['high']:,})"
+        yield f"   {prediction['metric']}: {interval}, by {prediction['basis']}"
+    if actual := advice["actual"]:
+        yield f"   what came of it: {actual['recovered']:,} recovered, {actual['failed_again']:,} failed again"
 
 
 def step_line(step: dict[str, Any]) -> str:

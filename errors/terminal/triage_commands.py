@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
 from typing import Any
 
 from batches import operations
-from batches.command_line import COMMAND_LINE, Screen
+from batches.command_line import COMMAND_LINE, Screen, reason_argument
 from batches.exceptions import InvalidInput
-from batches.models import Aside
 from batches.rest.serializers import AsideSerializer
 from batches.terminal.exit_codes import OK
 from errors.filters.conditions import position_range
@@ -25,33 +25,28 @@ def aside_arguments(parser: ArgumentParser) -> None:
     which.add_argument("--positions", default="", metavar="FIRST-LAST", help="both included")
     which.add_argument("--item", action="append", default=[], metavar="KEY", help="can be given again")
     parser.add_argument("--count", type=int, metavar="N", help="refuse if it means another number of items")
-    parser.add_argument("--reason", default="", help="why; it is shown in the history")
+    reason_argument(parser)
 
 
-def set_aside(asked: Namespace, screen: Screen) -> int:
-    scope: dict[str, Any] = {"group": asked.group, "code": asked.code, "item_keys": asked.item}
-    if asked.positions:
-        scope["positions"] = list(position_range(asked.positions))
-    made = operations.set_aside(asked.id, count=asked.count, reason=asked.reason, actor=COMMAND_LINE, **scope)
-    back = f"To bring them back: manage.py batch bring-back {asked.id} {made.number}"
-    return show_quarantine(screen, made, f"{asked.id}: {made.items:,} items set aside (no. {made.number}).\n{back}")
+def set_aside(options: Namespace, screen: Screen) -> int:
+    scope: dict[str, Any] = {"group": options.group, "code": options.code, "item_keys": options.item}
+    if options.positions:
+        scope["positions"] = list(position_range(options.positions))
+    act = operations.set_aside(options.id, count=options.count, reason=options.reason, actor=COMMAND_LINE, **scope)
+    done = f"{options.id}: {act.items:,} items set aside (no. {act.number})."
+    back = f"To bring them back: manage.py batch bring-back {options.id} {act.number}"
+    screen.answer(AsideSerializer(act).data, [done, back])
+    return OK
 
 
 def back_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("number", type=int, metavar="NUMBER", help="as `batch aside` told it")
-    parser.add_argument("--reason", default="", help="why; it is shown in the history")
+    parser.add_argument("number", type=int, metavar="NUMBER", help="as `batch aside` named it")
+    reason_argument(parser)
 
 
-def bring_back(asked: Namespace, screen: Screen) -> int:
-    made = operations.bring_back(asked.id, asked.number, reason=asked.reason, actor=COMMAND_LINE)
-    return show_quarantine(screen, made, f"{asked.id}: what was set aside under no. {made.number} is back.")
-
-
-def show_quarantine(screen: Screen, made: Aside, text: str) -> int:
-    if screen.as_json:
-        screen.document(AsideSerializer(made).data)
-    else:
-        screen.line(text)
+def bring_back(options: Namespace, screen: Screen) -> int:
+    act = operations.bring_back(options.id, options.number, reason=options.reason, actor=COMMAND_LINE)
+    screen.answer(AsideSerializer(act).data, [f"{options.id}: what was set aside under no. {act.number} is back."])
     return OK
 
 
@@ -64,32 +59,29 @@ def plan_arguments(parser: ArgumentParser) -> None:
     does.add_argument("--run", action="store_true", help="do its steps whenever the batch is at rest")
     does.add_argument("--pause", action="store_true", help="begin no further step")
     does.add_argument("--cancel", action="store_true", help="leave out the steps that have not begun")
-    parser.add_argument("--reason", default="", help="why; it is shown in the history")
+    reason_argument(parser)
 
 
-def plan(asked: Namespace, screen: Screen) -> int:
+def plan(options: Namespace, screen: Screen) -> int:
     """The plan as it is stored; `--run` works one out if there is none yet."""
-    verb = next((name for name in plan_runs.VERBS if getattr(asked, name)), "")
-    there = plans.show(asked.id)["at"] is not None
-    if asked.new or (verb == "run" and not there):
-        plans.make(asked.id, actor=COMMAND_LINE)
-    elif verb and not there:
-        raise InvalidInput(f"Batch {asked.id} has no recovery plan: work one out with --new.")
+    verb = next((name for name in plan_runs.VERBS if getattr(options, name)), "")
+    is_there = plans.show(options.id)["at"] is not None
+    if options.new or (verb == "run" and not is_there):
+        plans.make(options.id, actor=COMMAND_LINE)
+    elif verb and not is_there:
+        raise InvalidInput(f"Batch {options.id} has no recovery plan: work one out with --new.")
     if verb:
-        plan_runs.VERBS[verb](asked.id, actor=COMMAND_LINE, reason=asked.reason)
-    document = plans.show(asked.id)
-    if screen.as_json:
-        screen.document(document)
-    else:
-        screen.lines(plan_lines(document))
+        plan_runs.VERBS[verb](options.id, actor=COMMAND_LINE, reason=options.reason)
+    document = plans.show(options.id)
+    screen.answer(document, plan_lines(document))
     return OK
 
 
-def plan_lines(said: dict[str, Any]) -> list[str]:
-    if said["at"] is None:
-        return [
-            f"{said['batch_id']}: no plan is worked out yet. To do so: manage.py batch plan {said['batch_id']} --new"
-        ]
-    head = f"{said['batch_id']}: the plan is {said['state']}. {said['note'] or said['totals'].get('line', '')}".rstrip()
-    notes = {step["step"]: f" {step['note']}" if step["note"] else "" for step in said["steps"]}
-    return [head, *(f"  {report_text.step_line(step)}{notes[step['step']]}" for step in said["steps"])]
+def plan_lines(document: Mapping[str, Any]) -> list[str]:
+    batch_id, steps = document["batch_id"], document["steps"]
+    if document["at"] is None:
+        return [f"{batch_id}: no plan is worked out yet. To do so: manage.py batch plan {batch_id} --new"]
+    head = f"{batch_id}: the plan is {document['state']}. {document['note'] or document['totals'].get('line', '')}"
+    notes = (f" {step['note']}" if step["note"] else "" for step in steps)
+    lines = (f"  {report_text.step_line(step)}{note}" for step, note in zip(steps, notes, strict=True))
+    return [head.rstrip(), *lines]

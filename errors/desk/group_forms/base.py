@@ -46,8 +46,8 @@ class GroupForm(ReasonedForm):
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
 
-    def __init__(self, rollup: BatchGroup, said: Any = None) -> None:
-        super().__init__(said, initial={"seen": seen(rollup.group)}, label_suffix="")
+    def __init__(self, rollup: BatchGroup, data: Any = None) -> None:
+        super().__init__(data, initial={"seen": seen(rollup.group)}, label_suffix="")
         self.rollup, self.group = rollup, rollup.group
 
     @property
@@ -72,7 +72,7 @@ class GroupForm(ReasonedForm):
     @property
     def plain_fields(self) -> list[Any]:
         """Those that belong to no option."""
-        taken = {one.field for one in self.options} | {"how", "seen", "reason"}
+        taken = {option.field for option in self.options} | {"how", "seen", "reason"}
         return [self[name] for name in self.fields if name not in taken]
 
     def act(self, actor: str) -> str:
@@ -88,4 +88,4 @@ def seen(group: ErrorGroup) -> str:
 
 
 def how(*options: Option) -> forms.ChoiceField:
-    return forms.ChoiceField(choices=[(one.value, one.label) for one in options], required=False)
+    return forms.ChoiceField(choices=[(option.value, option.label) for option in options], required=False)

@@ -35,11 +35,11 @@ class ResolveForm(GroupForm):
     in_version = forms.CharField(required=False, max_length=50, label="Version")
     retry: Any = forms.ModelChoiceField(Retry.objects.none(), required=False, label="Retry")
 
-    def __init__(self, rollup: BatchGroup, said: Any = None) -> None:
-        super().__init__(rollup, said)
+    def __init__(self, rollup: BatchGroup, data: Any = None) -> None:
+        super().__init__(rollup, data)
         latest = list(rollup.batch.retries.order_by("-number").values_list("pk", flat=True)[:MOST_RETRIES])
         self.fields["retry"].queryset = Retry.objects.filter(pk__in=latest).order_by("-number")  # type: ignore[attr-defined]
-        self.fields["retry"].label_from_instance = retry_words  # type: ignore[attr-defined]
+        self.fields["retry"].label_from_instance = retry_label  # type: ignore[attr-defined]
         declared = version_of(rollup.batch.processor)
         self.fields["in_version"].widget.attrs["placeholder"] = f"now {declared}" if declared else "such as 2.1"
         self.options = (self.NOW, self.VERSION, *([self.RETRY] if latest else ()))
@@ -49,12 +49,12 @@ class ResolveForm(GroupForm):
         return ["It should not come back. Nothing is retried and no item is touched by this."]
 
     def clean(self) -> dict[str, Any]:
-        said: dict[str, Any] = super().clean() or self.cleaned_data
-        if said.get("how") == "version" and not said.get("in_version"):
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if cleaned.get("how") == "version" and not cleaned.get("in_version"):
             self.add_error("in_version", "Say in which version.")
-        if said.get("how") == "retry" and not said.get("retry") and "retry" not in self.errors:
+        if cleaned.get("how") == "retry" and not cleaned.get("retry") and "retry" not in self.errors:
             self.add_error("retry", "Choose the retry to wait for.")
-        return said
+        return cleaned
 
     def act(self, actor: str) -> str:
         if self.cleaned_data["how"] == "retry":
@@ -66,7 +66,7 @@ class ResolveForm(GroupForm):
         return f"Resolved in version {version}." if version else "Resolved."
 
 
-def retry_words(retry: Retry) -> str:
+def retry_label(retry: Retry) -> str:
     return f"{retry.number}: {retry.items:,} items, {retry.get_state_display().split(':')[0].lower()}"
 
 

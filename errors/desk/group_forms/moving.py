@@ -19,11 +19,11 @@ class MergeForm(GroupForm):
     question, button, undo, danger = "Merge it into another group?", "Merge", "split", True
     into = forms.ChoiceField(label="Into")
 
-    def __init__(self, rollup: BatchGroup, said: Any = None) -> None:
-        super().__init__(rollup, said)
+    def __init__(self, rollup: BatchGroup, data: Any = None) -> None:
+        super().__init__(rollup, data)
         others = BatchGroup.objects.filter(batch=rollup.batch).exclude(group=rollup.group).select_related("group")
         self.rows = {row.group.fingerprint: row for row in others.order_by("-items", "pk")[:MOST_GROUPS]}
-        self.fields["into"].choices = [("", "Choose…"), *((name, merge_words(row)) for name, row in self.rows.items())]  # type: ignore[attr-defined]
+        self.fields["into"].choices = [("", "Choose…"), *((name, merge_label(row)) for name, row in self.rows.items())]  # type: ignore[attr-defined]
 
     @property
     def effects(self) -> list[str]:
@@ -43,14 +43,14 @@ class MergeForm(GroupForm):
         return f"Merged into {into.title[:200]}."
 
 
-def in_background(form: GroupForm, made: RegroupJob) -> str:
+def in_background(form: GroupForm, job: RegroupJob) -> str:
     """What is not done yet has nothing to undo."""
     form.undo = ""
-    return f"A worker does it: until its {made.errors:,} errors have moved, they count as before."
+    return f"A worker does it: until its {job.errors:,} errors have moved, they count as before."
 
 
-def merge_words(row: BatchGroup) -> str:
-    title = row.group.title or row.group.error_type
+def merge_label(row: BatchGroup) -> str:
+    title = str(row.group)
     short = title if len(title) <= 90 else f"{title[:90]}…"
     return f"{row.group.category}: {short} ({row.items:,} {'item' if row.items == 1 else 'items'})"
 
@@ -67,15 +67,15 @@ class SplitForm(GroupForm):
     )
     how = forms.ChoiceField(required=False)
 
-    def __init__(self, rollup: BatchGroup, said: Any = None) -> None:
-        super().__init__(rollup, said)
-        self.merged = {one.fingerprint: one for one in rollup.group.merged.order_by("pk")}
+    def __init__(self, rollup: BatchGroup, data: Any = None) -> None:
+        super().__init__(rollup, data)
+        self.merged = {group.fingerprint: group for group in rollup.group.merged.order_by("pk")}
         taken_out = [
-            Option(name, f"Take out: {(one.title or one.error_type)[:120]}", "It stays out until it is merged again.")
-            for name, one in self.merged.items()
+            Option(name, f"Take out: {str(group)[:120]}", "It stays out until it is merged again.")
+            for name, group in self.merged.items()
         ]
         self.options = tuple(taken_out) or (self.PLACE,)
-        self.fields["how"].choices = [(one.value, one.label) for one in self.options]  # type: ignore[attr-defined]
+        self.fields["how"].choices = [(option.value, option.label) for option in self.options]  # type: ignore[attr-defined]
 
     @property
     def effects(self) -> list[str]:

@@ -48,8 +48,8 @@ class AssignForm(GroupForm):
         get_user_model().objects.none(), required=False, empty_label="Nobody", label="To"
     )
 
-    def __init__(self, rollup: BatchGroup, said: Any = None) -> None:
-        super().__init__(rollup, said)
+    def __init__(self, rollup: BatchGroup, data: Any = None) -> None:
+        super().__init__(rollup, data)
         people = get_user_model().objects.with_perm(TRIAGE, backend=MODEL_BACKEND).order_by("username")  # type: ignore[attr-defined]
         self.fields["user"].queryset = people  # type: ignore[attr-defined]
         self.fields["user"].initial = rollup.group.assignee_id

@@ -20,7 +20,7 @@ def digest(rollup: BatchGroup, failure: Failure) -> str:
     total = max(batch.total_items, rollup.items)
     items = number_agrees(total, "item", "items")
     lines = [
-        f"## {code(group.title or group.error_type)}",
+        f"## {code(str(group))}",
         "",
         f"- {rollup.items:,} of {total:,} {items} ({share(rollup.items, total)}) of batch {code(str(batch.pk))}, "
         f"{quantity(rollup.errors, 'error')}",

@@ -140,7 +140,7 @@ class GroupPage:
         if self.job is None:
             return ""
         if self.job.verb == "merge" and self.job.other is not None:
-            other = self.job.other.title or self.job.other.error_type
+            other = str(self.job.other)
             return f"A merge of {self.job.errors:,} errors into “{other[:80]}”"
         return f"A split of {self.job.errors:,} errors"
 
@@ -172,7 +172,7 @@ def group_page(rollup: BatchGroup, query: Mapping[str, str]) -> GroupPage:
         since=last.at if last else None,
         ageing=AGEING_MEANS if is_new and ErrorGroup.objects.filter(is_ageing(), pk=group.pk).exists() else "",
         job=background.jobs_of(group.pk).select_related("other").first(),
-        title_parts=title_parts(group.title or group.error_type, field_names(batch, group)),
+        title_parts=title_parts(str(group), field_names(batch, group)),
         numbers=head_numbers(rollup, errors),
         seen_in=seen_in(batch, group),
         membership=membership(batch, rollup),

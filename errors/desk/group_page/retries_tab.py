@@ -147,7 +147,7 @@ def titles_here(batch: Batch, fingerprints: Collection[str]) -> dict[str, str]:
     """Titles of those groups that have a page in the batch, by fingerprint."""
     groups = ErrorGroup.objects.filter(processor=batch.processor, fingerprint__in=fingerprints)
     rows = BatchGroup.objects.filter(batch=batch, group__in=groups).select_related("group")
-    return {row.group.fingerprint: row.group.title or row.group.error_type for row in rows}
+    return {row.group.fingerprint: str(row.group) for row in rows}
 
 
 def predictions_of(batch: Batch, retries: Collection[Retry]) -> dict[int, tuple[Mapping[str, Any], bool | None]]:

@@ -32,7 +32,7 @@ def show_group(request: HttpRequest, batch_id: str, fingerprint: str) -> HttpRes
     if rollup.group.fingerprint != fingerprint:
         messages.info(request, "That group was merged into this one.")
         return redirect("admin:errors_group", batch.pk, rollup.group.fingerprint)
-    title = rollup.group.title or rollup.group.error_type
+    title = str(rollup.group)
     return render(request, "group.html", group_page(rollup, request.GET), title=title)
 
 
