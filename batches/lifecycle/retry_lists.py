@@ -60,6 +60,8 @@ def count_waiting(retry: Retry) -> int:
 
 def insert_items(retry: Retry, selection: Selection) -> None:
     """In the order of positions, and in one statement: none of the items comes into this process."""
+    if not selection.failed:
+        return
     waiting, skipped = Value(RetriedItem.Fate.WAITING), Value(RetriedItem.Fate.SKIPPED)
     left_out = [When(condition, then=Value(reason)) for condition, reason in selection.reasons]
     rows = selection.items.filter(pk__lte=selection.highest_id).order_by("position")

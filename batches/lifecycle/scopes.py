@@ -12,6 +12,7 @@ from django.utils.dateparse import parse_datetime
 from batches.exceptions import InvalidInput
 from batches.extensions import Scope, joined
 from batches.models import Batch, Item
+from batches.redaction import is_secret
 
 LARGEST_POSITION = 2**31 - 1
 
@@ -19,6 +20,12 @@ LARGEST_POSITION = 2**31 - 1
 def refusal(field: str, message: str) -> InvalidInput:
     """The error for a field that cannot be understood."""
     return InvalidInput(f"{field}: {message}", {field: [message]})
+
+
+def refuse_masked(field: str, name: str) -> None:
+    """Whether a guess is right is what a masked value would be read by, so nobody may ask."""
+    if is_secret(name):
+        raise refusal(field, f"{name} is masked: it cannot be searched.")
 
 
 def all_failed(batch: Batch, value: Any) -> Q:
@@ -73,6 +80,7 @@ def by_field(batch: Batch, field: Any, statuses: Sequence[str] = Item.FAILED_STA
     name, value = field["name"], field["value"]
     if not name or "\x00" in name or "\x00" in str(value) or not isinstance(value, (str, int, float, bool, type(None))):
         raise refusal("field", "The value must be text, a number, true, false or null.")
+    refuse_masked("field", name)
     return by_payload(batch, lambda row: name in row and row[name] == value, statuses)
 
 

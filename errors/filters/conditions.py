@@ -12,9 +12,8 @@ from django.db.models import Q
 from django.db.models.lookups import Exact, IsNull
 from django.utils.dateparse import parse_datetime
 
-from batches.lifecycle.scopes import LARGEST_POSITION, refusal
+from batches.lifecycle.scopes import LARGEST_POSITION, refusal, refuse_masked
 from batches.models import Batch, Item
-from batches.redaction import is_secret
 from errors.filters.payload_text import PayloadText
 from errors.models import ErrorGroup
 
@@ -64,8 +63,7 @@ def payload_condition(text: str) -> Q:
     name, value = name.strip(), value.strip()
     if not equals or not name:
         raise refusal("field", "Write a payload field and its value, such as country=DE.")
-    if is_secret(name) or any(is_secret(part) for part in name.split(".")):
-        raise refusal("field", f"{name} is masked: it cannot be searched.")
+    refuse_masked("field", name)
     if '"' in name:
         raise refusal("field", "A field whose name has a quotation mark cannot be searched.")
     paths = [(name,), tuple(name.split("."))] if "." in name else [(name,)]

@@ -6,9 +6,14 @@ from typing import Any
 
 from django.db.models import Func, TextField, Value
 
+OBJECT, LIST = "{…}", "[…]"
+
 
 class PayloadText(Func):
-    """What stands under a path of names: text as it is, a number or a boolean as JSON writes it, null as NULL."""
+    """What stands under a path of names: text as it is, a number or a boolean as JSON writes it, null as NULL.
+
+    Of an object or a list only that it is one: what is masked within could be asked for by its whole text.
+    """
 
     output_field = TextField()
 
@@ -17,12 +22,17 @@ class PayloadText(Func):
         super().__init__(payload, *map(Value, path))
 
     def as_postgresql(self, compiler: Any, connection: Any, **more: Any) -> Any:
-        return self.as_sql(compiler, connection, function="JSONB_EXTRACT_PATH_TEXT", **more)
+        kinds = f"WHEN 'object' THEN '{OBJECT}' WHEN 'array' THEN '{LIST}'"
+        of_kind = "CASE JSONB_TYPEOF(JSONB_EXTRACT_PATH(%(expressions)s))"
+        template = f"{of_kind} {kinds} ELSE JSONB_EXTRACT_PATH_TEXT(%(expressions)s) END"
+        sql, params = self.as_sql(compiler, connection, template=template, **more)
+        return sql, [*params, *params]
 
     def as_sqlite(self, compiler: Any, connection: Any, **more: Any) -> Any:
         column, params = compiler.compile(self.source_expressions[0])
         path = "$" + "".join(f'."{name}"' for name in self.path)
         kinds = "WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' WHEN 'null' THEN NULL"
+        kinds += f" WHEN 'object' THEN '{OBJECT}' WHEN 'array' THEN '{LIST}'"
         sql = f"CASE JSON_TYPE({column}, %s) {kinds} ELSE CAST(JSON_EXTRACT({column}, %s) AS TEXT) END"
         return sql, [*params, path, *params, path]
 
