@@ -23,7 +23,7 @@ from prometheus_client.core import (
     Metric,
 )
 
-from batches.lanes.counters import BUCKETS
+from batches.lanes.counters import BUCKETS, SENDER, WORKER
 from batches.lanes.lane_counts import COUNTERS
 from batches.live import hub
 from batches.models import Batch, Checkpoint, Delivery, IdempotencyRecord, Tally, Transition
@@ -131,10 +131,15 @@ def working_batches() -> Iterator[Metric]:
     oldest = min(since, default=now)
     yield gauge("oldest_pending_seconds", "How long the longest waiting queued batch has waited.", age(oldest, now))
     yield gauge("lanes_held", "Lanes that a worker holds.", Checkpoint.objects.exclude(worker="").count())
-    beats = gauge("worker_heartbeat_seconds", "Since the worker of a host was last heard of.", labels=("host",))
-    for host, at in Tally.objects.filter(name="heartbeat", at__gt=now - timedelta(days=1)).values_list("labels", "at"):
-        beats.add_metric((host,), age(at, now))
-    yield beats
+    yield heartbeats(WORKER, "worker_heartbeat_seconds", "Since the worker of a host was last heard of.")
+
+
+def heartbeats(tally: str, name: str, help_text: str) -> Metric:
+    """Seconds by host, of hosts that were heard of within a day."""
+    family, now = gauge(name, help_text, labels=("host",)), timezone.now()
+    for host, at in Tally.objects.filter(name=tally, at__gt=now - timedelta(days=1)).values_list("labels", "at"):
+        family.add_metric((host,), age(at, now))
+    return family
 
 
 def by_processor(batches: Iterable[Batch], progress: dict[str, Progress]) -> dict[str, float]:
@@ -153,7 +158,7 @@ def age(since: datetime, now: datetime) -> float:
 def counted_by_workers() -> Iterator[Metric]:
     """What workers have counted."""
     rows: dict[str, dict[tuple[str, ...], float]] = defaultdict(dict)
-    for name, joined, count in Tally.objects.exclude(name="heartbeat").values_list("name", "labels", "count"):
+    for name, joined, count in Tally.objects.exclude(name__in=(WORKER, SENDER)).values_list("name", "labels", "count"):
         rows[name][tuple(joined.split("\t")) if joined else ()] = count
     for name, (labels, help_text) in COUNTED.items():
         counter = CounterMetricFamily(PREFIX + name, help_text, labels=labels)
@@ -186,6 +191,7 @@ def deliveries() -> Iterator[Metric]:
     family.add_metric(("retrying",), counts["again"])
     yield family
     due = waiting.filter(due_at__lt=now).aggregate(first=Min("due_at"))["first"]
+    yield heartbeats(SENDER, "sender_heartbeat_seconds", "Since the sender of deliveries was last heard of.")
     yield gauge("deliveries_overdue_seconds", "How late the most overdue delivery is.", age(due or now, now))
 
 

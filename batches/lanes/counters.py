@@ -104,6 +104,10 @@ def flush() -> None:
         _add(counted)
 
 
-def record_heartbeat(host: str) -> None:
-    """Note that the beat of a worker on that host is alive."""
-    Tally.objects.update_or_create(name="heartbeat", labels=host, defaults={"at": timezone.now()})
+WORKER, SENDER = "heartbeat", "sender_heartbeat"
+"""The tallies that say when a host's beat, and its sender of deliveries, were last at work."""
+
+
+def record_heartbeat(host: str, name: str = WORKER) -> None:
+    """Note that the beat of a worker on that host, or what that name stands for, is alive."""
+    Tally.objects.update_or_create(name=name, labels=host, defaults={"at": timezone.now()})

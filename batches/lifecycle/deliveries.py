@@ -8,43 +8,45 @@ receiver may see a message twice; its id is the same each time. Source: https://
 from __future__ import annotations
 
 import base64
-import json
 import logging
 import secrets
+import socket
 import threading
 from collections.abc import Callable
-from datetime import timedelta
-from time import sleep
+from datetime import datetime, timedelta
+from functools import partial
+from time import monotonic, sleep
 from typing import Any
 
-import httpx
 from django.conf import settings
-from django.contrib.auth.models import AbstractUser
-from django.core.mail import EmailMessage
 from django.db import Error as AnyDatabaseError
 from django.db import close_old_connections, transaction
 from django.urls import reverse
 from django.utils import timezone
-from standardwebhooks import Webhook as Signer
 
-from batches import clock, outbound
+from batches import clock
 from batches.extensions import Extension
+from batches.lanes import counters
+from batches.lifecycle import messages
+from batches.lifecycle.messages import LATE, Outcome
+from batches.lifecycle.side_by_side import SideBySide
 from batches.models import Batch, Delivery, Milestone, Transition, Watch, Webhook
-from batches.outbound import OutboundRefused
-from batches.rights import VIEW
 
 logger = logging.getLogger("batches")
 
 SCHEDULE = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
 """Seconds from one attempt to the next; after the last one it is given up."""
-TIMEOUT = 15.0  # seconds
+TIMEOUT = 15.0
+"""Seconds that a receiver of webhooks has for its whole answer."""
+PATIENCE = 60.0
+"""Seconds after which nobody waits for an exchange, such as with a mail server that answers word by word."""
 CLAIM_LENGTH = timedelta(minutes=2)
 """A delivery whose sender died is sent by another after this."""
 KEPT_FOR = timedelta(days=30)
-LONGEST_ANSWER = 4_096  # characters kept
-LONGEST_WAIT = 86_400  # seconds
-DELIVERIES_PER_ROUND = 20
+MOST_AT_ONCE = 16
+"""Receivers that are talked to side by side; each has a thread, none a session of the database."""
 ROUND_SECONDS = 1.0
+HEARTBEAT_SECONDS = 5.0
 
 EVENTS = {
     Batch.Status.COMPLETED: Delivery.Event.COMPLETED,
@@ -108,108 +110,72 @@ def new_secret() -> str:
 # -- sending -----------------------------------------------------------------------------------------------------------
 
 
-def send_due(should_stop: Callable[[], bool] = lambda: False) -> int:
-    """Send what is due, each claimed first by one statement; returns how many were tried."""
-    due = Delivery.objects.filter(due_at__lte=clock.now_sql()).order_by("due_at")
-    tried = 0
-    for delivery in due.select_related("webhook", "user", "batch")[:DELIVERIES_PER_ROUND]:
-        if should_stop():
-            break
-        unclaimed = Delivery.objects.filter(pk=delivery.pk, due_at=delivery.due_at, attempts=delivery.attempts)
-        if unclaimed.update(due_at=clock.now() + CLAIM_LENGTH, attempts=delivery.attempts + 1):
-            delivery.attempts += 1
-            attempt(delivery)
-            tried += 1
+class Sender:
+    """Sends what is due: receivers side by side, to each one message at a time, the longest due first.
+
+    Its threads talk to receivers only; all that concerns the database is done by who calls it.
+    """
+
+    def __init__(self) -> None:
+        self.exchanges: SideBySide[Delivery, Outcome] = SideBySide(MOST_AT_ONCE, PATIENCE, LATE)
+
+    def start_due(self, until: datetime | None = None) -> int:
+        """Claim what is due (by `until`) and whose receiver is free, each by one statement; returns how many."""
+        started = 0
+        while self.exchanges.has_room and (delivery := self.next_due(until)) is not None:
+            unclaimed = Delivery.objects.filter(pk=delivery.pk, due_at=delivery.due_at, attempts=delivery.attempts)
+            if unclaimed.update(due_at=clock.now() + CLAIM_LENGTH, attempts=delivery.attempts + 1):
+                delivery.attempts += 1
+                self.start(delivery)
+                started += 1
+        return started
+
+    def next_due(self, until: datetime | None) -> Delivery | None:
+        """The longest due of those whose receiver is free."""
+        due = Delivery.objects.filter(due_at__lte=until or clock.now_sql()).select_related("webhook", "user", "batch")
+        busy = self.exchanges.busy
+        if messages.MAIL_SERVER in busy:
+            due = due.exclude(webhook=None)
+        hooks = Webhook.objects.values_list("pk", "url") if busy else ()
+        talked_to = [pk for pk, url in hooks if messages.receiver_at(url) in busy]
+        return due.exclude(webhook__in=talked_to).order_by("due_at", "pk").first()
+
+    def start(self, delivery: Delivery) -> None:
+        reason = messages.reason_not_to_send(delivery)
+        if reason:
+            record_attempt(delivery, Outcome(reason, is_given_up=True))
+        else:
+            work = partial(messages.attempt, delivery, TIMEOUT)
+            self.exchanges.start(messages.receiver_of(delivery), delivery, work)
+
+    def record_finished(self, wait: float) -> None:
+        """Write down what has come to an end; waits for so many seconds where nothing has."""
+        for delivery, outcome in self.exchanges.finished(wait):
+            record_attempt(delivery, outcome)
+
+
+def send_due() -> int:
+    """Send all that is due now, and wait for the answers; returns how many were tried."""
+    sender, until, tried = Sender(), clock.now(), 0
+    while (started := sender.start_due(until)) or sender.exchanges.awaited:
+        tried += started
+        if sender.exchanges.awaited:
+            sender.record_finished(ROUND_SECONDS)
     return tried
 
 
-def attempt(delivery: Delivery) -> None:
-    """Send it once, and record the answer."""
-    try:
-        answer = post(delivery) if delivery.webhook is not None else mail(delivery)
-    except GivenUp as error:
-        record_attempt(delivery, str(error), wait=None)
-    except Refused as error:
-        record_attempt(delivery, str(error), wait=error.wait)
-    except (OutboundRefused, httpx.HTTPError, OSError) as error:
-        record_attempt(delivery, f"{type(error).__name__}: {error}", wait=0)
-    else:
-        record_attempt(delivery, answer, wait=None, delivered=True)
-
-
-class Refused(Exception):
-    """The receiver did not take it now; `wait` is the pause that it asked for, in seconds."""
-
-    def __init__(self, message: str, wait: float = 0) -> None:
-        super().__init__(message)
-        self.wait = wait
-
-
-class GivenUp(Exception):
-    """No further attempt makes sense."""
-
-
-def record_attempt(delivery: Delivery, answer: str, *, wait: float | None, delivered: bool = False) -> None:
-    """Delivered, due again after the schedule's pause (or `wait`, if longer), or given up (`wait` None)."""
+def record_attempt(delivery: Delivery, outcome: Outcome) -> None:
+    """Delivered, given up, or due again after the schedule's pause, or after the one that was asked for if longer."""
     now = clock.now()
     next_due = None
-    if wait is not None and delivery.attempts <= len(SCHEDULE):
-        next_due = now + timedelta(seconds=max(SCHEDULE[delivery.attempts - 1], min(wait, LONGEST_WAIT)))
+    if not (outcome.is_delivered or outcome.is_given_up) and delivery.attempts <= len(SCHEDULE):
+        next_due = now + timedelta(seconds=max(SCHEDULE[delivery.attempts - 1], outcome.wait))
+    answer = outcome.answer.replace("\x00", "")[: messages.LONGEST_ANSWER]
     Delivery.objects.filter(pk=delivery.pk, attempts=delivery.attempts).update(
-        due_at=next_due, delivered_at=now if delivered else None, answer=answer.replace("\x00", "")[:LONGEST_ANSWER]
+        due_at=next_due, delivered_at=now if outcome.is_delivered else None, answer=answer
     )
-
-
-def post(delivery: Delivery) -> str:
-    """POST the signed message; returns status and beginning of the answer, or raises `Refused` or `GivenUp`."""
-    hook = delivery.webhook
-    assert hook is not None
-    if not hook.active:
-        raise GivenUp("The webhook was made inactive.")
-    message = {"type": delivery.event, "timestamp": clock.iso_utc(delivery.created_at), "data": delivery.data}
-    body, now = json.dumps(message, separators=(",", ":")), timezone.now()
-    headers = {
-        "Content-Type": "application/json",
-        "User-Agent": "batchportal",
-        "webhook-id": delivery.message_id,
-        "webhook-timestamp": str(int(now.timestamp())),
-        "webhook-signature": Signer(hook.secret).sign(delivery.message_id, now, body),
-    }
-    answer = outbound.send("POST", hook.url, headers=headers, content=body.encode(), timeout=TIMEOUT)
-    summary = f"{answer.status} {answer.text[:LONGEST_ANSWER]}".strip()
-    if 200 <= answer.status < 300:
-        return summary
-    if answer.status == 410:
-        Webhook.objects.filter(pk=hook.pk).update(active=False)
-        raise GivenUp(f"{summary}: the receiver is gone; the webhook is inactive now.")
-    raise Refused(summary, wait=outbound.seconds_to_wait(answer.headers.get("Retry-After", "")) or 0)
-
-
-def mail(delivery: Delivery) -> str:
-    """Mail a watcher who may still see the batch; returns to whom, or raises `GivenUp`."""
-    user = delivery.user
-    if not isinstance(user, AbstractUser) or not user.email:
-        raise GivenUp("The watcher has no mail address.")
-    if not user.is_active or not user.has_perm(VIEW):
-        raise GivenUp("The watcher may no longer see batches.")
-    host = settings.PORTAL_URL.partition("://")[2].partition(":")[0].partition("/")[0]
-    subject, reason = subject_of(delivery), delivery.data.get("reason", "")
-    message = EmailMessage(
-        subject=subject,
-        body="\n\n".join(filter(None, (subject, reason, delivery.data["url"]))) + "\n",
-        to=[user.email],
-        headers={"Message-ID": f"<{delivery.message_id}@{host}>"},
-    )
-    message.send()
-    return f"Sent to {user.email}."
-
-
-def subject_of(delivery: Delivery) -> str:
-    """The mail's subject: one line, also where the batch's name has several."""
-    name = " ".join(str(delivery.batch).split())
-    if delivery.event == Delivery.Event.MILESTONE:
-        return f"{name}: {delivery.data['milestone']} % done"
-    return f"{name}: {Delivery.Event(delivery.event).label.lower()}"
+    if outcome.is_gone and delivery.webhook is not None:
+        Webhook.objects.filter(pk=delivery.webhook.pk).update(active=False)
 
 
 def forget_old() -> int:
@@ -229,16 +195,22 @@ def resend(delivery: Delivery) -> None:
 # -- in the background -------------------------------------------------------------------------------------------------
 
 
-def keep_sending() -> None:
+def keep_sending(should_stop: Callable[[], bool] = lambda: False) -> None:
     """For a thread of its own: send what is due, every second, for as long as the process lives."""
-    while True:
+    sender, heard_of = Sender(), 0.0
+    while not should_stop():
         try:
             close_old_connections()
-            tried = send_due()
+            sender.start_due()
+            sender.record_finished(ROUND_SECONDS)
+            if monotonic() - heard_of > HEARTBEAT_SECONDS:
+                counters.record_heartbeat(socket.gethostname(), counters.SENDER)
+                heard_of = monotonic()
         except AnyDatabaseError as error:
             logger.warning("no deliveries for now: %s", str(error).partition("\n")[0])
-            tried = 0
-        if not tried:
+            sleep(ROUND_SECONDS)
+        except Exception:
+            logger.exception("the sender of deliveries failed, and goes on")
             sleep(ROUND_SECONDS)
 
 

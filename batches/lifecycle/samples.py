@@ -137,6 +137,8 @@ def keep_sampling() -> None:
         except AnyDatabaseError as error:
             logger.warning("no samples taken: %s", error)
             connection.close()
+        except Exception:
+            logger.exception("no samples taken, and the next ones will be")
 
 
 def sample_in_background() -> None:
