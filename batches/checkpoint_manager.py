@@ -11,7 +11,7 @@ from time import sleep
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Min
 from django.utils import timezone
 
 from batches import adhoc, clock
@@ -50,9 +50,14 @@ def save_checkpoint(
     failed_items: Sequence[Any],
     batch_metadata: Mapping[str, Any] | None = None,
 ) -> SavedCheckpoint:
-    """Replace the batch's checkpoint. `failed_items` are item ids, or mappings with `item` and `error`."""
-    if not isinstance(current_index, int) or isinstance(current_index, bool) or current_index < -1:
-        raise InvalidInput(f"current_index is {current_index!r}; it must be a whole number from -1.")
+    """Replace the batch's checkpoint. `current_index` is the index of the next item: 45 after the items 0 to 44.
+
+    `failed_items` are item ids, or mappings with `item` and `error`.
+    """
+    if not isinstance(current_index, int) or isinstance(current_index, bool) or current_index < 0:
+        raise InvalidInput(
+            f"current_index is {current_index!r}; it must be a whole number from 0: that of the next item."
+        )
     outcomes = {adhoc.checked_item(item): (str(Item.Status.SUCCEEDED), "") for item in completed_items}
     for failed in failed_items:
         item, error = (failed.get("item"), failed.get("error", "")) if isinstance(failed, Mapping) else (failed, "")
@@ -63,7 +68,7 @@ def save_checkpoint(
         adhoc.set_outcomes(batch, outcomes, replace=True)
         metadata = {} if batch_metadata is None else {"metadata": json.loads(json.dumps(dict(batch_metadata)))}
         Checkpoint.objects.filter(batch=batch, lane=0).update(
-            position=current_index, saved_at=timezone.now(), sequence=F("sequence") + 1, **metadata
+            position=current_index - 1, saved_at=timezone.now(), sequence=F("sequence") + 1, **metadata
         )
     saved = load_checkpoint(batch_id)
     assert saved is not None
@@ -80,7 +85,7 @@ def load_checkpoint(batch_id: str) -> SavedCheckpoint | None:
     return SavedCheckpoint(
         batch_id=batch_id,
         checkpoint_id=f"{batch_id}-{sum(lane.sequence for lane in lanes)}",
-        current_item_index=max(lane.position for lane in lanes),
+        current_item_index=max(lane.next_index for lane in lanes),
         completed_items=list(items.filter(status=Item.Status.SUCCEEDED).values_list("key", flat=True)),
         failed_items=[
             {"item": key, "error": message, "code": code, "attempts": attempts, "index": position}
@@ -120,7 +125,7 @@ def resume_from_checkpoint(batch_id: str, all_items: Sequence[Any], process_fn: 
         "completed": done.filter(status=Item.Status.SUCCEEDED).count() - skipped,
         "failed": done.filter(status__in=Item.FAILED_STATUSES).count(),
         "skipped": skipped,
-        "resumed_from_index": 0 if before is None else max(0, before.current_item_index),
+        "resumed_from_index": 0 if before is None else before.current_item_index,
     }
 
 
@@ -162,8 +167,16 @@ def register(batch: Batch, ids: list[str], items: list[Any]) -> int:
             status=Item.Status.PENDING, failed_at=None, lane=None, available_at=None, crashes=0, forgiven=F("attempts")
         )
         adhoc.recount(batch)
+        start_at_first_pending(batch)
     Batch.objects.filter(pk=batch.pk).update(total_items=Item.objects.filter(batch=batch).count())
     return sum(key in rows and rows[key].status == Item.Status.SUCCEEDED for key in ids)
+
+
+def start_at_first_pending(batch: Batch) -> None:
+    """Let the run go through the items in their order, from the first that is left."""
+    first = Item.objects.filter(batch=batch, status=Item.Status.PENDING).aggregate(first=Min("position"))["first"]
+    if first is not None:
+        Checkpoint.objects.filter(batch=batch, lane=0).update(position=first - 1)
 
 
 def payload_of(item: Any) -> dict[str, Any]:

@@ -90,8 +90,8 @@ def progress_of(batches: Sequence[Batch]) -> dict[str, Progress]:
 
 
 def _current_items(lanes: Iterable[Checkpoint]) -> dict[tuple[str, int], str]:
-    """By batch id and position, the keys of the items where these lanes stand."""
-    places = {(lane.batch_id, max(0, lane.position)) for lane in lanes}
+    """By batch id and position, the keys of the items that these lanes look at next."""
+    places = {(lane.batch_id, lane.next_index) for lane in lanes}
     if not places:
         return {}
     batch_ids, positions = {batch_id for batch_id, _ in places}, {position for _, position in places}
@@ -133,7 +133,7 @@ def progress(
         active_seconds=round(active, 3),
         started_at=batch.started_at,
         finished_at=batch.finished_at,
-        current_item=next((current.get((batch.pk, max(0, lane.position))) for lane in held), None),
+        current_item=next((current.get((batch.pk, lane.next_index)) for lane in held), None),
         status=batch.status,
         outcome=outcome_of(batch, count, remaining),
         stuck=is_stuck(batch, lanes, now),
@@ -142,7 +142,7 @@ def progress(
             {
                 "lane": lane.lane,
                 "worker": lane.worker or None,
-                "current_item_index": lane.position,
+                "current_item_index": lane.next_index,
                 "lease_expires_at": _plain(lane.lease_expires_at),
                 "saved_at": _plain(lane.saved_at),
             }

@@ -223,6 +223,7 @@ def rolled_back(slice_: Slice, items: list[Claimed]) -> list[Outcome]:
     try:
         with connection.execute_wrapper(look), slice_.isolation.chunk():
             done = runner.process_items(slice_, items)
+            slice_.raise_interruption()
             deferred_constraints.check(written - {""})
             raise RollBack
     except RollBack:

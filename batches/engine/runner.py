@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import signal
 from collections.abc import Callable
 from contextvars import copy_context
 from functools import partial
@@ -90,6 +89,7 @@ def work(slice_: Slice) -> bool:
         try:
             recorded = run_chunk(slice_)
         except (AnyDatabaseError, Uncontained, AlreadyRemembered, ItemsMoved) as error:
+            slice_.raise_interruption()
             tries += 1
             recover(slice_, error, tries)
             continue
@@ -125,6 +125,8 @@ def run_chunk(slice_: Slice) -> int | None:
         if not claim.items:
             return 0
         processed = process_items(slice_, claim.items)
+        if not processed:
+            slice_.raise_interruption()
         totals = record_outcomes(slice_, processed)
         transaction.on_commit(partial(committed.append, True))
     if not committed:
@@ -132,22 +134,33 @@ def run_chunk(slice_: Slice) -> int | None:
     counters.observe("chunk_commit_seconds", slice_.batch.processor, seconds=[monotonic() - began])
     advance(slice_, processed)
     enforce_budget(slice_, totals)
+    slice_.raise_interruption()
     return len(processed)
 
 
 def process_items(slice_: Slice, items: list[Claimed]) -> list[Outcome]:
-    """An outcome for each item, until the chunk's time is up or one has changed the session; the rest stays pending."""
-    started, processed = monotonic(), []
+    """An outcome for each item, until the chunk's time is up or one has changed the session; the rest stays pending.
+
+    A caller's own items are recorded as soon as one has failed.
+    """
+    started, processed = monotonic(), list[Outcome]()
     for item in items:
-        processed.append(process(slice_, item))
+        outcome = process(slice_, item)
+        if outcome is None:
+            break
+        processed.append(outcome)
         late = monotonic() - started > slice_.chunk_seconds or slice_.isolation.held_lock_for() > LOCK_SECONDS
-        if late or slice_.isolation.session_changed or slice_.should_stop():
+        stop = slice_.isolation.session_changed or slice_.isolation.interruptions.are_due() or slice_.should_stop()
+        if late or stop or (outcome.failure is not None and slice_.processor.is_callers):
             break
     return processed
 
 
-def process(slice_: Slice, item: Claimed) -> Outcome:
-    """Run the processor on one item behind its savepoint: whatever it does becomes an outcome."""
+def process(slice_: Slice, item: Claimed) -> Outcome | None:
+    """Run the processor on one item behind its savepoint: whatever it does becomes an outcome.
+
+    None when the run is to end instead: what the item did is undone, and it stays pending.
+    """
     if item.crashes >= leases.CRASHES_ALLOWED:
         return quarantined_outcome(slice_, item)
     if slice_.alone and (remembered := remembered_outcomes(slice_.batch.pk, [item])):
@@ -157,8 +170,9 @@ def process(slice_: Slice, item: Claimed) -> Outcome:
     try:
         context = context_of(slice_, item)
         payload = json.loads(item.payload_json)
+        call = partial(copy_context().run, slice_.processor.function, payload, context)
         with slice_.isolation.item():
-            result = copy_context().run(slice_.processor.function, payload, context)
+            result = slice_.isolation.interruptions.run_item(call)
             return outcomes.succeeded(item, result, started_at)
     except SkipItem as skip:
         return outcomes.skipped(item, skip.reason, started_at)
@@ -167,9 +181,20 @@ def process(slice_: Slice, item: Claimed) -> Outcome:
     except BaseException as error:
         if disk_full.is_full(error):
             raise Uncontained(error, by_item=False) from error
-        if isinstance(error, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            raise
+        if ends_run(slice_, error):
+            return None
         return failed_outcome(slice_, item, error, started_at)
+
+
+def ends_run(slice_: Slice, error: BaseException) -> bool:
+    """Whether an exception out of an item is to end the run: a signal's, Ctrl-C, and an exit of a caller's own code."""
+    interruptions = slice_.isolation.interruptions
+    if interruptions.raised is None and (
+        (isinstance(error, (KeyboardInterrupt, SystemExit)) and slice_.processor.is_callers)
+        or (isinstance(error, KeyboardInterrupt) and interruptions.come_by_default())
+    ):
+        interruptions.raised = error
+    return interruptions.raised is not None
 
 
 # -- working without Celery --------------------------------------------------------------------------------------------

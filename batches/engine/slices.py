@@ -77,6 +77,11 @@ class Slice:
     def is_over(self) -> bool:
         return monotonic() >= self.deadline or self.should_stop()
 
+    def raise_interruption(self) -> None:
+        """Raise what is to end the run, if there is anything: Ctrl-C, say."""
+        if self.isolation.interruptions.raised is not None:
+            raise self.isolation.interruptions.raised
+
 
 def take_slice(
     batch_id: str,

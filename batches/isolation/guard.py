@@ -17,6 +17,7 @@ from django.db import DEFAULT_DB_ALIAS, DatabaseError, OperationalError, connect
 from django.db import Error as DatabaseErrors
 
 from batches.isolation.connections import Guarded, TransactionControl
+from batches.isolation.interruptions import Interruptions
 from batches.isolation.process_state import ProcessState, changes_session, outlives_transaction, remembered
 from batches.isolation.savepoints import Savepoint
 from batches.isolation.time_limits import TimeLimit
@@ -60,6 +61,7 @@ class Isolation:
     def __init__(self, item_timeout: float) -> None:
         self.connection = connections[DEFAULT_DB_ALIAS]
         self.time_limit = TimeLimit(item_timeout)
+        self.interruptions = Interruptions()
         self.guard = ItemGuard(self, self.time_limit)
         self.process_state = ProcessState()
         self.lazy_begin = self.connection.vendor == "sqlite"
@@ -81,8 +83,10 @@ class Isolation:
         self.savepoint.forget()
         self.session_changed, self.session_spoilt, self.refused = False, False, None
         try:
-            with self.time_limit, self.connection.execute_wrapper(self), transaction.atomic(durable=True), self._held():
-                yield
+            with self.interruptions, self.time_limit, self.connection.execute_wrapper(self):
+                self.process_state.note_handlers()
+                with transaction.atomic(durable=True), self._held():
+                    yield
         finally:
             self.locked_for = self.held_lock_for()
             if self.session_spoilt:

@@ -57,6 +57,10 @@ class ProcessState:
         self.handlers = handlers()
         self.socket_timeout = socket.getdefaulttimeout()
 
+    def note_handlers(self) -> None:
+        """The signal handlers as they are now are those to put back."""
+        self.handlers = handlers()
+
     def restore(self) -> None:
         """Put back what is different."""
         if working_directory() != self.directory and self.directory:

@@ -42,7 +42,12 @@ class Checkpoint(models.Model):
         constraints = [models.UniqueConstraint(fields=["batch", "lane"], name="checkpoint_lane")]
 
     def __str__(self) -> str:
-        return f"{self.batch_id} lane {self.lane} at {self.position}"
+        return f"{self.batch_id} lane {self.lane} at {self.next_index}"
+
+    @property
+    def next_index(self) -> int:
+        """The index of the item that the lane looks at next: what every door calls `current_item_index`."""
+        return self.position + 1
 
 
 class Tenure(models.Model):

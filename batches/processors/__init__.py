@@ -127,6 +127,11 @@ class Processor:
     version: str = ""
 
     @property
+    def is_callers(self) -> bool:
+        """Whether it is the function of somebody who drives an ad hoc batch, and so has no name."""
+        return not self.name
+
+    @property
     def claims_as(self) -> str:
         """The status of its items in a worker's hands; a chunk's are pending until it commits."""
         return "PENDING" if self.effects == "database" else "RUNNING"

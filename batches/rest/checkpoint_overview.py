@@ -15,7 +15,7 @@ LISTED = 1_000
 
 @dataclass(frozen=True, slots=True)
 class CheckpointOverview:
-    """Lists hold the first 1,000 items by position, the counts are whole; index -1: none looked at yet."""
+    """Lists hold the first 1,000 items by position, the counts are whole. The index is that of the next item."""
 
     batch_id: str
     checkpoint_id: str
@@ -41,7 +41,7 @@ def overview(batch: Batch) -> CheckpointOverview:
     return CheckpointOverview(
         batch_id=batch.pk,
         checkpoint_id=f"{batch.pk}-{sum(lane.sequence for lane in lanes)}",
-        current_item_index=max((lane.position for lane in lanes), default=-1),
+        current_item_index=max((lane.next_index for lane in lanes), default=0),
         completed_items=list(succeeded.values_list("key", flat=True)[: min(LISTED, completed)]),
         failed_items=failed_items(batch),
         batch_metadata=redact(lanes[0].metadata) if lanes else {},

@@ -64,7 +64,7 @@ const portal = (() => {
       if (!row) table.append((row = laneRow(lane.lane)));
       const texts = {
         lane: String(lane.lane), worker: lane.worker ?? "free",
-        position: lane.current_item_index < 0 ? "–" : grouped.format(lane.current_item_index),
+        position: grouped.format(lane.current_item_index),
         saved: lane.saved_at ? clock(lane.saved_at) : "none yet", lease: clock(lane.lease_expires_at),
       };
       for (const [name, text] of Object.entries(texts)) say(row.querySelector(`[data-cell=${name}]`), text);

@@ -32,7 +32,7 @@ def test_it_sends_the_progress_that_every_door_sends() -> None:
 def test_it_shows_the_checkpoint() -> None:
     finished(items=(GOOD, BAD, GOOD))
     checkpoint = client("viewer").get("/api/batches/b1/checkpoint").json()
-    assert checkpoint["current_item_index"] == 2
+    assert checkpoint["current_item_index"] == 3
     assert checkpoint["completed_items"] == ["1", "3"]
     assert [(failed["item"], failed["index"]) for failed in checkpoint["failed_items"]] == [("2", 1)]
     assert (checkpoint["completed_count"], checkpoint["failed_count"], checkpoint["truncated"]) == (2, 1, False)
@@ -41,7 +41,7 @@ def test_it_shows_the_checkpoint() -> None:
 def test_it_shows_a_checkpoint_before_the_first_chunk() -> None:
     submitted()
     checkpoint = client("viewer").get("/api/batches/b1/checkpoint").json()
-    assert (checkpoint["current_item_index"], checkpoint["timestamp"]) == (-1, None)
+    assert (checkpoint["current_item_index"], checkpoint["timestamp"]) == (0, None)
 
 
 @committed
