@@ -17,6 +17,7 @@ from rest_framework.exceptions import PermissionDenied as Forbidden
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 
+from batches.engine.database_errors import sqlstate_of
 from batches.exceptions import (
     BatchConflict,
     BatchError,
@@ -45,6 +46,8 @@ STATUSES: tuple[tuple[type[Exception], int], ...] = (
 )
 """The first kind that fits decides, those of extensions before these."""
 UNAVAILABLE = "The database does not answer at this moment; ask again shortly."
+TOOK_TOO_LONG = "This took the database longer than PORTAL_READ_SECONDS allows: ask for less, by a narrower filter."
+QUERY_CANCELED = "57014"
 TOO_LARGE = "The request is larger than this portal accepts (PORTAL_MAX_UPLOAD_MB)."
 
 
@@ -91,8 +94,12 @@ def portal_problem(error: Exception, status: int) -> dict[str, Any]:
         place = {"row": error.row, "line": error.line, "column": error.column}
         members |= {name: value for name, value in place.items() if value is not None}
         members["errors"] = error.errors or {f"row {error.row}" if error.row else "file": [str(error)]}
-    detail = {413: TOO_LARGE, 503: UNAVAILABLE}.get(status) or str(error)
+    detail = {413: TOO_LARGE, 503: unavailable_text(error)}.get(status) or str(error)
     return problem(status, detail, f"urn:batchportal:{hyphenated(type(error).__name__)}", **members)
+
+
+def unavailable_text(error: Exception) -> str:
+    return TOOK_TOO_LONG if sqlstate_of(error) == QUERY_CANCELED else UNAVAILABLE
 
 
 def hyphenated(name: str) -> str:
@@ -147,6 +154,18 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if request.path.startswith("/api/"):
         return page_problem(400, "The request cannot be read.")
     return defaults.bad_request(request, exception)
+
+
+def page_unavailable(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """503: a problem document below /api/, a page elsewhere."""
+    detail = unavailable_text(exception)
+    if request.path.startswith("/api/"):
+        answer = page_problem(503, detail)
+    else:
+        words = {"title": "Not available now (503)", "details": detail}
+        answer = HttpResponse(defaults.ERROR_PAGE_TEMPLATE % words, status=503)
+    answer.headers["Retry-After"] = "1"
+    return answer
 
 
 def page_problem(status: int, detail: str) -> HttpResponse:

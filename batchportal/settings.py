@@ -56,6 +56,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "batchportal.read_limit.ReadLimit",
 ]
 ROOT_URLCONF = "batchportal.urls"
 ASGI_APPLICATION = "batchportal.asgi.application"
@@ -96,6 +97,9 @@ PORTAL_IDLE_SECONDS = env.float("PORTAL_IDLE_SECONDS", default=PORTAL_LEASE_SECO
 PORTAL_ITEM_TIMEOUT = env.float("PORTAL_ITEM_TIMEOUT", default=PORTAL_LEASE_SECONDS / 2)
 if not 0 < PORTAL_ITEM_TIMEOUT < PORTAL_IDLE_SECONDS < PORTAL_LEASE_SECONDS:
     raise ImproperlyConfigured("It must hold: 0 < PORTAL_ITEM_TIMEOUT < PORTAL_IDLE_SECONDS < PORTAL_LEASE_SECONDS.")
+PORTAL_READ_SECONDS = env.float("PORTAL_READ_SECONDS", default=20)
+if not 0 <= PORTAL_READ_SECONDS <= 86_400:
+    raise ImproperlyConfigured("PORTAL_READ_SECONDS must be between 0, for no limit, and 86400.")
 PORTAL_MAX_UPLOAD_MB = env.float("PORTAL_MAX_UPLOAD_MB", default=50)
 PORTAL_EXPORT_ROWS = env.int("PORTAL_EXPORT_ROWS", default=200_000)
 PORTAL_EXPORT_XLSX_ROWS = env.int("PORTAL_EXPORT_XLSX_ROWS", default=20_000)

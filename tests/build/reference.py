@@ -39,6 +39,10 @@ SETTINGS: dict[str, tuple[str, str]] = {
     ),
     "PORTAL_IDLE_SECONDS": ("40", "after so many idle seconds PostgreSQL ends a session inside a transaction"),
     "PORTAL_ITEM_TIMEOUT": ("30", "seconds an item may take unless its processor or batch says otherwise"),
+    "PORTAL_READ_SECONDS": (
+        "20",
+        "seconds that a statement of a page or a GET may take PostgreSQL; beyond that the answer is 503; 0: no limit",
+    ),
     "PORTAL_MAX_UPLOAD_MB": ("50", "larger bodies are refused while they arrive"),
     "PORTAL_EXPORT_ROWS": (
         "200000",
