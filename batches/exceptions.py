@@ -44,12 +44,12 @@ class InputRefused(InvalidInput):
 
 
 class ScopeChanged(InvalidInput):
-    """What was confirmed is not what is there any more. `found` is how many items it means now."""
+    """What was confirmed is not what is there any more. `current` is how many items it means now."""
 
-    def __init__(self, confirmed: int, found: int) -> None:
-        problem = f"It means {found:,} items now, not {confirmed:,}."
+    def __init__(self, confirmed: int, current: int) -> None:
+        problem = f"It means {current:,} items now, not {confirmed:,}."
         super().__init__(f"{problem} Nothing was done: look at it again.", {"count": [problem]})
-        self.confirmed, self.found = confirmed, found
+        self.confirmed, self.current = confirmed, current
 
 
 class UnknownProcessor(InvalidInput):

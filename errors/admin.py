@@ -48,9 +48,9 @@ class ErrorGroupAdmin(ReadOnly):
         """Its page in the batch where it was seen last; a group that was merged is part of another."""
         group = seen_by(self, request, object_id)
         latest = BatchGroup.objects.filter(group__in=(group.pk, group.merged_into_id)).order_by("-last_seen")
-        if (found := latest.select_related("group").first()) is None:
+        if (rollup := latest.select_related("group").first()) is None:
             return super().change_view(request, object_id, form_url, extra_context)
-        return redirect("admin:errors_group", found.batch_id, found.group.fingerprint)
+        return redirect("admin:errors_group", rollup.batch_id, rollup.group.fingerprint)
 
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view

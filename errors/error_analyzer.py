@@ -168,9 +168,9 @@ def recommendations(rows: list[BatchGroup], items: int, advice: list[dict[str, A
     For the rest the same rules are asked about the counters alone. Whether the rate is high depends on `items`, which
     may be another number than the batch's own.
     """
-    stored = {one["rule"]: (one["title"], one["why"]) for one in advice if one["state"] == "open"}
+    stored = {piece["rule"]: (piece["title"], piece["why"]) for piece in advice if piece["state"] == "open"}
     stored.pop("high_rate", None)
-    plain = {one.rule: (one.title, one.why) for one in advise(counted_facts(rows, items))}
+    plain = {piece.rule: (piece.title, piece.why) for piece in advise(counted_facts(rows, items))}
     sentences = [f"{KINDS[rule]}: {title}. {why}" for rule, (title, why) in (plain | stored).items() if rule in KINDS]
     categories = Counter[str]()
     for row in rows:

@@ -31,7 +31,7 @@ class Step:
 
 def plan(facts: Facts, advice: Sequence[Advice], *, canary: int) -> list[Step]:
     """Ordered steps; each stands alone and may be left out. `canary`: items of a group that are retried first."""
-    by_verb = {verb: [one for one in advice if one.verb == verb] for verb in ("pause", "adjust", "hold")}
+    by_verb = {verb: [piece for piece in advice if piece.verb == verb] for verb in ("pause", "adjust", "hold")}
     retries = retry_steps(facts, not_to_retry(advice), canary)
     return [
         *(Step("stop", stop.title, "pause", {}, stop.items) for stop in by_verb["pause"]),
@@ -49,7 +49,9 @@ def settings_step(advice: Advice) -> Step:
 
 def not_to_retry(advice: Sequence[Advice]) -> set[str]:
     """Fingerprints of groups that some advice says to hold or to wait for."""
-    return {str(one.params["group"]) for one in advice if one.verb in ("hold", "wait") and "group" in one.params}
+    return {
+        str(piece.params["group"]) for piece in advice if piece.verb in ("hold", "wait") and "group" in piece.params
+    }
 
 
 def retry_steps(facts: Facts, without: set[str], canary: int) -> list[Step]:

@@ -14,7 +14,7 @@ from batches.models import Batch
 from batches.pages.markup import pill
 from batches.wording import number_agrees
 from errors.desk.charts import Spark, records_url, spark
-from errors.desk.keyset import Keyset, Pager, integer, pager
+from errors.desk.paging import Keyset, Pager, integer, pager
 from errors.detectors.findings import percent
 from errors.filters.ageing import AGEING_MEANS
 from errors.filters.error_filter import ErrorFilter

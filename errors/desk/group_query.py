@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 
 from batches.models import Batch
 from batches.pages.markup import pill
-from errors.desk.keyset import Keyset, Pager, integer, moment, pager
+from errors.desk.paging import Keyset, Pager, integer, moment, pager
 from errors.filters.ageing import AGEING_MEANS, ageing_flag
 from errors.filters.query_string import QueryStringFilter
 from errors.models import BatchGroup, ErrorGroup, holds_errors

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from batches.exceptions import InvalidInput
 from batches.models import Batch
 from errors.desk.filter_bar import FilterBar, filter_bar
-from errors.desk.keyset import Keyset, Pager, integer, pager
+from errors.desk.paging import Keyset, Pager, integer, pager
 from errors.filters.error_filter import ErrorFilter
 from errors.models import ErrorRecord
 

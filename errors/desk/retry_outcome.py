@@ -68,7 +68,7 @@ class Wave:
 
 
 @dataclass(frozen=True, slots=True)
-class GroupChange:
+class GroupBeforeAfter:
     """How many items failed with a group's error before the retry, and how many after it."""
 
     title: str
@@ -105,16 +105,16 @@ def waves(retry: Retry, outcome: Mapping[str, int]) -> list[Wave]:
     if not retry.canary:
         return []
     tried, left = max(0, retry.items - outcome["waiting"]), retry.items
-    found: list[Wave] = []
+    waves: list[Wave] = []
     for name, most in (("Canary", retry.canary), ("The next hundred", SECOND_WAVE), ("The rest", left)):
         wave = Wave(name, min(most, left), min(most, left, tried))
         tried, left = tried - wave.tried, left - wave.size
         if wave.size:
-            found.append(wave)
-    return found
+            waves.append(wave)
+    return waves
 
 
-def group_changes(retry: Retry) -> list[GroupChange]:
+def groups_before_after(retry: Retry) -> list[GroupBeforeAfter]:
     """Fingerprint by fingerprint, those with most items before the retry first."""
     before: Counter[str] = Counter()
     after: Counter[str] = Counter()
@@ -132,7 +132,7 @@ def group_changes(retry: Retry) -> list[GroupChange]:
     named = ErrorGroup.objects.filter(processor=retry.batch.processor, fingerprint__in=kinds)
     groups = {group.fingerprint: group for group in named}
     return [
-        GroupChange(
+        GroupBeforeAfter(
             title=str(groups[kind]) if kind in groups else kind or "unknown",
             url=reverse("admin:errors_group", args=[retry.batch_id, kind]) if kind in groups else "",
             before=before[kind],

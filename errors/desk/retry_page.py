@@ -17,10 +17,20 @@ from batches.lifecycle.retry_states import legal_verbs
 from batches.models import Batch, RetriedItem, Retry
 from batches.redaction import redact_text
 from batches.wording import quantity
-from errors.desk.keyset import Keyset, Pager, integer, pager
+from errors.desk.paging import Keyset, Pager, integer, pager
 from errors.desk.predictions import interval_text
 from errors.desk.retry_list import retry_pill
-from errors.desk.retry_outcome import FATES, Bar, FateCount, GroupChange, Wave, bar, fate_counts, group_changes, waves
+from errors.desk.retry_outcome import (
+    FATES,
+    Bar,
+    FateCount,
+    GroupBeforeAfter,
+    Wave,
+    bar,
+    fate_counts,
+    groups_before_after,
+    waves,
+)
 from errors.recovery.scope_text import describe_scope
 
 Fate, State = RetriedItem.Fate, Retry.State
@@ -62,7 +72,7 @@ class RetryPage:
     waves: list[Wave]
     skipped_because: list[Mapping[str, Any]]
     """`n` items skipped and `why`, the most frequent reason first."""
-    groups: list[GroupChange]
+    groups: list[GroupBeforeAfter]
     fate: str
     """The fate whose items are listed; empty for all."""
     items: list[ItemRow]
@@ -129,7 +139,7 @@ def retry_page(retry: Retry, fate: str, after: str) -> RetryPage:
         bar=bar(retry, outcome),
         waves=waves(retry, outcome),
         skipped_because=list(skipped),
-        groups=group_changes(retry),
+        groups=groups_before_after(retry),
         fate=fate,
         items=[item_row(row) for row in items],
         pager=pager("items", urlencode({"fate": fate}) if fate else "", after, following, anchor="#items"),

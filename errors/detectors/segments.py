@@ -163,8 +163,8 @@ def hot_time(
     stream: Stream, summary: Summary, failed: Sequence[int], order: Sequence[int], segment: Segment
 ) -> Finding:
     first, last = order[segment.start], order[segment.end]
-    known = {first, last} <= summary.finished.keys()
-    when = span(summary.finished[first], summary.finished[last]) if known else "one stretch of time"
+    is_known = {first, last} <= summary.finished.keys()
+    when = span(summary.finished[first], summary.finished[last]) if is_known else "one stretch of time"
     finding = build_finding(
         "hot time",
         stream,
@@ -172,11 +172,11 @@ def hot_time(
         [order[n] for n in between(failed, segment)],
         segment.size,
         segment.expected,
-        when if known else "a stretch of time",
-        f"items first tried {'from' if known else 'in'} {when}",
+        when if is_known else "a stretch of time",
+        f"items first tried {'from' if is_known else 'in'} {when}",
         first=first,
         last=last,
         score=segment.score,
         **what_came_after(failed, segment, summary.total),
     )
-    return replace(timed(finding, summary.finished[first], summary.finished[last]), also=()) if known else finding
+    return replace(timed(finding, summary.finished[first], summary.finished[last]), also=()) if is_known else finding

@@ -63,15 +63,15 @@ def store(batch: Batch, advice: Sequence[Advice]) -> None:
     """Renew what is open, add what is new or comes back, expire what is not advised any more."""
     last = {(row.rule, row.subject): row for row in Recommendation.objects.filter(batch=batch)}
     number = Recommendation.objects.filter(batch=batch).aggregate(last=Max("number"))["last"] or 0
-    for one in advice:
-        before = last.get((one.rule, one.subject))
+    for piece in advice:
+        before = last.get((piece.rule, piece.subject))
         if before is not None and before.state == State.OPEN:
-            renew(before, one)
-        elif before is None or comes_back(before, one):
+            renew(before, piece)
+        elif before is None or comes_back(before, piece):
             number += 1
-            Recommendation.objects.create(batch=batch, number=number, **columns_of(one))
+            Recommendation.objects.create(batch=batch, number=number, **columns_of(piece))
             supersede(before)
-    gone = last.keys() - {(one.rule, one.subject) for one in advice}
+    gone = last.keys() - {(piece.rule, piece.subject) for piece in advice}
     stale = Recommendation.objects.filter(pk__in=[last[subject].pk for subject in gone], state=State.OPEN)
     stale.update(state=State.EXPIRED)
 

@@ -67,7 +67,7 @@ class BatchGroupSerializer(serializers.ModelSerializer[BatchGroup]):
 
     def get_merged(self, row: BatchGroup) -> list[dict[str, str]]:
         """Fingerprints that count here because somebody said so; each can be taken out again."""
-        return [{"fingerprint": one.fingerprint, "title": one.title} for one in row.group.merged.all()]
+        return [{"fingerprint": group.fingerprint, "title": group.title} for group in row.group.merged.all()]
 
 
 class MergeSerializer(ReasonSerializer):

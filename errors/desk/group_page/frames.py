@@ -49,10 +49,10 @@ def frames_of(text: str) -> list[Raised]:
     """The chain as it was stored: the exception first, then what caused it."""
     chain: list[Raised] = []
     for line in text.split("\n"):
-        if found := FRAME.fullmatch(line):
+        if match := FRAME.fullmatch(line):
             if not chain:
                 chain.append(Raised(""))
-            chain[-1].frames.append(Frame(found[1], int(found[2]), found[3]))
+            chain[-1].frames.append(Frame(match[1], int(match[2]), match[3]))
         elif line.startswith("    ") and chain and chain[-1].frames:
             chain[-1].frames[-1].code.append(line[4:])
         elif line.strip():

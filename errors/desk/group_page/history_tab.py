@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from errors.desk.keyset import Keyset, integer
+from errors.desk.paging import Keyset, integer
 from errors.models import ErrorGroup, GroupChange
 
 ROWS = 50

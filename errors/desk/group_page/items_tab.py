@@ -89,18 +89,18 @@ def items_tab(batch: Batch, group: ErrorGroup, item_filter: ItemFilter, after: i
     is_forward, edge = bool(after), None
     walk = RecordWalk(ErrorRecord.objects.filter(batch=batch, group=group), is_forward, after or before)
     if item_filter.is_narrow:
-        found = walk.find(rows, ROWS + 1)
+        records = walk.find(rows, ROWS + 1)
     else:
-        found, edge = walk.search(rows, ROWS + 1)
-    page = found[:ROWS][::-1] if is_forward else found[:ROWS]
-    edge = found[ROWS - 1].pk if len(found) > ROWS else edge
+        records, edge = walk.search(rows, ROWS + 1)
+    page = records[:ROWS][::-1] if is_forward else records[:ROWS]
+    edge = records[ROWS - 1].pk if len(records) > ROWS else edge
     columns = columns_of(batch)
     return ItemsTab(
         item_filter=item_filter,
         rows=[item_row(record, columns) for record in page],
         before=(page[-1].pk if page else after + 1) if is_forward else edge,
         after=edge if is_forward else page[0].pk if page and before else None,
-        records_read=records_read() if edge and len(found) <= ROWS else 0,
+        records_read=records_read() if edge and len(records) <= ROWS else 0,
     )
 
 

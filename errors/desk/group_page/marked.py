@@ -55,12 +55,12 @@ def fields_in(payload: Any) -> frozenset[str]:
 def title_parts(title: str, fields: Collection[str]) -> list[Part]:
     """A group's title with its placeholders apart; what only looks like one stays text."""
     parts, at = [], 0
-    for found in PLACEHOLDER.finditer(title):
-        name = found[1]
+    for match in PLACEHOLDER.finditer(title):
+        name = match[1]
         if name in PLACEHOLDER_KINDS or name in fields:
-            parts += [Part(title[at : found.start()])] if found.start() > at else []
+            parts += [Part(title[at : match.start()])] if match.start() > at else []
             parts.append(Part(name, field=name) if name in fields else Part(name, kind=name))
-            at = found.end()
+            at = match.end()
     return [*parts, Part(title[at:])] if at < len(title) or not parts else parts
 
 
@@ -112,13 +112,13 @@ def written(
         yield f"{indent}{before}{dumped(value)}", path
 
 
-def with_comma(lines: Iterator[tuple[str, str]], wanted: bool) -> Iterator[tuple[str, str]]:
+def with_comma(lines: Iterator[tuple[str, str]], is_followed: bool) -> Iterator[tuple[str, str]]:
     """The lines of one value; a comma behind the last."""
     last = next(lines)
     for line in lines:
         yield last
         last = line
-    yield (f"{last[0]},", last[1]) if wanted else last
+    yield (f"{last[0]},", last[1]) if is_followed else last
 
 
 def dumped(value: Any) -> str:

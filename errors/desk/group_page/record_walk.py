@@ -27,15 +27,15 @@ class RecordWalk:
 
     def search(self, rows: QuerySet[ErrorRecord], most: int) -> tuple[list[ErrorRecord], int | None]:
         """The first of the rows, and where to go on if there are fewer after all that is looked at for one page."""
-        found: list[ErrorRecord] = []
+        records: list[ErrorRecord] = []
         start: int | None = self.start
         for count in WINDOWS:
             edge = self.edge(start or 0, count)
-            found += self.until(self.behind(rows, start or 0), edge)[: most - len(found)]
+            records += self.until(self.behind(rows, start or 0), edge)[: most - len(records)]
             start = edge
-            if len(found) >= most or edge is None:
-                return found, None
-        return found, start
+            if len(records) >= most or edge is None:
+                return records, None
+        return records, start
 
     def behind(self, rows: QuerySet[ErrorRecord], start: int) -> QuerySet[ErrorRecord]:
         if self.is_forward:

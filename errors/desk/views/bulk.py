@@ -41,9 +41,9 @@ def act_on_groups(request: HttpRequest, batch_id: str, verb: str) -> HttpRespons
     if isinstance(outcome, HttpResponse):
         return outcome
     if isinstance(outcome, ScopeChanged):
-        notice = f"Meanwhile this changed: {outcome.found:,} groups match now, not {outcome.confirmed:,}. "
+        notice = f"Meanwhile this changed: {outcome.current:,} groups match now, not {outcome.confirmed:,}. "
         notice += "Nothing was done."
-        form = BulkForm(verb, outcome.found, request.user)
+        form = BulkForm(verb, outcome.current, request.user)
     page = bulk_confirmation(batch, verb, error_filter, form, notice=notice)
     return render(request, "act_confirm.html", page, title=page.question, status=409 if notice else 200)
 

@@ -53,8 +53,8 @@ def file(request: HttpRequest, batch_id: str, number: int) -> HttpResponseBase:
 
 
 def cancel(request: HttpRequest, batch_id: str, number: int) -> HttpResponse:
-    made = named(request, batch_id, number)
-    refuse_strangers(made, request.user)
+    export = named(request, batch_id, number)
+    refuse_strangers(export, request.user)
     if request.method == "POST":
         exports.cancel(batch_id, number, actor=request.user.get_username())
     return redirect("admin:errors_exports", batch_id)

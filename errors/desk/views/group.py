@@ -37,8 +37,8 @@ def show_group(request: HttpRequest, batch_id: str, fingerprint: str) -> HttpRes
 
 
 def redirect_from_split(request: HttpRequest, batch: Batch, fingerprint: str) -> HttpResponse:
-    known = ErrorGroup.objects.filter(processor=batch.processor, by_place=True)
-    if "\x00" in fingerprint or not known.filter(fingerprint=fingerprint).exists():
+    split_groups = ErrorGroup.objects.filter(processor=batch.processor, by_place=True)
+    if "\x00" in fingerprint or not split_groups.filter(fingerprint=fingerprint).exists():
         raise Http404(f"Batch {batch.pk} has no error group {fingerprint}.")
     messages.info(request, "That group was split by place in the code; its parts are among these.")
     return redirect("admin:errors_desk", batch.pk)
@@ -91,8 +91,8 @@ def to_group(rollup: BatchGroup) -> HttpResponse:
 def rollup_of(batch: Batch, fingerprint: str) -> BatchGroup | None:
     if "\x00" in fingerprint:
         return None
-    known = BatchGroup.objects.select_related("batch", "group__assignee", "group__clean_after")
-    return known.filter(batch=batch, group=scopes.group_in(batch, fingerprint)).first()
+    rollups = BatchGroup.objects.select_related("batch", "group__assignee", "group__clean_after")
+    return rollups.filter(batch=batch, group=scopes.group_in(batch, fingerprint)).first()
 
 
 ROUTES: tuple[Route, ...] = (

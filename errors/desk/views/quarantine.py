@@ -55,7 +55,7 @@ def confirm(
         return outcome
     if isinstance(outcome, ScopeChanged):
         notice = str(outcome)
-        form = ConfirmForm(outcome.found, initial=form.answers())
+        form = ConfirmForm(outcome.current, initial=form.answers())
     page = aside_confirmation(batch, scope, items, form, notice=notice)
     return render(request, "act_confirm.html", page, title=page.question, status=409 if notice else 200)
 

@@ -90,7 +90,7 @@ def confirm(
     if isinstance(outcome, HttpResponse):
         return outcome
     if isinstance(outcome, ScopeChanged):
-        notice = f"Meanwhile this changed: it means {outcome.found:,} items now, not {outcome.confirmed:,}. "
+        notice = f"Meanwhile this changed: it means {outcome.current:,} items now, not {outcome.confirmed:,}. "
         notice += "Nothing was done. Look at it again, and confirm what is there now."
         expected = forecast(batch, scope)
         form = RetryForm(batch, expected, initial=form.answers())

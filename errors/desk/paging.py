@@ -88,8 +88,8 @@ class Keyset:
 
     def page(self, rows: QuerySet[Any], token: str, size: int) -> tuple[list[Any], str]:
         """The rows behind the token, at most `size`, and the token of the next page: empty for the last one."""
-        found = list(self.behind(rows, token)[: size + 1])
-        return found[:size], self.token(found[size - 1]) if len(found) > size else ""
+        listed = list(self.behind(rows, token)[: size + 1])
+        return listed[:size], self.token(listed[size - 1]) if len(listed) > size else ""
 
 
 def value_of(row: Model, path: str) -> Any:
