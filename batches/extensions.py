@@ -25,7 +25,7 @@ from django.http import HttpRequest, HttpResponse
 from batches.command_line import Verb
 from batches.exceptions import BatchError
 from batches.failures import Failure
-from batches.models import Aside, AsideItem, Batch, Fix, Item, Milestone, Retry, Transition
+from batches.models import Batch, Fix, Item, Milestone, Quarantine, QuarantinedItem, Retry, Transition
 
 logger = logging.getLogger("batches")
 
@@ -109,7 +109,7 @@ def no_batch_links(batch: Batch, failed_items: int) -> Sequence[Link]:
     return ()
 
 
-def no_item_links(item: Item, aside: AsideItem | None) -> Sequence[Link]:
+def no_item_links(item: Item, quarantined: QuarantinedItem | None) -> Sequence[Link]:
     return ()
 
 
@@ -117,7 +117,7 @@ def no_failures(item: Item, limit: int) -> Sequence[ItemEvent]:
     return ()
 
 
-def no_page(row: Retry | Fix | Aside) -> str:
+def no_page(row: Retry | Fix | Quarantine) -> str:
     return ""
 
 
@@ -175,11 +175,11 @@ class Extension:
     """Links at the head of every page, behind the engine's own."""
     batch_links: Callable[[Batch, int], Sequence[Link]] = no_batch_links
     """Buttons of a batch's page, which has so many failed items."""
-    item_links: Callable[[Item, AsideItem | None], Sequence[Link]] = no_item_links
+    item_links: Callable[[Item, QuarantinedItem | None], Sequence[Link]] = no_item_links
     """Buttons of an item's page, for who may operate; the second argument says that and how it is set aside."""
     item_failures: Callable[[Item, int], Sequence[ItemEvent]] = no_failures
     """The item's failed attempts, the latest first and at most so many."""
-    page_of: Callable[[Retry | Fix | Aside], str] = no_page
+    page_of: Callable[[Retry | Fix | Quarantine], str] = no_page
     """The address of the page of a retry, a fix or what was set aside; empty if the app has none."""
     retry_page: Callable[[Batch, Mapping[str, Any]], str] = no_retry_page
     """The address where a person confirms a retry of a scope, such as {"all_failed": True}; empty if it has none."""
@@ -238,7 +238,7 @@ def joined(own: Mapping[str, Named], added: Callable[[Extension], Mapping[str, N
     return everything
 
 
-def address_of(row: Retry | Fix | Aside) -> str:
+def address_of(row: Retry | Fix | Quarantine) -> str:
     """The first page that an extension has of it; empty without one."""
     return next(filter(None, (extension.page_of(row) for extension in registered())), "")
 

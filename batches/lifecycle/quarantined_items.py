@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from batches import clock
 from batches.lanes.lane_counts import shift_count
-from batches.models import Aside, AsideItem, Batch, Item, RetriedItem
+from batches.models import Batch, Item, Quarantine, QuarantinedItem, RetriedItem
 
 TAKEABLE_STATUSES = (Item.Status.PENDING, *Item.FAILED_STATUSES)
 ITEMS_PER_STATEMENT = 2_000
@@ -20,12 +20,12 @@ NOT_TRIED = "It was set aside before it was tried."
 
 def quarantined_by_person() -> Exists:
     """In a query of items: whether a person has quarantined each, and it is not released."""
-    return Exists(AsideItem.objects.filter(item=OuterRef("pk"), back_at__isnull=True))
+    return Exists(QuarantinedItem.objects.filter(item=OuterRef("pk"), back_at__isnull=True))
 
 
 def count_quarantined(batch: Batch) -> int:
     """Items of the batch that a person has quarantined."""
-    return AsideItem.objects.filter(aside__batch=batch, back_at__isnull=True).count()
+    return QuarantinedItem.objects.filter(quarantine__batch=batch, back_at__isnull=True).count()
 
 
 def select(batch: Batch, condition: Q) -> QuerySet[Item]:
@@ -33,7 +33,7 @@ def select(batch: Batch, condition: Q) -> QuerySet[Item]:
     return Item.objects.filter(condition, ~quarantined_by_person(), batch=batch, status__in=TAKEABLE_STATUSES)
 
 
-def quarantine(act: Aside, condition: Q) -> int:
+def quarantine(act: Quarantine, condition: Q) -> int:
     """Quarantine what meets the condition; an item in a worker's hands has its outcome first.
 
     Returns the number of items. The caller holds the batch's row.
@@ -43,7 +43,8 @@ def quarantine(act: Aside, condition: Q) -> int:
     last = taken = 0
     while page := list(rows.filter(pk__gt=last)[:ITEMS_PER_STATEMENT]):
         last, taken = page[-1][0], taken + len(page)
-        AsideItem.objects.bulk_create(AsideItem(aside=act, item_id=pk, status_before=status) for pk, status, _ in page)
+        rows_of_page = [QuarantinedItem(quarantine=act, item_id=pk, status_before=status) for pk, status, _ in page]
+        QuarantinedItem.objects.bulk_create(rows_of_page)
         for (status, lane), pks in by_status_and_lane(page):
             _quarantine(act.batch, status, lane, pks)
         open_rows = RetriedItem.objects.filter(item__in=[pk for pk, _, _ in page])
@@ -64,10 +65,10 @@ def _quarantine(batch: Batch, before: str, lane: int | None, pks: Sequence[int])
         shift_count(batch, lane, Item.Status.QUARANTINED, len(pks))
 
 
-def release(rows: QuerySet[AsideItem], batch: Batch) -> dict[str, int]:
+def release(rows: QuerySet[QuarantinedItem], batch: Batch) -> dict[str, int]:
     """Undo it for these rows, where the item is still quarantined; returns how many are of which status again."""
     released: dict[str, int] = {}
-    open_rows = rows.filter(back_at__isnull=True, aside__batch=batch).order_by("item")
+    open_rows = rows.filter(back_at__isnull=True, quarantine__batch=batch).order_by("item")
     columns = open_rows.values_list("item", "status_before", "item__lane")
     while page := list(columns[:ITEMS_PER_STATEMENT]):
         pks_of_page = [pk for pk, _, _ in page]
@@ -77,7 +78,7 @@ def release(rows: QuerySet[AsideItem], batch: Batch) -> dict[str, int]:
             _release(batch, before, lane, pks)
             released[before] = released.get(before, 0) + len(pks)
         now = timezone.now()
-        AsideItem.objects.filter(item__in=pks_of_page, back_at__isnull=True).update(back_at=now)
+        QuarantinedItem.objects.filter(item__in=pks_of_page, back_at__isnull=True).update(back_at=now)
     return released
 
 

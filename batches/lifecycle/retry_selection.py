@@ -11,7 +11,7 @@ from django.db.models import CharField, Count, Exists, F, Max, OuterRef, Q, Quer
 from django.db.models.functions import Cast, Coalesce, Left
 
 from batches.extensions import registered
-from batches.models import AsideItem, Batch, Item, Retry
+from batches.models import Batch, Item, QuarantinedItem, Retry
 
 QUARANTINED = "It is set aside: bring it back first."
 UNCHANGED = "It cannot pass unchanged: correct it, or ask for permanent failures too."
@@ -57,7 +57,7 @@ class Selection:
 def select_failed(batch: Batch, condition: Q, *, permanent: bool, quarantined_too: bool = False) -> Selection:
     """Every failed item that meets the condition; without `permanent`, what cannot pass unchanged is left out."""
     items = Item.objects.filter(condition, batch=batch, failed_at__isnull=False, status__in=Item.FAILED_STATUSES)
-    quarantined = AsideItem.objects.filter(item=OuterRef("pk"), back_at__isnull=True)
+    quarantined = QuarantinedItem.objects.filter(item=OuterRef("pk"), back_at__isnull=True)
     reasons = [] if quarantined_too else [(Q(Exists(quarantined)), QUARANTINED)]
     if not permanent:
         added = (extension.permanent_failures for extension in registered())

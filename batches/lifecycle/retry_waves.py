@@ -20,7 +20,7 @@ from batches.lifecycle.canaries import SECOND_WAVE, may_fill_up, objection, trie
 from batches.lifecycle.retry_lists import finish_lists
 from batches.lifecycle.retry_selection import kind_of_item
 from batches.lifecycle.retry_states import change_state, lock_retries
-from batches.models import AsideItem, Item, RetriedItem, Retry
+from batches.models import Item, QuarantinedItem, RetriedItem, Retry
 
 ITEMS_PER_WAVE = 10_000
 """Items put back in one transaction: whoever pauses batch or retry waits for it, and takes back no more than these."""
@@ -76,7 +76,7 @@ def release(retry: Retry, in_flight: int = 0) -> int:
     counted = list(items.order_by().values("lane", "status").annotate(n=Count("pk")).order_by("lane", "status"))
     if not counted:
         return 0
-    AsideItem.objects.filter(item__in=wave.values("item"), back_at__isnull=True).update(back_at=timezone.now())
+    QuarantinedItem.objects.filter(item__in=wave.values("item"), back_at__isnull=True).update(back_at=timezone.now())
     moved = items.update(
         status=Item.Status.PENDING,
         available_at=due or clock.now_sql(),

@@ -10,7 +10,7 @@ from batches.models.item import ITEM_KEY_LENGTH, Item
 from batches.models.lane import Checkpoint, Tenure
 from batches.models.measurements import Map, Sample, Tally
 from batches.models.parameters import ParameterFile
-from batches.models.quarantine import Aside, AsideItem
+from batches.models.quarantine import Quarantine, QuarantinedItem
 from batches.models.rehearsal import Rehearsal
 from batches.models.retry import RetriedItem, Retry
 
@@ -19,8 +19,6 @@ __all__ = [
     "ITEM_KEY_LENGTH",
     "MILESTONES",
     "TRANSITIONS",
-    "Aside",
-    "AsideItem",
     "Batch",
     "Checkpoint",
     "Correction",
@@ -32,6 +30,8 @@ __all__ = [
     "Map",
     "Milestone",
     "ParameterFile",
+    "Quarantine",
+    "QuarantinedItem",
     "Rehearsal",
     "RetriedItem",
     "Retry",

@@ -1,4 +1,4 @@
-"""Quarantine by hand: items that a person set aside."""
+"""Quarantine by hand: items that a person set aside, as buttons say."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from batches.models.batch import Batch
 from batches.models.item import Item
 
 
-class Aside(models.Model):
-    """Items that a person set aside: nothing runs or retries them until they are brought back."""
+class Quarantine(models.Model):
+    """Items that a person quarantined: nothing runs or retries them until they are released."""
 
-    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="asides", db_index=False)
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="quarantines", db_index=False)
     number = models.PositiveIntegerField()
     scope = models.JSONField(default=dict)
     items = models.PositiveIntegerField(default=0, help_text="Items it took, counted when it was done.")
@@ -24,6 +24,7 @@ class Aside(models.Model):
     back_by = models.CharField(max_length=150, blank=True)
 
     class Meta:
+        db_table = "batches_aside"
         ordering = ("batch", "number")
         constraints = [
             models.UniqueConstraint(fields=["batch", "number"], name="aside_number"),
@@ -31,21 +32,22 @@ class Aside(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.batch_id} aside {self.number}"
+        return f"{self.batch_id} quarantine {self.number}"
 
 
-class AsideItem(models.Model):
-    """One item that was set aside, and how it stood before."""
+class QuarantinedItem(models.Model):
+    """One item that a person quarantined, and how it stood before."""
 
-    aside = models.ForeignKey(Aside, on_delete=models.CASCADE, related_name="taken")
-    item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="asides")
+    quarantine = models.ForeignKey(Quarantine, on_delete=models.CASCADE, related_name="taken", db_column="aside_id")
+    item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="quarantines")
     status_before = models.CharField(max_length=11)
     back_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        db_table = "batches_asideitem"
         constraints = [
             models.UniqueConstraint(fields=["item"], name="aside_once", condition=Q(back_at__isnull=True)),
         ]
 
     def __str__(self) -> str:
-        return f"{self.aside_id}: {self.item_id}"
+        return f"{self.quarantine_id}: {self.item_id}"

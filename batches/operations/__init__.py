@@ -7,7 +7,7 @@ from batches.operations.deciding import DECISIONS, decide
 from batches.operations.delivering import resend
 from batches.operations.fixing import apply_fix, check_fix, correct, fix_to_apply, preview_fix
 from batches.operations.lookups import get_batch, get_fix, get_rehearsal, get_retry
-from batches.operations.quarantine import bring_back, set_aside
+from batches.operations.quarantining import quarantine, release
 from batches.operations.rehearsing import LARGEST_SAMPLE, may_rehearse, rehearse
 from batches.operations.retrying import (
     DEFAULT_CANARY,
@@ -35,7 +35,6 @@ __all__ = [
     "Submission",
     "adjust",
     "apply_fix",
-    "bring_back",
     "cancel",
     "cancel_retry",
     "check_fix",
@@ -53,12 +52,13 @@ __all__ = [
     "pause",
     "pause_retry",
     "preview_fix",
+    "quarantine",
     "rehearse",
+    "release",
     "resend",
     "resume",
     "resume_retry",
     "retry",
-    "set_aside",
     "start",
     "submit",
     "sweep",

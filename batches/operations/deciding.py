@@ -8,7 +8,7 @@ from django.utils import timezone
 from batches.exceptions import InvalidInput, InvalidTransition
 from batches.lanes import unknown_outcomes
 from batches.lifecycle import transitions
-from batches.models import AsideItem, Batch, Item
+from batches.models import Batch, Item, QuarantinedItem
 from batches.operations.lookups import get_batch
 
 DECISIONS = {"succeeded": Item.Status.SUCCEEDED, "failed": Item.Status.FAILED}
@@ -26,7 +26,7 @@ def decide(batch_id: str, item_key: str, outcome: str, *, actor: str = "", reaso
             raise InvalidInput(f"There is no item {item_key!r}.", {"item_key": ["Not an item of this batch."]})
         if item.status not in Item.FAILED_STATUSES or item.code != unknown_outcomes.CODE:
             raise InvalidTransition(batch_id, "decide", Item.Status(item.status).label)
-        AsideItem.objects.filter(item=item, back_at__isnull=True).update(back_at=timezone.now())
+        QuarantinedItem.objects.filter(item=item, back_at__isnull=True).update(back_at=timezone.now())
         unknown_outcomes.record_decision(item, DECISIONS[outcome])
         why = f"Item {item_key}: {outcome}." + (f" {reason}" if reason else "")
         transitions.record(batch, "decide", batch.status, batch.status, actor=actor, reason=why)

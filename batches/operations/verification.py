@@ -16,7 +16,7 @@ from batches import keyset
 from batches.extensions import registered
 from batches.keys import PROCESS, TTL, key_of
 from batches.lanes.lane_counts import COUNTERS
-from batches.models import MILESTONES, TRANSITIONS, AsideItem, Batch, Checkpoint, IdempotencyRecord, Item
+from batches.models import MILESTONES, TRANSITIONS, Batch, Checkpoint, IdempotencyRecord, Item, QuarantinedItem
 from batches.operations.lookups import get_batch
 
 Status = Item.Status
@@ -148,12 +148,12 @@ def milestones_in_order(batch: Batch) -> Iterator[str]:
         yield f"Milestones are out of order: {', '.join(map(str, reached))}."
 
 
-def asides_are_quarantined(batch: Batch) -> Iterator[str]:
+def taken_items_are_quarantined(batch: Batch) -> Iterator[str]:
     """Items that a person set aside are quarantined, so that nothing runs them."""
-    aside = AsideItem.objects.filter(aside__batch=batch, back_at__isnull=True)
-    loose = aside.exclude(item__status=Status.QUARANTINED).count()
+    quarantined = QuarantinedItem.objects.filter(quarantine__batch=batch, back_at__isnull=True)
+    loose = quarantined.exclude(item__status=Status.QUARANTINED).count()
     if loose:
         yield f"{loose:,} items are set aside, yet not quarantined."
 
 
-LOOKS = (history_is_a_path, milestones_in_order, asides_are_quarantined)
+LOOKS = (history_is_a_path, milestones_in_order, taken_items_are_quarantined)

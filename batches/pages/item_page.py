@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 
 from batches.extensions import ItemEvent, Link, registered
 from batches.lanes import unknown_outcomes
-from batches.models import AsideItem, Batch, Item
+from batches.models import Batch, Item, QuarantinedItem
 from batches.pages.item_text import failure_message, sentence
 from batches.pages.item_timeline import timeline
 from batches.pages.markup import pill, pretty
@@ -40,14 +40,14 @@ class ItemPage:
 def item_page(item: Item, request: HttpRequest) -> ItemPage:
     may_operate = request.user.has_perm(OPERATE)  # type: ignore[union-attr]
     neighbours = Item.objects.filter(batch=item.batch_id).only("pk", "key", "position")
-    aside = AsideItem.objects.filter(item=item, back_at__isnull=True).select_related("aside").first()
+    quarantined = QuarantinedItem.objects.filter(item=item, back_at__isnull=True).select_related("quarantine").first()
     return ItemPage(
         item=item,
         batch=item.batch,
         pill=pill(item.status, item.get_status_display().lower()),
-        sentence=sentence(item, aside),
+        sentence=sentence(item, quarantined),
         message=failure_message(item),
-        links=list(item_links(item, aside)) if may_operate else [],
+        links=list(item_links(item, quarantined)) if may_operate else [],
         timeline=timeline(item),
         payload=pretty(redact(item.payload)),
         result=None if item.result is None else pretty(redact(item.result)),
@@ -70,11 +70,11 @@ def facts(item: Item) -> list[tuple[str, str]]:
     return [(name, value) for name, value in rows if value != ""]
 
 
-def item_links(item: Item, aside: AsideItem | None) -> Iterator[Link]:
+def item_links(item: Item, quarantined: QuarantinedItem | None) -> Iterator[Link]:
     """Only what is legal now: the engine's own acts, then those of extensions."""
     if not item.batch.processor:
         return
     if item.code == unknown_outcomes.CODE and item.status in Item.FAILED_STATUSES:
         yield Link("Decide…", reverse("admin:batches_batch_decide", args=[item.batch_id, item.pk]), primary=True)
     for extension in registered():
-        yield from extension.item_links(item, aside)
+        yield from extension.item_links(item, quarantined)

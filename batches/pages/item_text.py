@@ -6,16 +6,16 @@ from django.utils import timezone
 
 from batches import durations
 from batches.lanes import unknown_outcomes
-from batches.models import AsideItem, Item
+from batches.models import Item, QuarantinedItem
 from batches.redaction import redact_text
 
 Status = Item.Status
 
 
-def sentence(item: Item, aside: AsideItem | None) -> str:
+def sentence(item: Item, quarantined: QuarantinedItem | None) -> str:
     """How the item stands. `aside` says how it was set aside, if a person did that."""
     if item.status == Status.QUARANTINED:
-        return why_quarantined(item, aside)
+        return why_quarantined(item, quarantined)
     if item.status == Status.SUCCEEDED:
         return f"It succeeded at {attempt_text(item.attempts)}{duration_text(item)}."
     if item.status == Status.SKIPPED:
@@ -40,10 +40,10 @@ def duration_text(item: Item) -> str:
     return f", after {durations.precise((item.finished_at - item.started_at).total_seconds())}"
 
 
-def why_quarantined(item: Item, aside: AsideItem | None) -> str:
-    if aside is not None:
-        why = f": {aside.aside.reason}" if aside.aside.reason else "."
-        return f"{aside.aside.actor or 'Somebody'} set it aside{why}"
+def why_quarantined(item: Item, quarantined: QuarantinedItem | None) -> str:
+    if quarantined is not None:
+        why = f": {quarantined.quarantine.reason}" if quarantined.quarantine.reason else "."
+        return f"{quarantined.quarantine.actor or 'Somebody'} set it aside{why}"
     if item.code == unknown_outcomes.CODE:
         return "Nobody knows whether its call arrived: look at the receiver, then decide."
     if item.crashes:

@@ -10,7 +10,7 @@ from typing import Any
 from batches.extensions import ItemEvent, address_of, registered
 from batches.intake import fixes
 from batches.intake.corrections import changes_of
-from batches.models import AsideItem, Item, RetriedItem
+from batches.models import Item, QuarantinedItem, RetriedItem
 from batches.pages.item_text import attempt_text, duration_text, failure_message
 
 SHOWN = 50
@@ -28,7 +28,7 @@ def events(item: Item) -> Iterator[ItemEvent]:
     yield from failures or last_failure(item)
     yield from ended_well(item)
     yield from retried(item)
-    yield from set_aside_and_back(item)
+    yield from quarantine_and_release(item)
     yield from corrected(item)
 
 
@@ -84,10 +84,10 @@ def retried(item: Item) -> Iterator[ItemEvent]:
         yield ItemEvent(retry.created_at, "retried", text, retry.actor, reason=reason, url=url)
 
 
-def set_aside_and_back(item: Item) -> Iterator[ItemEvent]:
-    rows = AsideItem.objects.filter(item=item).select_related("aside").order_by("-pk")[:SHOWN]
+def quarantine_and_release(item: Item) -> Iterator[ItemEvent]:
+    rows = QuarantinedItem.objects.filter(item=item).select_related("quarantine").order_by("-pk")[:SHOWN]
     for row in rows:
-        aside, url = row.aside, address_of(row.aside)
-        yield ItemEvent(aside.created_at, "quarantined", "set it aside", aside.actor, reason=aside.reason, url=url)
+        act, url = row.quarantine, address_of(row.quarantine)
+        yield ItemEvent(act.created_at, "quarantined", "set it aside", act.actor, reason=act.reason, url=url)
         if row.back_at is not None:
-            yield ItemEvent(row.back_at, "retried", "brought it back", aside.back_by, url=url)
+            yield ItemEvent(row.back_at, "retried", "brought it back", act.back_by, url=url)

@@ -9,10 +9,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from batches import operations
-from batches.models import Aside, Retry
+from batches.models import Quarantine, Retry
 from batches.rest.portal_view import LatestOfBatch, PortalView, act, actor_of, checked
 from batches.rest.requests import ReasonSerializer, RetryRequestSerializer, ScopeSerializer
-from batches.rest.serializers import AsideSerializer, RetrySerializer
+from batches.rest.serializers import QuarantineSerializer, RetrySerializer
 
 
 class RetryBatch(PortalView):
@@ -55,21 +55,21 @@ class SteerRetry(PortalView):
 class QuarantineItems(LatestOfBatch):
     """What people have set aside, the latest first, at most 100."""
 
-    rows = Aside.objects.all()
-    serializer_class = AsideSerializer
+    rows = Quarantine.objects.all()
+    serializer_class = QuarantineSerializer
 
-    @act(ScopeSerializer, {201: AsideSerializer})
+    @act(ScopeSerializer, {201: QuarantineSerializer})
     def post(self, request: Request, batch_id: str) -> Response:
         """Set items aside that failed or wait: nothing runs or retries them until they are brought back."""
         scope = checked(ScopeSerializer, request)
-        quarantine = operations.set_aside(batch_id, actor=actor_of(request), **scope)
-        return Response(AsideSerializer(quarantine).data, status.HTTP_201_CREATED)
+        quarantine = operations.quarantine(batch_id, actor=actor_of(request), **scope)
+        return Response(QuarantineSerializer(quarantine).data, status.HTTP_201_CREATED)
 
 
 class ReturnItems(PortalView):
-    @act(ReasonSerializer, AsideSerializer)
+    @act(ReasonSerializer, QuarantineSerializer)
     def post(self, request: Request, batch_id: str, number: int) -> Response:
         """Undo it: each item is as it was; those that had not run yet, run."""
         reason = checked(ReasonSerializer, request).get("reason", "")
-        quarantine = operations.bring_back(batch_id, number, actor=actor_of(request), reason=reason)
-        return Response(AsideSerializer(quarantine).data)
+        quarantine = operations.release(batch_id, number, actor=actor_of(request), reason=reason)
+        return Response(QuarantineSerializer(quarantine).data)

@@ -9,7 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from batches import operations, progress_tracker
-from batches.models import Aside, Batch, Item, Rehearsal, Retry, Transition
+from batches.models import Batch, Item, Quarantine, Rehearsal, Retry, Transition
 from batches.operations.submission import OPTIONS
 from batches.processors import Processor
 from batches.progress_tracker import Progress
@@ -118,12 +118,12 @@ class RetrySerializer(serializers.ModelSerializer[Retry]):
         return retry.outcome()
 
 
-class AsideSerializer(serializers.ModelSerializer[Aside]):
+class QuarantineSerializer(serializers.ModelSerializer[Quarantine]):
     batch_id = serializers.CharField(read_only=True)
     scope = RedactedField(read_only=True)
 
     class Meta:
-        model = Aside
+        model = Quarantine
         fields = ("batch_id", "number", "scope", "items", "reason", "actor", "created_at", "back_at", "back_by")
         read_only_fields = fields
 

@@ -51,7 +51,7 @@ class AdviceSection:
     plan: PlanCard
     last_retry: RetryRow | None
     last_act: LastAct | None
-    has_asides: bool
+    has_quarantines: bool
     """Whether somebody has set items aside, now or before."""
 
     @property
@@ -71,7 +71,7 @@ def advice_section(batch: Batch) -> AdviceSection:
         plan=plan_card(batch),
         last_retry=last_retry(batch),
         last_act=last_act(batch),
-        has_asides=batch.asides.exists(),
+        has_quarantines=batch.quarantines.exists(),
     )
 
 

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from batches.extensions import Link
-from batches.models import Aside, AsideItem, Batch, Fix, Item, Retry
+from batches.models import Batch, Fix, Item, Quarantine, QuarantinedItem, Retry
 
 
 def navigation() -> Sequence[Link]:
@@ -21,14 +21,14 @@ def batch_links(batch: Batch, failed_items: int) -> Sequence[Link]:
     return [Link("Triage →", reverse("admin:errors_desk", args=[batch.pk]), failed_items)] if failed_items else []
 
 
-def item_links(item: Item, aside: AsideItem | None) -> Sequence[Link]:
+def item_links(item: Item, quarantined: QuarantinedItem | None) -> Sequence[Link]:
     """What may be done now about an item that failed or was set aside."""
-    return list(acts_on(item, aside))
+    return list(acts_on(item, quarantined))
 
 
-def acts_on(item: Item, aside: AsideItem | None) -> Iterator[Link]:
+def acts_on(item: Item, quarantined: QuarantinedItem | None) -> Iterator[Link]:
     batch_id, only = item.batch_id, urlencode({"positions": item.position})
-    if aside is not None:
+    if quarantined is not None:
         yield Link("Bring back…", reverse("admin:errors_asides", args=[batch_id]), primary=True)
     elif item.failed_at is not None:
         if item.batch.status in Batch.AT_REST:
@@ -39,9 +39,9 @@ def acts_on(item: Item, aside: AsideItem | None) -> Iterator[Link]:
             yield Link("Set aside…", f"{reverse('admin:errors_aside_matching', args=[batch_id])}?{only}")
 
 
-def page_of(row: Retry | Fix | Aside) -> str:
+def page_of(row: Retry | Fix | Quarantine) -> str:
     """The page of a retry or a fix; what was set aside is on one page for the batch."""
-    if isinstance(row, Aside):
+    if isinstance(row, Quarantine):
         return reverse("admin:errors_asides", args=[row.batch_id])
     name = "errors_retry" if isinstance(row, Retry) else "errors_fix"
     return reverse(f"admin:{name}", args=[row.batch_id, row.number])

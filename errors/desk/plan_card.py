@@ -123,7 +123,7 @@ def is_stale(batch: Batch, plan: Mapping[str, Any], own_retries: list[int]) -> b
         return False
     since = parse_datetime(plan["at"])
     retried = batch.retries.filter(created_at__gt=since).exclude(number__in=own_retries)
-    return retried.exists() or batch.asides.filter(created_at__gt=since).exists()
+    return retried.exists() or batch.quarantines.filter(created_at__gt=since).exists()
 
 
 def step_row(batch: Batch, step: Mapping[str, Any], *, is_under_way: bool, is_running: bool) -> StepRow:

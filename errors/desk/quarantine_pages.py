@@ -10,7 +10,7 @@ from django.db.models import Count, Q, QuerySet
 from django.urls import reverse
 
 from batches.lifecycle import quarantined_items, scopes
-from batches.models import Aside, Batch, Item
+from batches.models import Batch, Item, Quarantine
 from batches.pages.item_list import items_url
 from batches.wording import quantity
 from errors.desk.act_confirmation import ActConfirmation
@@ -23,20 +23,20 @@ ROWS = 100
 
 
 @dataclass(frozen=True, slots=True)
-class AsideRow:
+class QuarantineRow:
     """One act of setting items aside: which, and how many of them are aside now."""
 
-    aside: Aside
+    act: Quarantine
     which: str
     items_now: int
 
 
 @dataclass(frozen=True, slots=True)
-class AsideList:
+class QuarantineList:
     """What people have set aside in a batch, the latest first."""
 
     batch: Batch
-    rows: list[AsideRow]
+    rows: list[QuarantineRow]
 
     @property
     def items_url(self) -> str:
@@ -49,7 +49,7 @@ def items_to_take(batch: Batch, scope: Mapping[str, Any]) -> QuerySet[Item]:
     return quarantined_items.select(batch, scopes.with_waiting_items(batch, name, value))
 
 
-def aside_confirmation(
+def quarantine_confirmation(
     batch: Batch, scope: Mapping[str, Any], items: QuerySet[Item], form: ConfirmForm, *, notice: str
 ) -> ActConfirmation:
     counts = items.order_by().aggregate(all=Count("pk"), waiting=Count("pk", filter=Q(status=Item.Status.PENDING)))
@@ -78,7 +78,9 @@ def effects(waiting: int) -> list[str]:
     ]
 
 
-def aside_list(batch: Batch) -> AsideList:
-    asides = batch.asides.annotate(items_now=Count("taken", filter=Q(taken__back_at__isnull=True)))
-    latest = asides.order_by("-number")[:ROWS]
-    return AsideList(batch, [AsideRow(aside, describe_scope(batch, aside.scope), aside.items_now) for aside in latest])
+def quarantine_list(batch: Batch) -> QuarantineList:
+    acts = batch.quarantines.annotate(items_now=Count("taken", filter=Q(taken__back_at__isnull=True)))
+    latest = acts.order_by("-number")[:ROWS]
+    return QuarantineList(
+        batch, [QuarantineRow(act, describe_scope(batch, act.scope), act.items_now) for act in latest]
+    )

@@ -87,8 +87,8 @@ def _hold(order: Order) -> Result:
     if not scope:
         return Result()
     options = {"reason": order.reason, **(order.carefulness or {})}
-    aside = operations.set_aside(order.batch_id, actor=order.actor, **options, **scope)
-    return Result(undo={"aside": aside.number, "items": aside.items})
+    act = operations.quarantine(order.batch_id, actor=order.actor, **options, **scope)
+    return Result(undo={"aside": act.number, "items": act.items})
 
 
 def _resolve(order: Order) -> Result:
@@ -159,7 +159,7 @@ def scope_of(params: Mapping[str, Any]) -> dict[str, Any]:
 def take_back(batch_id: str, undo: Mapping[str, Any], actor: str, reason: str) -> None:
     """Undo an action: quarantined items come back, settings are as they were, a group is assigned as before."""
     if "aside" in undo:
-        operations.bring_back(batch_id, undo["aside"], actor=actor, reason=reason)
+        operations.release(batch_id, undo["aside"], actor=actor, reason=reason)
     if "adjust" in undo:
         operations.adjust(batch_id, actor=actor, reason=reason or "Taken back.", **undo["adjust"])
     if "assign" in undo:

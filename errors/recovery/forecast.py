@@ -94,7 +94,7 @@ def left_out_by_reason(
     batch: Batch, selection: retry_selection.Selection, failures: Sequence[LastFailures]
 ) -> Mapping[str, int]:
     """reason -> items left out. Where nothing is quarantined the groups' counts tell it."""
-    if batch.asides.filter(back_at__isnull=True).exists():
+    if batch.quarantines.filter(back_at__isnull=True).exists():
         return selection.left_out
     return {retry_selection.UNCHANGED: sum(row.permanent for row in failures)}
 

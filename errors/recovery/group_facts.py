@@ -7,7 +7,7 @@ from statistics import median
 
 from django.db.models import Count, F, Max, Q, QuerySet
 
-from batches.models import AsideItem, Batch, Item, RetriedItem
+from batches.models import Batch, Item, QuarantinedItem, RetriedItem
 from errors.advice.facts import GroupFacts
 from errors.grouping.templates import fields_named
 from errors.models import BatchGroup, ErrorRecord, GroupChange
@@ -45,9 +45,9 @@ def group_facts(batch: Batch, rows: Sequence[BatchGroup], errors_before: Mapping
 
 def records_of_failed_items(batch: Batch) -> QuerySet[ErrorRecord]:
     """Records of the items that are failed now, and not quarantined."""
-    aside = AsideItem.objects.filter(aside__batch=batch, back_at__isnull=True)
+    quarantined = QuarantinedItem.objects.filter(quarantine__batch=batch, back_at__isnull=True)
     failed = ErrorRecord.objects.filter(batch=batch, item__failed_at__isnull=False)
-    return failed.exclude(item__in=aside.values("item"))
+    return failed.exclude(item__in=quarantined.values("item"))
 
 
 def failed_by_group(batch: Batch) -> dict[int, int]:

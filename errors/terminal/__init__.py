@@ -12,11 +12,11 @@ VERBS = {
     ),
     "aside": Verb(
         "Set items aside: nothing runs or retries them until they are brought back.",
-        triage_commands.set_aside,
-        triage_commands.aside_arguments,
+        triage_commands.quarantine,
+        triage_commands.quarantine_arguments,
     ),
     "bring-back": Verb(
-        "Bring back what was set aside, as it was.", triage_commands.bring_back, triage_commands.back_arguments
+        "Bring back what was set aside, as it was.", triage_commands.release, triage_commands.release_arguments
     ),
     "plan": Verb(
         "The recovery plan: look at it, work it out, run it.", triage_commands.plan, triage_commands.plan_arguments

@@ -9,7 +9,7 @@ from typing import Any
 from batches import operations
 from batches.command_line import COMMAND_LINE, Screen, reason_argument
 from batches.exceptions import InvalidInput
-from batches.rest.serializers import AsideSerializer
+from batches.rest.serializers import QuarantineSerializer
 from batches.terminal.exit_codes import OK
 from errors.filters.conditions import position_range
 from errors.recovery import plan_runs, plans
@@ -18,7 +18,7 @@ from errors.terminal import report_text
 # -- items -------------------------------------------------------------------------------------------------------------
 
 
-def aside_arguments(parser: ArgumentParser) -> None:
+def quarantine_arguments(parser: ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--group", default="", metavar="FP", help="items that failed last in this error group")
     which.add_argument("--code", default="", help="items that failed with this code")
@@ -28,25 +28,25 @@ def aside_arguments(parser: ArgumentParser) -> None:
     reason_argument(parser)
 
 
-def set_aside(options: Namespace, screen: Screen) -> int:
+def quarantine(options: Namespace, screen: Screen) -> int:
     scope: dict[str, Any] = {"group": options.group, "code": options.code, "item_keys": options.item}
     if options.positions:
         scope["positions"] = list(position_range(options.positions))
-    act = operations.set_aside(options.id, count=options.count, reason=options.reason, actor=COMMAND_LINE, **scope)
+    act = operations.quarantine(options.id, count=options.count, reason=options.reason, actor=COMMAND_LINE, **scope)
     done = f"{options.id}: {act.items:,} items set aside (no. {act.number})."
     back = f"To bring them back: manage.py batch bring-back {options.id} {act.number}"
-    screen.answer(AsideSerializer(act).data, [done, back])
+    screen.answer(QuarantineSerializer(act).data, [done, back])
     return OK
 
 
-def back_arguments(parser: ArgumentParser) -> None:
+def release_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("number", type=int, metavar="NUMBER", help="as `batch aside` named it")
     reason_argument(parser)
 
 
-def bring_back(options: Namespace, screen: Screen) -> int:
-    act = operations.bring_back(options.id, options.number, reason=options.reason, actor=COMMAND_LINE)
-    screen.answer(AsideSerializer(act).data, [f"{options.id}: what was set aside under no. {act.number} is back."])
+def release(options: Namespace, screen: Screen) -> int:
+    act = operations.release(options.id, options.number, reason=options.reason, actor=COMMAND_LINE)
+    screen.answer(QuarantineSerializer(act).data, [f"{options.id}: what was set aside under no. {act.number} is back."])
     return OK
 
 

@@ -65,7 +65,7 @@ def test_it_tells_everything_that_happened_the_latest_first(user_of: UserOf) -> 
     operations.retry(batch.pk, all_failed=True, actor="ana", reason="once more")
     Item.objects.filter(pk=row.pk).update(payload={"mode": "invalid"})
     runner.work_until_idle(batch.pk)
-    operations.set_aside(batch.pk, item_keys=[row.key], actor="ben", reason="ask accounting")
+    operations.quarantine(batch.pk, item_keys=[row.key], actor="ben", reason="ask accounting")
     shown = page(signed_in(user_of("operator")), url(row))
     said = words(content(shown))
     order = ["ben set it aside", "price is negative", "ana asked for retry 1", "at attempt 2", "at its first attempt"]
@@ -77,7 +77,7 @@ def test_it_tells_everything_that_happened_the_latest_first(user_of: UserOf) -> 
     assert f"/admin/errors/errorgroup/desk/{batch.pk}/group/" in shown
     assert "Traceback" in said
     assert "Bring back…" in said
-    operations.bring_back(batch.pk, 1, actor="ben")
+    operations.release(batch.pk, 1, actor="ben")
     said = seen(signed_in(user_of("admin")), row)
     assert "ben brought it back" in said
     assert "Retry… Correct… Set aside…" in said

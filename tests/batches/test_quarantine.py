@@ -12,7 +12,7 @@ from batches import operations
 from batches.engine import runner
 from batches.exceptions import InvalidInput, InvalidTransition, ScopeChanged, UnknownBatch
 from batches.lifecycle import retry_selection
-from batches.models import Aside, AsideItem, Batch, Item, Retry
+from batches.models import Batch, Item, Quarantine, QuarantinedItem, Retry
 from tests.helpers.batches import modes, ran, statuses, submitted
 from tests.helpers.people import client
 from tests.helpers.waiting import PATIENCE
@@ -33,7 +33,7 @@ def now_ok(batch: Batch) -> None:
 def test_it_takes_failed_items_out_of_every_retry_and_gives_them_back() -> None:
     batch = ran(modes("ok", *["network"] * 5), max_attempts=1)
     before = list(Item.objects.filter(batch=batch).order_by("position").values())
-    made = operations.set_aside(batch.pk, positions=[1, 2], actor="ana", reason="call them first")
+    made = operations.quarantine(batch.pk, positions=[1, 2], actor="ana", reason="call them first")
     assert (made.items, statuses(batch)[1:]) == (2, ["QUARANTINED"] * 2 + ["FAILED"] * 3)
     whole(batch)
     now_ok(batch)
@@ -42,7 +42,7 @@ def test_it_takes_failed_items_out_of_every_retry_and_gives_them_back() -> None:
     assert {row.why for row in again.retried.filter(fate="SKIPPED")} == {retry_selection.QUARANTINED}
     runner.work_until_idle(batch.pk)
     assert statuses(batch) == ["SUCCEEDED", "QUARANTINED", "QUARANTINED", *["SUCCEEDED"] * 3]
-    operations.bring_back(batch.pk, made.number, actor="ben")
+    operations.release(batch.pk, made.number, actor="ben")
     after = list(Item.objects.filter(batch=batch).order_by("position").values())
     assert [row["status"] for row in after[1:3]] == ["FAILED", "FAILED"]
     assert [(row["lane"], row["code"], row["attempts"]) for row in after[1:3]] == [
@@ -50,21 +50,21 @@ def test_it_takes_failed_items_out_of_every_retry_and_gives_them_back() -> None:
     ]
     whole(batch)
     with pytest.raises(InvalidTransition):
-        operations.bring_back(batch.pk, made.number)
+        operations.release(batch.pk, made.number)
 
 
 def test_it_runs_the_rest_of_a_batch_without_the_items_that_wait() -> None:
     batch = submitted(modes(*["ok"] * 6))
     operations.start(batch.pk)
     operations.pause(batch.pk)
-    made = operations.set_aside(batch.pk, field={"name": "n", "value": 4})
+    made = operations.quarantine(batch.pk, field={"name": "n", "value": 4})
     operations.resume(batch.pk)
     runner.work_until_idle(batch.pk)
     batch.refresh_from_db()
     assert batch.status == "COMPLETED"
     assert statuses(batch) == ["SUCCEEDED"] * 4 + ["QUARANTINED", "SUCCEEDED"]
     whole(batch)
-    operations.bring_back(batch.pk, made.number)
+    operations.release(batch.pk, made.number)
     batch.refresh_from_db()
     assert batch.status == "QUEUED"
     whole(batch)
@@ -77,7 +77,7 @@ def test_it_runs_the_rest_of_a_batch_without_the_items_that_wait() -> None:
 def test_it_completes_a_batch_of_which_nothing_else_is_left() -> None:
     batch = submitted(modes("ok", "ok"))
     operations.start(batch.pk)
-    operations.set_aside(batch.pk, positions=[0, 1])
+    operations.quarantine(batch.pk, positions=[0, 1])
     runner.work_until_idle(batch.pk)
     batch.refresh_from_db()
     assert batch.status == "COMPLETED"
@@ -88,7 +88,7 @@ def test_it_takes_an_item_out_of_a_retry_under_way() -> None:
     batch = ran(modes(*["network"] * 6), max_attempts=1)
     now_ok(batch)
     made = operations.retry(batch.pk, all_failed=True, canary=2)
-    operations.set_aside(batch.pk, positions=[1, 2])
+    operations.quarantine(batch.pk, positions=[1, 2])
     runner.work_until_idle(batch.pk)
     made.refresh_from_db()
     assert (made.state, made.outcome()["recovered"], made.outcome()["skipped"]) == ("DONE", 4, 2)
@@ -98,7 +98,7 @@ def test_it_takes_an_item_out_of_a_retry_under_way() -> None:
 def test_what_it_takes_does_not_count_against_the_error_budget() -> None:
     batch = ran(modes(*["error"] * 3, *["ok"] * 20), max_attempts=1, max_errors=1, checkpoint_every=1)
     assert batch.status == "HALTED"
-    operations.set_aside(batch.pk, all_failed=True)
+    operations.quarantine(batch.pk, all_failed=True)
     operations.resume(batch.pk)
     runner.work_until_idle(batch.pk)
     batch.refresh_from_db()
@@ -108,7 +108,7 @@ def test_what_it_takes_does_not_count_against_the_error_budget() -> None:
 
 def test_an_item_that_is_named_is_tried_although_it_is_set_aside() -> None:
     batch = ran(modes(*["network"] * 2), max_attempts=1)
-    operations.set_aside(batch.pk, all_failed=True)
+    operations.quarantine(batch.pk, all_failed=True)
     with pytest.raises(InvalidInput, match="nothing to retry"):
         operations.retry(batch.pk, all_failed=True)
     now_ok(batch)
@@ -116,25 +116,25 @@ def test_an_item_that_is_named_is_tried_although_it_is_set_aside() -> None:
     runner.work_until_idle(batch.pk)
     assert statuses(batch) == ["SUCCEEDED", "QUARANTINED"]
     whole(batch)
-    operations.bring_back(batch.pk, 1)
+    operations.release(batch.pk, 1)
     assert statuses(batch) == ["SUCCEEDED", "FAILED"]
     whole(batch)
 
 
 def test_it_is_not_rehearsed() -> None:
     batch = ran(modes("network", "network"), max_attempts=1)
-    operations.set_aside(batch.pk, positions=[0, 0])
+    operations.quarantine(batch.pk, positions=[0, 0])
     assert operations.rehearse(batch.pk, wake=False).items == 1
 
 
 def test_it_is_done_once_under_one_key_and_only_for_what_was_confirmed() -> None:
     batch = ran(modes("network", "network"), max_attempts=1)
     with pytest.raises(ScopeChanged, match="2 items now, not 1"):
-        operations.set_aside(batch.pk, all_failed=True, count=1)
-    assert not Aside.objects.exists()
-    first = operations.set_aside(batch.pk, all_failed=True, count=2, key="k")
-    assert operations.set_aside(batch.pk, all_failed=True, count=2, key="k").pk == first.pk
-    assert AsideItem.objects.count() == 2
+        operations.quarantine(batch.pk, all_failed=True, count=1)
+    assert not Quarantine.objects.exists()
+    first = operations.quarantine(batch.pk, all_failed=True, count=2, key="k")
+    assert operations.quarantine(batch.pk, all_failed=True, count=2, key="k").pk == first.pk
+    assert QuarantinedItem.objects.count() == 2
 
 
 def test_a_retry_is_made_only_for_what_was_confirmed() -> None:
@@ -149,17 +149,17 @@ def test_a_retry_is_made_only_for_what_was_confirmed() -> None:
 def test_it_refuses_what_means_nothing(asked: dict[str, Any]) -> None:
     batch = ran(modes("ok"))
     with pytest.raises(InvalidInput):
-        operations.set_aside(batch.pk, **asked)
+        operations.quarantine(batch.pk, **asked)
     assert statuses(batch) == ["SUCCEEDED"]
     with pytest.raises(UnknownBatch):
-        operations.bring_back(batch.pk, 7)
+        operations.release(batch.pk, 7)
 
 
 def test_it_refuses_a_batch_that_is_given_up() -> None:
     batch = submitted(modes("ok"))
     operations.cancel(batch.pk)
     with pytest.raises(InvalidTransition):
-        operations.set_aside(batch.pk, positions=[0, 0])
+        operations.quarantine(batch.pk, positions=[0, 0])
 
 
 def test_it_is_steered_over_rest() -> None:
@@ -194,13 +194,13 @@ def test_it_takes_no_item_out_of_a_workers_hands(in_process: Callable[..., Any])
     numbers = []
     for first in (60, 80, 100):
         try:
-            numbers.append(operations.set_aside(batch.pk, positions=[first, first + 15]).number)
+            numbers.append(operations.quarantine(batch.pk, positions=[first, first + 15]).number)
         except InvalidInput:
             continue  # the worker was there before
     assert worker.wait(PATIENCE) == 0
     whole(batch)
     for number in numbers:
-        operations.bring_back(batch.pk, number)
+        operations.release(batch.pk, number)
         whole(batch)
     runner.work_until_idle(batch.pk)
     assert statuses(batch) == ["SUCCEEDED"] * 120

@@ -12,24 +12,40 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
+from batches.models import Item, QuarantinedItem
 from errors.models import AdviceRevision, Findings, RegroupJob
 
 pytestmark = pytest.mark.django_db(transaction=True)
-BEFORE = [("errors", "0002_roles")]
 
 
 @pytest.fixture
-def old_models() -> Iterator[Any]:
-    """The models of the release before, upon a database that is brought up to date again whatever happens."""
-    executor = MigrationExecutor(connection)
-    latest = executor.loader.graph.leaf_nodes("errors")
-    executor.migrate(BEFORE)
+def old_models(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """The models at a migration, upon a database that is brought up to date again whatever happens."""
+    migrate(request.param)
     try:
-        yield MigrationExecutor(connection).loader.project_state(BEFORE).apps
+        yield MigrationExecutor(connection).loader.project_state([request.param]).apps
     finally:
-        MigrationExecutor(connection).migrate(latest)
+        migrate_to_latest()
 
 
+def migrate(*targets: tuple[str, str]) -> None:
+    MigrationExecutor(connection).migrate(list(targets))
+
+
+def migrate_to_latest() -> None:
+    migrate(*MigrationExecutor(connection).loader.graph.leaf_nodes())
+
+
+def user_who_may_view(app: str, model: str) -> User:
+    kind, _ = ContentType.objects.get_or_create(app_label=app, model=model)
+    codename = f"view_{model}"
+    right, _ = Permission.objects.get_or_create(content_type=kind, codename=codename, defaults={"name": "view"})
+    user = User.objects.create(username="ann")
+    user.user_permissions.add(right)
+    return user
+
+
+@pytest.mark.parametrize("old_models", [("errors", "0002_roles")], indirect=True)
 def test_it_keeps_rows_and_rights_of_renamed_models(old_models: Any) -> None:
     now = timezone.now()
     group = old_models.get_model("errors", "ErrorGroup").objects.create(fingerprint="f", first_seen=now, last_seen=now)
@@ -37,12 +53,22 @@ def test_it_keeps_rows_and_rights_of_renamed_models(old_models: Any) -> None:
     old_models.get_model("errors", "GroupMove").objects.create(verb="merge", group=group, errors=7)
     old_models.get_model("errors", "Advised").objects.create(batch=batch, looked="COMPLETED 7", at=now)
     old_models.get_model("errors", "Findings").objects.create(batch=batch, found=[{"text": "every 7th"}], at=now)
-    kind, _ = ContentType.objects.get_or_create(app_label="errors", model="groupmove")
-    right, _ = Permission.objects.get_or_create(content_type=kind, codename="view_groupmove", defaults={"name": "view"})
-    ann = User.objects.create(username="ann")
-    ann.user_permissions.add(right)
-    MigrationExecutor(connection).migrate(MigrationExecutor(connection).loader.graph.leaf_nodes("errors"))
+    user_who_may_view("errors", "groupmove")
+    migrate_to_latest()
     assert RegroupJob.objects.get().errors == 7
     assert AdviceRevision.objects.get().revision == "COMPLETED 7"
     assert Findings.objects.get().findings == [{"text": "every 7th"}]
     assert User.objects.get().has_perm("errors.view_regroupjob")
+
+
+@pytest.mark.parametrize("old_models", [("batches", "0003_roles")], indirect=True)
+def test_it_keeps_what_people_have_set_aside(old_models: Any) -> None:
+    batch = old_models.get_model("batches", "Batch").objects.create(id="b1")
+    item = old_models.get_model("batches", "Item").objects.create(batch=batch, position=0, key="a", payload={})
+    aside = old_models.get_model("batches", "Aside").objects.create(batch=batch, number=1, items=1, actor="ben")
+    old_models.get_model("batches", "AsideItem").objects.create(aside=aside, item=item, status_before="FAILED")
+    user_who_may_view("batches", "aside")
+    migrate_to_latest()
+    assert QuarantinedItem.objects.get().quarantine.actor == "ben"
+    assert Item.objects.get().quarantines.get().status_before == "FAILED"
+    assert User.objects.get().has_perm("batches.view_quarantine")

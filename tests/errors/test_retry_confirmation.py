@@ -63,7 +63,7 @@ def test_a_button_pressed_twice_is_one_retry(user_of: UserOf) -> None:
 def test_it_is_shown_again_if_it_would_be_something_else_by_now(user_of: UserOf) -> None:
     batch, client = outage(), signed_in(user_of("operator"))
     said = form_answers(client, group_address(), canary=3, needed=2)
-    operations.set_aside(batch.pk, positions=[40, 44])
+    operations.quarantine(batch.pk, positions=[40, 44])
     answer = client.post(group_address(), said)
     shown = answer.content.decode()
     assert answer.status_code == 409

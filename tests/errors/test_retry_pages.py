@@ -88,7 +88,7 @@ def addresses() -> list[str]:
 
 def test_only_who_may_operate_gets_in_and_looking_changes_nothing(user_of: UserOf) -> None:
     batch = outage()
-    operations.set_aside(batch.pk, positions=[40, 40])
+    operations.quarantine(batch.pk, positions=[40, 40])
     operations.retry(batch.pk, code="NETWORK_ERROR")
     charlie, viewer, operator = user_of("charlie"), signed_in(user_of("viewer")), signed_in(user_of("operator"))
     charlie.is_staff = True

@@ -25,7 +25,7 @@ def by_country() -> Batch:
 def test_a_finding_sets_aside_exactly_the_items_it_speaks_of() -> None:
     batch = by_country()
     found = next(one for one in findings_of(batch) if "conditions" in one["where"])
-    made = operations.set_aside(batch.pk, where={"conditions": found["where"]["conditions"]})
+    made = operations.quarantine(batch.pk, where={"conditions": found["where"]["conditions"]})
     assert made.items == found["failed"] > 39
     assert statuses(batch).count("QUARANTINED") == made.items
     assert Item.objects.filter(batch=batch, status="QUARANTINED", payload__country="DE").count() == 40

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from batches.models import Aside, Item, Retry
+from batches.models import Item, Quarantine, Retry
 from errors.models import ErrorGroup, RecoveryPlan
 from tests.helpers.batches import modes, ran
 from tests.helpers.command_line import batch_command
@@ -25,7 +25,7 @@ def test_it_sets_items_aside_and_brings_them_back() -> None:
     assert (code, aside()) == (0, [1, 2])
     assert "b1: 2 items set aside (no. 1)." in text
     assert "batch bring-back b1 1" in text
-    assert Aside.objects.values_list("actor", "reason").get() == ("command line", "their fault")
+    assert Quarantine.objects.values_list("actor", "reason").get() == ("command line", "their fault")
     code, text, _ = batch_command("aside", "b1", "--positions", "3-9", "--json")
     assert (code, json.loads(text)["number"], json.loads(text)["items"], aside()) == (0, 2, 1, [1, 2, 3])
     code, text, _ = batch_command("bring-back", "b1", "1")

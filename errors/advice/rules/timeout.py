@@ -26,11 +26,11 @@ def timeout(facts: Facts) -> list[Advice]:
         return [group_advice(RULE, groups, facts, "Probe the timeouts with a few items", why, "low")]
     counts = [evidence("attempts timed out", errors, facts.attempts)]
     if facts.timeout_verdict.kind == "hang":
-        return [set_aside(facts, groups, counts)]
+        return [quarantine_advice(facts, groups, counts)]
     return [more_time(facts, groups, facts.timeout_verdict, counts)]
 
 
-def set_aside(facts: Facts, groups: Sequence[GroupFacts], counts: Sequence[dict[str, Any]]) -> Advice:
+def quarantine_advice(facts: Facts, groups: Sequence[GroupFacts], counts: Sequence[dict[str, Any]]) -> Advice:
     """Attempts hang: more time would not help."""
     limit, errors = facts.item_timeout, failed_attempts(groups)
     title = "Do not raise the time limit: set these items aside, and look at what they wait for"

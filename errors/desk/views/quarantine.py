@@ -14,18 +14,18 @@ from batches.exceptions import BatchError, ScopeChanged
 from batches.models import Batch
 from batches.wording import quantity
 from errors.desk.confirm_form import ConfirmForm
-from errors.desk.quarantine_pages import aside_confirmation, aside_list, items_to_take
+from errors.desk.quarantine_pages import items_to_take, quarantine_confirmation, quarantine_list
 from errors.desk.views.access import Route, operable_batch, or_404, reason_of, render, viewable_batch
 from errors.desk.views.confirming import answers_of, carry_out
 from errors.desk.views.retries import matching_scope
 
 
-def set_group_aside(request: HttpRequest, batch_id: str, fingerprint: str) -> HttpResponse:
+def quarantine_group(request: HttpRequest, batch_id: str, fingerprint: str) -> HttpResponse:
     """The failed and waiting items of one group."""
     return confirm(request, operable_batch(request, batch_id), {"group": fingerprint})
 
 
-def set_matching_aside(request: HttpRequest, batch_id: str) -> HttpResponse:
+def quarantine_matching(request: HttpRequest, batch_id: str) -> HttpResponse:
     """Everything that the desk's filter meets."""
     return confirm(request, operable_batch(request, batch_id), matching_scope(request))
 
@@ -46,7 +46,7 @@ def confirm(
         if begin:
             begin(reason=reason, carefulness=confirmed)
         else:
-            operations.set_aside(batch.pk, actor=actor, reason=reason, **confirmed, **scope)
+            operations.quarantine(batch.pk, actor=actor, reason=reason, **confirmed, **scope)
         messages.success(request, f"{quantity(form.confirmed, 'item')} set aside. They can be brought back here.")
         return redirect("admin:errors_asides", batch.pk)
 
@@ -56,32 +56,32 @@ def confirm(
     if isinstance(outcome, ScopeChanged):
         notice = str(outcome)
         form = ConfirmForm(outcome.current, initial=form.answers())
-    page = aside_confirmation(batch, scope, items, form, notice=notice)
+    page = quarantine_confirmation(batch, scope, items, form, notice=notice)
     return render(request, "act_confirm.html", page, title=page.question, status=409 if notice else 200)
 
 
-def list_asides(request: HttpRequest, batch_id: str) -> HttpResponse:
+def list_quarantines(request: HttpRequest, batch_id: str) -> HttpResponse:
     """What people have set aside, the latest first."""
     batch = viewable_batch(request, batch_id)
-    return render(request, "asides.html", aside_list(batch), title=f"Set aside in {batch}")
+    return render(request, "asides.html", quarantine_list(batch), title=f"Set aside in {batch}")
 
 
-def bring_back(request: HttpRequest, batch_id: str, number: int) -> HttpResponse:
+def release(request: HttpRequest, batch_id: str, number: int) -> HttpResponse:
     """Undo it."""
     batch = operable_batch(request, batch_id)
     if request.method == "POST":
         try:
             actor = request.user.get_username()
-            aside = operations.bring_back(batch.pk, number, actor=actor, reason=reason_of(request))
-            messages.success(request, f"Brought back: each of the {quantity(aside.items, 'item')} is as it was.")
+            act = operations.release(batch.pk, number, actor=actor, reason=reason_of(request))
+            messages.success(request, f"Brought back: each of the {quantity(act.items, 'item')} is as it was.")
         except BatchError as error:
             messages.warning(request, str(error))
     return redirect("admin:errors_asides", batch.pk)
 
 
 ROUTES: tuple[Route, ...] = (
-    ("desk/<str:batch_id>/group/<str:fingerprint>/aside/", set_group_aside, "errors_group_aside"),
-    ("desk/<str:batch_id>/aside/", set_matching_aside, "errors_aside_matching"),
-    ("desk/<str:batch_id>/asides/", list_asides, "errors_asides"),
-    ("desk/<str:batch_id>/asides/<int:number>/back/", bring_back, "errors_bring_back"),
+    ("desk/<str:batch_id>/group/<str:fingerprint>/aside/", quarantine_group, "errors_group_aside"),
+    ("desk/<str:batch_id>/aside/", quarantine_matching, "errors_aside_matching"),
+    ("desk/<str:batch_id>/asides/", list_quarantines, "errors_asides"),
+    ("desk/<str:batch_id>/asides/<int:number>/back/", release, "errors_bring_back"),
 )

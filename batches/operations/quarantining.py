@@ -1,4 +1,4 @@
-"""Set items aside, and bring them back: the operator's two verbs for what should not run."""
+"""Quarantine items, and release them: the operator's two verbs for what should not run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from batches import tasks
 from batches.exceptions import InvalidInput, InvalidTransition, ScopeChanged, UnknownBatch
 from batches.lanes import leases
 from batches.lifecycle import quarantined_items, scopes, transitions
-from batches.models import Aside, Batch, Item
+from batches.models import Batch, Item, Quarantine
 from batches.numbering import next_number, numbered
 from batches.operations.lookups import get_batch
 
@@ -28,9 +28,9 @@ LEGAL = (
 )
 
 
-def set_aside(
+def quarantine(
     batch_id: str, *, actor: str = "", reason: str = "", count: int | None = None, key: str = "", **scope: Any
-) -> Aside:
+) -> Quarantine:
     """Quarantine items that failed or wait, so that nothing runs or retries them; the rest of the batch goes on.
 
     Refused if it means another number of items than `count`. The same `key` again is the same act.
@@ -39,12 +39,12 @@ def set_aside(
     condition = scopes.with_waiting_items(get_batch(batch_id), name, value)
     with transaction.atomic():
         batch = Batch.objects.select_for_update().get(pk=batch_id)
-        if key and (earlier := batch.asides.filter(key=key).first()):
+        if key and (earlier := batch.quarantines.filter(key=key).first()):
             return earlier
         _refuse_unless_legal(batch, "set items aside in")
         leases.ensure_lanes(batch)
-        act = Aside.objects.create(
-            batch=batch, number=next_number(batch.asides), scope={name: value}, key=key, actor=actor, reason=reason
+        act = Quarantine.objects.create(
+            batch=batch, number=next_number(batch.quarantines), scope={name: value}, key=key, actor=actor, reason=reason
         )
         act.items = quarantined_items.quarantine(act, condition)
         if not act.items:
@@ -58,13 +58,13 @@ def set_aside(
     return act
 
 
-def bring_back(batch_id: str, number: int, *, actor: str = "", reason: str = "") -> Aside:
-    """Undo a setting aside: failed items are failed as they were, and those that had waited run, also if the batch was
+def release(batch_id: str, number: int, *, actor: str = "", reason: str = "") -> Quarantine:
+    """Undo a quarantine: failed items are failed as they were, and those that had waited run, also if the batch was
     done."""
     get_batch(batch_id)
     with transaction.atomic():
         batch = Batch.objects.select_for_update().get(pk=batch_id)
-        act: Aside | None = numbered(batch.asides, number)
+        act: Quarantine | None = numbered(batch.quarantines, number)
         if act is None:
             raise UnknownBatch(f"Batch {batch_id} has set nothing aside under number {number}.")
         _refuse_unless_legal(batch, "bring items back into")
