@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
@@ -20,6 +19,7 @@ from batches.lifecycle import milestones, samples
 from batches.lifecycle.samples import active_seconds
 from batches.lifecycle.velocity import eta_of, recent_pace
 from batches.models import Batch, Checkpoint, Item, Milestone, Sample
+from batches.wording import percent_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +173,7 @@ def percent(part: int, total: int, status: str) -> float:
     """Floored to one decimal: 999 of 1,000 is 99.9 %, and of nothing everything is done once it is completed."""
     if total == 0:
         return 100.0 if status == Batch.Status.COMPLETED else 0.0
-    return math.floor(part * 1000 / total) / 10
+    return percent_of(part, total)
 
 
 def rounded(value: float | None) -> float | None:

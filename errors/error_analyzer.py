@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -18,6 +17,7 @@ from batches.extensions import record_failures
 from batches.failures import Failure
 from batches.lanes.outcomes import storable
 from batches.models import Batch, Item
+from batches.wording import percent_of
 from errors.advice import Facts, GroupFacts, advise
 from errors.detectors.runs import runs_of
 from errors.findings import IN_REPORT_LIMIT, findings_of, scatter_of
@@ -106,7 +106,7 @@ def aggregate_errors(batch_id: str, total_items: int | None = None) -> ErrorRepo
     for row in rows:
         types[row.group.error_type] += row.errors
         codes[row.group.code] += row.errors
-    rate = math.floor(1000 * total / items) / 10 if items else 0.0
+    rate = percent_of(total, items) if items else 0.0
     advice = advised.listed(batch, total, up_to=IN_REPORT_LIMIT) if batch else []
     return ErrorReport(
         batch_id=batch_id,

@@ -23,6 +23,7 @@ from batches.pages.batch_page import CONFIRMED, batch_page, confirmation
 from batches.pages.context import context_of
 from batches.pages.forms import AdjustForm, DecideForm, RehearseForm
 from batches.pages.new_batch_form import NewBatchForm
+from batches.pages.rehearsal_page import rehearsal_page
 
 
 class BatchViews(OperatedAdmin):
@@ -61,13 +62,13 @@ class BatchViews(OperatedAdmin):
         return redirect(batch)
 
     def rehearsal(self, request: HttpRequest, batch_id: str, number: int) -> HttpResponse:
-        """What a rehearsal has found so far."""
+        """What a rehearsal reports so far."""
         batch = self.viewed(request, batch_id)
         try:
-            report = operations.get_rehearsal(batch_id, number).to_dict()
+            rehearsal = operations.get_rehearsal(batch_id, number)
         except BatchError as error:
             raise Http404(str(error)) from None
-        context = {"batch": batch, "report": report, "retry_url": retry_address(batch, report["scope"])}
+        context = context_of(rehearsal_page(batch, rehearsal))
         return self.render(request, "rehearsal.html", context, title=f"Rehearsal of {batch}")
 
     # -- acting

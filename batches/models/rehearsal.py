@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from django.db import models
 
 from batches.models.batch import Batch
+from batches.wording import percent_of
 
 
 class Rehearsal(models.Model):
@@ -58,7 +58,7 @@ class Rehearsal(models.Model):
             "done": self.done,
             **counts,
             "total_errors": counts["failed"],
-            "error_rate": math.floor(1000 * counts["failed"] / self.done) / 10 if self.done else 0.0,
+            "error_rate": percent_of(counts["failed"], self.done) if self.done else 0.0,
             "errors_by_type": report.get("errors_by_type", {}),
             "errors_by_code": report.get("errors_by_code", {}),
             "groups": groups,

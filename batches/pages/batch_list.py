@@ -16,6 +16,7 @@ from batches.models import Batch
 from batches.pages.batch_text import eta, speed
 from batches.pages.item_list import items_url
 from batches.pages.markup import pill
+from batches.pages.progress_bar import ProgressBar, progress_bar
 from batches.progress_tracker import Progress, progress_of
 from batches.rights import OPERATE
 
@@ -42,6 +43,7 @@ class BatchRow:
 
     batch: Batch
     progress: Progress
+    bar: ProgressBar
     failures: int
     failed_url: str
     pill: SafeString
@@ -55,6 +57,7 @@ class BatchListPage:
     rows: Sequence[BatchRow]
     may_operate: bool
     tabs: Sequence[Tab]
+    final_statuses: str
 
 
 class AttentionFilter(admin.SimpleListFilter):
@@ -89,6 +92,7 @@ def batch_list_page(batches: Sequence[Batch], request: HttpRequest) -> BatchList
         tabs=[
             Tab(name, label, batches_of_tab(Batch.objects.all(), name).count(), name == current) for name, label in TABS
         ],
+        final_statuses=" ".join(Batch.FINAL),
     )
 
 
@@ -97,6 +101,7 @@ def batch_row(batch: Batch, progress: Progress, may_operate: bool) -> BatchRow:
     return BatchRow(
         batch=batch,
         progress=progress,
+        bar=progress_bar(progress),
         failures=progress.failed + progress.quarantined,
         failed_url=items_url(batch, failed=True),
         pill=pill(batch.status, batch.get_status_display()),

@@ -16,6 +16,7 @@ from batches.pages.batch_text import sentence
 from batches.pages.item_list import items_url
 from batches.pages.map_page import MapPage, map_page
 from batches.pages.markup import pill, pretty, value_text
+from batches.pages.progress_bar import ProgressBar, progress_bar
 from batches.processors import param_labels_of
 from batches.progress_tracker import Progress, get_progress
 from batches.redaction import redact
@@ -81,13 +82,17 @@ class BatchPage:
     pill: SafeString
     sentence: str
     live: bool
+    final_statuses: str
+    """Those that no batch leaves, for the script: of a batch in one of them nothing more is to be heard."""
     watching: bool
     may_operate: bool
     may_rehearse: bool
     verbs: Sequence[VerbButton]
     links: Sequence[Link]
     counts: Sequence[Count]
+    bar: ProgressBar
     marks: Sequence[Mark]
+    failures: int
     map: MapPage
     chart: Sparkline
     lanes: Sequence[Checkpoint]
@@ -112,13 +117,16 @@ def batch_page(batch: Batch, request: HttpRequest) -> BatchPage:
         pill=pill(batch.status, batch.get_status_display()),
         sentence=sentence(batch, progress, history),
         live=batch.status in Batch.ACTIVE,
+        final_statuses=" ".join(Batch.FINAL),
         watching=operations.is_watching(batch, request.user),  # type: ignore[arg-type]
         may_operate=may_operate,
         may_rehearse=may_operate and operations.may_rehearse(batch),
         verbs=verb_buttons(batch) if may_operate else [],
         links=[link for extension in registered() for link in extension.batch_links(batch, failures)],
         counts=counts(batch, progress),
+        bar=progress_bar(progress),
         marks=marks(progress),
+        failures=failures,
         map=map_page(batch, draw=request.GET.get("draw") == "1"),
         chart=sparkline(velocity_of(batch)),
         lanes=list(Checkpoint.objects.filter(batch=batch).order_by("lane")),

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 
 from batches.models import Batch
+from batches.wording import percent_of
 
 
 class Export(models.Model):
@@ -58,4 +59,4 @@ class Export(models.Model):
         """Floored: only a file that is whole is 100."""
         if self.state in (self.State.READY, self.State.STREAMED, self.State.EXPIRED):
             return 100.0
-        return min(99.9, 1000 * self.done // max(1, self.rows) / 10)
+        return min(99.9, percent_of(self.done, max(1, self.rows)))

@@ -3,8 +3,8 @@
 (() => {
   const POLL = 5000, FIRST_WAIT = 500, LONGEST_WAIT = 30000, SILENCE = 15000, ANNOUNCE = 20000, REFRESH = 3000, MOST = 100;
   const OFF = "live updates are off, refreshing every 5 s";
-  const FINAL = ["COMPLETED", "CANCELLED", "FAILED"];
   const indicator = document.querySelector("[data-live]");
+  const FINAL = indicator ? indicator.dataset.final.split(" ") : [];
   const announcer = document.querySelector("[data-announce]");
   const roots = new Map(), seen = new Map();
   let socket = null, failures = 0, seq = 0, retryTimer, pollTimer, watchdog, refreshTimer, announcedAt = 0, refreshedAt = 0;

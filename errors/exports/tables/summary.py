@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
 from django.db.models import Count, OuterRef, QuerySet, Subquery, Sum
 
+from batches.wording import percent_of
 from errors.exports.tables.base import Page, Row, Table, iso
 from errors.models import BatchGroup, ErrorRecord, Recommendation
 
@@ -65,8 +65,8 @@ class Summary(Table):
 
 
 def percent(part: int, whole: int) -> float | None:
-    """Floored to one decimal; None of nothing."""
-    return math.floor(1000 * part / whole) / 10 if whole else None
+    """None of nothing."""
+    return percent_of(part, whole) if whole else None
 
 
 def advice_by_group(batch_id: str) -> dict[str, str]:
