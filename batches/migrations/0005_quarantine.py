@@ -28,7 +28,7 @@ def backwards(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("batches", "0003_roles")]
+    dependencies = [("batches", "0004_index_of_the_next_item")]
 
     operations = [
         migrations.AlterModelTable("aside", "batches_aside"),
