@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Max
+from django.db.models import Count, Max
 from django.utils import timezone
 
 from batches.exceptions import InvalidInput
 from batches.models import BATCH_ID, ITEM_KEY_LENGTH, Batch, Checkpoint, Item
+
+COUNTED_BY_HAND = ("succeeded", "failed")
+"""Outcomes that a script may count for items that have no row."""
 
 
 def checked_id(batch_id: Any) -> str:
@@ -73,15 +77,32 @@ def set_outcomes(batch: Batch, outcomes: dict[str, tuple[str, str]], *, replace:
         else:
             Item.objects.create(batch=batch, key=key, position=free, payload={"item": key}, attempts=1, **values)
             free += 1
+    cover_counts(batch)
     recount(batch)
 
 
+def cover_counts(batch: Batch) -> None:
+    """Rows that came are among what was counted by hand; called before `recount`, whose counts say what was before."""
+    rows, lane = rows_by_status(batch), lane_for(batch)
+    for name in COUNTED_BY_HAND:
+        by_hand, now = getattr(lane, f"{name}_by_hand"), rows[name.upper()]
+        came = now - (getattr(lane, name) - by_hand)
+        setattr(lane, f"{name}_by_hand", max(0, by_hand - (came if came >= 0 else now)))
+    lane.save(update_fields=[f"{name}_by_hand" for name in COUNTED_BY_HAND])
+
+
 def recount(batch: Batch) -> None:
-    """Lane 0's counters from the items themselves."""
-    statuses = list(Item.objects.filter(batch=batch).values_list("status", flat=True))
-    lane_for(batch)
-    Checkpoint.objects.filter(batch=batch, lane=0).update(
-        **{name: statuses.count(name.upper()) for name in ("succeeded", "failed", "skipped", "quarantined")}
-    )
-    if batch.total_items < len(statuses):
-        Batch.objects.filter(pk=batch.pk).update(total_items=len(statuses))
+    """Lane 0's counters from the items themselves, and what was counted by hand besides."""
+    rows, lane = rows_by_status(batch), lane_for(batch)
+    counts = {name: rows[name.upper()] for name in ("succeeded", "failed", "skipped", "quarantined")}
+    for name in COUNTED_BY_HAND:
+        counts[name] += getattr(lane, f"{name}_by_hand")
+    Checkpoint.objects.filter(pk=lane.pk).update(**counts)
+    total = max(batch.total_items, rows.total(), sum(counts.values()))
+    if batch.total_items < total:
+        Batch.objects.filter(pk=batch.pk).update(total_items=total)
+
+
+def rows_by_status(batch: Batch) -> Counter[str]:
+    statuses = Item.objects.filter(batch=batch).order_by().values_list("status")
+    return Counter(dict(statuses.annotate(items=Count("pk"))))

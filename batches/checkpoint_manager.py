@@ -11,20 +11,24 @@ from time import sleep
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Min
+from django.db.models import Count, F, Min
 from django.utils import timezone
 
 from batches import adhoc, clock
 from batches.engine import runner
-from batches.exceptions import InvalidInput
+from batches.exceptions import BatchCancelled, InvalidInput
 from batches.lanes import leases
 from batches.lanes.outcomes import storable
-from batches.lifecycle import transitions
+from batches.lifecycle import hand_counts, transitions
 from batches.models import Batch, Checkpoint, Item
 from batches.processors import Processor
 
 MOVED_BY = 1_000_000_000  # positions, out of the way while they are given anew
 WAIT_SECONDS = 0.1
+IDS_PER_STATEMENT = 500
+STOPPED = (Batch.Status.PAUSING, Batch.Status.PAUSED, Batch.Status.CANCELLING, Batch.Status.CANCELLED)
+"""A person's word: nothing is begun."""
+OPEN = (Item.Status.PENDING, Item.Status.RUNNING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,10 @@ def save_checkpoint(
     with transaction.atomic():
         batch = adhoc.locked_batch(batch_id)
         adhoc.refuse_processor(batch)
+        before = hand_counts.done_of(batch)
         adhoc.set_outcomes(batch, outcomes, replace=True)
+        if batch.status != Batch.Status.PENDING:
+            hand_counts.move_on(batch, before, hand_counts.done_of(batch))
         metadata = {} if batch_metadata is None else {"metadata": json.loads(json.dumps(dict(batch_metadata)))}
         Checkpoint.objects.filter(batch=batch, lane=0).update(
             position=current_index - 1, saved_at=timezone.now(), sequence=F("sequence") + 1, **metadata
@@ -103,7 +110,11 @@ def resume_from_checkpoint(batch_id: str, all_items: Sequence[Any], process_fn: 
     earlier call are tried again. Killed at any point, a second call finishes the rest; effects in this database happen
     once. In the main thread an item's time limit is kept by SIGALRM: the caller's own alarm is put back after each
     chunk, and rings then if it came due. Returns batch_id, total_items, completed and failed (by this call), skipped
-    (done before), resumed_from_index.
+    (done before), resumed_from_index, remaining (items without an outcome) and status.
+
+    A person who pauses the batch stops the call between two items: it returns what was done, with the status PAUSED,
+    and so does every further call until the batch is resumed. Raises `BatchCancelled` when the batch is cancelled,
+    before or meanwhile; its `result` is what was done.
     """
     items = list(all_items)
     ids = [id_of(item) for item in items]
@@ -111,22 +122,36 @@ def resume_from_checkpoint(batch_id: str, all_items: Sequence[Any], process_fn: 
     with transaction.atomic():
         batch = adhoc.locked_batch(batch_id)
         adhoc.refuse_processor(batch)
-        skipped = register(batch, ids, items)
-    if skipped < len(ids):
+        may_run = batch.status not in STOPPED
+        skipped = register(batch, ids, items) if may_run else rows_of(batch, ids)[Item.Status.SUCCEEDED]
+    if may_run and skipped < len(ids):
         run(batch, Processor(name="", function=lambda payload, context: call(process_fn, items[context.position])))
-    done = (
-        Item.objects.filter(batch=batch, key__in=ids)
-        if len(ids) < 500
-        else Item.objects.filter(batch=batch, position__lt=len(ids))
-    )
-    return {
+    batch.refresh_from_db()
+    rows = rows_of(batch, ids)
+    failed = sum(rows[status] for status in Item.FAILED_STATUSES)
+    result: dict[str, Any] = {
         "batch_id": batch_id,
         "total_items": len(ids),
-        "completed": done.filter(status=Item.Status.SUCCEEDED).count() - skipped,
-        "failed": done.filter(status__in=Item.FAILED_STATUSES).count(),
+        "completed": rows[Item.Status.SUCCEEDED] - skipped,
+        "failed": failed,
         "skipped": skipped,
         "resumed_from_index": 0 if before is None else before.current_item_index,
+        "remaining": len(ids) - sum(rows[status] for status in Item.SUCCESSFUL_STATUSES) - failed,
+        "status": batch.status,
     }
+    if batch.status == Batch.Status.CANCELLED:
+        raise BatchCancelled(batch_id, result["remaining"], batch.reason, result)
+    return result
+
+
+def rows_of(batch: Batch, ids: Sequence[str]) -> Counter[str]:
+    """How many of these items there are in each status."""
+    rows = Item.objects.filter(batch=batch)
+    if len(ids) < IDS_PER_STATEMENT:
+        rows = rows.filter(key__in=ids)
+    elif rows.count() > len(ids):
+        rows = rows.filter(position__lt=len(ids))
+    return Counter(dict(rows.order_by().values_list("status").annotate(Count("pk"))))
 
 
 def call(process_fn: Callable[[Any], Any], item: Any) -> None:
@@ -166,6 +191,8 @@ def register(batch: Batch, ids: list[str], items: list[Any]) -> int:
         failed.update(
             status=Item.Status.PENDING, failed_at=None, lane=None, available_at=None, crashes=0, forgiven=F("attempts")
         )
+        lane = adhoc.lane_for(batch)
+        Checkpoint.objects.filter(pk=lane.pk).update(succeeded_by_hand=0, failed_by_hand=0)
         adhoc.recount(batch)
         start_at_first_pending(batch)
     Batch.objects.filter(pk=batch.pk).update(total_items=Item.objects.filter(batch=batch).count())
@@ -189,11 +216,18 @@ def payload_of(item: Any) -> dict[str, Any]:
 
 
 def run(batch: Batch, processor: Processor) -> None:
-    """Work until every item has its outcome; a second caller waits for the first, and takes over if that dies."""
-    sources = (Batch.Status.PENDING, *Batch.AT_REST)
+    """Work until every item has its outcome, or a person stops it; a second caller waits for the first, and takes over
+    if that dies."""
+    sources = (Batch.Status.PENDING, Batch.Status.COMPLETED, Batch.Status.HALTED)
     transitions.move(batch.pk, Batch.Status.QUEUED, verb="resume", from_=sources, actor="python")
-    while Batch.objects.get(pk=batch.pk).status in Batch.ACTIVE:
+    while is_under_way(batch.pk):
         leases.expire_dead_workers()
         runner.work_slice(batch.pk, processor=processor)
-        if Batch.objects.get(pk=batch.pk).status in Batch.ACTIVE:
+        if is_under_way(batch.pk):
             sleep(WAIT_SECONDS)
+    transitions.settle(batch.pk)
+
+
+def is_under_way(batch_id: str) -> bool:
+    """Whether the batch is active, and an item of it has no outcome yet."""
+    return Item.objects.filter(batch=batch_id, status__in=OPEN, batch__status__in=Batch.ACTIVE).exists()

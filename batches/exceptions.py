@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 
 class BatchError(Exception):
@@ -65,11 +66,27 @@ class UnknownBatch(BatchError):
 
 
 class InvalidTransition(BatchError):
-    """The verb is not legal in the batch's present status."""
+    """The verb is not legal in the batch's present status. `remedy`: a sentence on what is."""
 
-    def __init__(self, batch_id: str, verb: str, status: str) -> None:
-        super().__init__(f"Cannot {verb} batch {batch_id}: it is {status.lower()}.")
+    def __init__(self, batch_id: str, verb: str, status: str, remedy: str = "") -> None:
+        super().__init__(" ".join(filter(None, (f"Cannot {verb} batch {batch_id}: it is {status.lower()}.", remedy))))
         self.batch_id, self.verb, self.status = batch_id, verb, status
+
+
+class BatchCancelled(BatchError):
+    """The batch of a script was cancelled by a person: what was done stays done, the rest is not to be processed.
+
+    `remaining` is how many items have no outcome; `result` is what `resume_from_checkpoint` had done by then, None
+    where nothing ran.
+    """
+
+    def __init__(self, batch_id: str, remaining: int, reason: str = "", result: dict[str, Any] | None = None) -> None:
+        why = f" ({reason})" if reason else ""
+        super().__init__(
+            f"Batch {batch_id} was cancelled{why}: {remaining:,} items were not processed. "
+            "Stop here; progress_tracker.start_batch begins it anew."
+        )
+        self.batch_id, self.remaining, self.reason, self.result = batch_id, remaining, reason, result
 
 
 class BatchConflict(BatchError):

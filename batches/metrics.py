@@ -105,8 +105,8 @@ def items_and_batches() -> Iterator[Metric]:
         count = sum(row["batches"] for (_, name), row in totals.items() if name == status)
         by_status.add_metric((status.lower(),), count)
     yield by_status
-    waiting = sum(row["pending"] for (_, status), row in totals.items() if status in Batch.ACTIVE)
-    yield gauge("queue_depth", "Items that wait to be processed, of batches that are queued or running.", waiting)
+    waiting = sum(row["pending"] for (name, status), row in totals.items() if name and status in Batch.ACTIVE)
+    yield gauge("queue_depth", "Items that wait for workers, of batches that are queued or running.", waiting)
     quarantined = sum(row["quarantined"] for row in totals.values())
     yield gauge("quarantined_total", "Items that kill workers, or whose outcome nobody knows.", quarantined)
 
@@ -123,10 +123,15 @@ def working_batches() -> Iterator[Metric]:
     stuck = sum(row.stuck for row in progress.values())
     yield gauge("batches_stuck", "Batches that should be running, but no worker has them.", stuck)
     saved = dict(Checkpoint.objects.filter(batch__in=batches).order_by().values_list("batch").annotate(Max("saved_at")))
-    moved = [max(filter(None, (saved.get(batch.pk), batch.running_since, batch.created_at))) for batch in batches]
+    moved = [
+        max(filter(None, (saved.get(batch.pk), batch.running_since, batch.created_at)))
+        for batch in batches
+        if not batch.is_ad_hoc
+    ]
     stalled = age(min(moved, default=now), now)
-    yield gauge("stalled_seconds", "The longest a working batch has been without progress.", stalled)
+    yield gauge("stalled_seconds", "The longest a batch that workers have has been without progress.", stalled)
     queued = Transition.objects.filter(batch__status=Batch.Status.QUEUED, to_status=Batch.Status.QUEUED)
+    queued = queued.exclude(batch__processor="")
     since = queued.order_by().values_list("batch").annotate(Max("at")).values_list("at__max", flat=True)
     oldest = min(since, default=now)
     yield gauge("oldest_pending_seconds", "How long the longest waiting queued batch has waited.", age(oldest, now))

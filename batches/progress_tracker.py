@@ -8,14 +8,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
 
-from batches import adhoc, clock, durations
+from batches import clock, durations
 from batches.exceptions import InvalidInput, UnknownBatch
-from batches.lanes.lane_counts import COUNTERS, counters_of
-from batches.lifecycle import milestones, samples
+from batches.lanes.lane_counts import COUNTERS
+from batches.lifecycle import hand_counts, samples
 from batches.lifecycle.samples import active_seconds
 from batches.lifecycle.velocity import eta_of, recent_pace
 from batches.models import Batch, Checkpoint, Item, Milestone, Sample
@@ -161,8 +159,10 @@ def outcome_of(batch: Batch, count: dict[str, int], remaining: int) -> str | Non
 
 
 def is_stuck(batch: Batch, lanes: Sequence[Checkpoint], now: datetime) -> bool:
-    """Whether it should be running, yet no worker has held a lane for longer than a lease."""
-    if batch.status not in Batch.WORKING or any(row.lease_expires_at and row.lease_expires_at > now for row in lanes):
+    """Whether workers should have it, yet none has held a lane for longer than a lease; a script's batch needs none."""
+    if batch.is_ad_hoc or batch.status not in Batch.WORKING:
+        return False
+    if any(row.lease_expires_at and row.lease_expires_at > now for row in lanes):
         return False
     lease = timedelta(seconds=settings.PORTAL_LEASE_SECONDS)
     last = max([lane.saved_at for lane in lanes if lane.saved_at] + [batch.running_since or batch.created_at])
@@ -184,48 +184,48 @@ def rounded(value: float | None) -> float | None:
 
 
 def start_batch(batch_id: str, total_items: int) -> None:
-    """Begin counting an ad hoc batch from 0, also if it was begun before."""
+    """Begin counting an ad hoc batch from 0, also if it was begun before; items of its checkpoint stay counted.
+
+    It is COMPLETED when `total_items` items are counted. With 0, for a total that is not known yet, it is ended by
+    `finish_batch`. Within `resume_from_checkpoint` of the same batch nothing changes: that counts.
+
+    Raises `InvalidInput` for a total that is no whole number from 0, or a batch that has a processor.
+    """
     if not isinstance(total_items, int) or isinstance(total_items, bool) or total_items < 0:
         raise InvalidInput(f"total_items is {total_items!r}; it must be a whole number, 0 or more.")
-    with transaction.atomic():
-        batch = adhoc.locked_batch(batch_id)
-        adhoc.refuse_processor(batch)
-        now = timezone.now()
-        adhoc.lane_for(batch)
-        Checkpoint.objects.filter(batch=batch).update(succeeded=0, failed=0, skipped=0, quarantined=0)
-        Milestone.objects.filter(batch=batch).delete()
-        Batch.objects.filter(pk=batch.pk).update(
-            total_items=total_items,
-            status=Batch.Status.RUNNING,
-            started_at=now,
-            running_since=now,
-            active_seconds=0,
-            finished_at=None,
-        )
-        batch.active_seconds = 0
-        samples.begin_stretch(batch, now)
+    hand_counts.begin(batch_id, total_items)
 
 
-def increment_completed(batch_id: str, count: int = 1) -> None:
-    """Count items that succeeded."""
-    _increment(batch_id, "succeeded", count)
+def increment_completed(batch_id: str, count: int = 1) -> str:
+    """Count items that succeeded, `count` of them at once; returns the batch's status afterwards.
+
+    PAUSED means that a person wants the script to wait: ask `get_progress(batch_id).status` until that is another.
+    Within `resume_from_checkpoint` of the same batch nothing is added: that counts its items itself.
+
+    Raises `BatchCancelled`, once the items are counted, when a person has cancelled the batch; `InvalidInput` for a
+    count that is no whole number from 1, or a batch that has a processor.
+    """
+    return _increment(batch_id, "succeeded", count)
 
 
-def increment_failed(batch_id: str, count: int = 1) -> None:
-    """Count items that failed."""
-    _increment(batch_id, "failed", count)
+def increment_failed(batch_id: str, count: int = 1) -> str:
+    """Count items that failed; as `increment_completed`."""
+    return _increment(batch_id, "failed", count)
 
 
-def _increment(batch_id: str, column: str, count: int) -> None:
+def _increment(batch_id: str, column: str, count: int) -> str:
     if not isinstance(count, int) or count < 1:
         raise InvalidInput(f"count is {count!r}; it must be a whole number, 1 or more.")
-    with transaction.atomic():
-        batch = adhoc.locked_batch(batch_id)
-        adhoc.refuse_processor(batch)
-        adhoc.lane_for(batch)
-        Checkpoint.objects.filter(batch=batch, lane=0).update(**{column: F(column) + count, "saved_at": timezone.now()})
-        done = sum(counters_of(batch.pk).values())
-        total = max(batch.total_items, done)
-        if total != batch.total_items:
-            Batch.objects.filter(pk=batch.pk).update(total_items=total)
-        milestones.reach_milestones(batch.pk, done, total)
+    return hand_counts.count(batch_id, column, count)
+
+
+def finish_batch(batch_id: str) -> Progress:
+    """End an ad hoc batch: COMPLETED, also if fewer items were counted than its total; returns its progress.
+
+    A batch whose items all have an outcome is COMPLETED without it, and stays so.
+
+    Raises `UnknownBatch`; `BatchCancelled` when a person has cancelled it; `InvalidInput` while items of it wait for
+    `resume_from_checkpoint`, or of a batch that has a processor.
+    """
+    hand_counts.finish(batch_id)
+    return get_progress(batch_id)

@@ -119,7 +119,8 @@ def sweep_now() -> None:
     """Free the lanes of the dead, settle batches, wake what should run."""
     leases.expire_dead_workers()
     leases.revoke_expired()
-    for batch in Batch.objects.filter(status__in=Batch.ACTIVE).exclude(processor=""):
+    scripts_own = Q(processor="") & ~Q(status__in=(Batch.Status.PAUSING, Batch.Status.CANCELLING))
+    for batch in Batch.objects.filter(status__in=Batch.ACTIVE).exclude(scripts_own):
         transitions.settle(batch.pk)
         wake(batch.pk)
     for pk in rehearsals.unheld().values_list("pk", flat=True):

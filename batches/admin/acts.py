@@ -10,6 +10,7 @@ from django.http import HttpRequest
 
 from batches import operations
 from batches.exceptions import BatchError
+from batches.models import Batch
 from batches.rights import OPERATE
 
 MESSAGES = {
@@ -20,6 +21,11 @@ MESSAGES = {
     "retry": "{batch}: {items} failed items are tried again.",
 }
 """Verb -> what happens now."""
+SCRIPT_MESSAGES = {
+    "pause": "Pausing {batch}: its script finishes the items in its hands, and is told.",
+    "resume": "{batch} goes on when its script does.",
+}
+"""The same of a batch that a script drives, where it is another."""
 LONGEST_REASON = 2_000  # characters
 
 
@@ -37,4 +43,7 @@ def act(verb: str, batch_id: str, request: HttpRequest, **scope: Any) -> None:
         messages.warning(request, str(error))
     else:
         items = f"{result.items:,}" if verb == "retry" else ""
-        messages.success(request, MESSAGES[verb].format(batch=batch_id, items=items))
+        text = MESSAGES[verb]
+        if isinstance(result, Batch) and result.is_ad_hoc:
+            text = SCRIPT_MESSAGES.get(verb, text)
+        messages.success(request, text.format(batch=batch_id, items=items))

@@ -14,15 +14,10 @@ from batches.extensions import notify, registered
 from batches.lanes import counters, leases
 from batches.lanes.lane_counts import counters_of
 from batches.lifecycle import hints, milestones, retry_states, retry_waves, samples
-from batches.models import TRANSITIONS, Batch, Checkpoint, Item, Retry, Transition
+from batches.models import Batch, Checkpoint, Item, Retry, Transition, may_follow
 
 logger = logging.getLogger("batches")
 Status = Batch.Status
-
-
-def sources_of(to: str) -> list[str]:
-    """The statuses from which `to` can be reached."""
-    return [status for status, arrows in TRANSITIONS.items() if to in arrows]
 
 
 def move(
@@ -36,10 +31,9 @@ def move(
     only_if: Any = None,
 ) -> bool:
     """Compare-and-set the status and write history; False when the batch was in none of `from_`, or not `only_if`."""
-    sources = [status for status in (from_ or sources_of(to)) if to in TRANSITIONS[status]]
     with transaction.atomic():
-        batch = Batch.objects.select_for_update().filter(pk=batch_id, status__in=sources).first()
-        if batch is None:
+        batch = Batch.objects.select_for_update().filter(pk=batch_id, status__in=from_ or Status.values).first()
+        if batch is None or not may_follow(batch, batch.status, to):
             return False
         rows = Batch.objects.filter(pk=batch_id, status=batch.status)
         if only_if is not None:
@@ -123,16 +117,22 @@ def grant(batch: Batch) -> None:
 
 
 def is_done(batch: Batch) -> bool:
-    return sum(counters_of(batch.pk).values()) >= batch.total_items
+    """Whether all items have an outcome. Of an ad hoc batch only rows tell: a script may count without a total."""
+    if sum(counters_of(batch.pk).values()) < batch.total_items:
+        return False
+    return not batch.is_ad_hoc or 0 < batch.total_items <= Item.objects.filter(batch=batch).count()
 
 
-def complete(batch: Batch) -> bool:
-    """COMPLETED, unless an item still waits; the milestones that no chunk wrote are written now."""
+def complete(batch: Batch, *, verb: str = "complete", actor: str = "worker", done: int | None = None) -> bool:
+    """COMPLETED, unless an item still waits; the milestones that no chunk wrote are written now.
+
+    `done`: how many items have an outcome; without it all have.
+    """
     open_items = Item.objects.filter(batch_id=OuterRef("pk"), status__in=(Item.Status.PENDING, Item.Status.RUNNING))
     under_way = Retry.objects.filter(batch_id=OuterRef("pk"), state__in=Retry.UNDER_WAY)
     at_rest = ~Exists(open_items) & ~Exists(under_way)
     with transaction.atomic():
-        if not move(batch.pk, Status.COMPLETED, verb="complete", actor="worker", only_if=at_rest):
+        if not move(batch.pk, Status.COMPLETED, verb=verb, actor=actor, only_if=at_rest):
             return False
-        milestones.reach_milestones(batch.pk, batch.total_items, batch.total_items)
+        milestones.reach_milestones(batch.pk, batch.total_items if done is None else done, batch.total_items)
     return True

@@ -1,6 +1,6 @@
 """What is stored. The database is the truth: an item's status decides, everything else is a receipt or a hint."""
 
-from batches.models.batch import BATCH_ID, TRANSITIONS, Batch
+from batches.models.batch import BATCH_ID, TRANSITIONS, Batch, may_follow
 from batches.models.delivery import Delivery, Watch, Webhook
 from batches.models.fields import HexKeyField, positive_number
 from batches.models.fix import Correction, Fix
@@ -41,5 +41,6 @@ __all__ = [
     "Transition",
     "Watch",
     "Webhook",
+    "may_follow",
     "positive_number",
 ]

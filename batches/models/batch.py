@@ -41,6 +41,16 @@ class Batch(models.Model):
         Status.COMPLETED: "Every item has its outcome.",
         Status.FAILED: "The portal could not run this batch. Nothing is lost: mend the cause, then resume.",
     }
+    SCRIPT_SENTENCES = {
+        Status.PENDING: "A script keeps its checkpoint here; it goes on when resume_from_checkpoint is called.",
+        Status.QUEUED: "Waiting for the script that drives it to go on.",
+        Status.RUNNING: "Driven by a script: it is counted as that reports its items.",
+        Status.PAUSING: "Pause was asked for; the script that drives it is finishing the items in its hands.",
+        Status.PAUSED: "Nothing runs. Everything done is kept; after resume the script that drives it may go on.",
+        Status.CANCELLING: "Cancel was asked for; the script that drives it is finishing the items in its hands.",
+        Status.COMPLETED: "The script that drove it has finished it.",
+    }
+    """Of ad hoc batches, which no worker runs; where there is none, `SENTENCES` has it."""
     FINAL = (Status.COMPLETED, Status.CANCELLED, Status.FAILED)
     ACTIVE = (Status.QUEUED, Status.RUNNING, Status.PAUSING, Status.CANCELLING)
     WORKING = (Status.RUNNING, Status.PAUSING, Status.CANCELLING)
@@ -128,7 +138,13 @@ class Batch(models.Model):
 
     @property
     def sentence(self) -> str:
-        return self.SENTENCES[self.Status(self.status)]
+        status = self.Status(self.status)
+        return (self.is_ad_hoc and self.SCRIPT_SENTENCES.get(status)) or self.SENTENCES[status]
+
+    @property
+    def is_ad_hoc(self) -> bool:
+        """It has no processor: a script drives it through the Python API."""
+        return not self.processor
 
     @property
     def is_final(self) -> bool:
@@ -179,3 +195,15 @@ TRANSITIONS: dict[str, dict[str, str]] = {
     Status.FAILED: {Status.QUEUED: "resumed after what broke it was mended"},
 }
 """Every legal arrow, with its reason. `batches.lifecycle.transitions.move` is the one mover."""
+
+SCRIPT_TRANSITIONS: dict[str, dict[str, str]] = {
+    status: {Status.RUNNING: "its script began to count it, or began anew"} for status in Status.values
+}
+"""What an ad hoc batch may do besides."""
+SCRIPT_TRANSITIONS[Status.PENDING][Status.COMPLETED] = "its script said that nothing more will come"
+SCRIPT_TRANSITIONS[Status.PAUSED][Status.COMPLETED] = "its script did the last items although it was paused"
+
+
+def may_follow(batch: Batch, from_: str, to: str) -> bool:
+    """Whether that arrow is legal for the batch."""
+    return to in TRANSITIONS.get(from_, {}) or (batch.is_ad_hoc and to in SCRIPT_TRANSITIONS.get(from_, {}))

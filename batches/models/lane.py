@@ -22,6 +22,12 @@ class Checkpoint(models.Model):
     failed = models.PositiveIntegerField(default=0)
     skipped = models.PositiveIntegerField(default=0)
     quarantined = models.PositiveIntegerField(default=0)
+    succeeded_by_hand = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="Of those that succeeded: counted by a script, without a row of their own."
+    )
+    failed_by_hand = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="Of those that failed: counted by a script, without a row of their own."
+    )
     worker = models.CharField(max_length=120, blank=True, help_text="host:pid:start of the holder; empty when free.")
     fence = models.PositiveBigIntegerField(default=0)
     lease_expires_at = models.DateTimeField(

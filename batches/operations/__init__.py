@@ -18,7 +18,7 @@ from batches.operations.retrying import (
     resume_retry,
     retry,
 )
-from batches.operations.steering import VERBS, cancel, has_failed_items, legal_verbs, pause, resume, start
+from batches.operations.steering import VERBS, cancel, has_failed_items, legal_verbs, pause, resume, start, status_after
 from batches.operations.submission import Submission, submit
 from batches.operations.verification import verify
 from batches.operations.watching import is_watching, unwatch, watch
@@ -60,6 +60,7 @@ __all__ = [
     "resume_retry",
     "retry",
     "start",
+    "status_after",
     "submit",
     "sweep",
     "unwatch",

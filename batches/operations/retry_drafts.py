@@ -78,7 +78,8 @@ def moment_after(seconds: Any) -> datetime | None:
 def refuse_unrest(batch: Batch, verb: str) -> None:
     """Failed items are put back only where no worker is about: `InvalidTransition` otherwise."""
     if batch.status not in Batch.AT_REST or not batch.processor:
-        raise InvalidTransition(batch.pk, verb, Batch.Status(batch.status).label)
+        remedy = "resume_from_checkpoint, called by its script, tries failed items again." if batch.is_ad_hoc else ""
+        raise InvalidTransition(batch.pk, verb, Batch.Status(batch.status).label, remedy)
 
 
 def number_retry(batch: Batch, retry: Retry) -> None:

@@ -32,14 +32,22 @@ VERBS: dict[str, dict[str, str]] = {
     },
 }
 """From which status each verb leads to which."""
+SCRIPT_VERBS = ("pause", "resume", "cancel")
+"""What may be done to an ad hoc batch: its script alone can run its items."""
+SCRIPTS_ALONE = "Only the script that drives it can run its items."
 
 
 def legal_verbs(batch: Batch) -> list[str]:
     """What an operator may do with the batch now; retry only where something failed."""
-    verbs = [verb for verb, arrows in VERBS.items() if batch.status in arrows and (batch.processor or verb == "cancel")]
-    if batch.status in Batch.AT_REST and batch.processor and has_failed_items(batch):
+    verbs = [verb for verb in VERBS if status_after(verb, batch) is not None]
+    if batch.status in Batch.AT_REST and not batch.is_ad_hoc and has_failed_items(batch):
         verbs.append("retry")
     return verbs
+
+
+def status_after(verb: str, batch: Batch) -> str | None:
+    """The status to which the verb leads from the batch's own; None if it is not legal now."""
+    return None if batch.is_ad_hoc and verb not in SCRIPT_VERBS else VERBS[verb].get(batch.status)
 
 
 def has_failed_items(batch: Batch) -> bool:
@@ -52,7 +60,10 @@ def start(batch_id: str, *, actor: str = "", reason: str = "") -> Batch:
 
 
 def pause(batch_id: str, *, actor: str = "", reason: str = "") -> Batch:
-    """Ask the batch to stop after the chunk in hand; it is PAUSED once no worker holds a lane."""
+    """Ask the batch to stop after the chunk in hand; it is PAUSED once no worker holds a lane.
+
+    A script that drives an ad hoc batch gets its items back from `resume_from_checkpoint`, and is told the status.
+    """
     return _steer("pause", batch_id, actor, reason)
 
 
@@ -74,12 +85,13 @@ def _steer(verb: str, batch_id: str, actor: str, reason: str) -> Batch:
     """Move along the verb's arrow; a status that changed meanwhile is looked at once more."""
     for _ in range(3):
         batch = get_batch(batch_id)
-        to = VERBS[verb].get(batch.status)
-        if to is None or (not batch.processor and verb != "cancel"):
+        to = status_after(verb, batch)
+        if to is None:
             break
         if transitions.move(batch_id, to, verb=verb, from_=(batch.status,), actor=actor, reason=reason):
             return _follow_up(batch_id, to)
-    raise InvalidTransition(batch_id, verb, Batch.Status(batch.status).label)
+    remedy = SCRIPTS_ALONE if batch.is_ad_hoc and verb not in SCRIPT_VERBS else ""
+    raise InvalidTransition(batch_id, verb, Batch.Status(batch.status).label, remedy)
 
 
 def _follow_up(batch_id: str, status: str) -> Batch:

@@ -97,7 +97,7 @@ def batch_list_page(batches: Sequence[Batch], request: HttpRequest) -> BatchList
 
 
 def batch_row(batch: Batch, progress: Progress, may_operate: bool) -> BatchRow:
-    legal = [verb for verb in UNCONFIRMED_VERBS if batch.status in operations.VERBS[verb] and batch.processor]
+    legal = [verb for verb in UNCONFIRMED_VERBS if operations.status_after(verb, batch) is not None]
     return BatchRow(
         batch=batch,
         progress=progress,

@@ -17,10 +17,11 @@ def sentence(batch: Batch, progress: Progress, history: Sequence[Transition]) ->
     so_far = f" {failures:,} {'item' if failures == 1 else 'items'} failed so far." if failures else ""
     match batch.status:
         case Status.RUNNING:
-            return running(progress) + so_far
+            return (driven(progress) if batch.is_ad_hoc else running(progress)) + so_far
         case Status.PAUSED:
             who = by_whom(history, Status.PAUSED)
-            return f"Paused{who}. {progress.remaining:,} items to go; resume goes on where it stopped."
+            then = "after resume its script may go on" if batch.is_ad_hoc else "resume goes on where it stopped"
+            return f"Paused{who}. {progress.remaining:,} items to go; {then}."
         case Status.HALTED:
             return f"Halted: {batch.reason} Nothing is lost."
         case Status.COMPLETED:
@@ -40,8 +41,17 @@ def running(progress: Progress) -> str:
     return f"{speed(progress) or 'Just started'}{f', {left}' if left else ''}."
 
 
+def driven(progress: Progress) -> str:
+    """Of a batch that a script drives."""
+    pace = ", ".join(filter(None, (speed(progress), eta(progress))))
+    return f"Driven by a script{f': {pace}' if pace else ''}."
+
+
 def completed(progress: Progress, failures: int) -> str:
     took = durations.rough(progress.active_seconds)
+    if progress.remaining:
+        counted = f"{progress.done:,} of {progress.total_items:,} items have an outcome"
+        return f"Finished by its script after {took}: {counted}, {failures:,} of them failed."
     if not failures:
         return f"All {progress.total_items:,} items are done, in {took}."
     return f"Done in {took}: {failures:,} of {progress.total_items:,} items failed."

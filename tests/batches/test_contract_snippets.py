@@ -109,6 +109,8 @@ def test_it_resumes_skipping_what_is_done_even_after_the_index() -> None:
         "failed": 0,
         "skipped": 2,
         "resumed_from_index": 4,
+        "remaining": 0,
+        "status": "COMPLETED",
     }
     assert sorted(seen) == sorted(set(items) - {"item_1", "item_20"})
 
