@@ -17,11 +17,30 @@ from batchportal.sockets import SocketFactory, SocketServer, waiting_in
 ROOM_FOR_FORM = 1024 * 1024
 
 
+FROM_PROXIES = (b"x-forwarded-for", b"x-forwarded-proto")
+"""Believed behind a proxy (`PORTAL_BEHIND_TLS`), which sets them itself."""
+CLAIMS = (
+    *FROM_PROXIES,
+    *(b"daphne-root-path", b"forwarded", b"proxy", b"remote-user", b"script-name", b"x-real-ip"),
+    *(b"x-forwarded-host", b"x-forwarded-port", b"x-forwarded-prefix", b"x-forwarded-server", b"x-forwarded-user"),
+    *(b"x-original-url", b"x-rewrite-url", b"x-script-name", b"x-http-method-override"),
+)
+"""Headers by which a client would say where it comes from, who it is, or what it really asks for."""
+
+
 class LimitedRequest(http_protocol.WebRequest):
     """Answers 413 and hangs up as soon as a body is known to exceed the limit, announced or counted."""
 
     limit = 0
+    claims: tuple[bytes, ...] = CLAIMS
+    """The headers that are dropped."""
     received = 0
+
+    def process(self) -> Any:
+        """Take the request without what it claims of itself; a WebSocket is handed the same headers."""
+        for name in self.claims:
+            self.requestHeaders.removeHeader(name)
+        return super().process()
 
     def gotLength(self, length: int | None) -> None:  # noqa: N802 - twisted's name
         if length is not None and length > self.limit:
@@ -64,6 +83,8 @@ def main(arguments: list[str] | None = None) -> Any:
     from django.conf import settings
 
     LimitedRequest.limit = int(settings.PORTAL_MAX_UPLOAD_MB * 1024 * 1024) + ROOM_FOR_FORM
+    if settings.BEHIND_TLS:
+        LimitedRequest.claims = tuple(name for name in CLAIMS if name not in FROM_PROXIES)
     http_protocol.WebRequest = LimitedRequest
     server.WebSocketFactory = SocketFactory
     CommandLineInterface.server_class = SocketServer

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -89,3 +90,11 @@ def test_it_answers_after_it_has_refused(port: int) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
         connection.request("GET", "/healthz")
         assert connection.getresponse().status == 200
+
+
+def test_it_does_not_believe_what_a_client_says_of_its_own_address(port: int) -> None:
+    for header in ("Daphne-Root-Path", "DAPHNE-ROOT-PATH", "X-Script-Name", "X-Forwarded-Host"):
+        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)) as connection:
+            connection.request("GET", "/", headers={header: "/evil"})
+            answer = connection.getresponse()
+            assert (answer.status, answer.getheader("Location")) == (302, "/admin/batches/batch/")
