@@ -220,10 +220,16 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["batches.rest.permissions.MayView"],
     "PREPROCESSING_HOOKS": ["batches.rest.schema.without_trailing_slashes"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "errors.rest.field_texts.describe",
+        "batches.rest.field_texts.describe",
+    ],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "ENUM_NAME_OVERRIDES": {
         "BatchStatus": "batches.models.Batch.Status",
+        "FixState": "batches.models.Fix.State",
         "ItemStatus": "batches.models.Item.Status",
     },
 }

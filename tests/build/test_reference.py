@@ -26,6 +26,11 @@ def test_it_has_every_setting_that_the_code_reads() -> None:
     assert reference.settings_read() | {"PORTAL_SECRET_…"} == set(reference.SETTINGS)
 
 
+def test_it_says_what_every_field_holds() -> None:
+    _, _, fields = reference.rest_page().partition("## Fields")
+    assert not re.findall(r"^\| `.*\|  \|$", fields, re.MULTILINE)
+
+
 def test_it_says_what_every_argument_is_for() -> None:
     rows = re.findall(r"^\| `.*", reference.command_line_page(), re.MULTILINE)
     assert len(rows) > 50
