@@ -17,9 +17,7 @@ help: ## What can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
 
 run: $(VENV)/.run ## Install, set up and serve the portal with its worker
-	@python manage.py portal_setup
-	@printf '\n  Portal      http://127.0.0.1:%s/   (Ctrl-C stops it)\n\n' '$(PORT)'
-	@exec honcho --no-colour start
+	@exec python -m batchportal run --sample
 
 test: $(VENV)/.test ## Every check and test, and a tenth of the long ones; PORTAL_SEED draws the same tenth again
 	@python -m tests.build.stages test

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.apps import apps
 from django.conf import settings
+from django.contrib.staticfiles import finders
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.template import TemplateDoesNotExist
+from django.template.loader import get_template
 from django.utils import timezone
 from kombu import Connection
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
@@ -25,6 +30,10 @@ from batches.rights import VIEW
 
 _migrated: list[bool] = []
 """Not empty once all migrations were seen applied: they are not taken back under a running process."""
+_drawable: list[bool] = []
+"""Not empty once the files that pages are drawn with were seen."""
+TEMPLATES = {"batches": "admin/batches/batch/batch.html", "errors": "admin/errors/desk.html"}
+STYLE = "portal/portal.css"
 
 
 def healthz(request: HttpRequest) -> HttpResponse:
@@ -33,7 +42,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 
 def readyz(request: HttpRequest) -> HttpResponse:
-    """The database answers; without broker or channel layer the portal goes on, slower, from the database.
+    """The database answers and pages can be drawn; broker and channel layer may be away: the portal is slower then.
 
     One word for everybody, the details for who may see batches.
     """
@@ -48,6 +57,8 @@ def readyz(request: HttpRequest) -> HttpResponse:
     status = 200
     if waiting:
         word, status = "migrations missing", 503
+    elif missing := missing_files():
+        word, status = f"cannot draw pages: no {missing[0]}", 503
     if may_see(request):
         return JsonResponse({"status": word, **details(away, waiting)}, status=status)
     return HttpResponse(word, status=status, content_type="text/plain")
@@ -66,6 +77,26 @@ def unapplied() -> list[str]:
     if not waiting:
         _migrated.append(True)
     return waiting
+
+
+def missing_files() -> list[str]:
+    """Of the files that pages are drawn with, a template and a style sheet for each part, those that are not here."""
+    if _drawable:
+        return []
+    templates = [name for app, name in TEMPLATES.items() if apps.is_installed(app)]
+    missing = [name for name in templates if not has_template(name)]
+    missing += [] if finders.find(STYLE) or (Path(settings.STATIC_ROOT) / STYLE).exists() else [STYLE]
+    if not missing:
+        _drawable.append(True)
+    return missing
+
+
+def has_template(name: str) -> bool:
+    try:
+        get_template(name)
+    except TemplateDoesNotExist:
+        return False
+    return True
 
 
 def details(away: list[str], waiting: list[str]) -> dict[str, Any]:

@@ -10,11 +10,11 @@ from celery.schedules import crontab
 from django.core.exceptions import ImproperlyConfigured
 
 from batches.isolation.connections import GuardedSQLite, guarded_postgresql
+from batchportal import __version__, places
 from batchportal.secret_key import read_or_create_secret_key
 
 env = environ.Env()
-BASE_DIR = Path(__file__).resolve().parent.parent
-VAR = Path(env.str("PORTAL_VAR", default=str(BASE_DIR / "var"))).resolve()
+VAR = Path(env.str("PORTAL_VAR", default="") or places.default_var()).resolve()
 VAR.mkdir(parents=True, exist_ok=True)
 
 # -- Django ------------------------------------------------------------------------------------------------------------
@@ -30,6 +30,7 @@ if not DEBUG:
 
 INSTALLED_APPS = [
     "daphne",
+    "batchportal.apps.PortalConfig",
     "batchportal.apps.PortalAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -64,7 +65,7 @@ ASGI_APPLICATION = "batchportal.asgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "templates"],
+        "DIRS": [places.TEMPLATES],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -88,7 +89,7 @@ USE_THOUSAND_SEPARATOR = True
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR / "static"
 STATIC_ROOT.mkdir(exist_ok=True)  # WhiteNoise warns of one that is missing
-STATICFILES_DIRS = [BASE_DIR / "static"]
+STATICFILES_DIRS = places.STATIC
 WHITENOISE_USE_FINDERS = True
 
 # -- the portal --------------------------------------------------------------------------------------------------------
@@ -216,7 +217,7 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "batchportal",
     "DESCRIPTION": "Run big batches of items exactly once, and triage what failed.",
-    "VERSION": "0.1.0",
+    "VERSION": __version__,
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["batches.rest.permissions.MayView"],
     "PREPROCESSING_HOOKS": ["batches.rest.schema.without_trailing_slashes"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -165,6 +166,16 @@ def test_it_is_not_ready_before_its_migrations_are_applied(monkeypatch: Any) -> 
     assert (answer.status_code, answer.content) == (503, b"migrations missing")
     assert client("viewer").get("/readyz").json()["unapplied_migrations"] == ["batches.0002_more"]
     assert client("anonymous").get("/healthz").content == b"ok"
+
+
+def test_it_is_not_ready_where_pages_cannot_be_drawn(settings: Any, monkeypatch: Any, tmp_path: Path) -> None:
+    from batchportal import health
+
+    monkeypatch.setattr(health, "_drawable", [])
+    settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [tmp_path]}]
+    answer = client("anonymous").get("/readyz")
+    assert (answer.status_code, answer.content) == (503, b"cannot draw pages: no admin/batches/batch/batch.html")
+    assert client("viewer").get("/readyz").json()["status"].startswith("cannot draw pages")
 
 
 def test_its_alert_rules_name_only_what_it_tells() -> None:

@@ -29,8 +29,15 @@ SETTINGS: dict[str, tuple[str, str]] = {
     "HOST": ("127.0.0.1", "the address the web process listens at"),
     "PORT": ("8000", "its port"),
     "LOG_LEVEL": ("INFO for the engine, WARNING for the rest", "of what is written to the terminal"),
-    "PORTAL_VAR": ("`var/`", "everything written at run time"),
-    "PORTAL_ADMIN_PASSWORD": ("made and printed once", "the password of the user `admin` that `portal_setup` creates"),
+    "PORTAL_VAR": (
+        "`var/` in a checkout; installed: `~/.local/state/batchportal`",
+        "everything written at run time; installed, it is below `$XDG_STATE_HOME` where that is set, "
+        "in `~/Library/Application Support` on macOS and `%LOCALAPPDATA%` on Windows",
+    ),
+    "PORTAL_ADMIN_PASSWORD": (
+        "made and printed once",
+        "the password of the user `admin` that `batchportal setup` creates",
+    ),
     "PORTAL_WORKERS": ("2", "processes of the worker"),
     "PORTAL_LEASE_SECONDS": (
         "60",

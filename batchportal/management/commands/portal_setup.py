@@ -1,4 +1,4 @@
-"""`manage.py portal_setup`: makes a portal ready for its first day, and leaves one that is ready as it is."""
+"""`manage.py portal_setup`, `batchportal setup`: makes a portal ready, and leaves one that is so as it is."""
 
 from __future__ import annotations
 
@@ -6,36 +6,41 @@ import os
 import secrets
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandParser
 from django.db import IntegrityError
 
 from batches import operations
 from batches.models import Batch
+from batchportal import places
 
 SAMPLE = "airports-sample"
 SAMPLE_RATE = 60.0
 
 
 class Command(BaseCommand):
-    help = "Migrate, make the user admin and submit the sample batch: each only if it is missing."
+    help = "Migrate and make the user admin: each only if it is missing."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--sample", action="store_true", help="submit the sample batch, too, unless it is here")
 
     def handle(self, *args: Any, **options: Any) -> None:
         call_command("migrate", verbosity=0, interactive=False)
         call_command("collectstatic", verbosity=0, interactive=False)
         self.make_admin()
-        self.submit_sample()
+        if options["sample"]:
+            self.submit_sample()
 
     def make_admin(self) -> None:
-        users = get_user_model().objects
-        if users.filter(username="admin").exists():
+        users = get_user_model()._default_manager
+        name = {get_user_model().USERNAME_FIELD: "admin"}
+        if users.filter(**name).exists():
             return
         given = os.environ.get("PORTAL_ADMIN_PASSWORD", "")
         password = given or secrets.token_urlsafe(12)
         try:
-            users.create_superuser("admin", "", password)  # type: ignore[attr-defined]
+            users.create_superuser(**name, password=password)  # type: ignore[attr-defined]
         except IntegrityError:
             return  # another set-up was faster, and has printed its password
         shown = "from PORTAL_ADMIN_PASSWORD" if given else password
@@ -45,11 +50,10 @@ class Command(BaseCommand):
         """Real airports, checked row by row, slowly enough to watch, pause and kill."""
         if Batch.objects.filter(pk=SAMPLE).exists():
             return
-        samples = settings.BASE_DIR / "samples"
-        with (samples / "airports.csv").open("rb") as file:
+        with (places.SAMPLES / "airports.csv").open("rb") as file:
             submission = operations.submit(
                 processor="check_rows",
-                params={"schema": (samples / "airports.schema.json").read_text()},
+                params={"schema": (places.SAMPLES / "airports.schema.json").read_text()},
                 file=file,
                 filename="airports.csv",
                 name="US airports (sample)",
