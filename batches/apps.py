@@ -8,10 +8,11 @@ class BatchesConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from batches import checks, processors, signals  # noqa: F401
+        from batches import checks, signals  # noqa: F401
         from batches.extensions import register
         from batches.lifecycle import deliveries
+        from batches.processors.discovery import discover
 
         for extension in (deliveries.EXTENSION, signals.EXTENSION):
             register(extension)
-        processors.discover()
+        discover()

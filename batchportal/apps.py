@@ -3,6 +3,8 @@
 from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig
 
+from batchportal import plugin_apps
+
 
 class PortalAdminConfig(AdminConfig):
     default_site = "batchportal.site.PortalAdminSite"
@@ -10,3 +12,6 @@ class PortalAdminConfig(AdminConfig):
 
 class PortalConfig(AppConfig):
     name = "batchportal"
+
+    def ready(self) -> None:
+        plugin_apps.import_loose_parts()

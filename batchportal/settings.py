@@ -10,7 +10,7 @@ from celery.schedules import crontab
 from django.core.exceptions import ImproperlyConfigured
 
 from batches.isolation.connections import GuardedSQLite, guarded_postgresql
-from batchportal import __version__, places
+from batchportal import __version__, places, plugin_apps
 from batchportal.secret_key import read_or_create_secret_key
 
 env = environ.Env()
@@ -28,7 +28,7 @@ if not DEBUG:
     if "*" in ALLOWED_HOSTS:
         raise ImproperlyConfigured("ALLOWED_HOSTS must name the portal's hosts; '*' is refused unless DEBUG is on.")
 
-INSTALLED_APPS = [
+INSTALLED_APPS: list[Any] = [
     "daphne",
     "batchportal.apps.PortalConfig",
     "batchportal.apps.PortalAdminConfig",
@@ -46,6 +46,7 @@ INSTALLED_APPS = [
     "channels",
     "batches",
     "errors",
+    *plugin_apps.plugged_in(env.list("PORTAL_APPS", default=[])),
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 from batchportal import settings as portal
 from batchportal.settings import *  # noqa: F403
+from tests.helpers.places import CATALOG
 
-sys.path.append(str(Path(__file__).resolve().parent / "apps"))
+sys.path.append(str(CATALOG))
 
 INSTALLED_APPS = [*portal.INSTALLED_APPS, "catalog"]

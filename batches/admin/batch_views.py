@@ -24,6 +24,7 @@ from batches.pages.context import context_of
 from batches.pages.forms import AdjustForm, DecideForm, RehearseForm
 from batches.pages.new_batch_form import NewBatchForm
 from batches.pages.rehearsal_page import rehearsal_page
+from batches.plugins import broken_plugins
 
 
 class BatchViews(OperatedAdmin):
@@ -155,7 +156,8 @@ class BatchViews(OperatedAdmin):
         """Choose the processor."""
         if not self.has_add_permission(request):
             raise PermissionDenied
-        return self.render(request, "choose.html", {"processors": processors.all_processors()}, title="New batch")
+        context = {"processors": processors.all_processors(), "broken_plugins": broken_plugins()}
+        return self.render(request, "choose.html", context, title="New batch")
 
     def new_batch(self, request: HttpRequest, processor: str) -> HttpResponse:
         """The form of one processor: file, options and the processor's own parameters."""

@@ -11,6 +11,7 @@ from typing import Any
 from django.db import connections
 
 from batches import idempotency_manager
+from batches.engine.resources import Resources
 from batches.engine.slices import Slice
 from batches.keys import PROCESS, key_of
 from batches.lanes.outcomes import Claimed
@@ -21,7 +22,7 @@ logger = logging.getLogger("batches.processor")
 class ItemContext:
     """The `Context` of one attempt of one item."""
 
-    __slots__ = ("attempt", "batch_id", "item_key", "params", "position", "rehearsing")
+    __slots__ = ("attempt", "batch_id", "item_key", "params", "position", "rehearsing", "resources")
 
     def __init__(
         self,
@@ -32,9 +33,11 @@ class ItemContext:
         params: dict[str, Any],
         *,
         rehearsing: bool = False,
+        resources: Resources | None = None,
     ) -> None:
         self.batch_id, self.item_key, self.position = batch_id, item_key, position
         self.attempt, self.params, self.rehearsing = attempt, params, rehearsing
+        self.resources = resources
 
     @property
     def idempotency_key(self) -> str:
@@ -45,6 +48,14 @@ class ItemContext:
         return logging.LoggerAdapter(
             logger, {"batch": self.batch_id, "item": self.item_key, "position": self.position, "attempt": self.attempt}
         )
+
+    @property
+    def per_worker(self) -> Any:
+        return None if self.resources is None else self.resources.per_worker
+
+    @property
+    def per_slice(self) -> Any:
+        return None if self.resources is None else self.resources.per_slice
 
     def once(self, name: str, function: Callable[[], Any]) -> Any:
         """The step's remembered result, or the function's, remembered with the item's own effects.
@@ -69,7 +80,15 @@ class ItemContext:
 def context_of(slice_: Slice, item: Claimed) -> ItemContext:
     """The context of the item's next attempt."""
     attempt, params = item.attempts + 1, slice_.params.for_item()
-    return ItemContext(slice_.batch.pk, item.key, item.position, attempt, params, rehearsing=slice_.rehearsing)
+    return ItemContext(
+        slice_.batch.pk,
+        item.key,
+        item.position,
+        attempt,
+        params,
+        rehearsing=slice_.rehearsing,
+        resources=slice_.resources,
+    )
 
 
 async def in_a_thread(function: Callable[..., Any], *arguments: Any) -> Any:

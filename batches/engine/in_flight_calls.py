@@ -99,7 +99,14 @@ class InFlightCalls:
                 done.append(outcome)
 
     def close(self) -> None:
-        if self._loop is not None:
+        if self._loop is None:
+            return
+        closing = asyncio.run_coroutine_threadsafe(self.slice.resources.aclose(), self._loop)
+        try:
+            closing.result(GRACE_SECONDS)
+        except TimeoutError:
+            logger.error("a resource of %s could not be closed in time", self.slice.processor.name)
+        finally:
             self._loop.call_soon_threadsafe(self._loop.stop)
 
     # -- in the call's own thread, or on the loop
@@ -133,6 +140,7 @@ class InFlightCalls:
         started_at, limit = clock.machine_now(), asyncio.timeout(self.limit)
         try:
             async with limit:
+                await self.slice.resources.prepare()
                 function: Callable[..., Awaitable[Any]] = self.slice.processor.function
                 result = await function(json.loads(item.payload_json), context_of(self.slice, item))
             return outcomes.succeeded(item, result, started_at)

@@ -6,10 +6,9 @@ the row holds how far it has come, and a worker that dies costs one chunk of it.
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from time import monotonic, sleep
 from typing import Any
@@ -22,6 +21,7 @@ from django.utils import timezone
 from batches.engine import runner
 from batches.engine.attempts import WorkerCrash, failed_outcome
 from batches.engine.rehearsal_reports import extended
+from batches.engine.resources import plain_function
 from batches.engine.slices import Slice, do_nothing, never, open_slice, refuse_nesting
 from batches.exceptions import InvalidInput, UnusableParams
 from batches.isolation import deferred_constraints
@@ -108,7 +108,7 @@ def work(
         return False
     try:
         slice_ = open_rehearsal_slice(rehearsal, monotonic() + seconds, should_stop, expendable)
-        with slice_.watchdog:
+        with slice_.watchdog, closing(slice_.resources):
             while not slice_.is_over():
                 if not step(slice_, rehearsal):
                     return False
@@ -138,9 +138,7 @@ def open_rehearsal_slice(
     lease = leases.Lease(0, rehearsal.batch_id, 0, 0, leases.worker_name(), -1, 0)
     processor = get(rehearsal.batch.processor)
     params = params_of(rehearsal.batch, processor)
-    if inspect.iscoroutinefunction(processor.function):
-        coroutine = processor.function
-        processor = replace(processor, function=lambda payload, context: asyncio.run(coroutine(payload, context)))
+    processor = replace(processor, function=plain_function(processor))
     slice_ = open_slice(rehearsal.batch, processor, params, lease, deadline, should_stop, expendable=expendable)
     slice_.rehearsing = True
     return slice_

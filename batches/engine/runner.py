@@ -71,6 +71,7 @@ def work_slice(
         logger.warning("%s Everything since its last commit is void.", lost)
         counters.add("fence_rejections")
     finally:
+        slice_.resources.close()
         leases.release(slice_.lease)
         released = transitions.settle(batch_id)
         counters.flush()

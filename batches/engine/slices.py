@@ -15,6 +15,7 @@ from django.db.models import Max
 
 from batches.engine import code_versions
 from batches.engine.pacing import Pacer
+from batches.engine.resources import Resources
 from batches.exceptions import NestedRun, UnknownProcessor, UnusableParams
 from batches.isolation.guard import Isolation
 from batches.isolation.time_limits import Watchdog, legal_item_timeout, longest_item_timeout
@@ -59,6 +60,7 @@ class Slice:
     on_chunk: Callable[[], None]
     isolation: Isolation
     pacer: Pacer
+    resources: Resources
     watchdog: Watchdog
     chunk_seconds: float
     cursor: int
@@ -164,6 +166,7 @@ def open_slice(
         on_chunk=on_chunk,
         isolation=Isolation(item_timeout),
         pacer=Pacer(batch, lease),
+        resources=Resources(processor),
         watchdog=Watchdog(item_timeout + GRACE_SECONDS if expendable else None),
         chunk_seconds=min(CHUNK_SECONDS, (longest_item_timeout() - item_timeout) / 2),
         cursor=lease.position,

@@ -191,8 +191,8 @@ def describe_failure(exception: BaseException, code: str, *sources: Any) -> Fail
 
 
 def explicit_code(exception: BaseException) -> str:
-    """The code the processor gave, if it raised an `ItemError` with one."""
-    code = attribute_of(exception, "code") if isinstance(exception, ItemError) else ""
+    """The code the processor gave, if it raised an `ItemError` or a `RetryItem` with one."""
+    code = attribute_of(exception, "code") if isinstance(exception, (ItemError, RetryItem)) else ""
     return storable(str(code))[:64] if isinstance(code, (str, int)) else ""
 
 

@@ -9,14 +9,11 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
-from importlib import import_module
-from importlib.metadata import entry_points
 from typing import Any, Literal, Protocol
 
 from django import forms
-from django.conf import settings
-from django.utils.module_loading import autodiscover_modules
 from packaging.version import InvalidVersion, Version
 
 from batches.exceptions import InvalidInput, UnknownProcessor
@@ -30,7 +27,6 @@ __all__ = [
     "RetryItem",
     "SkipItem",
     "all_processors",
-    "discover",
     "get",
     "is_version",
     "param_labels_of",
@@ -40,10 +36,10 @@ __all__ = [
 
 OnUnknown = Literal["retry", "ask"] | Callable[[dict[str, Any]], str]
 
+Opener = Callable[[], AbstractContextManager[Any] | AbstractAsyncContextManager[Any]]
+
 MAX_PARALLEL = 64
 MAX_CHUNK = 50  # the 65th writing savepoint of one transaction overflows PostgreSQL's subtransaction cache
-ENTRY_POINTS = "batchportal.processors"
-BUILT_IN = ("batches.processors.check_rows", "batches.processors.http_request", "batches.processors.import_rows")
 
 
 class SkipItem(Exception):
@@ -55,11 +51,14 @@ class SkipItem(Exception):
 
 
 class RetryItem(Exception):
-    """Try this item again, after so many seconds if given, whatever its category; attempts are still limited."""
+    """Try this item again, after so many seconds if given, whatever its category; attempts are still limited.
 
-    def __init__(self, reason: str = "", *, after: float | None = None) -> None:
+    `code` and `category` say what triage would find out; attempts of the category "rate_limit" do not count.
+    """
+
+    def __init__(self, reason: str = "", *, after: float | None = None, code: str = "", category: str = "") -> None:
         super().__init__(reason or "the processor asked for a retry")
-        self.after = after
+        self.after, self.code, self.category = after, code, category
 
 
 class ItemError(Exception):
@@ -101,6 +100,14 @@ class Context(Protocol):
     logger: logging.Logger | logging.LoggerAdapter[Any]
 
     @property
+    def per_worker(self) -> Any:
+        """What the processor's `per_worker` opened, once for all items of this worker process."""
+
+    @property
+    def per_slice(self) -> Any:
+        """What the processor's `per_slice` opened, once for the items of this time slice, 30 seconds at most."""
+
+    @property
     def idempotency_key(self) -> str:
         """A key that stays the same for every attempt and take-over of this item."""
 
@@ -125,6 +132,8 @@ class Processor:
     on_unknown: OnUnknown = "retry"
     description: str = ""
     version: str = ""
+    per_worker: Opener | None = None
+    per_slice: Opener | None = None
 
     @property
     def is_callers(self) -> bool:
@@ -181,13 +190,16 @@ def processor(
     parallel: int = 8,
     on_unknown: OnUnknown = "retry",
     version: str = "",
+    per_worker: Opener | None = None,
+    per_slice: Opener | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register a function as the processor of that name; `item_timeout` in seconds, `checkpoint_every` in items.
 
     With `effects="external"`, up to `parallel` items of a lane run side by side, and `on_unknown` says what becomes of
     a call whose worker was lost while it was out: "retry" it under the same idempotency key, or "ask" a person; a
     function of the params may decide. `version` (as of a Python package: "2.1", "2024.11.3rc1") lets an error be
-    resolved in a version: then only that one or a later one brings it back.
+    resolved in a version: then only that one or a later one brings it back. `per_worker` and `per_slice` are functions
+    without arguments that give a context manager: what it opens stands in the context, under the same name.
     """
     if not 1 <= checkpoint_every <= MAX_CHUNK:
         raise ValueError(f"checkpoint_every is {checkpoint_every}; it must be from 1 to {MAX_CHUNK}.")
@@ -222,6 +234,8 @@ def processor(
             on_unknown=on_unknown,
             description=(inspect.getdoc(function) or "").partition("\n")[0],
             version=version,
+            per_worker=per_worker,
+            per_slice=per_slice,
         )
         return function
 
@@ -266,12 +280,3 @@ def can_rehearse(name: str) -> bool:
 def all_processors() -> list[Processor]:
     """Every registered processor, by name."""
     return [_registry[name] for name in sorted(_registry)]
-
-
-def discover() -> None:
-    """Import what registers processors: the built-in ones, installed apps, PORTAL_PROCESSORS, entry points."""
-    for module in (*BUILT_IN, *settings.PORTAL_PROCESSORS):
-        import_module(module)
-    autodiscover_modules("processors")
-    for entry_point in entry_points(group=ENTRY_POINTS):
-        entry_point.load()

@@ -57,6 +57,14 @@ def test_it_lets_the_processor_say_what_may_pass() -> None:
     assert tried(ValueError("bad"), retry_on=(ValueError,)).status == Item.Status.PENDING
 
 
+def test_it_takes_the_word_of_a_retry_for_its_code_and_category() -> None:
+    outcome = tried(RetryItem("the shop wants a pause", code="SHOP_BUSY", category="rate_limit"), attempts=99)
+    assert (outcome.code, outcome.status, outcome.forgiven) == ("SHOP_BUSY", Item.Status.PENDING, True)
+    assert outcome.failure is not None
+    assert outcome.failure.text is not None
+    assert outcome.failure.text.classification.category == "rate_limit"
+
+
 def test_it_does_not_count_attempts_that_were_turned_away_by_a_rate_limit() -> None:
     limited = ItemError("slow down", category="rate_limit")
     outcome = tried(limited, attempts=9, forgiven=7, most=3)

@@ -60,6 +60,11 @@ SETTINGS: dict[str, tuple[str, str]] = {
         "the same for workbooks, of which nothing can be sent before they are whole",
     ),
     "PORTAL_PROCESSORS": ("none", "modules that register processors, comma separated"),
+    "PORTAL_APPS": (
+        "none",
+        "Django apps with tables of their own, comma separated; those installed with an entry point of the group "
+        "`batchportal.apps` join by themselves",
+    ),
     "PORTAL_URL": ("`http://127.0.0.1:8000`", "where people reach the portal: links in mails and webhooks"),
     "EMAIL_URL": ("files under `var/mail`", "`smtp+tls://user:password@host:587`"),
     "DEFAULT_FROM_EMAIL": ("`batchportal@localhost`", "the sender of mails"),

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.helpers.places import CATALOG
+
 ROOT = Path(__file__).resolve().parents[2]
 FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\S*)[^\n]*\n(?P<text>.*?)^(?P=indent)```\s*?$", re.M | re.S)
 FILE = re.compile(r"\A# (?P<path>[\w/]+\.py)\n")
@@ -84,8 +86,8 @@ class Project:
 
     @classmethod
     def made(cls, directory: Path) -> Project:
-        """A new one; `copied` is quicker than a second."""
-        shutil.copytree(ROOT / "tests" / "apps" / "catalog", directory / "catalog")
+        """A new one, without the processors, which the documents write; `copied` is quicker than a second."""
+        shutil.copytree(CATALOG / "catalog", directory / "catalog", ignore=shutil.ignore_patterns("processors.py"))
         (directory / "shop_settings.py").write_text(SETTINGS)
         (directory / "rows.csv").write_text(ROWS)
         (directory / "schema.json").write_text(json.dumps({"required": ["sku", "price"]}))

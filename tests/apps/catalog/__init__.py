@@ -1,1 +1,0 @@
-"""An app of one's own beside the portal: the shop that the documentation tells of."""
