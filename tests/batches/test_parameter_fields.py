@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,6 +30,7 @@ from tests.helpers.people import client, person
 
 pytestmark = pytest.mark.usefixtures("engine", "shop", "impatient")
 PILLOW = find_spec("PIL") is not None
+ROW = r"^\| `(\w+)` \| `(.*)` \| (.*) \| .* \|$"
 
 
 @pytest.fixture
@@ -152,6 +156,17 @@ def test_it_hands_a_processor_what_the_field_means_at_every_door(
     got = {door: received(door, case) for door in DOORS}
     matrix[kind.__name__] = {door: " ".join(values) for door, values in got.items()}
     assert got == {door: {repr(case.value)} for door in DOORS}
+
+
+def test_it_is_documented_as_it_is_tested() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "parameters.md").read_text()
+    rows = {name: (in_json, terminal) for name, in_json, terminal in re.findall(ROW, page, re.MULTILINE)}
+    assert set(rows) == {kind.__name__ for kind in CASES}
+    for kind in CASES.keys() - {forms.FilePathField}:
+        in_json, terminal = rows[kind.__name__]
+        content = CASES[kind].json.get("base64") if issubclass(kind, forms.FileField) else None
+        assert json.loads(in_json.replace("…", content or "…")) == CASES[kind].json
+        assert tuple(re.findall(r"`(.*?)`", terminal)) == CASES[kind].terminal
 
 
 def test_it_says_that_an_image_needs_pillow(register: Register, monkeypatch: pytest.MonkeyPatch) -> None:
