@@ -65,31 +65,31 @@ def port(environment: dict[str, str]) -> Iterator[int]:
 
 @pytest.mark.parametrize("announced", [True, False])
 def test_it_refuses_a_body_over_the_limit_whoever_sends_it(port: int, announced: bool) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
-    connection.putrequest("POST", "/api/batches")
-    connection.putheader("Content-Type", "application/json")
-    if announced:
-        connection.putheader("Content-Length", str(50 * 1024 * 1024))
-        connection.endheaders()
-    else:
-        connection.putheader("Transfer-Encoding", "chunked")
-        connection.endheaders()
-        block = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
-        try:
-            for _ in range(60):
-                connection.send(block)
-        except OSError:
-            pass  # it has hung up, as it should
-    answer = connection.getresponse()
-    assert answer.status == 413
-    assert "PORTAL_MAX_UPLOAD_MB" in json.loads(answer.read())["detail"]
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)) as connection:
+        connection.putrequest("POST", "/api/batches")
+        connection.putheader("Content-Type", "application/json")
+        if announced:
+            connection.putheader("Content-Length", str(50 * 1024 * 1024))
+            connection.endheaders()
+        else:
+            connection.putheader("Transfer-Encoding", "chunked")
+            connection.endheaders()
+            block = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
+            try:
+                for _ in range(60):
+                    connection.send(block)
+            except OSError:
+                pass  # it has hung up, as it should
+        answer = connection.getresponse()
+        assert answer.status == 413
+        assert "PORTAL_MAX_UPLOAD_MB" in json.loads(answer.read())["detail"]
 
 
 def test_it_answers_after_it_has_refused(port: int) -> None:
     for _ in range(2):
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
-        connection.request("GET", "/healthz")
-        assert connection.getresponse().status == 200
+        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)) as connection:
+            connection.request("GET", "/healthz")
+            assert connection.getresponse().status == 200
 
 
 def test_it_does_not_believe_what_a_client_says_of_its_own_address(port: int) -> None:
