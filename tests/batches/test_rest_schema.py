@@ -15,6 +15,8 @@ from tests.helpers.people import client
 schemathesis = pytest.importorskip("schemathesis")
 pytestmark = [pytest.mark.any_database, pytest.mark.django_db, pytest.mark.filterwarnings("ignore")]
 OPENAPI = {"Accept": "application/vnd.oai.openapi+json"}
+SHARES = 10
+REPEATABLE = settings(deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 UNTOLD = [
     schemathesis.checks.positive_data_acceptance,
     schemathesis.checks.unsupported_method,
@@ -42,15 +44,26 @@ def routes() -> Any:
 
 @committed
 def test_it_does_what_the_document_says() -> None:
+    check_operations(slice(None), examples=3)
+
+
+@committed
+@pytest.mark.full
+@pytest.mark.parametrize("share", range(SHARES))
+def test_it_does_what_the_document_says_however_it_is_called(share: int) -> None:
+    check_operations(slice(share, None, SHARES), examples=25)
+
+
+def check_operations(share: slice, examples: int) -> None:
     finished()
     token = client("operator")._credentials["HTTP_AUTHORIZATION"]
-    for result in routes().get_all_operations():
-        run(result.ok(), token)
+    for result in list(routes().get_all_operations())[share]:
+        check(result.ok(), token, examples)
 
 
-def run(operation: Any, token: str) -> None:
+def check(operation: Any, token: str, examples: int) -> None:
     @given(case=operation.as_strategy())
-    @settings(max_examples=15, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+    @settings(REPEATABLE, max_examples=examples)
     def calls(case: Any) -> None:
         case.call_and_validate(headers={"Authorization": token}, excluded_checks=UNTOLD)
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.helpers.migrated import migrate
 from tests.helpers.places import ROOT
 from tests.helpers.waiting import PATIENCE, wait_for_answer
 from tests.servers.ports import free_port
@@ -55,7 +56,7 @@ def served(var: Path, **more: str) -> Iterator[Portal]:
     environment |= {"PORTAL_ADMIN_PASSWORD": PASSWORD, "DJANGO_SETTINGS_MODULE": "batchportal.settings"}
     environment["PYTHONPATH"] = str(ROOT)
     made = Portal(f"http://127.0.0.1:{port}", environment)
-    assert made.manage("migrate", "-v0").returncode == 0
+    migrate(var, environment)
     subprocess.run([sys.executable, "-c", ROLES], cwd=ROOT, env=environment, check=True)
     modules = ("batchportal.web", "batchportal.worker")
     running = [subprocess.Popen([sys.executable, "-m", name], cwd=ROOT, env=environment) for name in modules]

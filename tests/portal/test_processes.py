@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.migrated import migrate
 from tests.helpers.places import ROOT
 from tests.helpers.waiting import PATIENCE, wait_for_answer
 from tests.servers.ports import free_port
@@ -31,7 +32,7 @@ def manage(environment: dict[str, str], *arguments: str) -> subprocess.Popen[str
 
 
 def test_it_sets_up_once_when_two_set_ups_run_at_once(environment: dict[str, str]) -> None:
-    manage(environment, "migrate", "-v0").communicate()
+    migrate(Path(environment["PORTAL_VAR"]), environment)
     both = [manage(environment, "portal_setup", "--sample") for _ in range(2)]
     said = [process.communicate() for process in both]
     assert [process.returncode for process in both] == [0, 0], said
@@ -43,6 +44,7 @@ def test_it_sets_up_once_when_two_set_ups_run_at_once(environment: dict[str, str
 
 
 def test_it_says_nothing_new_the_second_time(environment: dict[str, str]) -> None:
+    migrate(Path(environment["PORTAL_VAR"]), environment)
     manage(environment, "portal_setup", "--sample").communicate()
     again = manage(environment, "portal_setup", "--sample")
     words, trouble = again.communicate()
@@ -51,7 +53,7 @@ def test_it_says_nothing_new_the_second_time(environment: dict[str, str]) -> Non
 
 @pytest.fixture
 def port(environment: dict[str, str]) -> Iterator[int]:
-    manage(environment, "migrate", "-v0").communicate()
+    migrate(Path(environment["PORTAL_VAR"]), environment)
     number = free_port()
     command = [sys.executable, "-m", "batchportal.web"]
     web = subprocess.Popen(command, cwd=ROOT, env={**environment, "PORT": str(number)})

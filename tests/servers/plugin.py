@@ -39,6 +39,17 @@ def pytest_load_initial_conftests(early_config: pytest.Config, parser: Any, args
     os.environ.setdefault("SECRET_KEY", "tests-only-" + "0123456789abcdefghijklmnopqrstuvwxyz" * 2)
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """What touches no database passes on any; tests of `live` reach theirs through servers of their own."""
+    if "/live/" not in item.nodeid and not touches_database(item):
+        item.add_marker("any_database")
+
+
+def touches_database(item: pytest.Item) -> bool:
+    fixtures = getattr(item, "fixturenames", ())
+    return item.get_closest_marker("django_db") is not None or not {"db", "transactional_db"}.isdisjoint(fixtures)
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     if _server is not None:
         _server.stop()
