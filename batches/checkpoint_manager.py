@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from time import sleep
@@ -14,9 +15,10 @@ from django.db import transaction
 from django.db.models import Count, F, Min
 from django.utils import timezone
 
-from batches import adhoc, clock
+from batches import adhoc, clock, coroutines
 from batches.engine import runner
 from batches.exceptions import BatchCancelled, InvalidInput
+from batches.isolation.time_limits import legal_item_timeout
 from batches.lanes import leases
 from batches.lanes.outcomes import storable
 from batches.lifecycle import hand_counts, transitions
@@ -103,7 +105,9 @@ def load_checkpoint(batch_id: str) -> SavedCheckpoint | None:
     )
 
 
-def resume_from_checkpoint(batch_id: str, all_items: Sequence[Any], process_fn: Callable[[Any], Any]) -> dict[str, Any]:
+def resume_from_checkpoint(
+    batch_id: str, all_items: Sequence[Any], process_fn: Callable[[Any], Any | Awaitable[Any]]
+) -> dict[str, Any]:
     """Process every item that has not succeeded yet, ten a transaction, each behind its own savepoint.
 
     An item is a string, a mapping with `id`, `item_id` or `key`, or anything whose text is its id. Failed items of an
@@ -115,7 +119,39 @@ def resume_from_checkpoint(batch_id: str, all_items: Sequence[Any], process_fn: 
     A person who pauses the batch stops the call between two items: it returns what was done, with the status PAUSED,
     and so does every further call until the batch is resumed. Raises `BatchCancelled` when the batch is cancelled,
     before or meanwhile; its `result` is what was done.
+
+    `process_fn` may be `async def`: each item is awaited before the next begins, and what it asks of Django's async ORM
+    is part of the item's transaction. Within a coroutine call `aresume_from_checkpoint`.
     """
+    return resume(batch_id, all_items, process_fn)
+
+
+async def aresume_from_checkpoint(
+    batch_id: str, all_items: Sequence[Any], process_fn: Callable[[Any], Any | Awaitable[Any]]
+) -> dict[str, Any]:
+    """`resume_from_checkpoint` for coroutines: an `async def` process_fn runs on this event loop, item after item.
+
+    When the task is cancelled, the item in hand is cancelled and stays pending; those before it are saved.
+    """
+    cancellation = coroutines.Cancellation()
+    running = asyncio.ensure_future(coroutines.in_thread(resume, batch_id, all_items, process_fn, cancellation))
+    try:
+        return await asyncio.shield(running)  # type: ignore[no-any-return]
+    except asyncio.CancelledError:
+        cancellation.request()
+        await asyncio.wait([running])
+        raise
+
+
+def resume(
+    batch_id: str,
+    all_items: Sequence[Any],
+    process_fn: Callable[[Any], Any],
+    cancellation: coroutines.Cancellation | None = None,
+) -> dict[str, Any]:
+    """The two above; the cancellation ends the run in the middle of an item that is awaited, else before the next."""
+    cancellation = cancellation or coroutines.Cancellation()
+    coroutines.refuse_generator(process_fn, "process_fn")
     items = list(all_items)
     ids = [id_of(item) for item in items]
     before = load_checkpoint(batch_id)
@@ -125,7 +161,12 @@ def resume_from_checkpoint(batch_id: str, all_items: Sequence[Any], process_fn: 
         may_run = batch.status not in STOPPED
         skipped = register(batch, ids, items) if may_run else rows_of(batch, ids)[Item.Status.SUCCEEDED]
     if may_run and skipped < len(ids):
-        run(batch, Processor(name="", function=lambda payload, context: call(process_fn, items[context.position])))
+        limit = legal_item_timeout(batch.item_timeout)
+
+        def process(payload: Any, context: Any) -> None:
+            call(process_fn, items[context.position], limit, cancellation)
+
+        run(batch, Processor(name="", function=process), cancellation.is_requested)
     batch.refresh_from_db()
     rows = rows_of(batch, ids)
     failed = sum(rows[status] for status in Item.FAILED_STATUSES)
@@ -154,9 +195,11 @@ def rows_of(batch: Batch, ids: Sequence[str]) -> Counter[str]:
     return Counter(dict(rows.order_by().values_list("status").annotate(Count("pk"))))
 
 
-def call(process_fn: Callable[[Any], Any], item: Any) -> None:
-    """Process an item; what that returns is not stored, only its effects and its exception count."""
-    process_fn(item)
+def call(process_fn: Callable[[Any], Any], item: Any, limit: float, cancellation: coroutines.Cancellation) -> None:
+    """Process an item, within `limit` seconds if that is awaited; what it returns is not stored, only its effects and
+    its exception count."""
+    result = coroutines.run_to_end(process_fn(item), limit - min(0.5, limit / 10), cancellation)
+    coroutines.refuse_awaitable(result, "process_fn")
 
 
 def id_of(item: Any) -> str:
@@ -215,14 +258,14 @@ def payload_of(item: Any) -> dict[str, Any]:
     return {"item": json.loads(text.replace("\\u0000", ""))}
 
 
-def run(batch: Batch, processor: Processor) -> None:
+def run(batch: Batch, processor: Processor, should_stop: Callable[[], bool]) -> None:
     """Work until every item has its outcome, or a person stops it; a second caller waits for the first, and takes over
     if that dies."""
     sources = (Batch.Status.PENDING, Batch.Status.COMPLETED, Batch.Status.HALTED)
     transitions.move(batch.pk, Batch.Status.QUEUED, verb="resume", from_=sources, actor="python")
-    while is_under_way(batch.pk):
+    while is_under_way(batch.pk) and not should_stop():
         leases.expire_dead_workers()
-        runner.work_slice(batch.pk, processor=processor)
+        runner.work_slice(batch.pk, processor=processor, should_stop=should_stop)
         if is_under_way(batch.pk):
             sleep(WAIT_SECONDS)
     transitions.settle(batch.pk)

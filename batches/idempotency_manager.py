@@ -17,7 +17,7 @@ from typing import Any
 from django.db import OperationalError, connection, transaction
 from django.db.models import Q
 
-from batches import clock
+from batches import clock, coroutines
 from batches.adhoc import checked_id, checked_item
 from batches.exceptions import IdempotencyConflict, InvalidInput, OperationInProgress
 from batches.keys import TTL, key_of
@@ -82,17 +82,42 @@ def idempotent_operation(
     manager: Any, batch_id: str, item_id: str, operation: str
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Run the function once for this key: its effects in this database and its response commit together, and every
-    further call answers that response. Other arguments raise `IdempotencyConflict`; an exception is not remembered."""
+    further call answers that response. Other arguments raise `IdempotencyConflict`; an exception is not remembered.
+
+    An `async def` function stays one: its call is awaited, runs on the caller's event loop, and what it asks of
+    Django's async ORM commits with its response. `InvalidInput` for a generator function: nothing of it would run.
+    """
     key = manager.generate_key(batch_id, item_id, operation)
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        coroutines.refuse_generator(function, "An idempotent operation")
+        run: Callable[..., Any] = functools.partial(run_decorated, manager.run_once, key, function)
+
         @functools.wraps(function)
         def once(*args: Any, **kwargs: Any) -> Any:
-            return manager.run_once(key, {"args": list(args), "kwargs": kwargs}, lambda: function(*args, **kwargs))
+            return run(args, kwargs)
 
-        return once
+        @functools.wraps(function)
+        async def once_awaited(*args: Any, **kwargs: Any) -> Any:
+            return await coroutines.in_thread(run, args, kwargs)
+
+        return once_awaited if coroutines.is_async(function) else once
 
     return decorate
+
+
+def run_decorated(
+    run: Callable[..., Any], key: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """Run the decorated function once with these arguments; a coroutine function is awaited to its end."""
+
+    def result() -> Any:
+        called = function(*args, **kwargs)
+        if coroutines.is_async(function):
+            return coroutines.run_to_end(called)
+        return coroutines.refuse_awaitable(called, "An idempotent operation")
+
+    return run(key, {"args": list(args), "kwargs": kwargs}, result)
 
 
 def run_once(key: str, request_data: Any, function: Callable[[], Any]) -> Any:

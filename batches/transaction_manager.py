@@ -11,6 +11,7 @@ from django.db import connection
 from django.db import transaction as django_transaction
 
 from batches.adhoc import checked_id
+from batches.coroutines import refuse_async, refuse_awaitable
 from batches.exceptions import BatchError, InvalidInput
 
 
@@ -77,11 +78,17 @@ def execute_transactional(
     on_error: Literal["raise", "skip"] = "raise",
 ) -> list[Any]:
     """The operations' results, in order. An error rolls everything back and is raised; with `on_error="skip"` only
-    its operation is undone, and its result is an `OperationFailed`."""
+    its operation is undone, and its result is an `OperationFailed`.
+
+    `InvalidInput` before any of them runs when one is async: a transaction belongs to one thread, and is not awaited.
+    """
     if on_error not in ("raise", "skip"):
         raise InvalidInput(f'on_error is {on_error!r}; it must be "raise" or "skip".')
     if on_error == "skip" and not use_savepoints:
         raise InvalidInput('on_error="skip" needs a savepoint an operation: leave use_savepoints on.')
+    operations = list(operations)
+    for index, operation in enumerate(operations):
+        refuse_async(operation, f"operations[{index}]")
     results: list[Any] = []
     with transaction(batch_id) as tx:
         for index, operation in enumerate(operations):
@@ -91,12 +98,12 @@ def execute_transactional(
 
 def _execute(tx: Transaction, operation: Callable[[], Any], index: int, use_savepoints: bool, on_error: str) -> Any:
     if not use_savepoints:
-        result = operation()
+        result = refuse_awaitable(operation(), f"operations[{index}]")
         refuse_broken()
         return result
     try:
         with tx.savepoint():
-            return operation()
+            return refuse_awaitable(operation(), f"operations[{index}]")
     except Exception as error:
         if on_error == "raise":
             raise

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+from asyncio import CancelledError
 from collections.abc import Callable
 from contextvars import copy_context
 from functools import partial
@@ -188,10 +189,11 @@ def process(slice_: Slice, item: Claimed) -> Outcome | None:
 
 
 def ends_run(slice_: Slice, error: BaseException) -> bool:
-    """Whether an exception out of an item is to end the run: a signal's, Ctrl-C, and an exit of a caller's own code."""
+    """Whether an exception out of an item ends the run: a signal's, Ctrl-C, a caller's own exit or cancellation."""
     interruptions = slice_.isolation.interruptions
     if interruptions.raised is None and (
         (isinstance(error, (KeyboardInterrupt, SystemExit)) and slice_.processor.is_callers)
+        or (isinstance(error, CancelledError) and slice_.processor.is_callers and slice_.should_stop())
         or (isinstance(error, KeyboardInterrupt) and interruptions.come_by_default())
     ):
         interruptions.raised = error
