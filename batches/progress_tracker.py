@@ -17,7 +17,7 @@ from batches.lifecycle import hand_counts, samples
 from batches.lifecycle.samples import active_seconds
 from batches.lifecycle.velocity import eta_of, recent_pace
 from batches.models import Batch, Checkpoint, Item, Milestone, Sample
-from batches.wording import percent_of
+from batches.proportions import percent_of
 
 
 @dataclass(frozen=True, slots=True)

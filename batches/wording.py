@@ -1,4 +1,4 @@
-"""Numbers as sentences say them: with their nouns, and in percent."""
+"""Numbers with their nouns, as sentences on pages and in a terminal say them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,3 @@ def quantity(count: int, noun: str, plural: str = "") -> str:
 def number_agrees(count: int, singular: str, plural: str) -> str:
     """The verb or pronoun behind a number: `is` or `are`, `it` or `them`."""
     return singular if count == 1 else plural
-
-
-def percent_of(part: int, whole: int) -> float:
-    """Floored to one decimal: 999 of 1,000 is 99.9, so that only all of them are 100. `whole` is not 0."""
-    return 1000 * part // whole / 10

@@ -17,7 +17,7 @@ from batches.extensions import record_failures
 from batches.failures import Failure
 from batches.lanes.outcomes import storable
 from batches.models import Batch, Item
-from batches.wording import percent_of
+from batches.proportions import percent_of
 from errors.advice import Facts, GroupFacts, advise
 from errors.detectors.runs import runs_of
 from errors.findings import IN_REPORT_LIMIT, findings_of, scatter_of

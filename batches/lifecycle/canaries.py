@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from math import sqrt
-
 from django.db.models import Count
 
 from batches.models import RetriedItem, Retry
+from batches.proportions import wilson
 
 SECOND_WAVE = 100
 LEAST_SHARE = 0.2
@@ -17,14 +16,7 @@ NEW_FAILURES_SHARE, NEW_FAILURES_LEAST = 0.1, 2
 
 def least_needed(canary: int) -> int:
     """How many of a canary must recover that all of the items may do so at a rate of 20 %, by Wilson's interval."""
-    return next(k for k in range(1, canary + 1) if upper_bound(k, canary) >= LEAST_SHARE) if canary else 0
-
-
-def upper_bound(successes: int, trials: int, z: float = 1.96) -> float:
-    """The upper end of Wilson's 95 % interval of a proportion."""
-    share, square = successes / trials, z * z
-    middle = share + square / (2 * trials)
-    return (middle + z * sqrt(share * (1 - share) / trials + square / (4 * trials**2))) / (1 + square / trials)
+    return next(k for k in range(1, canary + 1) if wilson(k, canary)[1] >= LEAST_SHARE) if canary else 0
 
 
 def tried(retry: Retry) -> int:

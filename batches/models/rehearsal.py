@@ -7,7 +7,7 @@ from typing import Any
 from django.db import models
 
 from batches.models.batch import Batch
-from batches.wording import percent_of
+from batches.proportions import percent_of
 
 
 class Rehearsal(models.Model):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from batches.proportions import wilson
 from errors.advice.facts import GroupFacts, Prediction
 from errors.advice.problems import PRIOR_WEIGHT, permanent_share
-from errors.detectors.statistics import wilson
 
 RECOVERED = "items recovered"
 STANDARD_DEVIATIONS_95 = 1.959963984540054

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from errors.detectors.statistics import wilson
+from batches.proportions import wilson
 
 HISTORY_BATCHES = 5
 """Finished batches of the same processor that are looked back at; a spike needs as many."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import exp, inf, lgamma, log, sqrt
+from math import exp, inf, lgamma, log
 
 
 def log_comb(n: int, k: int) -> float:
@@ -63,13 +63,3 @@ def falling(c: int, lowest: int, total: int, failures: int, n: int) -> float:
         if term < added * 1e-17:
             break
     return added
-
-
-def wilson(c: float, n: float, z: float = 1.959963984540054) -> tuple[float, float]:
-    """Wilson's interval of a proportion, 95 % by default; (0, 1) when nothing was seen."""
-    if n <= 0:
-        return 0.0, 1.0
-    p, square = c / n, z * z
-    middle = (p + square / (2 * n)) / (1 + square / n)
-    half = z / (1 + square / n) * sqrt(p * (1 - p) / n + square / (4 * n * n))
-    return max(0.0, middle - half), min(1.0, middle + half)

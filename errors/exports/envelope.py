@@ -7,8 +7,8 @@ from typing import Any
 
 from batches import progress_tracker
 from batches.models import Batch
+from batches.proportions import wilson
 from batches.redaction import redact
-from errors.detectors.statistics import wilson
 from errors.exports.tables import Table
 from errors.exports.tables.base import iso
 from errors.exports.tables.summary import Summary

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from django.db.models import Sum
 
 from batches.models import Batch, Checkpoint
+from batches.proportions import wilson
 from errors.detectors.findings import percent
-from errors.detectors.statistics import wilson
 from errors.models import BatchGroup
 
 

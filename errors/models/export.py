@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 
 from batches.models import Batch
-from batches.wording import percent_of
+from batches.proportions import percent_of
 
 
 class Export(models.Model):

@@ -13,6 +13,7 @@ from batches.engine import runner
 from batches.exceptions import IdempotencyConflict, InvalidInput, InvalidTransition
 from batches.lifecycle import canaries, retry_lists, retry_waves
 from batches.models import Batch, Item, Retry
+from batches.proportions import wilson
 from tests.helpers.batches import modes, ran, statuses
 from tests.helpers.retries import again, broken, now_do, outcome
 
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("engine")
 def test_it_needs_as_many_as_leave_hope_for_a_fifth(canary: int, least: int) -> None:
     assert canaries.least_needed(canary) == least
     if least > 1:
-        assert canaries.upper_bound(least - 1, canary) < 0.2 <= canaries.upper_bound(least, canary)
+        assert wilson(least - 1, canary)[1] < 0.2 <= wilson(least, canary)[1]
 
 
 def test_it_holds_the_rest_when_a_tenth_of_the_canary_fails_in_a_new_way() -> None:

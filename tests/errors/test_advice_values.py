@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from batches.proportions import wilson
 from errors.advice.concurrency import concurrency_target
 from errors.advice.facts import GroupFacts
 from errors.advice.predictions import group_recoveries, recoveries
 from errors.advice.problems import Label, TwoKinds, prior_kinds, problem, two_kinds
 from errors.advice.recurring import is_dominant, is_recurring, spike
 from errors.advice.timeouts import timeout_verdict, verdict_of
-from errors.detectors.statistics import wilson
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from batches.proportions import wilson
 from errors.detectors import Finding, Stream, Summary, find
 from errors.detectors.attributes import attributes
 from errors.detectors.periods import best_period
 from errors.detectors.runs import longest_run_tail, runs_of
 from errors.detectors.segments import hot_segments
-from errors.detectors.statistics import wilson
 
 TOTAL = 1000
 ROWS = {n: {"country": "DE" if n % 20 == 0 else ["FR", "IT", "ES", "PL"][n % 4], "qty": n % 10} for n in range(TOTAL)}

@@ -8,7 +8,8 @@ from math import comb
 import pytest
 from scipy.stats import fisher_exact, hypergeom
 
-from errors.detectors.statistics import llr, tail, wilson
+from batches.proportions import wilson
+from errors.detectors.statistics import llr, tail
 
 
 @pytest.mark.parametrize(

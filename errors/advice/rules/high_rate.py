@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from batches.proportions import wilson
 from errors.advice.facts import Advice, Facts, Prediction, alternative, evidence
 from errors.advice.recurring import spike
 from errors.detectors.findings import percent
-from errors.detectors.statistics import wilson
 
 LEAST_TRIED = 30
 HIGH_RATE, PLAINLY_HIGH_RATE = 0.10, 0.5

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from batches.proportions import wilson
 from errors.advice.facts import Advice, Facts, GroupFacts, evidence
 from errors.advice.predictions import recoveries
 from errors.advice.rules.group_advice import LEAST_ERRORS, SURE, failed_attempts, failed_items, group_advice
-from errors.detectors.statistics import wilson
 
 RULE = "network"
 LEAST_TRIED_AFTER = 20

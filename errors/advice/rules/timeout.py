@@ -7,11 +7,11 @@ from dataclasses import replace
 from math import ceil
 from typing import Any
 
+from batches.proportions import wilson
 from errors.advice.facts import Advice, Facts, GroupFacts, Prediction, alternative, evidence
 from errors.advice.rules.group_advice import LEAST_ERRORS, failed_attempts, failed_items, group_advice
 from errors.advice.timeouts import Verdict
 from errors.detectors.findings import percent
-from errors.detectors.statistics import wilson
 
 RULE = "timeout"
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from batches.proportions import wilson
 from errors.advice.facts import Advice, Facts, GroupFacts, Prediction, evidence
 from errors.advice.recurring import is_dominant
 from errors.advice.rules.group_advice import LEAST_ERRORS, SURE, failed_attempts, failed_items, group_advice
 from errors.detectors.conditions import are_circumstances
-from errors.detectors.statistics import wilson
 
 RULE = "validation"
 MANY_ITEMS = 20

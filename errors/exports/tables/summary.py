@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.models import Count, OuterRef, QuerySet, Subquery, Sum
 
-from batches.wording import percent_of
+from batches.proportions import percent_of
 from errors.exports.tables.base import Page, Row, Table, iso
 from errors.models import BatchGroup, ErrorRecord, Recommendation
 
