@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.template.response import TemplateResponse
@@ -56,6 +57,15 @@ def or_404(lookup: Callable[[], Any]) -> Any:
         return lookup()
     except BatchError as error:
         raise Http404(str(error)) from None
+
+
+@contextmanager
+def refusals_shown(request: HttpRequest) -> Iterator[None]:
+    """What an operation refuses is said on the next page."""
+    try:
+        yield
+    except BatchError as error:
+        messages.warning(request, str(error))
 
 
 def reason_of(request: HttpRequest) -> str:

@@ -12,13 +12,12 @@ from django.shortcuts import redirect
 from django.urls import reverse
 
 from batches import operations
-from batches.exceptions import BatchError
 from batches.models import Batch, Retry
 from errors.desk.advice_confirmation import advice_confirmation
 from errors.desk.confirm_form import ConfirmForm, ThenForm
 from errors.desk.plan_card import PlanConfirmation, plan_card
 from errors.desk.views import quarantine, retries
-from errors.desk.views.access import Route, or_404, reason_of, recoverable_batch, render
+from errors.desk.views.access import Route, or_404, reason_of, recoverable_batch, refusals_shown, render
 from errors.desk.views.confirming import answers_of, carry_out
 from errors.models import PlanStep, Recommendation
 from errors.recovery import plan_runs, plans, recommendations
@@ -138,12 +137,10 @@ def act_and_return(
 ) -> HttpResponse:
     """POST does it and says what came of it; either way back to a section of the desk."""
     if request.method == "POST":
-        try:
+        with refusals_shown(request):
             act(actor=request.user.get_username(), reason=reason_of(request))
             if message:
                 messages.success(request, message)
-        except BatchError as error:
-            messages.warning(request, str(error))
     return redirect(f"{reverse('admin:errors_desk', args=[batch.pk])}#{section}")
 
 

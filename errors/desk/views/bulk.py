@@ -6,12 +6,12 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
-from batches.exceptions import BatchError, ScopeChanged
+from batches.exceptions import ScopeChanged
 from batches.wording import number_agrees
 from errors.desk.bulk_form import BulkForm
 from errors.desk.bulk_pages import BulkResult, bulk_confirmation, groups_text
 from errors.desk.confirm_form import page_key
-from errors.desk.views.access import Route, or_404, reason_of, render, require_rights, viewable_batch
+from errors.desk.views.access import Route, or_404, reason_of, refusals_shown, render, require_rights, viewable_batch
 from errors.desk.views.confirming import answers_of, carry_out
 from errors.filters.error_filter import ErrorFilter
 from errors.groups import bulk
@@ -61,12 +61,10 @@ def undo(request: HttpRequest, batch_id: str, number: int) -> HttpResponse:
     require_rights(request, TRIAGE)
     or_404(lambda: bulk.get(batch.pk, number))
     if request.method == "POST":
-        try:
+        with refusals_shown(request):
             undone = bulk.undo(batch.pk, number, actor=request.user.get_username(), reason=reason_of(request))
             back = len(undone.changed) - len(undone.undone["left"])
             messages.success(request, f"{groups_text(back)} put back as {number_agrees(back, 'it was', 'they were')}.")
-        except BatchError as error:
-            messages.warning(request, str(error))
     return redirect("admin:errors_bulk", batch.pk, number)
 
 

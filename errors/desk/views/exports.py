@@ -7,10 +7,9 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 
 from batches.exceptions import BatchError
-from batches.models import Batch
 from errors import exports
 from errors.desk.export_pages import ExportConfirmation, export_list
-from errors.desk.views.access import Route, render, viewable_batch
+from errors.desk.views.access import Route, or_404, refusals_shown, render, viewable_batch
 from errors.exports.downloads import parse_request, refuse_strangers, serve_file, stream
 from errors.exports.request import UnknownFormat
 from errors.models import Export
@@ -45,27 +44,22 @@ def list_exports(request: HttpRequest, batch_id: str) -> HttpResponse:
 
 def file(request: HttpRequest, batch_id: str, number: int) -> HttpResponseBase:
     """A file that is ready; else why it is not."""
-    try:
-        return serve_file(request, named(request, batch_id, number))
-    except BatchError as error:
-        messages.warning(request, str(error))
+    with refusals_shown(request):
+        return serve_file(request, requested(request, batch_id, number))
     return redirect("admin:errors_exports", batch_id)
 
 
 def cancel(request: HttpRequest, batch_id: str, number: int) -> HttpResponse:
-    export = named(request, batch_id, number)
-    refuse_strangers(export, request.user)
+    refuse_strangers(requested(request, batch_id, number), request.user)
     if request.method == "POST":
         exports.cancel(batch_id, number, actor=request.user.get_username())
     return redirect("admin:errors_exports", batch_id)
 
 
-def named(request: HttpRequest, batch_id: str, number: int) -> Export:
-    batch: Batch = viewable_batch(request, batch_id)
-    try:
-        return exports.get(batch.pk, number)
-    except exports.UnknownExport as error:
-        raise Http404(str(error)) from None
+def requested(request: HttpRequest, batch_id: str, number: int) -> Export:
+    batch = viewable_batch(request, batch_id)
+    export: Export = or_404(lambda: exports.get(batch.pk, number))
+    return export
 
 
 ROUTES: tuple[Route, ...] = (

@@ -10,12 +10,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from batches import operations
-from batches.exceptions import BatchError, ScopeChanged
+from batches.exceptions import ScopeChanged
 from batches.models import Batch
 from batches.wording import quantity
 from errors.desk.confirm_form import ConfirmForm
 from errors.desk.quarantine_pages import items_to_take, quarantine_confirmation, quarantine_list
-from errors.desk.views.access import Route, operable_batch, or_404, reason_of, render, viewable_batch
+from errors.desk.views.access import Route, operable_batch, or_404, reason_of, refusals_shown, render, viewable_batch
 from errors.desk.views.confirming import answers_of, carry_out
 from errors.desk.views.retries import matching_scope
 
@@ -70,12 +70,10 @@ def release(request: HttpRequest, batch_id: str, number: int) -> HttpResponse:
     """Undo it."""
     batch = operable_batch(request, batch_id)
     if request.method == "POST":
-        try:
+        with refusals_shown(request):
             actor = request.user.get_username()
             act = operations.release(batch.pk, number, actor=actor, reason=reason_of(request))
             messages.success(request, f"Brought back: each of the {quantity(act.items, 'item')} is as it was.")
-        except BatchError as error:
-            messages.warning(request, str(error))
     return redirect("admin:errors_asides", batch.pk)
 
 

@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 
 from batches import operations
-from batches.exceptions import BatchError, ScopeChanged
+from batches.exceptions import ScopeChanged
 from batches.lifecycle.retry_states import LEGAL_STATES
 from batches.models import Batch, Item, Retry
 from errors.desk.confirm_form import page_key
@@ -18,7 +18,7 @@ from errors.desk.retry_confirmation import retry_confirmation
 from errors.desk.retry_form import RetryForm
 from errors.desk.retry_list import retry_list
 from errors.desk.retry_page import retry_page
-from errors.desk.views.access import Route, operable_batch, or_404, reason_of, render, viewable_batch
+from errors.desk.views.access import Route, operable_batch, or_404, reason_of, refusals_shown, render, viewable_batch
 from errors.desk.views.confirming import answers_of, carry_out
 from errors.filters.error_filter import ErrorFilter
 from errors.recovery.forecast import Forecast, forecast
@@ -117,13 +117,11 @@ def rehearse(request: HttpRequest, batch_id: str) -> HttpResponse:
     if request.method != "POST":
         return redirect("admin:batches_batch_rehearse", batch.pk)
     scope = {"group": request.GET["group"]} if list(request.GET) == ["group"] else matching_scope(request)
-    try:
+    with refusals_shown(request):
         actor = request.user.get_username()
         rehearsal = operations.rehearse(batch.pk, sample=operations.DEFAULT_CANARY, actor=actor, **scope)
-    except BatchError as error:
-        messages.warning(request, str(error))
-        return redirect("admin:errors_desk", batch.pk)
-    return redirect("admin:batches_batch_rehearsal", batch.pk, rehearsal.number)
+        return redirect("admin:batches_batch_rehearsal", batch.pk, rehearsal.number)
+    return redirect("admin:errors_desk", batch.pk)
 
 
 # -- meanwhile and after -----------------------------------------------------------------------------------------------
@@ -144,11 +142,9 @@ def steer_retry(request: HttpRequest, batch_id: str, number: int, verb: str) -> 
     if verb not in LEGAL_STATES:
         raise Http404
     if request.method == "POST":
-        try:
+        with refusals_shown(request):
             actor, reason = request.user.get_username(), reason_of(request)
             getattr(operations, f"{verb}_retry")(batch.pk, number, actor=actor, reason=reason)
-        except BatchError as error:
-            messages.warning(request, str(error))
     return redirect("admin:errors_retry", batch.pk, number)
 
 
