@@ -42,19 +42,19 @@ def redact(value: Any, depth: int = 0) -> Any:
 
 def secrets_in(value: Any, depth: int = 0) -> set[str]:
     """The texts that stand under secret keys."""
-    found: set[str] = set()
+    secrets: set[str] = set()
     if depth > DEEPEST:
-        return found
+        return secrets
     if isinstance(value, Mapping):
         for key, inner in value.items():
             if is_secret(key):
-                found |= texts_in(inner)
+                secrets |= texts_in(inner)
             else:
-                found |= secrets_in(inner, depth + 1)
+                secrets |= secrets_in(inner, depth + 1)
     elif isinstance(value, (list, tuple)):
         for inner in value:
-            found |= secrets_in(inner, depth + 1)
-    return found
+            secrets |= secrets_in(inner, depth + 1)
+    return secrets
 
 
 def texts_in(value: Any) -> set[str]:
@@ -79,7 +79,7 @@ def redact_values(text: str, *sources: Any) -> str:
 def forms_in(*sources: Any) -> list[str]:
     """What stands under secret keys in these, in every form in which a message may have it, the longest first."""
     secrets = set[str]().union(*(secrets_in(source) for source in sources))
-    return sorted({form for one in secrets for form in forms_of(one)}, key=len, reverse=True)
+    return sorted({form for secret in secrets for form in forms_of(secret)}, key=len, reverse=True)
 
 
 def replaced(text: str, secrets: Sequence[str]) -> str:
@@ -123,11 +123,11 @@ def redact_shapes(text: str, *, source: bool = False) -> str:
 
 @lru_cache(maxsize=128)
 def without_shapes(text: str, source: bool, words: tuple[str, ...]) -> str:
-    def quoted(found: re.Match[str]) -> str:
-        return f"{found[1]}{found[2]}{found[3]}{MASK}{found[3]}" if names_secret(found[1], words) else found[0]
+    def quoted(match: re.Match[str]) -> str:
+        return f"{match[1]}{match[2]}{match[3]}{MASK}{match[3]}" if names_secret(match[1], words) else match[0]
 
-    def bare(found: re.Match[str]) -> str:
-        return f"{found[1]}={MASK}" if names_secret(found[1], words) else found[0]
+    def bare(match: re.Match[str]) -> str:
+        return f"{match[1]}={MASK}" if names_secret(match[1], words) else match[0]
 
     text = SHAPES.sub(MASK, text) if PERHAPS.search(text) else text
     if "=" in text or "':" in text or '":' in text:
@@ -138,7 +138,7 @@ def without_shapes(text: str, source: bool, words: tuple[str, ...]) -> str:
 
 def redact_cards(text: str) -> str:
     """Without numbers that are those of payment cards; apart, as one long number in ten passes for one."""
-    return CARD.sub(lambda found: MASK if is_card(found[0]) else found[0], text)
+    return CARD.sub(lambda match: MASK if is_card(match[0]) else match[0], text)
 
 
 def is_card(text: str) -> bool:

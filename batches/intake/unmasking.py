@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from itertools import zip_longest
 from typing import Any
 
 from batches.exceptions import InputRefused
@@ -18,8 +19,8 @@ def unmasked(new: Any, old: Any, shown: Any, column: str) -> Any:
     if isinstance(new, str):
         return unmasked_text(new, old, shown, column)
     if isinstance(new, Mapping):
-        was, had = (value if isinstance(value, Mapping) else {} for value in (old, shown))
-        return {name: unmasked(value, was.get(name), had.get(name), column) for name, value in new.items()}
+        old, shown = (value if isinstance(value, Mapping) else {} for value in (old, shown))
+        return {name: unmasked(value, old.get(name), shown.get(name), column) for name, value in new.items()}
     if isinstance(new, list):
         return unmasked_list(new, old, shown, column)
     return new
@@ -37,22 +38,20 @@ def unmasked_text(new: str, old: Any, shown: Any, column: str) -> Any:
 
 def unmasked_list(new: list[Any], old: Any, shown: Any, column: str) -> list[Any]:
     """A list's masks replaced by place, and only while nothing has moved: a secret must not land in its neighbour."""
-    was, had = (value if isinstance(value, list) else [] for value in (old, shown))
-    if has_mask(new) and has_moved(new, had):
+    old, shown = (value if isinstance(value, list) else [] for value in (old, shown))
+    if has_mask(new) and has_moved(new, shown):
         raise refusal(column)
-    return [
-        unmasked(one, was[n] if n < len(was) else None, had[n] if n < len(had) else None, column)
-        for n, one in enumerate(new)
-    ]
+    members = zip_longest(new, old[: len(new)], shown[: len(new)])
+    return [unmasked(value, stored, before, column) for value, stored, before in members]
 
 
-def has_moved(new: list[Any], had: list[Any]) -> bool:
+def has_moved(new: list[Any], shown: list[Any]) -> bool:
     """Whether a masked member stands elsewhere than it stood."""
-    if len(new) != len(had):
+    if len(new) != len(shown):
         return True
-    stood = {json.dumps(one, sort_keys=True) for one in had}
-    changed = [one for one, before in zip(new, had, strict=True) if one != before and has_mask(one)]
-    return any(json.dumps(one, sort_keys=True) in stood for one in changed)
+    texts_shown = {json.dumps(value, sort_keys=True) for value in shown}
+    changed = [value for value, before in zip(new, shown, strict=True) if value != before and has_mask(value)]
+    return any(json.dumps(value, sort_keys=True) in texts_shown for value in changed)
 
 
 def has_mask(value: Any) -> bool:
