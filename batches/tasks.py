@@ -29,7 +29,7 @@ from batches.engine import rehearsals, runner
 from batches.engine.database_errors import first_line
 from batches.intake import fixes
 from batches.lanes import counters, leases
-from batches.lifecycle import deliveries, samples, transitions
+from batches.lifecycle import deliveries, samples, signing_secrets, transitions
 from batches.models import Batch, Checkpoint, Item
 
 logger = logging.getLogger("batches")
@@ -107,12 +107,14 @@ def sweep() -> None:
 
 @shared_task(name="batches.tasks.clean_up", ignore_result=True)
 def clean_up() -> None:
-    """Forget idempotency rows and uploads that have expired, and most samples of long ago."""
+    """Forget what has expired or was long ago: idempotency rows, uploads, samples, deliveries, signing secrets."""
     with database_may_be_away():
         idempotency_manager.cleanup_expired()
         fixes.forget_expired()
         samples.thin_out()
         deliveries.forget_old()
+        signing_secrets.forget_previous()
+        signing_secrets.reencrypt()
 
 
 def sweep_now() -> None:

@@ -12,7 +12,7 @@ from django.utils.text import Truncator
 
 from batches import operations
 from batches.admin.access import AdminsOnly, OperatedAdmin, ReadOnly
-from batches.lifecycle import deliveries
+from batches.lifecycle import deliveries, signing_secrets
 from batches.models import Delivery, Webhook
 from batches.pages.forms import WebhookForm
 from batches.pages.markup import pretty
@@ -47,11 +47,11 @@ class WebhookAdmin(AdminsOnly):
     @admin.action(description="Make a new signing secret")
     def new_secret(self, request: HttpRequest, hooks: QuerySet[Webhook]) -> None:
         for hook in hooks:
-            hook.secret = deliveries.new_secret()
             with transaction.atomic():
-                hook.save(update_fields=["secret"])
+                signing_secrets.renew(hook)
                 self.log_change(request, hook, "Made a new signing secret.")
             self.show(request, hook)
+            messages.info(request, "Until this time tomorrow messages are signed with the previous one as well.")
 
 
 @admin.register(Delivery)

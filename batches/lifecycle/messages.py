@@ -38,6 +38,7 @@ class Outcome:
     """The pause that the receiver asks for, in seconds."""
 
 
+UNREADABLE = "The signing secret cannot be read: SECRET_KEY was changed without a fallback. Make a new secret."
 LATE = Outcome("It did not come to an end in time.")
 
 
@@ -74,11 +75,14 @@ def post(delivery: Delivery, timeout: float) -> Outcome:
     assert hook is not None
     message = {"type": delivery.event, "timestamp": clock.iso_utc(delivery.created_at), "data": delivery.data}
     body, now = json.dumps(message, separators=(",", ":")), timezone.now()
+    secrets = hook.signing_secrets(now)
+    if not secrets:
+        return Outcome(UNREADABLE)
     headers = {
         "Content-Type": "application/json",
         "webhook-id": delivery.message_id,
         "webhook-timestamp": str(int(now.timestamp())),
-        "webhook-signature": Signer(hook.secret).sign(delivery.message_id, now, body),
+        "webhook-signature": " ".join(Signer(key).sign(delivery.message_id, now, body) for key in secrets),
     }
     answer = outbound.send("POST", hook.url, headers=headers, content=body.encode(), timeout=timeout)
     summary = f"{answer.status} {answer.text[:LONGEST_ANSWER]}".strip()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.conf import settings
 from django.core.validators import ProhibitNullCharactersValidator
 from django.db import models
 from django.db.models import Q
 
 from batches.models.batch import Batch
+from batches.models.encrypted import EncryptedField
 
 
 class Watch(models.Model):
@@ -29,9 +32,9 @@ class Webhook(models.Model):
     """Another system that is told about every batch, by signed POSTs in the Standard Webhooks form."""
 
     url = models.URLField(max_length=500, validators=[ProhibitNullCharactersValidator()])
-    secret = models.CharField(
-        max_length=100, blank=True, help_text="whsec_ and 24 to 64 bytes in base64; signs what is sent."
-    )
+    secret = EncryptedField(blank=True, help_text="whsec_ and 24 to 64 bytes in base64; signs what is sent.")
+    previous_secret = EncryptedField(blank=True, default="", help_text="Signs as well, for a while after a change.")
+    previous_secret_until = models.DateTimeField(null=True, blank=True)
     active = models.BooleanField(default=True, help_text="Inactive ones are told nothing.")
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -40,6 +43,11 @@ class Webhook(models.Model):
 
     def __str__(self) -> str:
         return self.url
+
+    def signing_secrets(self, at: datetime) -> list[str]:
+        """What a message is signed with at that moment, the newest first; none where they cannot be read."""
+        overlaps = self.previous_secret_until is not None and at < self.previous_secret_until
+        return [secret for secret in (self.secret, self.previous_secret if overlaps else "") if secret]
 
 
 class Delivery(models.Model):

@@ -22,7 +22,11 @@ SETTINGS: dict[str, tuple[str, str]] = {
         "none",
         "channel layer: hints that progress was made; without it web processes look four times a second",
     ),
-    "SECRET_KEY": ("made once, `var/secret_key`", "the same for all web processes"),
+    "SECRET_KEY": ("made once, `var/secret_key`", "the same for all processes; signing secrets are encrypted with it"),
+    "SECRET_KEY_FALLBACKS": (
+        "none",
+        "earlier keys, comma separated; an hour after a change what they encrypted is encrypted with the new one",
+    ),
     "DEBUG": ("off", "Django's own"),
     "ALLOWED_HOSTS": ("localhost", "hosts the portal answers as; `*` is refused unless `DEBUG` is on"),
     "CSRF_TRUSTED_ORIGINS": ("none", "origins that may post and open sockets: `https://portal.example.com`"),

@@ -34,6 +34,7 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.test import Client
 from batches import operations
+from batches.models import Webhook
 from batches.progress_tracker import get_progress
 from errors.models import ErrorGroup
 batches = ("first-run", "retried")
@@ -56,7 +57,8 @@ for batch in batches:
     ):
         if (status := operator.get(address).status_code) != 200:
             refused[address] = status
-print(json.dumps({"before": before, "after": looked_at(), "refused": refused}))
+secrets = list(Webhook.objects.values_list("secret", flat=True))
+print(json.dumps({"before": before, "after": looked_at(), "refused": refused, "secrets": secrets}))
 """
 
 
@@ -113,3 +115,4 @@ def test_what_ran_at_an_earlier_commit_is_finished_after_an_upgrade(earlier: str
         assert (progress["status"], faults) == ("COMPLETED", [])
         assert {name: progress[name] for name in outcome} == outcome
     assert found["refused"] == {}
+    assert found["secrets"] == ["whsec_dXBncmFkZXMta2VlcC1pdA=="]
