@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import datetime
+from itertools import islice
+from typing import Any, TypeVar
 
 from django.conf import settings
-from django.db.models import Count, Max
+from django.db import connection
+from django.db.models import Count
 from django.utils import timezone
 
 from batches.exceptions import InvalidInput
@@ -14,6 +21,33 @@ from batches.models import BATCH_ID, ITEM_KEY_LENGTH, Batch, Checkpoint, Item
 
 COUNTED_BY_HAND = ("succeeded", "failed")
 """Outcomes that a script may count for items that have no row."""
+ROWS_PER_STATEMENT = 1_000
+ITEM_COLUMNS = (
+    *("batch_id", "position", "key", "payload", "status", "attempts", "forgiven", "crashes", "message", "code"),
+    *("lane", "failed_at", "finished_at"),
+)
+CHANGE = """
+UPDATE batches_item SET status = %s, failed_at = %s, finished_at = %s, message = v.column2, lane = 0,
+  available_at = NULL
+FROM (VALUES {rows}) AS v WHERE batches_item.id = v.column1
+"""
+T = TypeVar("T")
+_driven: ContextVar[str] = ContextVar("driven", default="")
+
+
+@contextmanager
+def driving(batch_id: str) -> Iterator[None]:
+    """Inside, an item of that ad hoc batch is run, and will be counted."""
+    before = _driven.set(batch_id)
+    try:
+        yield
+    finally:
+        _driven.reset(before)
+
+
+def is_driving(batch_id: str) -> bool:
+    """Whether this is called from within an item of that batch, as `resume_from_checkpoint` runs it."""
+    return _driven.get() == batch_id
 
 
 def checked_id(batch_id: Any) -> str:
@@ -61,24 +95,66 @@ def refuse_processor(batch: Batch) -> None:
         raise InvalidInput(f"Batch {batch.pk} is run by processor {batch.processor}, which does the counting.")
 
 
-def set_outcomes(batch: Batch, outcomes: dict[str, tuple[str, str]], *, replace: bool) -> None:
-    """Items by id -> (status, message); with `replace`, items not named are taken out. Keeps lane 0's counters true."""
-    now = timezone.now()
-    if replace:
-        Item.objects.filter(batch=batch).exclude(key__in=outcomes).delete()
-    existing = set(Item.objects.filter(batch=batch).values_list("key", flat=True))
-    last = Item.objects.filter(batch=batch).aggregate(last=Max("position"))["last"]
-    free = 0 if last is None else last + 1
+def set_outcomes(batch: Batch, outcomes: dict[str, tuple[str, str]]) -> None:
+    """Items by id -> (status, message); items that are not named are taken out. Keeps lane 0's counters true."""
+    stored = Item.objects.filter(batch=batch).values_list("key", "pk", "status", "message", "position")
+    rows = {key: (pk, (status, message), position) for key, pk, status, message, position in stored}
+    for page in pages(pk for key, (pk, _, _) in rows.items() if key not in outcomes):
+        Item.objects.filter(pk__in=page).delete()
+    now, changed = timezone.now(), dict[str, list[tuple[int, str]]]()
     for key, (status, message) in outcomes.items():
-        failed_at = now if status == Item.Status.FAILED else None
-        values = {"status": status, "message": message, "lane": 0, "failed_at": failed_at, "finished_at": now}
-        if key in existing:
-            Item.objects.filter(batch=batch, key=key).update(**values)
-        else:
-            Item.objects.create(batch=batch, key=key, position=free, payload={"item": key}, attempts=1, **values)
-            free += 1
+        if key in rows and rows[key][1] != (status, message):
+            changed.setdefault(status, []).append((rows[key][0], message))
+    for status, messages in changed.items():
+        change(status, messages, now)
+    free = max((position for key, (_, _, position) in rows.items() if key in outcomes), default=-1) + 1
+    new = (key for key in outcomes if key not in rows)
+    insert_items(row_of(batch, place, key, *outcomes[key], now) for place, key in enumerate(new, free))
     cover_counts(batch)
     recount(batch)
+
+
+def row_of(batch: Batch, place: int, key: str, status: str, message: str, now: datetime) -> tuple[Any, ...]:
+    """`ITEM_COLUMNS` of an item whose outcome a caller saves."""
+    times = (failed_at(status, now), now)
+    return (batch.pk, place, key, json.dumps({"item": key}), status, 1, 0, 0, message, "", 0, *map(adapted, times))
+
+
+def change(status: str, messages: Iterable[tuple[int, str]], now: datetime) -> None:
+    """Give items a status, each with a message: primary keys -> messages."""
+    values = (status, adapted(failed_at(status, now)), adapted(now))
+    with connection.cursor() as cursor:
+        for page in pages(messages):
+            marks = ", ".join(["(%s, %s)"] * len(page))
+            cursor.execute(CHANGE.format(rows=marks), [*values, *(value for row in page for value in row)])
+
+
+def adapted(moment: datetime | None) -> Any:
+    """A time as the driver takes it."""
+    return None if moment is None else connection.ops.adapt_datetimefield_value(moment)
+
+
+def failed_at(status: str, now: datetime) -> datetime | None:
+    return now if status in Item.FAILED_STATUSES else None
+
+
+def insert_items(rows: Iterable[Sequence[Any]]) -> None:
+    """Items as values of `ITEM_COLUMNS`, many a statement."""
+    marks = f"({', '.join(['%s'] * len(ITEM_COLUMNS))})"
+    insert = f"INSERT INTO batches_item ({', '.join(ITEM_COLUMNS)}) VALUES "  # noqa: S608
+    with connection.cursor() as cursor:
+        for page in pages(rows):
+            if connection.vendor == "postgresql":
+                cursor.execute(insert + ", ".join([marks] * len(page)), [value for row in page for value in row])
+            else:
+                cursor.executemany(insert + marks, page)
+
+
+def pages(values: Iterable[T]) -> Iterator[list[T]]:
+    """As many values at a time as a statement takes."""
+    walk = iter(values)
+    while page := list(islice(walk, ROWS_PER_STATEMENT)):
+        yield page
 
 
 def cover_counts(batch: Batch) -> None:

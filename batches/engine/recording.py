@@ -18,7 +18,7 @@ def record_outcomes(slice_: Slice, outcomes: list[Outcome]) -> Totals:
         record_failures(batch, failures)
     position = max(lease.position, *(outcome.item.position for outcome in outcomes))
     careful = max(0, lease.careful - len(outcomes))
-    totals = record(lease, outcomes, position=position, careful=careful, from_status=slice_.processor.claims_as)
+    totals = record(lease, outcomes, position=position, careful=careful, processor=slice_.processor)
     if totals.done * 100 >= slice_.next_milestone * batch.total_items:
         milestones.reach_milestones(batch.pk, totals.done, batch.total_items)
         slice_.next_milestone = milestones.next_milestone(100 * totals.done // batch.total_items)
@@ -39,7 +39,8 @@ def advance(slice_: Slice, outcomes: list[Outcome]) -> None:
 
 
 def count_items(slice_: Slice, outcomes: list[Outcome]) -> None:
-    """Count what was committed, for `/metrics`."""
+    """Count what was committed: for whoever called, and for `/metrics`."""
+    slice_.tally.update(str(outcome.status) for outcome in outcomes)
     took = [(outcome.finished_at - outcome.started_at).total_seconds() for outcome in outcomes if outcome.tried]
     counters.observe("item_seconds", slice_.batch.processor, seconds=took)
     if hits := sum(outcome.remembered for outcome in outcomes):

@@ -12,6 +12,7 @@ import json
 import logging
 import os
 from asyncio import CancelledError
+from collections import Counter
 from collections.abc import Callable
 from contextvars import copy_context
 from functools import partial
@@ -55,15 +56,18 @@ def work_slice(
     on_chunk: Callable[[], None] = do_nothing,
     expendable: bool = False,
     processor: Processor | None = None,
+    tally: Counter[str] | None = None,
 ) -> bool:
     """Work on a free lane of the batch for a while; True when time ran out before the work did.
 
     `expendable`: this process may be killed to end an item that survives its timeout. `processor` is for an ad hoc
-    batch, whose processor has no name. `NestedRun` within somebody's transaction.
+    batch, whose processor has no name. `tally` counts the outcomes recorded, by status. `NestedRun` within somebody's
+    transaction.
     """
     slice_ = take_slice(batch_id, lane, seconds, should_stop, on_chunk, expendable, processor)
     if slice_ is None:
         return False
+    slice_.tally = Counter() if tally is None else tally
     unfinished = released = False
     try:
         with slice_.watchdog:

@@ -6,6 +6,7 @@ Both claim through the same statements, record under the same fence, and keep th
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
@@ -48,7 +49,7 @@ class Slice:
     `deadline` is on the monotonic clock. `cursor` is the position after which the next claim looks, within `window`
     positions; `wrapped` when it has begun again at the start. A chunk takes no further item after `chunk_seconds`, so
     that each has its whole time limit before an idle transaction is ended. `alone` items go one a transaction.
-    `tainted`: a call that could not be ended lives on in this process.
+    `tainted`: a call that could not be ended lives on in this process. `tally`: outcomes recorded, by status.
     """
 
     batch: Batch
@@ -75,6 +76,7 @@ class Slice:
     retries_seen_at: float = 0.0
     claimed: list[Claimed] = field(default_factory=list)
     current: Claimed | None = None
+    tally: Counter[str] = field(default_factory=Counter)
 
     def is_over(self) -> bool:
         return monotonic() >= self.deadline or self.should_stop()

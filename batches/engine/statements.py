@@ -23,6 +23,7 @@ from batches.lanes.lane_counts import COUNTERS
 from batches.lanes.leases import Lease, lost
 from batches.lanes.outcomes import Claimed, Outcome
 from batches.models import Item
+from batches.processors import Processor
 
 
 class AlreadyRemembered(Exception):
@@ -108,23 +109,18 @@ def _claim(
     return Claim(rows[0][0], [Claimed(*row[1:]) for row in rows if row[1] is not None])
 
 
-def record(
-    lease: Lease, outcomes: Sequence[Outcome], *, position: int, careful: int, from_status: str = Item.Status.PENDING
-) -> Totals:
-    """Write items, idempotency rows and, under the fence, the lane. Whatever it raises, roll back.
-
-    `from_status` is RUNNING for calls to the outside, whose claim was committed before.
-    """
+def record(lease: Lease, outcomes: Sequence[Outcome], *, position: int, careful: int, processor: Processor) -> Totals:
+    """Write items, idempotency rows and, under the fence, the lane. Whatever it raises, roll back."""
     write = _record_postgresql if connection.vendor == "postgresql" else _record_sqlite
     counts = Counter(outcome.status for outcome in outcomes)
-    successes = sum(outcome.status == SUCCEEDED and not outcome.remembered for outcome in outcomes)
-    lane = write(lease, outcomes, counts, position, careful, str(from_status))
+    keys = [None if processor.is_callers else _key_to_remember(lease, outcome) for outcome in outcomes]
+    lane = write(lease, outcomes, keys, counts, position, careful, processor.claims_as)
     if lane is None:
         raise lost(lease)
     written, remembered, totals = lane
     if written != len(outcomes):
         raise ItemsMoved(f"{len(outcomes) - written} items of the chunk changed status while they ran.")
-    if remembered != successes:
+    if remembered != len(keys) - keys.count(None):
         raise AlreadyRemembered()
     return totals
 
@@ -139,9 +135,15 @@ Recorded = tuple[int, int, Totals] | None
 
 
 def _record_postgresql(
-    lease: Lease, outcomes: Sequence[Outcome], counts: Counter[str], position: int, careful: int, from_status: str
+    lease: Lease,
+    outcomes: Sequence[Outcome],
+    keys: Sequence[str | None],
+    counts: Counter[str],
+    position: int,
+    careful: int,
+    from_status: str,
 ) -> Recorded:
-    rows = json.dumps([_object_of(lease, outcome) for outcome in outcomes])
+    rows = json.dumps([_object_of(lease, outcome, key) for outcome, key in zip(outcomes, keys, strict=True)])
     added = [counts[status] for status in COUNTED]
     lease_length = timedelta(seconds=settings.PORTAL_LEASE_SECONDS)
     params: Any = (lease.checkpoint_id, lease.fence, rows, TTL, position, careful, lease_length, *added, from_status)
@@ -154,12 +156,12 @@ def _record_postgresql(
     return written, remembered, Totals(done + sum(added), failed + added[1] + added[3])
 
 
-def _object_of(lease: Lease, outcome: Outcome) -> dict[str, Any]:
+def _object_of(lease: Lease, outcome: Outcome, key: str | None) -> dict[str, Any]:
     """An outcome by the column names of `sql.CREATE_RECORD`; a name that is left out is NULL."""
     item, status, finished_at = outcome.item, outcome.status, outcome.finished_at.isoformat()
     row = {
         "id": item.id,
-        "remember": _key_to_remember(lease, outcome),
+        "remember": key,
         "status": status,
         "attempts": item.attempts + outcome.tried,
         "forgiven": item.forgiven + outcome.forgiven,
@@ -234,14 +236,20 @@ FROM batches_checkpoint WHERE batch_id = %s
 
 
 def _record_sqlite(
-    lease: Lease, outcomes: Sequence[Outcome], counts: Counter[str], position: int, careful: int, from_status: str
+    lease: Lease,
+    outcomes: Sequence[Outcome],
+    keys: Sequence[str | None],
+    counts: Counter[str],
+    position: int,
+    careful: int,
+    from_status: str,
 ) -> Recorded:
     now = datetime.now(UTC)
     saved_at, forgotten_at = stamp(now), stamp(now + TTL)
     remembered_rows = [
         (bytes.fromhex(key), outcome.result_json, saved_at, forgotten_at)
-        for outcome in outcomes
-        if (key := _key_to_remember(lease, outcome))
+        for outcome, key in zip(outcomes, keys, strict=True)
+        if key is not None
     ]
     added = [counts[status] for status in COUNTED]
     lease_end = stamp(now + timedelta(seconds=settings.PORTAL_LEASE_SECONDS))

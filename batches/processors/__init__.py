@@ -137,7 +137,10 @@ class Processor:
 
     @property
     def is_callers(self) -> bool:
-        """Whether it is the function of somebody who drives an ad hoc batch, and so has no name."""
+        """Whether it is the function of somebody who drives an ad hoc batch, and so has no name.
+
+        Of his items nothing is remembered: their idempotency keys are his.
+        """
         return not self.name
 
     @property

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
+from django.db import connection
 
 from batches import checkpoint_manager, operations
 from batches.engine import runner
@@ -151,9 +152,13 @@ def test_it_calls_a_handler_at_once_in_an_item_and_elsewhere_once_all_is_committ
 
 
 def test_it_needs_no_main_thread() -> None:
-    thread = threading.Thread(
-        target=checkpoint_manager.resume_from_checkpoint, args=("a", ITEMS, lambda item: None), daemon=True
-    )
+    def resume() -> None:
+        try:
+            checkpoint_manager.resume_from_checkpoint("a", ITEMS, lambda item: None)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=resume)
     thread.start()
     thread.join(PATIENCE)
     assert done() == ITEMS
