@@ -22,7 +22,7 @@ from errors.advice import Facts, GroupFacts, advise
 from errors.detectors.runs import runs_of
 from errors.findings import IN_REPORT_LIMIT, findings_of, scatter_of
 from errors.findings.problem_items import failure_histories, tried_most
-from errors.models import MANY_ATTEMPTS, BatchGroup, ErrorRecord
+from errors.models import REPEATED, BatchGroup, ErrorRecord
 from errors.recovery import plans
 from errors.recovery import recommendations as advised
 
@@ -45,15 +45,20 @@ CRASHED = "Some items kill their worker: they are set aside. Look at them before
 
 @dataclass(frozen=True, slots=True)
 class ErrorReport:
-    """`error_rate` is errors / total items x 100, floored to one decimal."""
+    """`error_rate` is errors / total items x 100, floored to one decimal.
+
+    `problematic_items` are the ids of items that failed two times or more, at most 100, those with the most errors
+    first; `problem_items` say of each where it stands, how many errors it has and how many different ones.
+    """
 
     batch_id: str
     total_errors: int
     errors_by_type: dict[str, int]
     errors_by_code: dict[str, int]
     error_rate: float
-    problematic_items: list[dict[str, Any]]
+    problematic_items: list[str]
     recommendations: list[str]
+    problem_items: list[dict[str, Any]] = field(default_factory=list)
     groups: list[dict[str, Any]] = field(default_factory=list)
     findings: list[dict[str, Any]] = field(default_factory=list)
     scatter: str = ""
@@ -108,13 +113,15 @@ def aggregate_errors(batch_id: str, total_items: int | None = None) -> ErrorRepo
         codes[row.group.code] += row.errors
     rate = percent_of(total, items) if items else 0.0
     advice = advised.listed(batch, total, up_to=IN_REPORT_LIMIT) if batch else []
+    repeated = problem_items(batch_id)
     return ErrorReport(
         batch_id=batch_id,
         total_errors=total,
         errors_by_type=dict(types.most_common()),
         errors_by_code=dict(codes.most_common()),
         error_rate=rate,
-        problematic_items=problematic_items(batch_id),
+        problematic_items=[row["item"] for row in repeated],
+        problem_items=repeated,
         recommendations=recommendations(rows, items, advice),
         groups=[group_of(row) for row in rows],
         findings=findings_of(batch, up_to=IN_REPORT_LIMIT) if batch else [],
@@ -139,9 +146,9 @@ def group_of(row: BatchGroup) -> dict[str, Any]:
     }
 
 
-def problematic_items(batch_id: str, limit: int = PROBLEMATIC_LIMIT) -> list[dict[str, Any]]:
-    """Items with three errors or more, those with the most first."""
-    worst = tried_most(ErrorRecord.objects.filter(batch=batch_id), limit)
+def problem_items(batch_id: str, limit: int = PROBLEMATIC_LIMIT) -> list[dict[str, Any]]:
+    """Items with two errors or more, those with the most first."""
+    worst = tried_most(ErrorRecord.objects.filter(batch=batch_id), limit, REPEATED)
     stored = ErrorRecord.objects.filter(item__in=[item for item, _ in worst if item])
     strays = ErrorRecord.objects.filter(
         batch=batch_id, item__isnull=True, item_key__in=[key for item, key in worst if not item]
@@ -157,7 +164,7 @@ def problematic_items(batch_id: str, limit: int = PROBLEMATIC_LIMIT) -> list[dic
             "last_failed_at": iso_utc(history.last[1]),
         }
         for key, history in histories.items()
-        if history.errors >= MANY_ATTEMPTS
+        if history.errors >= REPEATED
     ]
     return sorted(rows, key=lambda row: (-row["errors"], row["index"]))
 

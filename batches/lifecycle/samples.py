@@ -103,27 +103,27 @@ def thin_out() -> int:
     return removed
 
 
-def velocity_points(batch: Batch) -> list[tuple[float, float]]:
-    """The velocity chart: (seconds since 1970, items a second) between each two samples of one stretch."""
-    points: list[tuple[float, float]] = []
+def velocity_points(batch: Batch) -> list[tuple[datetime, float]]:
+    """The velocity chart: (time, items a second) between each two samples of one stretch."""
+    points: list[tuple[datetime, float]] = []
     before: Sample | None = None
     for sample in batch.samples.order_by("slot"):
         if before is not None and (active := sample.active_seconds - before.active_seconds) > 0.5:
-            points.append((sample.at.timestamp(), round(max(0, sample.done - before.done) / active, 3)))
+            points.append((sample.at, round(max(0, sample.done - before.done) / active, 3)))
         before = sample
     return points
 
 
-def pauses(batch: Batch) -> list[tuple[float, float | None]]:
-    """When the batch stood still: (from, to) in seconds since 1970; a pause that lasts has no end."""
-    pauses: list[tuple[float, float | None]] = []
-    since: float | None = None
+def pauses(batch: Batch) -> list[tuple[datetime, datetime | None]]:
+    """When the batch stood still: (from, to); a pause that lasts has no end."""
+    pauses: list[tuple[datetime, datetime | None]] = []
+    since: datetime | None = None
     for status, at in batch.transitions.order_by("pk").values_list("to_status", "at"):
         if status in Batch.WORKING and since is not None:
-            pauses.append((since, at.timestamp()))
+            pauses.append((since, at))
             since = None
         elif status in Batch.AT_REST and since is None:
-            since = at.timestamp()
+            since = at
     return [*pauses, (since, None)] if since is not None and not batch.is_final else pauses
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from datetime import datetime
 from typing import Any
 
+from batches import clock
 from batches.lifecycle import samples
 from batches.models import Batch, Sample
 
@@ -60,23 +62,31 @@ def eta_of(batch: Batch, remaining: int, pace: Pace) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Velocity:
-    """A batch's velocity over its life: points of (time, items a second), pauses as (from, to), times in seconds since
-    1970; a pause that lasts has no end. `words` say the same in a sentence."""
+    """A batch's velocity over its life: points of (time, items a second), pauses as (from, to); one that lasts has no
+    end. `words` say the same in a sentence."""
 
     batch_id: str
-    points: list[list[float]]
-    pauses: list[list[float | None]]
+    points: list[list[Any]]
+    pauses: list[list[Any]]
     words: str
 
     def to_dict(self) -> dict[str, Any]:
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        """JSON-able, with ISO 8601 times in UTC."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return values | {
+            name: [[_plain(value) for value in row] for row in values[name]] for name in ("points", "pauses")
+        }
+
+
+def _plain(value: Any) -> Any:
+    return clock.iso_utc(value) if isinstance(value, datetime) else value
 
 
 def velocity_of(batch: Batch) -> Velocity:
-    points = [list(point) for point in samples.velocity_points(batch)]
+    points = samples.velocity_points(batch)
     pauses = [list(pause) for pause in samples.pauses(batch)]
     words = "No velocity yet: it has run for less than ten seconds."
     if points:
         velocities = [velocity for _, velocity in points]
         words = f"Velocity: {velocities[-1]:,.1f} items a second at last, {max(velocities):,.1f} at most."
-    return Velocity(batch.pk, points, pauses, words)
+    return Velocity(batch.pk, [list(point) for point in points], pauses, words)

@@ -179,9 +179,11 @@ def sparkline(velocity: Velocity) -> Sparkline:
     if len(velocity.points) < 2:
         return Sparkline("", velocity.words)
     begin, end = velocity.points[0][0], velocity.points[-1][0]
+    seconds = (end - begin).total_seconds() or 1
     top = max(speed for _, speed in velocity.points) or 1
     line = " ".join(
-        f"{1000 * (at - begin) / (end - begin or 1):.0f},{98 - 94 * speed / top:.0f}" for at, speed in velocity.points
+        f"{1000 * (at - begin).total_seconds() / seconds:.0f},{98 - 94 * speed / top:.0f}"
+        for at, speed in velocity.points
     )
     return Sparkline(line, velocity.words)
 

@@ -99,7 +99,7 @@ class BatchProgress(PortalView):
 class BatchVelocity(PortalView):
     @extend_schema(responses={(200, "application/json"): schema_of(Velocity)})
     def get(self, request: Request, batch_id: str) -> Response:
-        """The velocity chart: items a second at moments (seconds since 1970), and the pauses between."""
+        """The velocity chart: [time, items a second], and the pauses as [from, to]; times in ISO 8601."""
         return Response(velocity_of(operations.get_batch(batch_id)).to_dict())
 
 

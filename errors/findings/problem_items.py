@@ -12,7 +12,7 @@ from batches.models import Batch, Item
 from errors.advice.problems import Problem, TwoKinds, prior_kinds, problem
 from errors.detectors.findings import percent
 from errors.findings.failure_kinds import kinds_of
-from errors.models import MANY_ATTEMPTS, ErrorRecord
+from errors.models import MANY_ATTEMPTS, REPEATED, ErrorRecord
 
 SHOWN = 20
 CRASH = "crash"
@@ -40,19 +40,21 @@ def failure_histories(records: QuerySet[ErrorRecord], key: str, *fields: str) ->
     return histories
 
 
-def tried_most(records: QuerySet[ErrorRecord], limit: int) -> list[tuple[int | None, str]]:
-    """Item id and key of those with three failed attempts or more, the most first; read by an index of such records.
+def tried_most(records: QuerySet[ErrorRecord], limit: int, least: int) -> list[tuple[int | None, str]]:
+    """Item id and key of those with `least` failed attempts or more (two at least), the most first.
 
-    Items of the Python API have no id.
+    Read by an index of the records of second and later attempts. Items of the Python API have no id.
     """
-    late = records.filter(attempt__gte=MANY_ATTEMPTS).order_by("-attempt", "position")
+    late = records.filter(attempt__gte=REPEATED).order_by("-attempt", "position")
+    if least > REPEATED:
+        late = late.filter(attempt__gte=least)
     rows: QuerySet[ErrorRecord, tuple[int | None, str]] = late.values_list("item", "item_key")
     return list(dict.fromkeys(rows[: RECORDS_AN_ITEM * limit]))[:limit]
 
 
 def problem_candidates(batch: Batch, records: QuerySet[ErrorRecord], limit: int) -> list[Item]:
     """Stored items of these records that were tried three times or more, or met by two crashes; the worst first."""
-    often = [item for item, _ in tried_most(records.filter(item__isnull=False), limit)]
+    often = [item for item, _ in tried_most(records.filter(item__isnull=False), limit, MANY_ATTEMPTS)]
     crashed = records.filter(item__isnull=False, group__category=CRASH, group__batches__batch=batch)
     ids = {*often, *crashed.order_by().values_list("item", flat=True)[:limit]}
     bad = Q(crashes__gte=2) | Q(attempts__gte=MANY_ATTEMPTS)

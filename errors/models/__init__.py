@@ -5,12 +5,13 @@ from errors.models.export import Export
 from errors.models.findings import Findings, Timeline
 from errors.models.group import BatchGroup, ErrorGroup, GroupChange, holds_errors
 from errors.models.recommendation import AdviceRevision, Recommendation
-from errors.models.record import MANY_ATTEMPTS, ErrorRecord, Traceback
+from errors.models.record import MANY_ATTEMPTS, REPEATED, ErrorRecord, Traceback
 from errors.models.recovery_plan import PlanStep, RecoveryPlan
 from errors.models.regroup_job import RegroupJob
 
 __all__ = [
     "MANY_ATTEMPTS",
+    "REPEATED",
     "AdviceRevision",
     "BatchGroup",
     "BulkAct",

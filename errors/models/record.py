@@ -12,6 +12,10 @@ MANY_ATTEMPTS = 3
 """Failed attempts from which on an item is a problem of its own."""
 
 
+REPEATED = 2
+"""Failed attempts from which on an item is listed as one that failed repeatedly."""
+
+
 class Traceback(models.Model):
     """Where an exception came from; stored once however many failures share it."""
 
@@ -77,8 +81,8 @@ class ErrorRecord(models.Model):
             models.Index(fields=["origin"], name="error_origin", condition=Q(origin__isnull=False)),
             models.Index(
                 fields=["batch", "-attempt", "position"],
-                name="error_problems",
-                condition=Q(attempt__gte=MANY_ATTEMPTS),
+                name="error_repeated",
+                condition=Q(attempt__gte=REPEATED),
             ),
         ]
 

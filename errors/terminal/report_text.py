@@ -31,7 +31,7 @@ def lines(report: dict[str, Any]) -> Iterator[str]:
     yield from below("In common", (finding["sentence"] for finding in report["findings"]))
     yield from below("Advice", (line for advice in report["advice"] for line in advice_lines(advice)))
     yield from below("Plan", (step_line(step) for step in report["recovery_plan"]))
-    yield from below("Items that keep failing", (item_line(item) for item in report["problematic_items"][:ITEMS]))
+    yield from below("Items that keep failing", (item_line(item) for item in report["problem_items"][:ITEMS]))
 
 
 def below(heading: str, texts: Iterator[str]) -> Iterator[str]:

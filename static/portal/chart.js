@@ -5,6 +5,7 @@
   const frame = document.querySelector("[data-velocity]");
   if (!frame || typeof uPlot === "undefined") return;
   const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const seconds = (moment) => Date.parse(moment) / 1000;  // since 1970, as the chart wants them
   let chart = null, pauses = [], loadedAt = 0, loading = false;
 
   function shade(plot) {
@@ -41,9 +42,10 @@
   }
 
   function draw(found) {
-    pauses = found.pauses;
+    pauses = found.pauses.map(([from, to]) => [seconds(from), to && seconds(to)]);
     const times = [], speeds = [];
-    for (const [at, speed] of found.points) {
+    for (const [moment, speed] of found.points) {
+      const at = seconds(moment);
       const last = times[times.length - 1];
       const pause = pauses.find(([from]) => last !== undefined && from >= last && from < at);
       if (pause) { times.push(pause[0] + 0.001); speeds.push(null); }

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from threading import Event, Thread
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from batches import checkpoint_manager, metrics, operations, progress_tracker, tasks
@@ -85,6 +87,32 @@ def test_it_does_not_end_what_it_cannot() -> None:
 def test_it_begins_with_the_first_count() -> None:
     assert progress_tracker.increment_completed("b") == "RUNNING"
     assert standing() == ("RUNNING", None, 1, 1)
+
+
+def test_its_milestones_are_never_ahead_of_its_counts() -> None:
+    progress_tracker.start_batch("b", 4)
+    progress_tracker.increment_completed("b", 3)
+    counted = Event()
+
+    def count() -> None:
+        progress_tracker.increment_completed("b")
+        connection.close()
+
+    def count_meanwhile(execute: Any, sql: str, *rest: Any) -> Any:
+        """Another thread counts the last item once the lanes were read."""
+        rows = execute(sql, *rest)
+        if "batches_checkpoint" in sql and not counted.is_set():
+            counted.set()
+            thread = Thread(target=count)
+            thread.start()
+            thread.join()
+        return rows
+
+    with connection.execute_wrapper(count_meanwhile):
+        progress = progress_tracker.get_progress("b")
+    assert counted.is_set()
+    assert (progress.completed, [row["milestone"] for row in progress.milestones]) == (3, [25, 50, 75])
+    assert progress_tracker.get_progress("b").status == "COMPLETED"
 
 
 def test_it_is_never_stuck_and_wakes_nobody(settings: Any) -> None:

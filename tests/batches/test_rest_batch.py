@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from batches import operations, progress_tracker
+from batches.models import Sample
 from batches.rest import checkpoint_overview
 from tests.helpers.check_rows import BAD, GOOD, committed, finished, submitted
 from tests.helpers.people import client
@@ -73,6 +76,22 @@ def test_it_shows_an_ad_hoc_batch() -> None:
     assert viewer.get("/api/batches/by-hand").json()["legal_verbs"] == operations.legal_verbs(
         operations.get_batch("by-hand")
     )
+
+
+@pytest.mark.any_database
+def test_it_writes_the_times_of_the_chart_as_all_others() -> None:
+    progress_tracker.start_batch("by-hand", total_items=4)
+    batch, at = operations.get_batch("by-hand"), datetime(2026, 11, 23, 12, tzinfo=UTC)
+    for n in range(2):
+        moment = at + timedelta(seconds=10 * n)
+        Sample.objects.create(batch=batch, slot=n, at=moment, done=20 * n, active_seconds=10 * n)
+    batch.samples.exclude(slot__lt=2).delete()
+    operations.pause("by-hand")
+    chart = client("viewer").get("/api/batches/by-hand/velocity").json()
+    assert chart["points"] == [["2026-11-23T12:00:10Z", 2.0]]
+    ((since, until),) = chart["pauses"]
+    assert since.endswith("Z")
+    assert until is None
 
 
 @pytest.mark.parametrize(

@@ -77,20 +77,24 @@ def test_whether_the_rate_is_high_depends_on_the_total_it_is_given(total: int, i
     assert any(sentence.startswith("High error rate") for sentence in sentences) is is_high
 
 
-def test_it_lists_items_that_failed_three_times_the_worst_first() -> None:
+def test_it_lists_items_that_failed_twice_the_worst_first() -> None:
     batch = batch_of(4)
     for position, attempts in enumerate((1, 3, 5, 2)):
         for attempt in range(1, attempts + 1):
             fail(batch, position, ValueError("x" if attempt % 2 else "y"), attempt)
-    listed = error_analyzer.aggregate_errors("b1").problematic_items
-    assert [(row["item"], row["index"], row["errors"]) for row in listed] == [("k2", 2, 5), ("k1", 1, 3)]
-    assert listed[0]["different_errors"] == 2
+    report = error_analyzer.aggregate_errors("b1")
+    assert report.problematic_items == ["k2", "k1", "k3"]
+    details = report.problem_items
+    assert [(row["item"], row["index"], row["errors"]) for row in details] == [("k2", 2, 5), ("k1", 1, 3), ("k3", 3, 2)]
+    assert details[0]["different_errors"] == 2
 
 
 def test_it_lists_problematic_items_of_an_ad_hoc_batch() -> None:
-    for _ in range(3):
-        error_analyzer.record_error("b", "item_7", 7, ValueError("x"))
-    assert [row["item"] for row in error_analyzer.aggregate_errors("b").problematic_items] == ["item_7"]
+    error_analyzer.record_error("b", "item_42", 42, ValueError("x"))
+    assert error_analyzer.aggregate_errors("b").problematic_items == []
+    error_analyzer.record_error("b", "item_42", 42, ValueError("x"))
+    error_analyzer.record_error("b", "item_7", 7, ValueError("x"))
+    assert error_analyzer.aggregate_errors("b").to_dict()["problematic_items"] == ["item_42"]
 
 
 def test_it_asks_no_more_of_the_database_for_more_errors() -> None:
