@@ -12,6 +12,7 @@ from django.utils.dateparse import parse_datetime
 
 from batches.models import Batch
 from batches.wording import quantity
+from errors.desk.addresses import retry_url
 from errors.desk.advice_choices import Choice, choices
 from errors.desk.predictions import expectation_text
 from errors.models import Recommendation
@@ -95,7 +96,7 @@ def advice_card(batch: Batch, advice: Mapping[str, Any]) -> AdviceCard:
         decided_at=parse_datetime(advice["at"]) if advice["at"] else None,
         reason=advice["reason"],
         retry=advice["retry"],
-        retry_url=reverse("admin:errors_retry", args=[batch.pk, advice["retry"]]) if advice["retry"] else "",
+        retry_url=retry_url(batch.pk, advice["retry"]) if advice["retry"] else "",
         choices=choices(batch, advice, reverse("admin:errors_advice", args=address)),
         undo_label=UNDO_LABELS.get(next(iter(advice["undo"]), "")) or "" if advice["state"] == State.APPLIED else "",
         undo_url=reverse("admin:errors_advice_undo", args=address),

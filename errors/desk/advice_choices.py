@@ -13,6 +13,7 @@ from batches import operations
 from batches.models import Batch
 from batches.pages.item_list import items_url
 from batches.wording import number_agrees
+from errors.desk.addresses import desk_url, group_url, with_query
 
 LABELS = {"pause": "Pause", "assign": "Take it on", "wait": "Note it", "resolve": "Resolve if clean"}
 """Of verbs whose button always says the same."""
@@ -104,19 +105,14 @@ def looks(batch: Batch, params: Mapping[str, Any]) -> list[Choice]:
 
 def look_url(batch: Batch, params: Mapping[str, Any]) -> str:
     if "group" in params:
-        return reverse("admin:errors_group", args=[batch.pk, params["group"]])
+        return group_url(batch.pk, params["group"])
     if "matching" in params:
-        return groups_url(batch, params["matching"])
+        return desk_url(batch.pk, urlencode(params["matching"]), section="groups")
     if keys := params.get("item_keys"):
         return items_url(batch, failed=True, q=keys[0] if len(keys) == 1 else "")
     conditions = (params.get("where") or {}).get("conditions", [])
     values = [condition for condition in conditions if condition["test"][0] == "is"]
-    return groups_url(batch, {"field": f"{values[0]['field']}={values[0]['test'][2]}"}) if values else ""
-
-
-def groups_url(batch: Batch, query: Mapping[str, Any]) -> str:
-    return f"{with_query(reverse('admin:errors_desk', args=[batch.pk]), query)}#groups"
-
-
-def with_query(url: str, query: Mapping[str, Any]) -> str:
-    return f"{url}?{urlencode(query)}" if query else url
+    if not values:
+        return ""
+    field = urlencode({"field": f"{values[0]['field']}={values[0]['test'][2]}"})
+    return desk_url(batch.pk, field, section="groups")

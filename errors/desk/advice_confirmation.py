@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from django.urls import reverse
-
 from batches.models import Batch
 from errors.desk.act_confirmation import ActConfirmation
+from errors.desk.addresses import desk_url
 from errors.desk.advice_cards import metric_label
 from errors.desk.advice_choices import LABELS, adjustment_label
 from errors.desk.confirm_form import ConfirmForm
@@ -32,7 +31,7 @@ def advice_confirmation(batch: Batch, advice: Mapping[str, Any], form: ConfirmFo
         effects=list(effects(batch, advice)),
         button=LABELS.get(verb) or (adjustment_label(params) if verb == "adjust" else "Note it"),
         form=form,
-        back_url=reverse("admin:errors_desk", args=[batch.pk]),
+        back_url=desk_url(batch.pk),
         fields=[form["then"]] if "then" in form.fields else [],
     )
 

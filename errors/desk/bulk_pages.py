@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Count, QuerySet
-from django.urls import reverse
 
 from batches.models import Batch
 from batches.wording import number_agrees, quantity
 from errors.desk.act_confirmation import ActConfirmation
+from errors.desk.addresses import desk_url, group_url
 from errors.desk.bulk_form import BulkForm
 from errors.filters.error_filter import ErrorFilter
 from errors.groups import LEGAL_STATES
@@ -73,13 +73,13 @@ class BulkResult:
 
     @property
     def groups_url(self) -> str:
-        return groups_url(self.batch, ErrorFilter.from_query(self.act.filter))
+        return desk_url(self.batch.pk, ErrorFilter.from_query(self.act.filter).query_string, section="groups")
 
     def lines(self, rows: Sequence[Mapping[str, Any]]) -> list[GroupLine]:
         return [
             GroupLine(
                 title=row["title"] or row["fingerprint"],
-                url=reverse("admin:errors_group", args=[self.batch.pk, row["fingerprint"]]),
+                url=group_url(self.batch.pk, row["fingerprint"]),
                 text=row["why"] if "why" in row else change_text(row["before"]["state"], row["after"]["state"]),
             )
             for row in rows
@@ -101,7 +101,7 @@ def bulk_confirmation(
         effects=list(effects(batch, verb, by_state)),
         button=f"{verb.capitalize()} {groups_text(possible)}",
         form=form,
-        back_url=groups_url(batch, error_filter),
+        back_url=desk_url(batch.pk, error_filter.query_string, section="groups"),
         fields=form.verb_fields,
         examples=examples(rows),
         examples_title=f"The {EXAMPLES:,} that touch most items" if groups > EXAMPLES else "Which they are",
@@ -129,11 +129,6 @@ def examples(rows: QuerySet[BatchGroup]) -> list[str]:
 
 def groups_text(count: int) -> str:
     return quantity(count, "error group")
-
-
-def groups_url(batch: Batch, error_filter: ErrorFilter) -> str:
-    """The desk, at the groups that a filter meets."""
-    return f"{reverse('admin:errors_desk', args=[batch.pk])}?{error_filter.query_string}#groups"
 
 
 def change_text(before: str, after: str) -> str:

@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from django.urls import reverse
-from django.utils.http import urlencode
-
 from batches import durations
 from batches.charts.batch_map import FAILED, OUTCOMES, BatchMap, describe, stretch_of
 from batches.charts.drawing import bars, ticks
 from batches.clock import iso_utc
 from batches.models import Batch
 from batches.pages.map_page import HEIGHT, MapPage, map_page
+from errors.desk.addresses import records_url
 from errors.desk.finding_cards import FindingCard
 from errors.findings.timeline import MAX_ERRORS_IN_PAGE, Extent, TimeBins
 from errors.models import ErrorRecord
@@ -149,12 +147,6 @@ def columns(batch: Batch, times: TimeBins) -> Columns:
 def bin_of(batch: Batch, times: TimeBins, place: int, errors: int) -> Bin:
     begin, end = times.begin(place), times.begin(place + 1) - timedelta(microseconds=1)
     return Bin(place, errors, records_url(batch.pk, since=iso_utc(begin), until=iso_utc(end)))
-
-
-def records_url(batch_id: str, **fields: str) -> str:
-    """Where a batch's errors are listed one by one, filtered by the fields."""
-    address = reverse("admin:errors_records", args=[batch_id])
-    return f"{address}?{urlencode(fields)}" if fields else address
 
 
 def spark(counts: Sequence[int]) -> Spark:

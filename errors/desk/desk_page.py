@@ -12,8 +12,9 @@ from batches.models import Batch, Item
 from batches.pages.item_list import items_url
 from batches.pages.map_page import MapPage
 from batches.pages.markup import pill
+from errors.desk.addresses import records_url
 from errors.desk.advice_section import AdviceSection, advice_section
-from errors.desk.charts import Timeline, map_with_findings, records_url, timeline
+from errors.desk.charts import Timeline, map_with_findings, timeline
 from errors.desk.export_menu import ExportMenu
 from errors.desk.filter_bar import FilterBar, filter_bar
 from errors.desk.finding_cards import FindingCard, finding_cards

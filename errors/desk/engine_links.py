@@ -10,6 +10,7 @@ from django.utils.http import urlencode
 
 from batches.extensions import Link
 from batches.models import Batch, Fix, Item, Quarantine, QuarantinedItem, Retry
+from errors.desk.addresses import desk_url
 
 
 def navigation() -> Sequence[Link]:
@@ -18,7 +19,7 @@ def navigation() -> Sequence[Link]:
 
 def batch_links(batch: Batch, failed_items: int) -> Sequence[Link]:
     """The batch's desk, once something failed."""
-    return [Link("Triage →", reverse("admin:errors_desk", args=[batch.pk]), failed_items)] if failed_items else []
+    return [Link("Triage →", desk_url(batch.pk), failed_items)] if failed_items else []
 
 
 def item_links(item: Item, quarantined: QuarantinedItem | None) -> Sequence[Link]:

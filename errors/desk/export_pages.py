@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from django.urls import reverse
-
 from batches.models import Batch
+from errors.desk.addresses import desk_url
 from errors.desk.export_menu import KIND_NAMES, ExportMenu
 from errors.exports.request import ExportRequest
 from errors.models import Export
@@ -38,8 +37,7 @@ class ExportConfirmation:
 
     @property
     def desk_url(self) -> str:
-        query = self.export_request.error_filter.query_string
-        return f"{reverse('admin:errors_desk', args=[self.batch.pk])}?{query}".rstrip("?")
+        return desk_url(self.batch.pk, self.export_request.error_filter.query_string)
 
 
 @dataclass(frozen=True, slots=True)

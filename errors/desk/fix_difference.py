@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 
 from django.core.paginator import Page, Paginator
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
@@ -17,6 +16,7 @@ from batches.models import Batch, Correction, Fix
 from batches.pages.markup import pill
 from batches.redaction import redact_text
 from batches.wording import number_agrees, quantity
+from errors.desk.addresses import retry_url
 from errors.desk.fix_forms import ApplyForm
 from errors.desk.predictions import expectation_text
 from errors.desk.retry_outcome import FATES
@@ -134,7 +134,7 @@ class FixDifference:
 
     @property
     def retry_url(self) -> str:
-        return reverse("admin:errors_retry", args=[self.batch.pk, self.fix.retry.number]) if self.fix.retry else ""
+        return retry_url(self.batch.pk, self.fix.retry.number) if self.fix.retry else ""
 
     @property
     def expected_unchanged(self) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from django.urls import reverse
 from django.utils import timezone
 
 from batches.intake import fixes
 from batches.models import Batch, Fix, Item
 from batches.wording import number_agrees
+from errors.desk.addresses import desk_url
 from errors.desk.export_menu import Download, downloads
 from errors.desk.fix_forms import UploadForm
 from errors.filters.error_filter import ErrorFilter
@@ -70,8 +70,7 @@ class FixSteps:
 
     @property
     def desk_url(self) -> str:
-        query = self.error_filter.query_string
-        return f"{reverse('admin:errors_desk', args=[self.batch.pk])}?{query}".rstrip("?")
+        return desk_url(self.batch.pk, self.error_filter.query_string)
 
 
 def fix_steps(batch: Batch, error_filter: ErrorFilter, form: UploadForm) -> FixSteps:

@@ -13,7 +13,8 @@ from batches.exceptions import InvalidInput
 from batches.models import Batch
 from batches.pages.markup import pill
 from batches.wording import number_agrees
-from errors.desk.charts import Spark, records_url, spark
+from errors.desk.addresses import group_url, records_url
+from errors.desk.charts import Spark, spark
 from errors.desk.paging import Keyset, Pager, integer, pager
 from errors.detectors.findings import percent
 from errors.filters.ageing import AGEING_MEANS
@@ -59,18 +60,15 @@ class GroupRow:
 
     @property
     def url(self) -> str:
-        return self.address("errors_group")
+        return group_url(self.rollup.batch_id, self.group.fingerprint)
 
     @property
     def retry_url(self) -> str:
-        return self.address("errors_group_retry")
+        return reverse("admin:errors_group_retry", args=[self.rollup.batch_id, self.group.fingerprint])
 
     @property
     def errors_url(self) -> str:
         return records_url(self.rollup.batch_id, group=self.group.fingerprint)
-
-    def address(self, name: str) -> str:
-        return reverse(f"admin:{name}", args=[self.rollup.batch_id, self.group.fingerprint])
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Sum
-from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from batches.models import Batch
 from batches.pages.markup import pill
+from errors.desk.addresses import desk_url, group_url
 from errors.desk.paging import Keyset, Pager, integer, moment, pager
 from errors.filters.ageing import AGEING_MEANS, ageing_flag
 from errors.filters.query_string import QueryStringFilter
@@ -81,11 +81,11 @@ class GroupOverviewRow:
 
     @property
     def url(self) -> str:
-        return reverse("admin:errors_group", args=[self.batch_id, self.group.fingerprint]) if self.batch_id else ""
+        return group_url(self.batch_id, self.group.fingerprint) if self.batch_id else ""
 
     @property
     def batch_url(self) -> str:
-        return reverse("admin:errors_desk", args=[self.batch_id]) if self.batch_id else ""
+        return desk_url(self.batch_id) if self.batch_id else ""
 
 
 @dataclass(frozen=True, slots=True)

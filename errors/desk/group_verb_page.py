@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.urls import reverse
-
 from batches.models import Batch
 from batches.wording import quantity
+from errors.desk.addresses import group_url
 from errors.desk.group_forms.base import GroupForm
 from errors.models import ErrorGroup
 
@@ -28,7 +27,7 @@ class GroupVerbPage:
 
     @property
     def group_url(self) -> str:
-        return reverse("admin:errors_group", args=[self.batch.pk, self.group.fingerprint])
+        return group_url(self.batch.pk, self.group.fingerprint)
 
     @property
     def summary(self) -> str:

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.urls import reverse
-
 from batches import durations
 from batches.extensions import ItemEvent
 from batches.models import Item
 from batches.pages.item_text import attempt_text
+from errors.desk.addresses import group_url
 from errors.desk.group_page.failure import failure_of
 from errors.models import ErrorGroup, ErrorRecord
 
@@ -40,7 +39,6 @@ def failure_event(item: Item, record: ErrorRecord) -> ItemEvent:
     spent = (record.finished_at - record.started_at).total_seconds()
     text = f"Failed at {attempt_text(record.attempt)}, after {durations.precise(spent)}"
     failure, group = failure_of(item.batch, record), record.group
-    group_url = reverse("admin:errors_group", args=[item.batch_id, group.fingerprint])
     return ItemEvent(
         record.finished_at,
         "failed",
@@ -50,7 +48,7 @@ def failure_event(item: Item, record: ErrorRecord) -> ItemEvent:
         details=FailedAttempt(
             code=record.code,
             group=group,
-            group_url=f"{group_url}?sample={record.pk}",
+            group_url=group_url(item.batch_id, group.fingerprint, sample=record.pk),
             parts=failure.parts,
             message=failure.message if failure.is_message_longer else "",
             chain=failure.chain,

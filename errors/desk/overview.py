@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Count, Q
-from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from batches.models import Batch
 from batches.pages.markup import pill
 from batches.progress_tracker import Progress, progress_of
 from batches.wording import number_agrees, quantity
+from errors.desk.addresses import desk_url
 from errors.desk.group_query import GroupChoices, GroupOverviewList, GroupQuery, group_choices, group_overview_list
 from errors.detectors.findings import percent
 from errors.models import BatchGroup, ErrorGroup, holds_errors
@@ -60,7 +60,7 @@ class BatchRow:
 
     @property
     def url(self) -> str:
-        return reverse("admin:errors_desk", args=[self.batch.pk])
+        return desk_url(self.batch.pk)
 
 
 @dataclass(frozen=True, slots=True)

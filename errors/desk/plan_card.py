@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 
 from batches.models import Batch, Retry
+from errors.desk.addresses import retry_url
 from errors.desk.advice_cards import outcome_text
 from errors.desk.advice_choices import Choice, corrections
 from errors.desk.predictions import expectation_text
@@ -138,7 +139,7 @@ def step_row(batch: Batch, step: Mapping[str, Any], *, is_under_way: bool, is_ru
         items=items,
         predicted=expectation_text(step["predicted"]) if step["kind"] == "retry" else "",
         outcome=outcome_text(step) or ("nothing yet" if step["retry"] else ""),
-        retry_url=reverse("admin:errors_retry", args=[batch.pk, step["retry"]]) if step["retry"] else "",
+        retry_url=retry_url(batch.pk, step["retry"]) if step["retry"] else "",
         state=state_text(step, is_under_way=is_under_way),
         choices=(to_correct or [by_hand]) if step["state"] == State.OPEN and not is_running else [],
         corrections=to_correct if step["state"] == State.HELD else [],

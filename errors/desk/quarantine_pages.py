@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Count, Q, QuerySet
-from django.urls import reverse
 
 from batches.lifecycle import quarantined_items, scopes
 from batches.models import Batch, Item, Quarantine
 from batches.pages.item_list import items_url
 from batches.wording import quantity
 from errors.desk.act_confirmation import ActConfirmation
+from errors.desk.addresses import desk_url
 from errors.desk.confirm_form import ConfirmForm
 from errors.desk.item_samples import item_samples
 from errors.recovery.scope_text import describe_scope
@@ -61,7 +61,7 @@ def quarantine_confirmation(
         effects=effects(counts["waiting"]),
         button=f"Set {number} aside",
         form=form,
-        back_url=reverse("admin:errors_desk", args=[batch.pk]),
+        back_url=desk_url(batch.pk),
         samples=item_samples(items.order_by("position")[:SAMPLES]),
         is_possible=counts["all"] > 0,
         notice=notice,

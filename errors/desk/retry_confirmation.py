@@ -12,6 +12,7 @@ from django.utils.http import urlencode
 from batches import durations, operations, progress_tracker
 from batches.models import Batch
 from batches.wording import quantity
+from errors.desk.addresses import desk_url
 from errors.desk.item_samples import ItemSample, item_samples
 from errors.desk.predictions import interval_text
 from errors.desk.retry_form import RetryForm
@@ -91,7 +92,7 @@ class RetryConfirmation:
 
     @property
     def desk_url(self) -> str:
-        return reverse("admin:errors_desk", args=[self.batch.pk])
+        return desk_url(self.batch.pk)
 
 
 def retry_confirmation(

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from django.urls import reverse
-from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from batches.models import Batch, Retry
 from batches.pages.markup import pill
+from errors.desk.addresses import retry_url
 from errors.desk.predictions import interval_text
 from errors.recovery.scope_text import describe_scope
 
@@ -60,13 +59,13 @@ class RetryRow:
 
     @property
     def url(self) -> str:
-        return reverse("admin:errors_retry", args=[self.retry.batch_id, self.retry.number])
+        return retry_url(self.retry.batch_id, self.retry.number)
 
     @property
     def counts(self) -> list[OutcomeCount]:
         """What became of the items; what waits or was skipped only where there is some."""
         return [
-            OutcomeCount(label, self.outcome[fate], f"{self.url}?{urlencode({'fate': fate})}#items")
+            OutcomeCount(label, self.outcome[fate], retry_url(self.retry.batch_id, self.retry.number, fate=fate))
             for fate, label in OUTCOME_LABELS.items()
             if self.outcome[fate] or fate in ALWAYS_COUNTED
         ]

@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.db.models import Count, Q
-from django.urls import reverse
-from django.utils.http import urlencode
 
 from batches.models import Item, RetriedItem, Retry
+from errors.desk.addresses import group_url, retry_url
 from errors.models import ErrorGroup
 
 Fate = RetriedItem.Fate
@@ -81,11 +80,10 @@ class GroupBeforeAfter:
 
 def fate_counts(retry: Retry, outcome: Mapping[str, int]) -> list[FateCount]:
     """The numbers of the page; those not compared yet only while there are some."""
-    address = reverse("admin:errors_retry", args=[retry.batch_id, retry.number])
     uncompared = outcome["failed_again"] - outcome["failed_same"] - outcome["failed_differently"]
     counts = {**outcome, "failed_again": uncompared}
     return [
-        FateCount(name, label, counts[name], f"{address}?{urlencode({'fate': name})}#items")
+        FateCount(name, label, counts[name], retry_url(retry.batch_id, retry.number, fate=name))
         for name, (label, _) in FATES.items()
         if counts[name] or name != "failed_again"
     ]
@@ -134,7 +132,7 @@ def groups_before_after(retry: Retry) -> list[GroupBeforeAfter]:
     return [
         GroupBeforeAfter(
             title=str(groups[kind]) if kind in groups else kind or "unknown",
-            url=reverse("admin:errors_group", args=[retry.batch_id, kind]) if kind in groups else "",
+            url=group_url(retry.batch_id, kind) if kind in groups else "",
             before=before[kind],
             after=after[kind],
             waiting=waiting[kind],

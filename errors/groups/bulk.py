@@ -56,7 +56,7 @@ def act(
         before = snapshots(fingerprints)
         apply = partial(verb_function(verb, options), actor=actor, reason=reason, **options)
         refusals = groups.apply_to_each(apply, fingerprints)
-        changed, refused = told_apart(fingerprints, before, refusals)
+        changed, refused = split_by_outcome(fingerprints, before, refusals)
         return BulkAct.objects.create(
             batch=batch,
             number=next_number(BulkAct.objects.filter(batch=batch)),
@@ -75,7 +75,7 @@ def verb_function(verb: str, options: Mapping[str, Any]) -> Callable[..., None]:
     return function
 
 
-def told_apart(
+def split_by_outcome(
     fingerprints: Mapping[int, str], before: Mapping[int, Any], refusals: Mapping[int, str]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The groups that were changed, with how they stood before and after, and those that were not, with why."""

@@ -56,10 +56,10 @@ class ErrorFindings(PortalView):
         A batch of more than 200,000 items is looked at by a worker: `Retry-After` says that there will be more to see.
         """
         batch = operations.get_batch(batch_id)
-        return Response(findings_of(batch, up_to=IN_REPORT_LIMIT), headers=come_back(batch))
+        return Response(findings_of(batch, up_to=IN_REPORT_LIMIT), headers=retry_after(batch))
 
 
-def come_back(batch: Batch) -> dict[str, str]:
+def retry_after(batch: Batch) -> dict[str, str]:
     """Have a worker look at a batch that is too large for a request, if a look is due; when its answer may be there."""
     if batch.total_items <= IN_REPORT_LIMIT or not is_due(batch):
         return {}
@@ -81,7 +81,7 @@ class Recommendations(PortalView):
         batch = operations.get_batch(batch_id)
         up_to = None if batch.total_items <= IN_REPORT_LIMIT else IN_REPORT_LIMIT
         advice = recommendations.listed(batch, errors_of(batch), up_to=up_to)
-        return Response(advice, headers=come_back(batch))
+        return Response(advice, headers=retry_after(batch))
 
 
 class MayApply(MayTriage):

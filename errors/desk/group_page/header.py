@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.db.models import F
-from django.urls import reverse
 
 from batches.wording import number_agrees
-from errors.desk.charts import records_url
+from errors.desk.addresses import group_url, records_url
 from errors.detectors.findings import percent
 from errors.models import BatchGroup, ErrorRecord
 
@@ -29,7 +28,7 @@ class HeadNumber:
 def head_numbers(rollup: BatchGroup, batch_errors: int) -> list[HeadNumber]:
     """Items, errors and what still fails; `batch_errors` is how many errors the batch has."""
     batch, group = rollup.batch, rollup.group
-    items_url = reverse("admin:errors_group", args=[batch.pk, group.fingerprint]) + "?tab=items"
+    items_url = group_url(batch.pk, group.fingerprint, tab="items")
     errors_url = records_url(batch.pk, group=group.fingerprint)
     items, errors, batch_items = rollup.items, rollup.errors, max(batch.total_items, rollup.items)
     numbers = [
@@ -38,7 +37,7 @@ def head_numbers(rollup: BatchGroup, batch_errors: int) -> list[HeadNumber]:
     ]
     if (failing := still_failing(rollup)) is not None:
         noun, of = number_agrees(failing, "still fails", "still fail"), f"{share(failing, items)} of its items"
-        numbers.append(HeadNumber(failing, noun, of, f"{items_url}&now=failed"))
+        numbers.append(HeadNumber(failing, noun, of, group_url(batch.pk, group.fingerprint, tab="items", now="failed")))
     return numbers
 
 

@@ -9,9 +9,9 @@ from itertools import chain
 from typing import Any, ClassVar
 
 from django.db.models import Count, F, Value
-from django.urls import reverse
 
 from batches.models import Batch, RetriedItem, Retry
+from errors.desk.addresses import group_url, retry_url
 from errors.models import BatchGroup, ErrorGroup, Recommendation
 
 ROWS = 10
@@ -82,7 +82,7 @@ class RetryRow:
 
     @property
     def url(self) -> str:
-        return reverse("admin:errors_retry", args=[self.retry.batch_id, self.retry.number])
+        return retry_url(self.retry.batch_id, self.retry.number)
 
     @property
     def bar_text(self) -> str:
@@ -186,7 +186,7 @@ def retry_row(
 
 
 def other_error(retry: Retry, kind: str, items: int, title: str) -> OtherError:
-    url = reverse("admin:errors_group", args=[retry.batch_id, kind]) if title else ""
+    url = group_url(retry.batch_id, kind) if title else ""
     return OtherError(items, title or kind, url)
 
 

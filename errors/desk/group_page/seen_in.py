@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from django.urls import reverse
-
 from batches.models import Batch
+from errors.desk.addresses import group_url
 from errors.desk.group_page.header import share
 from errors.models import BatchGroup, ErrorGroup
 
@@ -75,7 +74,7 @@ def latest_batches(batch: Batch, group: ErrorGroup) -> list[Batch]:
 
 
 def seen_batch(other: Batch, group: ErrorGroup, items: int, batch: Batch) -> SeenBatch:
-    url = "" if other == batch else reverse("admin:errors_group", args=[other.pk, group.fingerprint])
+    url = "" if other == batch else group_url(other.pk, group.fingerprint)
     return SeenBatch(other, items, share(items, other.total_items), url)
 
 

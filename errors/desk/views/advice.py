@@ -9,10 +9,10 @@ from typing import Any
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse
 
 from batches import operations
 from batches.models import Batch, Retry
+from errors.desk.addresses import desk_url
 from errors.desk.advice_confirmation import advice_confirmation
 from errors.desk.confirm_form import ConfirmForm, ThenForm
 from errors.desk.plan_card import PlanConfirmation, plan_card
@@ -141,7 +141,7 @@ def act_and_return(
             act(actor=request.user.get_username(), reason=reason_of(request))
             if message:
                 messages.success(request, message)
-    return redirect(f"{reverse('admin:errors_desk', args=[batch.pk])}#{section}")
+    return redirect(desk_url(batch.pk, section=section))
 
 
 ROUTES: tuple[Route, ...] = (
