@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -39,29 +39,19 @@ UNDO_LABELS = {"aside": "Bring them back", "adjust": "Change it back", "assign":
 class AdviceCard:
     """One recommendation, open or decided about."""
 
-    title: str
-    why: str
-    confidence: str
-    evidence: Sequence[Mapping[str, Any]]
-    """Rows of a label, `a` of `n`, and `p` where it was tested."""
-    basis: str
-    """What the prediction is made of; empty without one."""
-    minutes: float | None
+    advice: Mapping[str, Any]
+    """As the report and REST show it."""
     track_record: str
     """How often predictions of its rule held."""
     metric: str
     predicted: str
     outcome: str
     """What became of its items; empty while that is unknown."""
-    is_as_predicted: bool | None
     is_open: bool
     is_spent: bool
     """Whether it is about failed items, of which none is failed any more."""
     decision: str
-    decided_by: str
     decided_at: datetime | None
-    reason: str
-    retry: int | None
     retry_url: str
     choices: list[Choice]
     undo_label: str
@@ -71,31 +61,22 @@ class AdviceCard:
 
     @property
     def confidence_text(self) -> str:
-        return f"{self.confidence}{': it fits what failed, nothing more is known' if self.confidence == 'low' else ''}"
+        confidence = self.advice["confidence"]
+        return f"{confidence}{': it fits what failed, nothing more is known' if confidence == 'low' else ''}"
 
 
 def advice_card(batch: Batch, advice: Mapping[str, Any]) -> AdviceCard:
-    """`advice` is a recommendation as the report and REST show it."""
     address, predicted = [batch.pk, advice["number"]], advice["predicted"]
     return AdviceCard(
-        title=advice["title"],
-        why=advice["why"],
-        confidence=advice["confidence"],
-        evidence=advice["evidence"],
-        basis=predicted.get("basis", ""),
-        minutes=advice["cost"].get("minutes"),
+        advice=advice,
         track_record=track_record(advice["record"]),
         metric=metric_label(predicted),
         predicted="" if is_out_of_risk(predicted) else expectation_text(predicted),
         outcome=outcome_text(advice),
-        is_as_predicted=advice["held"],
         is_open=advice["state"] == State.OPEN,
         is_spent=is_spent(advice),
         decision="Done" if advice["state"] == State.NO_EFFECT else advice["state"].capitalize(),
-        decided_by=advice["by"],
         decided_at=parse_datetime(advice["at"]) if advice["at"] else None,
-        reason=advice["reason"],
-        retry=advice["retry"],
         retry_url=retry_url(batch.pk, advice["retry"]) if advice["retry"] else "",
         choices=choices(batch, advice, reverse("admin:errors_advice", args=address)),
         undo_label=UNDO_LABELS.get(next(iter(advice["undo"]), "")) or "" if advice["state"] == State.APPLIED else "",

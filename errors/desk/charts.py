@@ -96,7 +96,7 @@ class Spark:
 def map_with_findings(batch: Batch, extent: Extent, findings: Sequence[FindingCard], *, draw: bool = False) -> MapPage:
     """The batch map as far as it can be had without waiting; with `draw`, however long it takes."""
     of_records = None if batch.processor else map_of_records(batch, extent)
-    lanes = [Lane(card.letter, ticks(card.stretches, 0, batch.total_items)) for card in findings]
+    lanes = [Lane(card.letter, ticks(card.finding.get("stretches", ()), 0, batch.total_items)) for card in findings]
     return replace(map_page(batch, of_records, draw=draw), lanes=lanes, fixed=of_records is not None)
 
 
@@ -118,8 +118,15 @@ def map_of_records(batch: Batch, extent: Extent) -> BatchMap | None:
 
 def timeline(batch: Batch, extent: Extent, times: TimeBins | None, findings: Sequence[FindingCard]) -> Timeline:
     """`times` is None while the errors of a large batch are being counted."""
-    span = len(times.totals) * times.width if times else 0
-    lanes = [Lane(card.letter, ticks(card.periods, times.start, span)) for card in findings] if times else []
+    lanes = []
+    if times:
+        span = len(times.totals) * times.width
+        lanes = [Lane(card.letter, ticks(card.finding.get("times", ()), times.start, span)) for card in findings]
+    lanes = (
+        [Lane(card.letter, ticks(card.finding.get("times", ()), times.start, span)) for card in findings]
+        if times
+        else []
+    )
     return Timeline(
         errors=extent.errors,
         url=records_url(batch.pk),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from string import ascii_uppercase
 from typing import Any
@@ -22,30 +22,20 @@ class FindingCard:
     """One finding with its letter."""
 
     letter: str
-    sentence: str
-    note: str
-    confidence: str
+    finding: Mapping[str, Any]
+    """As the report and REST show it."""
     counted: str
     """Which failures it is about, if not all of them: its numbers leave the others out."""
-    also: Sequence[str]
-    """What else the same items have in common."""
-    failed: int
-    size: int
-    failed_elsewhere: int
-    size_elsewhere: int
     p_value: str
     """The chance of it, in digits that mean something."""
     positions: str
     """From where to where its items stand; empty if they do not stand together."""
     items_url: str
-    stretches: Sequence[Any]
-    """Where it lies on the batch map."""
-    periods: Sequence[Any]
-    """Where it lies on the timeline."""
 
     @property
     def strength(self) -> str:
-        return "may be chance" if self.confidence == "chance" else self.confidence
+        confidence: str = self.finding["confidence"]
+        return "may be chance" if confidence == "chance" else confidence
 
 
 def finding_cards(batch: Batch) -> list[FindingCard]:
@@ -56,26 +46,17 @@ def finding_cards(batch: Batch) -> list[FindingCard]:
     return [finding_card(batch, place, row, titles) for place, row in enumerate(rows)]
 
 
-def finding_card(batch: Batch, place: int, row: Mapping[str, Any], titles: Mapping[str, str]) -> FindingCard:
-    """`row` is a finding as the report and REST show it; `titles` names the groups by fingerprint."""
-    first, last = row["where"].get("start"), row["where"].get("end")
+def finding_card(batch: Batch, place: int, finding: Mapping[str, Any], titles: Mapping[str, str]) -> FindingCard:
+    """`titles` names the groups by fingerprint."""
+    first, last = finding["where"].get("start"), finding["where"].get("end")
     stand_together = first is not None and last is not None
     return FindingCard(
         letter=ascii_uppercase[place % 26],
-        sentence=row["sentence"],
-        note=row.get("note", ""),
-        confidence=row["confidence"],
-        counted=counted_text(row["stream"], titles),
-        also=row.get("also", ()),
-        failed=row["failed"],
-        size=row["size"],
-        failed_elsewhere=row["others_failed"],
-        size_elsewhere=row["others"],
-        p_value=p_text(row["p"]),
+        finding=finding,
+        counted=counted_text(finding["stream"], titles),
+        p_value=p_text(finding["p"]),
         positions=f"{first:,} to {last:,}" if stand_together else "",
         items_url=items_between(batch, first, last) if stand_together else "",
-        stretches=row.get("stretches", ()),
-        periods=row.get("times", ()),
     )
 
 

@@ -4,28 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from batches import durations
 from batches.extensions import ItemEvent
 from batches.models import Item
 from batches.pages.item_text import attempt_text
 from errors.desk.addresses import group_url
-from errors.desk.group_page.failure import failure_of
-from errors.models import ErrorGroup, ErrorRecord
+from errors.desk.group_page.failure import Failure, failure_of
+from errors.models import ErrorRecord
 
 
 @dataclass(frozen=True, slots=True)
 class FailedAttempt:
-    """The message with its varying parts marked, whole if that is longer, the traceback taken apart, and the group in
-    which the failure counts."""
+    """The failure in full, and the group in which it counts."""
 
-    code: str
-    group: ErrorGroup
+    failure: Failure
     group_url: str
-    parts: Sequence[Any]
-    message: str
-    chain: Sequence[Any]
 
 
 def item_failures(item: Item, limit: int) -> Sequence[ItemEvent]:
@@ -38,7 +32,6 @@ def failure_event(item: Item, record: ErrorRecord) -> ItemEvent:
     record.item = item
     spent = (record.finished_at - record.started_at).total_seconds()
     text = f"Failed at {attempt_text(record.attempt)}, after {durations.precise(spent)}"
-    failure, group = failure_of(item.batch, record), record.group
     return ItemEvent(
         record.finished_at,
         "failed",
@@ -46,11 +39,6 @@ def failure_event(item: Item, record: ErrorRecord) -> ItemEvent:
         worker=record.worker,
         template="admin/errors/item_failure.html",
         details=FailedAttempt(
-            code=record.code,
-            group=group,
-            group_url=group_url(item.batch_id, group.fingerprint, sample=record.pk),
-            parts=failure.parts,
-            message=failure.message if failure.is_message_longer else "",
-            chain=failure.chain,
+            failure_of(item.batch, record), group_url(item.batch_id, record.group.fingerprint, sample=record.pk)
         ),
     )

@@ -4,7 +4,7 @@ frequencies.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -36,15 +36,11 @@ class RateBar:
 class Difference:
     """One condition that the failing items meet more often than others."""
 
-    sentence: str
-    condition: str
+    finding: Mapping[str, Any]
+    """As the report and REST show it."""
     bars: list[RateBar]
-    also: Sequence[str]
-    """What else the same items have in common."""
     evidence: str
     p_value: str
-    is_sampled: bool
-    """Whether the numbers of others are projected from a sample."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,18 +100,14 @@ def stored_differences(batch: Batch, group: ErrorGroup) -> DiffersTab:
 
 
 def difference(finding: Mapping[str, Any]) -> Difference:
-    """`finding` as the report and REST show it."""
     return Difference(
-        sentence=finding["sentence"],
-        condition=finding["text"],
+        finding=finding,
         bars=[
             rate_bar(f"items with {finding['text']}", finding["failed"], finding["size"]),
             rate_bar("all others", finding["others_failed"], finding["others"]),
         ],
-        also=finding.get("also", ()),
         evidence=f"{strength(finding['confidence'])}: chance alone does this {frequency_by_chance(finding['p'])}",
         p_value=f"{finding['p']:.2g}",
-        is_sampled=bool(finding["where"].get("sampled")),
     )
 
 

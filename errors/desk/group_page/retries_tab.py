@@ -66,12 +66,9 @@ class RetryRow:
     retry: Retry
     items: int
     bars: list[FateBar]
-    recovered: int
-    failed_same: int
-    failed_differently: int
+    fates: Mapping[str, int]
+    """Items by fate, those not compared yet among the waiting ones."""
     others: list[OtherError]
-    skipped: int
-    waiting: int
     prediction: Mapping[str, Any]
     """What was expected of the whole retry: low, mid, high; empty: nothing."""
     is_as_predicted: bool | None
@@ -171,15 +168,11 @@ def retry_row(
         retry=retry,
         items=total + counts.uncompared,
         bars=fate_bars(fates, total),
-        recovered=fates["recovered"],
-        failed_same=fates["failed_same"],
-        failed_differently=fates["failed_differently"],
+        fates={name: fates[name] for name in FATES} | {"waiting": fates["waiting"] + counts.uncompared},
         others=[
             other_error(retry, kind, items, titles.get(kind, ""))
             for kind, items in counts.other_kinds.most_common(OTHERS_LISTED)
         ],
-        skipped=fates["skipped"],
-        waiting=fates["waiting"] + counts.uncompared,
         prediction=prediction,
         is_as_predicted=is_as_predicted,
     )
