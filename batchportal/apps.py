@@ -14,4 +14,6 @@ class PortalConfig(AppConfig):
     name = "batchportal"
 
     def ready(self) -> None:
+        from batchportal import checks  # noqa: F401
+
         plugin_apps.import_loose_parts()

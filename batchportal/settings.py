@@ -10,12 +10,12 @@ from celery.schedules import crontab
 from django.core.exceptions import ImproperlyConfigured
 
 from batches.isolation.connections import GuardedSQLite, guarded_postgresql
-from batchportal import __version__, places, plugin_apps
+from batchportal import __version__, places, plugin_apps, private_files, safe_settings
 from batchportal.secret_key import read_or_create_secret_key
 
 env = environ.Env()
 VAR = Path(env.str("PORTAL_VAR", default="") or places.default_var()).resolve()
-VAR.mkdir(parents=True, exist_ok=True)
+private_files.claim(VAR)
 
 # -- Django ------------------------------------------------------------------------------------------------------------
 
@@ -24,10 +24,7 @@ SECRET_KEY = env.str("SECRET_KEY", default="") or read_or_create_secret_key(VAR 
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 if not DEBUG:
-    if len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 5 or "insecure" in SECRET_KEY:
-        raise ImproperlyConfigured("SECRET_KEY is too weak: set 50 random characters, or none to have one made.")
-    if "*" in ALLOWED_HOSTS:
-        raise ImproperlyConfigured("ALLOWED_HOSTS must name the portal's hosts; '*' is refused unless DEBUG is on.")
+    safe_settings.refuse_unsafe(SECRET_KEY, ALLOWED_HOSTS)
 
 INSTALLED_APPS: list[Any] = [
     "daphne",

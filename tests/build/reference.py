@@ -28,7 +28,7 @@ SETTINGS: dict[str, tuple[str, str]] = {
         "earlier keys, comma separated; an hour after a change what they encrypted is encrypted with the new one",
     ),
     "DEBUG": ("off", "Django's own"),
-    "ALLOWED_HOSTS": ("localhost", "hosts the portal answers as; `*` is refused unless `DEBUG` is on"),
+    "ALLOWED_HOSTS": ("localhost", "hosts the portal answers as; `*` and `.` are refused unless `DEBUG` is on"),
     "CSRF_TRUSTED_ORIGINS": ("none", "origins that may post and open sockets: `https://portal.example.com`"),
     "HOST": ("127.0.0.1", "the address the web process listens at"),
     "PORT": ("8000", "its port"),

@@ -29,7 +29,9 @@ def test_it_starts_with_nothing_set(tmp_path: Path) -> None:
     [
         ({"SECRET_KEY": "django-insecure-" + "abcdefghij" * 5}, "SECRET_KEY is too weak"),
         ({"SECRET_KEY": "short"}, "SECRET_KEY is too weak"),
+        ({"SECRET_KEY": "My-Portal-Key-2024!" * 4}, "it follows a pattern"),
         ({"ALLOWED_HOSTS": "*"}, "ALLOWED_HOSTS"),
+        ({"ALLOWED_HOSTS": "portal.example.com,."}, "'.' is refused"),
         ({"PORTAL_ITEM_TIMEOUT": "50"}, "PORTAL_ITEM_TIMEOUT < PORTAL_IDLE_SECONDS"),
     ],
 )
