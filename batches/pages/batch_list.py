@@ -17,6 +17,7 @@ from batches.pages.batch_text import eta, speed
 from batches.pages.item_list import items_url
 from batches.pages.markup import pill
 from batches.pages.progress_bar import ProgressBar, progress_bar
+from batches.pages.tabs import Tab
 from batches.progress_tracker import Progress, progress_of
 from batches.rights import OPERATE
 
@@ -27,14 +28,6 @@ NEEDS_ATTENTION = Q(status__in=(Status.HALTED, Status.FAILED, Status.PAUSED)) | 
 TABS = (("attention", "Needs attention"), ("active", "Active"), ("", "All"))
 UNCONFIRMED_VERBS = ("start", "pause", "resume")
 """Verbs that need no confirmation, and have a button in the list."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tab:
-    name: str
-    label: str
-    count: int
-    current: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +83,20 @@ def batch_list_page(batches: Sequence[Batch], request: HttpRequest) -> BatchList
         rows=[batch_row(batch, progress[batch.pk], may_operate) for batch in batches],
         may_operate=may_operate,
         tabs=[
-            Tab(name, label, batches_of_tab(Batch.objects.all(), name).count(), name == current) for name, label in TABS
+            Tab(
+                label,
+                f"?show={name}" if name else "?",
+                name == current,
+                batches_of_tab(Batch.objects.all(), name).count(),
+            )
+            for name, label in TABS
         ],
         final_statuses=" ".join(Batch.FINAL),
     )
+
+
+def tab(name: str, label: str, is_current: bool) -> Tab:
+    return Tab(label, f"?show={name}" if name else "?", is_current, batches_of_tab(Batch.objects.all(), name).count())
 
 
 def batch_row(batch: Batch, progress: Progress, may_operate: bool) -> BatchRow:

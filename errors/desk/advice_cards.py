@@ -10,10 +10,11 @@ from typing import Any
 from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 
+from batches.extensions import Link
 from batches.models import Batch
 from batches.wording import quantity
 from errors.desk.addresses import retry_url
-from errors.desk.advice_choices import Choice, choices
+from errors.desk.advice_choices import choices
 from errors.desk.predictions import expectation_text
 from errors.models import Recommendation
 
@@ -53,7 +54,7 @@ class AdviceCard:
     decision: str
     decided_at: datetime | None
     retry_url: str
-    choices: list[Choice]
+    choices: list[Link]
     undo_label: str
     """What takes it back, once it is applied; empty where nothing does."""
     undo_url: str

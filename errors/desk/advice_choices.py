@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from django.urls import reverse
 from django.utils.http import urlencode
 
 from batches import operations
+from batches.extensions import Link
 from batches.models import Batch
 from batches.pages.item_list import items_url
 from batches.wording import number_agrees
@@ -19,22 +19,13 @@ LABELS = {"pause": "Pause", "assign": "Take it on", "wait": "Note it", "resolve"
 """Of verbs whose button always says the same."""
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """One button: what it says, and the page on which it is confirmed."""
-
-    label: str
-    url: str
-    is_main: bool = False
-
-
-def choices(batch: Batch, advice: Mapping[str, Any], url: str) -> list[Choice]:
+def choices(batch: Batch, advice: Mapping[str, Any], url: str) -> list[Link]:
     """The buttons of open advice; `url` is the page on which its prepared action is confirmed."""
     verb, params, items = advice["action"].get("verb", ""), advice["action"].get("params", {}), items_of(advice)
     if verb == "fix":
         return corrections(batch, items, advice.get("rule", ""))
     if verb == "retry" and 0 < items <= operations.DEFAULT_CANARY:
-        return [Choice(f"Retry {items:,}", with_query(url, wait_of(params)), is_main=True), *looks(batch, params)]
+        return [Link(f"Retry {items:,}", with_query(url, wait_of(params)), primary=True), *looks(batch, params)]
     return [*prepared(verb, params, items, url), *others(batch, advice), *looks(batch, params)]
 
 
@@ -42,17 +33,17 @@ def items_of(advice: Mapping[str, Any]) -> int:
     return advice["cost"].get("items") or 0
 
 
-def prepared(verb: str, params: Mapping[str, Any], items: int, url: str) -> list[Choice]:
+def prepared(verb: str, params: Mapping[str, Any], items: int, url: str) -> list[Link]:
     """The prepared action; none if it is about failed items and there are none left."""
     if verb in ("retry", "hold") and not items:
         return []
     if verb == "retry":
         canary, wait = operations.DEFAULT_CANARY, wait_of(params)
         return [
-            Choice(f"Try {canary} first", with_query(url, {"canary": canary, **wait}), is_main=True),
-            Choice(f"Retry {items:,}", with_query(url, {"canary": 0, "needed": 0, **wait})),
+            Link(f"Try {canary} first", with_query(url, {"canary": canary, **wait}), primary=True),
+            Link(f"Retry {items:,}", with_query(url, {"canary": 0, "needed": 0, **wait})),
         ]
-    return [Choice(action_label(verb, params), url, is_main=True)]
+    return [Link(action_label(verb, params), url, primary=True)]
 
 
 def action_label(verb: str, params: Mapping[str, Any]) -> str:
@@ -74,33 +65,33 @@ def wait_of(params: Mapping[str, Any]) -> dict[str, Any]:
     return {"after": params["after"]} if params.get("after") else {}
 
 
-def others(batch: Batch, advice: Mapping[str, Any]) -> Iterator[Choice]:
+def others(batch: Batch, advice: Mapping[str, Any]) -> Iterator[Link]:
     """What else could be done, each on its own page."""
     for other in advice.get("alternatives") or ():
         verb, params, title = other.get("verb"), dict(other.get("params", {})), str(other["title"])
         if verb == "fix":
-            yield Choice(title, reverse("admin:errors_fixes", args=[batch.pk]))
+            yield Link(title, reverse("admin:errors_fixes", args=[batch.pk]))
         elif "group" in params and verb in ("retry", "hold"):
             name = "admin:errors_group_retry" if verb == "retry" else "admin:errors_group_aside"
             url = reverse(name, args=[batch.pk, params.pop("group")])
-            yield Choice(title, with_query(url, params if verb == "retry" else {}))
+            yield Link(title, with_query(url, params if verb == "retry" else {}))
 
 
-def corrections(batch: Batch, items: int, rule: str) -> list[Choice]:
+def corrections(batch: Batch, items: int, rule: str) -> list[Link]:
     """The rows to correct, and where the corrected file goes."""
     query = {"kind": "fix"} | ({"category": "validation"} if rule == "validation" else {})
     download = reverse("admin:errors_export", args=[batch.pk, "csv"])
     rows = number_agrees(items, "row", "rows")
     return [
-        Choice(f"Download {items:,} {rows}", with_query(download, query), is_main=True),
-        Choice("Upload corrected rows", reverse("admin:errors_fixes", args=[batch.pk])),
+        Link(f"Download {items:,} {rows}", with_query(download, query), primary=True),
+        Link("Upload corrected rows", reverse("admin:errors_fixes", args=[batch.pk])),
     ]
 
 
-def looks(batch: Batch, params: Mapping[str, Any]) -> list[Choice]:
+def looks(batch: Batch, params: Mapping[str, Any]) -> list[Link]:
     """Where the items behind it are shown, if a page shows them."""
     url = look_url(batch, params.get("retry", params))
-    return [Choice("Look", url)] if url else []
+    return [Link("Look", url)] if url else []
 
 
 def look_url(batch: Batch, params: Mapping[str, Any]) -> str:

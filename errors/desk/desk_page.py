@@ -8,6 +8,7 @@ from typing import Any
 
 from django.utils.safestring import SafeString
 
+from batches.extensions import Link
 from batches.models import Batch, Item
 from batches.pages.item_list import items_url
 from batches.pages.map_page import MapPage
@@ -31,22 +32,13 @@ FINDINGS_SHOWN = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Count:
-    """One number of the head, and the rows that it counts."""
-
-    label: str
-    number: int
-    url: str
-
-
-@dataclass(frozen=True, slots=True)
 class DeskPage:
     """Everything that the desk of a batch shows."""
 
     batch: Batch
     sentence: str
     failed: FailedItems
-    counts: list[Count]
+    counts: list[Link]
     map: MapPage
     timeline: Timeline
     findings: list[FindingCard]
@@ -135,15 +127,15 @@ def budget(batch: Batch) -> str:
     return f"Its budget is {' or '.join(limits)}." if limits else ""
 
 
-def counts(batch: Batch, failed: FailedItems, extent: Extent) -> list[Count]:
+def counts(batch: Batch, failed: FailedItems, extent: Extent) -> list[Link]:
     """A batch of the Python API may have failures without items of its own: these are listed as records."""
     affected_url = items_url(batch, failed=True) if batch.processor else records_url(batch.pk)
     aside_url = items_url(batch, status__exact=Item.Status.QUARANTINED.value)
     return [
-        Count("item affected" if failed.affected == 1 else "items affected", failed.affected, affected_url),
-        Count("error (attempts)" if extent.errors == 1 else "errors (attempts)", extent.errors, records_url(batch.pk)),
-        Count("group" if extent.groups == 1 else "groups", extent.groups, "#groups"),
-        Count("set aside", failed.quarantined, aside_url),
+        Link("item affected" if failed.affected == 1 else "items affected", affected_url, failed.affected),
+        Link("error (attempts)" if extent.errors == 1 else "errors (attempts)", records_url(batch.pk), extent.errors),
+        Link("group" if extent.groups == 1 else "groups", "#groups", extent.groups),
+        Link("set aside", aside_url, failed.quarantined),
     ]
 
 

@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 from batches.intake.corrections import changes_of
 from batches.models import Batch, Correction, Fix
 from batches.pages.markup import pill
+from batches.pages.tabs import Tab
 from batches.redaction import redact_text
 from batches.wording import number_agrees, quantity
 from errors.desk.addresses import retry_url
@@ -32,25 +33,12 @@ OUTCOMES = ("recovered", "failed_same", "failed_differently", "skipped", "waitin
 
 
 @dataclass(frozen=True, slots=True)
-class VerdictTab:
-    name: str
-    rows: int
-    is_current: bool
-
-
-@dataclass(frozen=True, slots=True)
 class CorrectionRow:
     """One row of the file; `failure` is what its item failed with, `changes` what is different in it."""
 
     correction: Correction
     failure: str
     changes: list[FieldChange]
-
-
-@dataclass(frozen=True, slots=True)
-class OutcomeCount:
-    label: str
-    items: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +116,9 @@ class FixDifference:
         return f"{n:,} {rows} refused, so the file is, unless you leave {them} out." if n else ""
 
     @property
-    def outcome_counts(self) -> list[OutcomeCount]:
+    def outcome_counts(self) -> list[tuple[str, int]]:
         counts = [(name, self.outcome[name]) for name in OUTCOMES if self.outcome[name] or name != "skipped"]
-        return [OutcomeCount(FATES[name][0].lower(), items) for name, items in counts]
+        return [(FATES[name][0].lower(), items) for name, items in counts]
 
     @property
     def retry_url(self) -> str:
@@ -145,8 +133,11 @@ class FixDifference:
         return f"admin/errors/fix/{self.verdict}.html"
 
     @property
-    def tabs(self) -> list[VerdictTab]:
-        return [VerdictTab(name, rows, name == self.verdict) for name, rows in rows_by_verdict(self.fix).items()]
+    def tabs(self) -> list[Tab]:
+        return [
+            Tab(name, f"?show={name}#rows", name == self.verdict, rows)
+            for name, rows in rows_by_verdict(self.fix).items()
+        ]
 
 
 def fix_difference(fix: Fix, form: ApplyForm, verdict: str, page: str) -> FixDifference:

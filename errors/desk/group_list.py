@@ -72,12 +72,6 @@ class GroupRow:
 
 
 @dataclass(frozen=True, slots=True)
-class GroupAct:
-    verb: str
-    label: str
-
-
-@dataclass(frozen=True, slots=True)
 class GroupList:
     """One page of the list."""
 
@@ -89,9 +83,9 @@ class GroupList:
     """Why the filter cannot be used; empty if it can."""
 
     @property
-    def acts(self) -> list[GroupAct]:
-        """Verbs upon all groups that the filter meets."""
-        return [GroupAct(verb, f"{verb.capitalize()}…") for verb in ACTS]
+    def acts(self) -> list[tuple[str, str]]:
+        """Verbs upon all groups that the filter meets, and their labels."""
+        return [(verb, f"{verb.capitalize()}…") for verb in ACTS]
 
 
 def group_list(

@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 
 from batches.models import Batch
 from batches.pages.markup import pill
+from batches.pages.tabs import Tab
 from batches.progress_tracker import Progress, progress_of
 from batches.wording import number_agrees, quantity
 from errors.desk.addresses import desk_url
@@ -64,22 +65,12 @@ class BatchRow:
 
 
 @dataclass(frozen=True, slots=True)
-class StateTab:
-    """A state of groups, how many there are in it, and where they are listed."""
-
-    label: str
-    groups: int
-    url: str
-    is_current: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Overview:
     """The desk over all batches."""
 
     sentence: str
     batches: list[BatchRow]
-    tabs: list[StateTab]
+    tabs: list[Tab]
     query: GroupQuery
     choices: GroupChoices
     groups: GroupOverviewList
@@ -100,14 +91,14 @@ def overview(values: Mapping[str, Any]) -> Overview:
     )
 
 
-def state_tabs(query: GroupQuery, by_state: Mapping[str, int]) -> list[StateTab]:
+def state_tabs(query: GroupQuery, by_state: Mapping[str, int]) -> list[Tab]:
     """Open groups first: they are what is listed unless a state is chosen."""
     open_groups = sum(by_state.get(state, 0) for state in ErrorGroup.OPEN)
     states = [
-        StateTab(state.value.capitalize(), by_state.get(state, 0), f"?state={state}", query.state == state)
+        Tab(state.value.capitalize(), f"?state={state}", query.state == state, by_state.get(state, 0))
         for state in State
     ]
-    return [StateTab("Open", open_groups, "?", not query.state), *states]
+    return [Tab("Open", "?", not query.state, open_groups), *states]
 
 
 def sentence(batches: Sequence[BatchRow], by_state: Mapping[str, int]) -> str:

@@ -10,10 +10,11 @@ from typing import Any
 from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 
+from batches.extensions import Link
 from batches.models import Batch, Retry
 from errors.desk.addresses import retry_url
 from errors.desk.advice_cards import outcome_text
-from errors.desk.advice_choices import Choice, corrections
+from errors.desk.advice_choices import corrections
 from errors.desk.predictions import expectation_text
 from errors.models import PlanStep, RecoveryPlan
 from errors.recovery import plan_runs, plans
@@ -34,9 +35,9 @@ class StepRow:
     retry_url: str
     state: str
     """The state in words, for a step that has no buttons."""
-    choices: list[Choice]
+    choices: list[Link]
     """Buttons of an open step, for who may act."""
-    corrections: list[Choice]
+    corrections: list[Link]
     """What a held step waits for: rows to be corrected."""
     is_correction: bool
 
@@ -131,7 +132,7 @@ def step_row(batch: Batch, step: Mapping[str, Any], *, is_under_way: bool, is_ru
     """`is_under_way`: its retry is; `is_running`: the plan as a whole is, so that nobody does a step by hand."""
     is_correction, items = step["kind"] == "fix", step["cost"].get("items")
     to_correct = corrections(batch, items or 0, "") if is_correction else []
-    by_hand = Choice(f"Do step {step['step']}…", reverse("admin:errors_step", args=[batch.pk, step["step"]]))
+    by_hand = Link(f"Do step {step['step']}…", reverse("admin:errors_step", args=[batch.pk, step["step"]]))
     return StepRow(
         number=step["step"],
         title=step["title"],

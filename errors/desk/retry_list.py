@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from django.utils.safestring import SafeString
 
+from batches.extensions import Link
 from batches.models import Batch, Retry
 from batches.pages.markup import pill
 from errors.desk.addresses import retry_url
@@ -32,15 +33,6 @@ ALWAYS_COUNTED = ("recovered", "failed_same", "failed_differently")
 
 
 @dataclass(frozen=True, slots=True)
-class OutcomeCount:
-    """How many items of a retry met a fate, and where they are listed."""
-
-    label: str
-    items: int
-    url: str
-
-
-@dataclass(frozen=True, slots=True)
 class RetryRow:
     """One retry: what it was about, what became of its items, and what was predicted."""
 
@@ -62,10 +54,10 @@ class RetryRow:
         return retry_url(self.retry.batch_id, self.retry.number)
 
     @property
-    def counts(self) -> list[OutcomeCount]:
+    def counts(self) -> list[Link]:
         """What became of the items; what waits or was skipped only where there is some."""
         return [
-            OutcomeCount(label, self.outcome[fate], retry_url(self.retry.batch_id, self.retry.number, fate=fate))
+            Link(label, retry_url(self.retry.batch_id, self.retry.number, fate=fate), self.outcome[fate])
             for fate, label in OUTCOME_LABELS.items()
             if self.outcome[fate] or fate in ALWAYS_COUNTED
         ]

@@ -11,8 +11,10 @@ from django.db.models import Sum
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
+from batches.extensions import Link
 from batches.models import Batch, Retry
 from batches.pages.markup import pill
+from batches.pages.tabs import Tab
 from errors.desk.export_menu import ExportMenu
 from errors.desk.group_forms.base import seen
 from errors.desk.group_page.differs_tab import DiffersTab, differs_tab
@@ -44,22 +46,7 @@ TABS = {
 }
 WIDE_TABS = ("items", "retries")
 """Tabs that take the whole width: what stands beside the others stands below them."""
-Tab = SampleTab | ItemsTab | DiffersTab | RetriesTab | HistoryTab
-
-
-@dataclass(frozen=True, slots=True)
-class VerbLink:
-    """A verb that is legal now, and the page that asks how."""
-
-    label: str
-    url: str
-
-
-@dataclass(frozen=True, slots=True)
-class TabLink:
-    name: str
-    label: str
-    is_current: bool
+TabContent = SampleTab | ItemsTab | DiffersTab | RetriesTab | HistoryTab
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +68,7 @@ class GroupPage:
     merged: list[ErrorGroup]
     """Groups whose errors count here because somebody said so."""
     tab_name: str
-    tab: Tab
+    tab: TabContent
 
     @property
     def batch(self) -> Batch:
@@ -118,12 +105,13 @@ class GroupPage:
         return bool(self.batch.processor) and self.batch.status in Batch.AT_REST
 
     @property
-    def buttons(self) -> list[VerbLink]:
-        return [VerbLink(label, self.verb_url(verb)) for verb, label in BUTTONS.items() if self.is_legal(verb)]
+    def buttons(self) -> list[Link]:
+        """Verbs that are legal now, each to the page that asks how."""
+        return [Link(label, self.verb_url(verb)) for verb, label in BUTTONS.items() if self.is_legal(verb)]
 
     @property
-    def menu(self) -> list[VerbLink]:
-        return [VerbLink(label, self.verb_url(verb)) for verb, label in MENU.items() if self.is_legal(verb)]
+    def menu(self) -> list[Link]:
+        return [Link(label, self.verb_url(verb)) for verb, label in MENU.items() if self.is_legal(verb)]
 
     @property
     def export_menu(self) -> ExportMenu:
@@ -145,8 +133,8 @@ class GroupPage:
         return f"A split of {self.job.errors:,} errors"
 
     @property
-    def tabs(self) -> list[TabLink]:
-        return [TabLink(name, label, name == self.tab_name) for name, label in TABS.items()]
+    def tabs(self) -> list[Tab]:
+        return [Tab(label, f"?tab={name}", name == self.tab_name) for name, label in TABS.items()]
 
     @property
     def is_wide(self) -> bool:
