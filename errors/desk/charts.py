@@ -60,7 +60,7 @@ class Columns:
 
 
 @dataclass(frozen=True, slots=True)
-class Timeline:
+class TimelineChart:
     """Errors over time; `columns` is None while they are being counted, and of a batch without errors."""
 
     errors: int
@@ -116,7 +116,7 @@ def map_of_records(batch: Batch, extent: Extent) -> BatchMap | None:
     return BatchMap(batch.pk, batch.total_items, stretch, list(OUTCOMES), bins, words, at)
 
 
-def timeline(batch: Batch, extent: Extent, times: TimeBins | None, findings: Sequence[FindingCard]) -> Timeline:
+def timeline(batch: Batch, extent: Extent, times: TimeBins | None, findings: Sequence[FindingCard]) -> TimelineChart:
     """`times` is None while the errors of a large batch are being counted."""
     lanes = []
     if times:
@@ -127,7 +127,7 @@ def timeline(batch: Batch, extent: Extent, times: TimeBins | None, findings: Seq
         if times
         else []
     )
-    return Timeline(
+    return TimelineChart(
         errors=extent.errors,
         url=records_url(batch.pk),
         is_pending=times is None and extent.errors > 0,

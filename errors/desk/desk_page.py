@@ -15,7 +15,7 @@ from batches.pages.map_page import MapPage
 from batches.pages.markup import pill
 from errors.desk.addresses import records_url
 from errors.desk.advice_section import AdviceSection, advice_section
-from errors.desk.charts import Timeline, map_with_findings, timeline
+from errors.desk.charts import TimelineChart, map_with_findings, timeline
 from errors.desk.export_menu import ExportMenu
 from errors.desk.filter_bar import FilterBar, filter_bar
 from errors.desk.finding_cards import FindingCard, finding_cards
@@ -40,7 +40,7 @@ class DeskPage:
     failed: FailedItems
     counts: list[Link]
     map: MapPage
-    timeline: Timeline
+    timeline: TimelineChart
     findings: list[FindingCard]
     """Those that are marked on the pictures."""
     weaker_findings: list[FindingCard]

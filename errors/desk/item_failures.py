@@ -10,7 +10,7 @@ from batches.extensions import ItemEvent
 from batches.models import Item
 from batches.pages.item_text import attempt_text
 from errors.desk.addresses import group_url
-from errors.desk.group_page.failure import Failure, failure_of
+from errors.desk.group_page.failure import ShownFailure, failure_of
 from errors.models import ErrorRecord
 
 
@@ -18,7 +18,7 @@ from errors.models import ErrorRecord
 class FailedAttempt:
     """The failure in full, and the group in which it counts."""
 
-    failure: Failure
+    failure: ShownFailure
     group_url: str
 
 

@@ -29,7 +29,7 @@ LOUD_GROUPS = Q(group__state__in=(State.NEW, State.REGRESSED), group__merged_int
 
 
 @dataclass(frozen=True, slots=True)
-class BatchRow:
+class BatchToLookAt:
     """One batch to look at: how much of it failed, and how many of its groups nobody has looked at."""
 
     batch: Batch
@@ -69,7 +69,7 @@ class Overview:
     """The desk over all batches."""
 
     sentence: str
-    batches: list[BatchRow]
+    batches: list[BatchToLookAt]
     tabs: list[Tab]
     query: GroupQuery
     choices: GroupChoices
@@ -101,7 +101,7 @@ def state_tabs(query: GroupQuery, by_state: Mapping[str, int]) -> list[Tab]:
     return [Tab("Open", "?", not query.state, open_groups), *states]
 
 
-def sentence(batches: Sequence[BatchRow], by_state: Mapping[str, int]) -> str:
+def sentence(batches: Sequence[BatchToLookAt], by_state: Mapping[str, int]) -> str:
     """The state of things, for a person who was just woken."""
     stopped = sum(row.is_stopped for row in batches)
     parts = [f"{stopped} {number_agrees(stopped, 'batch has', 'batches have')} stopped"] if stopped else []
@@ -113,7 +113,7 @@ def sentence(batches: Sequence[BatchRow], by_state: Mapping[str, int]) -> str:
     return f"{', '.join(parts[:-1])}{' and ' if len(parts) > 1 else ''}{parts[-1]}."
 
 
-def batches_to_look_at() -> list[BatchRow]:
+def batches_to_look_at() -> list[BatchToLookAt]:
     """Batches that stopped, and the latest ones that have groups which are new or came back."""
     recent = list(Batch.objects.order_by("-created_at").values_list("pk", flat=True)[:RECENT_BATCHES])
     loud = BatchGroup.objects.filter(LOUD_GROUPS, batch__in=recent).order_by()
@@ -127,7 +127,7 @@ def batches_to_look_at() -> list[BatchRow]:
     return [batch_row(batch, progress[batch.pk], loud_groups[batch.pk]) for batch in batches]
 
 
-def batch_row(batch: Batch, progress: Progress, loud_groups: Mapping[str, int]) -> BatchRow:
+def batch_row(batch: Batch, progress: Progress, loud_groups: Mapping[str, int]) -> BatchToLookAt:
     """`loud_groups` counts groups by state."""
     failures, new, regressed = progress.failed + progress.quarantined, State.NEW, State.REGRESSED
-    return BatchRow(batch, failures, progress.done, loud_groups.get(new, 0), loud_groups.get(regressed, 0))
+    return BatchToLookAt(batch, failures, progress.done, loud_groups.get(new, 0), loud_groups.get(regressed, 0))

@@ -50,7 +50,7 @@ class Button:
 
 
 @dataclass(frozen=True, slots=True)
-class ItemRow:
+class RetriedRow:
     """One item of the retry and what became of it."""
 
     retried: RetriedItem
@@ -75,7 +75,7 @@ class RetryPage:
     groups: list[GroupBeforeAfter]
     fate: str
     """The fate whose items are listed; empty for all."""
-    items: list[ItemRow]
+    items: list[RetriedRow]
     pager: Pager
 
     @property
@@ -168,7 +168,7 @@ def sentence(retry: Retry, outcome: Mapping[str, int]) -> str:
     return sentences.get(retry.state, f"Done: {outcome['recovered']:,} of {items} recovered, {failed} failed again.")
 
 
-def item_row(row: RetriedItem) -> ItemRow:
+def item_row(row: RetriedItem) -> RetriedRow:
     name = RetriedItem.names(row.fate, row.item.status)[-1]
     message = row.why or redact_text(row.item.message, row.item.payload)[:MESSAGE_LENGTH]
-    return ItemRow(row, FATES[name][0], message)
+    return RetriedRow(row, FATES[name][0], message)

@@ -7,14 +7,14 @@ import re
 from collections.abc import Iterable
 
 from batches.wording import number_agrees, quantity
-from errors.desk.group_page.failure import Failure
+from errors.desk.group_page.failure import ShownFailure
 from errors.desk.group_page.header import share
 from errors.models import BatchGroup
 
 LONGEST = 12_000
 
 
-def digest(rollup: BatchGroup, failure: Failure) -> str:
+def digest(rollup: BatchGroup, failure: ShownFailure) -> str:
     """What failed, how often, one failure in full. Everything that came from outside stands in code."""
     group, batch = rollup.group, rollup.batch
     total = max(batch.total_items, rollup.items)
@@ -31,7 +31,7 @@ def digest(rollup: BatchGroup, failure: Failure) -> str:
     return "\n".join([*lines, "", *failure_lines(failure)])
 
 
-def failure_lines(failure: Failure) -> Iterable[str]:
+def failure_lines(failure: ShownFailure) -> Iterable[str]:
     record = failure.record
     yield f"### Item {code(record.item_key)}, position {record.position:,}, attempt {record.attempt}"
     whole = failure.message if failure.is_message_longer else "".join(part.text for part in failure.parts)

@@ -18,7 +18,7 @@ SHOWN_LINES, SHOWN_LENGTH = 2, 512
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class ShownFailure:
     """A failed attempt in full, freed of secrets."""
 
     record: ErrorRecord
@@ -46,13 +46,13 @@ def records_of(batch: Batch, group: ErrorGroup) -> QuerySet[ErrorRecord]:
     return ErrorRecord.objects.filter(batch=batch, group=group).order_by("pk")
 
 
-def failure_of(batch: Batch, record: ErrorRecord) -> Failure:
+def failure_of(batch: Batch, record: ErrorRecord) -> ShownFailure:
     payload = redact(record.item.payload) if record.item else None
     message, stack = safe_message(record), safe_stack(record)
     parts = message_parts(message, payload, columns_of(batch))
     marked = spoken_of(parts, record.fields)
     lines, is_cut = payload_lines(payload, marked) if record.item else ([], False)
-    return Failure(
+    return ShownFailure(
         record=record,
         parts=parts,
         message=message,

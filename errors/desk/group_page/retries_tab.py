@@ -60,7 +60,7 @@ class OtherError:
 
 
 @dataclass(frozen=True, slots=True)
-class RetryRow:
+class GroupRetry:
     """One retry that tried items of the group."""
 
     retry: Retry
@@ -106,7 +106,7 @@ class RetriesTab:
 
     template: ClassVar[str] = "admin/errors/group/retries.html"
 
-    rows: list[RetryRow]
+    rows: list[GroupRetry]
 
 
 def retries_tab(batch: Batch, group: ErrorGroup) -> RetriesTab:
@@ -162,9 +162,9 @@ def retry_row(
     titles: Mapping[str, str],
     prediction: Mapping[str, Any],
     is_as_predicted: bool | None,
-) -> RetryRow:
+) -> GroupRetry:
     fates, total = counts.fates, sum(counts.fates[name] for name in FATES)
-    return RetryRow(
+    return GroupRetry(
         retry=retry,
         items=total + counts.uncompared,
         bars=fate_bars(fates, total),

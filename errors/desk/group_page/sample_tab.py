@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from batches.models import Batch
 from errors.desk.group_page.digest import digest
-from errors.desk.group_page.failure import Failure, failure_of, records_of
+from errors.desk.group_page.failure import ShownFailure, failure_of, records_of
 from errors.models import BatchGroup
 
 
@@ -17,7 +17,7 @@ class SampleTab:
 
     template: ClassVar[str] = "admin/errors/group/sample.html"
 
-    failure: Failure | None
+    failure: ShownFailure | None
     previous: int | None = None
     next: int | None = None
     digest: str = ""
