@@ -1,148 +1,177 @@
-"""Values that must not be shown: masked wherever a payload, a parameter or a message leaves the portal."""
+"""Values that must not be shown: masked wherever a text enters the tables, and wherever a payload or a parameter leaves
+the portal."""
 
 from __future__ import annotations
 
+import html
 import json
 import re
-from collections.abc import Mapping, Sequence
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-from django.conf import settings
+from batches.known_secrets import known_secrets
+from batches.masked_names import MASK, is_secret, names_secret
+from batches.secret_shapes import named_values, redact_cards, redact_shapes
 
-MASK = "[redacted]"
+__all__ = [
+    "MASK",
+    "forms_in",
+    "is_secret",
+    "names_secret",
+    "redact",
+    "redact_cards",
+    "redact_result",
+    "redact_shapes",
+    "redact_text",
+    "redact_values",
+    "replaced",
+    "sources_at_hand",
+    "take_in_hand",
+]
+
 DEEPEST = 100
-
-
-def is_secret(key: Any) -> bool:
-    """Whether a key names a secret by PORTAL_REDACT: case and `-`, `_`, space make no difference."""
-    return names_secret(str(key)[:500], tuple(settings.PORTAL_REDACT))
-
-
-@lru_cache(maxsize=4096)
-def names_secret(key: str, words: tuple[str, ...]) -> bool:
-    return any(plain(word) in plain(key) for word in words if plain(word))
-
-
-def plain(word: str) -> str:
-    return re.sub(r"[-_\s]", "", word).lower()
+SHORTEST_SECRET = 3
+"""Characters: one or two can be guessed whether they are masked or not, and stand in every message by chance."""
+SHORTEST_WITHIN_WORDS = 4
+"""Shorter ones are masked where they stand alone, not within a word or a number."""
 
 
 def redact(value: Any, depth: int = 0) -> Any:
-    """The value with everything under a secret key masked, at any depth."""
+    """The value with everything under a secret key masked, at any depth, and what looks like a secret in its texts."""
     if depth > DEEPEST:
         return MASK
     if isinstance(value, Mapping):
         return {key: MASK if is_secret(key) else redact(inner, depth + 1) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
         return [redact(inner, depth + 1) for inner in value]
-    return value
-
-
-def secrets_in(value: Any, depth: int = 0) -> set[str]:
-    """The texts that stand under secret keys."""
-    secrets: set[str] = set()
-    if depth > DEEPEST:
-        return secrets
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            if is_secret(key):
-                secrets |= texts_in(inner)
-            else:
-                secrets |= secrets_in(inner, depth + 1)
-    elif isinstance(value, (list, tuple)):
-        for inner in value:
-            secrets |= secrets_in(inner, depth + 1)
-    return secrets
-
-
-def texts_in(value: Any) -> set[str]:
-    if isinstance(value, Mapping):
-        return set().union(*(texts_in(inner) for inner in value.values())) if value else set()
-    if isinstance(value, (list, tuple)):
-        return set().union(*(texts_in(inner) for inner in value)) if value else set()
-    text = str(value)
-    return {text} if len(text) >= 4 else set()
+    return redact_shapes(value) if isinstance(value, str) else value
 
 
 def redact_text(text: str, *sources: Any) -> str:
-    """A message without the secrets of its item's payload, its batch's parameters, and what looks like one."""
+    """A text without the secrets of this process and of the sources (payload, parameters), and what looks like one."""
     return redact_cards(redact_shapes(redact_values(text, *sources)))
 
 
 def redact_values(text: str, *sources: Any) -> str:
-    """Without what stands under secret keys in these."""
+    """Without what this process knows to be secret, and what stands under secret keys in these."""
     return replaced(text, forms_in(*sources))
 
 
+def redact_result(result: Any, secrets: Sequence[str], depth: int = 0) -> Any:
+    """A processor's result without these secrets, in texts and as numbers."""
+    if depth > DEEPEST:
+        return MASK
+    if isinstance(result, Mapping):
+        return {replaced(str(key), secrets): redact_result(inner, secrets, depth + 1) for key, inner in result.items()}
+    if isinstance(result, (list, tuple)):
+        return [redact_result(inner, secrets, depth + 1) for inner in result]
+    if isinstance(result, str):
+        return replaced(result, secrets)
+    return MASK if type(result) in (int, float) and str(result) in secrets else result
+
+
+# -- what is worked on ------------------------------------------------------------------------------------------------
+
+_at_hand: ContextVar[tuple[str, tuple[Any, ...]]] = ContextVar("at_hand", default=("null", ()))
+
+
+def take_in_hand(payload_json: str, params: tuple[Any, ...]) -> None:
+    """From now on this thread or coroutine works on that item: its secrets stay out of the log."""
+    _at_hand.set((payload_json, params))
+
+
+def sources_at_hand() -> tuple[Any, ...]:
+    """The payload and parameters of the item that this thread or coroutine works on, or worked on last."""
+    payload_json, params = _at_hand.get()
+    return json.loads(payload_json), *params
+
+
+# -- the secrets of a source -------------------------------------------------------------------------------------------
+
+
+def secrets_in(value: Any, depth: int = 0) -> Iterator[str]:
+    """The texts that stand under secret keys, or after names of secrets in a text such as a request's headers."""
+    if depth > DEEPEST:
+        return
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from texts_in(inner) if is_secret(key) else secrets_in(inner, depth + 1)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            yield from secrets_in(inner, depth + 1)
+    elif isinstance(value, str):
+        yield from named_values(value)
+
+
+def texts_in(value: Any) -> Iterator[str]:
+    """Texts and numbers; yes, no and nothing are no secrets."""
+    if isinstance(value, Mapping):
+        for inner in value.values():
+            yield from texts_in(inner)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            yield from texts_in(inner)
+    elif value is not None and not isinstance(value, bool):
+        yield str(value)
+
+
+# -- the forms of a secret ---------------------------------------------------------------------------------------------
+
+
 def forms_in(*sources: Any) -> list[str]:
-    """What stands under secret keys in these, in every form in which a message may have it, the longest first."""
-    secrets = set[str]().union(*(secrets_in(source) for source in sources))
-    return sorted({form for secret in secrets for form in forms_of(secret)}, key=len, reverse=True)
+    """What this process knows to be secret and what stands under secret keys in these, in every form in which a text
+    may have it, the longest first."""
+    secrets = {secret for source in sources for secret in secrets_in(source)}
+    forms = {form for secret in secrets for form in forms_of(secret)}
+    return sorted(forms.union(process_forms(known_secrets())), key=len, reverse=True)
 
 
-def replaced(text: str, secrets: Sequence[str]) -> str:
-    for secret in secrets:
-        text = text.replace(secret, MASK)
-    return text
+@lru_cache(maxsize=8)
+def process_forms(secrets: frozenset[str]) -> frozenset[str]:
+    return frozenset(form for secret in secrets for form in forms_of(secret))
 
 
 def forms_of(secret: str) -> set[str]:
-    """As it stands in a message: plain, in a repr, in JSON, in an address."""
-    return {secret, repr(secret)[1:-1], json.dumps(secret)[1:-1], quote(secret, safe=""), quote_plus(secret)}
+    """As it stands in a text: plain, in a repr, in JSON, in HTML, in an address, in hexadecimal, and within base64."""
+    if len(secret) < SHORTEST_SECRET or secret == MASK:
+        return set()
+    forms = {secret, secret.strip(), repr(secret)[1:-1], json.dumps(secret)[1:-1], html.escape(secret)}
+    data = secret.encode("utf-8", "surrogatepass")
+    forms |= {quote(secret, safe="", errors="replace"), quote_plus(secret, errors="replace"), data.hex()}
+    forms.update(in_base64(data))
+    return {form for form in forms if len(form) >= SHORTEST_SECRET}
 
 
-# -- what looks like a secret, whatever its key ------------------------------------------------------------------------
-
-SHAPES = re.compile(
-    r"""\beyJ[\w-]{5,4096}\.[\w-]{5,8192}\.[\w-]{0,4096}                               # a JSON web token
-    | -----BEGIN[ ][A-Z ]{0,40}PRIVATE[ ]KEY-----(?:(?!-----END).){0,20000}(?:-----END[A-Z ]{0,60}-----)?
-    | \b(?:AKIA|ASIA)[0-9A-Z]{16}\b                                                     # AWS
-    | \bgh[pousr]_[0-9A-Za-z]{20,255}\b | \bgithub_pat_\w{20,255}\b
-    | \b[sr]k_(?:live|test)_[0-9A-Za-z]{10,255}\b | \bwhsec_[\w+/=]{10,255}           # payments, webhooks
-    | \bxox[abeoprs]-[\w-]{10,255}                                                     # chat
-    | (?<=\bBearer[ ])[\w.~+/=-]{12,4096}""",
-    re.X | re.S,
-)
-PERHAPS = re.compile(r"eyJ|-----BEGIN|A(?:KIA|SIA)|gh[pousr]_|github_pat_|k_(?:live|test)_|whsec_|xox|Bearer ")
-"""No shape without one of these: most messages are read once, not six times."""
-USER_IN_URL = re.compile(r"(?<=://)[^\s/@'\"<>]{1,500}(?=@)")
-QUOTED = re.compile(r"""(?<![\w.-])([\w.-]{1,80})(=|['"]:[ ]?)(['"])((?:(?!\3).){1,4096})\3""")
-BARE = re.compile(r"""(?<![\w.-])([\w.-]{1,80})(=)([^\s&'"`,;<>()\[]{1,4096})""")
-CARD = re.compile(r"(?<![\w.-])(?:4\d{3}|5[1-5]\d\d|2[2-7]\d\d|6011|65\d\d|3[47]\d\d)(?:[ -]?\d){9,15}(?![\w-])")
+def in_base64(data: bytes) -> Iterator[str]:
+    """What base64 makes of it, wherever in a longer text it begins; without the characters that hold its neighbours."""
+    for encode in (b64encode, urlsafe_b64encode):
+        for before in range(3):
+            core = encode(b"\0" * before + data).decode().rstrip("=")
+            core = core[(0, 2, 3)[before] : len(core) - (1 if (before + len(data)) % 3 else 0)]
+            if len(core) >= SHORTEST_WITHIN_WORDS:
+                yield core
 
 
-def redact_shapes(text: str, *, source: bool = False) -> str:
-    """Without keys and tokens known by their form, passwords in addresses, and values under names of secrets.
-
-    In lines of source code, only what is quoted there is a value.
-    """
-    return without_shapes(text, source, tuple(settings.PORTAL_REDACT))
-
-
-@lru_cache(maxsize=128)
-def without_shapes(text: str, source: bool, words: tuple[str, ...]) -> str:
-    def quoted(match: re.Match[str]) -> str:
-        return f"{match[1]}{match[2]}{match[3]}{MASK}{match[3]}" if names_secret(match[1], words) else match[0]
-
-    def bare(match: re.Match[str]) -> str:
-        return f"{match[1]}={MASK}" if names_secret(match[1], words) else match[0]
-
-    text = SHAPES.sub(MASK, text) if PERHAPS.search(text) else text
-    if "=" in text or "':" in text or '":' in text:
-        text = QUOTED.sub(quoted, text)
-        text = text if source else BARE.sub(bare, text)
-    return USER_IN_URL.sub(MASK, text) if "@" in text else text
+def replaced(text: str, secrets: Sequence[str]) -> str:
+    """Without these; of one that was cut off at the end of the text its beginning goes, too."""
+    for secret in secrets:
+        if len(secret) < SHORTEST_WITHIN_WORDS:
+            if secret in text:
+                text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", MASK, text)
+            continue
+        text = text.replace(secret, MASK)
+        if secret[0] in text[-len(secret) :]:
+            text = without_beginning(text, secret)
+    return text
 
 
-def redact_cards(text: str) -> str:
-    """Without numbers that are those of payment cards; apart, as one long number in ten passes for one."""
-    return CARD.sub(lambda match: MASK if is_card(match[0]) else match[0], text)
-
-
-def is_card(text: str) -> bool:
-    """Luhn's check digit."""
-    digits = [int(character) for character in reversed(text) if character.isdigit()]
-    doubled = (digit * 2 if n % 2 else digit for n, digit in enumerate(digits))
-    return 13 <= len(digits) <= 19 and sum(digit // 10 + digit % 10 for digit in doubled) % 10 == 0
+def without_beginning(text: str, secret: str) -> str:
+    """The text, masked at its end where that is the beginning of the secret."""
+    for length in range(min(len(secret) - 1, len(text)), SHORTEST_WITHIN_WORDS - 1, -1):
+        if text.endswith(secret[:length]):
+            return text[:-length] + MASK
+    return text

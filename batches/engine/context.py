@@ -15,6 +15,7 @@ from batches.engine.resources import Resources
 from batches.engine.slices import Slice
 from batches.keys import PROCESS, key_of
 from batches.lanes.outcomes import Claimed
+from batches.redaction import take_in_hand
 
 logger = logging.getLogger("batches.processor")
 
@@ -78,7 +79,8 @@ class ItemContext:
 
 
 def context_of(slice_: Slice, item: Claimed) -> ItemContext:
-    """The context of the item's next attempt."""
+    """The context of the item's next attempt; this thread or coroutine has the item in hand from now on."""
+    take_in_hand(item.payload_json, slice_.params.sources)
     attempt, params = item.attempts + 1, slice_.params.for_item()
     return ItemContext(
         slice_.batch.pk,

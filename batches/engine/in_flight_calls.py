@@ -127,7 +127,7 @@ class InFlightCalls:
         started_at = clock.machine_now()
         try:
             result = function(json.loads(call.item.payload_json), context_of(self.slice, call.item))
-            return outcomes.succeeded(call.item, result, started_at)
+            return outcomes.succeeded(call.item, result, started_at, self.slice.params.sources)
         except ItemTimeout:
             raise
         except BaseException as error:
@@ -143,7 +143,7 @@ class InFlightCalls:
                 await self.slice.resources.prepare()
                 function: Callable[..., Awaitable[Any]] = self.slice.processor.function
                 result = await function(json.loads(item.payload_json), context_of(self.slice, item))
-            return outcomes.succeeded(item, result, started_at)
+            return outcomes.succeeded(item, result, started_at, self.slice.params.sources)
         except TimeoutError as error:
             late = ItemTimeout(PAST_LIMIT.format(self.limit)) if limit.expired() else error
             return failed_outcome(self.slice, item, late, started_at)
@@ -152,7 +152,7 @@ class InFlightCalls:
 
     def _failed(self, item: Claimed, error: BaseException, started_at: Any) -> Outcome:
         if isinstance(error, SkipItem):
-            return outcomes.skipped(item, error.reason, started_at)
+            return outcomes.skipped(item, error.reason, started_at, self.slice.params.sources)
         return failed_outcome(self.slice, item, error, started_at)
 
     # -- time limits

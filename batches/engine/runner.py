@@ -179,9 +179,9 @@ def process(slice_: Slice, item: Claimed) -> Outcome | None:
         call = partial(copy_context().run, slice_.processor.function, payload, context)
         with slice_.isolation.item():
             result = slice_.isolation.interruptions.run_item(call)
-            return outcomes.succeeded(item, result, started_at)
+            return outcomes.succeeded(item, result, started_at, slice_.params.sources)
     except SkipItem as skip:
-        return outcomes.skipped(item, skip.reason, started_at)
+        return outcomes.skipped(item, skip.reason, started_at, slice_.params.sources)
     except Uncontained:
         raise
     except BaseException as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,7 +15,7 @@ from batches.failures import Classification, Failure, FailureText
 from batches.lanes.classification import attribute_of, classify
 from batches.models import Item
 from batches.processors import ItemError, Processor, RetryItem
-from batches.redaction import forms_in, redact_cards, redact_shapes, replaced
+from batches.redaction import forms_in, redact_cards, redact_result, redact_shapes, redact_text, replaced
 
 MAX_RESULT = 64 * 1024  # characters of JSON
 MAX_MESSAGE = 8 * 1024  # characters
@@ -128,12 +129,23 @@ def storable(text: str) -> str:
     return clean if len(text) <= MAX_MESSAGE else f"{clean}…"
 
 
-def succeeded(item: Claimed, result: Any, started_at: datetime) -> Outcome:
-    return Outcome(item, Item.Status.SUCCEEDED, started_at, clock.machine_now(), result_json=encode_result(result))
+def succeeded(item: Claimed, result: Any, started_at: datetime, params: Any = None) -> Outcome:
+    result_json = encode_result(result)
+    if result_json != "null":
+        result_json = without_secrets(result_json, forms_in(json.loads(item.payload_json), params))
+    return Outcome(item, Item.Status.SUCCEEDED, started_at, clock.machine_now(), result_json=result_json)
 
 
-def skipped(item: Claimed, reason: str, started_at: datetime) -> Outcome:
-    return Outcome(item, Item.Status.SKIPPED, started_at, clock.machine_now(), message=storable(reason))
+def without_secrets(result_json: str, secrets: Sequence[str]) -> str:
+    """The result's JSON text; most hold no secret, and are left as they are."""
+    if not any(secret in result_json for secret in secrets):
+        return result_json
+    return encode_json(redact_result(json.loads(result_json), secrets))
+
+
+def skipped(item: Claimed, reason: str, started_at: datetime, params: Any = None) -> Outcome:
+    text = redact_text(reason, json.loads(item.payload_json), params)
+    return Outcome(item, Item.Status.SKIPPED, started_at, clock.machine_now(), message=storable(text))
 
 
 def failed(

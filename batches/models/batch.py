@@ -9,7 +9,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator, Prohibi
 from django.db import models
 from django.urls import reverse
 
-from batches.models.fields import positive_number
+from batches.models.fields import RedactedCharField, RedactedTextField, positive_number
 
 BATCH_ID = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
 
@@ -65,7 +65,7 @@ class Batch(models.Model):
             RegexValidator(BATCH_ID, "Use letters, digits, dot, hyphen and underscore; start with a letter or digit.")
         ],
     )
-    name = models.CharField(max_length=200, blank=True, validators=[ProhibitNullCharactersValidator()])
+    name = RedactedCharField(max_length=200, blank=True, validators=[ProhibitNullCharactersValidator()])
     processor = models.CharField(max_length=100, blank=True, help_text="Empty for an ad hoc batch of the Python API.")
     params = models.JSONField(
         default=dict, blank=True, help_text="As they were given; the processor's form cleans them where they are used."
@@ -76,7 +76,7 @@ class Batch(models.Model):
         help_text="Stored by an earlier version, cleaned already: they are used as they stand.",
     )
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.PENDING, db_index=True)
-    reason = models.TextField(blank=True, help_text="Why it is in this status, in words for people.")
+    reason = RedactedTextField(blank=True, help_text="Why it is in this status, in words for people.")
     total_items = models.PositiveIntegerField(default=0)
     fingerprint = models.CharField(max_length=64, blank=True, help_text="sha256 of processor, params and items.")
     code = models.JSONField(default=list, blank=True, help_text="Hashes of the processor's code it has run with.")

@@ -11,6 +11,8 @@ from django.db.models import Q
 
 from batches.models.batch import Batch
 from batches.models.encrypted import EncryptedField
+from batches.models.fields import RedactedTextField
+from batches.redaction import redact_shapes
 
 
 class Watch(models.Model):
@@ -42,7 +44,7 @@ class Webhook(models.Model):
         ordering = ("pk",)
 
     def __str__(self) -> str:
-        return self.url
+        return redact_shapes(self.url)
 
     def signing_secrets(self, at: datetime) -> list[str]:
         """What a message is signed with at that moment, the newest first; none where they cannot be read."""
@@ -72,7 +74,7 @@ class Delivery(models.Model):
     attempts = models.PositiveSmallIntegerField(default=0)
     due_at = models.DateTimeField(null=True, blank=True, help_text="The next attempt; empty: delivered or given up.")
     delivered_at = models.DateTimeField(null=True, blank=True)
-    answer = models.TextField(blank=True, help_text="What the receiver said to the last attempt.")
+    answer = RedactedTextField(blank=True, help_text="What the receiver said to the last attempt.")
 
     class Meta:
         verbose_name_plural = "deliveries"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 
 from batches.models.batch import Batch
+from batches.models.fields import RedactedCharField, RedactedTextField
 from batches.models.item import ITEM_KEY_LENGTH, Item
 from batches.models.retry import Retry
 
@@ -20,7 +21,7 @@ class Fix(models.Model):
     batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="fixes", db_index=False)
     number = models.PositiveIntegerField()
     state = models.CharField(max_length=8, choices=State.choices, default=State.CHECKING)
-    filename = models.CharField(max_length=255, blank=True)
+    filename = RedactedCharField(max_length=255, blank=True)
     format = models.CharField(max_length=10, blank=True)
     sha256 = models.CharField(max_length=64, help_text="Of the file's content: the same file twice is one retry.")
     rows = models.PositiveIntegerField(default=0)
@@ -58,8 +59,8 @@ class Correction(models.Model):
     row = models.PositiveIntegerField()
     key = models.CharField(max_length=ITEM_KEY_LENGTH, blank=True)
     verdict = models.CharField(max_length=9, choices=Verdict.choices)
-    column = models.CharField(max_length=200, blank=True, help_text="Where it is refused.")
-    why = models.TextField(blank=True, help_text="Why it is refused, and what to do.")
+    column = RedactedCharField(max_length=200, blank=True, help_text="Where it is refused.")
+    why = RedactedTextField(blank=True, help_text="Why it is refused, and what to do.")
     before = models.JSONField(null=True, blank=True)
     after = models.JSONField(null=True, blank=True)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 
 from batches.models.batch import Batch
+from batches.models.fields import RedactedTextField
 
 MILESTONES = (25, 50, 75, 100)
 
@@ -16,7 +17,7 @@ class Transition(models.Model):
     verb = models.CharField(max_length=20)
     from_status = models.CharField(max_length=12, blank=True)
     to_status = models.CharField(max_length=12)
-    reason = models.TextField(blank=True)
+    reason = RedactedTextField(blank=True)
     actor = models.CharField(max_length=150, blank=True, help_text="A user name, or the part of the portal that acted.")
     counters = models.JSONField(default=dict)
     at = models.DateTimeField(auto_now_add=True)

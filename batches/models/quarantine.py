@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import Q
 
 from batches.models.batch import Batch
+from batches.models.fields import RedactedTextField
 from batches.models.item import Item
 
 
@@ -17,7 +18,7 @@ class Quarantine(models.Model):
     scope = models.JSONField(default=dict)
     items = models.PositiveIntegerField(default=0, help_text="Items it took, counted when it was done.")
     key = models.CharField(max_length=100, blank=True, help_text="The same key twice is done once.")
-    reason = models.TextField(blank=True)
+    reason = RedactedTextField(blank=True)
     actor = models.CharField(max_length=150, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     back_at = models.DateTimeField(null=True, blank=True, help_text="Set once it was undone.")

@@ -7,6 +7,7 @@ from typing import Any
 from django.db import models
 
 from batches.models.batch import Batch
+from batches.models.fields import RedactedTextField
 from batches.proportions import percent_of
 
 
@@ -21,7 +22,7 @@ class Rehearsal(models.Model):
     batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="rehearsals", db_index=False)
     number = models.PositiveIntegerField()
     state = models.CharField(max_length=9, choices=State.choices, default=State.RUNNING, db_index=True)
-    note = models.TextField(blank=True, help_text="Why it is in this state, in words for people.")
+    note = RedactedTextField(blank=True, help_text="Why it is in this state, in words for people.")
     scope = models.JSONField(default=dict, help_text="What was asked for; empty: all items that would run.")
     chosen = models.JSONField(null=True, help_text="Ids of the items of a sample or scope; empty: all.")
     items = models.PositiveIntegerField(help_text="Items to rehearse, counted when it was asked for.")

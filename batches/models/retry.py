@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 
 from batches.models.batch import Batch
+from batches.models.fields import RedactedTextField
 from batches.models.item import Item
 
 
@@ -37,7 +38,7 @@ class Retry(models.Model):
     kind = models.CharField(max_length=5, choices=Kind.choices, default=Kind.RETRY)
     scope = models.JSONField(default=dict)
     state = models.CharField(max_length=9, choices=State.choices, default=State.RUNNING)
-    note = models.TextField(blank=True, help_text="Why it is in this state, in words for people.")
+    note = RedactedTextField(blank=True, help_text="Why it is in this state, in words for people.")
     items = models.PositiveIntegerField(default=0, help_text="Items to be tried, counted when it was made.")
     frozen_to = models.PositiveBigIntegerField(default=0, help_text="The highest item id it means.")
     written_to = models.IntegerField(default=-1, help_text="While it is prepared: written down up to this position.")
@@ -49,7 +50,7 @@ class Retry(models.Model):
     changes = models.JSONField(default=dict, help_text="What of the batch was changed for it: before and after.")
     predicted = models.JSONField(default=dict, help_text="What was expected: low, mid, high, basis; empty: nothing.")
     key = models.CharField(max_length=100, blank=True, help_text="The same key twice is one retry.")
-    reason = models.TextField(blank=True)
+    reason = RedactedTextField(blank=True)
     actor = models.CharField(max_length=150, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True, blank=True)

@@ -27,6 +27,7 @@ from batches.lifecycle import transitions
 from batches.models import BATCH_ID, Batch
 from batches.processors import Processor, parameters, stored_params
 from batches.processors.parameters import Given
+from batches.redaction import is_secret, redact_shapes, redact_values
 
 OPTIONS = ("concurrency", "checkpoint_every", "rate", "max_attempts", "item_timeout", "max_errors", "max_error_rate")
 
@@ -76,10 +77,11 @@ def submit(
     `InvalidInput` (and its kinds `InputRefused`, `UnknownProcessor`) with nothing written, and `BatchConflict` when
     the id belongs to a batch with other content; the same content again answers the batch that is there.
     """
+    refuse_masked_key(key_column)
     runs = processors.get(processor)
     values = (concurrency, checkpoint_every, rate, max_attempts, item_timeout, max_errors, max_error_rate)
     options = {option: value for option, value in zip(OPTIONS, values, strict=True) if value is not None}
-    batch = drafted(runs, batch_id, name, filename, options, user)
+    batch = drafted(runs, batch_id, name, redact_shapes(redact_values(PurePath(filename).name)), options, user)
     draft = checked(batch, runs, params or {})
     reader = opened(file, filename, items, queryset, encoding, key_column)
     try:
@@ -90,6 +92,13 @@ def submit(
         if earlier is None:
             raise
         return same_or_conflict(earlier, draft, reader, key_column)
+
+
+def refuse_masked_key(column: str) -> None:
+    """Items are called by their keys on every page, in every export and in addresses."""
+    if is_secret(column):
+        message = f"{column} is masked: it cannot name the items, as everybody sees their names."
+        raise InvalidInput(f"key_column: {message}", {"key_column": [message]})
 
 
 def drafted(

@@ -17,14 +17,15 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from batches import outbound
+from batches.known_secrets import SECRET_ENVIRONMENT
 from batches.processors import Context, ItemError, processor
+from batches.redaction import redact_values
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
 WITH_BODY = ("POST", "PUT", "PATCH")
 SHOWN_BODY = 500
 KEPT_BODY = 16 * 1024
 SECRET = re.compile(r"\$\{secret\.([A-Z0-9_]+)\}")
-SECRET_ENVIRONMENT = "PORTAL_SECRET_"  # noqa: S105 - a prefix of names
 STATUSES = re.compile(r"^\s*\d{3}(\s*-\s*\d{3})?(\s*,\s*\d{3}(\s*-\s*\d{3})?)*\s*$")
 NO_ANSWER_BEHIND = (502, 504)
 NEVER_ARRIVED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
@@ -251,7 +252,7 @@ def refusal_of(answer: outbound.Answer, *, asks: bool) -> ItemError:
     """
     after = outbound.seconds_to_wait(answer.headers.get("Retry-After", ""))
     waits = answer.status == 429 or (answer.status == 503 and after is not None)
-    body = answer.text[:SHOWN_BODY].strip()
+    body = redact_values(answer.text)[:SHOWN_BODY].strip()  # before it is cut, lest half a secret is left
     message = f"HTTP {answer.status}" + (f": {body}" if body else "")
     code = f"HTTP_{answer.status}"
     if waits:
@@ -279,4 +280,4 @@ def kept(answer: outbound.Answer) -> Any:
             return json.loads(answer.body, parse_constant=lambda name: None)
         except (ValueError, RecursionError):
             pass
-    return answer.text[:KEPT_BODY].replace("\x00", "\ufffd")
+    return redact_values(answer.text)[:KEPT_BODY].replace("\x00", "\ufffd")

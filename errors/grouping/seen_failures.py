@@ -61,7 +61,7 @@ def read(batch: Batch, failure: Failure) -> SeenFailure:
     return SeenFailure(
         failure=failure,
         message=text.message,
-        error_type=type_name(error),
+        error_type=text.redacted(type_name(error))[:200],
         classification=kind,
         identity=replace(identity, title=storable(identity.title)[:600], key=storable(identity.key)[:600]),
         stack=redact_shapes(replaced(stack_of(error), text.secrets), source=True),

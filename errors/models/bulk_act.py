@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 
 from batches.models import Batch
+from batches.models.fields import RedactedTextField
 
 
 class BulkAct(models.Model):
@@ -18,7 +19,7 @@ class BulkAct(models.Model):
     changed = models.JSONField(default=list, help_text="group, fingerprint, title, and the state before and after.")
     refused = models.JSONField(default=list, help_text="fingerprint, title and why.")
     actor = models.CharField(max_length=150, blank=True)
-    reason = models.TextField(blank=True)
+    reason = RedactedTextField(blank=True)
     at = models.DateTimeField(auto_now_add=True)
     undone = models.JSONField(default=dict, help_text="by, at, and the groups that were changed since and stay so.")
 

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 
 from batches.models import Batch
+from batches.models.fields import RedactedTextField
 from batches.proportions import percent_of
 
 
@@ -32,7 +33,7 @@ class Export(models.Model):
     rows = models.PositiveIntegerField(help_text="Counted when it was asked for.")
     frozen_to = models.PositiveBigIntegerField(help_text="The last error that it means.")
     state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED, db_index=True)
-    note = models.TextField(blank=True, help_text="Why it is in this state, in words for people.")
+    note = RedactedTextField(blank=True, help_text="Why it is in this state, in words for people.")
     done = models.PositiveIntegerField(default=0, help_text="Rows that stand in its file.")
     written = models.PositiveBigIntegerField(default=0, help_text="Bytes of its file that count.")
     place = models.JSONField(null=True, help_text="Where its next page begins.")

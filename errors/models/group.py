@@ -8,6 +8,7 @@ from django.db.models import Q
 
 from batches.lanes.classification import CODES
 from batches.models import Batch, Retry
+from batches.models.fields import RedactedTextField
 
 
 def holds_errors(group: str = "") -> Q:
@@ -100,7 +101,7 @@ class GroupChange(models.Model):
     from_state = models.CharField(max_length=12, blank=True)
     to_state = models.CharField(max_length=12, blank=True)
     actor = models.CharField(max_length=150, blank=True)
-    reason = models.TextField(blank=True)
+    reason = RedactedTextField(blank=True)
     at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 
 from batches.models import Batch
+from batches.models.fields import RedactedTextField
 
 
 class Recommendation(models.Model):
@@ -38,7 +39,7 @@ class Recommendation(models.Model):
     state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
     by = models.CharField(max_length=150, blank=True)
     at = models.DateTimeField(null=True, blank=True)
-    reason = models.TextField(blank=True)
+    reason = RedactedTextField(blank=True)
     retry = models.PositiveIntegerField(null=True, blank=True, help_text="Number of the bulk retry it started.")
     actual = models.JSONField(default=dict, help_text="What became of the retry's items.")
     undo = models.JSONField(default=dict, help_text="What takes it back; empty: nothing does.")

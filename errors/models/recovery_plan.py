@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 
 from batches.models import Batch
+from batches.models.fields import RedactedTextField
 
 
 class RecoveryPlan(models.Model):
@@ -24,7 +25,7 @@ class RecoveryPlan(models.Model):
     by = models.CharField(max_length=150, blank=True)
     at = models.DateTimeField()
     state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
-    note = models.TextField(blank=True, help_text="Why it is in this state, in words for people.")
+    note = RedactedTextField(blank=True, help_text="Why it is in this state, in words for people.")
     run_by = models.CharField(max_length=150, blank=True, help_text="Who runs it as a whole.")
 
     def __str__(self) -> str:
@@ -48,7 +49,7 @@ class PlanStep(models.Model):
     predicted = models.JSONField(default=dict)
     cost = models.JSONField(default=dict)
     state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
-    note = models.TextField(blank=True, help_text="Why it is held or left out.")
+    note = RedactedTextField(blank=True, help_text="Why it is held or left out.")
     by = models.CharField(max_length=150, blank=True)
     at = models.DateTimeField(null=True, blank=True)
     retry = models.PositiveIntegerField(null=True, blank=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
+from batches.models.fields import RedactedTextField
 from errors.models.group import ErrorGroup
 
 
@@ -21,7 +22,7 @@ class RegroupJob(models.Model):
     errors = models.PositiveBigIntegerField(help_text="In the group when it was asked for.")
     state = models.CharField(max_length=8, choices=State.choices, default=State.WAITING)
     actor = models.CharField(max_length=150, blank=True)
-    reason = models.TextField(blank=True)
+    reason = RedactedTextField(blank=True)
     at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from base64 import b64encode
 from typing import Any
+from urllib.parse import quote
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as some
 
-from batches.redaction import redact, redact_text
+from batches.redaction import MASK, redact, redact_text
 
 
 @pytest.mark.parametrize("key", ["password", "PASSWORD", "Api-Key", "api_key", "apiKey", "x-auth-token", "db password"])
@@ -69,3 +74,78 @@ def test_it_masks_what_looks_like_a_secret(text: str, masked: str) -> None:
 def test_it_masks_a_secret_however_it_is_quoted() -> None:
     payload = {"password": 'it\'s "x"/y'}
     assert redact_text("""'it\\'s "x"/y' it%27s+%22x%22%2Fy""", payload) == "'[redacted]' [redacted]"
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("password: x", "password: [redacted]"),
+        ("X-Api-Key: x", "X-Api-Key: [redacted]"),
+        ("X-Auth-Token:abc, 3 tries", "X-Auth-Token:[redacted], 3 tries"),
+        ("api key: abc", "api key: [redacted]"),
+        ("password: hunter2 is wrong", "password: [redacted] is wrong"),
+        ("password: 'my pass word'", "password: '[redacted]'"),
+        ("token = abc", "token = [redacted]"),
+        ("Authorization: Basic dTpw", "Authorization: Basic [redacted]"),
+        ("sent Basic dXNlcjpodW50ZXIy there", "sent Basic [redacted] there"),
+        ("Authorization: Token abc", "Authorization: Token [redacted]"),
+        ("Set-Cookie: id=a3f; Path=/", "Set-Cookie: [redacted]"),
+        ("DETAIL:  Failing row contains (1, pbkdf2$x, ann).", "DETAIL:  Failing row contains [redacted]"),
+        ("Key (password)=(a) already exists.", "Key (password)=([redacted]) already exists."),
+        ('COPY auth_user, line 3: "a,b"', "COPY auth_user, line 3: [redacted]"),
+        ('COPY t, line 3, column api_token: "abc"', "COPY t, line 3, column api_token: [redacted]"),
+        ("LINE 1: INSERT INTO t VALUES ('hunter2', 'x')", "LINE 1: INSERT INTO t VALUES ('[redacted]'"),
+    ],
+)
+def test_it_masks_what_stands_behind_the_name_of_a_secret(text: str, masked: str) -> None:
+    assert redact_text(text, {}) == masked
+    assert redact_text(masked, {}) == masked
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "password: This field may not be blank.",
+        "token: invalid",
+        "{'password': 'This password is too short.'}",
+        "InvalidTokenError: Signature has expired",
+        "invalid_token: The token expired",
+        "Key (email)=(a@b.c) already exists.",
+        "Basic authentication is off",
+        "https://tokens.example.com/a?n=1",
+        "at 12:30:05 the session ended",
+    ],
+)
+def test_it_leaves_sentences_about_secrets_readable(text: str) -> None:
+    assert redact_text(text, {}) == text
+
+
+def test_it_masks_a_short_secret_where_it_stands_alone() -> None:
+    assert redact_text("pin 737 of row 17370", {"pin_token": 737}) == "pin [redacted] of row 17370"
+
+
+def test_yes_no_and_nothing_are_no_secrets() -> None:
+    assert redact_text("None is True", {"token": None, "session": True, "private": False}) == "None is True"
+
+
+def test_it_masks_the_rest_of_a_secret_that_was_cut() -> None:
+    assert redact_text("it was hunter2-hun", {"password": "hunter2-hunter2"}) == "it was [redacted]"
+
+
+def test_it_masks_secrets_of_the_process(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+    monkeypatch.setenv("PORTAL_SECRET_ABC", "from-env")
+    settings.REDIS_URL = "redis://:from%2Fredis@host:1/0"
+    settings.EMAIL_HOST_PASSWORD = "from-mail"
+    text = f"from-env from%2Fredis from/redis from-mail {settings.SECRET_KEY}"
+    assert redact_text(text) == " ".join(["[redacted]"] * 5)
+
+
+@given(
+    some.text(alphabet=some.characters(exclude_categories=["Cs"]), min_size=4, max_size=30),
+    some.sampled_from(["{}", "a{}b", "Bearer {}", '"{}"', "x={}&y=1"]),
+    some.sampled_from([str, repr, json.dumps, quote, lambda secret: b64encode(secret.encode()).decode()]),
+)
+def test_no_form_of_a_secret_is_left(secret: str, around: str, write: Any) -> None:
+    text = around.format(write(secret))
+    assume(secret not in MASK and MASK not in secret)
+    assert write(secret) not in redact_text(text, {"password": secret}) or write(secret) in MASK

@@ -10,6 +10,7 @@ from hashlib import sha256
 from typing import Any, BinaryIO, NamedTuple
 
 from batches.exceptions import InputRefused
+from batches.redaction import redact_shapes, redact_values
 
 MAX_CELL = 128 * 1024
 MAX_FIELD = 32 * 1024 * 1024  # where the CSV parser itself gives up
@@ -56,7 +57,7 @@ class FileReader(Reader):
     def report(self) -> dict[str, Any]:
         self.file.seek(0, 2)
         return {
-            "filename": self.filename,
+            "filename": redact_shapes(redact_values(self.filename)),
             "format": self.format,
             "bytes": self.file.tell(),
             "sha256": self.fingerprint(),
