@@ -32,6 +32,7 @@ from batches.lifecycle import quarantined_items
 from batches.models import Batch, Item, Rehearsal
 from batches.processors import Processor, get
 from batches.processors.stored_params import params_of
+from batches.worker_names import worker_name
 
 logger = logging.getLogger("batches")
 
@@ -135,7 +136,7 @@ def open_rehearsal_slice(
     rehearsal: Rehearsal, deadline: float, should_stop: Callable[[], bool], expendable: bool
 ) -> Slice:
     """A slice that holds no lane: what it records is never written."""
-    lease = leases.Lease(0, rehearsal.batch_id, 0, 0, leases.worker_name(), -1, 0)
+    lease = leases.Lease(0, rehearsal.batch_id, 0, 0, worker_name(), -1, 0)
     processor = get(rehearsal.batch.processor)
     params = params_of(rehearsal.batch, processor)
     processor = replace(processor, function=plain_function(processor))

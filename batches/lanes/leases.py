@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache, partial
-from pathlib import Path
+from functools import partial
 
 from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
@@ -16,6 +14,7 @@ from batches.clock import now_sql
 from batches.exceptions import LeaseLost
 from batches.lanes import counters, leased_rows, unknown_outcomes
 from batches.models import Batch, Checkpoint, Item, Tenure
+from batches.worker_names import is_alive, is_dead, worker_name
 
 CRASHES_ALLOWED = 2
 
@@ -137,7 +136,7 @@ def revoke(checkpoint_id: int) -> bool:
 
 def cause_of_death(worker: str) -> str:
     """`process`: it is gone from this host. `lease`: it did not renew its lease, so it froze, or its host is gone."""
-    return "process" if worker.startswith(f"{socket.gethostname()}:") and not is_alive(worker) else "lease"
+    return "process" if is_dead(worker) else "lease"
 
 
 def expire_dead_workers() -> int:
@@ -146,43 +145,3 @@ def expire_dead_workers() -> int:
     held = Checkpoint.objects.filter(worker__startswith=host, lease_expires_at__isnull=False)
     dead = {name for name in held.values_list("worker", flat=True).distinct() if not is_alive(name)}
     return Checkpoint.objects.filter(Q(worker__in=dead)).update(lease_expires_at=now_sql()) if dead else 0
-
-
-def worker_name() -> str:
-    """host:pid:start of this process; the start tells a reused pid from the old one."""
-    return _worker_name(os.getpid())
-
-
-@lru_cache(maxsize=1)
-def _worker_name(pid: int) -> str:
-    return f"{socket.gethostname()[:80]}:{pid}:{start_of(pid)}"
-
-
-def is_alive(worker: str) -> bool:
-    """Whether a worker of this host still runs."""
-    _, pid, start = worker.rsplit(":", 2)
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return start == start_of(int(pid)) and not is_zombie(int(pid))
-
-
-def start_of(pid: int) -> str:
-    """When a process started, in clock ticks since boot (proc(5), field 22); 0 where there is no /proc."""
-    fields = stat_of(pid)
-    return fields[19] if fields else "0"
-
-
-def is_zombie(pid: int) -> bool:
-    return stat_of(pid)[:1] == ["Z"]
-
-
-def stat_of(pid: int) -> list[str]:
-    """The fields of /proc/PID/stat from the state on; empty where there is none."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return []

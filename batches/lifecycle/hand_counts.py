@@ -18,6 +18,7 @@ from batches.lanes import leases
 from batches.lanes.lane_counts import COUNTERS
 from batches.lifecycle import milestones, samples, transitions
 from batches.models import MILESTONES, Batch, Checkpoint, Item, Milestone
+from batches.worker_names import worker_name
 
 Status = Batch.Status
 ACTOR = "python"
@@ -98,7 +99,7 @@ def lane_to_count(batch_id: str) -> Checkpoint | None:
         return lane
     batch = adhoc.batch_for(batch_id)
     adhoc.refuse_processor(batch)
-    if adhoc.lane_for(batch).worker == leases.worker_name():
+    if adhoc.lane_for(batch).worker == worker_name():
         return None
     free_lane(batch.pk)
     return free_lane_of(batch_id)

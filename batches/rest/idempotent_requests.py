@@ -17,7 +17,7 @@ from django.http import QueryDict
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from batches import idempotency_manager
+from batches import idempotency_manager, keys
 from batches.exceptions import InvalidInput, OperationInProgress
 
 HEADER = "Idempotency-Key"
@@ -67,7 +67,7 @@ def key_of_request(request: Request) -> str:
 def body_hash(request: Request) -> str:
     data = request.data
     body = {name: data.getlist(name) for name in data} if isinstance(data, QueryDict) else data
-    return idempotency_manager.request_hash(json.loads(json.dumps(body, default=file_hash)))
+    return keys.request_hash(json.loads(json.dumps(body, default=file_hash)))
 
 
 def file_hash(value: Any) -> Any:
