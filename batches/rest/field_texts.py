@@ -71,7 +71,7 @@ FIELDS = {
     "refused": "Rows that cannot be used.",
     "result": "What the processor returned; null: nothing.",
     "retry": "The bulk retry of its items; null: not applied.",
-    "row": "Row of the file, counted from 1.",
+    "row": "Row of the file, counted from 1; a header is row 1.",
     "rows": "Rows in the file.",
     "sample": "So many items of them, chosen at random.",
     "scope": "Which items were meant.",
