@@ -16,8 +16,9 @@ from django.db import connection
 from django.db.models import Count
 from django.utils import timezone
 
+from batches.arguments import checked_id
 from batches.exceptions import InvalidInput
-from batches.models import BATCH_ID, ITEM_KEY_LENGTH, Batch, Checkpoint, Item
+from batches.models import Batch, Checkpoint, Item
 
 COUNTED_BY_HAND = ("succeeded", "failed")
 """Outcomes that a script may count for items that have no row."""
@@ -48,28 +49,6 @@ def driving(batch_id: str) -> Iterator[None]:
 def is_driving(batch_id: str) -> bool:
     """Whether this is called from within an item of that batch, as `resume_from_checkpoint` runs it."""
     return _driven.get() == batch_id
-
-
-def checked_id(batch_id: Any) -> str:
-    """The batch id, or `InvalidInput` if it is none."""
-    if not isinstance(batch_id, str) or not BATCH_ID.match(batch_id):
-        raise InvalidInput(
-            f"{batch_id!r} is no batch id: use 1 to 64 letters, digits, dots, hyphens and underscores, "
-            "beginning with a letter or digit.",
-            {"batch_id": ["Not a batch id."]},
-        )
-    return batch_id
-
-
-def checked_item(item_id: Any) -> str:
-    """The item id as text, or `InvalidInput` if it is none."""
-    text = str(item_id)
-    if not text or len(text) > ITEM_KEY_LENGTH or "\x00" in text:
-        raise InvalidInput(
-            f"An item id has 1 to {ITEM_KEY_LENGTH} characters and no NUL; this one is {text[:40]!r}.",
-            {"item_id": ["Not an item id."]},
-        )
-    return text
 
 
 def batch_for(batch_id: str) -> Batch:

@@ -13,9 +13,8 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from batches import adhoc, clock, coroutines
+from batches import adhoc, arguments, clock, coroutines
 from batches.driving import run_options, runs
-from batches.exceptions import InvalidInput
 from batches.lanes.outcomes import storable
 from batches.lifecycle import hand_counts
 from batches.models import Batch, Checkpoint, Item
@@ -46,17 +45,18 @@ def save_checkpoint(
 ) -> SavedCheckpoint:
     """Replace the batch's checkpoint. `current_index` is the index of the next item: 45 after the items 0 to 44.
 
-    `failed_items` are item ids, or mappings with `item` and `error`.
+    `failed_items` are item ids, or mappings with `item` and `error`; `batch_metadata` is anything that JSON knows.
+    Raises `InvalidInput`, before anything is written, for what no database stores.
     """
-    if not isinstance(current_index, int) or isinstance(current_index, bool) or current_index < 0:
-        raise InvalidInput(
-            f"current_index is {current_index!r}; it must be a whole number from 0: that of the next item."
-        )
+    current_index = arguments.whole_number("current_index", current_index)
+    metadata = {} if batch_metadata is None else {"metadata": checked_metadata(batch_metadata)}
     runs.refuse_within_item(batch_id, "save_checkpoint")
-    outcomes = {adhoc.checked_item(item): (str(Item.Status.SUCCEEDED), "") for item in completed_items}
-    for failed in failed_items:
-        item, error = (failed.get("item"), failed.get("error", "")) if isinstance(failed, Mapping) else (failed, "")
-        outcomes[adhoc.checked_item(item)] = (str(Item.Status.FAILED), storable(str(error)))
+    completed = arguments.checked_list("completed_items", completed_items)
+    outcomes = {arguments.checked_item(item): (str(Item.Status.SUCCEEDED), "") for item in completed}
+    for failed in arguments.checked_list("failed_items", failed_items):
+        item, error = (failed.get("item"), failed.get("error")) if isinstance(failed, Mapping) else (failed, None)
+        message = "" if error is None else storable(str(error))
+        outcomes[arguments.checked_item(item)] = (str(Item.Status.FAILED), message)
     with transaction.atomic():
         batch = adhoc.locked_batch(batch_id)
         adhoc.refuse_processor(batch)
@@ -64,7 +64,6 @@ def save_checkpoint(
         adhoc.set_outcomes(batch, outcomes)
         if batch.status != Batch.Status.PENDING:
             hand_counts.move_on(batch, before, hand_counts.done_of(batch))
-        metadata = {} if batch_metadata is None else {"metadata": json.loads(json.dumps(dict(batch_metadata)))}
         Checkpoint.objects.filter(batch=batch, lane=0).update(
             position=current_index - 1, saved_at=timezone.now(), sequence=F("sequence") + 1, **metadata
         )
@@ -73,9 +72,16 @@ def save_checkpoint(
     return saved
 
 
+def checked_metadata(batch_metadata: Any) -> dict[str, Any]:
+    """The metadata as JSON gives them back."""
+    if not isinstance(batch_metadata, Mapping):
+        raise arguments.refused("batch_metadata", batch_metadata, "a dict")
+    return dict(json.loads(arguments.json_text("batch_metadata", dict(batch_metadata))))
+
+
 def load_checkpoint(batch_id: str) -> SavedCheckpoint | None:
     """The last checkpoint of the batch; None if there is none."""
-    lanes = list(Checkpoint.objects.filter(batch=adhoc.checked_id(batch_id), saved_at__isnull=False))
+    lanes = list(Checkpoint.objects.filter(batch=arguments.checked_id(batch_id), saved_at__isnull=False))
     if not lanes:
         return None
     items = Item.objects.filter(batch=batch_id).order_by("position")

@@ -22,10 +22,10 @@ from django.db import Error as AnyDatabaseError
 from django.db import OperationalError, connection, transaction
 from django.db.models import Q, QuerySet
 
-from batches import clock, coroutines, heartbeats, late_transactions
-from batches.adhoc import checked_id, checked_item
+from batches import arguments, clock, coroutines, heartbeats, late_transactions
+from batches.arguments import checked_id, checked_item
 from batches.exceptions import IdempotencyConflict, InvalidInput, OperationInProgress
-from batches.keys import TTL, json_text, key_of, request_hash
+from batches.keys import TTL, key_of, request_hash
 from batches.models import IdempotencyRecord
 from batches.worker_names import is_dead, worker_name
 
@@ -39,10 +39,7 @@ STEP_TTL = timedelta(days=365)
 
 def generate_key(batch_id: str, item_id: str, operation: str) -> str:
     """sha256 of `batch:item:operation`, 64 hexadecimal digits."""
-    if not isinstance(operation, str) or not operation or ":" in operation:
-        raise InvalidInput(
-            f"{operation!r} is no operation: it must be text without a colon.", {"operation": ["No colon."]}
-        )
+    arguments.checked_text("operation", operation, without=":")
     return key_of(checked_id(batch_id), checked_item(item_id), operation)
 
 
@@ -266,7 +263,7 @@ def finish(key: str, result: Any) -> IdempotencyRecord:
 def finish_row(rows: QuerySet[IdempotencyRecord], result: Any) -> IdempotencyRecord:
     """The same for the row as somebody holds it; `OperationInProgress` when it is his no longer."""
     now, record = clock.now(), rows.first()
-    response = json.loads(json_text(result, "result"))
+    response = json.loads(arguments.json_text("result", result))
     values = {"state": IdempotencyRecord.State.DONE, "response": response, "created_at": now, "expires_at": now + TTL}
     if record is None or not rows.update(worker="", **values):
         raise OperationInProgress("The operation took so long that somebody else has begun it again; it was undone.")

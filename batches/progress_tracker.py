@@ -11,13 +11,13 @@ from django.conf import settings
 from django.db.models import F
 from django.utils import timezone
 
-from batches import clock, durations
-from batches.exceptions import InvalidInput, UnknownBatch
+from batches import arguments, clock, durations
+from batches.exceptions import UnknownBatch
 from batches.lanes.lane_counts import COUNTERS
 from batches.lifecycle import hand_counts, samples
 from batches.lifecycle.samples import active_seconds
 from batches.lifecycle.velocity import eta_of, recent_pace
-from batches.models import Batch, Checkpoint, Item, Milestone, Sample
+from batches.models import BATCH_ID, Batch, Checkpoint, Item, Milestone, Sample
 from batches.proportions import percent_of
 
 
@@ -66,7 +66,7 @@ def _plain(value: Any) -> Any:
 
 def get_progress(batch_id: str) -> Progress:
     """The progress of one batch, or `UnknownBatch`."""
-    batch = Batch.objects.filter(pk=batch_id).first()
+    batch = Batch.objects.filter(pk=batch_id).first() if BATCH_ID.match(str(batch_id)) else None
     if batch is None:
         raise UnknownBatch(f"There is no batch {batch_id!r}.")
     return progress_of([batch])[batch.pk]
@@ -209,9 +209,7 @@ def start_batch(batch_id: str, total_items: int) -> None:
 
     Raises `InvalidInput` for a total that is no whole number from 0, or a batch that has a processor.
     """
-    if not isinstance(total_items, int) or isinstance(total_items, bool) or total_items < 0:
-        raise InvalidInput(f"total_items is {total_items!r}; it must be a whole number, 0 or more.")
-    hand_counts.begin(batch_id, total_items)
+    hand_counts.begin(batch_id, arguments.whole_number("total_items", total_items))
 
 
 def increment_completed(batch_id: str, count: int = 1) -> str:
@@ -232,9 +230,7 @@ def increment_failed(batch_id: str, count: int = 1) -> str:
 
 
 def _increment(batch_id: str, column: str, count: int) -> str:
-    if not isinstance(count, int) or count < 1:
-        raise InvalidInput(f"count is {count!r}; it must be a whole number, 1 or more.")
-    return hand_counts.count(batch_id, column, count)
+    return hand_counts.count(batch_id, column, arguments.whole_number("count", count, least=1))
 
 
 def finish_batch(batch_id: str) -> Progress:

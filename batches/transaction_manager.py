@@ -10,7 +10,7 @@ from typing import Any, Literal
 from django.db import connection
 from django.db import transaction as django_transaction
 
-from batches.adhoc import checked_id
+from batches.arguments import checked_function, checked_id, checked_list
 from batches.coroutines import refuse_async, refuse_awaitable
 from batches.exceptions import BatchError, InvalidInput
 
@@ -86,8 +86,9 @@ def execute_transactional(
         raise InvalidInput(f'on_error is {on_error!r}; it must be "raise" or "skip".')
     if on_error == "skip" and not use_savepoints:
         raise InvalidInput('on_error="skip" needs a savepoint an operation: leave use_savepoints on.')
-    operations = list(operations)
+    operations = list(checked_list("operations", operations))
     for index, operation in enumerate(operations):
+        checked_function(f"operations[{index}]", operation, 0)
         refuse_async(operation, f"operations[{index}]")
     results: list[Any] = []
     with transaction(batch_id) as tx:

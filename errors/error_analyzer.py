@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from batches import adhoc
+from batches import adhoc, arguments
 from batches.clock import iso_utc
 from batches.extensions import record_failures
 from batches.failures import Failure
@@ -74,11 +74,14 @@ def record_error(
     item_id: str,
     item_index: int,
     error: BaseException,
-    error_code: str = "",
+    error_code: str | None = None,
     attempt: int | None = None,
 ) -> None:
     """Record one failed attempt of an item; the batch need not exist yet. An attempt is recorded once."""
-    key = adhoc.checked_item(item_id)
+    key, index = arguments.checked_item(item_id), arguments.whole_number("item_index", item_index)
+    if attempt is not None:
+        attempt = arguments.whole_number("attempt", attempt, least=1)
+    arguments.checked_error("error", error)
     now = timezone.now()
     with transaction.atomic():
         batch = adhoc.locked_batch(batch_id)
@@ -88,11 +91,11 @@ def record_error(
         failure = Failure(
             item_id=0,
             item_key=key,
-            position=int(item_index),
+            position=index,
             payload=Item.objects.filter(batch=batch, key=key).values_list("payload", flat=True).first() or {},
             attempt=attempt or (earlier.aggregate(last=Max("attempt"))["last"] or 0) + 1,
             exception=error,
-            code=storable(str(error_code))[:64],
+            code="" if error_code is None else storable(str(error_code))[:64],
             final=True,
             started_at=now,
             finished_at=now,
@@ -103,7 +106,9 @@ def record_error(
 
 def aggregate_errors(batch_id: str, total_items: int | None = None) -> ErrorReport:
     """Everything there is to say about a batch's errors. `total_items` defaults to what the batch says it has."""
-    batch = Batch.objects.filter(pk=adhoc.checked_id(batch_id)).first()
+    batch = Batch.objects.filter(pk=arguments.checked_id(batch_id)).first()
+    if total_items is not None:
+        arguments.whole_number("total_items", total_items)
     rows = list(BatchGroup.objects.filter(batch=batch_id).select_related("group").order_by("-errors", "group__title"))
     total = sum(row.errors for row in rows)
     items = (batch.total_items if batch else 0) if total_items is None else total_items
@@ -204,7 +209,7 @@ def counted_facts(rows: list[BatchGroup], items: int) -> Facts:
 def identify_patterns(batch_id: str) -> dict[str, Any]:
     """Where errors lie together: bursts in time, runs of neighbouring items, and kinds that come back."""
     records = list(
-        ErrorRecord.objects.filter(batch=adhoc.checked_id(batch_id), attempt=1)
+        ErrorRecord.objects.filter(batch=arguments.checked_id(batch_id), attempt=1)
         .order_by("finished_at", "pk")
         .values_list("position", "finished_at", "error_type", "code")[:PATTERNS_LIMIT]
     )

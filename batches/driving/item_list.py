@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from batches import adhoc
+from batches import arguments
 from batches.exceptions import InvalidInput
 
 IN_MEMORY = 10_000
@@ -23,8 +23,8 @@ def id_of(item: Any) -> str:
         named = [item[name] for name in ("id", "item_id", "key") if item.get(name) is not None]
         if not named:
             raise InvalidInput('An item that is a mapping must have an "id", "item_id" or "key".')
-        return adhoc.checked_item(named[0])
-    return adhoc.checked_item(item)
+        return arguments.checked_item(named[0])
+    return arguments.checked_item(item)
 
 
 class ItemList:

@@ -110,4 +110,5 @@ def payload_of(item: Any) -> str:
         text = json.dumps({"item": item}, allow_nan=False)
     except (TypeError, ValueError, RecursionError):
         text = json.dumps({"item": storable(str(item))})
-    return text.replace("\\u0000", "")
+    text = text.replace("\\u0000", "")
+    return text if "\\ud" not in text else json.dumps({"item": storable(str(item))})

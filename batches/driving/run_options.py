@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings
 
-from batches.exceptions import InvalidInput
+from batches.arguments import refused, whole_number
 from batches.isolation.time_limits import longest_item_timeout
 from batches.processors import MAX_CHUNK
 
@@ -17,8 +17,8 @@ def checked(item_timeout: Any, max_attempts: Any, checkpoint_every: Any) -> dict
     """The options as columns of the batch; `InvalidInput` names the one that is out of bounds."""
     return {
         "item_timeout": float(settings.PORTAL_ITEM_TIMEOUT) if item_timeout is None else seconds(item_timeout),
-        "max_attempts": whole("max_attempts", max_attempts, MOST_ATTEMPTS),
-        "checkpoint_every": whole("checkpoint_every", checkpoint_every, MAX_CHUNK),
+        "max_attempts": whole_number("max_attempts", max_attempts, 1, MOST_ATTEMPTS),
+        "checkpoint_every": whole_number("checkpoint_every", checkpoint_every, 1, MAX_CHUNK),
     }
 
 
@@ -30,15 +30,5 @@ def seconds(item_timeout: Any) -> float:
     raise refused("item_timeout", item_timeout, f"seconds, more than 0 and less than {bound:g} (PORTAL_IDLE_SECONDS)")
 
 
-def whole(name: str, value: Any, most: int) -> int:
-    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= most:
-        return value
-    raise refused(name, value, f"a whole number from 1 to {most}")
-
-
 def is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def refused(name: str, value: Any, bounds: str) -> InvalidInput:
-    return InvalidInput(f"{name} is {value!r}; it must be {bounds}.", {name: [f"It must be {bounds}."]})

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db import transaction
 
-from batches import adhoc, coroutines
+from batches import adhoc, arguments, coroutines
 from batches.driving import item_rows
 from batches.driving.item_list import ItemList, id_of
 from batches.engine import runner
@@ -39,7 +39,9 @@ def resume(
     The cancellation ends the run in the middle of an item that is awaited, else before the next.
     """
     refuse_within_item(batch_id, "resume_from_checkpoint")
-    coroutines.refuse_generator(process_fn, "process_fn")
+    arguments.checked_id(batch_id)
+    arguments.checked_function("process_fn", process_fn, 1)
+    arguments.checked_list("all_items", all_items, or_keys=True)
     cancellation, tally = cancellation or coroutines.Cancellation(), Counter[str]()
     with closing(ItemList(all_items)) as items:
         resumed_from = saved_index(batch_id)
@@ -60,7 +62,7 @@ def resume(
 
 def saved_index(batch_id: str) -> int:
     """The index of the next item, as it is saved; 0 where nothing is."""
-    lanes = Checkpoint.objects.filter(batch=adhoc.checked_id(batch_id), saved_at__isnull=False)
+    lanes = Checkpoint.objects.filter(batch=arguments.checked_id(batch_id), saved_at__isnull=False)
     return max((lane.next_index for lane in lanes), default=0)
 
 

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from batches import adhoc
+from batches import adhoc, arguments
 from batches.exceptions import BatchCancelled, InvalidInput, InvalidTransition, UnknownBatch
 from batches.lanes import leases
 from batches.lanes.lane_counts import COUNTERS
@@ -82,6 +82,9 @@ def count(batch_id: str, column: str, items: int) -> str:
         if lane is None:
             return Batch.objects.values_list("status", flat=True).get(pk=batch_id)
         batch = lane.batch
+        if getattr(lane, column) + items > arguments.LARGEST_NUMBER:
+            most = arguments.LARGEST_NUMBER - getattr(lane, column)
+            raise arguments.refused("count", items, f"at most {most:,}, for a batch counts no more than that")
         added = {column: F(column) + items, f"{column}_by_hand": F(f"{column}_by_hand") + items}
         Checkpoint.objects.filter(pk=lane.pk).update(**added, saved_at=timezone.now())
         before = sum(getattr(lane, name) for name in COUNTERS)
@@ -141,7 +144,7 @@ def move_on(batch: Batch, before: int, after: int) -> None:
 @transaction.atomic
 def finish(batch_id: str) -> None:
     """COMPLETED, however many items were counted; a second time nothing happens."""
-    batch = Batch.objects.select_for_update().filter(pk=adhoc.checked_id(batch_id)).first()
+    batch = Batch.objects.select_for_update().filter(pk=arguments.checked_id(batch_id)).first()
     if batch is None:
         raise UnknownBatch(f"There is no batch {batch_id!r}.")
     adhoc.refuse_processor(batch)
