@@ -1,30 +1,56 @@
-"""The processes that hold something, by name, and whether they are alive."""
+"""Who a worker is, and whether it still runs.
+
+A pid says something only where it was given: in one PID namespace of one boot of one machine. Host names say nothing
+about that. Containers on the host's network share one, and so do cloned machines. A worker is therefore declared dead
+only by workers of its own boot and namespace; all others wait until its lease has run out.
+"""
 
 from __future__ import annotations
 
 import os
 import socket
+import uuid
 from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+NAMESPACE = Path("/proc/self/ns/pid")
 
 
 def worker_name() -> str:
-    """host:pid:start of this process; the start tells a reused pid from the old one."""
+    """host:origin:pid:start of this process; the start tells a reused pid from the old one."""
     return _worker_name(os.getpid())
 
 
 @lru_cache(maxsize=1)
 def _worker_name(pid: int) -> str:
-    return f"{socket.gethostname()[:80]}:{pid}:{start_of(pid)}"
+    return f"{socket.gethostname()[:80]}:{origin()}:{pid}:{start_of(pid)}"
+
+
+@lru_cache(maxsize=1)
+def origin() -> str:
+    """Eight hexadecimal digits for the boot and the PID namespace of this process; where the system has neither, for
+    its network hardware (RFC 9562, section 6.10)."""
+    try:
+        place = f"{BOOT_ID.read_text().strip()} {os.readlink(NAMESPACE)}"
+    except OSError:
+        place = f"{uuid.getnode():x}"
+    return sha256(place.encode()).hexdigest()[:8]
+
+
+def of_this_origin() -> str:
+    """What is in the names of all workers whose pids are this process's business, whatever their host was called."""
+    return f":{origin()}:"
 
 
 def is_dead(worker: str) -> bool:
-    """Whether a worker of this host is gone; of another host nobody knows."""
-    return worker.startswith(f"{socket.gethostname()}:") and not is_alive(worker)
+    """Whether a worker of this origin has ended; of any other nothing is known, and that is no death."""
+    return of_this_origin() in worker and not is_alive(worker)
 
 
 def is_alive(worker: str) -> bool:
-    """Whether a worker of this host still runs."""
+    """Whether a worker of this origin still runs."""
     _, pid, start = worker.rsplit(":", 2)
     try:
         os.kill(int(pid), 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -40,6 +40,13 @@ def quick_emptying() -> None:
     TransactionTestCase._fixture_teardown = empty_tables
 
 
+@pytest.fixture(scope="session", autouse=True)
+def updates_without_joins() -> None:
+    from tests.servers.updates import refuse_joins
+
+    refuse_joins()
+
+
 @pytest.fixture(autouse=True)
 def no_memory_of_other_tests() -> None:
     """Batches of different tests have the same names, and the cache remembers some."""
@@ -67,7 +74,8 @@ def engine(transactional_db: None) -> Iterator[None]:
 
 @pytest.fixture
 def in_process(engine: None) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Start a real second process on the test's database: its arguments are Python source and `sys.argv[1:]`.
+    """Start a real second process on the test's database: its arguments are Python source and `sys.argv[1:]`; `inside`
+    is the command that runs it, if any.
 
     It does not outlive the test.
     """
@@ -78,11 +86,11 @@ def in_process(engine: None) -> Iterator[Callable[..., subprocess.Popen[str]]]:
         "PORTAL_PROCESSORS": "tests.processors",
     }
 
-    def start(source: str, *arguments: str) -> subprocess.Popen[str]:
+    def start(source: str, *arguments: str, inside: Sequence[str] = ()) -> subprocess.Popen[str]:
         prelude = "import django; django.setup()\n"
         process = started.enter_context(
             subprocess.Popen(
-                [sys.executable, "-c", prelude + source, *arguments],
+                [*inside, sys.executable, "-c", prelude + source, *arguments],
                 env={**os.environ, **environment},
                 cwd=ROOT,
                 text=True,

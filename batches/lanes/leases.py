@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -14,7 +13,7 @@ from batches.clock import now_sql
 from batches.exceptions import LeaseLost
 from batches.lanes import counters, leased_rows, unknown_outcomes
 from batches.models import Batch, Checkpoint, Item, Tenure
-from batches.worker_names import is_alive, is_dead, worker_name
+from batches.worker_names import is_dead, of_this_origin, worker_name
 
 CRASHES_ALLOWED = 2
 
@@ -53,15 +52,18 @@ def take(batch: Batch, lane: int | None = None) -> Lease | None:
     """Hold a free lane of the batch, `lane` or any; None when there is none. One statement decides a race."""
     candidates = free_lanes(batch) if lane is None else free_lanes(batch).filter(lane=lane)
     for pk in candidates.order_by("lane").values_list("pk", flat=True):
-        free = Checkpoint.objects.filter(
-            pk=pk, worker="", batch__status__in=(Batch.Status.QUEUED, Batch.Status.RUNNING)
-        )
-        if leased_rows.take(free, worker=worker_name()):
+        if leased_rows.take(Checkpoint.objects.filter(workable(batch), pk=pk, worker=""), worker=worker_name()):
             row = Checkpoint.objects.get(pk=pk)
             counters.add("lease_takeovers", "unclean" if row.careful else "clean")
             remember_holder(batch, row.lane, row.worker)
             return Lease(row.pk, batch.pk, row.lane, row.fence, row.worker, row.position, row.careful)
     return None
+
+
+def workable(batch: Batch) -> Q:
+    """Lanes of the batch, while it is to be worked on. No join: what decides a race must stand in the statement itself,
+    since PostgreSQL looks again at the row that it updates, and not at a row of a subquery that named it."""
+    return Q(batch__in=Batch.objects.filter(pk=batch.pk, status__in=(Batch.Status.QUEUED, Batch.Status.RUNNING)))
 
 
 def remember_holder(batch: Batch, lane: int, worker: str) -> None:
@@ -135,13 +137,13 @@ def revoke(checkpoint_id: int) -> bool:
 
 
 def cause_of_death(worker: str) -> str:
-    """`process`: it is gone from this host. `lease`: it did not renew its lease, so it froze, or its host is gone."""
+    """`process`: it has ended. `lease`: it did not renew its lease, so it froze, or its machine is gone."""
     return "process" if is_dead(worker) else "lease"
 
 
 def expire_dead_workers() -> int:
-    """End the leases of workers of this host that are no longer alive; returns how many lanes that freed."""
-    host = f"{socket.gethostname()}:"
-    held = Checkpoint.objects.filter(worker__startswith=host, lease_expires_at__isnull=False)
-    dead = {name for name in held.values_list("worker", flat=True).distinct() if not is_alive(name)}
-    return Checkpoint.objects.filter(Q(worker__in=dead)).update(lease_expires_at=now_sql()) if dead else 0
+    """End the leases of workers that have ended, as far as their pids can be judged here; returns how many lanes that
+    freed."""
+    held = Checkpoint.objects.filter(worker__contains=of_this_origin(), lease_expires_at__isnull=False)
+    dead = {name for name in held.values_list("worker", flat=True).distinct() if is_dead(name)}
+    return Checkpoint.objects.filter(worker__in=dead).update(lease_expires_at=now_sql()) if dead else 0

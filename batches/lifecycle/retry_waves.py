@@ -6,7 +6,9 @@ the next sweep looks at the same rows and goes on.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Case, CharField, Count, Exists, F, Max, OuterRef, QuerySet, Subquery, Value, When
@@ -141,19 +143,24 @@ def space_out(wave: QuerySet[RetriedItem], rate: float, first: datetime) -> None
 def judge(retry: Retry) -> None:
     """Give every item that has its outcome its fate, for good."""
     released = retry.retried.filter(fate=Fate.RELEASED)
-    released.filter(item__status__in=Item.SUCCESSFUL_STATUSES).update(fate=Fate.RECOVERED)
+    released.filter(has_item(Item.SUCCESSFUL_STATUSES)).update(fate=Fate.RECOVERED)
     item = Item.objects.filter(pk=OuterRef("item_id")).annotate(kind=kind_of_item())
     kind = Subquery(item.values("kind")[:1], output_field=CharField())
-    released.filter(item__status__in=Item.FAILED_STATUSES).update(
+    released.filter(has_item(Item.FAILED_STATUSES)).update(
         fate=Case(When(kind_before=kind, then=Value(Fate.SAME)), default=Value(Fate.DIFFERENT)),
         kind_after=Coalesce(kind, Value("")),
         code_after=Coalesce(Subquery(item.values("code")[:1]), Value("")),
     )
 
 
+def has_item(statuses: Iterable[str], **more: Any) -> Exists:
+    """Whether a retried item is in one of these states; no join, so that its fate is looked at again by the update."""
+    return Exists(Item.objects.filter(pk=OuterRef("item_id"), status__in=statuses, **more))
+
+
 def open_items(retry: Retry) -> QuerySet[RetriedItem]:
     """Those put back and not begun, or to be tried again."""
-    return retry.retried.filter(fate=Fate.RELEASED, item__status=Item.Status.PENDING)
+    return retry.retried.filter(has_item([Item.Status.PENDING]), fate=Fate.RELEASED)
 
 
 def take_back(retry: Retry) -> None:
@@ -166,5 +173,5 @@ def take_back(retry: Retry) -> None:
         untouched = Item.objects.filter(pk__in=items, status=Item.Status.PENDING)
         moved = untouched.update(status=status, lane=lane, failed_at=now, available_at=None)
         shift_count(retry.batch, lane, status, moved)
-    taken_back = retry.retried.filter(fate=Fate.RELEASED, item__status__in=Item.FAILED_STATUSES, item__failed_at=now)
+    taken_back = retry.retried.filter(has_item(Item.FAILED_STATUSES, failed_at=now), fate=Fate.RELEASED)
     taken_back.update(fate=Fate.WAITING)

@@ -28,7 +28,9 @@ class Checkpoint(models.Model):
     failed_by_hand = models.PositiveIntegerField(
         default=0, db_default=0, help_text="Of those that failed: counted by a script, without a row of their own."
     )
-    worker = models.CharField(max_length=120, blank=True, help_text="host:pid:start of the holder; empty when free.")
+    worker = models.CharField(
+        max_length=120, blank=True, help_text="host:origin:pid:start of the holder; empty when free."
+    )
     fence = models.PositiveBigIntegerField(default=0)
     lease_expires_at = models.DateTimeField(
         null=True, blank=True, help_text="By the database's clock; empty when free."

@@ -1,0 +1,105 @@
+"""Which workers may be declared dead, and which of two gets a lane."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import threading
+from collections.abc import Callable
+
+import pytest
+from django.db import connection, transaction
+
+from batches import operations
+from batches.lanes import leases
+from batches.models import Batch, Checkpoint
+from batches.worker_names import worker_name
+from tests.helpers.batches import modes, submitted
+from tests.helpers.waiting import PATIENCE, wait_until
+
+pytestmark = pytest.mark.usefixtures("engine")
+Start = Callable[..., subprocess.Popen[str]]
+IN_A_NAMESPACE = ["unshare", "--pid", "--fork", "--mount-proc"]
+NAME = "from batches.worker_names import worker_name; print(worker_name(), flush=True); input()"
+
+
+def held_by(worker: str) -> Batch:
+    """A batch whose lane that worker holds."""
+    batch = submitted(modes("ok"))
+    operations.start(batch.pk)
+    leases.ensure_lanes(batch)
+    batch.refresh_from_db()
+    assert leases.take(batch, 0) is not None
+    Checkpoint.objects.filter(batch=batch).update(worker=worker)
+    return batch
+
+
+def test_it_declares_a_worker_dead_that_has_ended_here(in_process: Start) -> None:
+    worker = in_process(NAME)
+    assert worker.stdout is not None
+    name = worker.stdout.readline().strip()
+    held_by(name)
+    assert leases.expire_dead_workers() == 0
+    os.kill(worker.pid, signal.SIGKILL)
+    worker.wait()
+    assert leases.expire_dead_workers() == 1
+    assert leases.cause_of_death(name) == "process"
+
+
+def test_it_declares_no_worker_dead_whose_pid_it_cannot_judge() -> None:
+    """A host of the same name, another boot or PID namespace: pid 1 with that start is nobody here."""
+    for name in (f"{socket.gethostname()}:0badc0de:1:1", f"{socket.gethostname()}:1:1", "elsewhere:1:1"):
+        held_by(name)
+        assert leases.expire_dead_workers() == 0
+        assert leases.cause_of_death(name) == "lease"
+        Checkpoint.objects.all().delete()
+
+
+def may_unshare() -> bool:
+    return (
+        os.geteuid() == 0 and not subprocess.run([*IN_A_NAMESPACE, "true"], capture_output=True, check=False).returncode
+    )
+
+
+def test_workers_of_two_pid_namespaces_leave_each_other_alone(in_process: Start) -> None:
+    if not may_unshare():
+        pytest.skip("only root may make a PID namespace")
+    worker = in_process(NAME, inside=IN_A_NAMESPACE)
+    assert worker.stdout is not None
+    name = worker.stdout.readline().strip()
+    assert name.split(":")[0] == worker_name().split(":")[0]
+    assert name.split(":")[1] != worker_name().split(":")[1]
+    held_by(name)
+    assert leases.expire_dead_workers() == 0
+
+
+def test_of_two_sessions_that_take_a_lane_at_once_one_has_it() -> None:
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite has one writer: nobody waits inside a statement")
+    batch = submitted(modes("ok"))
+    operations.start(batch.pk)
+    leases.ensure_lanes(batch)
+    batch.refresh_from_db()
+    taken: list[leases.Lease | None] = []
+
+    def take() -> None:
+        taken.append(leases.take(batch, 0))
+        connection.close()
+
+    other = threading.Thread(target=take)
+    with transaction.atomic():
+        assert leases.take(batch, 0) is not None
+        other.start()
+        wait_until(lambda: waiting_for_a_lock() or not other.is_alive())
+    other.join(PATIENCE)
+    assert taken == [None]
+    assert Checkpoint.objects.get(batch=batch).fence == 1
+
+
+def waiting_for_a_lock() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        (waiting,) = cursor.fetchone()
+    return bool(waiting)
