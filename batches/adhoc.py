@@ -11,12 +11,12 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
 
-from django.conf import settings
 from django.db import connection
 from django.db.models import Count
 from django.utils import timezone
 
 from batches.arguments import checked_id
+from batches.conf import settings
 from batches.exceptions import InvalidInput
 from batches.models import Batch, Checkpoint, Item
 

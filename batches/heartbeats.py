@@ -7,9 +7,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from django.conf import settings
 from django.db import Error as AnyDatabaseError
 from django.db import connections
+
+from batches.conf import settings
 
 logger = logging.getLogger("batches")
 

@@ -17,13 +17,13 @@ from datetime import datetime, timedelta
 from time import monotonic, sleep
 from typing import Any, Literal
 
-from django.conf import settings
 from django.db import Error as AnyDatabaseError
 from django.db import OperationalError, connection, transaction
 from django.db.models import Q, QuerySet
 
 from batches import arguments, clock, coroutines, heartbeats, late_transactions
 from batches.arguments import checked_id, checked_item
+from batches.conf import settings
 from batches.exceptions import IdempotencyConflict, InvalidInput, OperationInProgress
 from batches.keys import TTL, key_of, request_hash
 from batches.models import IdempotencyRecord

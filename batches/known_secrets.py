@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from django.conf import settings
+from batches.conf import settings
 
 SECRET_ENVIRONMENT = "PORTAL_SECRET_"  # noqa: S105 - a prefix of names
 PREFIX = SECRET_ENVIRONMENT.encode()

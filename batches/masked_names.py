@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from django.conf import settings
+from batches.conf import settings
 
 MASK = "[redacted]"
 

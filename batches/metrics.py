@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db import connection
 from django.db.models import Count, Max, Min, Q, Sum
 from django.utils import timezone
@@ -23,6 +22,7 @@ from prometheus_client.core import (
     Metric,
 )
 
+from batches.conf import settings
 from batches.lanes.counters import BUCKETS, SENDER, WORKER
 from batches.lanes.lane_counts import COUNTERS
 from batches.live import hub
@@ -207,7 +207,7 @@ def housekeeping() -> Iterator[Metric]:
     yield gauge(
         "idempotency_overdue", "Idempotency rows that expired hours ago and are still there, up to 10,000.", counted
     )
-    disk = shutil.disk_usage(settings.VAR)
+    disk = shutil.disk_usage(settings.PORTAL_VAR)
     yield gauge("disk_free_ratio", "Free part of the disk that holds PORTAL_VAR, 0 to 1.", disk.free / disk.total)
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:

@@ -7,11 +7,11 @@ from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db.models import F
 from django.utils import timezone
 
 from batches import arguments, clock, durations
+from batches.conf import settings
 from batches.exceptions import UnknownBatch
 from batches.lanes.lane_counts import COUNTERS
 from batches.lifecycle import hand_counts, samples

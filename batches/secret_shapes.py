@@ -7,8 +7,7 @@ import re
 from base64 import b64decode
 from functools import lru_cache
 
-from django.conf import settings
-
+from batches.conf import settings
 from batches.masked_names import MASK, names_secret
 
 SHAPES = re.compile(

@@ -18,13 +18,13 @@ from typing import Any
 
 from celery import current_app, shared_task
 from celery.signals import beat_embedded_init, worker_process_init, worker_ready, worker_shutting_down
-from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 from django.db import OperationalError as DatabaseUnavailable
 from django.db.models import Q
 from kombu.exceptions import OperationalError
 
 from batches import clock, idempotency_manager
+from batches.conf import settings
 from batches.engine import rehearsals, runner
 from batches.engine.database_errors import first_line
 from batches.intake import fixes

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import environ
-from celery.schedules import crontab
 from django.core.exceptions import ImproperlyConfigured
 
-from batches.isolation.connections import GuardedSQLite, guarded_postgresql
+import errors.conf
+from batches import conf
+from batches.isolation.connections import guarded
 from batchportal import __version__, places, plugin_apps, private_files, safe_settings
 from batchportal.secret_key import read_or_create_secret_key
 
@@ -93,66 +94,34 @@ WHITENOISE_USE_FINDERS = True
 
 # -- the portal --------------------------------------------------------------------------------------------------------
 
-PORTAL_LEASE_SECONDS = env.float("PORTAL_LEASE_SECONDS", default=60.0)
-PORTAL_IDLE_SECONDS = env.float("PORTAL_IDLE_SECONDS", default=PORTAL_LEASE_SECONDS * 2 / 3)
-PORTAL_ITEM_TIMEOUT = env.float("PORTAL_ITEM_TIMEOUT", default=PORTAL_LEASE_SECONDS / 2)
+PORTAL_LEASE_SECONDS = env.float("PORTAL_LEASE_SECONDS", default=conf.DEFAULTS["PORTAL_LEASE_SECONDS"])
+PORTAL_IDLE_SECONDS = env.float("PORTAL_IDLE_SECONDS", default=conf.idle_seconds(PORTAL_LEASE_SECONDS))
+PORTAL_ITEM_TIMEOUT = env.float("PORTAL_ITEM_TIMEOUT", default=conf.item_timeout(PORTAL_LEASE_SECONDS))
 if not 0 < PORTAL_ITEM_TIMEOUT < PORTAL_IDLE_SECONDS < PORTAL_LEASE_SECONDS:
     raise ImproperlyConfigured("It must hold: 0 < PORTAL_ITEM_TIMEOUT < PORTAL_IDLE_SECONDS < PORTAL_LEASE_SECONDS.")
 PORTAL_READ_SECONDS = env.float("PORTAL_READ_SECONDS", default=20)
 if not 0 <= PORTAL_READ_SECONDS <= 86_400:
     raise ImproperlyConfigured("PORTAL_READ_SECONDS must be between 0, for no limit, and 86400.")
-PORTAL_MAX_UPLOAD_MB = env.float("PORTAL_MAX_UPLOAD_MB", default=50)
-PORTAL_EXPORT_ROWS = env.int("PORTAL_EXPORT_ROWS", default=200_000)
-PORTAL_EXPORT_XLSX_ROWS = env.int("PORTAL_EXPORT_XLSX_ROWS", default=20_000)
-PORTAL_PROCESSORS = env.list("PORTAL_PROCESSORS", default=[])
+PORTAL_MAX_UPLOAD_MB = env.float("PORTAL_MAX_UPLOAD_MB", default=conf.DEFAULTS["PORTAL_MAX_UPLOAD_MB"])
+PORTAL_EXPORT_ROWS = env.int("PORTAL_EXPORT_ROWS", default=conf.DEFAULTS["PORTAL_EXPORT_ROWS"])
+PORTAL_EXPORT_XLSX_ROWS = env.int("PORTAL_EXPORT_XLSX_ROWS", default=conf.DEFAULTS["PORTAL_EXPORT_XLSX_ROWS"])
+PORTAL_PROCESSORS = env.list("PORTAL_PROCESSORS", default=conf.DEFAULTS["PORTAL_PROCESSORS"])
 PORTAL_URL = env.str("PORTAL_URL", default=f"http://127.0.0.1:{env.str('PORT', default='8000')}").rstrip("/")
-PORTAL_SOCKETS = env.int("PORTAL_SOCKETS", default=2_000)
-PORTAL_SOCKETS_PER_USER = env.int("PORTAL_SOCKETS_PER_USER", default=10)
-PORTAL_OUTBOUND_HOSTS = env.list("PORTAL_OUTBOUND_HOSTS", default=[])
-PORTAL_IMPORT_MODELS = env.list("PORTAL_IMPORT_MODELS", default=[])
-PORTAL_WORKER_MEMORY_MB = env.int("PORTAL_WORKER_MEMORY_MB", default=1024)
-PORTAL_REDACT = env.list(
-    "PORTAL_REDACT",
-    default=[
-        "password",
-        "passwd",
-        "secret",
-        "token",
-        "api_key",
-        "apikey",
-        "authorization",
-        "cookie",
-        "session",
-        "private",
-    ],
-)
+PORTAL_SOCKETS = env.int("PORTAL_SOCKETS", default=conf.DEFAULTS["PORTAL_SOCKETS"])
+PORTAL_SOCKETS_PER_USER = env.int("PORTAL_SOCKETS_PER_USER", default=conf.DEFAULTS["PORTAL_SOCKETS_PER_USER"])
+PORTAL_OUTBOUND_HOSTS = env.list("PORTAL_OUTBOUND_HOSTS", default=conf.DEFAULTS["PORTAL_OUTBOUND_HOSTS"])
+PORTAL_IMPORT_MODELS = env.list("PORTAL_IMPORT_MODELS", default=conf.DEFAULTS["PORTAL_IMPORT_MODELS"])
+PORTAL_WORKER_MEMORY_MB = env.int("PORTAL_WORKER_MEMORY_MB", default=conf.DEFAULTS["PORTAL_WORKER_MEMORY_MB"])
+PORTAL_REDACT = env.list("PORTAL_REDACT", default=conf.DEFAULTS["PORTAL_REDACT"])
+PORTAL_VAR = VAR
 
 # -- database ----------------------------------------------------------------------------------------------------------
 
-PORTAL_POOLED_IDLE_MS: str | None = None
 DATABASES: dict[str, Any] = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{VAR / 'portal.sqlite3'}")}
-_database = DATABASES["default"]
-if _database["ENGINE"].endswith("sqlite3"):
-    _database["OPTIONS"] = {
-        "transaction_mode": "IMMEDIATE",
-        "timeout": 20,
-        "factory": GuardedSQLite,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
-    }
-    _database["TEST"] = {"NAME": str(VAR / "test.sqlite3")}
-else:
-    idle = int(PORTAL_IDLE_SECONDS * 1000)
-    _database.setdefault("OPTIONS", {})
-    pooled = str(_database.get("DISABLE_SERVER_SIDE_CURSORS", "")).lower() in ("true", "1", "yes", "on")
-    _database["DISABLE_SERVER_SIDE_CURSORS"] = pooled
-    if pooled:  # a pooler gives each transaction another session
-        PORTAL_POOLED_IDLE_MS = str(idle)
-    else:
-        _database["OPTIONS"]["options"] = (
-            f"-c idle_in_transaction_session_timeout={idle} -c lock_timeout={idle} -c application_name=batchportal"
-        )
-    _database["OPTIONS"]["connection_factory"] = guarded_postgresql
-    _database["CONN_HEALTH_CHECKS"] = True
+DATABASES["default"] = guarded(DATABASES["default"], PORTAL_IDLE_SECONDS)
+PORTAL_POOLED_IDLE_MS = conf.pooled_idle_ms(DATABASES["default"], PORTAL_IDLE_SECONDS)
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["default"]["TEST"] = {"NAME": str(VAR / "test.sqlite3")}
 
 # -- Celery ------------------------------------------------------------------------------------------------------------
 
@@ -181,11 +150,7 @@ CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 10.0
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_SERIALIZER = "json"
-CELERY_BEAT_SCHEDULE = {
-    "sweep": {"task": "batches.tasks.sweep", "schedule": 2.0, "options": {"expires": 2}},
-    "errors-sweep": {"task": "errors.tasks.sweep", "schedule": 60.0, "options": {"expires": 60}},
-    "clean-up": {"task": "batches.tasks.clean_up", "schedule": crontab(minute=17)},
-}
+CELERY_BEAT_SCHEDULE = {**conf.BEAT_SCHEDULE, **errors.conf.BEAT_SCHEDULE}
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # in memory: its file, torn by a crash, would keep beat from starting
 
 # -- Mail --------------------------------------------------------------------------------------------------------------

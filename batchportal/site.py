@@ -1,15 +1,11 @@
-"""Django's admin under the portal's name, with lists that answer no question but their own."""
+"""Django's admin under the portal's name."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from django.contrib.admin import AdminSite, ModelAdmin
+from django.contrib.admin import AdminSite
 from django.http import HttpRequest
-from django.urls import reverse
-
-from batches.closed_lookups import ClosedLookups
-from batches.extensions import Link, registered
 
 
 class PortalAdminSite(AdminSite):
@@ -20,16 +16,6 @@ class PortalAdminSite(AdminSite):
     """No "View site": the admin is the site."""
     enable_nav_sidebar = False
 
-    def register(
-        self, model_or_iterable: Any, admin_class: type[ModelAdmin[Any]] | None = None, **options: Any
-    ) -> None:
-        """Pages of other apps get closed lookups as well: accounts, groups, tokens, and what a project adds."""
-        pages = admin_class or ModelAdmin
-        if not issubclass(pages, ClosedLookups):
-            pages = type(pages.__name__, (ClosedLookups, pages), {"__module__": pages.__module__})
-        super().register(model_or_iterable, pages, **options)
-
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
-        batches = Link("Batches", reverse("admin:batches_batch_changelist"))
-        added = [link for extension in registered() for link in extension.navigation()]
-        return super().each_context(request) | {"navigation": [batches, *added]}
+        """`is_portal`: the theme is on every page, so the portal's own need not bring it."""
+        return super().each_context(request) | {"is_portal": True}

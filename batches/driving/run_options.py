@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
-
 from batches.arguments import refused, whole_number
+from batches.conf import settings
 from batches.isolation.time_limits import longest_item_timeout
 from batches.processors import MAX_CHUNK
 

@@ -13,11 +13,11 @@ from collections import deque
 from functools import partial
 from time import monotonic, sleep
 
-from django.conf import settings
 from django.db import Error as AnyDatabaseError
 from django.db import OperationalError, connection, transaction
 
 from batches import clock
+from batches.conf import settings
 from batches.engine import disk_full
 from batches.engine.attempts import failed_outcome, quarantined_outcome, remembered_outcomes
 from batches.engine.budget import enforce_budget

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+from batches import conf
+
 
 class TransactionControl(Exception):
     """A processor may not commit or roll back by itself: its effects belong to the chunk's transaction."""
@@ -90,3 +92,22 @@ def postgresql_class() -> Any:
 def guarded_postgresql(*arguments: Any, **named: Any) -> Any:
     """`connection_factory` of `psycopg2.connect`."""
     return postgresql_class()(*arguments, **named)
+
+
+def guarded(database: dict[str, Any], idle_seconds: float = conf.idle_seconds(60.0)) -> dict[str, Any]:
+    """An entry of DATABASES as the engine wants it: guarded, and on PostgreSQL with limits for idle sessions and locks.
+
+    On SQLite its writers wait for each other, and a commit is on the disk. What the entry says itself stays.
+    """
+    options = dict(database.get("OPTIONS", {}))
+    if database["ENGINE"].endswith("sqlite3"):
+        pragmas = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+        wanted = {"transaction_mode": "IMMEDIATE", "timeout": 20, "factory": GuardedSQLite, "init_command": pragmas}
+        return {**database, "OPTIONS": {**wanted, **options}}
+    options.setdefault("connection_factory", guarded_postgresql)
+    pooled = conf.is_pooled(database)
+    if not pooled:
+        idle = int(idle_seconds * 1000)
+        limits = f"-c idle_in_transaction_session_timeout={idle} -c lock_timeout={idle} -c application_name=batchportal"
+        options["options"] = f"{limits} {options.get('options', '')}".strip()
+    return {**database, "OPTIONS": options, "DISABLE_SERVER_SIDE_CURSORS": pooled, "CONN_HEALTH_CHECKS": True}

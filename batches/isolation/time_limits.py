@@ -15,8 +15,7 @@ from time import monotonic
 from types import FrameType
 from typing import Any
 
-from django.conf import settings
-
+from batches.conf import settings
 from batches.exceptions import ItemTimeout
 
 logger = logging.getLogger("batches")

@@ -9,10 +9,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, Protocol
 
-from django.conf import settings
 from django.db.models import F, Model, Q, QuerySet
 
 from batches.clock import now_sql
+from batches.conf import settings
 
 
 class LeasedRow(Protocol):

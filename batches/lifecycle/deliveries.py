@@ -18,13 +18,13 @@ from functools import partial
 from time import monotonic, sleep
 from typing import Any
 
-from django.conf import settings
 from django.db import Error as AnyDatabaseError
 from django.db import close_old_connections, transaction
 from django.urls import reverse
 from django.utils import timezone
 
 from batches import clock
+from batches.conf import settings
 from batches.extensions import Extension
 from batches.lanes import counters
 from batches.lifecycle import messages

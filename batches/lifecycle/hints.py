@@ -12,7 +12,8 @@ import os
 import threading
 
 from channels.layers import get_channel_layer
-from django.conf import settings
+
+from batches.conf import settings
 
 logger = logging.getLogger("batches")
 

@@ -8,13 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import httpx
-from django.conf import settings
-from django.contrib.auth.models import AbstractUser
 from django.core.mail import EmailMessage
 from django.utils import timezone
 from standardwebhooks import Webhook as Signer
 
-from batches import clock, outbound
+from batches import accounts, clock, outbound
+from batches.conf import settings
 from batches.models import Delivery
 from batches.outbound import OutboundRefused
 from batches.rights import VIEW
@@ -47,7 +46,7 @@ def reason_not_to_send(delivery: Delivery) -> str:
     hook, user = delivery.webhook, delivery.user
     if hook is not None:
         return "" if hook.active else "The webhook was made inactive."
-    if not isinstance(user, AbstractUser) or not user.email:
+    if user is None or not accounts.mail_address(user):
         return "The watcher has no mail address."
     if not user.is_active or not user.has_perm(VIEW):
         return "The watcher may no longer see batches."
@@ -96,18 +95,17 @@ def post(delivery: Delivery, timeout: float) -> Outcome:
 
 def mail(delivery: Delivery) -> Outcome:
     """Mail a watcher."""
-    user = delivery.user
-    assert isinstance(user, AbstractUser)
+    address = accounts.mail_address(delivery.user)
     host = settings.PORTAL_URL.partition("://")[2].partition(":")[0].partition("/")[0]
     subject, reason = subject_of(delivery), delivery.data.get("reason", "")
     message = EmailMessage(
         subject=subject,
         body="\n\n".join(filter(None, (subject, reason, delivery.data["url"]))) + "\n",
-        to=[user.email],
+        to=[address],
         headers={"Message-ID": f"<{delivery.message_id}@{host}>"},
     )
     message.send()
-    return Outcome(f"Sent to {user.email}.", is_delivered=True)
+    return Outcome(f"Sent to {address}.", is_delivered=True)
 
 
 def subject_of(delivery: Delivery) -> str:

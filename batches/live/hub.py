@@ -15,9 +15,9 @@ from time import monotonic
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
-from django.conf import settings
 from django.db import Error as AnyDatabaseError
 
+from batches.conf import settings
 from batches.live.admission import Admission
 from batches.live.frames import FrameEncoder, essence_of, milestone_message, progress_message, status_message
 from batches.live.listening import Listener

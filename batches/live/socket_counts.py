@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from django.conf import settings
+from batches.conf import settings
 
 
 class SocketCounts:

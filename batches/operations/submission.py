@@ -12,13 +12,13 @@ from hashlib import sha256
 from pathlib import PurePath
 from typing import Any, BinaryIO
 
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from batches import processors
+from batches.conf import settings
 from batches.exceptions import BatchConflict, InputRefused, InvalidInput
 from batches.intake import ingest, readers
 from batches.isolation.time_limits import longest_item_timeout

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 import httpcore
 import httpx
-from django.conf import settings
 
+from batches.conf import settings
 from batches.outbound.bodies import ACCEPTED, bounded, decoded
 from batches.outbound.connections import GuardedBackend
 from batches.outbound.deadlines import deadline

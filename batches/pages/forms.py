@@ -6,9 +6,9 @@ from functools import partial
 from typing import Any
 
 from django import forms
-from django.conf import settings
 
 from batches import operations, outbound
+from batches.conf import settings
 from batches.exceptions import BatchError
 from batches.models import Webhook
 

@@ -6,9 +6,9 @@ from copy import copy
 from typing import Any
 
 from django import forms
-from django.conf import settings
 
 from batches import operations
+from batches.conf import settings
 from batches.exceptions import BatchError, InvalidInput
 from batches.models import Batch
 from batches.processors import Processor

@@ -10,9 +10,9 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from django.apps import AppConfig, apps
-from django.conf import settings
 from django.utils.module_loading import module_has_submodule
 
+from batches.conf import settings
 from batches.plugins import guarded
 from batches.processors import _registry
 

@@ -13,10 +13,10 @@ from urllib.parse import quote
 
 import httpx
 from django import forms
-from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from batches import outbound
+from batches.conf import settings
 from batches.known_secrets import SECRET_ENVIRONMENT
 from batches.processors import Context, ItemError, processor
 from batches.redaction import redact_values

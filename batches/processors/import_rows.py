@@ -7,11 +7,11 @@ from typing import Any
 
 from django import forms
 from django.apps import apps
-from django.conf import settings
 from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.db import IntegrityError, models, transaction
 from django.forms import modelform_factory
 
+from batches.conf import settings
 from batches.processors import Context, ItemError, SkipItem, processor
 
 MODES = (

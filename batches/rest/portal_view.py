@@ -6,28 +6,42 @@ from collections.abc import Callable
 from typing import Any
 
 from django.db.models import QuerySet
+from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import extend_schema
 from rest_framework.generics import ListAPIView
 from rest_framework.parsers import MultiPartParser
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from batches import operations
 from batches.rest.idempotent_requests import Post, once_per_key
 from batches.rest.parsers import StrictJSONParser
 from batches.rest.permissions import MayView
+from batches.rest.problems import problem_response
 from batches.rest.schema import PortalSchema
 
 MOST_LISTED = 100
 
 
 class PortalView(APIView):
-    """Who may view batches may read; strict JSON or a form comes in, and the OpenAPI document describes it."""
+    """Who may view batches may read; strict JSON or a form comes in, JSON goes out; the OpenAPI document describes it.
+
+    All of it stands here: a project's own REST_FRAMEWORK settings say who somebody is, and nothing else.
+    """
 
     permission_classes = (MayView,)
     parser_classes = (StrictJSONParser, MultiPartParser)
+    renderer_classes = (JSONRenderer,)
+    filter_backends: Any = (DjangoFilterBackend,)
+    throttle_classes = ()
+    versioning_class = None
     metadata_class = None
     schema = PortalSchema()
+
+    def get_exception_handler(self) -> Callable[..., Response | None]:
+        return problem_response
 
 
 class OfBatch(PortalView, ListAPIView[Any]):

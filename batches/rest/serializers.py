@@ -8,7 +8,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from batches import operations, progress_tracker
+from batches import accounts, operations, progress_tracker
 from batches.models import Batch, Item, Quarantine, Rehearsal, Retry, Transition
 from batches.operations.submission import OPTIONS
 from batches.processors import Processor
@@ -33,7 +33,7 @@ class BatchSerializer(serializers.ModelSerializer[Batch]):
 
     params = RedactedField(read_only=True)
     source = RedactedField(read_only=True)  # type: ignore[assignment]
-    created_by = serializers.SlugRelatedField("username", read_only=True, allow_null=True)  # type: ignore[var-annotated]
+    created_by = serializers.SlugRelatedField(accounts.name_field(), read_only=True, allow_null=True)  # type: ignore[var-annotated]
     progress = serializers.SerializerMethodField()
     outcome = serializers.SerializerMethodField()
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.contrib.auth.models import User
 
+from batches import accounts
 from errors.desk.confirm_form import ConfirmForm
 from errors.desk.until_fields import UntilFields
 from errors.rights import TRIAGE
 
 FIELDS = {"resolve": ("in_version",), "ignore": ("until", "items", "rate", "date"), "assign": ("whom",)}
 """The fields of a verb, beside the reason."""
-MODEL_BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
 class BulkForm(UntilFields, ConfirmForm):
@@ -35,7 +34,7 @@ class BulkForm(UntilFields, ConfirmForm):
     )
     items = forms.IntegerField(required=False, min_value=1, label="Items")
     rate = forms.FloatField(required=False, min_value=0, max_value=100, label="Percent")
-    whom: Any = forms.ModelChoiceField(User.objects.none(), required=False, label="To whom", empty_label="nobody")
+    whom: Any = forms.ModelChoiceField(accounts.nobody(), required=False, label="To whom", empty_label="nobody")
 
     def __init__(self, verb: str, groups: int, user: Any, *args: Any) -> None:
         super().__init__(groups, *args)
@@ -43,8 +42,7 @@ class BulkForm(UntilFields, ConfirmForm):
         for name in {name for names in FIELDS.values() for name in names}.difference(names):
             del self.fields[name]
         if "whom" in self.fields:
-            able = User.objects.with_perm(TRIAGE, backend=MODEL_BACKEND).filter(is_active=True).order_by("username")
-            self.fields["whom"].queryset = able  # type: ignore[attr-defined]
+            self.fields["whom"].queryset = accounts.who_may(TRIAGE)  # type: ignore[attr-defined]
             self.fields["whom"].initial = user.pk
         self.verb_fields = [self[name] for name in names]
 

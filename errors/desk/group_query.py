@@ -8,6 +8,7 @@ from typing import Any
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Sum
 from django.utils.safestring import SafeString
 
+from batches import accounts
 from batches.models import Batch
 from batches.pages.markup import pill
 from errors.desk.addresses import desk_url, group_url
@@ -46,7 +47,8 @@ class GroupQuery(QueryStringFilter):
         if self.processor:
             rows = rows.filter(processor=self.processor)
         if self.whose:
-            rows = rows.filter(Q(assignee__isnull=True) if self.whose == "nobody" else Q(assignee__username=self.whose))
+            assignee = f"assignee__{accounts.name_field()}"
+            rows = rows.filter(Q(assignee__isnull=True) if self.whose == "nobody" else Q(**{assignee: self.whose}))
         if self.text:
             words = Q(title__icontains=self.text) | Q(error_type__icontains=self.text) | Q(code__icontains=self.text)
             rows = rows.filter(words)
@@ -132,7 +134,9 @@ def with_counts(groups: QuerySet[ErrorGroup]) -> QuerySet[Any]:
 
 def group_choices() -> GroupChoices:
     groups = ErrorGroup.objects.filter(holds_errors()).order_by()
-    kinds = list(groups.values_list("category", "processor", "assignee__username").distinct()[:KINDS_LISTED])
+    kinds = list(
+        groups.values_list("category", "processor", f"assignee__{accounts.name_field()}").distinct()[:KINDS_LISTED]
+    )
     return GroupChoices(
         categories=sorted({category for category, _, _ in kinds}),
         processors=sorted({processor for _, processor, _ in kinds if processor}),

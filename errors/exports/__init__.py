@@ -8,11 +8,11 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from batches.conf import settings
 from batches.exceptions import BatchError
 from batches.lanes import leased_rows
 from batches.models import Batch

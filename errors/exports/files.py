@@ -7,8 +7,9 @@ from collections.abc import Collection, Iterator
 from datetime import timedelta
 from pathlib import Path
 
-from django.conf import settings
 from django.utils import timezone
+
+from batches.conf import settings
 
 STRAY_AFTER = timedelta(hours=1)
 """A file that no export names is deleted once it is this old."""
@@ -16,7 +17,7 @@ BLOCK_BYTES = 64 * 1024
 
 
 def directory() -> Path:
-    path: Path = settings.VAR / "exports"
+    path: Path = settings.PORTAL_VAR / "exports"
     path.mkdir(mode=0o700, exist_ok=True)
     return path
 

@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.utils import timezone
 
-from batches import operations
+from batches import accounts, operations
 from batches.exceptions import BatchError, InvalidTransition
 from batches.lifecycle.scopes import all_scopes
 from batches.models import Batch, Retry
@@ -73,7 +72,7 @@ def _assign(order: Order) -> Result:
     processor = operations.get_batch(order.batch_id).processor
     rows = ErrorGroup.objects.select_related("assignee")
     group = rows.get(processor=processor, fingerprint=order.params["group"])
-    user = get_user_model()._default_manager.filter(username=order.actor).first()
+    user = accounts.named(order.actor)
     if user is None:
         groups.note(group.pk, order.reason, actor=order.actor)
         return Result()
@@ -163,7 +162,7 @@ def take_back(batch_id: str, undo: Mapping[str, Any], actor: str, reason: str) -
     if "adjust" in undo:
         operations.adjust(batch_id, actor=actor, reason=reason or "Taken back.", **undo["adjust"])
     if "assign" in undo:
-        user = get_user_model()._default_manager.filter(pk=undo["assign"]["to"]).first()
+        user = accounts.by_id(undo["assign"]["to"])
         groups.assign(undo["assign"]["group"], user, actor=actor, reason=reason or "Taken back.")
 
 

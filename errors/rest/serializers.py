@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib.auth.models import User
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from batches import accounts
 from batches.rest.requests import ReasonSerializer, StrictMixin
 from errors.filters.ageing import AGEING_MEANS
 from errors.filters.rest_filter import STATES
@@ -43,7 +43,9 @@ class BatchGroupSerializer(serializers.ModelSerializer[BatchGroup]):
     category = serializers.CharField(source="group.category", read_only=True)
     code = serializers.CharField(source="group.code", read_only=True)
     error_type = serializers.CharField(source="group.error_type", read_only=True)
-    assignee = serializers.CharField(source="group.assignee.username", default=None, allow_null=True, read_only=True)
+    assignee = serializers.CharField(
+        source="group.assignee.get_username", default=None, allow_null=True, read_only=True
+    )
     ageing = serializers.BooleanField(read_only=True, help_text=AGEING_MEANS)
     until = serializers.JSONField(source="group.until", read_only=True)
     resolved_in = serializers.CharField(source="group.resolved_in", read_only=True)
@@ -119,7 +121,7 @@ class AssignSerializer(ReasonSerializer):
     """To whom; null for nobody."""
 
     user: Any = serializers.SlugRelatedField(
-        slug_field="username", queryset=User.objects.filter(is_active=True), allow_null=True
+        slug_field=accounts.name_field(), queryset=accounts.active(), allow_null=True
     )
 
 

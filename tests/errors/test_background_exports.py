@@ -33,7 +33,7 @@ ROWS = ["a", "b", "=c", "d", "e", "f", "g"]
 @pytest.fixture(autouse=True)
 def small(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages of two rows, each saved, in a directory of the test's own."""
-    settings.VAR = tmp_path
+    settings.PORTAL_VAR = tmp_path
     settings.PORTAL_EXPORT_ROWS = 3
     monkeypatch.setattr(file_writer, "SECONDS_BETWEEN_SAVES", 0.0)
     monkeypatch.setattr("errors.exports.tables.base.ROWS_PER_PAGE", 2)
@@ -110,7 +110,7 @@ def slowly(self, rows, before):
 Csv.block = slowly
 from django.conf import settings
 from pathlib import Path
-settings.VAR = Path(sys.argv[2])
+settings.PORTAL_VAR = Path(sys.argv[2])
 file_writer.work(int(sys.argv[1]))
 """
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 
+from batches import accounts
 from errors import groups
 from errors.desk.group_forms.base import GroupForm
 from errors.models import BatchGroup
 from errors.rights import TRIAGE
-
-MODEL_BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
 class AcknowledgeForm(GroupForm):
@@ -44,14 +42,11 @@ class AssignForm(GroupForm):
     """To somebody who may act, or to nobody."""
 
     question, button, undo = "Assign it", "Assign", "assign"
-    user: Any = forms.ModelChoiceField(
-        get_user_model().objects.none(), required=False, empty_label="Nobody", label="To"
-    )
+    user: Any = forms.ModelChoiceField(accounts.nobody(), required=False, empty_label="Nobody", label="To")
 
     def __init__(self, rollup: BatchGroup, data: Any = None) -> None:
         super().__init__(rollup, data)
-        people = get_user_model().objects.with_perm(TRIAGE, backend=MODEL_BACKEND).order_by("username")  # type: ignore[attr-defined]
-        self.fields["user"].queryset = people  # type: ignore[attr-defined]
+        self.fields["user"].queryset = accounts.who_may(TRIAGE)  # type: ignore[attr-defined]
         self.fields["user"].initial = rollup.group.assignee_id
 
     @property

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import xlsxwriter
-from django.conf import settings
 
+from batches.conf import settings
 from batches.intake import cells
 from errors.exports.exporters.base import Envelope, Exporter, guarded_cell, raw_cell
 from errors.exports.files import FileBlocks
@@ -36,7 +36,7 @@ class Xlsx(Exporter):
         self.book: Any = None
 
     def head(self) -> bytes:
-        self.folder = tempfile.TemporaryDirectory(prefix="workbook-", dir=settings.VAR)
+        self.folder = tempfile.TemporaryDirectory(prefix="workbook-", dir=settings.PORTAL_VAR)
         self.file = Path(self.folder.name) / "book.xlsx"
         options = {"constant_memory": True, "tmpdir": self.folder.name, "strings_to_urls": False, "in_memory": False}
         self.book = xlsxwriter.Workbook(self.file, options)

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from django.conf import settings
 from django.db.models import QuerySet
 from django.urls import reverse
 
+from batches.conf import settings
 from errors.exports.tables import postgres_copy
 from errors.exports.tables.base import BOOLEAN_TEXT, CopiedPage, Page, Row, Table, keyset_pages
 from errors.models import BatchGroup, ErrorGroup, ErrorRecord

@@ -1,0 +1,10 @@
+"""What triage needs of a project's settings module; the settings themselves are in `batches.conf`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
+    "errors-sweep": {"task": "errors.tasks.sweep", "schedule": 60.0, "options": {"expires": 60}},
+}
+"""What Celery's beat does for triage."""
