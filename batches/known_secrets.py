@@ -32,8 +32,8 @@ def secret_settings() -> tuple[Any, ...]:
 
 @lru_cache(maxsize=8)
 def of_settings(passwords: tuple[str, ...], addresses: tuple[str, ...], keys: tuple[str, ...]) -> frozenset[str]:
-    found = (*passwords, *keys, *passwords_in(addresses))
-    return frozenset(secret for secret in found if len(secret) >= SHORTEST_PASSWORD)
+    secrets = (*passwords, *keys, *passwords_in(addresses))
+    return frozenset(secret for secret in secrets if len(secret) >= SHORTEST_PASSWORD)
 
 
 def passwords_in(addresses: tuple[str, ...]) -> Iterator[str]:
