@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from django.db import connection, transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, QuerySet
 
 from batches.clock import now_sql
 from batches.exceptions import LeaseLost
@@ -49,10 +49,10 @@ def free_lanes(batch: Batch) -> QuerySet[Checkpoint]:
 
 
 def take(batch: Batch, lane: int | None = None) -> Lease | None:
-    """Hold a free lane of the batch, `lane` or any; None when there is none. One statement decides a race."""
+    """Hold a free lane of the batch, `lane` or any; None when there is none, or the batch is not to be worked on."""
     candidates = free_lanes(batch) if lane is None else free_lanes(batch).filter(lane=lane)
     for pk in candidates.order_by("lane").values_list("pk", flat=True):
-        if leased_rows.take(Checkpoint.objects.filter(workable(batch), pk=pk, worker=""), worker=worker_name()):
+        if take_lane(batch, pk):
             row = Checkpoint.objects.get(pk=pk)
             counters.add("lease_takeovers", "unclean" if row.careful else "clean")
             remember_holder(batch, row.lane, row.worker)
@@ -60,10 +60,26 @@ def take(batch: Batch, lane: int | None = None) -> Lease | None:
     return None
 
 
-def workable(batch: Batch) -> Q:
-    """Lanes of the batch, while it is to be worked on. No join: what decides a race must stand in the statement itself,
-    since PostgreSQL looks again at the row that it updates, and not at a row of a subquery that named it."""
-    return Q(batch__in=Batch.objects.filter(pk=batch.pk, status__in=(Batch.Status.QUEUED, Batch.Status.RUNNING)))
+@transaction.atomic
+def take_lane(batch: Batch, pk: int) -> bool:
+    """Hold that lane; one statement decides between two who want it.
+
+    Who pauses or cancels the batch looks at its lanes, perhaps in one transaction with much else. The batch's row is
+    held meanwhile, so that whoever comes second sees what the first one did.
+    """
+    return holds_still(batch) and leased_rows.take(Checkpoint.objects.filter(pk=pk, worker=""), worker=worker_name())
+
+
+def holds_still(batch: Batch) -> bool:
+    """Whether the batch is to be worked on; its status stays what it is until the transaction ends. SQLite, which has
+    one writer, needs a statement that writes for that."""
+    workable = Batch.objects.filter(pk=batch.pk, status__in=(Batch.Status.QUEUED, Batch.Status.RUNNING))
+    if connection.vendor != "postgresql":
+        return bool(workable.update(status=F("status")))
+    sql, params = workable.order_by().values("pk").query.sql_with_params()
+    with connection.cursor() as cursor:
+        cursor.execute(f"{sql} FOR SHARE", params)
+        return cursor.fetchone() is not None
 
 
 def remember_holder(batch: Batch, lane: int, worker: str) -> None:

@@ -98,6 +98,31 @@ def test_of_two_sessions_that_take_a_lane_at_once_one_has_it() -> None:
     assert Checkpoint.objects.get(batch=batch).fence == 1
 
 
+@pytest.mark.parametrize("verb", [operations.pause, operations.cancel])
+def test_a_batch_that_is_stopped_in_a_longer_transaction_gives_no_lane_away(verb: Callable[[str], Batch]) -> None:
+    """As a request with an `Idempotency-Key` does: what it answered must be so once it is committed."""
+    batch = submitted(modes("ok", "ok"))
+    operations.start(batch.pk)
+    leases.ensure_lanes(batch)
+    Batch.objects.filter(pk=batch.pk).update(status=Batch.Status.RUNNING)
+    taken: list[leases.Lease | None] = []
+
+    def take() -> None:
+        taken.append(leases.take(Batch.objects.get(pk=batch.pk)))
+        connection.close()
+
+    other = threading.Thread(target=take)
+    with transaction.atomic():
+        answered = verb(batch.pk).status
+        other.start()
+        if connection.vendor == "postgresql":
+            wait_until(lambda: waiting_for_a_lock() or not other.is_alive())
+    other.join(PATIENCE)
+    assert answered in ("PAUSED", "CANCELLED")
+    assert taken == [None]
+    assert operations.get_batch(batch.pk).status == answered
+
+
 def waiting_for_a_lock() -> bool:
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
