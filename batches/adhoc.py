@@ -64,8 +64,12 @@ def lane_for(batch: Batch) -> Checkpoint:
 
 def locked_batch(batch_id: str) -> Batch:
     """The batch of that id, locked until the caller's transaction ends: its writers wait for each other."""
-    batch = batch_for(batch_id)
-    return Batch.objects.select_for_update().get(pk=batch.pk)
+    locked = Batch.objects.select_for_update().filter(pk=checked_id(batch_id))
+    batch = locked.first()
+    if batch is None:
+        batch_for(batch_id)
+        batch = locked.get()
+    return batch
 
 
 def refuse_processor(batch: Batch) -> None:

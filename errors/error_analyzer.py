@@ -7,16 +7,9 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
-from django.db.models import Max
-from django.utils import timezone
-
-from batches import adhoc, arguments
+from batches import arguments
 from batches.clock import iso_utc
-from batches.extensions import record_failures
-from batches.failures import Failure
-from batches.lanes.outcomes import storable
-from batches.models import Batch, Item
+from batches.models import Batch
 from batches.proportions import percent_of
 from errors.advice import Facts, GroupFacts, advise
 from errors.detectors.runs import runs_of
@@ -25,6 +18,15 @@ from errors.findings.problem_items import failure_histories, tried_most
 from errors.models import REPEATED, BatchGroup, ErrorRecord
 from errors.recovery import plans
 from errors.recovery import recommendations as advised
+from errors.reported_errors import record_error, record_errors
+
+__all__ = [
+    "ErrorReport",
+    "aggregate_errors",
+    "identify_patterns",
+    "record_error",
+    "record_errors",
+]
 
 PROBLEMATIC_LIMIT = 100
 PATTERNS_LIMIT = 200_000
@@ -67,41 +69,6 @@ class ErrorReport:
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
-
-
-def record_error(
-    batch_id: str,
-    item_id: str,
-    item_index: int,
-    error: BaseException,
-    error_code: str | None = None,
-    attempt: int | None = None,
-) -> None:
-    """Record one failed attempt of an item; the batch need not exist yet. An attempt is recorded once."""
-    key, index = arguments.checked_item(item_id), arguments.whole_number("item_index", item_index)
-    if attempt is not None:
-        attempt = arguments.whole_number("attempt", attempt, least=1)
-    arguments.checked_error("error", error)
-    now = timezone.now()
-    with transaction.atomic():
-        batch = adhoc.locked_batch(batch_id)
-        earlier = ErrorRecord.objects.filter(batch=batch, item__isnull=True, item_key=key)
-        if attempt is not None and earlier.filter(attempt=attempt).exists():
-            return
-        failure = Failure(
-            item_id=0,
-            item_key=key,
-            position=index,
-            payload=Item.objects.filter(batch=batch, key=key).values_list("payload", flat=True).first() or {},
-            attempt=attempt or (earlier.aggregate(last=Max("attempt"))["last"] or 0) + 1,
-            exception=error,
-            code="" if error_code is None else storable(str(error_code))[:64],
-            final=True,
-            started_at=now,
-            finished_at=now,
-            worker="",
-        )
-        record_failures(batch, [failure])
 
 
 def aggregate_errors(batch_id: str, total_items: int | None = None) -> ErrorReport:

@@ -89,6 +89,15 @@ def test_it_begins_with_the_first_count() -> None:
     assert standing() == ("RUNNING", None, 1, 1)
 
 
+def test_it_costs_four_statements_to_count_and_to_look(django_assert_max_num_queries: Any) -> None:
+    progress_tracker.start_batch("b", 10_000)
+    progress_tracker.increment_completed("b")
+    with django_assert_max_num_queries(4):
+        progress_tracker.increment_completed("b", 7)
+    with django_assert_max_num_queries(4):
+        assert progress_tracker.get_progress("b").completed == 8
+
+
 def test_its_milestones_are_never_ahead_of_its_counts() -> None:
     progress_tracker.start_batch("b", 4)
     progress_tracker.increment_completed("b", 3)

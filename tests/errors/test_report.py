@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -118,3 +119,39 @@ def test_an_attempt_of_its_own_number_is_never_counted_twice() -> None:
         record = ErrorRecord.objects.earliest("pk")
         record.pk = None
         record.save(force_insert=True)
+
+
+def test_it_records_many_errors_at_once() -> None:
+    error_analyzer.record_error("b", "item_1", 1, ValueError("x"), attempt=1)
+    errors = [
+        {"item_id": "item_1", "item_index": 1, "error": ValueError("x"), "attempt": 1},  # recorded already
+        {"item_id": "item_1", "item_index": 1, "error": ValueError("x")},
+        {"item_id": "item_1", "item_index": 1, "error": TimeoutError("slow"), "error_code": "TIMEOUT"},
+        {"item_id": "item_2", "item_index": 2, "error": ValueError("y")},
+    ]
+    assert error_analyzer.record_errors("b", iter(errors)) == 3
+    report = error_analyzer.aggregate_errors("b", total_items=10)
+    assert (report.total_errors, report.errors_by_code["TIMEOUT"], report.problematic_items) == (4, 1, ["item_1"])
+    assert list(ErrorRecord.objects.filter(item_key="item_1").values_list("attempt", flat=True)) == [1, 2, 3]
+    assert error_analyzer.record_errors("b", []) == 0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"item_id": "a", "item_index": 0, "error": "text"}, r"errors\[1\]: error is 'text'; it must be an exception"),
+        ({"item_id": "a", "error": ValueError()}, r"errors\[1\]: It is missing 1 required positional argument"),
+        ("text", r"errors\[1\] is 'text'; it must be a dict"),
+    ],
+)
+def test_it_records_none_of_many_errors_if_one_is_refused(wrong: Any, words: str) -> None:
+    with pytest.raises(InvalidInput, match=words):
+        error_analyzer.record_errors("b", [{"item_id": "a", "item_index": 0, "error": ValueError()}, wrong])
+    assert not ErrorRecord.objects.exists()
+
+
+def test_many_errors_cost_a_few_statements() -> None:
+    errors = [{"item_id": f"item_{n}", "item_index": n, "error": ValueError(f"bad {n}")} for n in range(500)]
+    with CaptureQueriesContext(connection) as queries:
+        assert error_analyzer.record_errors("b", errors) == 500
+    assert len(queries) <= 25
