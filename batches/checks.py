@@ -13,6 +13,7 @@ from batches import conf, outbound
 from batches.conf import settings
 from batches.isolation.connections import GuardedSQLite, guarded_postgresql
 from batches.plugins import broken_plugins
+from batches.processors.importable_models import unusable_entries
 
 
 @checks.register("batches")
@@ -123,4 +124,14 @@ def views_can_be_described(app_configs: Any, **kwargs: Any) -> list[checks.Check
             hint='Set REST_FRAMEWORK["DEFAULT_SCHEMA_CLASS"] = "drf_spectacular.openapi.AutoSchema".',
             id="batches.W015",
         )
+    ]
+
+
+@checks.register("batches")
+def import_models(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
+    """E002: an entry of the tables that rows may be imported into by which nothing can be."""
+    hint = "Write catalog.Product, or field by field auth.User.username, auth.User.email."
+    return [
+        checks.Error(f"PORTAL_IMPORT_MODELS: {entry!r}: {problem}", hint=hint, id="batches.E002")
+        for entry, problem in unusable_entries()
     ]

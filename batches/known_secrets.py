@@ -25,7 +25,7 @@ def known_secrets() -> frozenset[str]:
 
 def secret_settings() -> tuple[Any, ...]:
     passwords = tuple(str(database.get("PASSWORD") or "") for database in settings.DATABASES.values())
-    addresses = (settings.CELERY_BROKER_URL, settings.REDIS_URL)
+    addresses = (str(getattr(settings, "CELERY_BROKER_URL", "") or ""), settings.REDIS_URL)
     keys = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS, settings.EMAIL_HOST_PASSWORD or "")
     return passwords, addresses, keys
 

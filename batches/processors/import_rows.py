@@ -6,13 +6,12 @@ from functools import lru_cache
 from typing import Any
 
 from django import forms
-from django.apps import apps
-from django.core.exceptions import FieldDoesNotExist, ValidationError
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
 from django.forms import modelform_factory
 
-from batches.conf import settings
 from batches.processors import Context, ItemError, SkipItem, processor
+from batches.processors.importable_models import listed, model_of, unique_fields, writable_fields
 
 MODES = (
     ("upsert", "Make new rows, change those that are there"),
@@ -24,15 +23,6 @@ MODES = (
 def importable() -> list[tuple[str, str]]:
     """The models `PORTAL_IMPORT_MODELS` lists, as choices."""
     return [(name, str(model_of(name)._meta.verbose_name_plural).capitalize()) for name in listed()]
-
-
-def listed() -> list[str]:
-    return [name.strip() for name in settings.PORTAL_IMPORT_MODELS]
-
-
-@lru_cache(maxsize=64)
-def model_of(name: str) -> type[models.Model]:
-    return apps.get_model(name)
 
 
 class ImportRowsForm(forms.Form):
@@ -50,16 +40,10 @@ class ImportRowsForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         if "model" in cleaned and "key_field" in cleaned:
-            model, name = model_of(cleaned["model"]), cleaned["key_field"]
-            try:
-                unique = getattr(model._meta.get_field(name), "unique", False)
-            except FieldDoesNotExist:
-                unique = False
-            if not unique:
-                unique_ones = ", ".join(f.name for f in model._meta.fields if f.unique)
-                self.add_error(
-                    "key_field", f"{name!r} is no unique field of {cleaned['model']}; it has: {unique_ones}."
-                )
+            names = unique_fields(cleaned["model"])
+            if cleaned["key_field"] not in names:
+                message = f"{cleaned['key_field']!r} is no unique field of {cleaned['model']}"
+                self.add_error("key_field", f"{message}; it has: {', '.join(names) or 'none that may be imported'}.")
         return cleaned
 
 
@@ -70,7 +54,7 @@ def import_rows(payload: dict[str, Any], context: Context) -> dict[str, Any]:
     if params["model"] not in listed():
         raise ItemError(f"{params['model']} is not one of PORTAL_IMPORT_MODELS.", code="MODEL_NOT_ALLOWED")
     model, key_field = model_of(params["model"]), params["key_field"]
-    refuse_strange_columns(model, payload, key_field)
+    refuse_strange_columns(params["model"], payload, key_field)
     try:
         with transaction.atomic():
             return stored(model, key_field, params["mode"], payload)
@@ -109,12 +93,11 @@ def form_of(model: type[models.Model], names: tuple[str, ...]) -> type[forms.Mod
     return modelform_factory(model, fields=names)
 
 
-def refuse_strange_columns(model: type[models.Model], payload: dict[str, Any], key_field: str) -> None:
-    editable = {field.name for field in model._meta.get_fields() if getattr(field, "editable", False)}
-    editable.add(key_field)
-    strange = tuple(name for name in payload if name not in editable)
+def refuse_strange_columns(name: str, payload: dict[str, Any], key_field: str) -> None:
+    fields = writable_fields(name, key_field)
+    strange = tuple(column for column in payload if column not in fields)
     if strange:
-        message = f"{model._meta.label} has no field {strange[0]!r}; it has: {', '.join(sorted(editable))}."
+        message = f"{name} has no field {strange[0]!r} to import; it has: {', '.join(sorted(fields))}."
         raise ItemError(message, code="VALIDATION_FAILED", category="validation", fields=strange)
     if payload.get(key_field) in (None, ""):
         message = f"The row has no {key_field}."

@@ -8,6 +8,7 @@ import pytest
 from django.contrib.auth.models import Group, User
 
 from batches import operations
+from batches.checks import import_models
 from batches.engine import runner
 from batches.exceptions import InvalidInput
 from batches.models import Batch, Item
@@ -18,7 +19,8 @@ pytestmark = pytest.mark.usefixtures("engine")
 
 @pytest.fixture(autouse=True)
 def allowed(settings: Any) -> None:
-    settings.PORTAL_IMPORT_MODELS = ["auth.User", "auth.Group"]
+    fields = ("username", "email", "first_name", "last_name", "is_active", "date_joined")
+    settings.PORTAL_IMPORT_MODELS = [*(f"auth.User.{field}" for field in fields), "auth.Group.name"]
 
 
 def ran(items: list[dict[str, Any]], **params: Any) -> Batch:
@@ -94,3 +96,41 @@ def test_it_makes_one_row_of_a_key_that_occurs_twice() -> None:
     runner.work_until_idle("twice")
     assert set(statuses(batch)) == {"SUCCEEDED"}
     assert Group.objects.filter(name="crew").count() == 1
+
+
+@pytest.mark.parametrize("column", ["is_superuser", "is_staff", "groups", "user_permissions", "password"])
+@pytest.mark.parametrize("is_named", [True, False])
+def test_no_row_makes_an_administrator(settings: Any, column: str, is_named: bool) -> None:
+    settings.PORTAL_IMPORT_MODELS = ["auth.User.username", *([f"auth.User.{column}"] if is_named else [])]
+    before = User.objects.create(username="ana", password="!")
+    group = Group.objects.create(name="admins")
+    value = [group.pk] if column in ("groups", "user_permissions") else "1"
+    batch = ran([{"username": name, column: value} for name in ("ana", "bo")])
+    assert statuses(batch) == ["FAILED", "FAILED"]
+    before.refresh_from_db()
+    assert (before.is_superuser, before.is_staff, before.password, before.groups.count()) == (False, False, "!", 0)
+    assert not User.objects.filter(username="bo").exists()
+
+
+@pytest.mark.parametrize(
+    "model",
+    ["auth.User", "auth.Group", "auth.Permission", "authtoken.Token", "contenttypes.ContentType", "batches.Batch"],
+)
+def test_accounts_and_permissions_are_refused_unless_field_by_field(settings: Any, model: str) -> None:
+    settings.PORTAL_IMPORT_MODELS = [model]
+    with pytest.raises(InvalidInput, match="model"):
+        ran([{"username": "bo"}], model=model)
+    (error,) = import_models(None)
+    assert "one by one" in error.msg
+
+
+def test_only_the_fields_that_are_named_are_written(settings: Any) -> None:
+    settings.PORTAL_IMPORT_MODELS = ["auth.User.username", "auth.User.email"]
+    batch = ran([{"username": "bo", "email": "bo@example.org"}, {"username": "cy", "first_name": "Cy"}])
+    assert statuses(batch) == ["SUCCEEDED", "FAILED"]
+    assert list(User.objects.values_list("username", "email")) == [("bo", "bo@example.org")]
+
+
+def test_a_check_names_entries_that_mean_nothing(settings: Any) -> None:
+    settings.PORTAL_IMPORT_MODELS = ["auth.User.email", "auth.User.shoe", "nope.Nope", "nope", "auth.User.is_staff"]
+    assert [error.msg.split("'")[1] for error in import_models(None)] == settings.PORTAL_IMPORT_MODELS[1:]

@@ -77,7 +77,10 @@ SETTINGS: dict[str, tuple[str, str]] = {
         "hosts `http_request` and webhooks may call: `api.example.com`, `*.example.com`, `10.0.0.7:8080`",
     ),
     "PORTAL_SECRET_…": ("none", "what `${secret.…}` stands for in the headers of `http_request`"),
-    "PORTAL_IMPORT_MODELS": ("none", "tables `import_rows` may write: `catalog.Product`"),
+    "PORTAL_IMPORT_MODELS": (
+        "none",
+        "tables `import_rows` may write: `catalog.Product`; accounts and permissions field by field: `auth.User.email`",
+    ),
     "PORTAL_WORKER_MEMORY_MB": ("1024", "an item that needs more gets a `MemoryError`; 0: no limit"),
     "PORTAL_SOCKETS": ("2000", "open sockets of a web process; pages beyond that poll"),
     "PORTAL_SOCKETS_PER_USER": ("10", "the same for each account"),

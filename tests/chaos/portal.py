@@ -40,7 +40,7 @@ class Portal:
         """Servers, tables, this process's Django; no worker yet."""
         chosen = {"PORTAL_VAR": self.var, "PORTAL_LEASE_SECONDS": str(LEASE), "PORTAL_WORKERS": str(self.workers)}
         chosen |= {"PORTAL_PROCESSORS": "tests.chaos.ledger", "LOG_LEVEL": "ERROR", "PYTHONPATH": str(ROOT)}
-        chosen |= {"PORTAL_IMPORT_MODELS": "auth.Group", "CHAOS_CALLS": str(self.calls)}
+        chosen |= {"PORTAL_IMPORT_MODELS": "auth.Group.name", "CHAOS_CALLS": str(self.calls)}
         chosen |= {"DJANGO_SETTINGS_MODULE": "batchportal.settings"}
         os.environ.pop("CHAOS_CLOCK", None)  # this process's own clock stays right
         for name in ("DATABASE_URL", "CELERY_BROKER_URL", "REDIS_URL"):
