@@ -7,7 +7,9 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from batches.rest import act_views, batch_views, fix_views, retry_views
 from batches.rest.routes import route
 
-DOCS = SpectacularSwaggerSplitView.as_view(url_name="schema", template_name="batches/api_docs.html")
+DOCS = SpectacularSwaggerSplitView.as_view(
+    url_name="schema", template_name="batches/api_docs.html", metadata_class=None
+)
 
 urlpatterns = [
     *route("batches", batch_views.BatchList.as_view(), "batches"),

@@ -50,6 +50,7 @@ INSTALLED_APPS: list[Any] = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "batchportal.csp.content_security_policy",
+    "batchportal.nul_paths.no_nul_in_paths",
     "batchportal.static_files.StaticFiles",
     "batchportal.cache_control.no_store",
     "django.contrib.sessions.middleware.SessionMiddleware",

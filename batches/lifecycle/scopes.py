@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db.models import Q
@@ -103,9 +104,9 @@ def parsed_time(text: Any) -> datetime | None:
     """A time with its zone; None for anything else."""
     try:
         time = parse_datetime(text) if isinstance(text, str) else None
-    except ValueError:
+        return time.astimezone(UTC) if time is not None and time.tzinfo is not None else None
+    except (ValueError, OverflowError):
         return None
-    return time if time is not None and time.tzinfo is not None else None
 
 
 def only_scope(scope: Mapping[str, Any], what: str = "retry") -> tuple[str, Any]:
@@ -115,7 +116,19 @@ def only_scope(scope: Mapping[str, Any], what: str = "retry") -> tuple[str, Any]
     if len(named) != 1 or not named.keys() <= scopes.keys():
         raise InvalidInput(f"Say which items to {what}, by exactly one of: {', '.join(scopes)}.")
     ((name, value),) = named.items()
+    refuse_unstorable(name, value)
     return name, value
+
+
+def refuse_unstorable(name: str, value: Any) -> None:
+    """A scope is kept with what becomes of it: `InvalidInput` for what no database takes as JSON."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, default=str)
+        text.encode()
+    except ValueError:
+        raise refusal(name, "A number is infinite, or a text holds half a character.") from None
+    if "\\u0000" in text:
+        raise refusal(name, "A text holds a NUL character.")
 
 
 OWN = {

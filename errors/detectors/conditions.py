@@ -201,10 +201,14 @@ def is_test(test: Any) -> bool:
         return False
     name, *rest = test
     if name in ("at_most", "more_than"):
-        return len(rest) == 2 and rest[0] in ("number", "length") and type(rest[1]) in (int, float)
+        return len(rest) == 2 and rest[0] in ("number", "length") and is_number(rest[1])
     if name == "is":
         return len(rest) == 2 and isinstance(rest[0], str) and isinstance(rest[1], (str, int, float, bool, type(None)))
     return rest == [] if name == "empty" else name == "kind" and len(rest) == 1 and isinstance(rest[0], str)
+
+
+def is_number(value: Any) -> bool:
+    return type(value) is int or (type(value) is float and isfinite(value))
 
 
 def all_hold(conditions: Sequence[tuple[str, tuple[Any, ...]]], payload: Mapping[str, Any]) -> bool:

@@ -10,9 +10,8 @@ from datetime import datetime
 
 from django.db.models import Q
 from django.db.models.lookups import Exact, IsNull
-from django.utils.dateparse import parse_datetime
 
-from batches.lifecycle.scopes import LARGEST_POSITION, refusal, refuse_masked
+from batches.lifecycle.scopes import LARGEST_POSITION, parsed_time, refusal, refuse_masked
 from batches.models import Batch, Item
 from errors.filters.payload_text import PayloadText
 from errors.models import ErrorGroup
@@ -48,11 +47,8 @@ def position_range(text: str) -> tuple[int, int]:
 
 def moment(field: str, text: str) -> datetime:
     """A time with its zone, as ISO 8601 writes it."""
-    try:
-        at = parse_datetime(text.replace(" ", "+"))
-    except ValueError:
-        at = None
-    if at is None or at.tzinfo is None:
+    at = parsed_time(text.replace(" ", "+"))
+    if at is None:
         raise refusal(field, "Write a time with its zone, such as 2026-11-25T14:02:10Z.")
     return at
 

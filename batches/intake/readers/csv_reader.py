@@ -27,6 +27,8 @@ WIDE = [
 ENOUGH_TO_TELL = 30  # fewer foreign letters than this tell no code page from another
 ESCAPED = re.compile("[\udc80-\udcff]")
 DELIMITERS = (",", ";", "\t", "|")
+NOT_OF_FILES = frozenset({"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape"})
+"""Encodings of Python's own for host names and source code, and one that refuses all there is."""
 BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 
@@ -185,12 +187,14 @@ def detect_encoding(sample: bytes) -> str:
 
 def refuse_unknown_encoding(name: str) -> None:
     try:
-        if not codecs.lookup(name)._is_text_encoding:
-            raise LookupError
-    except LookupError:
+        codec = codecs.lookup(name)
+        is_usable = codec._is_text_encoding and codec.name not in NOT_OF_FILES
+    except (LookupError, ValueError):
+        is_usable = False
+    if not is_usable:
         raise InputRefused(
             f"There is no text encoding {name!r}.", remedy="Use utf-8, utf-16, cp1252 or another known name."
-        ) from None
+        )
 
 
 def detect_delimiter(sample: str) -> str:
