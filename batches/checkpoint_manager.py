@@ -7,7 +7,7 @@ import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from django.db import transaction
 from django.db.models import F
@@ -108,6 +108,7 @@ def resume_from_checkpoint(
     item_timeout: float | None = None,
     max_attempts: int = 1,
     checkpoint_every: int = 10,
+    effects: Literal["database", "external"] = "database",
 ) -> dict[str, Any]:
     """Process every item that has not succeeded yet, in order, each behind its own savepoint; saves as it goes.
 
@@ -119,6 +120,11 @@ def resume_from_checkpoint(
     whatever ends the run (`KeyboardInterrupt`, `SystemExit`), ends it early, so that nothing done is done again. An
     item runs for at most `item_timeout` seconds: PORTAL_ITEM_TIMEOUT unless given, and less than PORTAL_IDLE_SECONDS.
     It has `max_attempts` tries (1 to 100) where its failure may pass: a timeout, a lost connection, `RetryItem`.
+
+    With `effects="external"` an item may take as long as it needs, in any thread: no transaction is open while it runs,
+    its lease is renewed, and it is saved by itself as soon as it is done. What it writes is its own to commit; of a
+    crash in the middle of it nobody knows how far it came, so that it is run again (`idempotent_operation` tells it
+    what was done). It has a time limit only if `item_timeout` gives one, and that needs the main thread.
 
     In the main thread the time limit is kept by SIGALRM: the caller's own alarm is put back after each chunk, and rings
     then if it came due. Within an item of the batch, `save_checkpoint` and `resume_from_checkpoint` of it are refused.
@@ -134,7 +140,7 @@ def resume_from_checkpoint(
     or with the same, and for options out of bounds; `BatchCancelled` when the batch is cancelled, before or meanwhile:
     its `result` is what was done.
     """
-    options = run_options.checked(item_timeout, max_attempts, checkpoint_every)
+    options = run_options.checked(item_timeout, max_attempts, checkpoint_every, effects)
     return runs.resume(batch_id, all_items, process_fn, options)
 
 
@@ -146,12 +152,13 @@ async def aresume_from_checkpoint(
     item_timeout: float | None = None,
     max_attempts: int = 1,
     checkpoint_every: int = 10,
+    effects: Literal["database", "external"] = "database",
 ) -> dict[str, Any]:
     """`resume_from_checkpoint` for coroutines: an `async def` process_fn runs on this event loop, item after item.
 
     When the task is cancelled, the item in hand is cancelled and stays pending; those before it are saved.
     """
-    options = run_options.checked(item_timeout, max_attempts, checkpoint_every)
+    options = run_options.checked(item_timeout, max_attempts, checkpoint_every, effects)
     cancellation = coroutines.Cancellation()
     running = asyncio.ensure_future(
         coroutines.in_thread(runs.resume, batch_id, all_items, process_fn, options, cancellation)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from math import inf
+from typing import Any, Literal
 
 from batches.arguments import refused, whole_number
 from batches.conf import settings
@@ -12,21 +14,47 @@ from batches.processors import MAX_CHUNK
 MOST_ATTEMPTS = 100
 
 
-def checked(item_timeout: Any, max_attempts: Any, checkpoint_every: Any) -> dict[str, Any]:
-    """The options as columns of the batch; `InvalidInput` names the one that is out of bounds."""
-    return {
-        "item_timeout": float(settings.PORTAL_ITEM_TIMEOUT) if item_timeout is None else seconds(item_timeout),
-        "max_attempts": whole_number("max_attempts", max_attempts, 1, MOST_ATTEMPTS),
-        "checkpoint_every": whole_number("checkpoint_every", checkpoint_every, 1, MAX_CHUNK),
-    }
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """Of one call; `item_timeout` in seconds, None for no limit."""
+
+    effects: Literal["database", "external"]
+    item_timeout: float | None
+    max_attempts: int
+    checkpoint_every: int
+
+    def columns(self) -> dict[str, Any]:
+        """As the batch stores them."""
+        return {
+            "item_timeout": self.item_timeout or float(settings.PORTAL_ITEM_TIMEOUT),
+            "max_attempts": self.max_attempts,
+            "checkpoint_every": self.checkpoint_every,
+        }
 
 
-def seconds(item_timeout: Any) -> float:
-    """An item's time limit: the database ends a transaction that is idle for longer."""
-    bound = longest_item_timeout()
+def checked(item_timeout: Any, max_attempts: Any, checkpoint_every: Any, effects: Any) -> RunOptions:
+    """The options; `InvalidInput` names the one that is out of bounds."""
+    if effects not in ("database", "external"):
+        raise refused("effects", effects, '"database" or "external"')
+    bound, limit = longest_item_timeout() if effects == "database" else inf, item_timeout
+    if item_timeout is not None:
+        limit = seconds(item_timeout, bound)
+    elif effects == "database":
+        limit = float(settings.PORTAL_ITEM_TIMEOUT)
+    return RunOptions(
+        effects=effects,
+        item_timeout=limit,
+        max_attempts=whole_number("max_attempts", max_attempts, 1, MOST_ATTEMPTS),
+        checkpoint_every=whole_number("checkpoint_every", checkpoint_every, 1, MAX_CHUNK),
+    )
+
+
+def seconds(item_timeout: Any, bound: float) -> float:
+    """An item's time limit; the database ends a transaction that is idle for longer than the bound."""
     if is_number(item_timeout) and 0 < item_timeout < bound:
         return float(item_timeout)
-    raise refused("item_timeout", item_timeout, f"seconds, more than 0 and less than {bound:g} (PORTAL_IDLE_SECONDS)")
+    below = "" if bound == inf else f' and less than {bound:g} (PORTAL_IDLE_SECONDS), or effects="external"'
+    raise refused("item_timeout", item_timeout, f"seconds, more than 0{below}")
 
 
 def is_number(value: Any) -> bool:

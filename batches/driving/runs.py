@@ -13,9 +13,9 @@ from django.db import transaction
 from batches import adhoc, arguments, coroutines
 from batches.driving import item_rows
 from batches.driving.item_list import ItemList, id_of
+from batches.driving.run_options import RunOptions
 from batches.engine import runner
 from batches.exceptions import BatchCancelled, InvalidInput
-from batches.isolation.time_limits import legal_item_timeout
 from batches.lanes import leases
 from batches.lifecycle import transitions
 from batches.models import Batch, Checkpoint, Item
@@ -31,10 +31,10 @@ def resume(
     batch_id: str,
     all_items: Iterable[Any],
     process_fn: Callable[[Any], Any],
-    options: dict[str, Any],
+    options: RunOptions,
     cancellation: coroutines.Cancellation | None = None,
 ) -> dict[str, Any]:
-    """Run every item that has not succeeded; `options` are columns of the batch.
+    """Run every item that has not succeeded.
 
     The cancellation ends the run in the middle of an item that is awaited, else before the next.
     """
@@ -45,13 +45,14 @@ def resume(
     cancellation, tally = cancellation or coroutines.Cancellation(), Counter[str]()
     with closing(ItemList(all_items)) as items:
         resumed_from = saved_index(batch_id)
-        batch = begun(batch_id, options)
+        batch = begun(batch_id, options.columns())
         may_run = batch.status not in STOPPED
         if may_run:
             item_rows.register(batch.pk, items)
-            limit = legal_item_timeout(options["item_timeout"])
-            call = caller_of(batch.pk, process_fn, items, limit, cancellation)
-            run(batch, Processor(name="", function=call), tally, cancellation.is_requested)
+            call = caller_of(batch.pk, process_fn, items, options.item_timeout, cancellation)
+            timeout = options.item_timeout
+            processor = Processor(name="", function=call, effects=options.effects, item_timeout=timeout)
+            run(batch, processor, tally, cancellation.is_requested)
             batch.refresh_from_db()
         result = result_of(batch, item_rows.statuses_of(batch, items, registered=may_run), tally, len(items))
     result["resumed_from_index"] = resumed_from
@@ -94,20 +95,22 @@ def caller_of(
     batch_id: str,
     process_fn: Callable[[Any], Any],
     items: ItemList,
-    limit: float,
+    limit: float | None,
     cancellation: coroutines.Cancellation,
 ) -> Callable[[Any, Any], None]:
-    """What the engine calls for an item, which has `limit` seconds if it is awaited.
+    """What the engine calls for an item, which has `limit` seconds if it is awaited; None: no limit.
 
     What `process_fn` returns is not stored, only its effects and its exception count.
     """
+
+    seconds = None if limit is None else limit - min(0.5, limit / 10)
 
     def call(payload: Any, context: Any) -> None:
         item = items[context.position]
         if item != context.item_key and id_of(item) != context.item_key:
             raise InvalidInput(f"Another call of resume_from_checkpoint has given {context.item_key!r} another place.")
         with adhoc.driving(batch_id):
-            result = coroutines.run_to_end(process_fn(item), limit - min(0.5, limit / 10), cancellation)
+            result = coroutines.run_to_end(process_fn(item), seconds, cancellation)
         coroutines.refuse_awaitable(result, "process_fn")
 
     return call

@@ -42,9 +42,14 @@ def quarantined_outcome(slice_: Slice, item: Claimed) -> Outcome:
     return outcome
 
 
-def remembered_outcomes(batch_id: str, items: Iterable[Claimed]) -> dict[int, Outcome]:
-    """By item id, the outcomes of those that were done before under their idempotency keys: nothing is run."""
-    keys = {key_of(batch_id, item.key, PROCESS): item for item in items}
+def remembered_outcomes(slice_: Slice, items: Iterable[Claimed]) -> dict[int, Outcome]:
+    """By item id, the outcomes of those that were done before under their idempotency keys: nothing is run.
+
+    None of a caller's own run, whose keys are his.
+    """
+    if slice_.processor.is_callers:
+        return {}
+    keys = {key_of(slice_.batch.pk, item.key, PROCESS): item for item in items}
     records = IdempotencyRecord.objects.filter(
         key__in=keys, state=IdempotencyRecord.State.DONE, expires_at__gt=clock.now_sql()
     )

@@ -16,7 +16,7 @@ from batches.engine.database_errors import first_line, is_transient, kind_of, ma
 from batches.engine.recording import record_outcomes
 from batches.engine.slices import Slice
 from batches.engine.statements import AlreadyRemembered, ItemsMoved, claim_one
-from batches.exceptions import OperationInProgress
+from batches.exceptions import ItemTimeout, OperationInProgress
 from batches.isolation.guard import Uncontained
 from batches.lanes import counters, leases
 from batches.lanes.outcomes import Claimed
@@ -24,6 +24,10 @@ from batches.lanes.outcomes import Claimed
 logger = logging.getLogger("batches")
 
 CHUNK_TRIES = 5
+TOO_LONG = (
+    "The item ran for {:.0f} s, longer than its limit of {:g} s, and the database has ended its transaction: what it "
+    'wrote is undone. A caller\'s own items may take long with effects="external".'
+)
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0  # seconds, before a chunk is tried again
 LONGEST_RECONNECT_PAUSE = 30.0  # seconds
 
@@ -39,6 +43,10 @@ def recover(slice_: Slice, error: Exception, tries: int) -> None:
     culprit = culprit_of(slice_, error)
     reconnect(slice_)
     slice_.cursor = slice_.lease.position
+    if slice_.current is not None and slice_.took > slice_.isolation.time_limit.seconds:
+        seconds, slice_.took = slice_.took, 0.0
+        blame(slice_, slice_.current, ItemTimeout(TOO_LONG.format(seconds, slice_.isolation.time_limit.seconds)))
+        return
     if disk_full.is_full(error):
         disk_full.pause(slice_.batch.pk)
         return
@@ -58,7 +66,7 @@ def culprit_of(slice_: Slice, error: Exception) -> Claimed | None:
     return slice_.claimed[0] if len(slice_.claimed) == 1 else None
 
 
-def blame(slice_: Slice, culprit: Claimed, error: Exception) -> None:
+def blame(slice_: Slice, culprit: Claimed, error: BaseException) -> None:
     """Record the failure of an item whose own transaction could not be committed."""
     cause = error.error if isinstance(error, Uncontained) else error
     if isinstance(error, AlreadyRemembered):

@@ -1,4 +1,5 @@
-"""Calls to the outside, side by side: for processors whose effects are not in this database.
+"""Calls to the outside, side by side: for processors whose effects are not in this database. Those of a caller's own
+run go one after the other in his own thread.
 
 A claim is committed first: its items are RUNNING, their idempotency rows in progress. They run outside any
 transaction, in threads of their own or as coroutines of one event loop, and each outcome commits by itself under the
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from datetime import datetime
 from functools import partial
 from time import monotonic, sleep
 
@@ -21,6 +23,7 @@ from batches.conf import settings
 from batches.engine import disk_full
 from batches.engine.attempts import failed_outcome, quarantined_outcome, remembered_outcomes
 from batches.engine.budget import enforce_budget
+from batches.engine.calls_in_turn import CallsInTurn
 from batches.engine.chunk_recovery import reconnect
 from batches.engine.claiming import await_retry, claim_items, widen_window
 from batches.engine.in_flight_calls import InFlightCalls
@@ -30,28 +33,31 @@ from batches.engine.statements import AlreadyRemembered, Claim, ItemsMoved
 from batches.isolation.guard import ChunkLost
 from batches.keys import PROCESS, key_of
 from batches.lanes import leased_rows, leases, unknown_outcomes
-from batches.lanes.outcomes import Outcome
+from batches.lanes.outcomes import Claimed, Outcome
 from batches.lifecycle import hints
 from batches.models import Batch, Checkpoint, IdempotencyRecord, Item
 
 logger = logging.getLogger("batches")
 
+Calls = InFlightCalls | CallsInTurn
 LOOK_UP_EVERY = 0.25  # seconds
 RECORD_TRIES = 3
 
 
 def work(slice_: Slice) -> bool:
     """Keep calls going until nothing is left to do (False) or the time is up (True); those out are waited for."""
-    calls = InFlightCalls(slice_)
+    calls: Calls = CallsInTurn(slice_) if slice_.processor.is_callers else InFlightCalls(slice_)
     done: deque[Outcome] = deque()
     more, failures = True, 0
     try:
         while more or calls.in_flight or done:
             try:
-                more = more and may_begin(slice_, calls) and begin_calls(slice_, calls, done)
-                done.extend(calls.finished(0.0 if done else LOOK_UP_EVERY))
-                record_all(slice_, done)
-                keep_lease(slice_)
+                with calls.uninterrupted():
+                    more = more and may_begin(slice_, calls) and begin_calls(slice_, calls, done)
+                    done.extend(calls.finished(0.0 if done else LOOK_UP_EVERY))
+                    record_all(slice_, done)
+                    keep_lease(slice_)
+                slice_.raise_interruption()
                 failures = 0
             except (AnyDatabaseError, ItemsMoved, AlreadyRemembered) as error:
                 failures += 1
@@ -62,7 +68,7 @@ def work(slice_: Slice) -> bool:
     return slice_.is_over()
 
 
-def may_begin(slice_: Slice, calls: InFlightCalls) -> bool:
+def may_begin(slice_: Slice, calls: Calls) -> bool:
     """Whether another call may be begun; after one that cannot be ended, only what is out is waited for."""
     slice_.tainted = slice_.tainted or calls.hung
     return not (slice_.is_over() or calls.hung)
@@ -71,7 +77,7 @@ def may_begin(slice_: Slice, calls: InFlightCalls) -> bool:
 # -- claiming ----------------------------------------------------------------------------------------------------------
 
 
-def begin_calls(slice_: Slice, calls: InFlightCalls, done: deque[Outcome]) -> bool:
+def begin_calls(slice_: Slice, calls: Calls, done: deque[Outcome]) -> bool:
     """Begin as many calls as there is room for; False when the batch is not to run, or nothing is left of it."""
     room = calls.room(careful=bool(slice_.lease.careful))
     if room < 1 or monotonic() < slice_.pacer.due:
@@ -81,7 +87,7 @@ def begin_calls(slice_: Slice, calls: InFlightCalls, done: deque[Outcome]) -> bo
         return False
     if not claim.items:
         return widen_window(slice_) or bool(calls.in_flight or done) or await_retry(slice_)
-    remembered = remembered_outcomes(slice_.batch.pk, claim.items)
+    remembered = remembered_outcomes(slice_, claim.items)
     for item in claim.items:
         if item.crashes >= leases.CRASHES_ALLOWED:
             done.append(quarantined_outcome(slice_, item))
@@ -104,17 +110,8 @@ def claim_calls(slice_: Slice, room: int) -> Claim:
         Item.objects.filter(pk__in=[item.id for item in claim.items]).update(
             status=Item.Status.RUNNING, lane=lease.lane, claimed_at=now, started_at=now, available_at=None
         )
-        IdempotencyRecord.objects.bulk_create(
-            [
-                IdempotencyRecord(
-                    key=key_of(lease.batch_id, item.key, PROCESS),
-                    state=IdempotencyRecord.State.IN_PROGRESS,
-                    created_at=now,
-                )
-                for item in claim.items
-            ],
-            ignore_conflicts=True,
-        )
+        if not slice_.processor.is_callers:
+            hold_keys(lease.batch_id, claim.items, now)
         held = Checkpoint.objects.filter(pk=lease.checkpoint_id, fence=lease.fence)
         in_flight = claim.items[0].id if lease.careful else None
         if not leased_rows.keep(held, in_flight=in_flight):
@@ -122,6 +119,14 @@ def claim_calls(slice_: Slice, room: int) -> Claim:
     if claim.items[0].available_at is None:
         slice_.cursor = max(item.position for item in claim.items)
     return claim
+
+
+def hold_keys(batch_id: str, items: list[Claimed], now: datetime) -> None:
+    """Write down that the items' operations are in progress."""
+    keys = [key_of(batch_id, item.key, PROCESS) for item in items]
+    state = IdempotencyRecord.State.IN_PROGRESS
+    rows = [IdempotencyRecord(key=key, state=state, created_at=now) for key in keys]
+    IdempotencyRecord.objects.bulk_create(rows, ignore_conflicts=True)
 
 
 # -- recording ---------------------------------------------------------------------------------------------------------
@@ -162,7 +167,7 @@ def keep_lease(slice_: Slice) -> None:
 # -- when the database was away, or refused ----------------------------------------------------------------------------
 
 
-def recover(slice_: Slice, calls: InFlightCalls, done: deque[Outcome], error: Exception, failures: int) -> None:
+def recover(slice_: Slice, calls: Calls, done: deque[Outcome], error: Exception, failures: int) -> None:
     """After a statement failed: calls in flight go on, and what was claimed but not begun is put back."""
     logger.warning("batch %s, lane %d: not recorded: %s", slice_.batch.pk, slice_.lease.lane, error)
     if connection.in_atomic_block:

@@ -13,6 +13,7 @@ import json
 import logging
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from time import monotonic
@@ -97,6 +98,10 @@ class InFlightCalls:
                 return done
             if self.in_flight.pop(item_id, None) is not None:
                 done.append(outcome)
+
+    def uninterrupted(self) -> AbstractContextManager[Any]:
+        """The items run in other threads, which no signal reaches."""
+        return nullcontext()
 
     def close(self) -> None:
         if self._loop is None:

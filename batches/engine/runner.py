@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-from asyncio import CancelledError
 from collections import Counter
 from collections.abc import Callable
 from contextvars import copy_context
@@ -169,10 +168,11 @@ def process(slice_: Slice, item: Claimed) -> Outcome | None:
     """
     if item.crashes >= leases.CRASHES_ALLOWED:
         return quarantined_outcome(slice_, item)
-    if slice_.alone and (remembered := remembered_outcomes(slice_.batch.pk, [item])):
+    if slice_.alone and (remembered := remembered_outcomes(slice_, [item])):
         return remembered[item.id]
     slice_.watchdog.watch()
-    slice_.current, started_at = item, clock.machine_now()
+    slice_.current, slice_.took, started_at = item, 0.0, clock.machine_now()
+    began = monotonic()
     try:
         context = context_of(slice_, item)
         payload = json.loads(item.payload_json)
@@ -187,21 +187,11 @@ def process(slice_: Slice, item: Claimed) -> Outcome | None:
     except BaseException as error:
         if disk_full.is_full(error):
             raise Uncontained(error, by_item=False) from error
-        if ends_run(slice_, error):
+        if slice_.ends_run(error):
             return None
         return failed_outcome(slice_, item, error, started_at)
-
-
-def ends_run(slice_: Slice, error: BaseException) -> bool:
-    """Whether an exception out of an item ends the run: a signal's, Ctrl-C, a caller's own exit or cancellation."""
-    interruptions = slice_.isolation.interruptions
-    if interruptions.raised is None and (
-        (isinstance(error, (KeyboardInterrupt, SystemExit)) and slice_.processor.is_callers)
-        or (isinstance(error, CancelledError) and slice_.processor.is_callers and slice_.should_stop())
-        or (isinstance(error, KeyboardInterrupt) and interruptions.come_by_default())
-    ):
-        interruptions.raised = error
-    return interruptions.raised is not None
+    finally:
+        slice_.took = monotonic() - began
 
 
 # -- working without Celery --------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ Both claim through the same statements, record under the same fence, and keep th
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -49,7 +50,8 @@ class Slice:
     `deadline` is on the monotonic clock. `cursor` is the position after which the next claim looks, within `window`
     positions; `wrapped` when it has begun again at the start. A chunk takes no further item after `chunk_seconds`, so
     that each has its whole time limit before an idle transaction is ended. `alone` items go one a transaction.
-    `tainted`: a call that could not be ended lives on in this process. `tally`: outcomes recorded, by status.
+    `tainted`: a call that could not be ended lives on in this process. `took`: seconds of the
+    `current` item. `tally`: outcomes recorded, by status.
     """
 
     batch: Batch
@@ -76,10 +78,23 @@ class Slice:
     retries_seen_at: float = 0.0
     claimed: list[Claimed] = field(default_factory=list)
     current: Claimed | None = None
+    took: float = 0.0
     tally: Counter[str] = field(default_factory=Counter)
 
     def is_over(self) -> bool:
         return monotonic() >= self.deadline or self.should_stop()
+
+    def ends_run(self, error: BaseException) -> bool:
+        """Whether an exception out of an item ends the run: a signal's, Ctrl-C, a caller's own exit or cancellation."""
+        interruptions = self.isolation.interruptions
+        callers = self.processor.is_callers
+        if interruptions.raised is None and (
+            (isinstance(error, (KeyboardInterrupt, SystemExit)) and callers)
+            or (isinstance(error, CancelledError) and callers and self.should_stop())
+            or (isinstance(error, KeyboardInterrupt) and interruptions.come_by_default())
+        ):
+            interruptions.raised = error
+        return interruptions.raised is not None
 
     def raise_interruption(self) -> None:
         """Raise what is to end the run, if there is anything: Ctrl-C, say."""

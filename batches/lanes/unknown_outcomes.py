@@ -42,7 +42,7 @@ def resolve_lost_calls(
     batch = Batch.objects.get(pk=batch_id)
     forget_in_progress(batch_id, [item.key for item in items])
     processor = processor_or_none(batch)
-    if begun and (processor is None or asks_a_person(batch, processor)):
+    if begun and batch.processor and (processor is None or asks_a_person(batch, processor)):
         quarantine_calls(batch, lane, worker, items, processor or Processor(name=batch.processor, function=print))
     else:
         Item.objects.filter(pk__in=[item.pk for item in items]).update(
@@ -72,9 +72,9 @@ def processor_or_none(batch: Batch) -> Processor | None:
 
 
 def forget_in_progress(batch_id: str, item_keys: Collection[str]) -> None:
-    """Remove the idempotency rows that say that a worker is processing these items."""
+    """Remove the idempotency rows that say that a worker is processing these items; not those of operations."""
     keys = [key_of(batch_id, item_key, PROCESS) for item_key in item_keys]
-    IdempotencyRecord.objects.filter(key__in=keys, state=IdempotencyRecord.State.IN_PROGRESS).delete()
+    IdempotencyRecord.objects.filter(key__in=keys, state=IdempotencyRecord.State.IN_PROGRESS, worker="").delete()
 
 
 def quarantine_calls(batch: Batch, lane: int, worker: str, items: list[Item], processor: Processor) -> None:
