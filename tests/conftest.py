@@ -150,7 +150,7 @@ def hang() -> Iterator[Callable[[Any], None]]:
 def register(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Registers, for one test, a processor `test.with_params` of that form; again, as a deploy would replace it."""
     from batches import processors
-    from tests.batches.with_params import NAME
+    from tests.helpers.with_params import NAME
 
     def registered(form: Any, function: Any = None, **more: Any) -> None:
         does = function or (lambda payload, context: None)

@@ -24,11 +24,11 @@ from batches.processors import Context, ItemError, SkipItem
 from batchportal.log_lines import LogLine
 from errors.exports.exporters import EXPORTERS
 from errors.models import BatchGroup, ErrorRecord
-from tests.batches.with_params import NAME, Register
 from tests.helpers.canaries import columns_with, seen_in
 from tests.helpers.failed_rows import exported
 from tests.helpers.http_server import Server
 from tests.helpers.people import UserOf, signed_in
+from tests.helpers.with_params import NAME, Register
 
 pytestmark = [pytest.mark.any_database, pytest.mark.usefixtures("engine")]
 

@@ -15,7 +15,7 @@ from batches.exceptions import InvalidInput
 from batches.lanes import unknown_outcomes
 from batches.models import Batch, Item, ParameterFile
 from batches.processors import ItemError
-from tests.batches.with_params import (
+from tests.helpers.with_params import (
     NAME,
     Register,
     ReportForm,

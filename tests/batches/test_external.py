@@ -19,13 +19,13 @@ from batches.engine import external, in_flight_calls, runner
 from batches.exceptions import InvalidInput, InvalidTransition
 from batches.models import Batch, Checkpoint, IdempotencyRecord, Item
 from errors.models import ErrorRecord
-from tests.batches import outside
+from tests.helpers import outside
 from tests.helpers.batches import item, statuses
 from tests.helpers.waiting import PATIENCE, wait_until
 
 pytestmark = pytest.mark.usefixtures("engine")
 Start = Callable[..., subprocess.Popen[str]]
-WORK = "import sys, tests.batches.outside; from batches.engine import runner; runner.work_until_idle(sys.argv[1])"
+WORK = "import sys, tests.helpers.outside; from batches.engine import runner; runner.work_until_idle(sys.argv[1])"
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from batches.models import Batch, Item
 from batches.processors import processor
 from errors.models import ErrorRecord
 from tests import processors as behaviours
-from tests.batches import outside  # noqa: F401 - registers its processors
+from tests.helpers import outside  # noqa: F401 - registers its processors
 from tests.helpers.batches import item, modes, ran, statuses, submitted
 
 pytestmark = pytest.mark.usefixtures("engine")

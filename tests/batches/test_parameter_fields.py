@@ -24,9 +24,9 @@ from batches import operations
 from batches.engine import runner
 from batches.exceptions import InvalidInput
 from batches.models import Batch, Item
-from tests.batches.form_fields import CASES, CONTENT, PIXEL, Case, all_fields, seen
-from tests.batches.with_params import NAME, Register
+from tests.helpers.form_fields import CASES, CONTENT, PIXEL, Case, all_fields, seen
 from tests.helpers.people import client, person
+from tests.helpers.with_params import NAME, Register
 
 pytestmark = pytest.mark.usefixtures("engine", "shop", "impatient")
 PILLOW = find_spec("PIL") is not None

@@ -21,7 +21,8 @@ from django.urls import reverse
 from batches import operations
 from batches.exceptions import BatchConflict, InvalidInput
 from batches.models import Batch, Item, ParameterFile
-from tests.batches.with_params import (
+from tests.helpers.people import client, person
+from tests.helpers.with_params import (
     NAME,
     Register,
     ReportForm,
@@ -32,7 +33,6 @@ from tests.batches.with_params import (
     shown_params,
     submitted,
 )
-from tests.helpers.people import client, person
 
 pytestmark = pytest.mark.usefixtures("engine", "impatient")
 

@@ -17,8 +17,8 @@ from batches.exceptions import InvalidInput, InvalidTransition, UnknownBatch
 from batches.isolation import deferred_constraints
 from batches.models import Item, Rehearsal
 from tests import processors
-from tests.batches.outside import outside  # noqa: F401 - registers its processors
 from tests.helpers.batches import item, modes, submitted
+from tests.helpers.outside import outside  # noqa: F401 - registers its processors
 from tests.helpers.waiting import PATIENCE
 
 pytestmark = pytest.mark.usefixtures("engine")

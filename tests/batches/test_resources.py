@@ -12,7 +12,7 @@ import pytest
 from batches import operations
 from batches.engine import resources, runner
 from batches.models import Item
-from tests.batches.with_params import NAME
+from tests.helpers.with_params import NAME
 
 pytestmark = [pytest.mark.any_database, pytest.mark.usefixtures("engine")]
 

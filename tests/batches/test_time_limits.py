@@ -21,7 +21,7 @@ from batches.isolation.guard import Isolation
 from batches.isolation.time_limits import TimeLimit
 from batches.models import Batch
 from tests import processors
-from tests.batches import outside  # noqa: F401 - registers its processors
+from tests.helpers import outside  # noqa: F401 - registers its processors
 from tests.helpers.batches import item, modes, ran, statuses, submitted
 from tests.helpers.waiting import PATIENCE, wait_until
 

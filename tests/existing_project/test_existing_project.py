@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from tests.helpers.distributions import build
+from tests.helpers.documents import FILE, blocks_of
 from tests.helpers.places import ROOT
-from tests.portal.distributions import build
-from tests.portal.documents import FILE, blocks_of
 
 pytestmark = pytest.mark.any_database
 PAGE = ROOT / "docs" / "existing-project.md"

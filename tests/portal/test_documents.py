@@ -14,7 +14,7 @@ from django.core.management.base import CommandParser
 
 from batches.management.commands.batch import Command
 from batches.terminal import all_verbs
-from tests.portal.documents import ROOT, Block, Project, blocks_of, commands_of, documents
+from tests.helpers.documents import ROOT, Block, Project, blocks_of, commands_of, documents
 
 pytestmark = pytest.mark.any_database
 BLOCKS = [block for path in documents() for block in blocks_of(path)]

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 import pytest
 
 from batchportal import __version__
+from tests.helpers.distributions import Distributions, Installation, build, install
 from tests.helpers.places import ROOT, SAMPLE, SCHEMA
 from tests.helpers.waiting import PATIENCE, wait_for_answer, wait_until
-from tests.portal.distributions import Distributions, Installation, build, install
 from tests.servers.ports import free_port
 
 pytestmark = pytest.mark.any_database

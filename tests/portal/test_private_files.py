@@ -11,7 +11,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from batchportal.private_files import claim
-from tests.portal.test_settings import start
+from tests.helpers.starts import start
 
 pytestmark = pytest.mark.any_database
 

@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.helpers.places import ROOT
-
-
-def start(tmp_path: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "import django; django.setup()"]
-    settings = {"DJANGO_SETTINGS_MODULE": "batchportal.settings", "PORTAL_VAR": str(tmp_path)}
-    whole = {**os.environ, "SECRET_KEY": "", **settings, **environment}
-    return subprocess.run(command, cwd=ROOT, env=whole, capture_output=True, text=True, check=False)
+from tests.helpers.starts import start
 
 
 def test_it_starts_with_nothing_set(tmp_path: Path) -> None:
