@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
+from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import PermissionDenied
 from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse
@@ -44,8 +45,16 @@ class BatchViews(OperatedAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
+        if self.get_object(request, object_id) is None and self.get_object(request, unquote(object_id)) is not None:
+            return redirect("admin:batches_batch_change", unquote(object_id))  # Django's own links quote ids
         batch = self.viewed(request, object_id)
         return self.render(request, "batch.html", context_of(batch_page(batch, request)), title=str(batch))
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Of the batch that the address names: as everywhere, it stands there as it is, and `_5F` is no underscore."""
+        return super().history_view(request, quote(object_id), extra_context)
 
     @method_decorator(require_POST)
     def watch(self, request: HttpRequest, batch_id: str) -> HttpResponse:
@@ -73,6 +82,12 @@ class BatchViews(OperatedAdmin):
         return self.render(request, "rehearsal.html", context, title=f"Rehearsal of {batch}")
 
     # -- acting
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The batch that the address names, as it stands there."""
+        return super().delete_view(request, quote(object_id), extra_context)
 
     def operated(self, request: HttpRequest, batch_id: str) -> Batch:
         """The batch, for a person who may act on it; else `Http404` or `PermissionDenied`."""
