@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import environ
+from django.conf import global_settings
 from django.core.exceptions import ImproperlyConfigured
 
 import errors.conf
@@ -55,8 +56,9 @@ MIDDLEWARE = [
     "batchportal.cache_control.no_store",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "batchportal.probes.HostCheck",
-    "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "batchportal.strangers.small_bodies_only",
+    "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "batchportal.read_limit.ReadLimit",
@@ -76,6 +78,10 @@ TEMPLATES = [
             ]
         },
     }
+]
+PASSWORD_HASHERS = [
+    "batchportal.sign_in.PatientHasher",
+    *(hasher for hasher in global_settings.PASSWORD_HASHERS if not hasher.endswith(".PBKDF2PasswordHasher")),
 ]
 LOGIN_URL = "admin:login"
 AUTH_PASSWORD_VALIDATORS = [
@@ -220,6 +226,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = int(PORTAL_MAX_UPLOAD_MB * 1024 * 1024)
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
+LARGEST_BODY_OF_STRANGERS = 64 * 1024
 FILE_UPLOAD_TEMP_DIR = str(VAR)
 
 LOGGING = {

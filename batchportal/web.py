@@ -31,10 +31,15 @@ CLAIMS = (
 class LimitedRequest(http_protocol.WebRequest):
     """Answers 413 and hangs up as soon as a body is known to exceed the limit, announced or counted."""
 
-    limit = 0
+    limit = limit_of_strangers = 0
     claims: tuple[bytes, ...] = CLAIMS
     """The headers that are dropped."""
     received = 0
+
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:  # noqa: N802 - twisted's name
+        """Take the whole request; Twisted would parse its form, for nobody, in the event loop, and all would wait."""
+        self._parsePOSTFormSubmission = False
+        super().requestReceived(command, path, version)
 
     def process(self) -> Any:
         """Take the request without what it claims of itself; a WebSocket is handed the same headers."""
@@ -43,10 +48,15 @@ class LimitedRequest(http_protocol.WebRequest):
         return super().process()
 
     def gotLength(self, length: int | None) -> None:  # noqa: N802 - twisted's name
+        self.limit = self.limit if self.shows_who_asks() else min(self.limit, self.limit_of_strangers)
         if length is not None and length > self.limit:
             self.refuse()
         else:
             super().gotLength(length)
+
+    def shows_who_asks(self) -> bool:
+        """Whether there is anything that may turn out to be somebody's token or session."""
+        return any(self.requestHeaders.hasHeader(name) for name in (b"authorization", b"cookie"))
 
     def handleContentChunk(self, data: bytes) -> None:  # noqa: N802 - twisted's name
         self.received += len(data)
@@ -83,6 +93,7 @@ def main(arguments: list[str] | None = None) -> Any:
     from django.conf import settings
 
     LimitedRequest.limit = int(settings.PORTAL_MAX_UPLOAD_MB * 1024 * 1024) + ROOM_FOR_FORM
+    LimitedRequest.limit_of_strangers = settings.LARGEST_BODY_OF_STRANGERS
     if settings.BEHIND_TLS:
         LimitedRequest.claims = tuple(name for name in CLAIMS if name not in FROM_PROXIES)
     http_protocol.WebRequest = LimitedRequest

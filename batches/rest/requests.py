@@ -19,6 +19,7 @@ from batches.rest.parsers import parsed
 from batches.rest.serializers import OBJECT
 
 MOST_KEYS = 10_000
+NAMED = 20  # unknown fields
 PART = "params."
 """What stands before the name of a parameter in the name of a form's part."""
 
@@ -29,7 +30,7 @@ class StrictMixin:
     def to_internal_value(self, data: Any) -> Any:
         unknown = set(data) - set(self.fields) if isinstance(data, Mapping) else set()  # type: ignore[attr-defined]
         if unknown:
-            raise serializers.ValidationError({str(name): ["Unknown field."] for name in sorted(unknown)})
+            raise serializers.ValidationError({str(name): ["Unknown field."] for name in sorted(unknown)[:NAMED]})
         return super().to_internal_value(data)  # type: ignore[misc]
 
 

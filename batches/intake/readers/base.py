@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from typing import Any, BinaryIO, NamedTuple
 
@@ -13,7 +13,7 @@ from batches.exceptions import InputRefused
 from batches.redaction import redact_shapes, redact_values
 
 MAX_CELL = 128 * 1024
-MAX_FIELD = 32 * 1024 * 1024  # where the CSV parser itself gives up
+MAX_FIELD = 12 * 1024 * 1024  # where the CSV parser itself gives up: a quote that was left open
 MAX_PAYLOAD = 256 * 1024
 MAX_COLUMNS = 512
 MAX_DEPTH = 100
@@ -75,6 +75,16 @@ class FileReader(Reader):
                 digest.update(block)
             self._fingerprint = digest.hexdigest()
         return self._fingerprint
+
+
+def first_repeated(names: Iterable[str]) -> str:
+    """The first name that has occurred before; empty where none has."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return ""
 
 
 def refuse_names(names: list[str], *, row: int = 1) -> None:

@@ -10,8 +10,11 @@ from typing import Any
 import ijson
 
 from batches.exceptions import InputRefused
-from batches.intake.readers.base import MAX_DEPTH, MAX_PAYLOAD, FileReader, Row, checked_object
+from batches.intake.readers.base import MAX_DEPTH, MAX_PAYLOAD, FileReader, Row, checked_object, first_repeated
 
+BLOCK = 4096  # bytes
+BEGINS, ENDS = frozenset(("start_map", "start_array")), frozenset(("end_map", "end_array"))
+DEEPEST_DOCUMENT = MAX_DEPTH + 5  # a download's rows stand within it
 ENCODINGS = ("", "utf-8", "utf8", "utf-8-sig")
 
 
@@ -22,9 +25,7 @@ class TooDeep(ValueError):
 def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the name {twice!r} occurs twice in one object")
+        raise ValueError(f"the name {first_repeated(name for name, _ in pairs)!r} occurs twice in one object")
     return value
 
 
@@ -105,7 +106,13 @@ class JsonReader(FileReader):
             ) from None
 
     def events(self) -> Iterator[tuple[str, str, Any]]:
-        return ijson.parse(self.file, use_float=False)
+        """Parsed in small blocks: each event carries its path, whose length is the depth of what a block can hold."""
+        depth = 0
+        for prefix, event, value in ijson.parse(self.file, buf_size=BLOCK, use_float=False):
+            depth += (event in BEGINS) - (event in ENDS)
+            if depth > DEEPEST_DOCUMENT:
+                raise TooDeep(f"it is nested deeper than {MAX_DEPTH} levels")
+            yield prefix, event, value
 
 
 class DownloadReader(JsonReader):

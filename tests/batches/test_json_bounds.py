@@ -1,0 +1,48 @@
+"""JSON of a caller is bounded before it is parsed, and parsed in linear time."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+
+from batches.exceptions import InputRefused
+from batches.intake.readers import open_reader
+from batches.rest.parsers import MOST_VALUES, parsed
+
+NAMES = 60_000
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[" + "{}," * MOST_VALUES + "{},{}]", "more than 1,000,000 values"),
+        ("{" + ",".join(f'"n{n}":1' for n in range(NAMES)) + ',"n59999":2}', "'n59999' occurs twice"),
+        ("[" + "9" * 4_301 + "]", "more than 4,300 digits"),
+        ("[0." + "1" * 4_301 + "]", "more than 4,300 digits"),
+        ("[" * 80_000, "nested too deeply"),
+        ("[" + '"a,\\",",' * 10 + "NaN]", "NaN"),
+    ],
+)
+def test_it_refuses_what_a_process_should_not_hold(text: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        parsed(text)
+
+
+def test_it_counts_nothing_within_texts() -> None:
+    texts = ["," * (MOST_VALUES + 2), "1" * 5_000, '\\"' * 1_000 + "," * 3]
+    assert parsed(json.dumps(texts)) == texts
+
+
+@pytest.mark.parametrize("name", ["rows.ndjson", "rows.json"])
+def test_it_finds_a_name_that_occurs_twice_among_many(name: str) -> None:
+    row = "{" + ",".join(f'"n{n}":1' for n in range(NAMES)) + ',"n59999":2}'
+    with pytest.raises(InputRefused, match="'n59999' occurs twice"):
+        list(open_reader(io.BytesIO(f"[{row}]".encode() if name == "rows.json" else row.encode()), name))
+
+
+@pytest.mark.parametrize("text", ["[" * 80_000, '{"x":' * 80_000, '{"batch":' + "[" * 80_000])
+def test_it_refuses_brackets_without_end_in_a_file(text: str) -> None:
+    with pytest.raises(InputRefused):
+        list(open_reader(io.BytesIO(text.encode()), "rows.json"))
