@@ -10,7 +10,7 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 from rest_framework.authtoken.models import Token
 
-from batches import operations
+from batches import operations, progress_tracker
 from batches.engine import runner
 from batches.live.admission import Refused, check_origin, is_secure
 from tests.helpers.batches import modes, submitted
@@ -42,6 +42,19 @@ def test_it_sends_a_snapshot_then_what_happens_then_the_final_state_and_closes(e
     seqs = [frame["seq"] for frame in (first, *rest)]
     assert seqs == sorted(set(seqs))
     assert {frame["batch_id"] for frame in rest} == {batch.pk}
+
+
+def test_it_closes_when_a_script_has_counted_its_last_item(engine: None, web: Web) -> None:
+    progress_tracker.start_batch("by-hand", 4)
+    with web.socket("/ws/batches/by-hand/progress", **by_token()) as socket:
+        shown = frames(socket)
+        assert next(shown)["sentence"].startswith("Driven by a script")
+        for _ in range(4):
+            progress_tracker.increment_completed("by-hand")
+        rest = list(shown)
+        assert socket.close_code == 1000
+    assert (rest[-1]["status"], rest[-1]["outcome"], rest[-1]["completed"]) == ("COMPLETED", "clean", 4)
+    assert [frame["milestone"] for frame in rest if frame["type"] == "milestone"] == [25, 50, 75, 100]
 
 
 def test_it_sends_the_same_record_as_rest(engine: None, web: Web) -> None:
