@@ -24,7 +24,8 @@ class FrameEncoder:
 
 
 def progress_message(batch: Batch, state: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "progress", **state, "sentence": batch.sentence, "reason": batch.reason}
+    words = {"sentence": batch.sentence, "reason": batch.reason, "ad_hoc": batch.is_ad_hoc}
+    return {"type": "progress", **state, **words}
 
 
 def milestone_message(batch_id: str, milestone: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,9 @@ const portal = (() => {
     const eta = p.eta_human === null ? "" : `about ${p.eta_human.replace(/([a-z])/g, " $1")} left`;
     const tail = failures ? ` ${grouped.format(failures)} ${failures === 1 ? "item" : "items"} failed so far.` : "";
     const stuck = "It should be running, but no worker has taken it for a while. Is the worker process up?";
-    const state = p.stuck ? stuck : p.status !== "RUNNING" ? p.sentence : `${speed || "Just started"}${eta ? `, ${eta}` : ""}.`;
+    const moving = [speed, eta].filter(Boolean).join(", ");
+    const running = p.ad_hoc ? `Driven by a script${moving && `: ${moving}`}.` : `${speed || "Just started"}${eta ? `, ${eta}` : ""}.`;
+    const state = p.stuck ? stuck : p.status !== "RUNNING" ? p.sentence : running;
     return {
       sentence: state + tail, speed, eta,
       done: grouped.format(p.total_items - p.remaining), total_items: grouped.format(p.total_items),

@@ -48,7 +48,9 @@ def test_it_closes_when_a_script_has_counted_its_last_item(engine: None, web: We
     progress_tracker.start_batch("by-hand", 4)
     with web.socket("/ws/batches/by-hand/progress", **by_token()) as socket:
         shown = frames(socket)
-        assert next(shown)["sentence"].startswith("Driven by a script")
+        first = next(shown)
+        assert first["sentence"].startswith("Driven by a script")
+        assert first["ad_hoc"]
         for _ in range(4):
             progress_tracker.increment_completed("by-hand")
         rest = list(shown)
