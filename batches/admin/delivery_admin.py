@@ -36,7 +36,7 @@ class WebhookAdmin(AdminsOnly):
     def show(self, request: HttpRequest, hook: Webhook) -> None:
         messages.warning(request, f"The signing secret of {hook.url}, shown this once: {hook.secret}")
 
-    @admin.action(description="Send a test message")
+    @admin.action(description="Send a test message", permissions=["change"])
     def send_test(self, request: HttpRequest, hooks: QuerySet[Webhook]) -> None:
         sent = 0
         for hook in hooks:
@@ -44,7 +44,7 @@ class WebhookAdmin(AdminsOnly):
             self.log_change(request, hook, "Sent a test message.")
         messages.success(request, f"{sent} test messages are on their way: see Deliveries.")
 
-    @admin.action(description="Make a new signing secret")
+    @admin.action(description="Make a new signing secret", permissions=["change"])
     def new_secret(self, request: HttpRequest, hooks: QuerySet[Webhook]) -> None:
         for hook in hooks:
             with transaction.atomic():
