@@ -97,6 +97,6 @@ def test_it_loses_and_doubles_nothing_in_two_processes_that_are_killed(in_proces
 
 @pytest.mark.full
 def test_it_loses_and_doubles_nothing_under_a_hundred_kills(in_process: Start) -> None:
-    result = killed(in_process, items=6_000, kills=100, seed=2)
+    result = killed(in_process, items=1_000, kills=100, seed=2)
     assert (result["killed"], result["lost"], result["doubled"]) == (100, [], [])
     assert operations.verify("nightly") == []
