@@ -50,13 +50,13 @@ def test_its_page_numbers_it_in_its_order_and_folds_away_what_has_nothing_left_t
     network = of_rule("network").title
     section = advice_section(batch)
     assert section.spent == []
-    assert network in [card.title for card in section.cards]
+    assert network in [card.advice["title"] for card in section.cards]
     batch.items.update(status=Item.Status.SUCCEEDED, failed_at=None)
     batch.lanes.update(failed=0, succeeded=6)
     recommendations.refresh(batch)
     section = advice_section(batch)
-    assert [card.title for card in section.spent] == [of_rule("network").title]
-    assert of_rule("network").title not in [card.title for card in section.cards]
+    assert [card.advice["title"] for card in section.spent] == [of_rule("network").title]
+    assert of_rule("network").title not in [card.advice["title"] for card in section.cards]
 
 
 def test_it_shows_advice_in_the_report() -> None:

@@ -20,12 +20,12 @@ def forms(canary: str) -> set[str]:
 
 
 def seen_in(text: str, canaries: Iterable[str]) -> set[str]:
-    """Those that stand in the text; one of three characters stands there only as a word of its own."""
+    """Those that stand in the text; one of three characters only as a word of its own, not as a number's decimals."""
     return {canary for canary in canaries if any(stands_in(form, text) for form in forms(canary))}
 
 
 def stands_in(form: str, text: str) -> bool:
-    return form in text if len(form) > 3 else bool(re.search(rf"(?<!\w){re.escape(form)}(?!\w)", text))
+    return form in text if len(form) > 3 else bool(re.search(rf"(?<!\w)(?<!\d\.){re.escape(form)}(?!\w)", text))
 
 
 def cells() -> Iterator[tuple[str, str]]:
