@@ -11,6 +11,7 @@ from django.utils.text import Truncator
 
 from batches.models import Batch
 from batches.pages.item_list import items_between
+from errors.detectors.findings import EVERYTHING
 from errors.findings import IN_PAGE_LIMIT, findings_of
 from errors.models import ErrorGroup
 
@@ -62,10 +63,13 @@ def finding_card(batch: Batch, place: int, finding: Mapping[str, Any], titles: M
 
 def counted_text(stream: str, titles: Mapping[str, str]) -> str:
     """`stream` is a group's fingerprint, a category, or "any"."""
-    if stream == "any":
+    if stream == EVERYTHING:
         return ""
     return f"only “{Truncator(titles[stream]).chars(TITLE_LENGTH)}”" if stream in titles else f"{stream} errors only"
 
 
 def p_text(p: float) -> str:
+    """Of what is smaller than a double can tell, only that it is."""
+    if p < 1e-300:
+        return "less than 1e-300"
     return f"{p:.2g}" if p >= 1e-4 else f"{p:.0e}".replace("e-0", "e-")

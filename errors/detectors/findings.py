@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from math import floor
 from typing import Any, Literal
 
 from errors.detectors.statistics import llr
@@ -13,6 +14,8 @@ FALSE_ALARM_BUDGET = 0.01
 """The chance of any false alarm in a batch, over all detectors and streams."""
 DETECTORS_SHARING = 5
 MIN_ALPHA = 1e-5
+EVERYTHING = "any"
+"""The name of the stream of all failures."""
 
 Confidence = Literal["strong", "moderate", "weak", "chance"]
 
@@ -94,7 +97,8 @@ class Finding:
         if "fields" not in self.where:
             return stated
         coverage = self.failed / (self.failed + self.others_failed)
-        return f"{stated} {percent(coverage)} of all failures have {self.text}."
+        counted = "all failures" if self.stream == EVERYTHING else "the failures counted"
+        return f"{stated} {percent(coverage)} of {counted} have {self.text}."
 
     def as_dict(self) -> dict[str, Any]:
         """The finding as it is stored and as REST shows it, without the items."""
@@ -170,4 +174,9 @@ def span(start: datetime, end: datetime) -> str:
 
 
 def percent(share: float) -> str:
+    """Rounded, but only all of them are 100%, and only none is 0%."""
+    if 0.995 <= share < 1:
+        return f"{floor(1000 * share) / 10}%"
+    if 0 < share < 0.0005:
+        return "under 0.1%"
     return f"{100 * share:.0f}%" if share >= 0.1 or share == 0 else f"{100 * share:.1f}%"

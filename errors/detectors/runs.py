@@ -14,6 +14,7 @@ MIN_RUN = 3
 EXACT_UP_TO = 5_000
 MAX_LISTED = 20
 MIN_OF_EACH = 20
+LIKE_CHANCE = "Failures are scattered like chance."
 
 
 def longest_run_tail(total: int, failures: int, run: int) -> float:
@@ -102,4 +103,4 @@ def scattered(failed: Sequence[int], total: int) -> str:
         return "Failures lie together more than chance would put them."
     if runs.z > 1.96:
         return "Failures alternate with successes more than chance would make them."
-    return "Failures are scattered like chance."
+    return LIKE_CHANCE

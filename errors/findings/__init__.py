@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,7 +11,8 @@ from django.utils import timezone
 
 from batches.models import Batch
 from errors.detectors import find
-from errors.detectors.runs import scattered
+from errors.detectors.findings import Finding, Summary
+from errors.detectors.runs import LIKE_CHANCE, scattered
 from errors.findings.batch_summary import MIN_FAILED, summary_of
 from errors.findings.problem_items import problem_items
 from errors.findings.stretches import last_failure_times, marks_of
@@ -62,7 +64,7 @@ def work_out(batch: Batch, stored: Findings | None, errors: int) -> list[dict[st
     findings = [finding.as_dict() | marks_of(finding, batch.total_items, times) for finding in seen]
     values = {
         "findings": findings,
-        "scatter": scattered(summary.streams[0].failed, summary.total) if summary.streams else "",
+        "scatter": scatter_beside(seen, summary),
         "problems": problem_items(batch),
         "looks": looks,
         "errors": errors,
@@ -71,6 +73,12 @@ def work_out(batch: Batch, stored: Findings | None, errors: int) -> list[dict[st
     }
     Findings.objects.update_or_create(batch=batch, defaults=values)
     return findings
+
+
+def scatter_beside(findings: Sequence[Finding], summary: Summary) -> str:
+    """Whether the failures clump, in a sentence; beside a pattern nothing is said of chance."""
+    sentence = scattered(summary.streams[0].failed, summary.total) if summary.streams else ""
+    return "" if sentence == LIKE_CHANCE and any(not finding.by_chance for finding in findings) else sentence
 
 
 def scatter_of(batch: Batch) -> str:

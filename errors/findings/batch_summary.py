@@ -14,6 +14,7 @@ from batches.models import Batch, Item
 from batches.redaction import redact
 from errors.detectors import Stream, Summary
 from errors.detectors.conditions import slim
+from errors.detectors.findings import EVERYTHING
 from errors.detectors.periods import USUAL_SIZES
 from errors.findings.circumstances import FirstAttempts, first_attempts, with_circumstances
 from errors.models import ErrorRecord
@@ -77,7 +78,7 @@ def streams_of(failures: Mapping[int, tuple[str, str]]) -> list[Stream]:
         categories[category].append(position)
         groups[fingerprint].append(position)
     largest = sorted(groups.items(), key=lambda group: (-len(group[1]), group[0]))[:MAX_GROUPS]
-    every = [("any", list(failures)), *sorted(categories.items()), *largest]
+    every = [(EVERYTHING, list(failures)), *sorted(categories.items()), *largest]
     distinct = {tuple(failed): name for name, failed in reversed(every) if len(failed) >= MIN_FAILED}
     return [Stream(name, failed) for failed, name in reversed(distinct.items())]
 

@@ -8,6 +8,7 @@ from typing import Any
 from batches.lanes.classification import CODES
 from batches.lifecycle.retry_selection import select_failed
 from batches.models import Batch
+from errors.detectors.findings import EVERYTHING
 from errors.filters.scopes import items_of_matching
 from errors.models import BatchGroup
 
@@ -38,7 +39,7 @@ def window_query(finding: Mapping[str, Any], only_category: str) -> dict[str, st
     attempts, so that they mean other items once these were tried again.
     """
     where = finding["where"]
-    stream = only_category if finding["stream"] == "any" else str(finding["stream"])
+    stream = only_category if finding["stream"] == EVERYTHING else str(finding["stream"])
     if "after" not in where or not stream:
         return {}
     kind = {"category" if stream in CODES else "group": stream}

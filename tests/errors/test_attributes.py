@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from errors.detectors import Finding, Stream, Summary
 from errors.detectors.attributes import attributes, passing_conditions, relative_risk, universe_of
 from errors.detectors.attributes import columns_of as columns
+from errors.detectors.findings import percent
 
 
 def explained(rows: list[dict[str, Any]], failed: list[int], **more: Any) -> list[Finding]:
@@ -35,6 +37,21 @@ def test_it_names_the_country() -> None:
         "40 of the 50 items with country = DE failed (80%). Of the other 950, 2 failed (0.2%). "
         "95% of all failures have country = DE."
     )
+
+
+def test_it_speaks_of_all_failures_only_where_it_counted_all() -> None:
+    summary = summary_of(COUNTRIES, GERMAN_FAILURES)
+    stream = Stream("validation", summary.streams[0].failed)
+    (found,) = attributes(replace(summary, streams=[stream]))
+    assert found.sentence.endswith("95% of the failures counted have country = DE.")
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(1, "100%"), (0.9996, "99.9%"), (0.952, "95%"), (0.083, "8.3%"), (0.0004, "under 0.1%"), (0, "0%")],
+)
+def test_its_percentages_are_all_or_none_only_of_all_or_none(share: float, text: str) -> None:
+    assert percent(share) == text
 
 
 def test_it_smooths_the_relative_risk() -> None:

@@ -13,10 +13,13 @@ from django.utils import timezone
 
 from batches.models import Batch, Item, Tenure, Transition
 from errors import error_analyzer, tasks
-from errors.detectors.attributes import columns_of
+from errors.desk.finding_cards import p_text
+from errors.detectors import Stream, Summary
+from errors.detectors.attributes import attributes, columns_of
 from errors.detectors.conditions import flat, slim
+from errors.detectors.runs import LIKE_CHANCE
 from errors.exports.request import ExportRequest
-from errors.findings import LOOK_INTERVAL, findings_of
+from errors.findings import LOOK_INTERVAL, findings_of, scatter_beside
 from errors.findings.batch_summary import sample_positions, summary_of
 from errors.models import Findings
 from errors.receivers import batch_transitioned
@@ -214,3 +217,14 @@ def test_a_large_batch_is_looked_at_when_it_is_over(monkeypatch: pytest.MonkeyPa
     tasks.sweep()
     assert told == ["b1", "b1"]
     assert ExportRequest(batch).exporter().envelope()["findings"] == Findings.objects.get(batch=batch).findings != []
+
+
+def test_it_says_nothing_of_chance_beside_a_pattern() -> None:
+    failed = sorted(random.Random(5).sample(range(400), 60))
+    summary = Summary(400, [Stream("any", failed)], rows={n: {"red": n in failed} for n in range(400)})
+    assert scatter_beside([], summary) == LIKE_CHANCE
+    assert scatter_beside(attributes(summary), summary) == ""
+
+
+def test_it_names_no_probability_below_what_a_number_can_tell() -> None:
+    assert [p_text(p) for p in (0.04, 1e-9, 0.0)] == ["0.04", "1e-9", "less than 1e-300"]

@@ -10,6 +10,7 @@ from batches.proportions import wilson
 from errors.advice.facts import Advice, Facts, GroupFacts, evidence
 from errors.advice.predictions import recoveries
 from errors.advice.rules.group_advice import LEAST_ERRORS, SURE, failed_attempts, failed_items, group_advice
+from errors.detectors.findings import EVERYTHING
 
 RULE = "network"
 LEAST_TRIED_AFTER = 20
@@ -70,6 +71,6 @@ def window_of(facts: Facts, groups: Sequence[GroupFacts]) -> Any:
     """A hot range or time in which these failures lie."""
     streams = {group.fingerprint for group in groups} | {group.category for group in groups}
     if len(groups) == len(facts.groups):  # nothing else failed: findings about any failure are about these
-        streams.add("any")
+        streams.add(EVERYTHING)
     findings = (finding for finding in facts.findings if finding["stream"] in streams and finding["confidence"] in SURE)
     return next((finding for finding in findings if "after" in finding["where"]), None)

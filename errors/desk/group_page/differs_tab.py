@@ -11,8 +11,9 @@ from typing import Any, ClassVar
 from django.db.models import F
 
 from batches.models import Batch
+from errors.desk.finding_cards import p_text
 from errors.detectors.attributes import attributes
-from errors.detectors.findings import Stream, Summary, percent
+from errors.detectors.findings import EVERYTHING, Stream, Summary, percent
 from errors.findings.batch_summary import MIN_FAILED, payloads, settled_items
 from errors.models import BatchGroup, ErrorGroup, ErrorRecord, Findings
 
@@ -92,7 +93,7 @@ def stored_differences(batch: Batch, group: ErrorGroup) -> DiffersTab:
     for stream, whose in (
         (group.fingerprint, "this error"),
         (group.category, f"all {group.category} errors of the batch"),
-        ("any", "all failures of the batch"),
+        (EVERYTHING, "all failures of the batch"),
     ):
         if differences := [difference(finding) for finding in about_fields if finding["stream"] == stream]:
             return DiffersTab(differences, f"The batch is large: this was worked out of {whose} beforehand.")
@@ -107,7 +108,7 @@ def difference(finding: Mapping[str, Any]) -> Difference:
             rate_bar("all others", finding["others_failed"], finding["others"]),
         ],
         evidence=f"{strength(finding['confidence'])}: chance alone does this {frequency_by_chance(finding['p'])}",
-        p_value=f"{finding['p']:.2g}",
+        p_value=p_text(finding["p"]),
     )
 
 
