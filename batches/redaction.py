@@ -141,7 +141,8 @@ def forms_of(secret: str) -> set[str]:
         return set()
     forms = {secret, secret.strip(), repr(secret)[1:-1], json.dumps(secret)[1:-1], html.escape(secret)}
     data = secret.encode("utf-8", "surrogatepass")
-    forms |= {quote(secret, safe="", errors="replace"), quote_plus(secret, errors="replace"), data.hex()}
+    forms |= {quote(secret, safe=safe, errors="replace") for safe in ("", "/")}
+    forms |= {quote_plus(secret, errors="replace"), data.hex()}
     forms.update(in_base64(data))
     return {form for form in forms if len(form) >= SHORTEST_SECRET}
 

@@ -93,7 +93,8 @@ class BatchProgress(PortalView):
         """How far the batch has come, how fast it goes and when it will be done."""
         batch = operations.get_batch(batch_id)
         progress = progress_tracker.progress_of([batch])[batch.pk].to_dict()
-        return Response(progress | {"sentence": batch.sentence, "reason": batch.reason})
+        words = {"sentence": batch.sentence, "reason": batch.reason, "ad_hoc": batch.is_ad_hoc}
+        return Response(progress | words)
 
 
 class BatchVelocity(PortalView):

@@ -65,7 +65,9 @@ def test_it_believes_a_schedule_that_it_cannot_read(shop: Celery) -> None:
 def test_it_wants_idle_sessions_to_end_on_postgresql(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(settings.DATABASES, "default", POSTGRESQL)
     assert ids(checks.sessions_are_limited) == ["batches.W012"]
-    monkeypatch.setitem(settings.DATABASES, "default", POSTGRESQL | {"DISABLE_SERVER_SIDE_CURSORS": True})
+    pooled = POSTGRESQL | {"DISABLE_SERVER_SIDE_CURSORS": True}
+    monkeypatch.setitem(settings.DATABASES, "default", pooled)
+    settings.PORTAL_POOLED_IDLE_MS = conf.pooled_idle_ms(pooled, 40)
     assert ids(checks.sessions_are_limited) == []
 
 

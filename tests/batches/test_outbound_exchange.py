@@ -51,7 +51,7 @@ def test_it_gives_up_an_answer_that_drips(drip: Any) -> None:
 
 
 def test_it_gives_up_redirects_that_take_too_long_together() -> None:
-    moved = [b"HTTP/1.1 302 Found\r\nLocation: /more\r\n", b"Content-Length: 0\r\n\r\n"]
+    moved = [b"HTTP/1.1 302 Found\r\nLocation: /more\r\n", b"Connection: close\r\nContent-Length: 0\r\n\r\n"]
     with raw_server(lambda: moved, pause=0.4) as address, pytest.raises(httpx.TimeoutException):
         outbound.send("GET", f"http://{address}/", hosts=[address], timeout=1, follow_redirects=True)
 

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as some
 
 from batches.redaction import MASK, redact, redact_text
@@ -145,6 +145,7 @@ def test_it_masks_secrets_of_the_process(monkeypatch: pytest.MonkeyPatch, settin
     some.sampled_from(["{}", "a{}b", "Bearer {}", '"{}"', "x={}&y=1"]),
     some.sampled_from([str, repr, json.dumps, quote, lambda secret: b64encode(secret.encode()).decode()]),
 )
+@example("00/\x1b", "{}", quote)
 def test_no_form_of_a_secret_is_left(secret: str, around: str, write: Any) -> None:
     text = around.format(write(secret))
     assume(secret not in MASK and MASK not in secret)

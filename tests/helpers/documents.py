@@ -109,7 +109,7 @@ class Project:
         return ended.stdout
 
     def run_python(self, blocks: list[Block]) -> None:
-        """The blocks one after the other, as one program; those that are files are written first."""
+        """The blocks one after the other, as one program with the argument 60; those that are files are written."""
         for block in blocks:
             if file := FILE.match(block.text):
                 path = self.directory / file["path"]
@@ -117,4 +117,4 @@ class Project:
                 path.write_text(block.text)
         program = [(str(block), "\n" * (block.line - 1) + block.text) for block in blocks if not FILE.match(block.text)]
         (self.directory / "run_blocks.py").write_text(RUN_BLOCKS)
-        self.run("python run_blocks.py", text=json.dumps(program))
+        self.run("python run_blocks.py 60", text=json.dumps(program))
