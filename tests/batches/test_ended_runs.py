@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -34,6 +33,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 def handlers() -> Iterator[None]:
     """Ctrl-C as everywhere, SIGTERM as in a program that a service manager stops."""
     before = [signal.getsignal(number) for number in SIGNALS]
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
     signal.signal(signal.SIGTERM, exit_with_3)
     yield
     for number, handler in zip(SIGNALS, before, strict=True):
@@ -55,7 +55,8 @@ def failed(batch_id: str = "a") -> list[str]:
 
 
 def send(number: int) -> None:
-    os.kill(os.getpid(), number)
+    """To this thread, which is the main one: it has arrived when the call returns."""
+    signal.raise_signal(number)
 
 
 def raise_keyboard_interrupt() -> None:
