@@ -43,7 +43,7 @@ def recover(slice_: Slice, error: Exception, tries: int) -> None:
     culprit = culprit_of(slice_, error)
     reconnect(slice_)
     slice_.cursor = slice_.lease.position
-    if slice_.current is not None and slice_.took > slice_.isolation.time_limit.seconds:
+    if slice_.current is not None and outlasted_its_limit(slice_):
         seconds, slice_.took = slice_.took, 0.0
         blame(slice_, slice_.current, ItemTimeout(TOO_LONG.format(seconds, slice_.isolation.time_limit.seconds)))
         return
@@ -57,6 +57,12 @@ def recover(slice_: Slice, error: Exception, tries: int) -> None:
     elif tries >= CHUNK_TRIES and (culprit is None or not may_be_an_items_fault(error)):
         raise error
     slice_.alone = max(slice_.alone, len(slice_.claimed))
+
+
+def outlasted_its_limit(slice_: Slice) -> bool:
+    """Whether the item in hand ran longer than it may, in a thread in which nobody can interrupt it. Where it would
+    have been interrupted, the whole process was frozen, which is no fault of the item's."""
+    return not slice_.isolation.interruptions.possible and slice_.took > slice_.isolation.time_limit.seconds
 
 
 def culprit_of(slice_: Slice, error: Exception) -> Claimed | None:

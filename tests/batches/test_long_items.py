@@ -18,6 +18,8 @@ from batches import checkpoint_manager, idempotency_manager, operations
 from batches.exceptions import InvalidInput, ItemTimeout, NestedRun
 from batches.idempotency_manager import idempotent_operation
 from batches.models import Batch, Item
+from errors.models import ErrorRecord
+from tests.helpers.batches import modes, statuses, submitted
 from tests.helpers.waiting import PATIENCE, wait_until
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -89,6 +91,35 @@ def test_it_repeats_no_item_for_ever_whose_transaction_the_database_ends(in_proc
     else:
         assert tries == 1, errors
     assert operations.verify("a") == []
+
+
+FROZEN = """
+import sys
+from batches.engine import runner
+from tests import processors
+processors.MODES["up"] = lambda payload, context: print("up", flush=True) or processors.MODES["sleep"](payload, context)
+runner.work_until_idle(sys.argv[1])
+"""
+
+
+def test_it_blames_no_item_for_the_time_its_process_was_frozen(in_process: Start) -> None:
+    """The server ends the transaction of a process that stands still; the item in its hands did nothing."""
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite ends no transaction that is idle")
+    batch = submitted(modes("ok", "up", "ok", effect=True, seconds=0.5), item_timeout=1)
+    operations.start(batch.pk)
+    worker = in_process(FROZEN, batch.pk)
+    assert worker.stdout is not None
+    assert worker.stdout.readline() == "up\n"
+    worker.send_signal(signal.SIGSTOP)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE state = 'idle in transaction'")
+    time.sleep(1.2)  # longer than the item may take
+    worker.send_signal(signal.SIGCONT)
+    _, errors = worker.communicate(timeout=PATIENCE)
+    assert worker.returncode == 0, errors
+    assert statuses(batch) == ["SUCCEEDED"] * 3
+    assert not ErrorRecord.objects.exists()
 
 
 def test_it_holds_no_transaction_and_no_lock_while_an_item_runs() -> None:
