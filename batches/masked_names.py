@@ -13,7 +13,11 @@ MASK = "[redacted]"
 
 def is_secret(key: Any) -> bool:
     """Whether a key names a secret by PORTAL_REDACT: case and `-`, `_`, space make no difference."""
-    return names_secret(str(key), tuple(settings.PORTAL_REDACT))
+    return names_secret(str(key), secret_words())
+
+
+def secret_words() -> tuple[str, ...]:
+    return tuple(settings.PORTAL_REDACT)
 
 
 @lru_cache(maxsize=4096)

@@ -187,6 +187,11 @@ def is_stuck(batch: Batch, lanes: Sequence[Checkpoint], now: datetime) -> bool:
     return now - last > lease
 
 
+def words_of(batch: Batch) -> dict[str, Any]:
+    """What stands beside a batch's progress, in REST and in frames alike."""
+    return {"sentence": batch.sentence, "reason": batch.reason, "ad_hoc": batch.is_ad_hoc}
+
+
 def percent(part: int, total: int, status: str) -> float:
     """Floored to one decimal: 999 of 1,000 is 99.9 %, and of nothing everything is done once it is completed."""
     if total == 0:

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 from batches.known_secrets import known_secrets
-from batches.masked_names import MASK, is_secret, names_secret
+from batches.masked_names import MASK, is_secret, names_secret, secret_words
 from batches.secret_shapes import named_values, redact_cards, redact_shapes
 
 __all__ = [
@@ -98,8 +98,9 @@ def secrets_in(value: Any, depth: int = 0) -> Iterator[str]:
     if depth > DEEPEST:
         return
     if isinstance(value, Mapping):
+        words = secret_words()  # asked once, as every item of every batch comes through here
         for key, inner in value.items():
-            yield from texts_in(inner) if is_secret(key) else secrets_in(inner, depth + 1)
+            yield from texts_in(inner) if names_secret(str(key), words) else secrets_in(inner, depth + 1)
     elif isinstance(value, (list, tuple)):
         for inner in value:
             yield from secrets_in(inner, depth + 1)

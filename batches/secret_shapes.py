@@ -104,9 +104,9 @@ def masked_value(value: re.Match[str], words: tuple[str, ...]) -> str:
 
 def named_values(text: str) -> set[str]:
     """What stands after names of secrets in a text, such as the headers of a request."""
-    words = tuple(settings.PORTAL_REDACT)
     if "=" not in text and ":" not in text:
         return set()
+    words = tuple(settings.PORTAL_REDACT)
     values = {value[4] for value in QUOTED.finditer(text) if masked_quotation(value, words) != value[0]}
     values |= {value[3] for value in BARE.finditer(text) if names_secret(value[1], words)}
     values |= {value[4] for value in COLON.finditer(text) if masked_value(value, words) != value[0]}

@@ -6,6 +6,7 @@ import json
 from time import time
 from typing import Any
 
+from batches import progress_tracker
 from batches.models import Batch, Transition
 
 CHANGES_WITH_TIME = ("active_seconds", "current_velocity", "recent_velocity", "eta_seconds", "eta_human", "lanes")
@@ -24,8 +25,7 @@ class FrameEncoder:
 
 
 def progress_message(batch: Batch, state: dict[str, Any]) -> dict[str, Any]:
-    words = {"sentence": batch.sentence, "reason": batch.reason, "ad_hoc": batch.is_ad_hoc}
-    return {"type": "progress", **state, **words}
+    return {"type": "progress", **state, **progress_tracker.words_of(batch)}
 
 
 def milestone_message(batch_id: str, milestone: dict[str, Any]) -> dict[str, Any]:

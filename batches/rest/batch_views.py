@@ -93,8 +93,7 @@ class BatchProgress(PortalView):
         """How far the batch has come, how fast it goes and when it will be done."""
         batch = operations.get_batch(batch_id)
         progress = progress_tracker.progress_of([batch])[batch.pk].to_dict()
-        words = {"sentence": batch.sentence, "reason": batch.reason, "ad_hoc": batch.is_ad_hoc}
-        return Response(progress | words)
+        return Response(progress | progress_tracker.words_of(batch))
 
 
 class BatchVelocity(PortalView):
