@@ -113,7 +113,10 @@ def test_it_blames_no_item_for_the_time_its_process_was_frozen(in_process: Start
     assert worker.stdout.readline() == "up\n"
     worker.send_signal(signal.SIGSTOP)
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE state = 'idle in transaction'")
+        cursor.execute(
+            """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+               WHERE state = 'idle in transaction' AND datname = current_database()"""
+        )
     time.sleep(1.2)  # longer than the item may take
     worker.send_signal(signal.SIGCONT)
     _, errors = worker.communicate(timeout=PATIENCE)

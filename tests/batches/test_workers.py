@@ -125,6 +125,10 @@ def test_a_batch_that_is_stopped_in_a_longer_transaction_gives_no_lane_away(verb
 
 def waiting_for_a_lock() -> bool:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        cursor.execute("SELECT pg_stat_clear_snapshot()")  # a transaction sees the sessions of its first look otherwise
+        cursor.execute(
+            """SELECT count(*) FROM pg_stat_activity
+               WHERE wait_event_type = 'Lock' AND datname = current_database()"""
+        )
         (waiting,) = cursor.fetchone()
     return bool(waiting)

@@ -11,6 +11,7 @@ import yaml
 from tests.helpers.places import ROOT
 
 FORGE = ROOT / ".github"
+VIEWS = ("FROM pg_stat_activity", "FROM pg_locks")
 TESTS = sorted((ROOT / "tests").rglob("test_*.py"))
 
 
@@ -46,3 +47,19 @@ def imported(path: Path) -> set[str]:
     nodes = list(ast.walk(ast.parse(path.read_text())))
     whole = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     return whole | {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+
+
+def test_it_looks_in_the_server_only_at_the_database_of_the_test() -> None:
+    """Tests of another process run in the same server: ending or counting everybody's sessions fails some of them."""
+    careless = {
+        str(path.relative_to(ROOT))
+        for path in TESTS
+        for query in texts(path)
+        if path != Path(__file__) and any(view in query for view in VIEWS) and "current_database()" not in query
+    }
+    assert careless == set()
+
+
+def texts(path: Path) -> set[str]:
+    nodes = ast.walk(ast.parse(path.read_text()))
+    return {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
