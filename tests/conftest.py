@@ -41,6 +41,14 @@ def quick_emptying() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def quick_passwords() -> None:
+    """A password's hash is made to take a quarter of a second, which is longer than most tests."""
+    from django.contrib.auth.hashers import PBKDF2PasswordHasher
+
+    PBKDF2PasswordHasher.iterations = 1
+
+
+@pytest.fixture(scope="session", autouse=True)
 def updates_without_joins() -> None:
     from tests.servers.updates import refuse_joins
 
