@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
+from time import monotonic
 from typing import Any
 from urllib.parse import unquote, urlsplit
+
+from django.core.signals import setting_changed
 
 from batches.conf import settings
 
@@ -16,11 +20,51 @@ SHORTEST_PASSWORD = 6
 """Characters of a setting's password below which it is a word that stands in messages by chance."""
 
 
+SETTINGS_READ_EVERY = 0.1  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class SecretsRead:
+    """Secrets, the environment that they were read from, and until when (monotonic seconds) settings are not read
+    again."""
+
+    secrets: frozenset[str]
+    environment: Mapping[Any, Any]
+    until: float
+
+
+_read = SecretsRead(frozenset(), {}, 0.0)
+
+
 def known_secrets() -> frozenset[str]:
-    """The secrets themselves, as they are now."""
-    named = tuple(name for name in os.environb if name.startswith(PREFIX))
-    values = frozenset(os.environ[os.fsdecode(name)] for name in named)
-    return (values | of_settings(*secret_settings())) - {""}
+    """The secrets themselves, as they are now: a change of the environment is noticed at once, one of settings that
+    nobody announces a tenth of a second later. Asked for every item, so that they are not worked out each time."""
+    global _read
+    read, environment = _read, environment_at_hand()
+    if monotonic() >= read.until or environment != read.environment:
+        environment = dict(environment)  # other threads may change it
+        secrets = (of_environment(environment) | of_settings(*secret_settings())) - {""}
+        _read = read = SecretsRead(secrets, environment, monotonic() + SETTINGS_READ_EVERY)
+    return read.secrets
+
+
+def environment_at_hand() -> Mapping[Any, Any]:
+    """The environment as bytes, without a copy where Python has it at hand: comparing it takes a microsecond."""
+    at_hand: Mapping[Any, Any] = getattr(os.environb, "_data", None) or dict(os.environb)
+    return at_hand
+
+
+def of_environment(environment: Mapping[Any, Any]) -> frozenset[str]:
+    return frozenset(os.fsdecode(value) for name, value in environment.items() if name.startswith(PREFIX))
+
+
+def forget(**_: Any) -> None:
+    """Settings have changed: read them anew."""
+    global _read
+    _read = SecretsRead(frozenset(), {}, 0.0)
+
+
+setting_changed.connect(forget, dispatch_uid="batches.known_secrets")
 
 
 def secret_settings() -> tuple[Any, ...]:

@@ -15,7 +15,7 @@ from urllib.parse import quote, quote_plus
 
 from batches.known_secrets import known_secrets
 from batches.masked_names import MASK, is_secret, names_secret, secret_words
-from batches.secret_shapes import named_values, redact_cards, redact_shapes
+from batches.secret_shapes import may_name, named_values, redact_cards, redact_shapes
 
 __all__ = [
     "MASK",
@@ -93,19 +93,27 @@ def sources_at_hand() -> tuple[Any, ...]:
 # -- the secrets of a source -------------------------------------------------------------------------------------------
 
 
-def secrets_in(value: Any, depth: int = 0) -> Iterator[str]:
+def secrets_in(value: Any, words: tuple[str, ...], depth: int = 0) -> Iterator[str]:
     """The texts that stand under secret keys, or after names of secrets in a text such as a request's headers."""
-    if depth > DEEPEST:
-        return
-    if isinstance(value, Mapping):
-        words = secret_words()  # asked once, as every item of every batch comes through here
+    if isinstance(value, dict):
         for key, inner in value.items():
-            yield from texts_in(inner) if names_secret(str(key), words) else secrets_in(inner, depth + 1)
+            if names_secret(str(key), words):
+                yield from texts_in(inner)
+            elif not is_plain(inner) and depth < DEEPEST:
+                yield from secrets_in(inner, words, depth + 1)
     elif isinstance(value, (list, tuple)):
         for inner in value:
-            yield from secrets_in(inner, depth + 1)
+            if not is_plain(inner) and depth < DEEPEST:
+                yield from secrets_in(inner, words, depth + 1)
     elif isinstance(value, str):
-        yield from named_values(value)
+        yield from named_values(value, words)
+    elif isinstance(value, Mapping):
+        yield from secrets_in(dict(value), words, depth)
+
+
+def is_plain(value: Any) -> bool:
+    """Whether no secret can stand in it, as in most values of a payload."""
+    return value is None or isinstance(value, (int, float)) or (isinstance(value, str) and not may_name(value))
 
 
 def texts_in(value: Any) -> Iterator[str]:
@@ -123,17 +131,24 @@ def texts_in(value: Any) -> Iterator[str]:
 # -- the forms of a secret ---------------------------------------------------------------------------------------------
 
 
-def forms_in(*sources: Any) -> list[str]:
+def forms_in(*sources: Any) -> Sequence[str]:
     """What this process knows to be secret and what stands under secret keys in these, in every form in which a text
     may have it, the longest first."""
-    secrets = {secret for source in sources for secret in secrets_in(source)}
-    forms = {form for secret in secrets for form in forms_of(secret)}
-    return sorted(forms.union(process_forms(known_secrets())), key=len, reverse=True)
+    words = secret_words()
+    secrets = {secret for source in sources for secret in secrets_in(source, words)}
+    of_process = process_forms(known_secrets())
+    if not secrets:
+        return of_process
+    return longest_first({form for secret in secrets for form in forms_of(secret)}.union(of_process))
 
 
 @lru_cache(maxsize=8)
-def process_forms(secrets: frozenset[str]) -> frozenset[str]:
-    return frozenset(form for secret in secrets for form in forms_of(secret))
+def process_forms(secrets: frozenset[str]) -> tuple[str, ...]:
+    return longest_first({form for secret in secrets for form in forms_of(secret)})
+
+
+def longest_first(forms: set[str]) -> tuple[str, ...]:
+    return tuple(sorted(forms, key=len, reverse=True))
 
 
 def forms_of(secret: str) -> set[str]:

@@ -75,7 +75,7 @@ def redact_shapes(text: str, *, source: bool = False) -> str:
 @lru_cache(maxsize=128)
 def without_shapes(text: str, source: bool, words: tuple[str, ...]) -> str:
     text = without_quoted_rows(SHAPES.sub(MASK, text), words)
-    if "=" in text or ":" in text:
+    if may_name(text):
         text = QUOTED.sub(lambda value: masked_quotation(value, words), text)
         text = text if source else without_named_values(text, words)
     text = BASIC.sub(lambda value: MASK if is_basic(value[0]) else value[0], text)
@@ -102,15 +102,20 @@ def masked_value(value: re.Match[str], words: tuple[str, ...]) -> str:
     return f"{value[1]}{value[2]}{value[3]}{MASK}"
 
 
-def named_values(text: str) -> set[str]:
+def may_name(text: str) -> bool:
+    """Whether a value may stand after its name in a text."""
+    return "=" in text or ":" in text
+
+
+@lru_cache(maxsize=128)
+def named_values(text: str, words: tuple[str, ...]) -> frozenset[str]:
     """What stands after names of secrets in a text, such as the headers of a request."""
-    if "=" not in text and ":" not in text:
-        return set()
-    words = tuple(settings.PORTAL_REDACT)
+    if not may_name(text):
+        return frozenset()
     values = {value[4] for value in QUOTED.finditer(text) if masked_quotation(value, words) != value[0]}
     values |= {value[3] for value in BARE.finditer(text) if names_secret(value[1], words)}
     values |= {value[4] for value in COLON.finditer(text) if masked_value(value, words) != value[0]}
-    return values | {value[3] for value in COOKIE.finditer(text) if names_secret("cookie", words)}
+    return frozenset(values | {value[3] for value in COOKIE.finditer(text) if names_secret("cookie", words)})
 
 
 def is_basic(text: str) -> bool:

@@ -140,6 +140,16 @@ def test_it_masks_secrets_of_the_process(monkeypatch: pytest.MonkeyPatch, settin
     assert redact_text(text) == " ".join(["[redacted]"] * 5)
 
 
+def test_it_masks_what_the_process_has_come_to_know_a_moment_ago(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert redact_text("first second") == "first second"
+    monkeypatch.setenv("PORTAL_SECRET_ABC", "first")
+    assert redact_text("first second") == "[redacted] second"
+    monkeypatch.setenv("PORTAL_SECRET_ABC", "second")
+    assert redact_text("first second") == "first [redacted]"
+    monkeypatch.delenv("PORTAL_SECRET_ABC")
+    assert redact_text("first second") == "first second"
+
+
 @given(
     some.text(alphabet=some.characters(exclude_categories=["Cs"]), min_size=4, max_size=30),
     some.sampled_from(["{}", "a{}b", "Bearer {}", '"{}"', "x={}&y=1"]),
