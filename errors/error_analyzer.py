@@ -40,6 +40,8 @@ KINDS = {
     "recurring": "Recurring error",
 }
 """What the rules speak of, as a recommendation begins."""
+LEAST_OF_ONE_GROUP = 3
+"""Errors of the largest group, from which on the report names it."""
 WITH_RULES = frozenset({"timeout", "rate_limit", "validation", "network", "upstream"})
 """Categories that have a rule; of the others a recommendation says where to look."""
 CRASHED = "Some items kill their worker: they are set aside. Look at them before you retry them."
@@ -151,6 +153,9 @@ def recommendations(rows: list[BatchGroup], items: int, advice: list[dict[str, A
     stored.pop("high_rate", None)
     plain = {piece.rule: (piece.title, piece.why) for piece in advise(counted_facts(rows, items))}
     sentences = [f"{KINDS[rule]}: {title}. {why}" for rule, (title, why) in (plain | stored).items() if rule in KINDS]
+    top = max(rows, key=lambda row: row.errors, default=None)
+    if top is not None and top.errors >= LEAST_OF_ONE_GROUP and "recurring" not in plain | stored:
+        sentences.append(f"{KINDS['recurring']}: {top.errors:,} errors are the same: {top.group.title}.")
     categories = Counter[str]()
     for row in rows:
         categories[row.group.category] += row.errors

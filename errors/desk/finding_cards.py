@@ -7,15 +7,11 @@ from dataclasses import dataclass
 from string import ascii_uppercase
 from typing import Any
 
-from django.utils.text import Truncator
-
 from batches.models import Batch
 from batches.pages.item_list import items_between
-from errors.detectors.findings import EVERYTHING
 from errors.findings import IN_PAGE_LIMIT, findings_of
+from errors.findings.counted import counted_text
 from errors.models import ErrorGroup
-
-TITLE_LENGTH = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +55,6 @@ def finding_card(batch: Batch, place: int, finding: Mapping[str, Any], titles: M
         positions=f"{first:,} to {last:,}" if stand_together else "",
         items_url=items_between(batch, first, last) if stand_together else "",
     )
-
-
-def counted_text(stream: str, titles: Mapping[str, str]) -> str:
-    """`stream` is a group's fingerprint, a category, or "any"."""
-    if stream == EVERYTHING:
-        return ""
-    return f"only “{Truncator(titles[stream]).chars(TITLE_LENGTH)}”" if stream in titles else f"{stream} errors only"
 
 
 def p_text(p: float) -> str:

@@ -32,10 +32,10 @@ class Stream:
 class Summary:
     """A batch as detectors see it. Items are numbered 0..total-1 in input order.
 
-    `order` lists the items by when their first attempt finished, None where that is the input's order; `rows` are
+    `order` lists the items by when their first attempt began, None where that is the input's order; `rows` are
     payloads by index, and if those are not of all items, `sample` names the ones drawn whatever became of them;
-    `sizes` are chunk and page sizes worth a look; `peek` counts the looks at a batch that still runs; `finished` says
-    when first attempts were over, to put a time to a stretch.
+    `sizes` are chunk and page sizes worth a look; `peek` counts the looks at a batch that still runs; `started` says
+    when first attempts began, to put a time to a stretch, and `ended` when those that failed were over.
     """
 
     total: int
@@ -45,7 +45,8 @@ class Summary:
     sample: frozenset[int] | None = None
     sizes: Sequence[int] = ()
     peek: int = 0
-    finished: Mapping[int, datetime] = field(default_factory=dict)
+    started: Mapping[int, datetime] = field(default_factory=dict)
+    ended: Mapping[int, datetime] = field(default_factory=dict)
 
     @property
     def alpha(self) -> float:
@@ -94,6 +95,8 @@ class Finding:
             f"{self.failed:,} of the {self.size:,} {self.phrase} failed ({percent(self.precision)}). "
             f"Of the other {self.others:,}, {self.others_failed:,} failed ({percent(elsewhere)})."
         )
+        if self.by_chance:
+            return f"{stated} This may be chance."
         if "fields" not in self.where:
             return stated
         coverage = self.failed / (self.failed + self.others_failed)

@@ -14,6 +14,8 @@ MIN_RUN = 3
 EXACT_UP_TO = 5_000
 MAX_LISTED = 20
 MIN_OF_EACH = 20
+LEAST_Z = 3.29
+"""Standard deviations off the mean from which failures clump, or alternate: chance gets there once in a thousand."""
 LIKE_CHANCE = "Failures are scattered like chance."
 
 
@@ -99,8 +101,8 @@ def scattered(failed: Sequence[int], total: int) -> str:
     runs = scatter(failed, total)
     if runs is None or min(len(failed), total - len(failed)) < MIN_OF_EACH:
         return ""
-    if runs.z < -1.96:
+    if runs.z < -LEAST_Z:
         return "Failures lie together more than chance would put them."
-    if runs.z > 1.96:
+    if runs.z > LEAST_Z:
         return "Failures alternate with successes more than chance would make them."
     return LIKE_CHANCE

@@ -127,9 +127,9 @@ def hot_range(stream: Stream, summary: Summary, segment: Segment) -> Finding:
         score=segment.score,
         **what_came_after(stream.failed, segment, summary.total),
     )
-    if summary.order is not None or not {segment.start, segment.end} <= summary.finished.keys():
+    if summary.order is not None or not {segment.start, segment.end} <= summary.started.keys():
         return finding
-    return timed(finding, summary.finished[segment.start], summary.finished[segment.end])
+    return replace(timed(finding, summary), also=(span(*ends_of(finding, summary)),))
 
 
 def what_came_after(failed: Sequence[int], segment: Segment, total: int) -> dict[str, int]:
@@ -137,9 +137,17 @@ def what_came_after(failed: Sequence[int], segment: Segment, total: int) -> dict
     return {"after": total - segment.end - 1, "after_failed": len(failed) - bisect_right(failed, segment.end)}
 
 
-def timed(finding: Finding, start: datetime, end: datetime) -> Finding:
-    moments = {"from": start.isoformat(), "to": end.isoformat()}
-    return replace(finding, also=(span(start, end),), where={**finding.where, **moments})
+def timed(finding: Finding, summary: Summary) -> Finding:
+    """From when the first of its failures began to when the last of them was over."""
+    start, end = ends_of(finding, summary)
+    over = max((summary.ended.get(item, end) for item in finding.items), default=end)
+    return replace(finding, where={**finding.where, "from": start.isoformat(), "to": max(over, end).isoformat()})
+
+
+def ends_of(finding: Finding, summary: Summary) -> tuple[datetime, datetime]:
+    """When the first and the last of its failures began."""
+    moments = [summary.started[item] for item in finding.items if item in summary.started]
+    return min(moments), max(moments)
 
 
 def between(failed: Sequence[int], segment: Segment) -> Sequence[int]:
@@ -163,8 +171,8 @@ def hot_time(
     stream: Stream, summary: Summary, failed: Sequence[int], order: Sequence[int], segment: Segment
 ) -> Finding:
     first, last = order[segment.start], order[segment.end]
-    is_known = {first, last} <= summary.finished.keys()
-    when = span(summary.finished[first], summary.finished[last]) if is_known else "one stretch of time"
+    is_known = {first, last} <= summary.started.keys()
+    when = span(summary.started[first], summary.started[last]) if is_known else "one stretch of time"
     finding = build_finding(
         "hot time",
         stream,
@@ -179,4 +187,4 @@ def hot_time(
         score=segment.score,
         **what_came_after(failed, segment, summary.total),
     )
-    return replace(timed(finding, summary.finished[first], summary.finished[last]), also=()) if is_known else finding
+    return timed(finding, summary) if is_known else finding

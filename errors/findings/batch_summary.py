@@ -17,6 +17,7 @@ from errors.detectors.conditions import slim
 from errors.detectors.findings import EVERYTHING
 from errors.detectors.periods import USUAL_SIZES
 from errors.findings.circumstances import FirstAttempts, first_attempts, with_circumstances
+from errors.grouping.fingerprints import OTHER
 from errors.models import ErrorRecord
 
 MIN_FAILED = 5
@@ -41,8 +42,9 @@ def summary_of(batch: Batch, peek: int = 0) -> Summary:
     return Summary(
         total=total,
         streams=streams,
-        order=finish_order(first, total),
-        finished=first.finished,
+        order=start_order(first, total),
+        started=first.started,
+        ended=first.ended,
         rows=with_circumstances(batch, rows_of(batch, streams, sample, total), first),
         sample=sample,
         sizes=sorted({batch.checkpoint_every, *USUAL_SIZES}),
@@ -51,12 +53,18 @@ def summary_of(batch: Batch, peek: int = 0) -> Summary:
 
 
 def final_failures(batch: Batch) -> dict[int, tuple[str, str]]:
-    """position -> category and fingerprint of the last failure of each item that failed, by position."""
+    """position -> category and fingerprint of the last failure of each item that failed, by position.
+
+    The fingerprint is empty for the remainder of groups beyond the cap: it begins late in every batch.
+    """
     last = ErrorRecord.objects.filter(
         Q(item__failed_at__isnull=False) | Q(item__isnull=True), batch=batch, final=True
     ).order_by("position", "attempt")
-    kinds = last.values_list("position", "category", "group__fingerprint")
-    return {position: (intern(category), intern(fingerprint)) for position, category, fingerprint in kinds.iterator()}
+    kinds = last.values_list("position", "category", "group__fingerprint", "group__key")
+    return {
+        position: (intern(category), intern("" if key == OTHER else fingerprint))
+        for position, category, fingerprint, key in kinds.iterator()
+    }
 
 
 def settled_items(batch: Batch, failures: Mapping[int, Any]) -> int:
@@ -76,7 +84,8 @@ def streams_of(failures: Mapping[int, tuple[str, str]]) -> list[Stream]:
     categories, groups = defaultdict[str, list[int]](list), defaultdict[str, list[int]](list)
     for position, (category, fingerprint) in failures.items():
         categories[category].append(position)
-        groups[fingerprint].append(position)
+        if fingerprint:
+            groups[fingerprint].append(position)
     largest = sorted(groups.items(), key=lambda group: (-len(group[1]), group[0]))[:MAX_GROUPS]
     every = [(EVERYTHING, list(failures)), *sorted(categories.items()), *largest]
     distinct = {tuple(failed): name for name, failed in reversed(every) if len(failed) >= MIN_FAILED}
@@ -113,10 +122,10 @@ def payloads(items: QuerySet[Item]) -> dict[int, Mapping[str, Any]]:
     return {position: slim(redact(payload)) for position, payload in rows if isinstance(payload, dict)}
 
 
-def finish_order(first: FirstAttempts, total: int) -> list[int] | None:
-    """Items by when their first attempt was over; None if that is the input's order, or nobody knows."""
+def start_order(first: FirstAttempts, total: int) -> list[int] | None:
+    """Items by when their first attempt began; None if that is the input's order, or nobody knows."""
     if not first.complete:
         return None
-    finished = first.finished
-    order = sorted(finished, key=lambda position: (finished[position], position))
+    started = first.started
+    order = sorted(started, key=lambda position: (started[position], position))
     return None if order == list(range(total)) else order

@@ -23,34 +23,41 @@ MIN_SHARE_KNOWN = 0.9
 
 @dataclass(frozen=True, slots=True)
 class FirstAttempts:
-    """By position: when the first attempt was over, and which worker made it, as far as that is known."""
+    """By position: when the first attempt began, and which worker made it, as far as that is known.
 
-    finished: Mapping[int, datetime] = field(default_factory=dict)
+    What takes long ends late: only the order in which attempts began has nothing to do with what became of them.
+    """
+
+    started: Mapping[int, datetime] = field(default_factory=dict)
+    ended: Mapping[int, datetime] = field(default_factory=dict)
+    """When the first attempt was over, of the items whose first attempt failed."""
     worker: Mapping[int, str] = field(default_factory=dict)
     complete: bool = False
 
 
 def first_attempts(batch: Batch, total: int) -> FirstAttempts:
     """At the first `total` items, by their records; an item without a record was tried by the holder of its lane."""
-    finished: dict[int, datetime | None] = {}
+    started: dict[int, datetime | None] = {}
+    ended: dict[int, datetime] = {}
     workers: dict[int, str] = {}
     recorded: set[int] = set()
     tenures = tenures_of(batch)
-    rows = batch.items.filter(position__lt=total).order_by().values_list("position", "finished_at", "lane")
+    rows = batch.items.filter(position__lt=total).order_by().values_list("position", "started_at", "lane")
     for position, at, lane in rows.iterator():
-        finished[position] = at
+        started[position] = at
         if worker := holder(tenures.get(lane), at):
             workers[position] = worker
     records = batch.error_records.filter(attempt=1, position__lt=total).order_by()
-    for position, at, worker in records.values_list("position", "finished_at", "worker").iterator():
-        finished[position] = at
+    columns = records.values_list("position", "started_at", "finished_at", "worker")
+    for position, began, over, worker in columns.iterator():
+        started[position], ended[position] = began, over
         recorded.add(position)
         if worker:
             workers[position] = intern(worker)
-    times = {position: at for position, at in finished.items() if at is not None}
+    times = {position: at for position, at in started.items() if at is not None}
     if len(times) < total:
         return FirstAttempts()
-    return FirstAttempts(times, workers if evenly_known(workers, finished, recorded) else {}, complete=True)
+    return FirstAttempts(times, ended, workers if evenly_known(workers, started, recorded) else {}, complete=True)
 
 
 def evenly_known(workers: Collection[int], items: Collection[int], recorded: Collection[int]) -> bool:
@@ -83,7 +90,7 @@ def with_circumstances(
     batch: Batch, rows: Mapping[int, Mapping[str, Any]], first: FirstAttempts
 ) -> dict[int, Mapping[str, Any]]:
     """The payloads, and beside their fields how each item was tried."""
-    every = batch.checkpoint_every if len(first.finished) <= MAX_CHUNKS * batch.checkpoint_every else 0
+    every = batch.checkpoint_every if len(first.started) <= MAX_CHUNKS * batch.checkpoint_every else 0
     return {position: {**row, **circumstances(position, first, every)} for position, row in rows.items()}
 
 
@@ -91,7 +98,7 @@ def circumstances(position: int, first: FirstAttempts, every: int) -> dict[str, 
     values: dict[str, Any] = {}
     if worker := first.worker.get(position):
         values |= {"host": Word(worker.split(":")[0]), "worker": Word(worker)}
-    if at := first.finished.get(position):
+    if at := first.started.get(position):
         values["hour"] = Word(f"{at:%H}:00 UTC")
     if every:
         values["chunk"] = Word(f"{position // every + 1:,}")

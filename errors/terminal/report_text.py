@@ -10,6 +10,7 @@ from batches import operations
 from batches.command_line import Screen
 from batches.terminal.exit_codes import OK
 from errors.error_analyzer import aggregate_errors
+from errors.findings.counted import counted_text
 
 GROUPS, ITEMS, WIDTH = 20, 10, 160
 
@@ -28,7 +29,8 @@ def lines(report: dict[str, Any]) -> Iterator[str]:
         return
     yield f"{report['batch_id']}: {report['total_errors']:,} errors, {report['error_rate']:g} for every 100 items."
     yield from below("Groups", (group_line(group) for group in report["groups"][:GROUPS]))
-    yield from below("In common", (finding["sentence"] for finding in report["findings"]))
+    titles = {group["fingerprint"]: group["title"] for group in report["groups"]}
+    yield from below("In common", (finding_line(finding, titles) for finding in report["findings"]))
     yield from below("Advice", (line for advice in report["advice"] for line in advice_lines(advice)))
     yield from below("Plan", (step_line(step) for step in report["recovery_plan"]))
     yield from below("Items that keep failing", (item_line(item) for item in report["problem_items"][:ITEMS]))
@@ -45,6 +47,13 @@ def group_line(group: dict[str, Any]) -> str:
     return (
         f"{group['errors']:>9,}  {group['fingerprint']}  {group['code']}: {group['title'][:WIDTH]} [{group['state']}]"
     )
+
+
+def finding_line(finding: dict[str, Any], titles: dict[str, str]) -> str:
+    """The sentence, how sure it is, and which failures it counts."""
+    strength = "may be chance" if finding["confidence"] == "chance" else finding["confidence"]
+    counted = counted_text(finding["stream"], titles)
+    return f"{finding['sentence']} [{', '.join(filter(None, (strength, counted)))}]"
 
 
 def advice_lines(advice: dict[str, Any]) -> Iterator[str]:

@@ -50,6 +50,14 @@ def test_it_speaks_of_a_high_rate(failed: int, tried: int, sure: str | None) -> 
     assert (one.confidence if one else None) == sure
 
 
+def test_it_never_gives_chance_as_a_reason() -> None:
+    by_chance = found("any", "chance") | {"sentence": "4 of the 4 items in a row from 189 failed."}
+    one = said(facts(group("unknown", 300), findings=[by_chance]), "high_rate")
+    assert one is not None
+    assert "in a row" not in one.why
+    assert one.findings == []
+
+
 def test_it_pauses_only_what_runs_and_counts_what_is_at_risk() -> None:
     running = replace(facts(tried=100), failed=30, total=300, active=True)
     one = said(running, "high_rate")
@@ -202,10 +210,11 @@ def test_it_names_what_recurs() -> None:
     assert one.confidence == "moderate"
     assert one.predicted is not None
     assert one.predicted.mid == 4
-    plain = said(facts(group("unknown", 3)), "recurring")
-    assert plain is not None
-    assert plain.confidence == "low"
-    assert said(facts(group("unknown", 2)), "recurring") is None
+
+
+@pytest.mark.parametrize("items", [3, 300])
+def test_it_sends_nobody_after_the_largest_group(items: int) -> None:
+    assert said(facts(group("unknown", items)), "recurring") is None
 
 
 def test_it_sets_aside_what_an_attribute_explains() -> None:

@@ -142,8 +142,10 @@ def test_it_names_the_host_on_which_items_fail() -> None:
     for item in batch.items.all():
         bad = item.position in failed
         known = {"status": "FAILED" if bad else "SUCCEEDED", "failed_at": now if bad else None}
-        batch.items.filter(pk=item.pk).update(lane=lanes[item.position], finished_at=now, attempts=1, **known)
-    report(batch, [failure(batch, n, OSError("disk"), worker="right:1:1", at=now) for n in failed])
+        batch.items.filter(pk=item.pk).update(
+            lane=lanes[item.position], started_at=now, finished_at=now, attempts=1, **known
+        )
+    report(batch, [failure(batch, n, OSError("disk"), worker="right:1:1", started_at=now, at=now) for n in failed])
     Batch.objects.update(finished_at=now)
     found, *chance = findings_of(Batch.objects.get())
     assert {one["confidence"] for one in chance} <= {"chance"}
@@ -157,8 +159,11 @@ def test_a_host_known_of_the_failures_alone_explains_nothing() -> None:
     for item in batch.items.all():
         bad = item.position % 9 == 4
         known = {"status": "FAILED" if bad else "SUCCEEDED", "failed_at": now if bad else None}
-        batch.items.filter(pk=item.pk).update(finished_at=now, attempts=1, **known)
-    report(batch, [failure(batch, n, OSError("disk"), worker="right:1:1", at=now) for n in range(4, 200, 9)])
+        batch.items.filter(pk=item.pk).update(started_at=now, finished_at=now, attempts=1, **known)
+    report(
+        batch,
+        [failure(batch, n, OSError("disk"), worker="right:1:1", started_at=now, at=now) for n in range(4, 200, 9)],
+    )
     Batch.objects.update(finished_at=now)
     found = findings_of(Batch.objects.get())
     assert [one["text"] for one in found if one["confidence"] != "chance"] == ["every 9th item, from 4"]
@@ -178,9 +183,15 @@ def test_a_retry_on_one_host_explains_nothing() -> None:
     tried_by(batch, {0: "left", 1: "right"})
     now = timezone.now()
     failed = random.Random(6).sample(range(200), 30)
-    batch.items.update(status="SUCCEEDED", finished_at=now, attempts=1, lane=F("position") % 2)
+    batch.items.update(status="SUCCEEDED", started_at=now, finished_at=now, attempts=1, lane=F("position") % 2)
     both = [("left:1:1", "right:1:1")[n % 2] for n in failed]
-    report(batch, [failure(batch, n, OSError("disk"), worker=who, at=now) for n, who in zip(failed, both, strict=True)])
+    report(
+        batch,
+        [
+            failure(batch, n, OSError("disk"), worker=who, started_at=now, at=now)
+            for n, who in zip(failed, both, strict=True)
+        ],
+    )
     again = batch.items.filter(position__in=failed)
     again.update(status="FAILED", failed_at=now, attempts=2, lane=0, finished_at=now + timedelta(minutes=1))
     report(batch, [failure(batch, n, OSError("disk"), 2, worker="left:1:1", at=now) for n in failed])
@@ -224,6 +235,37 @@ def test_it_says_nothing_of_chance_beside_a_pattern() -> None:
     summary = Summary(400, [Stream("any", failed)], rows={n: {"red": n in failed} for n in range(400)})
     assert scatter_beside([], summary) == LIKE_CHANCE
     assert scatter_beside(attributes(summary), summary) == ""
+
+
+def test_calls_that_time_out_are_no_cluster_at_the_end() -> None:
+    """Sixteen calls side by side: what hangs at random ends after everything else."""
+    batch, began = batch_of(400, status=Batch.Status.COMPLETED), timezone.now()
+    hangs = sorted(random.Random(4).sample(range(400), 36))
+    for item in batch.items.all():
+        start, bad = began + timedelta(seconds=item.position / 8), item.position in hangs
+        over = start + timedelta(seconds=60 if bad else 2)
+        state = {"status": "FAILED" if bad else "SUCCEEDED", "failed_at": over if bad else None}
+        batch.items.filter(pk=item.pk).update(started_at=start, finished_at=over, attempts=1, **state)
+    failures = [(n, began + timedelta(seconds=n / 8)) for n in hangs]
+    report(
+        batch,
+        [
+            failure(batch, n, TimeoutError("no answer"), started_at=at, at=at + timedelta(seconds=60))
+            for n, at in failures
+        ],
+    )
+    assert summary_of(batch).order is None
+    assert [finding for finding in findings_of(batch) if finding["confidence"] != "chance"] == []
+
+
+def test_the_remainder_of_groups_beyond_the_cap_is_no_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It begins late in every batch."""
+    monkeypatch.setattr("errors.grouping.group_counters.MAX_TEMPLATES", 3)
+    batch = batch_of(100, status=Batch.Status.COMPLETED)
+    names = ["alpha", "bravo", "charlie", "delta", "echo", "foxtrot"]
+    report(batch, [failure(batch, n, ValueError(f"no such '{names[min(n, 5)]}'")) for n in range(40)])
+    batch.items.update(status="FAILED", failed_at=timezone.now())
+    assert {stream.name for stream in summary_of(batch).streams} == {"any"}
 
 
 def test_it_names_no_probability_below_what_a_number_can_tell() -> None:

@@ -93,16 +93,16 @@ def test_it_finds_a_hot_time_whose_items_are_scattered() -> None:
 def test_it_puts_a_time_to_a_stretch_and_counts_what_came_after() -> None:
     failed = [*range(400, 420), 17, 250, 733, 901, 999]
     began = datetime(2026, 5, 3, 14, 2, 10, tzinfo=UTC)
-    finished = {n: began + timedelta(seconds=n - 400) for n in range(1000)}
+    began_at = {n: began + timedelta(seconds=n - 400) for n in range(1000)}
     stream = Stream("network", sorted(failed))
-    (found,) = hot_ranges(Summary(1000, [stream], finished=finished))
+    (found,) = hot_ranges(Summary(1000, [stream], started=began_at))
     assert (found.where["after"], found.where["after_failed"]) == (580, 3)
     assert found.also == ("14:02:10 to 14:02:29 UTC",)
 
     order = random.Random(7).sample(range(1000), 1000)
     late = {item: began + timedelta(seconds=rank - 400) for rank, item in enumerate(order)}
     scattered = Stream("network", sorted(order[rank] for rank in failed))
-    (found,) = hot_times(Summary(1000, [scattered], order=order, finished=late))
+    (found,) = hot_times(Summary(1000, [scattered], order=order, started=late))
     assert found.text == "14:02:10 to 14:02:29 UTC"
     assert "items first tried from 14:02:10 to 14:02:29 UTC failed" in found.sentence
     assert found.where["after"] == 580

@@ -67,6 +67,12 @@ def all_failed(n: int = 6, error: type[Exception] = ConnectionError, **more: Any
     return batch
 
 
+def failed_before(error: type[Exception] = ConnectionError) -> None:
+    """Three finished batches of the same processor in which an item failed so."""
+    for n in range(3):
+        all_failed(1, error, batch_id=f"before-{n}")
+
+
 def fail_all(batch: Batch, error: type[Exception], attempt: int = 1) -> None:
     report(batch, [failure(batch, i, error("no answer"), attempt) for i in range(batch.total_items)])
     failed = Item.objects.filter(batch=batch)

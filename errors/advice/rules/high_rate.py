@@ -5,6 +5,7 @@ from __future__ import annotations
 from batches.proportions import wilson
 from errors.advice.facts import Advice, Facts, Prediction, alternative, evidence
 from errors.advice.recurring import spike
+from errors.advice.rules.group_advice import SURE
 from errors.detectors.findings import percent
 
 LEAST_TRIED = 30
@@ -21,7 +22,7 @@ def high_rate(facts: Facts) -> list[Advice]:
 
 
 def review(facts: Facts, confidence: str) -> Advice:
-    top = facts.findings[0] if facts.findings else None
+    top = next((finding for finding in facts.findings if finding["confidence"] in SURE), None)
     return Advice(
         rule="high_rate",
         subject="batch",
