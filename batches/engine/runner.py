@@ -42,6 +42,7 @@ logger = logging.getLogger("batches")
 
 SLICE_SECONDS = 30.0
 LOCK_SECONDS = 0.2  # SQLite's writer lock blocks logins and the pause button
+LOOK_UP_SECONDS = 0.2  # between looks whether the batch was paused, within a chunk
 SHARED_SECONDS = 2.0  # a slice of one batch while others wait
 IDLE_SECONDS = 0.05
 
@@ -124,7 +125,7 @@ def run_chunk(slice_: Slice) -> int | None:
                 claim = claim_items(slice_, slice_.batch.checkpoint_every)
             else:
                 claim = claim_one(slice_.lease, marked.id)
-        slice_.claimed = claim.items
+        slice_.claimed, slice_.looked_up_at = claim.items, monotonic()
         if claim.status != Batch.Status.RUNNING:
             return None
         if not claim.items:
@@ -144,21 +145,38 @@ def run_chunk(slice_: Slice) -> int | None:
 
 
 def process_items(slice_: Slice, items: list[Claimed]) -> list[Outcome]:
-    """An outcome for each item, until the chunk's time is up or one has changed the session; the rest stays pending.
-
-    A caller's own items are recorded as soon as one has failed.
-    """
+    """An outcome for each item, until the chunk is to end; the rest stays pending."""
     started, processed = monotonic(), list[Outcome]()
     for item in items:
+        if processed and ends_early(slice_, started, processed[-1]):
+            break
         outcome = process(slice_, item)
         if outcome is None:
             break
         processed.append(outcome)
-        late = monotonic() - started > slice_.chunk_seconds or slice_.isolation.held_lock_for() > LOCK_SECONDS
-        stop = slice_.isolation.session_changed or slice_.isolation.interruptions.are_due() or slice_.should_stop()
-        if late or stop or (outcome.failure is not None and slice_.processor.is_callers):
-            break
     return processed
+
+
+def ends_early(slice_: Slice, started: float, last: Outcome) -> bool:
+    """Whether a chunk takes no further item: its time is up, the last one has changed the session, or the run stops.
+
+    A caller's own items are recorded as soon as one has failed.
+    """
+    late = monotonic() - started > slice_.chunk_seconds or slice_.isolation.held_lock_for() > LOCK_SECONDS
+    stop = slice_.isolation.session_changed or slice_.isolation.interruptions.are_due() or slice_.should_stop()
+    failed = last.failure is not None and slice_.processor.is_callers
+    return late or stop or failed or is_stopped(slice_)
+
+
+def is_stopped(slice_: Slice) -> bool:
+    """Whether somebody has paused or cancelled the batch since it was claimed: looked up after an item that took long,
+    and else now and then."""
+    if slice_.rehearsing or monotonic() < slice_.looked_up_at + LOOK_UP_SECONDS:
+        return False
+    with slice_.isolation.reading():
+        status = Batch.objects.filter(pk=slice_.batch.pk).values_list("status", flat=True).first()
+    slice_.looked_up_at = monotonic()
+    return status != Batch.Status.RUNNING
 
 
 def process(slice_: Slice, item: Claimed) -> Outcome | None:

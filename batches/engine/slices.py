@@ -51,7 +51,7 @@ class Slice:
     positions; `wrapped` when it has begun again at the start. A chunk takes no further item after `chunk_seconds`, so
     that each has its whole time limit before an idle transaction is ended. `alone` items go one a transaction.
     `tainted`: a call that could not be ended lives on in this process. `took`: seconds of the
-    `current` item. `tally`: outcomes recorded, by status.
+    `current` item. `looked_up_at`: when the batch's status was read. `tally`: outcomes recorded, by status.
     """
 
     batch: Batch
@@ -79,6 +79,7 @@ class Slice:
     claimed: list[Claimed] = field(default_factory=list)
     current: Claimed | None = None
     took: float = 0.0
+    looked_up_at: float = 0.0
     tally: Counter[str] = field(default_factory=Counter)
 
     def is_over(self) -> bool:
