@@ -1,5 +1,5 @@
 """What kind of failure an exception is, and whether trying again may help. First match wins: the processor's word,
-then a code (HTTP, SQL, errno, or in words), then the class, then the message."""
+then a code (HTTP, SQL, errno, or in words), then the class, then the message, by whose prose nothing is retried."""
 
 from __future__ import annotations
 
@@ -68,10 +68,25 @@ SQLITE = (
     (re.compile("SQLITE_(FULL|NOMEM)"), "resource"),
 )
 THROTTLED = re.compile(r"Throttl|RequestThrottled|RequestLimitExceeded|\bLimitExceeded", re.I)
+HAPPENED = r"(_?(EXCEEDED|REACHED|HIT|ERROR|EXCEPTION|EXPIRED|FAILURE|FAILED))?$"
+"""What may follow the words of an own code by which it is tried again; any other word after them is about something
+else: TIMEOUT_DATE_IN_PAST, CONNECTION_TYPE_UNKNOWN."""
 OWN_CODE_PATTERNS = (
-    ("rate_limit", re.compile(r"RATE_?LIMIT|TOO_MANY_REQUESTS|QUOTA|THROTTL|RESOURCE_EXHAUSTED")),
-    ("timeout", re.compile(r"TIME_?OUT|TIMED_OUT|DEADLINE_EXCEEDED")),
-    ("network", re.compile(r"^(NETWORK|CONNECTION|CONNECT|DNS|SSL|TLS|SOCKET)(_|$)|^UNAVAILABLE$")),
+    (
+        "rate_limit",
+        re.compile(
+            r"(^|_)(RATE_?LIMIT(ED|ING)?|TOO_?MANY_?REQUESTS|QUOTA(_LIMIT)?|(REQUEST_?)?THROTTL(ED|ING)|"
+            rf"(REQUEST_?)?LIMIT_?EXCEEDED|RESOURCE_EXHAUSTED){HAPPENED}"
+        ),
+    ),
+    ("timeout", re.compile(rf"(^|_)(TIME_?OUT|TIMED_?OUT|DEADLINE_EXCEEDED){HAPPENED}")),
+    (
+        "network",
+        re.compile(
+            r"^(NETWORK|CONNECTION|CONNECT|DNS|SSL|TLS|SOCKET)(_(REFUSED|RESET|ABORTED|LOST|CLOSED|BROKEN|DOWN))?"
+            rf"{HAPPENED}|^(NETWORK_|HOST_)?(UNAVAILABLE|UNREACHABLE)$"
+        ),
+    ),
     ("validation", re.compile(r"VALIDATION|^INVALID")),
     ("not_found", re.compile(r"NOT_FOUND$")),
     ("conflict", re.compile(r"^(CONFLICT|DUPLICATE)")),
@@ -79,7 +94,11 @@ OWN_CODE_PATTERNS = (
 )
 """What a code of the processor's own means by its words."""
 CLASS_PATTERNS = (
-    ("timeout", re.compile(r"Timeout|DeadlineExceeded")),
+    (
+        "rate_limit",
+        re.compile(r"^(RateLimit(ed|Exceeded)?|TooManyRequests|Throttl(ed|ing)|ResourceExhausted)(Error|Exception)?$"),
+    ),
+    ("timeout", re.compile(r"(Timeout|TimedOut|DeadlineExceeded)(Error|Exception|Expired|Exceeded)?$")),
     (
         "network",
         re.compile(r"^(Connection\w*Error|ConnectError|[gh]a?i?error|SSLError|BrokenPipeError|NetworkError)$"),
@@ -92,14 +111,25 @@ CLASS_PATTERNS = (
     ("defect", re.compile(r"^(AttributeError|NameError|ImportError|AssertionError|TypeError|IndexError)$")),
 )
 MESSAGE_PATTERNS = (
-    ("deadlock", re.compile(r"deadlock|database is locked", re.I)),
-    ("rate_limit", re.compile(r"rate.?limit|too many requests|quota|RESOURCE_EXHAUSTED", re.I)),
-    ("timeout", re.compile(r"timed? ?out|DEADLINE_EXCEEDED", re.I)),
-    ("network", re.compile(r"connection (refused|reset|aborted)|unreachable|\bUNAVAILABLE\b", re.I)),
+    ("conflict", re.compile(r"\bdeadlock(ed|s)?\b", re.I)),
+    ("rate_limit", re.compile(r"\brate[ _-]?limit(s|ed|ing)?\b|\btoo many requests\b|\bquota\b", re.I)),
+    ("timeout", re.compile(r"\btimed?[ -]?out\b", re.I)),
+    ("network", re.compile(r"\bconnection (refused|reset|aborted)\b|\bunreachable\b", re.I)),
 )
+"""What prose says: it gives a failure its category, and nothing is tried again for it."""
+RPC_STATUS = re.compile(
+    r"(?:^|\bStatusCode\.|\bstatus ?[:=] ?)(RESOURCE_EXHAUSTED|DEADLINE_EXCEEDED|UNAVAILABLE)(?=$|\W)"
+)
+RPC = {"RESOURCE_EXHAUSTED": "rate_limit", "DEADLINE_EXCEEDED": "timeout", "UNAVAILABLE": "network"}
+LOCKED = re.compile(r"deadlock|database (table )?is locked|lock wait timeout", re.I)
+DATABASE_CLASS = re.compile(r"^(OperationalError|DatabaseError|InternalError|TransactionRollbackError)$")
 STATUS_IN_TEXT = re.compile(
-    r"(?:HTTP(?:/[\d.]+)?|status(?: code)?:?)\s+(\d{3})\b|\b(\d{3}) (?:Client|Server) Error", re.I
+    r"(?:\bHTTP(?:/[\d.]+)?(?: (?:status|error|code))*:?|\bstatus[ _]code:?=?|\bstatus ?[:=])\s*(\d{3})\b"
+    r"|\bstatus (\d{3})(?=$|[.,;:)\]]|\s*[-–(])"
+    r"|\b(\d{3}) (?:Client|Server) Error",
+    re.I,
 )
+"""An HTTP status in words; `status 500 pieces` is none."""
 SQLSTATE_IN_TEXT = re.compile(r"\bSQLSTATE[ \[]+([0-9A-Z]{5})\b")
 ERRNO_IN_TEXT = re.compile(r"\[Errno (\d+)\]")
 MYSQL_IN_TEXT = re.compile(r"^\((\d{4}),")
@@ -111,7 +141,7 @@ MESSAGE_LENGTH_READ = 2000  # characters of a message in which words are looked 
 def classify(exception: BaseException, code: str = "", message: str = "") -> Classification:
     """Category and code of a failure; an explicit code always wins as code."""
     category, rule = find_category(exception, code, message[:MESSAGE_LENGTH_READ])
-    retryable = RETRYABLE.get(category)
+    retryable = RETRYABLE.get(category) if rule != "message" else None
     if category == "deadlock":
         category, retryable = "conflict", True
     own = attribute_of(exception, "retryable")
@@ -131,9 +161,9 @@ def find_category(exception: BaseException, code: str, message: str) -> tuple[st
     own = attribute_of(exception, "category")
     if isinstance(own, str) and own in CODES:
         return own, "explicit"
-    if category := by_own_code(code) or by_attributes(exception, message) or by_numbers_in(message):
+    if category := by_own_code(code) or by_attributes(exception, message) or by_status_in(message):
         return category, "code"
-    if category := by_class(exception):
+    if category := by_class(exception, message):
         return category, "class"
     if category := first_match(MESSAGE_PATTERNS, message):
         return category, "message"
@@ -206,12 +236,14 @@ def code_in_response(exception: BaseException) -> str:
     return str(error.get("Code", ""))[:100] if isinstance(error, dict) else ""
 
 
-def by_numbers_in(message: str) -> str:
-    """By a number in the words: an HTTP status, an SQLSTATE, an errno, MySQL's, the exit code of a killed process."""
+def by_status_in(message: str) -> str:
+    """By a status in the words: HTTP's, gRPC's, an SQLSTATE, an errno, MySQL's, the exit code of a killed process."""
+    if match := RPC_STATUS.search(message[:512]):
+        return RPC[match[1]]
     if not DIGIT.search(message):
         return ""
     if match := STATUS_IN_TEXT.search(message[:512]):
-        return by_http(int(match[1] or match[2]), message)
+        return by_http(int(match[1] or match[2] or match[3]), message)
     if match := SQLSTATE_IN_TEXT.search(message):
         return by_sqlstate(match[1])
     if match := ERRNO_IN_TEXT.search(message):
@@ -221,9 +253,11 @@ def by_numbers_in(message: str) -> str:
     return "resource" if KILLED_IN_TEXT.search(message) else ""
 
 
-def by_class(exception: BaseException) -> str:
-    """By the class or the nearest of its bases that says anything."""
+def by_class(exception: BaseException, message: str) -> str:
+    """By the class or the nearest of its bases that says anything; a database's error may say that of a lock."""
     for base in type(exception).__mro__:
+        if DATABASE_CLASS.match(base.__name__) and LOCKED.search(message):
+            return "deadlock"
         if category := by_class_name(base.__name__):
             return category
     return ""

@@ -13,6 +13,7 @@ from typing import Any
 from batches import clock
 from batches.failures import Classification, Failure, FailureText
 from batches.lanes.classification import attribute_of, classify
+from batches.lanes.exception_groups import decisive_member, others_beside
 from batches.models import Item
 from batches.processors import ItemError, Processor, RetryItem
 from batches.redaction import forms_in, redact_cards, redact_result, redact_shapes, redact_text, replaced
@@ -161,12 +162,14 @@ def failed(
     """FAILED, or PENDING with `available_at` when the failure may pass and attempts are left."""
     finished_at = clock.machine_now()
     payload = json.loads(item.payload_json)
-    text = describe_failure(exception, explicit_code(exception), payload, params)
+    decisive = decisive_member(exception)
+    text = describe_failure(exception, explicit_code(decisive), payload, params)
     kind = text.classification
-    forgiven = kind.category == "rate_limit" and item.forgiven < MOST_FORGIVEN
+    rests_on_status = kind.classified_by != "message"
+    forgiven = kind.category == "rate_limit" and rests_on_status and item.forgiven < MOST_FORGIVEN
     attempt = item.attempts + 1
     attempts_left = forgiven or attempt - item.forgiven < max_attempts
-    again = attempts_left and is_retryable(exception, processor, kind)
+    again = attempts_left and is_retryable(decisive, processor, kind)
     return Outcome(
         item,
         Item.Status.PENDING if again else Item.Status.FAILED,
@@ -174,7 +177,7 @@ def failed(
         finished_at,
         message=text.message,
         code=kind.code,
-        available_at=finished_at + retry_delay(exception, attempt) if again else None,
+        available_at=finished_at + retry_delay(decisive, attempt) if again else None,
         forgiven=forgiven and again,
         failure=Failure(
             item_id=item.id,
@@ -194,12 +197,17 @@ def failed(
 
 
 def describe_failure(exception: BaseException, code: str, *sources: Any) -> FailureText:
-    """The text and kind of a failure; secrets go first, those that `sources` (payload, params) hold, too."""
-    secrets = forms_in(*sources)
-    uncut = redact_shapes(replaced(whole_message_of(exception), secrets))
+    """The text and kind of a failure; secrets go first, those that `sources` (payload, params) hold, too.
+
+    A group of exceptions is described by its decisive member, with what else failed beside it.
+    """
+    secrets, decisive = forms_in(*sources), decisive_member(exception)
+    own, others = whole_message_of(decisive), others_beside(exception, decisive)
+    uncut = redact_shapes(replaced(f"{own}{others}", secrets))
     message = storable(redact_cards(uncut))
     own_code = redact_cards(redact_shapes(replaced(code, secrets)))[:64] if code else ""
-    return FailureText(uncut, message, own_code, classify(exception, own_code, message), secrets)
+    classification = classify(decisive, own_code, storable(own) if others else message)
+    return FailureText(uncut, message, own_code, classification, secrets)
 
 
 def explicit_code(exception: BaseException) -> str:
@@ -209,13 +217,16 @@ def explicit_code(exception: BaseException) -> str:
 
 
 def is_retryable(exception: BaseException, processor: Processor, kind: Classification) -> bool:
-    """The processor's word first, then its category's; a timeout is worth another try, the unknown is not."""
+    """The processor's word first, then its category's; a timeout is worth another try, the unknown is not, nor is what
+    only prose says."""
     if isinstance(exception, (RetryItem, *processor.retry_on)):
         return True
     own = attribute_of(exception, "retryable") if isinstance(exception, ItemError) else None
     if isinstance(own, bool):
         return own
-    return kind.retryable if kind.retryable is not None else kind.category == "timeout"
+    if kind.retryable is None:
+        return kind.category == "timeout" and kind.classified_by != "message"
+    return kind.retryable
 
 
 def retry_delay(exception: BaseException, attempt: int) -> timedelta:

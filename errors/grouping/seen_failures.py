@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from batches.failures import Classification, Failure
 from batches.lanes.classification import CODES, attribute_of
+from batches.lanes.exception_groups import decisive_member
 from batches.lanes.outcomes import describe_failure, storable
 from batches.models import Batch
 from batches.processors import ItemError
@@ -54,8 +55,8 @@ def see(batch: Batch, failure: Failure) -> SeenFailure:
 
 def read(batch: Batch, failure: Failure) -> SeenFailure:
     """The failure by what its exception says; raises whatever a hostile exception raises when it is looked at."""
-    error, payload = failure.exception, failure.payload
-    text = failure.text or describe_failure(error, failure.code, payload, batch.params)
+    error, payload = decisive_member(failure.exception), failure.payload
+    text = failure.text or describe_failure(failure.exception, failure.code, payload, batch.params)
     kind, columns = text.classification, batch.source.get("columns") or ()
     identity = identify(batch.processor, error, kind.code, storable(text.uncut), payload, columns, text.redacted)
     return SeenFailure(
@@ -64,7 +65,7 @@ def read(batch: Batch, failure: Failure) -> SeenFailure:
         error_type=text.redacted(type_name(error))[:200],
         classification=kind,
         identity=replace(identity, title=storable(identity.title)[:600], key=storable(identity.key)[:600]),
-        stack=redact_shapes(replaced(stack_of(error), text.secrets), source=True),
+        stack=redact_shapes(replaced(stack_of(failure.exception), text.secrets), source=True),
         fields=[text.redacted(name) for name in culprit_fields(error)],
         asked_wait=asked_wait(error),
     )

@@ -15,7 +15,8 @@ from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db import IntegrityError, OperationalError
 
 from batches.lanes.classification import classify
-from batches.processors import ItemError
+from batches.lanes.outcomes import describe_failure, is_retryable
+from batches.processors import ItemError, get
 
 
 class ApiError(Exception):
@@ -55,7 +56,7 @@ CASES = [
     (ApiError(status_code=509), "rate_limit", "code"),
     (botocore(400, "ThrottlingException"), "rate_limit", "code"),
     (botocore(503, "RequestLimitExceeded"), "rate_limit", "code"),
-    (ApiError("RESOURCE_EXHAUSTED"), "rate_limit", "message"),
+    (ApiError("RESOURCE_EXHAUSTED"), "rate_limit", "code"),
     (ApiError("quota used up"), "rate_limit", "message"),
     (TimeoutError(), "timeout", "class"),
     (ReadTimeout(), "timeout", "class"),
@@ -64,7 +65,7 @@ CASES = [
     (ApiError(response=SimpleNamespace(status_code=504)), "timeout", "code"),
     (ApiError(pgcode="57014"), "timeout", "code"),
     (botocore(400, "RequestTimeout"), "timeout", "code"),
-    (ApiError("DEADLINE_EXCEEDED"), "timeout", "message"),
+    (ApiError("DEADLINE_EXCEEDED"), "timeout", "code"),
     (ConnectionResetError(104, "reset"), "network", "code"),
     (ConnectionError("gone"), "network", "class"),
     (ApiError("[Errno 113] No route to host"), "network", "code"),
@@ -166,7 +167,7 @@ TABLE: dict[str, tuple[list[Exception], bool | None]] = {
                     "LimitExceeded",
                 )
             ),
-            *(ApiError(words) for words in ("RESOURCE_EXHAUSTED", "rate limit hit", "too many requests", "over quota")),
+            *(ApiError(text) for text in ("RESOURCE_EXHAUSTED", "StatusCode.RESOURCE_EXHAUSTED: busy")),
         ],
         True,
     ),
@@ -233,3 +234,56 @@ def test_it_knows_every_line_of_the_table(category: str) -> None:
 def test_a_deadlock_is_one_by_its_state_too(words: str) -> None:
     found = classify(ApiError(pgcode=words))
     assert (found.category, found.retryable, found.code) == ("conflict", True, "CONFLICT")
+
+
+ABOUT_SOMETHING_ELSE = [
+    (RuntimeError("Quotation SO-0015 has no lines"), ""),
+    (ItemError("too late", code="QUOTATION_EXPIRED"), "QUOTATION_EXPIRED"),
+    (RuntimeError("separate limits apply to this account"), ""),
+    (RuntimeError("the corporate limit of this customer is used up"), ""),
+    (RuntimeError("status 500 pieces are missing in order 7"), ""),
+    (RuntimeError("this article is UNAVAILABLE in Norway"), ""),
+    (ItemError("the date is over", code="TIMEOUT_DATE_IN_PAST"), "TIMEOUT_DATE_IN_PAST"),
+    (ItemError("no such plug", code="CONNECTION_TYPE_UNKNOWN"), "CONNECTION_TYPE_UNKNOWN"),
+]
+
+
+@pytest.mark.parametrize(("error", "code"), ABOUT_SOMETHING_ELSE, ids=[f"{e} {c}" for e, c in ABOUT_SOMETHING_ELSE])
+def test_it_takes_no_word_within_words_for_a_sign(error: Exception, code: str) -> None:
+    found = classify(error, code, str(error))
+    assert (found.category, found.retryable) == ("unknown", None)
+
+
+@pytest.mark.parametrize(
+    ("text", "category"),
+    [
+        ("Quota exceeded", "rate_limit"),
+        ("rate-limited by the carrier", "rate_limit"),
+        ("Too many requests", "rate_limit"),
+        ("the read timed out", "timeout"),
+        ("Connection refused", "network"),
+        ("a deadlock of approvals", "conflict"),
+    ],
+)
+def test_it_gives_prose_a_category_and_no_further_try(text: str, category: str) -> None:
+    error = RuntimeError(text)
+    found = classify(error, "", text)
+    assert (found.category, found.retryable, found.classified_by) == (category, None, "message")
+    assert not is_retryable(error, get("check_rows"), found)
+
+
+@pytest.mark.parametrize(
+    "text", ["status 503", "status: 503 (busy)", "status code=503", "HTTP error 503", "HTTP/2 503"]
+)
+def test_it_reads_a_status_where_one_is_written(text: str) -> None:
+    assert classify(RuntimeError(text), "", text).category == "upstream"
+
+
+def test_it_judges_a_group_by_the_member_that_no_other_try_can_mend() -> None:
+    refused, missing = ConnectionRefusedError(111, "Connection refused"), KeyError("sku")
+    nested = ExceptionGroup("unhandled errors", [refused, ExceptionGroup("inner", [missing])])
+    described = describe_failure(nested, "", {})
+    assert described.classification.category == "validation"
+    assert described.message == "'sku' (and ConnectionRefusedError: [Errno 111] Connection refused)"
+    alone = describe_failure(ExceptionGroup("unhandled errors", [refused, refused]), "", {})
+    assert (alone.message, alone.classification.retryable) == ("[Errno 111] Connection refused", True)
