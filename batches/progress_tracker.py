@@ -13,10 +13,11 @@ from django.utils import timezone
 from batches import arguments, clock, durations
 from batches.conf import settings
 from batches.exceptions import UnknownBatch
+from batches.lanes import workers
 from batches.lanes.lane_counts import COUNTERS
 from batches.lifecycle import hand_counts, samples
 from batches.lifecycle.samples import active_seconds
-from batches.lifecycle.velocity import eta_of, recent_pace
+from batches.lifecycle.velocity import Pace, eta_of, recent_pace
 from batches.models import BATCH_ID, Batch, Checkpoint, Item, Milestone, Sample
 from batches.proportions import percent_of
 
@@ -73,12 +74,14 @@ def get_progress(batch_id: str) -> Progress:
 
 
 def progress_of(batches: Sequence[Batch]) -> dict[str, Progress]:
-    """The progress of several batches, in three queries however many there are."""
+    """The progress of several batches, in four queries however many there are."""
     lanes, milestones = _lanes_and_milestones(batches)
     current = _current_items([lane for rows in lanes.values() for lane in rows if lane.worker])
     recent = samples.recent_samples(batches, timezone.now())
+    present = workers.presence() if any(batch.status in Batch.ACTIVE for batch in batches) else workers.NOBODY
     return {
-        batch.pk: progress(batch, lanes[batch.pk], milestones[batch.pk], recent[batch.pk], current) for batch in batches
+        batch.pk: progress(batch, lanes[batch.pk], milestones[batch.pk], recent[batch.pk], current, present)
+        for batch in batches
     }
 
 
@@ -121,15 +124,18 @@ def progress(
     milestones: Sequence[Milestone],
     recent: Sequence[Sample],
     current: dict[tuple[str, int], str],
+    present: workers.Presence,
 ) -> Progress:
-    """Pure arithmetic over a batch, its lanes, milestones and recent samples, and the keys of its current items."""
+    """Pure arithmetic over a batch, its lanes, milestones and recent samples, the keys of its current items, and who
+    lives."""
     now = timezone.now()
     count = {name: sum(getattr(lane, name) for lane in lanes) for name in COUNTERS}
     total = max(batch.total_items, sum(count.values()))
     remaining = total - sum(count.values())
     active = active_seconds(batch, now)
     velocity = count["succeeded"] / active if active > 0 else None
-    pace = recent_pace(batch, recent, sum(count.values()), active)
+    abandoned = is_abandoned(batch, lanes, present, now)
+    pace = Pace() if abandoned else recent_pace(batch, recent, sum(count.values()), active)
     eta = eta_of(batch, remaining, pace)
     held = [lane for lane in lanes if lane.worker]
     return Progress(
@@ -152,7 +158,7 @@ def progress(
         current_item=next((current.get((batch.pk, lane.next_index)) for lane in held), None),
         status=batch.status,
         outcome=outcome_of(batch, count, remaining),
-        stuck=is_stuck(batch, lanes, now),
+        stuck=abandoned or is_stuck(batch, lanes, now),
         milestones=[{"milestone": row.milestone, "reached_at": _plain(row.reached_at)} for row in milestones],
         lanes=[
             {
@@ -174,6 +180,27 @@ def outcome_of(batch: Batch, count: dict[str, int], remaining: int) -> str | Non
     if remaining:
         return "partial"
     return "with_errors" if count["failed"] or count["quarantined"] else "clean"
+
+
+def is_abandoned(batch: Batch, lanes: Sequence[Checkpoint], present: workers.Presence, now: datetime) -> bool:
+    """Whether workers should have it, yet none lives, or none of those that hold it.
+
+    Of workers that are not known, as in a process of somebody's own, a recent checkpoint is a sign of life, or a lease.
+    """
+    if batch.is_ad_hoc or batch.status not in Batch.WORKING:
+        return False
+    held = [lane for lane in lanes if lane.worker]
+    if held:
+        return all(is_lost(lane, present, now) for lane in held)
+    last = max([lane.saved_at for lane in lanes if lane.saved_at] + [batch.running_since or batch.created_at])
+    return not present.anybody and now - last > workers.SILENT_AFTER
+
+
+def is_lost(lane: Checkpoint, present: workers.Presence, now: datetime) -> bool:
+    """Whether the holder of the lane does not live."""
+    if lane.worker in present.alive:
+        return False
+    return present.has_lost(lane.worker) or (lane.lease_expires_at is not None and lane.lease_expires_at <= now)
 
 
 def is_stuck(batch: Batch, lanes: Sequence[Checkpoint], now: datetime) -> bool:

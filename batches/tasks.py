@@ -17,7 +17,7 @@ from types import FrameType
 from typing import Any
 
 from celery import current_app, shared_task
-from celery.signals import beat_embedded_init, worker_process_init, worker_ready, worker_shutting_down
+from celery.signals import beat_embedded_init, celeryd_init, worker_process_init, worker_ready, worker_shutting_down
 from django.db import DatabaseError, InterfaceError, connection
 from django.db import OperationalError as DatabaseUnavailable
 from django.db.models import Q
@@ -25,10 +25,10 @@ from kombu.exceptions import OperationalError
 
 from batches import clock, idempotency_manager
 from batches.conf import settings
-from batches.engine import rehearsals, runner
+from batches.engine import presence, rehearsals, runner
 from batches.engine.database_errors import first_line
 from batches.intake import fixes
-from batches.lanes import counters, leases
+from batches.lanes import counters, leases, workers
 from batches.lifecycle import deliveries, samples, signing_secrets, transitions
 from batches.models import Batch, Checkpoint, Item
 
@@ -57,6 +57,7 @@ def database_may_be_away() -> Iterator[None]:
 def run_slice(batch_id: str, lane: int) -> None:
     """Work on one lane of the batch for a while, then queue up behind the others."""
     with database_may_be_away(), _Termination.deferred():
+        presence.CeleryWorker.register()
         if not Batch.objects.filter(pk=batch_id).exists():
             return
         neglected = neglected_batch(batch_id)
@@ -107,7 +108,7 @@ def sweep() -> None:
 
 @shared_task(name="batches.tasks.clean_up", ignore_result=True)
 def clean_up() -> None:
-    """Forget what has expired or was long ago: idempotency rows, uploads, samples, deliveries, signing secrets."""
+    """Forget what has expired or was long ago: idempotency rows, uploads, samples, deliveries, secrets, workers."""
     with database_may_be_away():
         idempotency_manager.cleanup_expired()
         fixes.forget_expired()
@@ -115,10 +116,12 @@ def clean_up() -> None:
         deliveries.forget_old()
         signing_secrets.forget_previous()
         signing_secrets.reencrypt()
+        workers.forget_dead()
 
 
 def sweep_now() -> None:
     """Free the lanes of the dead, settle batches, wake what should run."""
+    presence.CeleryWorker.register()
     leases.expire_dead_workers()
     leases.revoke_expired()
     scripts_own = Q(processor="") & ~Q(status__in=(Batch.Status.PAUSING, Batch.Status.CANCELLING))
@@ -204,6 +207,13 @@ def tell_children_to_stop(**kwargs: Any) -> None:
     _stop[0] = 1
 
 
+@celeryd_init.connect
+def note_worker(options: dict[str, Any] | None = None, **kwargs: Any) -> None:
+    """Processes that are forked later know whose they are."""
+    presence.CeleryWorker.is_here = True
+    presence.CeleryWorker.has_beat = bool((options or {}).get("beat"))
+
+
 @worker_ready.connect
 def sweep_at_start(**kwargs: Any) -> None:
     sweep.apply_async(expires=HINT_EXPIRES_AFTER)
@@ -247,6 +257,7 @@ def limit_memory() -> None:
 def begin_beat(**kwargs: Any) -> None:
     """The beat's process is one a worker, and always idle: what needs a clock of its own lives there."""
     samples.sample_in_background()
+    presence.vouch_in_background()
     deliveries.send_in_background()
 
 

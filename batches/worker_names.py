@@ -61,6 +61,12 @@ def is_alive(worker: str) -> bool:
     return start == start_of(int(pid)) and not is_zombie(int(pid))
 
 
+def is_running(worker: str) -> bool:
+    """Whether a worker of this origin runs: it is alive, and neither the process nor its parent is stopped."""
+    pid = int(worker.rsplit(":", 2)[1])
+    return is_alive(worker) and not any(is_stopped(process) for process in (pid, parent_of(pid)))
+
+
 def start_of(pid: int) -> str:
     """When a process started, in clock ticks since boot (proc(5), field 22); 0 where there is no /proc."""
     fields = stat_of(pid)
@@ -69,6 +75,16 @@ def start_of(pid: int) -> str:
 
 def is_zombie(pid: int) -> bool:
     return stat_of(pid)[:1] == ["Z"]
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether a signal has stopped the process (SIGSTOP), or a debugger."""
+    return stat_of(pid)[:1] in (["T"], ["t"])
+
+
+def parent_of(pid: int) -> int:
+    """The parent's pid; 0 where there is no /proc."""
+    return int((stat_of(pid) or ["", "0"])[1])
 
 
 def stat_of(pid: int) -> list[str]:

@@ -13,6 +13,7 @@ from batches.models.parameters import ParameterFile
 from batches.models.quarantine import Quarantine, QuarantinedItem
 from batches.models.rehearsal import Rehearsal
 from batches.models.retry import RetriedItem, Retry
+from batches.models.worker import Worker
 
 __all__ = [
     "BATCH_ID",
@@ -41,6 +42,7 @@ __all__ = [
     "Transition",
     "Watch",
     "Webhook",
+    "Worker",
     "may_follow",
     "positive_number",
 ]

@@ -8,7 +8,7 @@ from typing import Any
 
 from batches import operations
 from batches.command_line import COMMAND_LINE, Screen
-from batches.engine import rehearsals, runner
+from batches.engine import presence, rehearsals, runner
 from batches.models import Batch
 from batches.terminal.exit_codes import OK, WITH_ERRORS
 from batches.terminal.given_params import params_of
@@ -78,7 +78,8 @@ def submitted(options: Namespace) -> operations.Submission:
 
 
 def run_here(screen: Screen, batch_id: str) -> int:
-    with PauseOnInterrupt(batch_id, screen.remark) as pause, ProgressBar(batch_id, silent=screen.as_json) as update:
+    paused, shown = PauseOnInterrupt(batch_id, screen.remark), ProgressBar(batch_id, silent=screen.as_json)
+    with presence.at_work(), paused as pause, shown as update:
         runner.work_until_idle(batch_id, should_stop=pause.should_stop, on_chunk=update)
         update(True)
     return sum_up(screen, batch_id)
@@ -115,7 +116,8 @@ def rehearsal_lines(batch_id: str, report: dict[str, Any]) -> list[str]:
 
 
 def work(options: Namespace, screen: Screen) -> int:
-    runner.work_until_idle()
+    with presence.at_work():
+        runner.work_until_idle()
     if screen.as_json:
         screen.document({"idle": True})
     return OK

@@ -1,0 +1,92 @@
+"""Which workers live: each has a row, and a heart that says so every 2 s, by the database's clock.
+
+A worker that was not heard of for 8 s counts as dead here, and one whose process has ended on this machine at once.
+That is for people, who want to know whether anybody works, and for who may run what. It takes no lane from anybody:
+that is for leases and fences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import BooleanField, ExpressionWrapper, Q
+
+from batches import worker_names
+from batches.clock import now_sql
+from batches.models import Worker
+
+BEAT_EVERY = 2.0  # seconds
+SILENT_AFTER = timedelta(seconds=8)
+REMEMBERED = timedelta(minutes=10)
+FORGOTTEN_AFTER = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """Which workers live, by name, which were heard of within ten minutes and do not, and when the last was heard."""
+
+    alive: frozenset[str]
+    silent: frozenset[str]
+    last_heard_at: datetime | None = None
+
+    @property
+    def anybody(self) -> bool:
+        """Whether any worker lives."""
+        return bool(self.alive)
+
+    def has_lost(self, worker: str) -> bool:
+        """Whether that worker is known and does not live."""
+        return worker in self.silent
+
+
+NOBODY = Presence(frozenset(), frozenset())
+
+
+def presence() -> Presence:
+    """Who lives at this moment, in one query; in two when nobody does."""
+    rows = Worker.objects.filter(heard_at__gt=now_sql() - REMEMBERED).order_by()
+    heard = list(rows.annotate(recent=heard_recently()).values_list("name", "recent", "heard_at"))
+    alive = frozenset(name for name, recent, _ in heard if recent and not worker_names.is_dead(name))
+    last = max((at for _, _, at in heard), default=None) or (None if alive else last_heard_at())
+    return Presence(alive, frozenset(name for name, *_ in heard) - alive, last)
+
+
+def heard_recently() -> ExpressionWrapper:
+    return ExpressionWrapper(Q(heard_at__gt=now_sql() - SILENT_AFTER), output_field=BooleanField())
+
+
+def last_heard_at() -> datetime | None:
+    """When the last worker was heard of, if that was within a day."""
+    return Worker.objects.order_by("-heard_at").values_list("heard_at", flat=True).first()
+
+
+def is_alive(worker: str) -> bool:
+    """Whether the worker of that name lives."""
+    return worker in presence().alive
+
+
+def register(code: str, processors: dict[str, str]) -> None:
+    """Write that this process works from now on, with that code."""
+    name, now = worker_names.worker_name(), now_sql()
+    values = {"host": name.split(":")[0], "code": code, "processors": processors, "heard_at": now}
+    Worker.objects.update_or_create(name=name, defaults=values, create_defaults={**values, "started_at": now})
+
+
+def vouch() -> int:
+    """Write that the workers of this origin which run were heard of just now, but for frozen ones; how many those are.
+
+    One process does so for all of them: a worker may be busy with one instruction for long.
+    """
+    here = Worker.objects.filter(name__contains=worker_names.of_this_origin())
+    return hear_of([name for name in here.values_list("name", flat=True) if worker_names.is_running(name)])
+
+
+def hear_of(names: Iterable[str]) -> int:
+    return Worker.objects.filter(name__in=list(names)).update(heard_at=now_sql())
+
+
+def forget_dead() -> int:
+    """Remove the rows of workers that were not heard of for a day; returns how many."""
+    return Worker.objects.filter(heard_at__lt=now_sql() - FORGOTTEN_AFTER).delete()[0]
