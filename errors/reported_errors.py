@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
@@ -12,12 +13,15 @@ from django.utils import timezone
 
 from batches import adhoc, arguments
 from batches.exceptions import InvalidInput
-from batches.extensions import record_failures
+from batches.extensions import no_record, record_failures, registered
 from batches.failures import Failure
 from batches.lanes.outcomes import storable
 from batches.models import Batch
+from errors.grouping.single_failures import record_single
 
 ERRORS_PER_TRANSACTION = 1_000
+TRIAGE = "errors"
+"""The name of the extension that records failures."""
 
 
 def record_error(
@@ -81,6 +85,8 @@ def reported(item_id: Any, item_index: Any, error: Any, error_code: Any = None, 
 @transaction.atomic
 def record_page(batch_id: str, reports: Sequence[Reported]) -> int:
     """Record them under the batch's lock; returns how many were new."""
+    if len(reports) == 1 and record_quickly(batch_id, reports[0]):
+        return 1
     batch, now = adhoc.locked_batch(batch_id), timezone.now()
     payloads, attempts = stored_of(batch, sorted({report.key for report in reports}))
     failures = []
@@ -90,24 +96,36 @@ def record_page(batch_id: str, reports: Sequence[Reported]) -> int:
             continue
         attempt = report.attempt or max(earlier, default=0) + 1
         earlier.add(attempt)
-        failures.append(
-            Failure(
-                item_id=0,
-                item_key=report.key,
-                position=report.index,
-                payload=payloads.get(report.key, {}),
-                attempt=attempt,
-                exception=report.error,
-                code=report.code,
-                final=True,
-                started_at=now,
-                finished_at=now,
-                worker="",
-            )
-        )
+        failures.append(failure_of(report, payloads.get(report.key, {}), attempt, now))
     if failures:
         record_failures(batch, failures)
     return len(failures)
+
+
+def record_quickly(batch_id: str, report: Reported) -> bool:
+    """Record one failure of a group that its batch has met, where nobody but triage is told of failures; False, and
+    nothing is written, if it takes more than that."""
+    others = any(each.item_failed is not no_record for each in registered() if each.name != TRIAGE)
+    if others or adhoc.is_driving(batch_id):
+        return False
+    failure = failure_of(report, {}, report.attempt or 1, timezone.now())
+    return record_single(arguments.checked_id(batch_id), failure, next_attempt=report.attempt is None)
+
+
+def failure_of(report: Reported, payload: dict[str, Any], attempt: int, now: datetime) -> Failure:
+    return Failure(
+        item_id=0,
+        item_key=report.key,
+        position=report.index,
+        payload=payload,
+        attempt=attempt,
+        exception=report.error,
+        code=report.code,
+        final=True,
+        started_at=now,
+        finished_at=now,
+        worker="",
+    )
 
 
 STORED = """
