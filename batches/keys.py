@@ -15,6 +15,9 @@ TTL = timedelta(hours=24)
 PROCESS = "process"
 """The operation the engine runs on an item."""
 
+ITEM_KEY_LENGTH = 200
+"""Characters of an item's key."""
+
 
 def key_of(batch_id: str, item_id: str, operation: str) -> str:
     """sha256 of `batch:item:operation` as 64 hexadecimal digits.

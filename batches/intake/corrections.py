@@ -81,12 +81,12 @@ def only_kinds(kinds_of: Mapping[str, set[str | None]]) -> dict[str, str]:
 
 def corrections(batch: Batch, reader: Reader) -> Iterator[Correction]:
     """A verdict for every row, in their order, not stored yet. `InputRefused`: the file cannot be taken at all."""
-    table = getattr(reader, "columns", None)
+    table = reader.columns
     shape = shape_of(batch)
     if table is not None:
         refuse_header(table, shape)
     file = File(shape, table is not None, rows_by_key(reader, table is not None))
-    if getattr(reader, "batch_id", batch.pk) not in ("", batch.pk):
+    if reader.batch_id not in ("", batch.pk):
         raise InputRefused("It is the download of another batch.", remedy="Upload it there.")
     if not any(Item.objects.filter(batch=batch, key__in=keys).exists() for keys in pages(iter(file.rows))):
         raise InputRefused(

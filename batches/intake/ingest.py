@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Iterable, Iterator
-from hashlib import blake2b
 from itertools import islice
 
 from django.db import IntegrityError, connection, transaction
 
 from batches.exceptions import InputRefused
-from batches.intake.readers import Reader, Row
+from batches.intake.readers import Reader
 from batches.intake.readers.base import MAX_COLUMNS
-from batches.models import ITEM_KEY_LENGTH, Batch
+from batches.intake.readers.keyed import Keyed
+from batches.intake.reading.child import ChildReader
+from batches.models import Batch
 
 ROWS_PER_PAGE = 2_000
 COLUMNS = ("batch_id", "position", "key", "payload", "status", "attempts", "forgiven", "crashes", "message", "code")
@@ -26,81 +26,21 @@ def store_items(batch: Batch, reader: Reader, *, key_column: str = "") -> int:
     The names of the rows' fields are put into the batch's `source`, if they are few enough for a table. Must run in a
     transaction, which the refusal is to roll back.
     """
-    rows = Keyed(reader, key_column)
+    rows = reader.keyed if isinstance(reader, ChildReader) else Keyed(reader, key_column)
     store = _insert
     if connection.vendor == "postgresql":
         store = _copy_pages if reader.reads_database else _copy
     try:
         with transaction.atomic():
-            store(batch.pk, rows)
+            store(batch.pk, ((place, row.key, row.payload) for place, row in enumerate(rows)))
     except IntegrityError:
-        refuse_duplicate(reader, key_column)
+        rows.refuse_repeated_key()
         raise
     if not rows.count:
         raise InputRefused("There are no rows.", remedy="Below the header there must be one at least.")
     if len(rows.names) <= MAX_COLUMNS:
         batch.source["fields"] = list(rows.names)
     return rows.count
-
-
-class Keyed:
-    """(position, key, payload as JSON) of every row, counted; and the names of their fields in the order in which they
-    first occur, which the database does not keep."""
-
-    def __init__(self, reader: Reader, key_column: str) -> None:
-        self.reader, self.key_column, self.count = reader, key_column, 0
-        self.names: dict[str, None] = {}
-
-    def __iter__(self) -> Iterator[tuple[int, str, str]]:
-        encode, key_column = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode, self.key_column
-        names = self.names
-        for position, row in enumerate(self.reader):
-            if not row.payload.keys() <= names.keys() and len(names) <= MAX_COLUMNS:
-                names |= dict.fromkeys(row.payload)
-            yield position, key_of_row(row, key_column) if key_column else str(position + 1), encode(row.payload)
-            self.count = position + 1
-
-
-def key_of_row(row: Row, column: str) -> str:
-    """The item's key from its column."""
-    value = row.payload.get(column)
-    if column not in row.payload:
-        columns = ", ".join(list(row.payload)[:20])
-        raise InputRefused(
-            f"there is no column {column!r} to take the key from.",
-            remedy=f"Choose one of: {columns}.",
-            row=row.row,
-            line=row.line,
-        )
-    key = "" if value is None else str(value)
-    if not key.strip() or len(key) > ITEM_KEY_LENGTH:
-        problem = "the key is empty." if not key.strip() else f"the key has {len(key):,} characters."
-        raise InputRefused(
-            problem,
-            remedy=f"Every row needs its own key of at most {ITEM_KEY_LENGTH} characters.",
-            row=row.row,
-            line=row.line,
-            column=column,
-        )
-    return key
-
-
-def refuse_duplicate(reader: Reader, key_column: str) -> None:
-    """The database met a key twice: a further pass names the two rows that have it. Sixteen bytes a key are kept."""
-    if not key_column:
-        return
-    first: dict[bytes, int] = {}
-    for row in reader:
-        key = key_of_row(row, key_column)
-        before = first.setdefault(blake2b(key.encode(), digest_size=16).digest(), row.row)
-        if before != row.row:
-            raise InputRefused(
-                f"key {key!r} was used in row {before:,} already.",
-                remedy="Keys must be unique: choose another key column, or remove the double.",
-                row=row.row,
-                line=row.line,
-                column=key_column,
-            )
 
 
 def _insert(batch_id: str, rows: Iterable[tuple[int, str, str]]) -> None:

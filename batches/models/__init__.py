@@ -1,12 +1,13 @@
 """What is stored. The database is the truth: an item's status decides, everything else is a receipt or a hint."""
 
+from batches.keys import ITEM_KEY_LENGTH
 from batches.models.batch import BATCH_ID, TRANSITIONS, Batch, may_follow
 from batches.models.delivery import Delivery, Watch, Webhook
 from batches.models.fields import HexKeyField, positive_number
 from batches.models.fix import Correction, Fix
 from batches.models.history import MILESTONES, Milestone, Transition
 from batches.models.idempotency import IdempotencyRecord
-from batches.models.item import ITEM_KEY_LENGTH, Item
+from batches.models.item import Item
 from batches.models.lane import Checkpoint, Tenure
 from batches.models.measurements import Map, Sample, Tally
 from batches.models.parameters import ParameterFile

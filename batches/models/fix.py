@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from django.db import models
 
+from batches.keys import ITEM_KEY_LENGTH
 from batches.models.batch import Batch
 from batches.models.fields import RedactedCharField, RedactedTextField
-from batches.models.item import ITEM_KEY_LENGTH, Item
+from batches.models.item import Item
 from batches.models.retry import Retry
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import Q
 
+from batches.keys import ITEM_KEY_LENGTH
 from batches.models.batch import Batch
-
-ITEM_KEY_LENGTH = 200
 
 
 class Item(models.Model):

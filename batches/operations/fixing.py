@@ -13,8 +13,11 @@ from django.db.models import Q
 
 from batches.exceptions import InputRefused, InvalidInput, InvalidTransition, OperationInProgress, UnknownBatch
 from batches.extensions import registered
-from batches.intake import fixes, readers
-from batches.intake.readers.json_reader import DownloadReader
+from batches.intake import fixes
+from batches.intake.corrections import MOST_ROWS
+from batches.intake.python_reader import ItemsReader
+from batches.intake.readers import Reader
+from batches.intake.reading.child import open_file
 from batches.lifecycle import retry_lists
 from batches.models import Batch, Correction, Fix, Retry
 from batches.operations.lookups import get_batch, get_fix
@@ -143,7 +146,7 @@ def locked(checked: Fix) -> Fix:
     return fix
 
 
-def opened(batch: Batch, source: RowSource) -> readers.Reader:
+def opened(batch: Batch, source: RowSource) -> Reader:
     """The reader of the corrected rows, which come as a file or as a list."""
     file, items = source.get("file"), source.get("items")
     filename, encoding = source.get("filename", ""), source.get("encoding", "")
@@ -152,12 +155,10 @@ def opened(batch: Batch, source: RowSource) -> readers.Reader:
     if (file is None) == (items is None):
         raise InvalidInput("Give the corrected rows as a file or as a list.", {"file": ["Required."]})
     if file is None:
-        return readers.from_items(items or ())
+        return ItemsReader(items or ())
     refuse_large(file)
     refuse_foreign(batch, filename)
-    if filename.lower().endswith(".json") and file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
-        return DownloadReader(file, filename, encoding=encoding)
-    return readers.open_reader(file, filename, encoding=encoding)
+    return open_file(file, filename, encoding=encoding, is_fix=True, most_rows=MOST_ROWS)
 
 
 def refuse_foreign(batch: Batch, filename: str) -> None:

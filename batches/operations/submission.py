@@ -20,7 +20,9 @@ from django.utils import timezone
 from batches import processors
 from batches.conf import settings
 from batches.exceptions import BatchConflict, InputRefused, InvalidInput
-from batches.intake import ingest, readers
+from batches.intake import ingest
+from batches.intake.python_reader import ItemsReader, QuerysetReader
+from batches.intake.reading.child import open_file
 from batches.isolation.time_limits import longest_item_timeout
 from batches.lanes import leases
 from batches.lifecycle import transitions
@@ -172,12 +174,12 @@ def opened(
             "Give the items as a file, a list or a queryset: exactly one of them.", {"file": ["Required."]}
         )
     if items is not None:
-        return readers.from_items(items)
+        return ItemsReader(items)
     if queryset is not None:
-        return readers.from_queryset(queryset)
+        return QuerysetReader(queryset)
     assert file is not None
     refuse_large(file)
-    return readers.open_reader(file, filename, encoding=encoding, key_column=key_column)
+    return open_file(file, filename, encoding=encoding, key_column=key_column)
 
 
 def refuse_large(file: BinaryIO) -> None:
@@ -198,6 +200,8 @@ def stored(draft: Draft, reader: Any, key_column: str, actor: str) -> Batch:
     stored_params.store_files(batch, draft.given)
     batch.total_items = ingest.store_items(batch, reader, key_column=key_column)
     report = reader.report() | {"key_column": key_column}
+    if "filename" in report:
+        report["filename"] = redact_shapes(redact_values(report["filename"]))
     batch.source = report if "columns" in report else batch.source | report
     batch.fingerprint = fingerprint_of(draft, reader, key_column)
     batch.save(update_fields=["total_items", "source", "fingerprint"])

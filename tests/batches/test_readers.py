@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batches.exceptions import InputRefused
-from batches.intake.readers import Row, from_items, open_reader
+from batches.intake.python_reader import ItemsReader
+from batches.intake.readers import Row, open_reader
 
 
 def read(content: bytes, name: str, **options: Any) -> list[dict[str, Any]]:
@@ -135,12 +136,12 @@ def test_it_refuses_an_encoding_that_does_not_exist() -> None:
 @pytest.mark.parametrize("bad", [1, "text", None, ["a"], {"a": float("nan")}, {"a": {1, 2}}, {"a": "\x00"}])
 def test_it_checks_items_from_python_the_same_way(bad: Any) -> None:
     with pytest.raises(InputRefused) as refused:
-        list(from_items([{"a": 1}, bad]))
+        list(ItemsReader([{"a": 1}, bad]))
     assert refused.value.row == 2
 
 
 def test_it_reads_what_can_be_walked_only_once_again_and_from_the_beginning() -> None:
-    reader = from_items({"n": n} for n in range(5))
+    reader = ItemsReader({"n": n} for n in range(5))
     assert next(iter(reader)).payload == {"n": 0}
     first, second = list(reader), list(reader)
     assert first == second == [Row(n + 1, None, {"n": n}) for n in range(5)]
@@ -148,7 +149,7 @@ def test_it_reads_what_can_be_walked_only_once_again_and_from_the_beginning() ->
 
 def test_it_holds_no_long_iterable_in_memory() -> None:
     tracemalloc.start()
-    reader = from_items({"text": f"{n}".ljust(1_000)} for n in range(30_000))
+    reader = ItemsReader({"text": f"{n}".ljust(1_000)} for n in range(30_000))
     assert sum(1 for _ in reader) == sum(1 for _ in reader) == 30_000
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()

@@ -1,4 +1,8 @@
-"""Readers: an upload, a list or a queryset becomes payloads, one by one, in constant memory."""
+"""Readers of files: their rows become payloads, one by one, in constant memory.
+
+Nothing here imports Django: `batches.intake.reading` has large files read by a process of their own, which is to start
+quickly.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +12,14 @@ from pathlib import PurePath
 from typing import Any, BinaryIO
 
 from batches.exceptions import InputRefused
-from batches.intake.readers.base import Reader, Row
+from batches.intake.readers.base import FileReader, Reader, Row
 from batches.intake.readers.csv_reader import CsvReader
-from batches.intake.readers.json_reader import JsonReader, NdjsonReader
-from batches.intake.readers.python_reader import ItemsReader, QuerysetReader
+from batches.intake.readers.json_reader import DownloadReader, JsonReader, NdjsonReader
 from batches.intake.readers.xlsx_reader import XlsxReader
 
-__all__ = ["READERS", "Reader", "Row", "from_items", "from_queryset", "open_reader"]
+__all__ = ["READERS", "Reader", "Row", "open_reader"]
 
-READERS: dict[str, Callable[..., Reader]] = {
+READERS: dict[str, Callable[..., FileReader]] = {
     ".csv": CsvReader,
     ".tsv": CsvReader,
     ".txt": CsvReader,
@@ -27,12 +30,12 @@ READERS: dict[str, Callable[..., Reader]] = {
 }
 """A reader an extension."""
 
-from_items = ItemsReader
-from_queryset = QuerysetReader
 
+def open_reader(file: BinaryIO, filename: str, *, encoding: str = "", is_fix: bool = False) -> FileReader:
+    """The reader for a file by its extension, which its content must agree with.
 
-def open_reader(file: BinaryIO, filename: str, *, encoding: str = "", key_column: str = "") -> Reader:
-    """The reader for a file by its extension, which its content must agree with."""
+    A fix may also be one of the portal's own downloads as JSON, a document with the rows in it.
+    """
     suffix = PurePath(filename).suffix.lower()
     if suffix not in READERS:
         raise InputRefused(
@@ -46,7 +49,15 @@ def open_reader(file: BinaryIO, filename: str, *, encoding: str = "", key_column
     arguments: dict[str, Any] = {"encoding": encoding}
     if suffix == ".tsv":
         arguments["delimiter"] = "\t"
-    return READERS[suffix](file, PurePath(filename).name, **arguments)
+    kind = DownloadReader if is_fix and suffix == ".json" and is_document(file) else READERS[suffix]
+    return kind(file, PurePath(filename).name, **arguments)
+
+
+def is_document(file: BinaryIO) -> bool:
+    """Whether the JSON is an object, not an array."""
+    head = file.read(64)
+    file.seek(0)
+    return head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
 
 
 def refuse_disguise(file: BinaryIO, suffix: str) -> None:

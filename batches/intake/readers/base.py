@@ -10,7 +10,6 @@ from hashlib import sha256
 from typing import Any, BinaryIO, NamedTuple
 
 from batches.exceptions import InputRefused
-from batches.redaction import redact_shapes, redact_values
 
 MAX_CELL = 128 * 1024
 MAX_FIELD = 12 * 1024 * 1024  # where the CSV parser itself gives up: a quote that was left open
@@ -32,6 +31,10 @@ class Reader(ABC):
     """Iterable more than once; every iteration starts from the beginning."""
 
     reads_database = False
+    columns: list[str] | None = None
+    """The names in a table's header; None: objects, which may differ."""
+    batch_id = ""
+    """The batch whose download it is, if it says so; known once it was read."""
 
     @abstractmethod
     def __iter__(self) -> Iterator[Row]: ...
@@ -57,7 +60,7 @@ class FileReader(Reader):
     def report(self) -> dict[str, Any]:
         self.file.seek(0, 2)
         return {
-            "filename": redact_shapes(redact_values(self.filename)),
+            "filename": self.filename,
             "format": self.format,
             "bytes": self.file.tell(),
             "sha256": self.fingerprint(),

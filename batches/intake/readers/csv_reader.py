@@ -36,6 +36,7 @@ class CsvReader(FileReader):
     """Rows of a delimited text file; values stay text."""
 
     format = "csv"
+    columns: list[str]
 
     def __init__(self, file: BinaryIO, filename: str, *, encoding: str = "", delimiter: str = "") -> None:
         super().__init__(file, filename, encoding=encoding)
@@ -115,7 +116,7 @@ class CsvReader(FileReader):
         whole = "".join(cells)
         if len(whole) <= MAX_CELL and "\x00" not in whole and (whole.isascii() or not ESCAPED.search(whole)):
             return
-        names = getattr(self, "columns", [])
+        names = self.columns or []
         for index, cell in enumerate(cells):
             column = names[index] if index < len(names) else f"number {index + 1}"
             refuse_cell(cell, row=row, line=line, column=column)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Any
+from typing import Any, BinaryIO
 
 import ijson
 
@@ -15,6 +15,7 @@ from batches.intake.readers.base import MAX_DEPTH, MAX_PAYLOAD, FileReader, Row,
 BLOCK = 4096  # bytes
 BEGINS, ENDS = frozenset(("start_map", "start_array")), frozenset(("end_map", "end_array"))
 DEEPEST_DOCUMENT = MAX_DEPTH + 5  # a download's rows stand within it
+LONGEST_VALUE = MAX_PAYLOAD * 6  # bytes, where each character is escaped
 ENCODINGS = ("", "utf-8", "utf8", "utf-8-sig")
 
 
@@ -107,8 +108,9 @@ class JsonReader(FileReader):
 
     def events(self) -> Iterator[tuple[str, str, Any]]:
         """Parsed in small blocks: each event carries its path, whose length is the depth of what a block can hold."""
-        depth = 0
-        for prefix, event, value in ijson.parse(self.file, buf_size=BLOCK, use_float=False):
+        depth, stream = 0, Stream(self.file)
+        for prefix, event, value in ijson.parse(stream, buf_size=BLOCK, use_float=False):
+            stream.unused = 0
             depth += (event in BEGINS) - (event in ENDS)
             if depth > DEEPEST_DOCUMENT:
                 raise TooDeep(f"it is nested deeper than {MAX_DEPTH} levels")
@@ -117,8 +119,6 @@ class JsonReader(FileReader):
 
 class DownloadReader(JsonReader):
     """The rows of one of this portal's own downloads: a document that says whose rows they are, and ends whole."""
-
-    batch_id = ""
 
     def events(self) -> Iterator[tuple[str, str, Any]]:
         in_rows = has_rows = complete = False
@@ -136,6 +136,19 @@ class DownloadReader(JsonReader):
             raise ValueError('it is an object without "rows"')
         if not complete:
             raise InputRefused('The document does not end with "complete": true.', remedy="Download it again, whole.")
+
+
+class Stream:
+    """A file as the parser reads it, up to a value that is too long: it would be put together block by block."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file, self.unused = file, 0
+
+    def read(self, size: int = -1) -> bytes:
+        self.unused += size
+        if self.unused > LONGEST_VALUE:
+            raise ValueError(f"a name or value takes more than {LONGEST_VALUE:,} bytes")
+        return self.file.read(size)
 
 
 def refuse_encoding(encoding: str) -> None:

@@ -20,6 +20,7 @@ class XlsxReader(FileReader):
     """Typed cells: whole numbers as integers, dates as ISO 8601 text, empty cells as null."""
 
     format = "xlsx"
+    columns: list[str]
 
     def __init__(self, file: BinaryIO, filename: str, *, encoding: str = "") -> None:
         super().__init__(file, filename)

@@ -1,0 +1,106 @@
+"""Large files and workbooks are read by a process of their own: the same rows, the same refusals, within limits."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+import xlsxwriter
+
+from batches import operations
+from batches.exceptions import InputRefused
+from batches.intake.readers import open_reader
+from batches.intake.reading import child, limits
+from batches.intake.reading.child import ChildReader, open_file
+from batches.models import Batch, Item
+
+pytestmark = pytest.mark.any_database
+CSV = "k,n\nä,1\n\nb,2\n".encode()
+
+
+@pytest.fixture(autouse=True)
+def _process_for_every_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(child, "HARMLESS_BYTES", 0)
+
+
+def workbook(*cells: tuple[int, int, Any]) -> bytes:
+    file = io.BytesIO()
+    with xlsxwriter.Workbook(file) as book:
+        sheet = book.add_worksheet("Rows")
+        for row, column, value in cells:
+            sheet.write(row, column, value)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [(CSV, "f.csv"), (b'[{"k": "\\u00e4\\n\\t", "n": 1.5}]', "f.json"), (workbook((0, 0, "k"), (1, 0, 2)), "f.xlsx")],
+)
+def test_it_reads_in_a_process_what_it_reads_here(content: bytes, name: str) -> None:
+    there, here = open_file(io.BytesIO(content), name), open_reader(io.BytesIO(content), name)
+    assert isinstance(there, ChildReader)
+    assert list(there) == list(there) == list(here)
+    assert there.report() == here.report()
+    assert (there.columns, there.fingerprint()) == (here.columns, here.fingerprint())
+
+
+def test_it_says_the_place_of_what_the_process_refused() -> None:
+    with pytest.raises(InputRefused) as caught:
+        open_file(io.BytesIO(b"a,b\n1,2\n3\n"), "f.csv")
+    assert "the row has 1 fields, the header has 2." in str(caught.value)
+    assert (caught.value.row, caught.value.line) == (3, 3)
+
+
+def test_it_refuses_a_workbook_whose_last_cell_is_in_the_last_corner() -> None:
+    content = workbook((0, 0, "k"), (1, 0, 2), (1_048_575, 16_383, "x"))
+    assert len(content) < 10_000
+    with pytest.raises(InputRefused, match=r"more than 150 MB of memory\. Does a cell stand far away"):
+        open_file(io.BytesIO(content), "f.xlsx")
+
+
+def test_it_refuses_a_file_that_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "CPU_SECONDS", 1)
+    with pytest.raises(InputRefused, match=r"took more than 1 s\. Split it\."):
+        open_file(io.BytesIO(b"a,b\n" + b"1,2\n" * 1_500_000), "f.csv")
+
+
+def test_it_refuses_rows_that_are_far_larger_than_their_file(settings: Any) -> None:
+    settings.PORTAL_MAX_UPLOAD_MB = 0.01
+    names = ",".join(f"c{number:0100}" for number in range(500))
+    with pytest.raises(InputRefused, match="each is stored with the names of its columns") as caught:
+        open_file(io.BytesIO(f"{names}\n".encode() + f"{',' * 499}\n".encode() * 2_000), "f.csv")
+    assert caught.value.row == 1_001
+
+
+def test_it_stops_reading_after_the_rows_that_are_of_interest() -> None:
+    assert len(list(open_file(io.BytesIO(b"a\n" + b"1\n" * 50), "f.csv", most_rows=10))) == 11
+
+
+@pytest.mark.usefixtures("engine")
+def test_it_stores_what_the_process_has_read() -> None:
+    batch = operations.submit(
+        processor="test.do", file=io.BytesIO(CSV), filename="f.csv", key_column="k", batch_id="spooled"
+    ).batch
+    assert list(Item.objects.filter(batch=batch).values_list("key", "payload").order_by("position")) == [
+        ("ä", {"k": "ä", "n": "1"}),
+        ("b", {"k": "b", "n": "2"}),
+    ]
+    assert (batch.total_items, batch.source["columns"]) == (2, ["k", "n"])
+
+
+@pytest.mark.usefixtures("engine")
+def test_it_names_the_rows_whose_key_is_the_same() -> None:
+    with pytest.raises(InputRefused, match=r"row 3, line 4, column 'k': key 'ä' was used in row 2 already"):
+        operations.submit(
+            processor="test.do",
+            file=io.BytesIO(CSV.replace(b"b", "ä".encode())),
+            filename="f.csv",
+            key_column="k",
+        )
+    assert not Batch.objects.exists()
+
+
+def test_it_refuses_a_value_that_fills_the_file_before_it_is_put_together() -> None:
+    with pytest.raises(InputRefused, match="a name or value takes more than 1,572,864 bytes"):
+        list(open_reader(io.BytesIO(b'[{"a": "' + b"x" * 4_000_000 + b'"}]'), "f.json"))
