@@ -43,7 +43,7 @@ def refuse_async(function: Any, name: str) -> None:
 
 def refuse_awaitable(result: Any, name: str) -> Any:
     """The result; `InvalidInput` if it would have to be awaited, which is when its work is done."""
-    if inspect.isawaitable(result) or inspect.isasyncgen(result):
+    if result is not None and (inspect.isawaitable(result) or inspect.isasyncgen(result)):
         if inspect.iscoroutine(result):
             result.close()
         raise InvalidInput(f"{name} returned a {type(result).__name__}: nothing of it has run, and nobody awaits it.")
@@ -75,7 +75,7 @@ def run_to_end(result: Any, seconds: float | None = None, cancellation: Cancella
 
     `ItemTimeout` after so many seconds. Who interrupts this thread, or requests the cancellation, ends the coroutine.
     """
-    if not inspect.isawaitable(result):
+    if result is None or not inspect.isawaitable(result):
         return result
     cancellation = cancellation or Cancellation()
     try:

@@ -32,6 +32,15 @@ def test_it_signs_so_that_the_standards_own_library_believes_it(server: Server, 
         Verifier(deliveries.new_secret()).verify(request["body"], request["headers"])
 
 
+def test_where_nobody_receives_anything_no_address_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    def reverse_loads_every_page(*arguments: Any, **more: Any) -> str:
+        raise AssertionError("a script has no use for that")
+
+    monkeypatch.setattr(deliveries, "reverse", reverse_loads_every_page)
+    assert ran(modes("ok")).status == "COMPLETED"
+    assert not Delivery.objects.exists()
+
+
 def test_it_tries_again_later_under_the_same_id_until_it_is_taken(server: Server, hook: Webhook) -> None:
     queued_delivery()
     server.answer = answering(500)
