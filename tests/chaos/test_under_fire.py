@@ -12,6 +12,8 @@ import pytest
 from tests.chaos import mutants
 from tests.helpers.places import ROOT
 
+FULL = ("freezes", "servers", "replies", "disk")
+"""Of these `make test` runs one, drawn by its seed."""
 SHORT = {
     "kills": "--items 9000 --ms 1 --kills 20 --parents 1 --adjustments 3 --schemas 2",
     "freezes": "--items 5000 --ms 2 --freezes 3 --disconnects 6",
@@ -24,7 +26,7 @@ SHORT = {
 }
 
 
-@pytest.mark.parametrize("name", SHORT)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.full if name in FULL else ()) for name in SHORT])
 def test_it_loses_and_doubles_nothing_whatever_is_done_to_it(name: str) -> None:
     if name == "disk" and not may_mount():
         pytest.skip("only root may mount a small disk")

@@ -36,9 +36,11 @@ def sign_in(page: Any, portal: Portal, name: str) -> None:
     expect(page.get_by_role("heading", name=re.compile("batch", re.I)).first).to_be_visible()
 
 
-def serious_faults(page: Any) -> list[str]:
-    """What axe-core finds on a page as it stands, each fault with the first element that has it."""
-    found = Axe().run(page).response["violations"]
+def serious_faults(page: Any, *rules: str) -> list[str]:
+    """What axe-core finds on a page as it stands, by all of its rules or by these, each fault with the first element
+    that has it."""
+    options: dict[str, Any] = {"resultTypes": ["violations"]}
+    found = Axe().run(page, options=options | ({"runOnly": list(rules)} if rules else {})).response["violations"]
     return [
         f"{page.url}: {fault['id']} ({fault['impact']}, {len(fault['nodes'])} times): {fault['nodes'][0]['html'][:200]}"
         f" {fault['nodes'][0].get('failureSummary', '')[:300]}"
