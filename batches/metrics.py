@@ -23,7 +23,7 @@ from prometheus_client.core import (
 )
 
 from batches.conf import settings
-from batches.lanes.counters import BUCKETS, SENDER, WORKER
+from batches.lanes.counters import BUCKETS, SENDER, SWEEP, WORKER
 from batches.lanes.lane_counts import COUNTERS
 from batches.live import hub
 from batches.models import Batch, Checkpoint, Delivery, IdempotencyRecord, Tally, Transition
@@ -163,7 +163,9 @@ def age(since: datetime, now: datetime) -> float:
 def counted_by_workers() -> Iterator[Metric]:
     """What workers have counted."""
     rows: dict[str, dict[tuple[str, ...], float]] = defaultdict(dict)
-    for name, joined, count in Tally.objects.exclude(name__in=(WORKER, SENDER)).values_list("name", "labels", "count"):
+    for name, joined, count in Tally.objects.exclude(name__in=(WORKER, SENDER, SWEEP)).values_list(
+        "name", "labels", "count"
+    ):
         rows[name][tuple(joined.split("\t")) if joined else ()] = count
     for name, (labels, help_text) in COUNTED.items():
         counter = CounterMetricFamily(PREFIX + name, help_text, labels=labels)

@@ -8,29 +8,32 @@ import mmap
 import os
 import resource
 import signal
+import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from time import sleep
+from time import monotonic, sleep
 from types import FrameType
 from typing import Any
 
 from celery import current_app, shared_task
 from celery.signals import beat_embedded_init, celeryd_init, worker_process_init, worker_ready, worker_shutting_down
 from django.db import DatabaseError, InterfaceError, connection
+from django.db import Error as AnyDatabaseError
 from django.db import OperationalError as DatabaseUnavailable
 from django.db.models import Q
 from kombu.exceptions import OperationalError
 
-from batches import clock, idempotency_manager
+from batches import idempotency_manager
 from batches.conf import settings
-from batches.engine import presence, rehearsals, runner
+from batches.engine import presence, rehearsals, runner, turns
 from batches.engine.database_errors import first_line
 from batches.intake import fixes
 from batches.lanes import counters, leases, workers
 from batches.lifecycle import deliveries, samples, signing_secrets, transitions
-from batches.models import Batch, Checkpoint, Item
+from batches.models import Batch
 
 logger = logging.getLogger("batches")
 
@@ -38,6 +41,7 @@ HINT_EXPIRES_AFTER = 15  # seconds; the next sweep sends another
 PR_SET_PDEATHSIG = 1
 SECONDS_TO_REPORT = 0.5
 LOOK_AT_BEAT_EVERY = 2.0  # seconds
+SWEEP_EVERY = 2.0  # seconds
 
 _stop = mmap.mmap(-1, 1)
 """Shared with the pool's children, which are forked after import: not 0 when the parent wants them to stop."""
@@ -55,35 +59,32 @@ def database_may_be_away() -> Iterator[None]:
 
 @shared_task(name="batches.tasks.run_slice", ignore_result=True)
 def run_slice(batch_id: str, lane: int) -> None:
-    """Work on one lane of the batch for a while, then queue up behind the others."""
+    """Work on whatever has its turn for a while, then queue up behind the others.
+
+    The batch and lane that the message names were the reason to send it; which to work on the database says.
+    """
     with database_may_be_away(), _Termination.deferred():
         presence.CeleryWorker.register()
-        if not Batch.objects.filter(pk=batch_id).exists():
-            return
-        neglected = neglected_batch(batch_id)
-        if neglected is not None:
-            work_on_lane(neglected, None)
-        if not should_stop():
-            work_on_lane(batch_id, lane)
+        work_in_turn()
 
 
-def work_on_lane(batch_id: str, lane: int | None) -> None:
-    unfinished = runner.work_slice(batch_id, lane, should_stop=should_stop, expendable=True)
-    if unfinished and not should_stop() and lane is not None:
-        enqueue_slice(batch_id, lane)
+def work_in_turn() -> None:
+    """Turn after turn, for as long as a message may last; who still has work then gets another message."""
+    until, fruitless = monotonic() + runner.SLICE_SECONDS, set[str]()
+    while (batch_id := next_batch(fruitless)) is not None:
+        if (left := until - monotonic()) <= 0:
+            return enqueue_slice(batch_id, 0)
+        turn, tally = turns.Turn(fruitless), Counter[str]()
+        runner.work_slice(
+            batch_id, seconds=left, should_stop=should_stop, expendable=True, tally=tally, gives_way=turn.is_over
+        )
+        if not tally:
+            fruitless.add(batch_id)
+    return None
 
 
-def neglected_batch(batch_id: str) -> str | None:
-    """An active batch that no worker has, while this one has a worker already: it goes first, whatever was sent.
-
-    A batch of many lanes sends many messages; without this the single one of a small batch would wait behind them.
-    """
-    held = Checkpoint.objects.exclude(worker="").values("batch_id")
-    if not held.filter(batch=batch_id).exists():
-        return None
-    active = Batch.objects.filter(status__in=(Batch.Status.QUEUED, Batch.Status.RUNNING)).exclude(processor="")
-    waiting = active.exclude(pk__in=held).order_by("created_at").values_list("pk", flat=True)
-    return next((pk for pk in waiting[:20] if has_work(pk)), None)
+def next_batch(fruitless: Collection[str] = ()) -> str | None:
+    return None if should_stop() else turns.next_batch(fruitless)
 
 
 @shared_task(name="batches.tasks.run_rehearsal", ignore_result=True)
@@ -101,9 +102,29 @@ def enqueue_rehearsal(pk: int) -> None:
 
 @shared_task(name="batches.tasks.sweep", ignore_result=True)
 def sweep() -> None:
-    """Every few seconds, and at worker start: make true what the database says should be."""
+    """Make true what the database says should be, unless somebody just did: the beat's process does so without a
+    message, as workers may all be busy."""
     with database_may_be_away():
-        sweep_now()
+        presence.CeleryWorker.register()
+        if not counters.heard_within(counters.SWEEP, 2 * SWEEP_EVERY):
+            sweep_now()
+
+
+def keep_sweeping() -> None:
+    """For a thread of the beat's process, as long as it lives."""
+    while True:
+        try:
+            sweep_now()
+        except AnyDatabaseError as error:
+            logger.warning("no sweep, the next one will be: %s", first_line(error))
+            connection.close()
+        except Exception:
+            logger.exception("no sweep, and the next one will be")
+        sleep(SWEEP_EVERY)
+
+
+def sweep_in_background() -> None:
+    threading.Thread(target=keep_sweeping, name="sweep", daemon=True).start()
 
 
 @shared_task(name="batches.tasks.clean_up", ignore_result=True)
@@ -120,35 +141,34 @@ def clean_up() -> None:
 
 
 def sweep_now() -> None:
-    """Free the lanes of the dead, settle batches, wake what should run."""
-    presence.CeleryWorker.register()
+    """Free the lanes of the dead, settle batches, wake who sleeps while there is work."""
     leases.expire_dead_workers()
     leases.revoke_expired()
     scripts_own = Q(processor="") & ~Q(status__in=(Batch.Status.PAUSING, Batch.Status.CANCELLING))
-    for batch in Batch.objects.filter(status__in=Batch.ACTIVE).exclude(scripts_own):
+    for batch in Batch.objects.filter(status__in=Batch.WORKING).exclude(scripts_own):
         transitions.settle(batch.pk)
-        wake(batch.pk)
+    wake_sleepers()
     for pk in rehearsals.unheld().values_list("pk", flat=True):
         enqueue_rehearsal(pk)
     counters.flush()
+    counters.record_heartbeat(socket.gethostname(), counters.SWEEP)
+
+
+def wake_sleepers() -> None:
+    """Send a message for each worker process that has nothing to do, if a batch waits for one."""
+    batch_id = turns.next_batch()
+    if batch_id is not None:
+        for lane in range(max(1, workers.sleepers())):
+            enqueue_slice(batch_id, lane)
 
 
 def wake(batch_id: str) -> None:
-    """Send a message for every free lane of a batch that has something to do now."""
+    """Send a message for each lane of a batch that has something to do now, as far as there are processes for them."""
     batch = Batch.objects.filter(pk=batch_id, status__in=(Batch.Status.QUEUED, Batch.Status.RUNNING)).first()
     if batch is None or not batch.processor:
         return
-    leases.ensure_lanes(batch)
-    if batch.status == Batch.Status.RUNNING and not has_work(batch):
-        return
-    for lane in leases.free_lanes(batch).order_by("lane").values_list("lane", flat=True):
+    for lane in range(max(1, min(leases.lane_count(batch), workers.sleepers()))):
         enqueue_slice(batch_id, lane)
-
-
-def has_work(batch: Batch | str) -> bool:
-    """Whether an item of the batch could be claimed at this moment, or soon."""
-    pending = Item.objects.filter(batch=batch, status=Item.Status.PENDING)
-    return pending.filter(Q(available_at__isnull=True) | Q(available_at__lte=clock.now_sql())).exists()
 
 
 def enqueue_slice(batch_id: str, lane: int) -> None:
@@ -258,6 +278,7 @@ def begin_beat(**kwargs: Any) -> None:
     """The beat's process is one a worker, and always idle: what needs a clock of its own lives there."""
     samples.sample_in_background()
     presence.vouch_in_background()
+    sweep_in_background()
     deliveries.send_in_background()
 
 
@@ -268,6 +289,7 @@ def begin_child(**kwargs: Any) -> None:
     limit_memory()
     signal.signal(signal.SIGTERM, _Termination.request)
     try:
+        presence.CeleryWorker.register()
         sweep_now()
     except DatabaseError as error:
         logger.warning("no sweep at the start of a worker process: %s", error)

@@ -57,17 +57,18 @@ def work_slice(
     expendable: bool = False,
     processor: Processor | None = None,
     tally: Counter[str] | None = None,
+    gives_way: Callable[[], bool] = never,
 ) -> bool:
     """Work on a free lane of the batch for a while; True when time ran out before the work did.
 
     `expendable`: this process may be killed to end an item that survives its timeout. `processor` is for an ad hoc
-    batch, whose processor has no name. `tally` counts the outcomes recorded, by status. `NestedRun` within somebody's
-    transaction.
+    batch, whose processor has no name. `tally` counts the outcomes recorded, by status. `gives_way`: whether to
+    end between two chunks, for somebody else. `NestedRun` within somebody's transaction.
     """
     slice_ = take_slice(batch_id, lane, seconds, should_stop, on_chunk, expendable, processor)
     if slice_ is None:
         return False
-    slice_.tally = Counter() if tally is None else tally
+    slice_.tally, slice_.gives_way = Counter() if tally is None else tally, gives_way
     unfinished = released = False
     try:
         with slice_.watchdog:

@@ -81,9 +81,10 @@ class Slice:
     took: float = 0.0
     looked_up_at: float = 0.0
     tally: Counter[str] = field(default_factory=Counter)
+    gives_way: Callable[[], bool] = never
 
     def is_over(self) -> bool:
-        return monotonic() >= self.deadline or self.should_stop()
+        return monotonic() >= self.deadline or self.should_stop() or self.gives_way()
 
     def ends_run(self, error: BaseException) -> bool:
         """Whether an exception out of an item ends the run: a signal's, Ctrl-C, a caller's own exit or cancellation."""

@@ -12,11 +12,13 @@ import threading
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 
 from django.db import Error as AnyDatabaseError
 from django.db import connection
 from django.utils import timezone
 
+from batches.clock import now_sql
 from batches.models import Tally
 
 logger = logging.getLogger("batches")
@@ -104,10 +106,15 @@ def flush() -> None:
         _add(counted)
 
 
-WORKER, SENDER = "heartbeat", "sender_heartbeat"
-"""The tallies that say when a host's beat, and its sender of deliveries, were last at work."""
+WORKER, SENDER, SWEEP = "heartbeat", "sender_heartbeat", "sweep"
+"""The tallies that say when a host's beat, its sender of deliveries, and its sweep were last at work."""
 
 
 def record_heartbeat(host: str, name: str = WORKER) -> None:
     """Note that the beat of a worker on that host, or what that name stands for, is alive."""
-    Tally.objects.update_or_create(name=name, labels=host, defaults={"at": timezone.now()})
+    Tally.objects.update_or_create(name=name, labels=host, defaults={"at": now_sql()})
+
+
+def heard_within(name: str, seconds: float) -> bool:
+    """Whether any host's heartbeat of that name is so recent."""
+    return Tally.objects.filter(name=name, at__gt=now_sql() - timedelta(seconds=seconds)).exists()

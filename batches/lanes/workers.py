@@ -15,7 +15,7 @@ from django.db.models import BooleanField, ExpressionWrapper, Q
 
 from batches import worker_names
 from batches.clock import now_sql
-from batches.models import Worker
+from batches.models import Checkpoint, Worker
 
 BEAT_EVERY = 2.0  # seconds
 SILENT_AFTER = timedelta(seconds=8)
@@ -65,6 +65,13 @@ def last_heard_at() -> datetime | None:
 def is_alive(worker: str) -> bool:
     """Whether the worker of that name lives."""
     return worker in presence().alive
+
+
+def sleepers() -> int:
+    """How many workers that live hold no lane."""
+    return len(
+        presence().alive - set(Checkpoint.objects.exclude(worker="").values_list("worker", flat=True).distinct())
+    )
 
 
 def register(code: str, processors: dict[str, str]) -> None:

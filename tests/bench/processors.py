@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import sleep
 from typing import Any
 
 from django.contrib.auth.models import Group
@@ -17,3 +18,9 @@ def write(payload: dict[str, Any], context: Context) -> dict[str, str]:
     """One ORM write an item."""
     Group.objects.create(name=f"{context.batch_id}/{context.item_key}")
     return trivial(payload, context)
+
+
+@processor("bench.pause")
+def pause(payload: dict[str, Any], context: Context) -> None:
+    """An item that takes 10 ms, and nothing of the machine."""
+    sleep(0.01)
