@@ -216,7 +216,18 @@ def is_stuck(batch: Batch, lanes: Sequence[Checkpoint], now: datetime) -> bool:
 
 def words_of(batch: Batch) -> dict[str, Any]:
     """What stands beside a batch's progress, in REST and in frames alike."""
-    return {"sentence": batch.sentence, "reason": batch.reason, "ad_hoc": batch.is_ad_hoc}
+    sentence = waits_for_other_workers(batch) or batch.sentence
+    return {"sentence": sentence, "reason": batch.reason, "ad_hoc": batch.is_ad_hoc}
+
+
+def waits_for_other_workers(batch: Batch) -> str:
+    """Of a batch that workers leave to others, in a deployment say: what it waits for; empty of any other."""
+    if batch.status not in (Batch.Status.QUEUED, Batch.Status.RUNNING) or batch.is_ad_hoc:
+        return ""
+    reason = workers.why_declined(batch.pk)
+    if not reason or Checkpoint.objects.filter(batch=batch).exclude(worker="").exists():
+        return ""
+    return f"Waiting for a worker that can run {batch.processor}. {reason}"
 
 
 def percent(part: int, total: int, status: str) -> float:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -67,6 +68,12 @@ def no_memory_of_other_tests() -> None:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries are due at once."""
     monkeypatch.setattr("batches.lanes.outcomes.BACKOFF_BASE", 0.001)
+
+
+@pytest.fixture
+def ten_minutes_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No worker was heard of for so long that a batch that none can run has FAILED."""
+    monkeypatch.setattr("batches.lanes.workers.REMEMBERED", timedelta(0))
 
 
 @pytest.fixture

@@ -23,10 +23,10 @@ from batches.engine.attempts import WorkerCrash, failed_outcome
 from batches.engine.rehearsal_reports import extended
 from batches.engine.resources import plain_function
 from batches.engine.slices import Slice, do_nothing, never, open_slice, refuse_nesting
-from batches.exceptions import InvalidInput, UnusableParams
+from batches.exceptions import InvalidInput, UnknownProcessor, UnusableParams
 from batches.isolation import deferred_constraints
 from batches.isolation.guard import Uncontained
-from batches.lanes import leased_rows, leases, outcomes
+from batches.lanes import leased_rows, leases, outcomes, workers
 from batches.lanes.outcomes import Claimed, Outcome
 from batches.lifecycle import quarantined_items
 from batches.models import Batch, Item, Rehearsal
@@ -115,10 +115,18 @@ def work(
                     return False
                 on_chunk()
         return True
-    except UnusableParams as refused:
+    except (UnknownProcessor, UnusableParams) as refused:
+        if is_for_others(rehearsal.batch, str(refused)):
+            return False
         return finish(rehearsal, Rehearsal.State.CANCELLED, str(refused))
     finally:
         leased_rows.give_up(leased_rows.held(rehearsal))
+
+
+def is_for_others(batch: Batch, reason: str) -> bool:
+    """Say that this process cannot rehearse the batch; whether another worker could."""
+    workers.decline(batch.pk, reason)
+    return workers.could_run(batch)
 
 
 def take(pk: int) -> Rehearsal | None:

@@ -21,7 +21,7 @@ from django.db import Error as AnyDatabaseError
 from django.db import transaction
 
 from batches import clock
-from batches.engine import disk_full, external
+from batches.engine import declining, disk_full, external
 from batches.engine.attempts import failed_outcome, quarantined_outcome, remembered_outcomes
 from batches.engine.budget import enforce_budget
 from batches.engine.chunk_recovery import recover
@@ -222,11 +222,13 @@ def work_until_idle(
     should_stop: Callable[[], bool] = never,
     on_chunk: Callable[[], None] = do_nothing,
 ) -> None:
-    """Work in this process until that batch is at rest, or until no batch is left that could go on."""
+    """Work in this process until that batch is at rest, or until no batch is left that it could go on with."""
+    declining.by_this_process.clear()
     while not should_stop():
         leases.expire_dead_workers()
         leases.revoke_expired()
         active = Batch.objects.filter(status__in=Batch.ACTIVE).exclude(processor="").order_by("created_at")
+        active = active.exclude(pk__in=declining.by_this_process)
         batches = list(active if batch_id is None else active.filter(pk=batch_id))
         if not batches:
             return

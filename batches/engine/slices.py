@@ -15,7 +15,7 @@ from time import monotonic
 from django.db import connection
 from django.db.models import Max
 
-from batches.engine import code_versions
+from batches.engine import code_versions, declining
 from batches.engine.pacing import Pacer
 from batches.engine.resources import Resources
 from batches.exceptions import NestedRun, UnknownProcessor, UnusableParams
@@ -113,13 +113,17 @@ def take_slice(
     expendable: bool,
     processor: Processor | None,
 ) -> Slice | None:
-    """Take a free lane of the batch, `lane` or any, for so many seconds; None without one, or if it cannot be run."""
+    """Take a free lane of the batch, `lane` or any, for so many seconds; None without one, or if this process
+    cannot run the batch."""
     refuse_nesting()
     batch = Batch.objects.get(pk=batch_id)
-    processor = processor or find_processor(batch)
-    params = None if processor is None else find_params(batch, processor)
-    if processor is None or params is None:
+    try:
+        processor = processor or get(batch.processor)
+        params = params_of(batch, processor)
+    except (UnknownProcessor, UnusableParams) as refused:
+        declining.decline(batch, str(refused))
         return None
+    declining.accept(batch)
     code_versions.note(batch, processor)
     lease = take_lane(batch, lane)
     if lease is None:
@@ -131,24 +135,6 @@ def refuse_nesting() -> None:
     """`NestedRun` within somebody's transaction, say an item's: chunks could not commit there."""
     if connection.in_atomic_block:
         raise NestedRun(NestedRun.__doc__)
-
-
-def find_processor(batch: Batch) -> Processor | None:
-    """The batch's processor; without one the batch has FAILED."""
-    try:
-        return get(batch.processor)
-    except UnknownProcessor as unknown:
-        transitions.move(batch.pk, Batch.Status.FAILED, verb="fail", actor="worker", reason=str(unknown))
-        return None
-
-
-def find_params(batch: Batch, processor: Processor) -> Params | None:
-    """The batch's parameters, cleaned; if the processor does not take them any more, the batch has FAILED."""
-    try:
-        return params_of(batch, processor)
-    except UnusableParams as refused:
-        transitions.move(batch.pk, Batch.Status.FAILED, verb="fail", actor="worker", reason=str(refused))
-        return None
 
 
 def take_lane(batch: Batch, lane: int | None) -> leases.Lease | None:

@@ -11,7 +11,7 @@ from django.db.models import F, QuerySet
 
 from batches.clock import now_sql
 from batches.exceptions import LeaseLost
-from batches.lanes import counters, leased_rows, unknown_outcomes
+from batches.lanes import counters, leased_rows, unknown_outcomes, workers
 from batches.models import Batch, Checkpoint, Item, Tenure
 from batches.worker_names import is_dead, of_this_origin, worker_name
 
@@ -142,7 +142,9 @@ def revoke(checkpoint_id: int) -> bool:
     row = locked.filter(pk=checkpoint_id, lease_expires_at__lte=now_sql()).exclude(worker="").first()
     if row is None:
         return False
-    batch = Batch.objects.only("checkpoint_every").get(pk=row.batch_id)
+    batch = Batch.objects.only("checkpoint_every", "processor").get(pk=row.batch_id)
+    if is_for_others(batch, row):
+        return False
     lost_calls = unknown_outcomes.resolve_lost_calls(row.batch_id, row.lane, row.worker)
     Checkpoint.objects.filter(pk=row.pk).update(
         fence=F("fence") + 1,
@@ -155,6 +157,15 @@ def revoke(checkpoint_id: int) -> bool:
         Item.objects.filter(pk=row.in_flight_id).update(crashes=F("crashes") + 1)
     transaction.on_commit(partial(counters.add, "worker_deaths", cause_of_death(row.worker)))
     return True
+
+
+def is_for_others(batch: Batch, row: Checkpoint) -> bool:
+    """Whether the lane has calls out of a processor that this process does not know, and another worker does: what
+    becomes of lost calls is the processor's to say."""
+    if not batch.processor or unknown_outcomes.processor_or_none(batch) is not None:
+        return False
+    out = Item.objects.filter(batch=batch, lane=row.lane, claimed_at__isnull=False, status=Item.Status.RUNNING)
+    return out.exists() and workers.could_run(batch)
 
 
 def cause_of_death(worker: str) -> str:

@@ -15,11 +15,12 @@ from django.db.models import BooleanField, ExpressionWrapper, Q
 
 from batches import worker_names
 from batches.clock import now_sql
-from batches.models import Checkpoint, Worker
+from batches.models import Batch, Checkpoint, Worker
 
 BEAT_EVERY = 2.0  # seconds
 SILENT_AFTER = timedelta(seconds=8)
 REMEMBERED = timedelta(minutes=10)
+DECLINED_KEPT = 50
 FORGOTTEN_AFTER = timedelta(days=1)
 
 
@@ -65,6 +66,35 @@ def last_heard_at() -> datetime | None:
 def is_alive(worker: str) -> bool:
     """Whether the worker of that name lives."""
     return worker in presence().alive
+
+
+def decline(batch_id: str, reason: str) -> None:
+    """Write into this process's row, if it has one, that it leaves the batch to others, and why."""
+    row = Worker.objects.filter(name=worker_names.worker_name()).first()
+    if row is not None and row.declined.get(batch_id) != reason:
+        latest = dict(list(row.declined.items())[1 - DECLINED_KEPT :])
+        Worker.objects.filter(pk=row.pk).update(declined=latest | {batch_id: reason})
+
+
+def accept(batch_id: str) -> None:
+    """Take back what `decline` wrote."""
+    row = Worker.objects.filter(name=worker_names.worker_name(), declined__has_key=batch_id).first()
+    if row is not None:
+        row.declined.pop(batch_id)
+        Worker.objects.filter(pk=row.pk).update(declined=row.declined)
+
+
+def could_run(batch: Batch) -> bool:
+    """Whether a worker that was heard of within ten minutes knows the batch's processor, and has not declined it."""
+    heard = Worker.objects.filter(heard_at__gt=now_sql() - REMEMBERED)
+    rows = heard.values_list("processors", "declined")
+    return any(batch.processor in processors and batch.pk not in declined for processors, declined in rows)
+
+
+def why_declined(batch_id: str) -> str:
+    """Why a worker heard of within ten minutes leaves the batch to others; empty if none does."""
+    heard = Worker.objects.filter(heard_at__gt=now_sql() - REMEMBERED, declined__has_key=batch_id)
+    return next((declined[batch_id] for declined in heard.values_list("declined", flat=True)), "")
 
 
 def sleepers() -> int:

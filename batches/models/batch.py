@@ -164,7 +164,7 @@ TRANSITIONS: dict[str, dict[str, str]] = {
         Status.PAUSED: "paused while no worker had it: there is nothing to wait for",
         Status.CANCELLED: "cancelled while no worker had it",
         Status.COMPLETED: "there was nothing left to do",
-        Status.FAILED: "its processor is unknown to the worker",
+        Status.FAILED: "no worker knows its processor, or takes its parameters",
     },
     Status.RUNNING: {
         Status.PAUSING: "pause was asked for while a worker may be in the middle of a chunk",

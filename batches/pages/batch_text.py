@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from batches import durations
 from batches.models import Batch, Transition
-from batches.progress_tracker import Progress
+from batches.progress_tracker import Progress, waits_for_other_workers
 
 Status = Batch.Status
 
@@ -15,6 +15,8 @@ def sentence(batch: Batch, progress: Progress, history: Sequence[Transition]) ->
     """The state, for a person who was just woken. The history is given with its latest rows first."""
     failures = progress.failed + progress.quarantined
     so_far = f" {failures:,} {'item' if failures == 1 else 'items'} failed so far." if failures else ""
+    if waiting := waits_for_other_workers(batch):
+        return f"{waiting}{so_far}"
     match batch.status:
         case Status.RUNNING:
             return (driven(progress) if batch.is_ad_hoc else running(progress)) + so_far

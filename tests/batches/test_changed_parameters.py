@@ -82,7 +82,9 @@ class Stricter(forms.Form):
     limit = forms.DecimalField(max_value=5)
 
 
-def test_it_fails_the_batch_in_words_and_no_item_when_the_form_has_changed(register: Register) -> None:
+def test_it_fails_the_batch_in_words_and_no_item_when_the_form_has_changed(
+    register: Register, ten_minutes_later: None
+) -> None:
     register(ReportForm, shown_params)
     batch = submitted(limit="10")
     register(Stricter, shown_params)
@@ -99,7 +101,7 @@ def test_it_fails_the_batch_in_words_and_no_item_when_the_form_has_changed(regis
     assert operations.verify(batch.pk) == []
 
 
-def test_it_fails_the_batch_when_the_form_breaks(register: Register) -> None:
+def test_it_fails_the_batch_when_the_form_breaks(register: Register, ten_minutes_later: None) -> None:
     class Broken(forms.Form):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             raise LookupError("no such table of limits")

@@ -16,7 +16,7 @@ from django.contrib.auth.models import Group
 from django.db import connection
 from django.utils import timezone
 
-from batches import operations
+from batches import operations, processors
 from batches.engine import runner, slices
 from batches.exceptions import LeaseLost
 from batches.lanes import leases
@@ -78,8 +78,7 @@ def test_it_refuses_the_commit_of_a_worker_that_was_taken_over() -> None:
     batch = operations.start(submitted(modes(*["ok"] * 10, effect=True)).pk)
     lease = slices.take_lane(batch, None)
     assert lease is not None
-    processor = slices.find_processor(batch)
-    assert processor is not None
+    processor = processors.get(batch.processor)
     slice_ = slices.open_slice(operations.get_batch(batch.pk), processor, Params(), lease, time.monotonic() + 60)
     process = runner.process_items
 

@@ -76,7 +76,7 @@ def test_it_pauses_itself_when_the_disk_is_full_and_goes_on_when_there_is_space(
 # -- the processor -----------------------------------------------------------------------------------------------------
 
 
-def test_it_can_be_resumed_when_its_processor_is_there_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_can_be_resumed_when_its_processor_is_there_again(ten_minutes_later: None) -> None:
     batch = submitted(modes("ok", "ok"))
     operations.start(batch.pk)
     known = processors._registry.pop("test.do")
