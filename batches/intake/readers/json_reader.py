@@ -11,6 +11,7 @@ import ijson
 
 from batches.exceptions import InputRefused
 from batches.intake.readers.base import MAX_DEPTH, MAX_PAYLOAD, FileReader, Row, checked_object, first_repeated
+from batches.intake.readers.json_array import ArrayText
 
 BLOCK = 4096  # bytes
 BEGINS, ENDS = frozenset(("start_map", "start_array")), frozenset(("end_map", "end_array"))
@@ -32,6 +33,9 @@ def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def refuse_constant(word: str) -> Any:
     raise ValueError(f"{word} is not JSON")
+
+
+DECODER = json.JSONDecoder(object_pairs_hook=without_duplicates, parse_constant=refuse_constant)
 
 
 class NdjsonReader(FileReader):
@@ -70,7 +74,7 @@ def decoded(raw: bytes, row: int, line: int) -> str:
 
 def parsed(text: str, row: int, line: int) -> Any:
     try:
-        return json.loads(text, object_pairs_hook=without_duplicates, parse_constant=refuse_constant)
+        return DECODER.decode(text)
     except RecursionError:
         raise InputRefused(
             f"the item is nested deeper than {MAX_DEPTH} levels.", remedy="Flatten it.", row=row, line=line
@@ -92,37 +96,34 @@ class JsonReader(FileReader):
     def __iter__(self) -> Iterator[Row]:
         refuse_encoding(self.encoding)
         self.file.seek(0)
-        if self.file.read(3) != b"\xef\xbb\xbf":
-            self.file.seek(0)
         row = 0
         try:
-            for value in objects(self.events()):
+            for value in self.members():
                 row += 1
                 yield Row(row, None, checked_object(value, row=row))
-        except (ijson.JSONError, ValueError, RecursionError, UnicodeDecodeError) as error:
+        except (ijson.JSONError, ValueError, RecursionError) as error:
             if isinstance(error, InputRefused):
                 raise
+            problem = (
+                f"an item is nested deeper than {MAX_DEPTH} levels" if isinstance(error, RecursionError) else error
+            )
             raise InputRefused(
-                f"the file is not a JSON array: {error}.", remedy="It must be one array of objects.", row=row + 1
+                f"the file is not a JSON array: {problem}.", remedy="It must be one array of objects.", row=row + 1
             ) from None
 
-    def events(self) -> Iterator[tuple[str, str, Any]]:
-        """Parsed in small blocks: each event carries its path, whose length is the depth of what a block can hold."""
-        depth, stream = 0, Stream(self.file)
-        for prefix, event, value in ijson.parse(stream, buf_size=BLOCK, use_float=False):
-            stream.unused = 0
-            depth += (event in BEGINS) - (event in ENDS)
-            if depth > DEEPEST_DOCUMENT:
-                raise TooDeep(f"it is nested deeper than {MAX_DEPTH} levels")
-            yield prefix, event, value
+    def members(self) -> Iterator[Any]:
+        return ArrayText(self.file, DECODER, LONGEST_VALUE).members()
 
 
 class DownloadReader(JsonReader):
     """The rows of one of this portal's own downloads: a document that says whose rows they are, and ends whole."""
 
-    def events(self) -> Iterator[tuple[str, str, Any]]:
+    def members(self) -> Iterator[Any]:
+        return objects(self.row_events())
+
+    def row_events(self) -> Iterator[tuple[str, str, Any]]:
         in_rows = has_rows = complete = False
-        for prefix, event, value in super().events():
+        for prefix, event, value in self.events():
             if prefix == "rows" and event in ("start_array", "end_array"):
                 in_rows, has_rows = event == "start_array", True
                 yield prefix, event, value
@@ -136,6 +137,16 @@ class DownloadReader(JsonReader):
             raise ValueError('it is an object without "rows"')
         if not complete:
             raise InputRefused('The document does not end with "complete": true.', remedy="Download it again, whole.")
+
+    def events(self) -> Iterator[tuple[str, str, Any]]:
+        """Parsed in small blocks: each event carries its path, whose length is the depth of what a block can hold."""
+        depth, stream = 0, Stream(self.file)
+        for prefix, event, value in ijson.parse(stream, buf_size=BLOCK, use_float=False):
+            stream.unused = 0
+            depth += (event in BEGINS) - (event in ENDS)
+            if depth > DEEPEST_DOCUMENT:
+                raise TooDeep(f"it is nested deeper than {MAX_DEPTH} levels")
+            yield prefix, event, value
 
 
 class Stream:
