@@ -9,6 +9,7 @@ from typing import Any
 
 from batches import arguments
 from batches.clock import iso_utc
+from batches.lanes.classification import RETRYABLE
 from batches.models import Batch
 from batches.proportions import percent_of
 from errors.advice import Facts, GroupFacts, advise
@@ -37,13 +38,32 @@ KINDS = {
     "rate_limit": "Rate limits",
     "validation": "Validation errors",
     "network": "Network errors",
+    "credentials": "Auth errors",
+    "certificate": "Certificate errors",
+    "code": "Defects",
+    "memory": "Resource errors",
+    "missing": "Not found errors",
+    "place": "Errors at one place",
+    "deadlock": "Conflicts",
+    "duplicate": "Conflicts",
+    "unknown": "Unknown errors",
+    "attribute": "In common",
     "recurring": "Recurring error",
 }
 """What the rules speak of, as a recommendation begins."""
 LEAST_OF_ONE_GROUP = 3
 """Errors of the largest group, from which on the report names it."""
-WITH_RULES = frozenset({"timeout", "rate_limit", "validation", "network", "upstream"})
-"""Categories that have a rule; of the others a recommendation says where to look."""
+RULES_OF = {
+    "upstream": ("network",),
+    "network": ("network", "certificate"),
+    "auth": ("credentials",),
+    "defect": ("code",),
+    "resource": ("memory",),
+    "not_found": ("missing",),
+    "conflict": ("deadlock", "duplicate"),
+}
+"""Rules that speak of a category, if not the one of its name; where none does, a recommendation says where to look."""
+MAY_PASS = [category for category, retryable in RETRYABLE.items() if retryable is not False]
 CRASHED = "Some items kill their worker: they are set aside. Look at them before you retry them."
 
 
@@ -149,9 +169,11 @@ def recommendations(rows: list[BatchGroup], items: int, advice: list[dict[str, A
     For the rest the same rules are asked about the counters alone. Whether the rate is high depends on `items`, which
     may be another number than the batch's own.
     """
-    stored = {piece["rule"]: (piece["title"], piece["why"]) for piece in advice if piece["state"] == "open"}
+    open_advice = [piece for piece in advice if piece["state"] == "open"]
+    stored = {piece["rule"]: (piece["title"], piece["why"]) for piece in reversed(open_advice)}
     stored.pop("high_rate", None)
-    plain = {piece.rule: (piece.title, piece.why) for piece in advise(counted_facts(rows, items))}
+    counted = advise(counted_facts(rows, items))
+    plain = {piece.rule: (piece.title, piece.why) for piece in counted if piece.rule == "high_rate" or not stored}
     sentences = [f"{KINDS[rule]}: {title}. {why}" for rule, (title, why) in (plain | stored).items() if rule in KINDS]
     top = max(rows, key=lambda row: row.errors, default=None)
     if top is not None and top.errors >= LEAST_OF_ONE_GROUP and "recurring" not in plain | stored:
@@ -160,7 +182,7 @@ def recommendations(rows: list[BatchGroup], items: int, advice: list[dict[str, A
     for row in rows:
         categories[row.group.category] += row.errors
     for category, errors in categories.most_common():
-        if category not in WITH_RULES:
+        if not (plain | stored).keys() & {category, *RULES_OF.get(category, ())}:
             kind = category.replace("_", " ").capitalize()
             advice_on = CRASHED if category == "crash" else f"{kind} errors: look at the group's samples."
             sentences.append(f"{advice_on} ({errors:,} errors)")
@@ -171,7 +193,16 @@ def counted_facts(rows: list[BatchGroup], items: int) -> Facts:
     """What the rules of advice can be told from counters."""
     errors, failed = sum(row.errors for row in rows), min(items, sum(row.items for row in rows))
     groups = [
-        GroupFacts(row.group.fingerprint, row.group.title, row.group.category, row.items, row.errors) for row in rows
+        GroupFacts(
+            fingerprint=row.group.fingerprint,
+            title=row.group.title,
+            category=row.group.category,
+            items=row.items,
+            errors=row.errors,
+            error_type=row.group.error_type,
+            permanent=0 if row.group.category in MAY_PASS else row.items,
+        )
+        for row in rows
     ]
     return Facts(
         total=items, tried=items, failed=failed, errors=errors, attempts=items - failed + errors, groups=groups

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from errors.advice.facts import Advice, Facts, GroupFacts, History, Prediction
-from errors.advice.plan import Step, plan, totals
+from errors.advice.plan import Step, plan
 from errors.advice.rules import RULES, advise
+from errors.advice.totals import totals
 
 __all__ = ["RULES", "Advice", "Facts", "GroupFacts", "History", "Prediction", "Step", "advise", "plan", "totals"]

@@ -7,21 +7,24 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any
 
+from errors.advice.evidence import Evidence
 from errors.advice.problems import Problem
 from errors.advice.timeouts import Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class GroupFacts:
-    """One error group in the batch: `items` failed finally, and of `retried` ones in bulk retries `recovered` did."""
+    """One error group in the batch: `items` failed finally, of which the engine leaves out `permanent` ones."""
 
     fingerprint: str
     title: str
     category: str
     items: int
     errors: int
-    retried: int = 0
-    recovered: int = 0
+    permanent: int = 0
+    error_type: str = ""
+    """The class of the exception."""
+    evidence: Evidence = field(default_factory=Evidence)
     batches_seen_in: int = 0
     """How many of the last batches of this processor have errors of the group."""
     usual_errors: int = 0
@@ -60,6 +63,8 @@ class Facts:
     """Seconds; it must stay below `timeout_bound`."""
     timeout_bound: float = inf
     concurrency: int = 1
+    parallel: int = 1
+    """Calls that each lane has under way side by side."""
     concurrency_target: int | None = None
     """The concurrency the other side bears; None: not measured."""
     item_seconds: float = 0.0
@@ -87,7 +92,8 @@ class Prediction:
 
     metric: str
     low: int
-    mid: int
+    mid: int | None
+    """None: not known yet."""
     high: int
     basis: str
 

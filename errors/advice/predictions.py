@@ -1,50 +1,144 @@
-"""What a retry should bring: from past retries of the same failures, or from what is known of their category."""
+"""What a retry should bring, learned from what earlier tries brought; where nothing tells, that is what is said."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from batches.proportions import wilson
+from errors.advice.evidence import Evidence, Tried
 from errors.advice.facts import GroupFacts, Prediction
-from errors.advice.problems import PRIOR_WEIGHT, permanent_share
+from errors.advice.posterior import Interval, outcome, outcome_of_units
 
 RECOVERED = "items recovered"
-STANDARD_DEVIATIONS_95 = 1.959963984540054
-"""Of a normal distribution, 95 % lie within so many standard deviations of its mean."""
-
-
-def recoveries(waiting: int, recovered: float, retried: float, basis: str) -> Prediction:
-    """Of `waiting` items, when `recovered` of `retried` came right before."""
-    low, high = wilson(recovered, retried)
-    mid = waiting * recovered / retried if retried else waiting / 2
-    return Prediction(RECOVERED, round(waiting * low), round(mid), round(waiting * high), basis)
+NOT_KNOWN = "not known yet: nothing like it was retried so far; a canary of 20 would tell"
+NOT_KNOWN_AGAIN = "not known yet: these failed again when they were retried, and none was retried once more"
+STAYS_INVALID = "what is refused as it is stays refused"
+UNCHANGED_FAILS = ("validation", "not_found", "conflict")
+"""Categories whose failures depend on the rows alone: unless something is retried, none passes unchanged."""
+PASSING_WITH_TIME = ("network", "upstream", "rate_limit", "timeout")
+"""Automatic attempts that follow at once tell nothing of a retry later."""
+LEAST_TRIED = 5
+LEAST_TRIED_TWICE = 20
+LEAST_EARLIER, LEAST_OF_CATEGORY = 3, 5
+"""Retries elsewhere from which on they tell anything."""
+STEADY = 0.75
+"""Of the share that passed one try earlier: as many as that pass again where items are of one kind."""
+HARDLY_ANY = 0.05
 
 
 def group_recoveries(group: GroupFacts) -> Prediction:
-    if group.retried:
-        basis = f"{group.recovered:,} of {group.retried:,} came right when they were retried before"
-        return recoveries(group.items, group.recovered, group.retried, basis)
-    return category_recoveries(group.category, group.items)
+    """The one function behind advice, plan and confirmation page."""
+    return recoveries_of(group.category, group.items, group.evidence, permanent=group.permanent >= group.items)
 
 
-def category_recoveries(category: str, waiting: int) -> Prediction:
-    """Nothing was tried yet: Wilson's interval of the category's share, widened by how far `waiting` items spread."""
-    share = 1 - permanent_share(category)
-    low, high = wilson(PRIOR_WEIGHT * share, PRIOR_WEIGHT)
-    bottom, top = waiting * low - spread(low, waiting), waiting * high + spread(high, waiting)
-    basis = f"what {category} errors usually do; a canary will tell"
-    return Prediction(RECOVERED, max(0, round(bottom)), round(waiting * share), min(waiting, round(top)), basis)
+def recoveries_of(category: str, items: int, evidence: Evidence, *, permanent: bool = False) -> Prediction:
+    """`permanent`: the items cannot pass unchanged, as far as the engine can tell."""
+    for learn in (by_rounds, by_attempts, by_earlier_batches, by_category):
+        if predicted := learn(category, items, evidence):
+            return predicted
+    if category in UNCHANGED_FAILS and (permanent or category != "conflict"):
+        return Prediction(RECOVERED, 0, 0, min(items, max(1, items // 10)) if items else 0, STAYS_INVALID)
+    return not_known(items)
 
 
-def spread(share: float, items: int) -> float:
-    """How far the number of recovered items lies from its mean, but for one case in twenty."""
-    return STANDARD_DEVIATIONS_95 * (items * share * (1 - share)) ** 0.5
+def not_known(items: int, basis: str = NOT_KNOWN) -> Prediction:
+    """Nearly everything may come of it, and no number is most likely."""
+    return Prediction(RECOVERED, 0, None, items, basis)
+
+
+def recoveries(items: int, recovered: float, tried: float, basis: str) -> Prediction:
+    """Of `items`, when `recovered` of `tried` came right before."""
+    return predicted(outcome(items, recovered, tried), basis)
+
+
+def predicted(interval: Interval, basis: str) -> Prediction:
+    low, mid, high = interval
+    return Prediction(RECOVERED, low, mid, high, basis)
+
+
+# -- each kind of evidence ---------------------------------------------------------------------------------------------
+
+
+def by_rounds(category: str, items: int, evidence: Evidence) -> Prediction | None:
+    """Bulk retries of this batch: those never retried by the first of them, those that failed again by the next."""
+    if not evidence.rounds or evidence.rounds[0][0] < LEAST_TRIED:
+        return None
+    parts = [after_rounds(n, times, evidence) for times, n in enumerate(evidence.rest_of(items)) if n]
+    return total(parts) if parts else predicted((0, 0, 0), basis_of_retry(evidence.rounds[0]))
+
+
+def after_rounds(items: int, times: int, evidence: Evidence) -> Prediction:
+    """Of items that were retried in vain so many times."""
+    rounds = [tried for tried in evidence.rounds if tried[0] >= LEAST_TRIED]
+    if times < len(rounds):
+        return recoveries(items, rounds[times][1], rounds[times][0], basis_of_retry(rounds[times]))
+    last = rounds[-1]
+    if last[1] <= HARDLY_ANY * last[0] or is_steady(rounds) or is_steady(evidence.attempts):
+        return recoveries(items, last[1], last[0], basis_of_retry(last))
+    return not_known(items, NOT_KNOWN_AGAIN)
+
+
+def basis_of_retry(tried: Tried) -> str:
+    return f"{tried[1]:,} of {tried[0]:,} came right when they were retried before"
+
+
+def is_steady(tries: Sequence[Tried]) -> bool:
+    """Whether as many pass at the last try as at the one before: then items are of one kind, and any may pass.
+
+    Where items are of two kinds, those that pass are soon gone, and what is left never does.
+    """
+    told = [(passed / tried) for tried, passed in tries if tried >= LEAST_TRIED_TWICE]
+    return len(told) >= 2 and told[-1] > 0 and told[-1] >= STEADY * told[-2]
+
+
+def by_attempts(category: str, items: int, evidence: Evidence) -> Prediction | None:
+    """Automatic attempts: what did not pass by itself, again and again, does not pass later, unless time mends it."""
+    told = [tried for tried in evidence.attempts if tried[0] >= LEAST_TRIED_TWICE]
+    if not told:
+        return None
+    tried, passed = told[-1]
+    basis = f"{passed:,} of {tried:,} came right at the last of their automatic attempts"
+    if passed <= HARDLY_ANY * tried:
+        return None if category in PASSING_WITH_TIME else recoveries(items, passed, tried, basis)
+    if not is_steady(told):
+        return None
+    tries = len(evidence.attempts) + 1
+    low, mid, high = (1 - (1 - bound / 1000) ** tries for bound in outcome(1000, passed, tried))
+    ends = [outcome(items, share * tried, tried) for share in (low, mid, high)]
+    return predicted((ends[0][0], ends[1][1], ends[2][2]), basis)
+
+
+def by_earlier_batches(category: str, items: int, evidence: Evidence) -> Prediction | None:
+    return by_units(items, evidence.earlier, LEAST_EARLIER, "retries of this error in earlier batches")
+
+
+def by_category(category: str, items: int, evidence: Evidence) -> Prediction | None:
+    return by_units(items, evidence.category, LEAST_OF_CATEGORY, f"retries of {category} errors in the portal")
+
+
+def by_units(items: int, units: Sequence[Tried], least: int, what: str) -> Prediction | None:
+    if len(units) < least:
+        return None
+    tried, passed = sum(unit[0] for unit in units), sum(unit[1] for unit in units)
+    basis = f"{passed:,} of {tried:,} came right in {len(units):,} {what}"
+    return predicted(outcome_of_units(items, units), basis)
+
+
+# -- sums --------------------------------------------------------------------------------------------------------------
 
 
 def total(parts: Sequence[Prediction]) -> Prediction:
-    """The sum. Groups err independently, so their distances from the middle add up as squares do."""
-    mid = sum(part.mid for part in parts)
-    below = sum((part.mid - part.low) ** 2 for part in parts) ** 0.5
-    above = sum((part.high - part.mid) ** 2 for part in parts) ** 0.5
-    basis = parts[0].basis if len(parts) == 1 else f"{len(parts)} groups, each by its own retries or category"
-    return Prediction(RECOVERED, max(0, round(mid - below)), mid, round(mid + above), basis)
+    """The sum. What is known of groups errs independently, so its distances from the middle add up as squares do."""
+    if len(parts) == 1:
+        return parts[0]
+    known = [part for part in parts if part.mid is not None]
+    unknown = [part for part in parts if part.mid is None]
+    mid = sum(part.mid or 0 for part in known)
+    below = sum(((part.mid or 0) - part.low) ** 2 for part in known) ** 0.5
+    above = sum((part.high - (part.mid or 0)) ** 2 for part in known) ** 0.5
+    low, high = max(0, round(mid - below)), round(mid + above) + sum(part.high for part in unknown)
+    if not unknown:
+        return Prediction(RECOVERED, low, mid, high, f"{len(parts)} kinds of items, each by its own past")
+    if not known:
+        return Prediction(RECOVERED, 0, None, high, unknown[0].basis)
+    basis = f"not known yet of {sum(part.high for part in unknown):,} of them; the others by their past"
+    return Prediction(RECOVERED, low, None, high, basis)

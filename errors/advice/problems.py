@@ -53,6 +53,8 @@ class Problem:
     label: Label
     permanent: float
     next_works: float
+    fingerprint: str = ""
+    """The group of its last failure."""
 
 
 def two_kinds(first: float, second: float, third: float) -> TwoKinds | None:

@@ -17,4 +17,6 @@ def interval_text(predicted: Mapping[str, Any]) -> str:
 def expectation_text(predicted: Mapping[str, Any]) -> str:
     """`155 (125-175)`: what is most likely before the interval, where it is known."""
     interval, mid = interval_text(predicted), predicted.get("mid")
+    if interval and mid is None and "mid" in predicted:
+        return f"not known yet ({interval})"
     return f"{mid:,.0f} ({interval})" if "-" in interval and mid is not None else interval

@@ -149,7 +149,9 @@ def suggested_canary(forecast: Forecast) -> tuple[int, int]:
     canary = operations.DEFAULT_CANARY
     if forecast.tried <= canary:
         return 0, 0
-    share = forecast.predicted.mid / forecast.tried if forecast.predicted else 1.0
+    if forecast.predicted is None:
+        return canary, DEFAULT_NEEDED
+    share = (forecast.predicted.mid or 0) / forecast.tried
     return canary, max(LEAST_NEEDED, int(DEFAULT_NEEDED * share))
 
 

@@ -31,6 +31,7 @@ from errors.desk.retry_outcome import (
     groups_before_after,
     waves,
 )
+from errors.recovery.outcomes import held
 from errors.recovery.scope_text import describe_scope
 
 Fate, State = RetriedItem.Fate, Retry.State
@@ -89,10 +90,7 @@ class RetryPage:
     @property
     def is_as_predicted(self) -> bool | None:
         """Whether what recovered lies within the prediction; None while nobody can know."""
-        low, high = self.retry.predicted.get("low"), self.retry.predicted.get("high")
-        if self.retry.state != State.DONE or low is None or high is None:
-            return None
-        return bool(low <= self.outcome["recovered"] <= high)
+        return held(self.retry.predicted, self.outcome) if self.retry.state == State.DONE else None
 
     @property
     def items_title(self) -> str:

@@ -18,6 +18,8 @@ MAX_VALUES = 200
 MAX_FIELDS = 500
 MAX_LENGTH = 500
 QUANTILES = 15
+RARE_PARTS = (32, 64, 128, 256)
+"""The smallest and the largest 32nd, 64th, … of the values: what is rare lies there."""
 MAX_DEPTH = 3
 MAX_SHOWN = 40
 
@@ -172,9 +174,10 @@ def cuts(
 
 
 def quantiles(reached: list[int]) -> list[int]:
-    """Where cumulated counts reach equal shares; never the last, above which there is nothing."""
-    shares = (ceil(reached[-1] * k / (QUANTILES + 1)) for k in range(1, QUANTILES + 1))
-    return sorted({bisect_left(reached, share) for share in shares} - {len(reached) - 1})
+    """Where cumulated counts reach equal shares, and ever smaller ones at both ends; never the last: none is above."""
+    shares = [k / (QUANTILES + 1) for k in range(1, QUANTILES + 1)]
+    shares += [end for part in RARE_PARTS for end in (1 / part, 1 - 1 / part)]
+    return sorted({bisect_left(reached, ceil(reached[-1] * share)) for share in shares} - {len(reached) - 1})
 
 
 def at_most(measure: str, cut: float) -> Callable[[Atom], bool]:

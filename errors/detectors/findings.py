@@ -49,6 +49,11 @@ class Summary:
     ended: Mapping[int, datetime] = field(default_factory=dict)
 
     @property
+    def failures(self) -> Sequence[int]:
+        """All that failed in any way, as far as there is a stream of them."""
+        return next((stream.failed for stream in self.streams if stream.name == EVERYTHING), ())
+
+    @property
     def alpha(self) -> float:
         """What one detector may spend on one stream; 1/(k(k+1)) of it at the k-th look, which sums up to all of it."""
         alpha = max(MIN_ALPHA, FALSE_ALARM_BUDGET / (DETECTORS_SHARING * max(1, len(self.streams))))

@@ -125,16 +125,20 @@ def hot_range(stream: Stream, summary: Summary, segment: Segment) -> Finding:
         start=segment.start,
         end=segment.end,
         score=segment.score,
-        **what_came_after(stream.failed, segment, summary.total),
+        **what_came_after(stream.failed, summary.failures, segment, summary.total),
     )
     if summary.order is not None or not {segment.start, segment.end} <= summary.started.keys():
         return finding
     return replace(timed(finding, summary), also=(span(*ends_of(finding, summary)),))
 
 
-def what_came_after(failed: Sequence[int], segment: Segment, total: int) -> dict[str, int]:
-    """How many came after it, and how many of those failed: whether it is over."""
-    return {"after": total - segment.end - 1, "after_failed": len(failed) - bisect_right(failed, segment.end)}
+def what_came_after(failed: Sequence[int], any_failed: Sequence[int], segment: Segment, total: int) -> dict[str, int]:
+    """How many came after it, and how many of those failed so, and in any way: whether it is over, and what then."""
+    return {
+        "after": total - segment.end - 1,
+        "after_failed": len(failed) - bisect_right(failed, segment.end),
+        "after_failed_any": len(any_failed) - bisect_right(any_failed, segment.end),
+    }
 
 
 def timed(finding: Finding, summary: Summary) -> Finding:
@@ -159,17 +163,21 @@ def hot_times(summary: Summary) -> list[Finding]:
     if summary.order is None:
         return []
     rank = {item: n for n, item in enumerate(summary.order)}
-    return [finding for stream in summary.streams for finding in times_of(stream, summary, rank, summary.order)]
+    return [finding for stream in summary.streams for finding in times_of(stream, summary, rank)]
 
 
-def times_of(stream: Stream, summary: Summary, rank: dict[int, int], order: Sequence[int]) -> list[Finding]:
+def times_of(stream: Stream, summary: Summary, rank: dict[int, int]) -> list[Finding]:
     failed = sorted(rank[item] for item in stream.failed)
-    return [hot_time(stream, summary, failed, order, segment) for segment in segments_of(failed, summary)]
+    segments = segments_of(failed, summary)
+    any_failed = sorted(rank[item] for item in summary.failures) if segments else ()
+    return [hot_time(stream, summary, failed, any_failed, segment) for segment in segments]
 
 
 def hot_time(
-    stream: Stream, summary: Summary, failed: Sequence[int], order: Sequence[int], segment: Segment
+    stream: Stream, summary: Summary, failed: Sequence[int], any_failed: Sequence[int], segment: Segment
 ) -> Finding:
+    """`failed` and `any_failed` are ranks in the order of starts, of this stream and of all failures."""
+    order = summary.order or ()
     first, last = order[segment.start], order[segment.end]
     is_known = {first, last} <= summary.started.keys()
     when = span(summary.started[first], summary.started[last]) if is_known else "one stretch of time"
@@ -185,6 +193,6 @@ def hot_time(
         first=first,
         last=last,
         score=segment.score,
-        **what_came_after(failed, segment, summary.total),
+        **what_came_after(failed, any_failed, segment, summary.total),
     )
     return timed(finding, summary) if is_known else finding

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -74,16 +74,19 @@ def problem_items(batch: Batch, limit: int = SHOWN) -> list[dict[str, Any]]:
 def histories_of(items: list[Item]) -> Mapping[int, FailureHistory]:
     """Item id -> history; an item without a record has one without errors."""
     records = ErrorRecord.objects.filter(item__in=[item.pk for item in items])
-    blank = {item.pk: FailureHistory(last=("",)) for item in items}
-    return blank | failure_histories(records, "item", "category")
+    blank = {item.pk: FailureHistory(last=("", "")) for item in items}
+    return blank | failure_histories(records, "item", "category", "group__fingerprint")
 
 
 def judged(item: Item, history: FailureHistory, kinds: TwoKinds | None) -> Problem:
     """What the item is; by what is known of the category of its last failure, where the batch's retries do not tell."""
-    (category,) = history.last
+    category, fingerprint = history.last
     kinds = kinds or prior_kinds(category)
     succeeded = item.status in Item.SUCCESSFUL_STATUSES
-    return problem(item.key, failures_of(item), len(history.groups), kinds, succeeded=succeeded, crashes=item.crashes)
+    verdict = problem(
+        item.key, failures_of(item), len(history.groups), kinds, succeeded=succeeded, crashes=item.crashes
+    )
+    return replace(verdict, fingerprint=fingerprint)
 
 
 def failures_of(item: Item) -> int:

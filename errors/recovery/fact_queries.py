@@ -13,6 +13,7 @@ from django.db.models.functions import TruncMinute
 
 from batches.isolation.time_limits import longest_item_timeout
 from batches.models import Batch, Checkpoint, Item
+from batches.processors import all_processors
 from errors.advice.concurrency import concurrency_target
 from errors.advice.facts import Facts, History
 from errors.advice.problems import Problem
@@ -61,6 +62,7 @@ def facts_of(batch: Batch) -> Facts:
         item_timeout=batch.item_timeout,
         timeout_bound=longest_item_timeout(),
         concurrency=batch.concurrency,
+        parallel=parallel_of(batch),
         concurrency_target=target_of(batch, rows, item_seconds),
         item_seconds=item_seconds,
         max_attempts=batch.max_attempts,
@@ -87,6 +89,12 @@ def durations_of(batch: Batch) -> list[float]:
     done = batch.items.filter(status=Item.Status.SUCCEEDED, started_at__isnull=False, finished_at__isnull=False)
     times = done.order_by("position").values_list("started_at", "finished_at")[:DURATIONS_READ]
     return [(finished - started).total_seconds() for started, finished in times if started and finished]
+
+
+def parallel_of(batch: Batch) -> int:
+    """Calls that each lane has under way side by side."""
+    its = (processor for processor in all_processors() if processor.name == batch.processor)
+    return next((processor.parallel for processor in its if processor.effects == "external"), 1)
 
 
 def errors_in(rows: Sequence[BatchGroup], category: str) -> int:

@@ -11,11 +11,12 @@ from django.db.models import Count, F, Q
 
 from batches.lifecycle import retry_selection, scopes
 from batches.models import Batch, Item, Rehearsal
-from errors.advice.facts import GroupFacts, Prediction
-from errors.advice.predictions import RECOVERED, group_recoveries, recoveries, total
+from errors.advice.evidence import Evidence
+from errors.advice.facts import Prediction
+from errors.advice.predictions import RECOVERED, recoveries, recoveries_of, total
 from errors.models import ErrorRecord, Recommendation
 from errors.recovery.actions import scope_of
-from errors.recovery.group_facts import retried_by_group
+from errors.recovery.evidence_queries import evidence_of
 
 SAMPLES = 5
 ITEMS_SEARCHED_FOR_SAMPLES = 200
@@ -113,19 +114,16 @@ def predictions_by_groups(
     batch: Batch, failures: Sequence[LastFailures]
 ) -> tuple[Prediction | None, Prediction | None]:
     """Sums over the groups, each by its own retries or by its category: without permanent failures, and with them."""
-    before = retried_by_group(batch)
-    unchanged = [group_prediction(row, row.items - row.permanent, before) for row in failures]
-    everything = [group_prediction(row, row.items, before) for row in failures]
+    evidence = evidence_of(batch, {row.fingerprint: row.category for row in failures})
+    unchanged = [group_prediction(row, row.items - row.permanent, evidence) for row in failures]
+    everything = [group_prediction(row, row.items, evidence) for row in failures]
     return sum_of(unchanged), sum_of(everything)
 
 
-def group_prediction(row: LastFailures, items: int, before: Mapping[int, tuple[int, int]]) -> Prediction | None:
+def group_prediction(row: LastFailures, items: int, evidence: Mapping[str, Evidence]) -> Prediction | None:
     """None: no item is left to be retried."""
-    if not items:
-        return None
-    retried, recovered = before.get(row.group, (0, 0))
-    facts = GroupFacts(row.fingerprint, row.title, row.category, items, items, retried, recovered)
-    return group_recoveries(facts)
+    known = evidence[row.fingerprint]
+    return recoveries_of(row.category, items, known, permanent=row.permanent == row.items) if items else None
 
 
 def sum_of(parts: Sequence[Prediction | None]) -> Prediction | None:

@@ -7,10 +7,11 @@ from statistics import median
 
 from django.db.models import Count, F, Max, Q, QuerySet
 
-from batches.models import Batch, Item, QuarantinedItem, RetriedItem
+from batches.models import Batch, QuarantinedItem
 from errors.advice.facts import GroupFacts
 from errors.grouping.templates import fields_named
 from errors.models import BatchGroup, ErrorRecord, GroupChange
+from errors.recovery.evidence_queries import evidence_of
 
 NOTE_LENGTH = 300
 GROUPS_SAMPLED = 5
@@ -19,18 +20,20 @@ GROUPS_SAMPLED = 5
 
 def group_facts(batch: Batch, rows: Sequence[BatchGroup], errors_before: Mapping[int, list[int]]) -> list[GroupFacts]:
     """`errors_before`: group -> its errors in each of the last batches that saw it."""
-    failed = failed_by_group(batch) if batch.processor else {row.group_id: row.items for row in rows}
-    retried, notes, waits = retried_by_group(batch), last_notes(rows), asked_waits(batch, rows)
+    failed = failed_by_group(batch) if batch.processor else {row.group_id: (row.items, 0) for row in rows}
+    notes, waits = last_notes(rows), asked_waits(batch, rows)
+    evidence = evidence_of(batch, {row.group.fingerprint: row.group.category for row in rows})
     named = named_fields(batch, rows)
     return [
         GroupFacts(
             fingerprint=row.group.fingerprint,
             title=row.group.title,
             category=row.group.category,
-            items=failed.get(row.group_id, 0),
+            items=failed.get(row.group_id, (0, 0))[0],
             errors=row.errors,
-            retried=retried.get(row.group_id, (0, 0))[0],
-            recovered=retried.get(row.group_id, (0, 0))[1],
+            permanent=failed.get(row.group_id, (0, 0))[1],
+            error_type=row.group.error_type,
+            evidence=evidence[row.group.fingerprint],
             batches_seen_in=len(errors_before.get(row.group_id, [])),
             usual_errors=round(median(errors_before.get(row.group_id, [0]))),
             first_seen=f"{row.group.first_seen:%Y-%m-%d}",
@@ -50,21 +53,11 @@ def records_of_failed_items(batch: Batch) -> QuerySet[ErrorRecord]:
     return failed.exclude(item__in=quarantined.values("item"))
 
 
-def failed_by_group(batch: Batch) -> dict[int, int]:
-    """group -> items that failed finally, by their last error, and are not quarantined."""
-    last = records_of_failed_items(batch).filter(attempt=F("item__attempts"))
-    return dict(last.order_by().values_list("group").annotate(n=Count("pk")))
-
-
-def retried_by_group(batch: Batch) -> dict[int, tuple[int, int]]:
-    """group -> items of this batch's bulk retries that had failed so, and how many of them recovered."""
-    over = RetriedItem.objects.filter(retry__batch=batch).exclude(
-        item__status__in=[Item.Status.PENDING, Item.Status.RUNNING]
-    )
-    recovered = Count("item", distinct=True, filter=Q(item__status__in=Item.SUCCESSFUL_STATUSES))
-    rows = over.order_by().values_list("item__error_records__group")
-    counted = rows.annotate(retried=Count("item", distinct=True), recovered=recovered)
-    return {group: (retried, recovered) for group, retried, recovered in counted if group}
+def failed_by_group(batch: Batch) -> dict[int, tuple[int, int]]:
+    """group -> failed items by their last error, none of them quarantined; how many of them stay so unchanged."""
+    last = records_of_failed_items(batch).filter(attempt=F("item__attempts")).order_by().values_list("group")
+    rows = last.annotate(n=Count("pk"), permanent=Count("pk", filter=Q(retryable=False)))
+    return {group: (n, permanent) for group, n, permanent in rows}
 
 
 def last_notes(rows: Sequence[BatchGroup]) -> dict[int, str]:

@@ -24,7 +24,11 @@ TRANSITIONS: Mapping[str, tuple[tuple[str, ...], str]] = {
 """A person's verb -> the states it is legal in, and the one it leads to."""
 WHILE_RUNNING = ("pause", "adjust")
 """Verbs of steps that need no batch at rest."""
-NEEDS_ROWS = "It needs corrected rows: download them, correct them, and upload them."
+NEEDS_PEOPLE = {
+    "fix": "It needs corrected rows: download them, correct them, and upload them.",
+    "wait": "It needs somebody to mend the cause: do that, then retry these items.",
+}
+"""Verbs of steps that no run of the plan can do."""
 
 
 def run(batch_id: str, *, actor: str = "", reason: str = "") -> RecoveryPlan:
@@ -109,8 +113,8 @@ def _begin_next(plan: RecoveryPlan) -> bool:
         return False
     if not _may_begin(step, Batch.objects.get(pk=plan.batch_id).status):
         return False
-    if step.action.get("verb") == "fix":
-        _mark(step, StepState.HELD, NEEDS_ROWS)
+    if note := NEEDS_PEOPLE.get(step.action.get("verb", "")):
+        _mark(step, StepState.HELD, note)
         return True
     try:
         with transaction.atomic():

@@ -19,12 +19,15 @@ from errors.advice import Advice, advise
 from errors.models import AdviceRevision, Findings, Recommendation
 from errors.recovery.actions import UnknownAdvice, apply_once, refusal, scope_of, take_back
 from errors.recovery.fact_queries import facts_of
+from errors.recovery.outcomes import held
 
 State = Recommendation.State
 LOOK_EVERY = timedelta(seconds=30)
 MAX_ERRORS_IN_REQUEST = 20_000
 """A batch with more errors has its advice worked out by a worker, not while a report waits for it."""
 SHOWN = (State.OPEN, State.APPLIED, State.VERIFIED, State.NO_EFFECT)
+GENERAL = ("high_rate", "recurring")
+"""Rules that remove no cause: their advice stands below that of the others."""
 CONFIDENCES = ("strong", "moderate", "weak", "low")
 
 
@@ -186,11 +189,8 @@ def verify(batch_id: str) -> None:
 
 def prediction_held(recommendation: Recommendation, outcome: Mapping[str, int]) -> bool | None:
     """Whether the recoveries lay within the prediction; None where nothing was predicted of what was done."""
-    low, high = recommendation.predicted.get("low"), recommendation.predicted.get("high")
     predicted_unchanged = recommendation.action.get("verb") == "fix"  # the prediction is of the rows as they were
-    if low is None or predicted_unchanged or outcome["waiting"]:
-        return None
-    return bool(low <= outcome["recovered"] <= high)
+    return None if predicted_unchanged else held(recommendation.predicted, outcome)
 
 
 def track_records() -> dict[str, dict[str, int]]:
@@ -207,9 +207,15 @@ def listed(batch: Batch, errors: int, *, up_to: int | None = None) -> list[dict[
     """Open recommendations and what became of those applied; the surest first. `up_to` as in `current`."""
     shown = [row for row in current(batch, errors, up_to=up_to) if row.state in SHOWN]
     records = track_records() if shown else {}
-    rank = {confidence: n for n, confidence in enumerate(CONFIDENCES)}
-    shown.sort(key=lambda row: (row.state != State.OPEN, rank.get(row.confidence, len(rank)), row.number))
+    shown.sort(key=place_of)
     return [as_dict(row, records) for row in shown]
+
+
+def place_of(row: Recommendation) -> tuple[Any, ...]:
+    """What stops the bleeding, then what removes a cause, the surest first, then what is true of the whole batch."""
+    is_general = row.rule in GENERAL and row.action.get("verb") != "pause"
+    confidence = CONFIDENCES.index(row.confidence) if row.confidence in CONFIDENCES else len(CONFIDENCES)
+    return row.state != State.OPEN, is_general, row.action.get("verb") != "pause", confidence, row.number
 
 
 def as_dict(recommendation: Recommendation, records: Mapping[str, dict[str, int]]) -> dict[str, Any]:

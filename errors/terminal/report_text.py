@@ -61,10 +61,16 @@ def advice_lines(advice: dict[str, Any]) -> Iterator[str]:
     yield f"{advice['number']}. {advice['title']} [{advice['confidence']}, {advice['state']}]"
     yield f"   {advice['why']}"
     if prediction := advice["predicted"]:
-        interval = f"{prediction['mid']:,} ({prediction['low']:,}-{prediction['high']:,})"
-        yield f"   {prediction['metric']}: {interval}, by {prediction['basis']}"
+        yield f"   {prediction['metric']}: {prediction_text(prediction)}"
     if actual := advice["actual"]:
         yield f"   what came of it: {actual['recovered']:,} recovered, {actual['failed_again']:,} failed again"
+
+
+def prediction_text(prediction: dict[str, Any]) -> str:
+    interval = f"{prediction['low']:,}-{prediction['high']:,}"
+    if prediction["mid"] is None:
+        return f"{interval}, {prediction['basis']}"
+    return f"{prediction['mid']:,} ({interval}), by {prediction['basis']}"
 
 
 def step_line(step: dict[str, Any]) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from batches.proportions import wilson
 from errors.advice.concurrency import concurrency_target
+from errors.advice.evidence import Evidence
 from errors.advice.facts import GroupFacts
 from errors.advice.predictions import group_recoveries, recoveries
 from errors.advice.problems import Label, TwoKinds, prior_kinds, problem, two_kinds
@@ -79,24 +82,71 @@ def test_it_labels_items(category: str, different: int, succeeded: bool, crashes
 
 
 @pytest.mark.parametrize(
-    ("waiting", "worked", "tried", "expected"), [(200, 31, 40, (125, 155, 175)), (150, 0, 20, (0, 0, 24))]
+    ("waiting", "worked", "tried", "expected"), [(200, 31, 40, (120, 155, 180)), (150, 0, 20, (0, 0, 20))]
 )
 def test_it_predicts_from_past_retries(waiting: int, worked: int, tried: int, expected: tuple[int, int, int]) -> None:
     found = recoveries(waiting, worked, tried, "")
     assert (found.low, found.mid, found.high) == expected
 
 
-def test_it_predicts_from_the_category_before_any_retry() -> None:
-    network = group_recoveries(GroupFacts("f", "t", "network", 100, 100))
-    validation = group_recoveries(GroupFacts("f", "t", "validation", 100, 100))
-    assert (network.mid, validation.mid) == (90, 2)
+@pytest.mark.parametrize("category", ["network", "timeout", "auth", "resource", "unknown", "crash"])
+def test_without_evidence_nothing_is_known_and_it_says_so(category: str) -> None:
+    predicted = group_recoveries(GroupFacts("f", "t", category, 100, 100))
+    assert (predicted.low, predicted.mid, predicted.high) == (0, None, 100)
+    assert predicted.basis.startswith("not known yet")
 
 
-@pytest.mark.parametrize("items", [1, 5, 30, 1_000])
-def test_a_category_alone_never_rules_out_that_all_come_back_or_few_do(items: int) -> None:
-    found = group_recoveries(GroupFacts("f", "t", "network", items, items))
-    assert found.low < found.mid <= found.high
-    assert found.high == items or items > 100
+def group_of(items: int, category: str = "network", **evidence: Any) -> GroupFacts:
+    return GroupFacts("f", "t", category, items, items, evidence=Evidence(**evidence))
+
+
+def test_what_failed_again_is_not_said_to_pass_as_often() -> None:
+    """49 of 100 passed: the other 51 may be those that never do."""
+    predicted = group_recoveries(group_of(51, rounds=[(100, 49)], waiting=[0, 51]))
+    assert (predicted.low, predicted.mid, predicted.high) == (0, None, 51)
+    flaky = group_recoveries(group_of(35, rounds=[(100, 50), (50, 25)], waiting=[0, 0, 25]))
+    assert flaky.mid is not None
+    assert 0 < flaky.low < flaky.high < 35
+    never = group_recoveries(group_of(50, rounds=[(100, 50), (50, 0)], waiting=[0, 0, 50]))
+    assert never.high < 10
+
+
+def test_none_of_those_that_were_retried_tells_of_the_rest() -> None:
+    assert group_recoveries(group_of(100, rounds=[(40, 0)], waiting=[60, 40])).high <= 20
+
+
+def test_what_is_known_of_a_part_stands_beside_what_is_not() -> None:
+    predicted = group_recoveries(group_of(60, rounds=[(40, 30)], waiting=[50, 10]))
+    assert predicted.mid is None
+    assert (predicted.low > 20, predicted.high > 50) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("category", "attempts", "high"),
+    [("unknown", [(100, 0), (100, 0)], 5), ("network", [(100, 0), (100, 0)], 50), ("unknown", [(100, 50)], 50)],
+)
+def test_automatic_attempts_are_retries_too(category: str, attempts: list[tuple[int, int]], high: int) -> None:
+    assert group_recoveries(group_of(50, category, attempts=attempts)).high <= high
+
+
+def test_steady_attempts_promise_a_share() -> None:
+    predicted = group_recoveries(group_of(200, "unknown", attempts=[(1000, 300), (700, 210)]))
+    assert predicted.mid is not None
+    assert predicted.low > 80
+
+
+def test_earlier_batches_tell_as_far_as_they_agree() -> None:
+    alike = group_recoveries(group_of(100, earlier=[(50, 48), (40, 39), (100, 97)]))
+    apart = group_recoveries(group_of(100, earlier=[(50, 48), (40, 2), (100, 50)]))
+    assert alike.low > 60
+    assert apart.high - apart.low > 80
+    assert group_recoveries(group_of(100, earlier=[(50, 48), (40, 39)])).mid is None
+
+
+def test_the_interval_is_that_of_the_outcome() -> None:
+    """However well a share is known, so many items stray from it."""
+    share_known = recoveries(100, 5_000, 10_000, "")
+    assert share_known.high - share_known.low >= 20
 
 
 @pytest.mark.parametrize(("worked", "low", "high"), [(20, 0.839, 1.0), (18, 0.699, 0.972), (10, 0.299, 0.701)])

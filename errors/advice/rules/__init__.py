@@ -10,12 +10,15 @@ from collections.abc import Callable
 
 from errors.advice.facts import Advice, Facts
 from errors.advice.rules.attribute import attribute
+from errors.advice.rules.conflicts import deadlock, duplicate
 from errors.advice.rules.high_rate import high_rate
 from errors.advice.rules.network import network
 from errors.advice.rules.poison import poison
 from errors.advice.rules.rate_limit import rate_limit
 from errors.advice.rules.recurring import recurring
+from errors.advice.rules.repairs import repairs
 from errors.advice.rules.timeout import timeout
+from errors.advice.rules.unknown import unknown
 from errors.advice.rules.validation import validation
 
 Rule = Callable[[Facts], list[Advice]]
@@ -25,9 +28,13 @@ RULES: tuple[Rule, ...] = (
     rate_limit,
     validation,
     network,
-    recurring,
+    deadlock,
+    duplicate,
+    repairs,
     attribute,
     poison,
+    unknown,
+    recurring,
 )
 
 

@@ -8,10 +8,9 @@ from typing import Any
 
 from errors.advice.facts import Advice, Facts, GroupFacts, Prediction
 from errors.advice.predictions import group_recoveries
+from errors.advice.remedies import largest
 
 LEAST_ERRORS = 5
-SURE = ("strong", "moderate")
-"""Confidence of findings that a rule builds upon."""
 
 
 def failed_items(groups: Sequence[GroupFacts]) -> int:
@@ -36,11 +35,11 @@ def group_advice(
     evidence: Sequence[Mapping[str, Any]] = (),
 ) -> Advice:
     """The largest of the groups is the one acted upon first; the recovery plan has a step for each."""
-    largest = max(groups, key=lambda group: (group.items, group.errors))
+    main = largest(groups)
     items = failed_items(groups)
     if verb in ("retry", "adjust"):
-        predicted = scaled(predicted, largest.items, items) if predicted else group_recoveries(largest)
-        items = largest.items
+        predicted = scaled(predicted, main.items, items) if predicted else group_recoveries(main)
+        items = main.items
     return Advice(
         rule=rule,
         subject=rule,
@@ -48,7 +47,7 @@ def group_advice(
         why=why,
         confidence=confidence,
         verb=verb,
-        params={"group": largest.fingerprint},
+        params={"group": main.fingerprint},
         items=items,
         weight=failed_attempts(groups),
         minutes=facts.minutes(items),
@@ -59,8 +58,9 @@ def group_advice(
 
 def scaled(whole: Prediction, part: int, of: int) -> Prediction:
     """Of a prediction for `of` items, the part that falls to `part` of them."""
-    low, mid, high = (round(bound * part / of) if of else 0 for bound in (whole.low, whole.mid, whole.high))
-    return Prediction(whole.metric, low, mid, high, whole.basis)
+    share = part / of if of else 0
+    mid = None if whole.mid is None else round(whole.mid * share)
+    return Prediction(whole.metric, round(whole.low * share), mid, round(whole.high * share), whole.basis)
 
 
 def longest_wait(groups: Sequence[GroupFacts]) -> dict[str, int]:

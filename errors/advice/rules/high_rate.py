@@ -5,7 +5,7 @@ from __future__ import annotations
 from batches.proportions import wilson
 from errors.advice.facts import Advice, Facts, Prediction, alternative, evidence
 from errors.advice.recurring import spike
-from errors.advice.rules.group_advice import SURE
+from errors.advice.remedies import Remedy, sure_findings, with_remedy
 from errors.detectors.findings import percent
 
 LEAST_TRIED = 30
@@ -22,22 +22,40 @@ def high_rate(facts: Facts) -> list[Advice]:
 
 
 def review(facts: Facts, confidence: str) -> Advice:
-    top = next((finding for finding in facts.findings if finding["confidence"] in SURE), None)
+    top = next(sure_findings(facts), None)
     return Advice(
         rule="high_rate",
         subject="batch",
-        title="Pause, and review the input" if facts.active else "Review the input before it is run again",
+        title=title_of(facts),
         why=f"{how_high(facts)} {top['sentence'] if top else ''}".strip(),
         confidence=confidence,
-        verb="pause" if facts.active else "fix",
-        params={} if facts.active else {"kind": "fix"},
+        verb="pause" if facts.active else "fix" if is_about_input(facts) else "wait",
+        params={"kind": "fix"} if not facts.active and is_about_input(facts) else {},
         items=facts.failed,
         weight=facts.failed,
         predicted=at_risk(facts),
         evidence=[evidence("items failed", facts.failed, facts.tried)],
         findings=[str(top["text"])] if top else [],
-        alternatives=[alternative("Correct what failed so far", "fix", kind="fix")] if facts.active else [],
+        alternatives=[alternative("Correct what failed so far", "fix", kind="fix")] if is_rows_at_risk(facts) else [],
     )
+
+
+def is_about_input(facts: Facts) -> bool:
+    """Whether most of the failed items wait for corrected rows, as far as anything is known of them."""
+    corrected = sum(group.items for group in with_remedy(facts, Remedy.CORRECT))
+    return 2 * corrected >= sum(group.items for group in facts.groups)
+
+
+def is_rows_at_risk(facts: Facts) -> bool:
+    return facts.active and is_about_input(facts)
+
+
+def title_of(facts: Facts) -> str:
+    if facts.active:
+        return "Pause, and review the input" if is_about_input(facts) else "Pause until the cause is removed"
+    if is_about_input(facts):
+        return "Review the input before it is run again"
+    return "Run nothing like it again before the causes are removed"
 
 
 def how_high(facts: Facts) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 from batches.proportions import wilson
 from errors.advice.facts import Advice, Facts, GroupFacts, evidence
 from errors.advice.predictions import recoveries
-from errors.advice.rules.group_advice import LEAST_ERRORS, SURE, failed_attempts, failed_items, group_advice
+from errors.advice.remedies import Remedy, cause_of_all, is_of_payload, sure_findings, with_remedy
+from errors.advice.rules.group_advice import LEAST_ERRORS, failed_attempts, failed_items, group_advice
 from errors.detectors.findings import EVERYTHING
 
 RULE = "network"
@@ -18,7 +19,7 @@ LEAST_TRIED_AFTER = 20
 
 
 def network(facts: Facts) -> list[Advice]:
-    groups = facts.of("network", "upstream")
+    groups = [group for group in with_remedy(facts, Remedy.RETRY) if group.category in ("network", "upstream")]
     errors = failed_attempts(groups)
     if not errors:
         return []
@@ -27,9 +28,11 @@ def network(facts: Facts) -> list[Advice]:
     if window is None or errors < LEAST_ERRORS:
         title = "Check connectivity, then try a few of them"
         why = f"{errors:,} attempts could not reach the other side, or were answered with its errors."
+        if cause := cause_of_all(groups, facts, is_of_payload):
+            why += f" {cause['sentence']}"
         confidence = "weak" if errors >= LEAST_ERRORS else "low"
         return [group_advice(RULE, groups, facts, title, why, confidence, evidence=counts)]
-    after, failed_after = tried_after(window)
+    after, failed_after, _ = tried_after(window)
     inside, size = int(window["failed"]), int(window["size"])
     counts.append(evidence("failed after it, and in it", failed_after, after, inside, size, window["p"]))
     if is_over(after, failed_after, inside / size):
@@ -40,19 +43,20 @@ def network(facts: Facts) -> list[Advice]:
     return [replace(advice, findings=[str(window["text"])])]
 
 
-def tried_after(window: Any) -> tuple[int, int]:
-    """Items tried since the window, and how many of them failed."""
-    return int(window["where"]["after"]), int(window["where"]["after_failed"])
+def tried_after(window: Any) -> tuple[int, int, int]:
+    """Items tried since the window, how many of them failed in this way, and how many in any."""
+    where = window["where"]
+    return int(where["after"]), int(where["after_failed"]), int(where.get("after_failed_any", where["after_failed"]))
 
 
 def retry_window(facts: Facts, groups: Sequence[GroupFacts], window: Any, counts: Sequence[dict[str, Any]]) -> Advice:
     """Exactly the items of the window, where a scope names them; else the largest group."""
-    after, failed_after = tried_after(window)
+    after, failed_after, failed_in_any_way = tried_after(window)
     still_failed = int(window.get("still", 0))
     title = f"It looks over: retry {'exactly ' if still_failed else ''}what failed in {window['text']}"
     why = f"{window['sentence']} Since then {failed_after:,} of {after:,} failed."
-    basis = f"{failed_after:,} of {after:,} failed after it"
-    back = recoveries(still_failed or failed_items(groups), after - failed_after, after, basis)
+    basis = f"{failed_in_any_way:,} of {after:,} failed after it, in any way"
+    back = recoveries(still_failed or failed_items(groups), after - failed_in_any_way, after, basis)
     confidence = str(window["confidence"])
     advice = group_advice(RULE, groups, facts, title, why, confidence, predicted=back, evidence=counts)
     advice = replace(advice, findings=[str(window["text"])])
@@ -72,5 +76,5 @@ def window_of(facts: Facts, groups: Sequence[GroupFacts]) -> Any:
     streams = {group.fingerprint for group in groups} | {group.category for group in groups}
     if len(groups) == len(facts.groups):  # nothing else failed: findings about any failure are about these
         streams.add(EVERYTHING)
-    findings = (finding for finding in facts.findings if finding["stream"] in streams and finding["confidence"] in SURE)
+    findings = (finding for finding in sure_findings(facts) if finding["stream"] in streams)
     return next((finding for finding in findings if "after" in finding["where"]), None)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-from errors.advice.facts import Advice, Facts, evidence
-from errors.advice.rules.group_advice import LEAST_ERRORS, failed_attempts, group_advice, longest_wait
+from errors.advice.facts import Advice, Facts, GroupFacts, alternative, evidence
+from errors.advice.rules.group_advice import LEAST_ERRORS, failed_attempts, failed_items, group_advice, longest_wait
 
 RULE = "rate_limit"
 LEAST_SHARE = 0.01
@@ -21,13 +22,31 @@ def rate_limit(facts: Facts) -> list[Advice]:
     why = f"{errors:,} of {facts.attempts:,} attempts were turned away by a rate limit."
     if wait := max(group.asked_wait for group in groups):
         why += f" The other side asked to wait for up to {wait:,.0f} s: do not retry before that."
+    if target == facts.concurrency and facts.parallel > 1:
+        return [fewer_calls(facts, groups, why)]
     if target == facts.concurrency:
         advice = group_advice(RULE, groups, facts, "Wait, then retry what was turned away", why, "low")
         return [replace(advice, params={**advice.params, **longest_wait(groups)})]
     tested = errors >= LEAST_ERRORS and errors >= LEAST_SHARE * facts.attempts
     confidence = ("strong" if facts.concurrency_target else "moderate") if tested else "low"
-    title = f"Lower the concurrency from {facts.concurrency} to {target}, then retry what was turned away"
+    title = f"Lower the concurrency from {facts.concurrency} to {target}"
+    if failed_items(groups):
+        title += ", then retry what was turned away"
     counts = [evidence("attempts turned away", errors, facts.attempts)]
     advice = group_advice(RULE, groups, facts, title, why, confidence, verb="adjust", evidence=counts)
     retry = {**advice.params, **longest_wait(groups)}
     return [replace(advice, params={"changes": {"concurrency": target}, "retry": retry})]
+
+
+def fewer_calls(facts: Facts, groups: Sequence[GroupFacts], why: str) -> Advice:
+    """In one lane the calls side by side are the processor's own number: its author changes it."""
+    calls = max(1, facts.parallel // 2)
+    title = f"Lower the calls side by side of the processor (parallel) from {facts.parallel} to {calls}, or set a rate"
+    if failed_items(groups):
+        title += ", then retry what was turned away"
+    else:
+        why += " All of them came right in the end; the next batch need not be turned away."
+    counts = [evidence("attempts turned away", failed_attempts(groups), facts.attempts)]
+    advice = group_advice(RULE, groups, facts, title, why, "moderate", verb="wait", evidence=counts)
+    again = alternative("Retry what was turned away", "retry", **advice.params, **longest_wait(groups))
+    return replace(advice, alternatives=[again] if failed_items(groups) else [])

@@ -7,17 +7,20 @@ from dataclasses import replace
 from math import ceil
 from typing import Any
 
-from batches.proportions import wilson
 from errors.advice.facts import Advice, Facts, GroupFacts, Prediction, alternative, evidence
+from errors.advice.posterior import outcome
+from errors.advice.remedies import Remedy, with_remedy
 from errors.advice.rules.group_advice import LEAST_ERRORS, failed_attempts, failed_items, group_advice
 from errors.advice.timeouts import Verdict
 from errors.detectors.findings import percent
 
 RULE = "timeout"
+TOO_HIGH, TOO_LOW = 0.15, 0.3
+"""How far the share that would end is off at most, where some attempts hang, and where durations have a thin tail."""
 
 
 def timeout(facts: Facts) -> list[Advice]:
-    groups = facts.of("timeout")
+    groups = [group for group in with_remedy(facts, Remedy.TIME) if group.category == "timeout"]
     errors = failed_attempts(groups)
     if not errors:
         return []
@@ -62,6 +65,7 @@ def more_time(facts: Facts, groups: Sequence[GroupFacts], verdict: Verdict, coun
 def recovered(groups: Sequence[GroupFacts], share: float) -> Prediction:
     """When that share of the timeouts ends within the longer limit."""
     items, errors = failed_items(groups), failed_attempts(groups)
-    low, high = (round(items * bound) for bound in wilson(errors * share, errors))
+    bounds = (max(0.0, share - TOO_HIGH), share, min(1.0, share + TOO_LOW))
+    low, mid, high = (outcome(items, errors * bound, errors) for bound in bounds)
     basis = "the shares still running at a quarter, half and the limit"
-    return Prediction("items recovered", low, round(items * share), high, basis)
+    return Prediction("items recovered", low[0], mid[1], high[2], basis)

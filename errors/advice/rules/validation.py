@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from batches.proportions import wilson
 from errors.advice.facts import Advice, Facts, GroupFacts, Prediction, evidence
+from errors.advice.predictions import group_recoveries, total
 from errors.advice.recurring import is_dominant
-from errors.advice.rules.group_advice import LEAST_ERRORS, SURE, failed_attempts, failed_items, group_advice
+from errors.advice.remedies import Remedy, sure_findings, with_remedy
+from errors.advice.rules.group_advice import LEAST_ERRORS, failed_attempts, failed_items, group_advice
 from errors.detectors.conditions import are_circumstances
+from errors.detectors.findings import EVERYTHING
 
 RULE = "validation"
 MANY_ITEMS = 20
@@ -16,7 +19,7 @@ FIELDS_NAMED = 3
 
 
 def validation(facts: Facts) -> list[Advice]:
-    groups = facts.of("validation")
+    groups = with_remedy(facts, Remedy.CORRECT)
     items, errors = failed_items(groups), failed_attempts(groups)
     if not errors:
         return []
@@ -31,16 +34,17 @@ def validation(facts: Facts) -> list[Advice]:
 
 
 def recovered_unchanged(groups: Sequence[GroupFacts]) -> Prediction:
-    """None, at most what Wilson's interval leaves after the retries that did not help."""
-    retried = sum(group.retried for group in groups)
-    high = round(failed_items(groups) * wilson(0, retried)[1]) if retried else 0
-    return Prediction("items recovered if retried unchanged", 0, 0, high, "invalid input stays invalid")
+    """As a retry without any correction is predicted."""
+    retried = total([group_recoveries(group) for group in groups])
+    return replace(retried, metric="items recovered if retried unchanged")
 
 
 def fields_to_check(facts: Facts, groups: Sequence[GroupFacts], top: GroupFacts) -> str:
     """Fields that the messages name, or those that set the failures apart."""
     streams = {"validation", *(group.fingerprint for group in groups)}
-    findings = (finding for finding in facts.findings if finding["stream"] in streams and finding["confidence"] in SURE)
+    if len(groups) == len(facts.groups):  # nothing else failed: findings about any failure are about these
+        streams.add(EVERYTHING)
+    findings = (finding for finding in sure_findings(facts) if finding["stream"] in streams)
     telling = next((finding["where"]["fields"] for finding in findings if "fields" in finding["where"]), ())
     names = list(dict.fromkeys([*top.fields, *(name for name in telling if not are_circumstances([name]))]))
     return " and ".join(names[:FIELDS_NAMED]) if names else "the input"

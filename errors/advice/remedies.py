@@ -1,0 +1,138 @@
+"""What makes failures of a group pass, if anything does: the cause decides, not how many there are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from enum import StrEnum
+from typing import Any
+
+from errors.advice.facts import Facts, GroupFacts
+from errors.detectors.conditions import CIRCUMSTANCE_PREFIX, are_circumstances
+from errors.detectors.findings import EVERYTHING
+
+SURE = ("strong", "moderate")
+"""Confidence of findings that advice builds upon."""
+EXPLAINED = 0.8
+"""Of the failures counted, this share lies within a finding that explains them."""
+PLACES_OF_RUN = (CIRCUMSTANCE_PREFIX + "host", CIRCUMSTANCE_PREFIX + "worker")
+CERTIFICATE = re.compile(r"certificate|CERT_HAS_EXPIRED", re.I)
+
+
+class Remedy(StrEnum):
+    """What has to be done before items of a group can pass."""
+
+    RETRY = "retry", "They may pass as they are"
+    SLOWER = "slower", "They pass if less runs at a time"
+    TIME = "time", "They may pass with a longer time limit"
+    CORRECT = "correct", "The rows have to be corrected"
+    MISSING = "missing", "What the rows refer to has to be there"
+    CREDENTIALS = "credentials", "Credentials have to be renewed"
+    CERTIFICATE = "certificate", "A certificate has to be renewed"
+    CODE = "code", "The code has to be mended"
+    MEMORY = "memory", "Workers need more memory, or fewer lanes"
+    DUPLICATE = "duplicate", "They exist already: nothing is to be done"
+    HOST = "host", "A worker or its machine has to be mended"
+    PLACE = "place", "What happens at this place of the input has to be mended"
+    LEAVE = "leave", "They take workers down: leave them"
+
+    def __new__(cls, value: str, meaning: str) -> Remedy:
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.__doc__ = meaning
+        return member
+
+
+BY_CATEGORY: Mapping[str, Remedy] = {
+    "validation": Remedy.CORRECT,
+    "not_found": Remedy.MISSING,
+    "auth": Remedy.CREDENTIALS,
+    "defect": Remedy.CODE,
+    "resource": Remedy.MEMORY,
+    "conflict": Remedy.DUPLICATE,
+    "crash": Remedy.LEAVE,
+    "rate_limit": Remedy.SLOWER,
+    "timeout": Remedy.TIME,
+}
+"""Of the other categories items may pass as they are."""
+REPAIRED_BY_PEOPLE = (
+    *(Remedy.MISSING, Remedy.CREDENTIALS, Remedy.CERTIFICATE, Remedy.CODE, Remedy.MEMORY, Remedy.HOST, Remedy.PLACE),
+)
+"""Nothing that a batch can do by itself: somebody mends something, and retries."""
+RETRIED = (Remedy.RETRY, Remedy.SLOWER, Remedy.TIME)
+OWN_CODE_AT_FAULT = ("UnicodeEncodeError",)
+"""Classes of exceptions that look like refused input, and come from code that writes it."""
+
+
+def remedy_of(group: GroupFacts, facts: Facts) -> Remedy:
+    """By what sets the failures apart where that is known, else by their category and words."""
+    cause = cause_of(group, facts, names_a_cause)
+    if cause and group.category not in ("rate_limit", "crash") and is_place_of_run(cause):
+        return Remedy.HOST
+    if group.category == "validation" and group.error_type in OWN_CODE_AT_FAULT:
+        return Remedy.CODE
+    if cause and group.category == "validation" and is_period(cause):
+        return Remedy.PLACE
+    if group.category == "network" and CERTIFICATE.search(group.title):
+        return Remedy.CERTIFICATE
+    if group.category == "conflict" and group.permanent < group.items:
+        return Remedy.RETRY
+    return BY_CATEGORY.get(group.category, Remedy.RETRY)
+
+
+def with_remedy(facts: Facts, *remedies: Remedy) -> list[GroupFacts]:
+    return [group for group in facts.groups if remedy_of(group, facts) in remedies]
+
+
+# -- findings about a group --------------------------------------------------------------------------------------------
+
+
+def cause_of(group: GroupFacts, facts: Facts, is_kind: Any) -> Mapping[str, Any] | None:
+    """The strongest finding of a kind in which nearly all of the group's failures lie."""
+    streams = (group.fingerprint, group.category, EVERYTHING)
+    findings = (finding for finding in sure_findings(facts) if finding["stream"] in streams and is_kind(finding))
+    return next((finding for finding in findings if coverage(finding) >= EXPLAINED), None)
+
+
+def cause_of_all(groups: Sequence[GroupFacts], facts: Facts, is_kind: Any) -> Mapping[str, Any] | None:
+    """The finding that explains the largest of the groups."""
+    return cause_of(largest(groups), facts, is_kind)
+
+
+def sure_findings(facts: Facts) -> Iterator[Mapping[str, Any]]:
+    return (finding for finding in facts.findings if finding["confidence"] in SURE)
+
+
+def coverage(finding: Mapping[str, Any]) -> float:
+    failures = int(finding["failed"]) + int(finding["others_failed"])
+    return int(finding["failed"]) / failures if failures else 0.0
+
+
+def is_place_of_run(finding: Mapping[str, Any]) -> bool:
+    """Whether it says by which worker, or on which host, items failed."""
+    return any(name in PLACES_OF_RUN for name in finding["where"].get("fields", ()))
+
+
+def names_a_cause(finding: Mapping[str, Any]) -> bool:
+    return is_of_payload(finding) or is_place_of_run(finding) or is_period(finding)
+
+
+def is_period(finding: Mapping[str, Any]) -> bool:
+    return "period" in finding["where"]
+
+
+def is_of_payload(finding: Mapping[str, Any]) -> bool:
+    """Whether it says what is in the items."""
+    fields = finding["where"].get("fields")
+    return bool(fields) and not are_circumstances(fields)
+
+
+def subjects_of(finding: Mapping[str, Any], facts: Facts) -> list[GroupFacts]:
+    """The groups whose failures a finding counts, those with the most failed items first."""
+    stream = finding["stream"]
+    groups = [group for group in facts.groups if stream in (group.fingerprint, group.category, EVERYTHING)]
+    return sorted(groups, key=lambda group: -group.items)
+
+
+def largest(groups: Sequence[GroupFacts]) -> GroupFacts:
+    return max(groups, key=lambda group: (group.items, group.errors))
