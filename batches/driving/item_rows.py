@@ -41,7 +41,8 @@ def register(batch_id: str, items: ItemList) -> None:
 def register_page(batch: Batch, first: int, page: list[Any]) -> None:
     """Have rows for items whose places begin at `first`."""
     places = {id_of(item): place for place, item in enumerate(page, first)}
-    rows = {row.key: row for row in Item.objects.filter(batch=batch, key__in=places).only("key", "position", "status")}
+    stored = Item.objects.filter(batch=batch, key__in=places).order_by()  # in order, SQLite would read the whole batch
+    rows = {row.key: row for row in stored.only("key", "position", "status")}
     give_places(batch, {row.pk: places[key] for key, row in rows.items()}, first, len(page))
     adhoc.insert_items(
         (batch.pk, place, key, payload_of(page[place - first]), Item.Status.PENDING, 0, 0, 0, "", "", None, None, None)

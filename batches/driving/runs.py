@@ -9,6 +9,7 @@ from time import sleep
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from batches import adhoc, arguments, coroutines
 from batches.driving import item_rows
@@ -129,7 +130,7 @@ def run(batch: Batch, processor: Processor, tally: Counter[str], should_stop: Ca
     """Work until every item has its outcome, or a person stops it; a second caller waits for the first, and takes over
     if that dies. `tally` counts the outcomes that this call records, by status."""
     sources = (Batch.Status.PENDING, Batch.Status.COMPLETED, Batch.Status.HALTED)
-    if Item.objects.filter(batch=batch, status__in=OPEN).exists():
+    if has_open_items(Item.objects.filter(batch=batch)):
         transitions.move(batch.pk, Batch.Status.QUEUED, verb="resume", from_=sources, actor="python")
     while is_under_way(batch.pk) and not should_stop():
         leases.expire_dead_workers()
@@ -141,4 +142,9 @@ def run(batch: Batch, processor: Processor, tally: Counter[str], should_stop: Ca
 
 def is_under_way(batch_id: str) -> bool:
     """Whether the batch is active, and an item of it has no outcome yet."""
-    return Item.objects.filter(batch=batch_id, status__in=OPEN, batch__status__in=Batch.ACTIVE).exists()
+    return has_open_items(Item.objects.filter(batch=batch_id, batch__status__in=Batch.ACTIVE))
+
+
+def has_open_items(items: QuerySet[Item]) -> bool:
+    """Whether one of a batch's items has no outcome yet: looked for from the end, where a run comes last."""
+    return bool(items.filter(status__in=OPEN).order_by("-position").values_list("pk")[:1])

@@ -37,10 +37,11 @@ def lane_count(batch: Batch) -> int:
 
 
 def ensure_lanes(batch: Batch) -> None:
-    """A checkpoint row for every lane the batch may use."""
-    Checkpoint.objects.bulk_create(
-        [Checkpoint(batch=batch, lane=lane) for lane in range(lane_count(batch))], ignore_conflicts=True
-    )
+    """A checkpoint row for every lane the batch may use; nothing is written where they are all there."""
+    lanes = set(range(lane_count(batch)))
+    if missing := sorted(lanes - set(Checkpoint.objects.filter(batch=batch).values_list("lane", flat=True))):
+        rows = [Checkpoint(batch=batch, lane=lane) for lane in missing]
+        Checkpoint.objects.bulk_create(rows, ignore_conflicts=True)
 
 
 def free_lanes(batch: Batch) -> QuerySet[Checkpoint]:

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import connection
 
-from batches import checkpoint_manager, operations
-from batches.driving import item_list, runs
+from batches import adhoc, checkpoint_manager, operations
+from batches.driving import item_list, item_rows, runs
 from batches.driving.item_list import ItemList
 from batches.exceptions import InvalidInput
 from batches.models import Batch, Checkpoint, Item
@@ -31,11 +32,41 @@ def rows() -> list[tuple[int, str, str]]:
     return list(Item.objects.filter(batch="a").order_by("position").values_list("position", "key", "status"))
 
 
+def steps_of(act: Callable[[], Any]) -> int:
+    """How much SQLite does for it, in thousands of steps of its machine."""
+    steps: list[int] = []
+    connection.ensure_connection()
+    connection.connection.set_progress_handler(lambda: steps.append(1), 1_000)
+    try:
+        act()
+    finally:
+        connection.connection.set_progress_handler(None, 0)
+    return len(steps)
+
+
 @pytest.fixture
 def spooled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Iterables of more than a few items go into the temporary file."""
     monkeypatch.setattr(item_list, "IN_MEMORY", 5)
     monkeypatch.setattr(item_list, "PAGE", 7)
+
+
+# -- how much it takes -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif("postgresql" in str(settings.DATABASES["default"]["ENGINE"]), reason="SQLite counts its steps")
+def test_a_page_of_items_costs_the_same_however_many_came_before() -> None:
+    batch = adhoc.batch_for("a")
+
+    def page_after(count: int) -> int:
+        rows = ((*("a", n, f"early_{n}", "{}", "SUCCEEDED", 1, 0, 0, "", "", 0, None, None),) for n in range(count))
+        adhoc.insert_items(rows)
+        ids = [f"item_{n}" for n in range(100)]
+        steps = steps_of(lambda: item_rows.register_page(batch, count, ids))
+        batch.items.all().delete()
+        return steps
+
+    assert page_after(20_000) <= 2 * page_after(100) + 2
 
 
 # -- any iterable ------------------------------------------------------------------------------------------------------

@@ -11,8 +11,10 @@ from collections.abc import Callable
 
 import pytest
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from batches import operations
+from batches.engine import runner
 from batches.lanes import leases
 from batches.models import Batch, Checkpoint
 from batches.worker_names import worker_name
@@ -46,6 +48,16 @@ def test_it_declares_a_worker_dead_that_has_ended_here(in_process: Start) -> Non
     worker.wait()
     assert leases.expire_dead_workers() == 1
     assert leases.cause_of_death(name) == "process"
+
+
+def test_whoever_waits_for_a_lane_only_reads() -> None:
+    """Many a worker of a small batch, and a script's second caller on SQLite, ask ten times a second."""
+    batch = held_by(worker_name())
+    runner.work_slice(batch.pk)  # notes the processor's code, once
+    with CaptureQueriesContext(connection) as queries:
+        assert not runner.work_slice(batch.pk)
+    assert queries.captured_queries
+    assert [query["sql"] for query in queries if not query["sql"].lstrip().startswith("SELECT")] == []
 
 
 def test_it_declares_no_worker_dead_whose_pid_it_cannot_judge() -> None:
