@@ -17,7 +17,6 @@ from django.views.decorators.http import require_POST
 from batches import operations, processors
 from batches.admin.access import OperatedAdmin
 from batches.admin.acts import MESSAGES, act
-from batches.clients import leaving
 from batches.exceptions import BatchError, UnknownProcessor
 from batches.extensions import retry_address
 from batches.models import Batch, Item
@@ -185,9 +184,11 @@ class BatchViews(OperatedAdmin):
             raise Http404(str(error)) from None
         form = NewBatchForm(chosen, request.POST or None, request.FILES or None)
         if request.method == "POST" and form.is_valid():
-            batch = form.submit(request.user, leaving(request))
+            batch = form.submit(request.user)
             if batch is not None:
                 messages.success(request, form.success_message(batch))
+                for note in batch.source.get("notes", ()):
+                    messages.info(request, note)
                 return redirect(batch)
         return self.render(request, "new.html", {"form": form, "processor": chosen}, title=f"New batch: {chosen.name}")
 

@@ -20,6 +20,7 @@ from django.utils import timezone
 from batches.exceptions import InvalidInput, OperationInProgress
 from batches.intake.corrections import ITEM_KEY, corrections, pages, same
 from batches.intake.readers import Reader
+from batches.intake.source_reports import source_report
 from batches.models import Batch, Checkpoint, Correction, Fix, Item
 from batches.numbering import next_number
 
@@ -77,14 +78,17 @@ def preview(
 
 
 def drafted(batch: Batch, reader: Reader, filename: str, actor: str) -> Fix:
-    return Fix(
+    report = source_report(reader)
+    fix = Fix(
         batch=batch,
         filename=filename[:255].replace("\x00", ""),
-        format=reader.report().get("format", ""),
+        format=report.get("format", ""),
         sha256=reader.fingerprint(),
         actor=actor,
         expires_at=timezone.now() + KEPT,
     )
+    fix.notes = report.get("notes", [])
+    return fix
 
 
 def store(fix: Fix, page: list[Correction], rows: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.db import models
 
 from batches.keys import ITEM_KEY_LENGTH
@@ -35,6 +37,8 @@ class Fix(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(null=True, blank=True, db_index=True, help_text="Empty once it is applied.")
     applied_at = models.DateTimeField(null=True, blank=True)
+    notes: Sequence[str] = ()
+    """On how the file was read; known while it is checked, not stored."""
 
     class Meta:
         verbose_name_plural = "fixes"

@@ -16,7 +16,7 @@ from batches.extensions import registered
 from batches.intake import fixes
 from batches.intake.corrections import MOST_ROWS
 from batches.intake.python_reader import ItemsReader
-from batches.intake.readers import Reader
+from batches.intake.readers import Reader, options_of
 from batches.intake.reading.child import open_file
 from batches.lifecycle import retry_lists
 from batches.models import Batch, Correction, Fix, Retry
@@ -30,12 +30,13 @@ VERB = "correct items of"
 
 
 class RowSource(TypedDict, total=False):
-    """Where corrected rows come from: a file of that name, in that encoding (detected if empty), or a list."""
+    """Where corrected rows come from: a file of that name, read as its options say (recognised if empty), or a list."""
 
     file: BinaryIO | None
     filename: str
     items: Iterable[Mapping[str, Any]] | None
     encoding: str
+    file_options: Mapping[str, Any]
 
 
 def check_fix(batch_id: str, *, actor: str = "", **source: Unpack[RowSource]) -> Fix:
@@ -99,11 +100,13 @@ def correct(
     filename: str = "",
     items: Iterable[Mapping[str, Any]] | None = None,
     encoding: str = "",
+    file_options: Mapping[str, Any] | None = None,
     actor: str = "",
     **options: Any,
 ) -> Fix:
     """Check, then apply. `options` are those of `apply_fix`; of a file that is refused nothing is kept."""
     source: RowSource = {"file": file, "filename": filename, "items": items, "encoding": encoding}
+    source["file_options"] = file_options or {}
     with fix_to_apply(batch_id, actor=actor, **source) as fix:
         return apply_fix(batch_id, fix.number, actor=actor, **options)
 
@@ -149,7 +152,8 @@ def locked(checked: Fix) -> Fix:
 def opened(batch: Batch, source: RowSource) -> Reader:
     """The reader of the corrected rows, which come as a file or as a list."""
     file, items = source.get("file"), source.get("items")
-    filename, encoding = source.get("filename", ""), source.get("encoding", "")
+    filename = source.get("filename", "")
+    reading = options_of({"encoding": source.get("encoding", ""), **source.get("file_options", {})})
     if not batch.processor:
         raise InvalidTransition(batch.pk, VERB, "ad hoc: no processor runs it")
     if (file is None) == (items is None):
@@ -158,7 +162,7 @@ def opened(batch: Batch, source: RowSource) -> Reader:
         return ItemsReader(items or ())
     refuse_large(file)
     refuse_foreign(batch, filename)
-    return open_file(file, filename, encoding=encoding, is_fix=True, most_rows=MOST_ROWS)
+    return open_file(file, filename, is_fix=True, most_rows=MOST_ROWS, options=reading)
 
 
 def refuse_foreign(batch: Batch, filename: str) -> None:

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import PurePath
@@ -18,13 +18,14 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from batches import processors
-from batches.clients import stays
 from batches.conf import settings
-from batches.exceptions import BatchConflict, ClientLeft, InputRefused, InvalidInput
+from batches.exceptions import BatchConflict, InputRefused, InvalidInput
 from batches.intake import ingest
 from batches.intake.python_reader import ItemsReader, QuerysetReader
-from batches.intake.readers import Reader
+from batches.intake.readers import FileOptions, options_of
+from batches.intake.readers.base import FileReader
 from batches.intake.reading.child import open_file
+from batches.intake.source_reports import source_report
 from batches.isolation.time_limits import longest_item_timeout
 from batches.lanes import leases
 from batches.lifecycle import transitions
@@ -57,12 +58,13 @@ def submit(
     *,
     processor: str,
     params: Mapping[str, Any] | None = None,
-    file: BinaryIO | Reader | None = None,
+    file: BinaryIO | None = None,
     filename: str = "",
     items: Iterable[Mapping[str, Any]] | None = None,
     queryset: QuerySet[Any] | None = None,
     key_column: str = "",
     encoding: str = "",
+    file_options: Mapping[str, Any] | None = None,
     batch_id: str = "",
     name: str = "",
     concurrency: int | None = None,
@@ -74,14 +76,13 @@ def submit(
     max_error_rate: float | None = None,
     actor: str = "",
     user: Any = None,
-    has_left: Callable[[], bool] = stays,
 ) -> Submission:
     """Store a batch and its items; it waits as PENDING for `start`.
 
-    `rate` is in items a second over all lanes, `item_timeout` in seconds, `max_error_rate` in percent. Raises
+    `rate` is in items a second over all lanes, `item_timeout` in seconds, `max_error_rate` in percent; `file_options`
+    says how the file is to be read where it would be read wrongly (`batches.intake.readers.FileOptions`). Raises
     `InvalidInput` (and its kinds `InputRefused`, `UnknownProcessor`) with nothing written, and `BatchConflict` when
-    the id belongs to a batch with other content; the same content again answers the batch that is there. `file` may
-    have been read already, by `read_upload`. `ClientLeft`: the sender `has_left` before all was stored, so nothing is.
+    the id belongs to a batch with other content; the same content again answers the batch that is there.
     """
     refuse_masked_key(key_column)
     runs = processors.get(processor)
@@ -89,12 +90,11 @@ def submit(
     options = {option: value for option, value in zip(OPTIONS, values, strict=True) if value is not None}
     batch = drafted(runs, batch_id, name, redact_shapes(redact_values(PurePath(filename).name)), options, user)
     draft = checked(batch, runs, params or {})
-    reader = opened(file, filename, items, queryset, encoding, key_column)
+    reading = options_of({"encoding": encoding, **(file_options or {})})
+    reader = opened(file, filename, items, queryset, reading, key_column)
     try:
         with transaction.atomic():
-            submission = Submission(stored(draft, reader, key_column, actor), created=True)
-            refuse_left(batch, has_left)
-            return submission
+            return Submission(stored(draft, reader, key_column, actor), created=True)
     except IntegrityError:
         earlier = Batch.objects.filter(pk=batch.pk).first()
         if earlier is None:
@@ -160,29 +160,18 @@ def refuse_bad_options(batch: Batch) -> None:
         raise InvalidInput(f"{field}: {messages[0]}", errors)
 
 
-def proposed_id(name: str, ending: str = "") -> str:
-    """A readable id: words of the name, and an ending, by default one that is free."""
+def proposed_id(name: str) -> str:
+    """A readable id that is free: words of the name, the day, four random digits."""
     words = re.sub(r"[^a-z0-9]+", "-", PurePath(name).stem.lower()).strip("-")[:40] or "batch"
-    return f"{words}-{ending or free_ending()}"
-
-
-def free_ending() -> str:
-    """The day and six random digits."""
-    return f"{timezone.now():%Y%m%d}-{secrets.token_hex(3)}"
-
-
-def refuse_left(batch: Batch, has_left: Callable[[], bool]) -> None:
-    """Asked last, within the transaction that stores the batch."""
-    if has_left():
-        raise ClientLeft(f"Batch {batch.pk} was not stored: its sender has left meanwhile.")
+    return f"{words}-{timezone.now():%Y%m%d}-{secrets.token_hex(3)}"
 
 
 def opened(
-    file: BinaryIO | Reader | None,
+    file: BinaryIO | None,
     filename: str,
     items: Iterable[Mapping[str, Any]] | None,
     queryset: QuerySet[Any] | None,
-    encoding: str,
+    reading: FileOptions,
     key_column: str,
 ) -> Any:
     """The reader of exactly one source."""
@@ -195,13 +184,8 @@ def opened(
     if queryset is not None:
         return QuerysetReader(queryset)
     assert file is not None
-    return file if isinstance(file, Reader) else read_upload(file, filename, encoding, key_column)
-
-
-def read_upload(file: BinaryIO, filename: str, encoding: str = "", key_column: str = "") -> Reader:
-    """What `submit` takes for a file, for who is to hold a transaction only after it was read."""
     refuse_large(file)
-    return open_file(file, filename, encoding=encoding, key_column=key_column)
+    return open_file(file, filename, key_column=key_column, options=reading)
 
 
 def refuse_large(file: BinaryIO) -> None:
@@ -221,11 +205,10 @@ def stored(draft: Draft, reader: Any, key_column: str, actor: str) -> Batch:
     batch.save(force_insert=True)
     stored_params.store_files(batch, draft.given)
     batch.total_items = ingest.store_items(batch, reader, key_column=key_column)
-    report = reader.report() | {"key_column": key_column}
-    if "filename" in report:
-        report["filename"] = redact_shapes(redact_values(report["filename"]))
+    report = source_report(reader) | {"key_column": key_column}
     batch.source = report if "columns" in report else batch.source | report
     batch.fingerprint = fingerprint_of(draft, reader, key_column)
+    note_earlier_run(batch)
     batch.save(update_fields=["total_items", "source", "fingerprint"])
     leases.ensure_lanes(batch)
     transitions.record(batch, "submit", "", Batch.Status.PENDING, actor=actor)
@@ -235,9 +218,20 @@ def stored(draft: Draft, reader: Any, key_column: str, actor: str) -> Batch:
     return batch
 
 
+def note_earlier_run(batch: Batch) -> None:
+    """The same rows ran before, as another batch: to do so again may be meant, or a slip."""
+    same = Batch.objects.filter(processor=batch.processor, fingerprint=batch.fingerprint).exclude(pk=batch.pk)
+    if earlier := same.order_by("-created_at").only("pk", "created_at").first():
+        note = f"The same rows were submitted before, as {earlier.pk} on {earlier.created_at:%Y-%m-%d at %H:%M} UTC."
+        batch.source["notes"] = [*batch.source.get("notes", ()), note]
+
+
 def fingerprint_of(draft: Draft, reader: Any, key_column: str) -> str:
     """sha256 over what makes a submission the same: processor, params, key column and the items themselves."""
-    settings_text = json.dumps([draft.batch.processor, draft.comparable_params, key_column], sort_keys=True)
+    distinguishing = [draft.batch.processor, draft.comparable_params, key_column]
+    if isinstance(reader, FileReader) and (given := reader.options.given()):
+        distinguishing.append(given)
+    settings_text = json.dumps(distinguishing, sort_keys=True)
     return sha256(f"{settings_text}\n{reader.fingerprint()}".encode()).hexdigest()
 
 
@@ -250,4 +244,4 @@ def same_or_conflict(earlier: Batch, draft: Draft, reader: Any, key_column: str)
     )
 
 
-__all__ = ["BATCH_ID", "Submission", "free_ending", "proposed_id", "read_upload", "submit"]
+__all__ = ["BATCH_ID", "Submission", "submit"]

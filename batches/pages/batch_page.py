@@ -137,8 +137,16 @@ def batch_page(batch: Batch, request: HttpRequest) -> BatchPage:
         rehearsals=list(batch.rehearsals.order_by("-number").defer("chosen")[:SHOWN_REHEARSALS]),
         history=history,
         params=params_shown(batch),
-        source=[(name.replace("_", " "), value_text(value)) for name, value in batch.source.items() if value != ""],
+        source=source_shown(batch),
     )
+
+
+def source_shown(batch: Batch) -> list[tuple[str, str]]:
+    """(label, value) of how its items came; notes on how they were read are sentences."""
+    notes = " ".join(batch.source.get("notes", ()))
+    shown = {name: value for name, value in batch.source.items() if value not in ("", []) and name != "notes"}
+    rows = [(name.replace("_", " "), value_text(value)) for name, value in shown.items()]
+    return [*rows, ("notes", notes)] if notes else rows
 
 
 def params_shown(batch: Batch) -> list[tuple[str, str]]:

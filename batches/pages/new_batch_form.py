@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from copy import copy
 from typing import Any
 
 from django import forms
 
 from batches import operations
-from batches.clients import stays
 from batches.conf import settings
-from batches.exceptions import BatchConflict, BatchError, InvalidInput
+from batches.exceptions import BatchError, InvalidInput
+from batches.intake.readers import FORMATS_TEXT
+from batches.intake.readers.options import NAMES as FILE_OPTIONS
 from batches.models import Batch
+from batches.pages.file_options_form import FileOptionsForm
 from batches.processors import Processor
 
 LONG_TEXT_LIMIT = 1024 * 1024
@@ -20,13 +21,11 @@ OPTIONS = ("concurrency", "checkpoint_every", "rate", "max_attempts", "item_time
 EMPTY: tuple[Any, ...] = (None, "")
 
 
-class NewBatchForm(forms.Form):
+class NewBatchForm(FileOptionsForm):
     """Fields named `params.x` are the processor's: taken as they were filled in, and checked by the processor's form. A
     long text may come as a file instead."""
 
-    file = forms.FileField(
-        label="Items", help_text="CSV, TSV, JSON, NDJSON or XLSX. Nothing is stored unless every row can be read."
-    )
+    file = forms.FileField(label="Items", help_text=f"{FORMATS_TEXT} Nothing is stored unless every row can be read.")
     name = forms.CharField(required=False, max_length=200, help_text="For people; empty: the file's name.")
     id = forms.CharField(
         label="Batch id",
@@ -39,7 +38,6 @@ class NewBatchForm(forms.Form):
         max_length=200,
         help_text="The column that names a row; its values must be unique. Empty: the row's number.",
     )
-    encoding = forms.CharField(required=False, max_length=40, help_text="Empty: detected.")
     rate = forms.FloatField(required=False, help_text="Items a second, over all lanes. Empty: as fast as it goes.")
     concurrency = forms.IntegerField(required=False, help_text="Lanes side by side, 1 to 64.")
     checkpoint_every = forms.IntegerField(required=False, help_text="Items a transaction, 1 to 50.")
@@ -51,12 +49,10 @@ class NewBatchForm(forms.Form):
     max_error_rate = forms.FloatField(
         required=False, help_text="Halt when more than this percentage has failed. Empty: never."
     )
-    once = forms.RegexField(r"\A[0-9]{8}-[0-9a-f]{6}\Z", required=False, widget=forms.HiddenInput)
-    """Which copy of the form it is: sent twice, it makes one batch."""
     start = forms.BooleanField(label="Start at once", required=False, initial=True)
 
     advanced = (
-        "encoding",
+        *FILE_OPTIONS,
         "concurrency",
         "checkpoint_every",
         "max_attempts",
@@ -72,7 +68,6 @@ class NewBatchForm(forms.Form):
         self.long_texts: list[str] = []
         for name in self.own.fields:
             self._add(name)
-        self.fields["once"].initial = operations.free_ending
         self.fields["checkpoint_every"].initial = processor.checkpoint_every
         self.fields["max_attempts"].initial = processor.max_attempts
         self.fields["concurrency"].initial = 1
@@ -144,48 +139,34 @@ class NewBatchForm(forms.Form):
                 given[name] = value
         return given
 
-    def submit(self, user: Any, has_left: Callable[[], bool] = stays) -> Batch | None:
+    def submit(self, user: Any) -> Batch | None:
         """The stored batch, started if asked; None when it was refused, with every error at its field."""
         data = self.cleaned_data
+        options = {name: data[name] for name in OPTIONS if data.get(name) is not None}
+        actor = user.get_username()
         try:
-            submission = self.submission(user, has_left)
+            submission = operations.submit(
+                processor=self.processor.name,
+                params=self.params(),
+                file=data["file"],
+                filename=data["file"].name,
+                name=data["name"],
+                batch_id=data["id"].strip(),
+                key_column=data["key_column"].strip(),
+                file_options=self.file_options(),
+                actor=actor,
+                user=user,
+                **options,
+            )
             self.created, batch = submission.created, submission.batch
             if data["start"] and batch.status == Batch.Status.PENDING:
-                batch = operations.start(batch.pk, actor=user.get_username())
+                batch = operations.start(batch.pk, actor=actor)
             return batch
         except InvalidInput as error:
             self._show(error)
         except BatchError as error:
             self.add_error("id", str(error))
         return None
-
-    def submission(self, user: Any, has_left: Callable[[], bool]) -> operations.Submission:
-        """Without an id the batch gets that of this copy of the form; of a copy that was sent with another content, a
-        free one."""
-        data = self.cleaned_data
-        arguments = {name: data[name] for name in OPTIONS if data.get(name) is not None} | {
-            "processor": self.processor.name,
-            "params": self.params(),
-            "file": data["file"],
-            "filename": data["file"].name,
-            "name": data["name"],
-            "key_column": data["key_column"].strip(),
-            "encoding": data["encoding"].strip(),
-            "actor": user.get_username(),
-            "user": user,
-            "has_left": has_left,
-        }
-        if data["id"].strip():
-            return operations.submit(**arguments, batch_id=data["id"].strip())
-        try:
-            return operations.submit(**arguments, batch_id=self.own_id() if data["once"] else "")
-        except BatchConflict:
-            return operations.submit(**arguments)
-
-    def own_id(self) -> str:
-        return operations.proposed_id(
-            self.cleaned_data["name"] or self.cleaned_data["file"].name, self.cleaned_data["once"]
-        )
 
     def _show(self, error: InvalidInput) -> None:
         """Each message at its field; of what concerns all parameters, or no field, on top."""

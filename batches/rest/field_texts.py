@@ -30,7 +30,6 @@ FIELDS = {
     "diff": "Changed rows, at most 1,000.",
     "done": "Items rehearsed so far.",
     "effects": "Where it acts: in the portal's database, or outside.",
-    "encoding": "Of a text file; empty: it is detected.",
     "errors_by_code": "Code -> failures.",
     "errors_by_type": "Type of exception -> failures.",
     "failed": "Items that would fail.",

@@ -12,8 +12,9 @@ from rest_framework import serializers
 
 from batches import operations
 from batches.intake.corrections import changes_of
+from batches.intake.readers import FORMATS_TEXT
 from batches.models import Correction, Fix
-from batches.rest.requests import ItemsField, ReasonSerializer
+from batches.rest.requests import FileOptionsMixin, ItemsField, ReasonSerializer, file_options_of
 from batches.rest.serializers import OBJECT, RetrySerializer
 
 SHOWN = 1_000
@@ -56,14 +57,22 @@ class FixSerializer(serializers.ModelSerializer[Fix]):
 
 
 class FixDiffSerializer(FixSerializer):
-    """A fix with its rows, at most 1,000 changed, 1,000 refused ones. A dry run has no `number`: nothing is kept."""
+    """A fix with its rows, at most 1,000 changed, 1,000 refused ones. A dry run has no `number`: nothing is kept.
+
+    `notes` has a sentence for what was decided in reading the file, in the answer to its upload only.
+    """
 
     number = serializers.IntegerField(read_only=True, allow_null=True)
+    notes = serializers.ListField(
+        child=serializers.CharField(),
+        read_only=True,
+        help_text="What was decided in reading the file; a sentence each.",
+    )
     diff = serializers.SerializerMethodField()
     refusals = serializers.SerializerMethodField()
 
     class Meta(FixSerializer.Meta):
-        fields = (*FixSerializer.Meta.fields, "diff", "refusals")  # type: ignore[assignment]
+        fields = (*FixSerializer.Meta.fields, "notes", "diff", "refusals")  # type: ignore[assignment]
         read_only_fields = fields  # type: ignore[assignment]
 
     @extend_schema_field(CorrectionSerializer(many=True))
@@ -95,6 +104,7 @@ def lines(fix: Mapping[str, Any]) -> list[str]:
     """A fix's document for a terminal."""
     counts = ", ".join(f"{fix[name]:,} {name}" for name in ("changed", "unchanged", "refused"))
     texts = [f"{fix['batch_id']}: {fix['rows']:,} rows: {counts}; {fix['not_in_file']:,} failed items not in the file."]
+    texts[:0] = fix.get("notes", ())
     texts += [line_of(row) for row in fix["diff"][:LINES]]
     if fix["changed"] > LINES:
         texts.append(f"  … and {fix['changed'] - LINES:,} more (--json shows {SHOWN:,})")
@@ -136,17 +146,16 @@ class FixItemsSerializer(FixRequestSerializer):
     )
 
 
-class FixFileSerializer(FixRequestSerializer):
-    file = serializers.FileField(
-        allow_empty_file=True, help_text="The export of kind=fix, corrected: CSV, TSV, JSON, NDJSON or XLSX."
-    )
-    encoding = serializers.CharField(required=False, allow_blank=True, max_length=40)
+class FixFileSerializer(FileOptionsMixin, FixRequestSerializer):
+    file = serializers.FileField(allow_empty_file=True, help_text=f"The export of kind=fix, corrected: {FORMATS_TEXT}")
 
 
 def source_of(body: dict[str, Any]) -> dict[str, Any]:
     """Where the rows come from, as the operations take it; what is left of the body are the options."""
     upload = body.pop("file", None)
-    source: dict[str, Any] = {name: body.pop(name) for name in ("items", "encoding") if name in body}
+    source: dict[str, Any] = {"file_options": file_options_of(body)}
+    if "items" in body:
+        source["items"] = body.pop("items")
     if isinstance(upload, UploadedFile):
         source |= {"file": upload.file, "filename": upload.name or ""}
     return source

@@ -12,6 +12,9 @@ from rest_framework import serializers
 
 from batches import processors
 from batches.exceptions import InvalidInput
+from batches.intake.readers import FORMATS_TEXT
+from batches.intake.readers.options import HELP
+from batches.intake.readers.options import NAMES as FILE_OPTIONS
 from batches.models import BATCH_ID, ITEM_KEY_LENGTH, Batch
 from batches.operations.submission import OPTIONS
 from batches.processors import param_texts
@@ -84,14 +87,33 @@ class ItemsSubmissionSerializer(SubmissionSerializer):
         fields = (*SubmissionSerializer.Meta.fields, "items")
 
 
-class FileSubmissionSerializer(SubmissionSerializer):
+class FileOptionsMixin(serializers.Serializer[Any]):
+    """How a file is to be read, where the portal would read it wrongly."""
+
+    encoding = serializers.CharField(required=False, allow_blank=True, max_length=40, help_text=HELP["encoding"])
+    delimiter = serializers.CharField(
+        required=False, allow_blank=True, max_length=10, trim_whitespace=False, help_text=HELP["delimiter"]
+    )
+    sheet = serializers.CharField(required=False, allow_blank=True, max_length=200, help_text=HELP["sheet"])
+    header_row = serializers.IntegerField(
+        required=False, min_value=1, max_value=1_000_000, help_text=HELP["header_row"]
+    )
+    name_columns = serializers.BooleanField(required=False, help_text=HELP["name_columns"])
+    short_rows = serializers.BooleanField(required=False, help_text=HELP["short_rows"])
+
+
+def file_options_of(body: dict[str, Any]) -> dict[str, Any]:
+    """Take the options of the file out of a body."""
+    return {name: body.pop(name) for name in FILE_OPTIONS if name in body}
+
+
+class FileSubmissionSerializer(FileOptionsMixin, SubmissionSerializer):
     """Parameters as JSON in `params`, or one by one in parts called `params.NAME`, files among them."""
 
-    file = serializers.FileField(allow_empty_file=True, help_text="CSV, TSV, JSON, NDJSON or XLSX.")
-    encoding = serializers.CharField(required=False, allow_blank=True, max_length=40)
+    file = serializers.FileField(allow_empty_file=True, help_text=FORMATS_TEXT)
 
     class Meta(SubmissionSerializer.Meta):
-        fields = (*SubmissionSerializer.Meta.fields, "file", "encoding")
+        fields = (*SubmissionSerializer.Meta.fields, "file", *FILE_OPTIONS)
 
     def to_internal_value(self, data: Any) -> Any:
         fields, parts = QueryDict(mutable=True), {}
@@ -105,13 +127,14 @@ class FileSubmissionSerializer(SubmissionSerializer):
 
 def submission_of(body: dict[str, Any]) -> dict[str, Any]:
     """The arguments of `operations.submit` from what a serializer let through."""
+    file_options = file_options_of(body := dict(body))
     arguments = {name: value for name, value in body.items() if name not in ("id", "start", "param_parts")}
     if parts := body.get("param_parts"):
         arguments["params"] = joined_params(body, parts)
     upload = body.get("file")
     if isinstance(upload, UploadedFile):
         arguments |= {"file": upload.file, "filename": upload.name or ""}
-    return arguments | {"batch_id": body.get("id", "")}
+    return arguments | {"batch_id": body.get("id", ""), "file_options": file_options}
 
 
 def joined_params(body: dict[str, Any], parts: dict[str, list[Any]]) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 from typing import Any
 
 from batches import operations
@@ -11,6 +10,7 @@ from batches.command_line import COMMAND_LINE, Screen, reason_argument
 from batches.models import Retry
 from batches.rest import fix_documents
 from batches.terminal.exit_codes import OK
+from batches.terminal.file_options import file_arguments, file_options, opened
 
 
 def canary_arguments(parser: ArgumentParser) -> None:
@@ -55,12 +55,12 @@ def retry_text(begun: Retry) -> str:
 
 
 def fix_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", help="the export of kind fix, corrected")
+    parser.add_argument("file", metavar="FILE", help="the export of kind fix, corrected; - is standard input")
     parser.add_argument("--dry-run", action="store_true", help="show the difference, change nothing")
     parser.add_argument("--leave-out", action="store_true", help="apply the others where rows are refused")
     parser.add_argument("--retry-unchanged", action="store_true", help="run the unchanged rows again, too")
     canary_arguments(parser)
-    parser.add_argument("--encoding", default="", help="of the file; recognised unless given")
+    file_arguments(parser)
     reason_argument(parser)
 
 
@@ -71,8 +71,8 @@ def fix(options: Namespace, screen: Screen) -> int:
 
 
 def fix_document(options: Namespace) -> dict[str, Any]:
-    with Path(options.file).open("rb") as file:
-        source = {"file": file, "filename": Path(options.file).name, "encoding": options.encoding}
+    with opened(options.file) as (file, filename):
+        source: dict[str, Any] = {"file": file, "filename": filename, "file_options": file_options(options)}
         if options.dry_run:
             return fix_documents.dry_run(options.id, **source, actor=COMMAND_LINE)
         names = ("leave_out", "retry_unchanged", "canary", "needed", "reason")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 from typing import Any
 
 from batches import operations
 from batches.command_line import COMMAND_LINE, Screen
 from batches.engine import presence, rehearsals, runner
+from batches.intake.readers import FORMATS_TEXT
 from batches.models import Batch
 from batches.terminal.exit_codes import OK, WITH_ERRORS
+from batches.terminal.file_options import file_arguments, file_options, opened
 from batches.terminal.given_params import params_of
 from batches.terminal.interrupts import PauseOnInterrupt
 from batches.terminal.progress_bar import ProgressBar
@@ -22,7 +23,7 @@ OPTIONS = ("concurrency", "checkpoint_every", "max_attempts", "item_timeout", "m
 
 def run_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("processor", metavar="PROCESSOR", help="the name it is registered by")
-    parser.add_argument("file", metavar="FILE", help="CSV, TSV, JSON, NDJSON or XLSX")
+    parser.add_argument("file", metavar="FILE", help=f"{FORMATS_TEXT} - is standard input")
     parser.add_argument("--id", default="", help="the batch's id; the same id and content is submitted once")
     parser.add_argument("--name", default="", help="what people call the batch")
     parser.add_argument(
@@ -33,7 +34,7 @@ def run_arguments(parser: ArgumentParser) -> None:
         help="K=@FILE reads the value from a file; given again for a parameter of several values",
     )
     parser.add_argument("--key-column", default="", help="the column that names a row")
-    parser.add_argument("--encoding", default="", help="of the file; recognised unless given")
+    file_arguments(parser)
     parser.add_argument("--concurrency", type=int, metavar="N", help="lanes that work side by side")
     parser.add_argument("--checkpoint-every", type=int, metavar="N", help="items of a chunk, 50 at most")
     parser.add_argument("--max-attempts", type=int, metavar="N", help="tries of an item that may be retried")
@@ -49,6 +50,8 @@ def run_arguments(parser: ArgumentParser) -> None:
 def run(options: Namespace, screen: Screen) -> int:
     submission = submitted(options)
     batch = submission.batch
+    for note in batch.source.get("notes", ()):
+        screen.remark(note)
     if options.rehearse:
         return rehearse_here(options, screen, batch.pk)
     if batch.status == Batch.Status.PENDING:
@@ -62,16 +65,16 @@ def run(options: Namespace, screen: Screen) -> int:
 
 
 def submitted(options: Namespace) -> operations.Submission:
-    with Path(options.file).open("rb") as file:
+    with opened(options.file) as (file, filename):
         return operations.submit(
             processor=options.processor,
             params=params_of(options.processor, options.param),
             file=file,
-            filename=Path(options.file).name,
+            filename=filename,
             batch_id=options.id,
             name=options.name,
             key_column=options.key_column,
-            encoding=options.encoding,
+            file_options=file_options(options),
             actor=COMMAND_LINE,
             **{name: getattr(options, name) for name in OPTIONS},
         )

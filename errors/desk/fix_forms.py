@@ -8,30 +8,40 @@ from django import forms
 
 from batches import operations
 from batches.exceptions import BatchError
+from batches.intake.readers import READERS
+from batches.intake.readers.options import NAMES
+from batches.intake.readers.packed import FRAMES
 from batches.models import Batch, Fix
+from batches.pages.file_options_form import FileOptionsForm
 
 
-class UploadForm(forms.Form):
+class UploadForm(FileOptionsForm):
     """The corrected file."""
 
     file = forms.FileField(
         label="The corrected file",
-        widget=forms.ClearableFileInput(attrs={"accept": ".csv,.tsv,.txt,.json,.ndjson,.jsonl,.xlsx"}),
+        widget=forms.ClearableFileInput(attrs={"accept": ",".join((*READERS, *FRAMES))}),
     )
-    encoding = forms.CharField(required=False, max_length=40, help_text="Empty: detected.")
 
     def __init__(self, batch: Batch, *args: Any) -> None:
         super().__init__(*args)
         self.batch = batch
 
+    def reading(self) -> list[forms.BoundField]:
+        """The fields that say how the file is to be read."""
+        return [self[name] for name in NAMES]
+
+    def is_read_otherwise(self) -> bool:
+        return any(field.value() for field in self.reading())
+
     def check_file(self, actor: str) -> Fix | None:
         """The stored check; None when the file was refused, with the reason at its field."""
         if not self.is_valid():
             return None
-        file, encoding = self.cleaned_data["file"], self.cleaned_data["encoding"].strip()
+        file, options = self.cleaned_data["file"], self.file_options()
         try:
             return operations.check_fix(
-                self.batch.pk, file=file.file, filename=file.name, encoding=encoding, actor=actor
+                self.batch.pk, file=file.file, filename=file.name, file_options=options, actor=actor
             )
         except BatchError as error:
             self.add_error("file", str(error))

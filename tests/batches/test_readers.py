@@ -93,7 +93,7 @@ def test_it_can_be_read_twice() -> None:
         (b"a,b\n1,2\n3\n", "f.csv", "1 fields, the header has 2", 3, 3, None),
         (b'a,b\n"1\n1",2\n3,4,5\n', "f.csv", "3 fields, the header has 2", 3, 4, None),
         (b"a,a\n1,2\n", "f.csv", "two columns 'a'", 1, None, "a"),
-        (b"a,\n1,2\n", "f.csv", "column 2 without a name", 1, None, None),
+        (b"a,\n1,2\n", "f.csv", "column B has no name, and '2' stands in it", 2, 2, None),
         (b'a,b\n1,"2\n3,4\n', "f.csv", "never closed", 2, None, None),
         (b"a,b\n1,2\n3,\x00\n", "f.csv", "NUL", 3, 3, "b"),
         (b"a,b\n1," + b"x" * 10_000_000 + b"\n", "f.csv", "characters", 2, 2, "b"),
@@ -159,7 +159,7 @@ def test_it_holds_no_long_iterable_in_memory() -> None:
 TEXT = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\x00"), max_size=30)
 
 
-@given(st.lists(st.lists(TEXT, min_size=3, max_size=3), min_size=1, max_size=20))
+@given(st.lists(st.lists(TEXT, min_size=3, max_size=3).filter(lambda row: any(map(str.strip, row))), min_size=1))
 def test_it_reads_back_what_the_csv_module_wrote(rows: list[list[str]]) -> None:
     stream = io.StringIO(newline="")
     csv.writer(stream, quoting=csv.QUOTE_ALL).writerows([["x", "y", "z"], *rows])

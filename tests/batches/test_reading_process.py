@@ -69,7 +69,7 @@ def test_it_refuses_rows_that_are_far_larger_than_their_file(settings: Any) -> N
     settings.PORTAL_MAX_UPLOAD_MB = 0.01
     names = ",".join(f"c{number:0100}" for number in range(500))
     with pytest.raises(InputRefused, match="each is stored with the names of its columns") as caught:
-        open_file(io.BytesIO(f"{names}\n".encode() + f"{',' * 499}\n".encode() * 2_000), "f.csv")
+        open_file(io.BytesIO(f"{names}\n".encode() + f"1{',' * 499}\n".encode() * 2_000), "f.csv")
     assert caught.value.row == 1_001
 
 
@@ -91,7 +91,7 @@ def test_it_stores_what_the_process_has_read() -> None:
 
 @pytest.mark.usefixtures("engine")
 def test_it_names_the_rows_whose_key_is_the_same() -> None:
-    with pytest.raises(InputRefused, match=r"row 3, line 4, column 'k': key 'ä' was used in row 2 already"):
+    with pytest.raises(InputRefused, match=r"row 4, column 'k': key 'ä' was used in row 2 already"):
         operations.submit(
             processor="test.do",
             file=io.BytesIO(CSV.replace(b"b", "ä".encode())),
@@ -101,7 +101,6 @@ def test_it_names_the_rows_whose_key_is_the_same() -> None:
     assert not Batch.objects.exists()
 
 
-@pytest.mark.parametrize("text", ['[{"a": "', '{"batch": {"id": "', '[{"a": 1}, ["'])
-def test_it_refuses_a_value_that_fills_the_file_before_it_is_put_together(text: str) -> None:
-    with pytest.raises(InputRefused, match=r"takes more than 1,572,864 (bytes|characters)"):
-        list(open_reader(io.BytesIO(text.encode() + b"x" * 4_000_000 + b'"}]'), "f.json", is_fix=True))
+def test_it_refuses_a_value_that_fills_the_file_before_it_is_put_together() -> None:
+    with pytest.raises(InputRefused, match="a name or value takes more than 1,572,864 bytes"):
+        list(open_reader(io.BytesIO(b'[{"a": "' + b"x" * 4_000_000 + b'"}]'), "f.json"))

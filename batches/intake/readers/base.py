@@ -10,6 +10,7 @@ from hashlib import sha256
 from typing import Any, BinaryIO, NamedTuple
 
 from batches.exceptions import InputRefused
+from batches.intake.readers.options import FileOptions
 
 MAX_CELL = 128 * 1024
 MAX_FIELD = 12 * 1024 * 1024  # where the CSV parser itself gives up: a quote that was left open
@@ -53,8 +54,8 @@ class FileReader(Reader):
 
     format = ""
 
-    def __init__(self, file: BinaryIO, filename: str, *, encoding: str = "") -> None:
-        self.file, self.filename, self.encoding = file, filename, encoding
+    def __init__(self, file: BinaryIO, filename: str, options: FileOptions) -> None:
+        self.file, self.filename, self.options = file, filename, options
         self._fingerprint = ""
 
     def report(self) -> dict[str, Any]:
@@ -90,23 +91,6 @@ def first_repeated(names: Iterable[str]) -> str:
     return ""
 
 
-def refuse_names(names: list[str], *, row: int = 1) -> None:
-    """A header must name each column once."""
-    if len(names) > MAX_COLUMNS:
-        raise InputRefused(
-            f"The header has {len(names):,} columns.", remedy=f"At most {MAX_COLUMNS} are read.", row=row
-        )
-    for index, name in enumerate(names, 1):
-        if not name.strip():
-            raise InputRefused(
-                f"The header leaves column {index} without a name.", remedy="Name it, or remove the column.", row=row
-            )
-        if names.index(name) != index - 1:
-            raise InputRefused(
-                f"The header names two columns {name!r}.", remedy="Rename one of them.", row=row, column=name
-            )
-
-
 def refuse_cell(value: str, *, row: int, line: int | None, column: str) -> None:
     if "\x00" in value:
         raise InputRefused(
@@ -136,10 +120,8 @@ def checked_object(value: Any, *, row: int, line: int | None = None) -> dict[str
             line=line,
         )
     for name, inner in value.items():
-        if not is_plain(name):
-            refuse_value(name, row=row, line=line, column=str(name), depth=1)
-        if not is_plain(inner):
-            refuse_value(inner, row=row, line=line, column=str(name), depth=2)
+        refuse_value(name, row=row, line=line, column=str(name), depth=1)
+        refuse_value(inner, row=row, line=line, column=str(name), depth=2)
     if len(json.dumps(value, default=str)) > MAX_PAYLOAD:
         raise InputRefused(
             f"the item takes more than {MAX_PAYLOAD:,} bytes.",
@@ -148,16 +130,6 @@ def checked_object(value: Any, *, row: int, line: int | None = None) -> dict[str
             line=line,
         )
     return value
-
-
-def is_plain(value: Any) -> bool:
-    """Whether the value is one of the many that `refuse_value` has nothing against."""
-    kind = type(value)
-    if kind is str:
-        return value.isascii() and len(value) <= MAX_CELL and "\x00" not in value
-    if kind is float:
-        return math.isfinite(value)
-    return value is None or kind is bool or (kind is int and value.bit_length() < 64)
 
 
 def refuse_value(value: Any, *, row: int, line: int | None, column: str, depth: int) -> None:

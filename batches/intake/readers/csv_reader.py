@@ -2,95 +2,125 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 import re
 from collections.abc import Iterator
+from itertools import chain, islice
 from typing import Any, BinaryIO
 
-from charset_normalizer import from_bytes
-
 from batches.exceptions import InputRefused
-from batches.intake.readers.base import MAX_CELL, MAX_FIELD, FileReader, Row, refuse_cell, refuse_names
+from batches.intake.readers.base import MAX_CELL, MAX_FIELD, FileReader, Row, refuse_cell
+from batches.intake.readers.dialects import detect_delimiter, note_on_one_column, separator_line
+from batches.intake.readers.encodings import SAMPLE, encoding_of
+from batches.intake.readers.header import (
+    ROWS_LOOKED_AT,
+    Header,
+    header_of,
+    notes_on_names,
+    refuse_preamble,
+    trimmed,
+)
+from batches.intake.readers.options import FileOptions
+from batches.intake.readers.text_streams import Unclosed
 
-SAMPLE = 256 * 1024
-WIDE = [
-    "utf_16",
-    "utf_16_be",
-    "utf_16_le",
-    "utf_32",
-    "utf_32_be",
-    "utf_32_le",
-    "utf_7",
-]  # recognised by their mark only
-ENOUGH_TO_TELL = 30  # fewer foreign letters than this tell no code page from another
 ESCAPED = re.compile("[\udc80-\udcff]")
-DELIMITERS = (",", ";", "\t", "|")
-NOT_OF_FILES = frozenset({"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape"})
-"""Encodings of Python's own for host names and source code, and one that refuses all there is."""
-BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 
 class CsvReader(FileReader):
-    """Rows of a delimited text file; values stay text."""
+    """Rows of a delimited text file; values stay text. Blank rows are passed over, and counted in the rows' numbers."""
 
     format = "csv"
     columns: list[str]
 
-    def __init__(self, file: BinaryIO, filename: str, *, encoding: str = "", delimiter: str = "") -> None:
-        super().__init__(file, filename, encoding=encoding)
+    def __init__(self, file: BinaryIO, filename: str, options: FileOptions) -> None:
+        super().__init__(file, filename, options)
         self.file.seek(0)
         sample = self.file.read(SAMPLE)
-        self.bom = any(sample.startswith(mark) for mark, _ in BOMS)
-        self.encoding, self.detected = (encoding, False) if encoding else (detect_encoding(sample), True)
-        refuse_unknown_encoding(self.encoding)
-        text = sample.decode(self.encoding, "replace")
-        self.delimiter = delimiter or detect_delimiter(text)
+        self.encoding = encoding_of(sample, options.encoding)
+        self.text = sample.decode(self.encoding.name, "replace").removeprefix("\ufeff")
+        self.sep_line = separator_line(self.text)
+        self.delimiter = options.delimiter or self.sep_line or detect_delimiter(self.text)
         if self.delimiter == "\t":
             self.format = "tsv"
-        self.columns = self._header()
+        self.header = self._header()
+        self.columns = self.header.names
+        self.blank_rows = 0
 
     def details(self) -> dict[str, Any]:
         return {
-            "encoding": self.encoding,
-            "encoding_detected": self.detected,
-            "bom": self.bom,
+            "encoding": self.encoding.name,
+            "encoding_detected": not self.options.encoding,
+            "bom": self.encoding.mark,
             "delimiter": self.delimiter,
+            "header_row": self.header.row,
             "columns": self.columns,
+            "notes": self.notes(),
         }
 
-    def _header(self) -> list[str]:
-        for _, cells in self._cells():
-            names = [cell.strip() for cell in cells]
-            refuse_names(names)
-            return names
-        raise InputRefused("The file is empty.", remedy="The first line must name the columns.")
+    def notes(self) -> list[str]:
+        notes = [self.encoding.note, *self.header.notes, *notes_on_names(self.columns)]
+        if len(self.columns) == 1:
+            notes.append(note_on_one_column(self.text, self.columns[0]))
+        if self.blank_rows:
+            notes.append(f"{self.blank_rows:,} blank rows were passed over.")
+        return [note for note in notes if note]
+
+    def _header(self) -> Header:
+        first = list(islice(((row, cells) for row, _, cells in self._cells(check=False)), ROWS_LOOKED_AT))
+        if not first:
+            raise InputRefused("The file is empty.", remedy="The first line must name the columns.")
+        if chosen := self.options.header_row:
+            first = [(row, cells) for row, cells in first if row >= chosen]
+            if not first or first[0][0] != chosen:
+                raise InputRefused(f"Row {chosen} is blank, or not there.", remedy="Choose the row with the names.")
+        else:
+            refuse_preamble(first)
+        row, cells = first[0]
+        self._refuse_cells(cells, row, row)
+        width = max(len(trimmed(cells)) for _, cells in first)
+        return header_of(cells, row, name_columns=self.options.name_columns, width=width)
 
     def __iter__(self) -> Iterator[Row]:
-        columns, width, row = self.columns, len(self.columns), 0
-        for line, cells in self._cells():
-            row += 1
-            if row == 1:
+        header, columns = self.header, self.columns
+        width, is_plain, previous = len(columns), header.is_plain, header.row
+        blank = 0
+        for row, line, cells in self._cells():
+            if row <= header.row:
                 continue
-            if len(cells) != width:
-                raise InputRefused(
-                    f"the row has {len(cells):,} fields, the header has {width:,}.",
-                    remedy=f"Quote fields that hold {self.delimiter!r} or line breaks, and give every row all fields.",
-                    row=row,
-                    line=line,
-                )
+            blank += row - previous - 1
+            previous = row
+            if len(cells) != width or not is_plain:
+                cells = self._fitted(cells, row, line)
             yield Row(row, line, dict(zip(columns, cells, strict=True)))
+        self.blank_rows = blank
 
-    def _cells(self) -> Iterator[tuple[int, list[str]]]:
-        """(last line, cells) of every row that is not empty, the header included."""
+    def _fitted(self, cells: list[str], row: int, line: int) -> list[str]:
+        """The cells that have a name, of a row that has others, or too few."""
+        header = self.header
+        if len(cells) < header.width and self.options.short_rows:
+            cells = cells + [""] * (header.width - len(cells))
+        surplus = trimmed(cells[header.width :])
+        if len(cells) < header.width or (surplus and not header.nameless):
+            raise InputRefused(
+                f"the row has {len(cells):,} fields, the header has {header.width:,}.",
+                remedy=f"Quote fields that hold {self.delimiter!r} or line breaks, and give every row all fields"
+                f"{'; or take short rows as they are (--short-rows)' if len(cells) < header.width else ''}.",
+                row=row,
+                line=line,
+            )
+        header.refuse_nameless_cells(cells, row, line)
+        return [cells[place] for place in header.places]
+
+    def _cells(self, *, check: bool = True) -> Iterator[tuple[int, int, list[str]]]:
+        """(row, last line, cells) of every row that holds anything, those above the header included."""
         self.file.seek(0)
         text = io.TextIOWrapper(
-            io.BufferedReader(Unclosed(self.file)), encoding=self.encoding, errors="surrogateescape", newline=""
+            io.BufferedReader(Unclosed(self.file)), encoding=self.encoding.name, errors="surrogateescape", newline=""
         )
         previous = csv.field_size_limit(MAX_FIELD)
-        rows = csv.reader(text, delimiter=self.delimiter, strict=True)
-        row = 0
+        rows = csv.reader(without_mark(text, self.sep_line), delimiter=self.delimiter, strict=True)
+        row = skipped_lines = 1 if self.sep_line else 0
         try:
             while True:
                 csv.field_size_limit(MAX_FIELD)
@@ -99,14 +129,16 @@ class CsvReader(FileReader):
                 except StopIteration:
                     return
                 except csv.Error as error:
-                    raise self._refusal(error, row + 1, rows.line_num) from None
+                    raise self._refusal(error, row + 1, rows.line_num + skipped_lines) from None
                 except UnicodeError:
-                    raise self._undecodable("", row + 1, rows.line_num + 1) from None
-                if not cells:
-                    continue
+                    raise self._undecodable("", row + 1, rows.line_num + 1 + skipped_lines) from None
                 row += 1
-                self._refuse_cells(cells, row, rows.line_num)
-                yield rows.line_num, cells
+                if not cells or (not cells[0].strip() and not any(map(str.strip, cells))):
+                    continue
+                line = rows.line_num + skipped_lines
+                if check:
+                    self._refuse_cells(cells, row, line)
+                yield row, line, cells
         finally:
             csv.field_size_limit(previous)
             text.detach()
@@ -116,7 +148,7 @@ class CsvReader(FileReader):
         whole = "".join(cells)
         if len(whole) <= MAX_CELL and "\x00" not in whole and (whole.isascii() or not ESCAPED.search(whole)):
             return
-        names = self.columns or []
+        names = getattr(self, "columns", None) or []
         for index, cell in enumerate(cells):
             column = names[index] if index < len(names) else f"number {index + 1}"
             refuse_cell(cell, row=row, line=line, column=column)
@@ -146,7 +178,7 @@ class CsvReader(FileReader):
 
     def _undecodable(self, byte: str, row: int, line: int | None, column: str | None = None) -> InputRefused:
         return InputRefused(
-            f"the text is not {self.encoding}{byte}.",
+            f"the text is not {self.encoding.name}{byte}.",
             remedy="Save the file as UTF-8, or name its encoding when you upload it.",
             row=row,
             line=line,
@@ -154,67 +186,7 @@ class CsvReader(FileReader):
         )
 
 
-class Unclosed(io.RawIOBase):
-    """A file that a text layer may read and drop without closing it."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        block = self._file.read(len(buffer))
-        buffer[: len(block)] = block
-        return len(block)
-
-
-def detect_encoding(sample: bytes) -> str:
-    """The encoding of a sample: by its byte order mark, else UTF-8 if valid, else what its bytes look like most."""
-    for mark, name in BOMS:
-        if sample.startswith(mark):
-            return name
-    try:
-        sample[: len(sample) - 4 if len(sample) == SAMPLE else None].decode("utf-8")
-        return "utf-8"
-    except UnicodeDecodeError as error:
-        if len(sample) == SAMPLE and error.start >= len(sample) - 8:
-            return "utf-8"
-    foreign = sum(byte > 0x7F for byte in sample)
-    best = from_bytes(sample[: 64 * 1024], cp_exclusion=WIDE).best() if foreign >= ENOUGH_TO_TELL else None
-    likely = best.encoding if best is not None else "cp1252"
-    return "cp1252" if likely in ("ascii", "latin_1", "cp1250", "cp1252") else likely
-
-
-def refuse_unknown_encoding(name: str) -> None:
-    try:
-        codec = codecs.lookup(name)
-        is_usable = codec._is_text_encoding and codec.name not in NOT_OF_FILES
-    except (LookupError, ValueError):
-        is_usable = False
-    if not is_usable:
-        raise InputRefused(
-            f"There is no text encoding {name!r}.", remedy="Use utf-8, utf-16, cp1252 or another known name."
-        )
-
-
-def detect_delimiter(sample: str) -> str:
-    """The delimiter that cuts the sample's rows into the same number of fields, and most of them."""
-    best, most = ",", 1.0
-    for delimiter in DELIMITERS:
-        widths = []
-        try:
-            for cells in csv.reader(io.StringIO(sample.replace("\x00", ""), newline=""), delimiter=delimiter):
-                if cells:
-                    widths.append(len(cells))
-                if len(widths) >= 50:
-                    break
-        except csv.Error:
-            pass
-        if not widths or widths[0] < 2:
-            continue
-        whole = widths[:-1] if len(widths) > 2 else widths
-        score = widths[0] * sum(width == widths[0] for width in whole) / max(1, len(whole))
-        if score > most:
-            best, most = delimiter, score
-    return best
+def without_mark(text: io.TextIOWrapper, sep_line: str) -> Iterator[str]:
+    """The lines of a text, without its byte order mark and without the line that names its delimiter."""
+    first = next(text, "").removeprefix("\ufeff")
+    return iter(text) if sep_line else chain((first,) if first else (), text)

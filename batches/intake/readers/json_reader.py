@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Iterator
 from decimal import Decimal
+from itertools import islice
 from typing import Any, BinaryIO
 
 import ijson
 
 from batches.exceptions import InputRefused
 from batches.intake.readers.base import MAX_DEPTH, MAX_PAYLOAD, FileReader, Row, checked_object, first_repeated
-from batches.intake.readers.json_array import ArrayText
+from batches.intake.readers.encodings import SAMPLE, Encoding, encoding_of
+from batches.intake.readers.exact_numbers import exact_float
+from batches.intake.readers.options import FileOptions
+from batches.intake.readers.text_streams import AsUtf8
 
 BLOCK = 4096  # bytes
 BEGINS, ENDS = frozenset(("start_map", "start_array")), frozenset(("end_map", "end_array"))
 DEEPEST_DOCUMENT = MAX_DEPTH + 5  # a download's rows stand within it
 LONGEST_VALUE = MAX_PAYLOAD * 6  # bytes, where each character is escaped
-ENCODINGS = ("", "utf-8", "utf8", "utf-8-sig")
+UTF8 = frozenset(("utf-8", "utf-8-sig", "utf8"))
+MEMBERS_SOUGHT = 100_000  # events of a document in which its arrays are looked for
 
 
 class TooDeep(ValueError):
@@ -35,22 +41,44 @@ def refuse_constant(word: str) -> Any:
     raise ValueError(f"{word} is not JSON")
 
 
-DECODER = json.JSONDecoder(object_pairs_hook=without_duplicates, parse_constant=refuse_constant)
+class TextReader(FileReader):
+    """JSON in whatever encoding it is in: UTF-8, as it should be, or what its mark or its caller says."""
+
+    def __init__(self, file: BinaryIO, filename: str, options: FileOptions, note: str = "") -> None:
+        super().__init__(file, filename, options)
+        file.seek(0)
+        sample = file.read(SAMPLE)
+        self.encoding, self.note = json_encoding(sample, options.encoding), note
+
+    def details(self) -> dict[str, Any]:
+        return {"encoding": self.encoding.name, "notes": [note for note in (self.encoding.note, self.note) if note]}
+
+    def stream(self) -> BinaryIO:
+        """The text from its beginning, as UTF-8 without a mark."""
+        self.file.seek(0)
+        if self.encoding.name not in UTF8:
+            return AsUtf8(self.file, self.encoding.name)  # type: ignore[return-value]
+        if self.file.read(3) != codecs.BOM_UTF8:
+            self.file.seek(0)
+        return self.file
 
 
-class NdjsonReader(FileReader):
+def json_encoding(sample: bytes, chosen: str) -> Encoding:
+    """UTF-8 unless a mark, NUL characters or the caller say otherwise: of JSON nothing else is guessed."""
+    if chosen or sample.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\x00" in sample[:4]:
+        return encoding_of(sample, chosen)
+    return Encoding("utf-8")
+
+
+class NdjsonReader(TextReader):
     """One JSON object a line; empty lines are skipped."""
 
     format = "ndjson"
 
-    def details(self) -> dict[str, Any]:
-        return {"encoding": "utf-8"}
-
     def __iter__(self) -> Iterator[Row]:
-        refuse_encoding(self.encoding)
-        self.file.seek(0)
+        file = self.stream()
         line = row = 0
-        while raw := self.file.readline(MAX_PAYLOAD * 6):
+        while raw := next_line(file, row, line):
             line += 1
             if len(raw) >= MAX_PAYLOAD * 6:
                 raise InputRefused("the line is too long.", remedy="Write one object a line.", row=row + 1, line=line)
@@ -58,6 +86,15 @@ class NdjsonReader(FileReader):
             if text:
                 row += 1
                 yield Row(row, line, checked_object(parsed(text, row, line), row=row, line=line))
+
+
+def next_line(file: BinaryIO, row: int, line: int) -> bytes:
+    try:
+        return file.readline(MAX_PAYLOAD * 6)
+    except UnicodeDecodeError as error:
+        raise InputRefused(
+            f"the line is not {error.encoding}.", remedy="Name the file's encoding.", row=row + 1, line=line + 1
+        ) from None
 
 
 def decoded(raw: bytes, row: int, line: int) -> str:
@@ -74,7 +111,9 @@ def decoded(raw: bytes, row: int, line: int) -> str:
 
 def parsed(text: str, row: int, line: int) -> Any:
     try:
-        return DECODER.decode(text)
+        return json.loads(
+            text, object_pairs_hook=without_duplicates, parse_constant=refuse_constant, parse_float=exact_float
+        )
     except RecursionError:
         raise InputRefused(
             f"the item is nested deeper than {MAX_DEPTH} levels.", remedy="Flatten it.", row=row, line=line
@@ -85,45 +124,43 @@ def parsed(text: str, row: int, line: int) -> Any:
         ) from None
 
 
-class JsonReader(FileReader):
+class JsonReader(TextReader):
     """One array of objects."""
 
     format = "json"
 
-    def details(self) -> dict[str, Any]:
-        return {"encoding": "utf-8"}
-
     def __iter__(self) -> Iterator[Row]:
-        refuse_encoding(self.encoding)
-        self.file.seek(0)
         row = 0
         try:
-            for value in self.members():
+            for value in objects(self.events()):
                 row += 1
                 yield Row(row, None, checked_object(value, row=row))
-        except (ijson.JSONError, ValueError, RecursionError) as error:
+        except (ijson.JSONError, ValueError, RecursionError, UnicodeDecodeError) as error:
             if isinstance(error, InputRefused):
                 raise
-            problem = (
-                f"an item is nested deeper than {MAX_DEPTH} levels" if isinstance(error, RecursionError) else error
-            )
             raise InputRefused(
-                f"the file is not a JSON array: {problem}.", remedy="It must be one array of objects.", row=row + 1
+                f"the file is not a JSON array: {reason_of(error)}.",
+                remedy="It must be one array of objects.",
+                row=row + 1,
             ) from None
 
-    def members(self) -> Iterator[Any]:
-        return ArrayText(self.file, DECODER, LONGEST_VALUE).members()
+    def events(self) -> Iterator[tuple[str, str, Any]]:
+        """Parsed in small blocks: each event carries its path, whose length is the depth of what a block can hold."""
+        depth, stream = 0, Stream(self.stream())
+        for prefix, event, value in ijson.parse(stream, buf_size=BLOCK, use_float=False):
+            stream.unused = 0
+            depth += (event in BEGINS) - (event in ENDS)
+            if depth > DEEPEST_DOCUMENT:
+                raise TooDeep(f"it is nested deeper than {MAX_DEPTH} levels")
+            yield prefix, event, value
 
 
 class DownloadReader(JsonReader):
     """The rows of one of this portal's own downloads: a document that says whose rows they are, and ends whole."""
 
-    def members(self) -> Iterator[Any]:
-        return objects(self.row_events())
-
-    def row_events(self) -> Iterator[tuple[str, str, Any]]:
+    def events(self) -> Iterator[tuple[str, str, Any]]:
         in_rows = has_rows = complete = False
-        for prefix, event, value in self.events():
+        for prefix, event, value in super().events():
             if prefix == "rows" and event in ("start_array", "end_array"):
                 in_rows, has_rows = event == "start_array", True
                 yield prefix, event, value
@@ -137,16 +174,6 @@ class DownloadReader(JsonReader):
             raise ValueError('it is an object without "rows"')
         if not complete:
             raise InputRefused('The document does not end with "complete": true.', remedy="Download it again, whole.")
-
-    def events(self) -> Iterator[tuple[str, str, Any]]:
-        """Parsed in small blocks: each event carries its path, whose length is the depth of what a block can hold."""
-        depth, stream = 0, Stream(self.file)
-        for prefix, event, value in ijson.parse(stream, buf_size=BLOCK, use_float=False):
-            stream.unused = 0
-            depth += (event in BEGINS) - (event in ENDS)
-            if depth > DEEPEST_DOCUMENT:
-                raise TooDeep(f"it is nested deeper than {MAX_DEPTH} levels")
-            yield prefix, event, value
 
 
 class Stream:
@@ -162,14 +189,20 @@ class Stream:
         return self.file.read(size)
 
 
-def refuse_encoding(encoding: str) -> None:
-    if encoding.lower() not in ENCODINGS:
-        raise InputRefused(f"JSON is UTF-8, not {encoding}.", remedy="Save the file as UTF-8.")
+def reason_of(error: Exception) -> str:
+    """What is wrong, in words: the parser's own are the bytes of a drawing."""
+    if error.args and isinstance(error.args[0], bytes):
+        return error.args[0].decode("utf-8", "replace").splitlines()[0]
+    if isinstance(error, UnicodeDecodeError):
+        return f"its text is not {error.encoding}"
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def objects(events: Iterator[tuple[str, str, Any]]) -> Iterator[Any]:
     """The members of the outermost array, built with an explicit stack, so that no nesting can exhaust ours."""
     first = next(events, ("", "", None))[1]
+    if first == "start_map":
+        raise ValueError(where_the_rows_are(events))
     if first != "start_array":
         raise ValueError("it does not begin with [")
     stack: list[tuple[Any, list[str]]] = []
@@ -196,6 +229,16 @@ def objects(events: Iterator[tuple[str, str, Any]]) -> Iterator[Any]:
             yield plain(value)
 
 
+def where_the_rows_are(events: Iterator[tuple[str, str, Any]]) -> str:
+    """Of a document that is an object: the names under which it has arrays."""
+    look = islice(events, MEMBERS_SOUGHT)
+    names = dict.fromkeys(prefix for prefix, event, _ in look if event == "start_array" and "." not in prefix)
+    if not names:
+        return "it is an object, and does not begin with ["
+    listed = " or ".join(map(repr, names))
+    return f"it is an object, whose rows may stand under {listed}; save that array alone"
+
+
 def put(holder: tuple[Any, list[str]], value: Any) -> None:
     container, names = holder
     if isinstance(container, dict):
@@ -210,5 +253,5 @@ def plain(value: Any) -> Any:
         exponent = value.as_tuple().exponent
         if not isinstance(exponent, int):
             raise ValueError(f"{value} is not JSON")
-        return float(value)
+        return exact_float(str(value))
     return value

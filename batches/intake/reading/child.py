@@ -10,9 +10,10 @@ from typing import Any, BinaryIO
 from weakref import finalize
 
 from batches.conf import settings
-from batches.intake.readers import READERS, Reader, Row, open_reader
+from batches.intake.readers import READERS, FileOptions, Reader, Row, open_reader
 from batches.intake.readers.base import FileReader
 from batches.intake.readers.keyed import KeyedRow
+from batches.intake.readers.packed import FRAMES, suffix_of
 from batches.intake.reading.process import TEXTS, have_read, temporary_file
 from batches.intake.reading.spool import read_rows
 
@@ -23,31 +24,37 @@ STORED_PER_BYTE = 10
 
 
 def open_file(
-    file: BinaryIO, filename: str, *, encoding: str = "", key_column: str = "", is_fix: bool = False, most_rows: int = 0
+    file: BinaryIO,
+    filename: str,
+    *,
+    key_column: str = "",
+    is_fix: bool = False,
+    most_rows: int = 0,
+    options: FileOptions | None = None,
 ) -> Reader:
     """The reader of a file. `InputRefused`: it cannot be read, or not within the limits.
 
     Every row must have a key in the `key_column`, if there is one; where `most_rows` is not 0, at most these and one
     more are read.
     """
-    size, suffix = file.seek(0, os.SEEK_END), PurePath(filename).suffix.lower()
+    size, suffix, given = file.seek(0, os.SEEK_END), suffix_of(filename), options.given() if options else {}
     file.seek(0)
-    if suffix not in READERS or (size <= HARMLESS_BYTES and suffix in TEXTS):
-        return open_reader(file, filename, encoding=encoding, is_fix=is_fix)
+    if not suffix.endswith((*READERS, *FRAMES)) or (size <= HARMLESS_BYTES and suffix in TEXTS):
+        return open_reader(file, filename, is_fix=is_fix, **given)
     request = {
-        "options": {"filename": f"file{suffix}", "encoding": encoding, "is_fix": is_fix},
+        "options": {"filename": f"file{suffix}", "is_fix": is_fix, **given},
         "key_column": key_column,
         "most_rows": most_rows,
         "most_bytes": int(settings.PORTAL_MAX_UPLOAD_MB * STORED_PER_BYTE * 1024 * 1024),
     }
-    return ChildReader(file, filename, request)
+    return ChildReader(file, filename, request, options or FileOptions())
 
 
 class ChildReader(FileReader):
     """All rows of a file, read and checked by a process of its own before the first is handed on."""
 
-    def __init__(self, file: BinaryIO, filename: str, request: dict[str, Any]) -> None:
-        super().__init__(file, PurePath(filename).name)
+    def __init__(self, file: BinaryIO, filename: str, request: dict[str, Any], options: FileOptions) -> None:
+        super().__init__(file, PurePath(filename).name, options)
         self.request, self.spool = request, temporary_file()
         finalize(self, self.spool.close)
         answer = have_read(file, self.spool, request | {"repeats": False})

@@ -27,6 +27,8 @@ def upload_fix(request: HttpRequest, batch_id: str) -> HttpResponse:
         if fix := form.check_file(request.user.get_username()):
             if fix.state == Fix.State.APPLIED:
                 messages.info(request, "This very file was applied before: this is what it changed.")
+            for note in fix.notes:
+                messages.info(request, note)
             return redirect("admin:errors_fix", batch.pk, fix.number)
     page = fix_steps(batch, ErrorFilter.from_query(request.GET), form)
     return render(request, "fixes.html", page, title="Fix and resubmit")

@@ -1,0 +1,30 @@
+"""Every file of the corpus is read as its people mean it, or refused in words that name the cause and the remedy."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from batches.exceptions import InputRefused
+from batches.intake.readers import open_reader
+from tests.corpus import documents, texts, workbooks
+from tests.corpus.case import Case
+
+CASES = [*texts.CASES, *documents.CASES, *workbooks.CASES]
+pytestmark = pytest.mark.any_database
+
+
+def test_it_has_no_fewer_files_than_were_promised() -> None:
+    assert len(CASES) >= 60
+
+
+@pytest.mark.parametrize("case", CASES, ids=[f"{number}-{case.about}" for number, case in enumerate(CASES)])
+def test_it_reads_or_refuses(case: Case) -> None:
+    try:
+        reader = open_reader(io.BytesIO(case.content), case.name, **case.options)
+        rows, words = [row.payload for row in reader], " ".join(reader.report().get("notes", ()))
+    except InputRefused as refused:
+        rows, words = None, str(refused)
+    assert rows == case.rows, words
+    assert [missing for missing in case.words if missing not in words] == [], words
