@@ -101,6 +101,10 @@ class OperationInProgress(BatchError):
     """The same operation is being run elsewhere at this moment; ask again shortly."""
 
 
+class ClientLeft(BatchError):
+    """Who sent it has left before it was done, and does not know of it: nothing was done."""
+
+
 class LeaseLost(BatchError):
     """Another worker has taken over this lane: everything since the last commit is void."""
 

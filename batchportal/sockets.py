@@ -59,6 +59,7 @@ class SocketServer(Server):
             scope["extensions"][RESPONSE] = {}
         else:
             scope["extensions"]["batchportal.hang_up"] = protocol.hang_up
+            scope["extensions"]["batchportal.has_left"] = protocol.has_left
         return super().create_application(protocol, scope)
 
 

@@ -69,6 +69,10 @@ class LimitedRequest(http_protocol.WebRequest):
         """Bytes that were sent to this client and that it has not taken yet."""
         return 0 if self.channel is None else waiting_in(self.channel.transport)
 
+    def has_left(self) -> bool:
+        """Whether this client hung up before it was answered."""
+        return self.channel is None
+
     def hang_up(self) -> None:
         """End the connection without a proper end of the answer."""
         if self.channel is not None:

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_POST
 from batches import operations, processors
 from batches.admin.access import OperatedAdmin
 from batches.admin.acts import MESSAGES, act
+from batches.clients import leaving
 from batches.exceptions import BatchError, UnknownProcessor
 from batches.extensions import retry_address
 from batches.models import Batch, Item
@@ -184,7 +185,7 @@ class BatchViews(OperatedAdmin):
             raise Http404(str(error)) from None
         form = NewBatchForm(chosen, request.POST or None, request.FILES or None)
         if request.method == "POST" and form.is_valid():
-            batch = form.submit(request.user)
+            batch = form.submit(request.user, leaving(request))
             if batch is not None:
                 messages.success(request, form.success_message(batch))
                 for note in batch.source.get("notes", ()):

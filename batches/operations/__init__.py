@@ -19,7 +19,7 @@ from batches.operations.retrying import (
     retry,
 )
 from batches.operations.steering import VERBS, cancel, has_failed_items, legal_verbs, pause, resume, start, status_after
-from batches.operations.submission import Submission, submit
+from batches.operations.submission import Submission, free_ending, proposed_id, read_upload, submit
 from batches.operations.verification import verify
 from batches.operations.watching import is_watching, unwatch, watch
 from batches.tasks import sweep_now as sweep
@@ -41,6 +41,7 @@ __all__ = [
     "correct",
     "decide",
     "fix_to_apply",
+    "free_ending",
     "get_batch",
     "get_fix",
     "get_rehearsal",
@@ -52,7 +53,9 @@ __all__ = [
     "pause",
     "pause_retry",
     "preview_fix",
+    "proposed_id",
     "quarantine",
+    "read_upload",
     "rehearse",
     "release",
     "resend",

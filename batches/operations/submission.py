@@ -6,7 +6,7 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import PurePath
@@ -18,11 +18,12 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from batches import processors
+from batches.clients import stays
 from batches.conf import settings
-from batches.exceptions import BatchConflict, InputRefused, InvalidInput
+from batches.exceptions import BatchConflict, ClientLeft, InputRefused, InvalidInput
 from batches.intake import ingest
 from batches.intake.python_reader import ItemsReader, QuerysetReader
-from batches.intake.readers import FileOptions, options_of
+from batches.intake.readers import FileOptions, Reader, options_of
 from batches.intake.readers.base import FileReader
 from batches.intake.reading.child import open_file
 from batches.intake.source_reports import source_report
@@ -58,7 +59,7 @@ def submit(
     *,
     processor: str,
     params: Mapping[str, Any] | None = None,
-    file: BinaryIO | None = None,
+    file: BinaryIO | Reader | None = None,
     filename: str = "",
     items: Iterable[Mapping[str, Any]] | None = None,
     queryset: QuerySet[Any] | None = None,
@@ -76,13 +77,15 @@ def submit(
     max_error_rate: float | None = None,
     actor: str = "",
     user: Any = None,
+    has_left: Callable[[], bool] = stays,
 ) -> Submission:
     """Store a batch and its items; it waits as PENDING for `start`.
 
     `rate` is in items a second over all lanes, `item_timeout` in seconds, `max_error_rate` in percent; `file_options`
     says how the file is to be read where it would be read wrongly (`batches.intake.readers.FileOptions`). Raises
     `InvalidInput` (and its kinds `InputRefused`, `UnknownProcessor`) with nothing written, and `BatchConflict` when
-    the id belongs to a batch with other content; the same content again answers the batch that is there.
+    the id belongs to a batch with other content; the same content again answers the batch that is there. `file` may
+    have been read already, by `read_upload`. `ClientLeft`: the sender `has_left` before all was stored, so nothing is.
     """
     refuse_masked_key(key_column)
     runs = processors.get(processor)
@@ -94,7 +97,9 @@ def submit(
     reader = opened(file, filename, items, queryset, reading, key_column)
     try:
         with transaction.atomic():
-            return Submission(stored(draft, reader, key_column, actor), created=True)
+            submission = Submission(stored(draft, reader, key_column, actor), created=True)
+            refuse_left(batch, has_left)
+            return submission
     except IntegrityError:
         earlier = Batch.objects.filter(pk=batch.pk).first()
         if earlier is None:
@@ -160,14 +165,25 @@ def refuse_bad_options(batch: Batch) -> None:
         raise InvalidInput(f"{field}: {messages[0]}", errors)
 
 
-def proposed_id(name: str) -> str:
-    """A readable id that is free: words of the name, the day, four random digits."""
+def proposed_id(name: str, ending: str = "") -> str:
+    """A readable id: words of the name, and an ending, by default one that is free."""
     words = re.sub(r"[^a-z0-9]+", "-", PurePath(name).stem.lower()).strip("-")[:40] or "batch"
-    return f"{words}-{timezone.now():%Y%m%d}-{secrets.token_hex(3)}"
+    return f"{words}-{ending or free_ending()}"
+
+
+def free_ending() -> str:
+    """The day and six random digits."""
+    return f"{timezone.now():%Y%m%d}-{secrets.token_hex(3)}"
+
+
+def refuse_left(batch: Batch, has_left: Callable[[], bool]) -> None:
+    """Asked last, within the transaction that stores the batch."""
+    if has_left():
+        raise ClientLeft(f"Batch {batch.pk} was not stored: its sender has left meanwhile.")
 
 
 def opened(
-    file: BinaryIO | None,
+    file: BinaryIO | Reader | None,
     filename: str,
     items: Iterable[Mapping[str, Any]] | None,
     queryset: QuerySet[Any] | None,
@@ -184,6 +200,14 @@ def opened(
     if queryset is not None:
         return QuerysetReader(queryset)
     assert file is not None
+    return file if isinstance(file, Reader) else read_upload(file, filename, reading, key_column)
+
+
+def read_upload(
+    file: BinaryIO, filename: str, file_options: FileOptions | Mapping[str, Any], key_column: str = ""
+) -> Reader:
+    """What `submit` takes for a file, for who is to hold a transaction only after it was read."""
+    reading = file_options if isinstance(file_options, FileOptions) else options_of(file_options)
     refuse_large(file)
     return open_file(file, filename, key_column=key_column, options=reading)
 
@@ -244,4 +268,4 @@ def same_or_conflict(earlier: Batch, draft: Draft, reader: Any, key_column: str)
     )
 
 
-__all__ = ["BATCH_ID", "Submission", "submit"]
+__all__ = ["BATCH_ID", "Submission", "free_ending", "proposed_id", "read_upload", "submit"]

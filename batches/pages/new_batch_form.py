@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import copy
 from typing import Any
 
 from django import forms
 
 from batches import operations
+from batches.clients import stays
 from batches.conf import settings
-from batches.exceptions import BatchError, InvalidInput
+from batches.exceptions import BatchConflict, BatchError, InvalidInput
 from batches.intake.readers import FORMATS_TEXT
 from batches.intake.readers.options import NAMES as FILE_OPTIONS
 from batches.models import Batch
@@ -49,6 +51,8 @@ class NewBatchForm(FileOptionsForm):
     max_error_rate = forms.FloatField(
         required=False, help_text="Halt when more than this percentage has failed. Empty: never."
     )
+    once = forms.RegexField(r"\A[0-9]{8}-[0-9a-f]{6}\Z", required=False, widget=forms.HiddenInput)
+    """Which copy of the form it is: sent twice, it makes one batch."""
     start = forms.BooleanField(label="Start at once", required=False, initial=True)
 
     advanced = (
@@ -68,6 +72,7 @@ class NewBatchForm(FileOptionsForm):
         self.long_texts: list[str] = []
         for name in self.own.fields:
             self._add(name)
+        self.fields["once"].initial = operations.free_ending
         self.fields["checkpoint_every"].initial = processor.checkpoint_every
         self.fields["max_attempts"].initial = processor.max_attempts
         self.fields["concurrency"].initial = 1
@@ -139,34 +144,48 @@ class NewBatchForm(FileOptionsForm):
                 given[name] = value
         return given
 
-    def submit(self, user: Any) -> Batch | None:
+    def submit(self, user: Any, has_left: Callable[[], bool] = stays) -> Batch | None:
         """The stored batch, started if asked; None when it was refused, with every error at its field."""
         data = self.cleaned_data
-        options = {name: data[name] for name in OPTIONS if data.get(name) is not None}
-        actor = user.get_username()
         try:
-            submission = operations.submit(
-                processor=self.processor.name,
-                params=self.params(),
-                file=data["file"],
-                filename=data["file"].name,
-                name=data["name"],
-                batch_id=data["id"].strip(),
-                key_column=data["key_column"].strip(),
-                file_options=self.file_options(),
-                actor=actor,
-                user=user,
-                **options,
-            )
+            submission = self.submission(user, has_left)
             self.created, batch = submission.created, submission.batch
             if data["start"] and batch.status == Batch.Status.PENDING:
-                batch = operations.start(batch.pk, actor=actor)
+                batch = operations.start(batch.pk, actor=user.get_username())
             return batch
         except InvalidInput as error:
             self._show(error)
         except BatchError as error:
             self.add_error("id", str(error))
         return None
+
+    def submission(self, user: Any, has_left: Callable[[], bool]) -> operations.Submission:
+        """Without an id the batch gets that of this copy of the form; of a copy that was sent with another content, a
+        free one."""
+        data = self.cleaned_data
+        arguments = {name: data[name] for name in OPTIONS if data.get(name) is not None} | {
+            "processor": self.processor.name,
+            "params": self.params(),
+            "file": data["file"],
+            "filename": data["file"].name,
+            "name": data["name"],
+            "key_column": data["key_column"].strip(),
+            "file_options": self.file_options(),
+            "actor": user.get_username(),
+            "user": user,
+            "has_left": has_left,
+        }
+        if data["id"].strip():
+            return operations.submit(**arguments, batch_id=data["id"].strip())
+        try:
+            return operations.submit(**arguments, batch_id=self.own_id() if data["once"] else "")
+        except BatchConflict:
+            return operations.submit(**arguments)
+
+    def own_id(self) -> str:
+        return operations.proposed_id(
+            self.cleaned_data["name"] or self.cleaned_data["file"].name, self.cleaned_data["once"]
+        )
 
     def _show(self, error: InvalidInput) -> None:
         """Each message at its field; of what concerns all parameters, or no field, on top."""

@@ -16,13 +16,14 @@ from rest_framework.response import Response
 from batches import operations, processors, progress_tracker
 from batches.charts import batch_map
 from batches.charts.batch_map import BIN_LIMIT, BatchMap
+from batches.clients import leaving
 from batches.exceptions import InvalidInput
 from batches.lifecycle.velocity import Velocity, velocity_of
 from batches.models import Batch, Item, Transition
 from batches.progress_tracker import Progress
 from batches.rest.checkpoint_overview import CheckpointOverview, overview
 from batches.rest.filters import BatchFilter, ItemFilter
-from batches.rest.idempotent_requests import once_per_key
+from batches.rest.idempotent_requests import HEADER, earlier_answer, once_per_key
 from batches.rest.pagination import ById, ByPosition, NewestFirst
 from batches.rest.portal_view import OfBatch, PortalView, actor_of, checked
 from batches.rest.requests import (
@@ -64,11 +65,24 @@ class BatchList(PortalView, ListAPIView[Batch]):
         request={"application/json": ItemsSubmissionSerializer, "multipart/form-data": FileSubmissionSerializer},
         responses={201: BatchPageSerializer, 200: BatchPageSerializer},
     )
-    @once_per_key
     def post(self, request: Request) -> Response:
         """Submit a batch: 201, or 200 when the same one stands under this id already."""
         body = checked(submission_kind(request), request)
-        submission = operations.submit(**submission_of(body), actor=actor_of(request), user=request.user)
+        if earlier := earlier_answer(request):
+            return earlier
+        arguments = submission_of(body)
+        if "file" in arguments and HEADER in request.headers:
+            arguments["file"] = operations.read_upload(
+                arguments["file"], arguments["filename"], arguments["file_options"], arguments.get("key_column", "")
+            )
+        return self.submit(request, body, arguments)
+
+    @once_per_key
+    def submit(self, request: Request, body: dict[str, Any], arguments: dict[str, Any]) -> Response:
+        """Only this is the key's transaction: reading a file may take a while, and nobody must wait for it."""
+        submission = operations.submit(
+            **arguments, actor=actor_of(request), user=request.user, has_left=leaving(request)
+        )
         batch = submission.batch
         if body["start"] and batch.status == Batch.Status.PENDING:
             batch = operations.start(batch.pk, actor=actor_of(request))

@@ -120,8 +120,10 @@ def checked_object(value: Any, *, row: int, line: int | None = None) -> dict[str
             line=line,
         )
     for name, inner in value.items():
-        refuse_value(name, row=row, line=line, column=str(name), depth=1)
-        refuse_value(inner, row=row, line=line, column=str(name), depth=2)
+        if not is_plain(name):
+            refuse_value(name, row=row, line=line, column=str(name), depth=1)
+        if not is_plain(inner):
+            refuse_value(inner, row=row, line=line, column=str(name), depth=2)
     if len(json.dumps(value, default=str)) > MAX_PAYLOAD:
         raise InputRefused(
             f"the item takes more than {MAX_PAYLOAD:,} bytes.",
@@ -130,6 +132,16 @@ def checked_object(value: Any, *, row: int, line: int | None = None) -> dict[str
             line=line,
         )
     return value
+
+
+def is_plain(value: Any) -> bool:
+    """Whether the value is one of the many that `refuse_value` has nothing against."""
+    kind = type(value)
+    if kind is str:
+        return value.isascii() and len(value) <= MAX_CELL and "\x00" not in value
+    if kind is float:
+        return math.isfinite(value)
+    return value is None or kind is bool or (kind is int and value.bit_length() < 64)
 
 
 def refuse_value(value: Any, *, row: int, line: int | None, column: str, depth: int) -> None:

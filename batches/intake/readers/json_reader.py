@@ -15,6 +15,7 @@ from batches.exceptions import InputRefused
 from batches.intake.readers.base import MAX_DEPTH, MAX_PAYLOAD, FileReader, Row, checked_object, first_repeated
 from batches.intake.readers.encodings import SAMPLE, Encoding, encoding_of
 from batches.intake.readers.exact_numbers import exact_float
+from batches.intake.readers.json_array import ArrayText
 from batches.intake.readers.options import FileOptions
 from batches.intake.readers.text_streams import AsUtf8
 
@@ -39,6 +40,11 @@ def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def refuse_constant(word: str) -> Any:
     raise ValueError(f"{word} is not JSON")
+
+
+DECODER = json.JSONDecoder(
+    object_pairs_hook=without_duplicates, parse_constant=refuse_constant, parse_float=exact_float
+)
 
 
 class TextReader(FileReader):
@@ -111,9 +117,7 @@ def decoded(raw: bytes, row: int, line: int) -> str:
 
 def parsed(text: str, row: int, line: int) -> Any:
     try:
-        return json.loads(
-            text, object_pairs_hook=without_duplicates, parse_constant=refuse_constant, parse_float=exact_float
-        )
+        return DECODER.decode(text)
     except RecursionError:
         raise InputRefused(
             f"the item is nested deeper than {MAX_DEPTH} levels.", remedy="Flatten it.", row=row, line=line
@@ -132,10 +136,10 @@ class JsonReader(TextReader):
     def __iter__(self) -> Iterator[Row]:
         row = 0
         try:
-            for value in objects(self.events()):
+            for value in self.members():
                 row += 1
                 yield Row(row, None, checked_object(value, row=row))
-        except (ijson.JSONError, ValueError, RecursionError, UnicodeDecodeError) as error:
+        except (ijson.JSONError, ValueError, RecursionError) as error:
             if isinstance(error, InputRefused):
                 raise
             raise InputRefused(
@@ -143,6 +147,12 @@ class JsonReader(TextReader):
                 remedy="It must be one array of objects.",
                 row=row + 1,
             ) from None
+
+    def members(self) -> Iterator[Any]:
+        array = ArrayText(self.stream(), DECODER, LONGEST_VALUE)
+        if array.sign() == "{":
+            raise ValueError(where_the_rows_are(self.events()))
+        yield from array.members()
 
     def events(self) -> Iterator[tuple[str, str, Any]]:
         """Parsed in small blocks: each event carries its path, whose length is the depth of what a block can hold."""
@@ -158,9 +168,12 @@ class JsonReader(TextReader):
 class DownloadReader(JsonReader):
     """The rows of one of this portal's own downloads: a document that says whose rows they are, and ends whole."""
 
-    def events(self) -> Iterator[tuple[str, str, Any]]:
+    def members(self) -> Iterator[Any]:
+        return objects(self.row_events())
+
+    def row_events(self) -> Iterator[tuple[str, str, Any]]:
         in_rows = has_rows = complete = False
-        for prefix, event, value in super().events():
+        for prefix, event, value in self.events():
             if prefix == "rows" and event in ("start_array", "end_array"):
                 in_rows, has_rows = event == "start_array", True
                 yield prefix, event, value
@@ -193,6 +206,8 @@ def reason_of(error: Exception) -> str:
     """What is wrong, in words: the parser's own are the bytes of a drawing."""
     if error.args and isinstance(error.args[0], bytes):
         return error.args[0].decode("utf-8", "replace").splitlines()[0]
+    if isinstance(error, RecursionError):
+        return f"an item is nested deeper than {MAX_DEPTH} levels"
     if isinstance(error, UnicodeDecodeError):
         return f"its text is not {error.encoding}"
     return str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -201,8 +216,6 @@ def reason_of(error: Exception) -> str:
 def objects(events: Iterator[tuple[str, str, Any]]) -> Iterator[Any]:
     """The members of the outermost array, built with an explicit stack, so that no nesting can exhaust ours."""
     first = next(events, ("", "", None))[1]
-    if first == "start_map":
-        raise ValueError(where_the_rows_are(events))
     if first != "start_array":
         raise ValueError("it does not begin with [")
     stack: list[tuple[Any, list[str]]] = []
