@@ -10,9 +10,10 @@ class BatchesConfig(AppConfig):
     def ready(self) -> None:
         from batches import checks, signals  # noqa: F401
         from batches.extensions import register
+        from batches.lanes import workers
         from batches.lifecycle import deliveries
         from batches.processors.discovery import discover
 
-        for extension in (deliveries.EXTENSION, signals.EXTENSION):
+        for extension in (deliveries.EXTENSION, signals.EXTENSION, workers.EXTENSION):
             register(extension)
         discover()

@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
@@ -55,6 +55,21 @@ class Link:
     """Whether it is the first thing to do."""
     key: str = ""
     """The key on the keyboard that follows it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What is wrong at this moment, at the head of every page: the text, with a time in the middle if it has one."""
+
+    before: str
+    at: datetime | None = None
+    after: str = ""
+
+    @property
+    def text(self) -> str:
+        """For a terminal."""
+        moment = "" if self.at is None else f" {self.at.astimezone(UTC):%H:%M:%S} UTC"
+        return f"{self.before}{moment}{self.after}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +117,10 @@ def nothing_broken(batch: Batch) -> Iterator[str]:
 
 
 def no_navigation() -> Sequence[Link]:
+    return ()
+
+
+def no_notices() -> Sequence[Notice]:
     return ()
 
 
@@ -173,6 +192,8 @@ class Extension:
     # pages
     navigation: Callable[[], Sequence[Link]] = no_navigation
     """Links at the head of every page, behind the engine's own."""
+    notices: Callable[[], Sequence[Notice]] = no_notices
+    """What is wrong at this moment, at the head of every page."""
     batch_links: Callable[[Batch, int], Sequence[Link]] = no_batch_links
     """Buttons of a batch's page, which has so many failed items."""
     item_links: Callable[[Item, QuarantinedItem | None], Sequence[Link]] = no_item_links

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from batches.rest import act_views, batch_views, fix_views, retry_views
+from batches.rest import act_views, batch_views, fix_views, retry_views, worker_views
 from batches.rest.routes import route
 
 DOCS = SpectacularSwaggerSplitView.as_view(
@@ -48,6 +48,8 @@ urlpatterns = [
     *route("batches/<str:batch_id>/rehearsals/<int:number>", act_views.RehearsalDetail.as_view(), "batch-rehearsal"),
     *route("batches/<str:batch_id>/watch", act_views.WatchBatch.as_view(), "batch-watch"),
     *route("batches/<str:batch_id>/decide", act_views.DecideCall.as_view(), "batch-decide"),
+    *route("workers", worker_views.WorkerList.as_view(), "workers"),
+    *route("workers/notices", worker_views.NoticeList.as_view(), "workers-notices"),
     *route("processors", batch_views.ProcessorList.as_view(), "processors"),
     *route("schema", SpectacularAPIView.as_view(), "schema"),
     *route("docs", DOCS, "docs"),

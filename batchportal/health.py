@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.apps import apps
 from django.conf import settings
@@ -16,13 +15,14 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template import TemplateDoesNotExist
 from django.template.loader import get_template
 from django.utils import timezone
-from kombu import Connection
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 from rest_framework.authentication import TokenAuthentication
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
 from batches import metrics
+from batches.engine import servers
+from batches.lanes import workers
 from batches.models import Tally
 from batches.rest.permissions import PortalSessionAuthentication
 from batches.rest.portal_view import PortalView
@@ -42,7 +42,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 
 def readyz(request: HttpRequest) -> HttpResponse:
-    """The database answers and pages can be drawn; broker and channel layer may be away: the portal is slower then.
+    """The database answers and pages can be drawn; broker, channel layer and workers may be away: it says so.
 
     One word for everybody, the details for who may see batches.
     """
@@ -52,7 +52,9 @@ def readyz(request: HttpRequest) -> HttpResponse:
         waiting = unapplied()
     except Exception:  # whatever a driver raises
         return HttpResponse("database unavailable", status=503, content_type="text/plain")
-    away = [name for name, url in servers().items() if is_away(url)]
+    states = servers.states()
+    away = [name for name, state in states.items() if state == "away"]
+    away += [] if workers.presence().anybody else ["worker"]
     word = f"degraded: no {' and no '.join(away)}" if away else "ready"
     status = 200
     if waiting:
@@ -60,12 +62,8 @@ def readyz(request: HttpRequest) -> HttpResponse:
     elif missing := missing_files():
         word, status = f"cannot draw pages: no {missing[0]}", 503
     if may_see(request):
-        return JsonResponse({"status": word, **details(away, waiting)}, status=status)
+        return JsonResponse({"status": word, **details(states, waiting)}, status=status)
     return HttpResponse(word, status=status, content_type="text/plain")
-
-
-def servers() -> dict[str, str]:
-    return {"broker": settings.CELERY_BROKER_URL, "layer": settings.REDIS_URL}
 
 
 def unapplied() -> list[str]:
@@ -99,17 +97,13 @@ def has_template(name: str) -> bool:
     return True
 
 
-def details(away: list[str], waiting: list[str]) -> dict[str, Any]:
+def details(states: dict[str, str], waiting: list[str]) -> dict[str, Any]:
     now, disk = timezone.now(), shutil.disk_usage(settings.VAR)
     beats = Tally.objects.filter(name="heartbeat").order_by("-at").values_list("labels", "at")[:100]
-    components = {
-        name: "away" if name in away else "answers" if urlsplit(url).hostname else "embedded"
-        for name, url in servers().items()
-    }
     return {
         "database": connection.vendor,
         "unapplied_migrations": waiting,
-        **components,
+        **states,
         "workers": [{"host": host, "heard_of_seconds_ago": round((now - at).total_seconds(), 1)} for host, at in beats],
         "disk_free_percent": round(100 * disk.free / disk.total, 1),
     }
@@ -122,20 +116,6 @@ def may_see(request: HttpRequest) -> bool:
     except APIException:
         return False
     return bool(user and user.has_perm(VIEW))
-
-
-def is_away(url: str) -> bool:
-    """A server was named and does not answer within a second or two."""
-    if not urlsplit(url).hostname:
-        return False
-    try:
-        with Connection(
-            url, connect_timeout=1, transport_options={"socket_connect_timeout": 1, "socket_timeout": 1}
-        ) as link:
-            link.ensure_connection(max_retries=1, interval_start=0, interval_step=0, timeout=1)
-    except Exception:  # whatever a transport raises
-        return True
-    return False
 
 
 class Metrics(PortalView):

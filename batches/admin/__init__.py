@@ -5,5 +5,6 @@ from batches.admin.access import ReadOnly
 from batches.admin.batch_admin import BatchAdmin
 from batches.admin.delivery_admin import DeliveryAdmin, WebhookAdmin
 from batches.admin.item_admin import ItemAdmin
+from batches.admin.worker_admin import WorkerAdmin
 
-__all__ = ["BatchAdmin", "DeliveryAdmin", "ItemAdmin", "ReadOnly", "WebhookAdmin"]
+__all__ = ["BatchAdmin", "DeliveryAdmin", "ItemAdmin", "ReadOnly", "WebhookAdmin", "WorkerAdmin"]

@@ -1,6 +1,6 @@
 """Which workers live: each has a row, and a heart that says so every 2 s, by the database's clock.
 
-A worker that was not heard of for 8 s counts as dead here, and one whose process has ended on this machine at once.
+A worker that was not heard of for 7 s counts as dead here, and one whose process has ended on this machine at once.
 That is for people, who want to know whether anybody works, and for who may run what. It takes no lane from anybody:
 that is for leases and fences.
 """
@@ -15,10 +15,11 @@ from django.db.models import BooleanField, ExpressionWrapper, Q
 
 from batches import worker_names
 from batches.clock import now_sql
+from batches.extensions import Extension, Notice
 from batches.models import Batch, Checkpoint, Worker
 
 BEAT_EVERY = 2.0  # seconds
-SILENT_AFTER = timedelta(seconds=8)
+SILENT_AFTER = timedelta(seconds=7)
 REMEMBERED = timedelta(minutes=10)
 DECLINED_KEPT = 50
 FORGOTTEN_AFTER = timedelta(days=1)
@@ -122,6 +123,23 @@ def vouch() -> int:
 
 def hear_of(names: Iterable[str]) -> int:
     return Worker.objects.filter(name__in=list(names)).update(heard_at=now_sql())
+
+
+def notices() -> list[Notice]:
+    """That no worker lives, if so, since when, and how many batches wait for one."""
+    present = presence()
+    if present.anybody:
+        return []
+    waiting = Batch.objects.filter(status__in=Batch.ACTIVE).exclude(processor="").count()
+    batches = f" {waiting:,} {'batch waits' if waiting == 1 else 'batches wait'}." if waiting else ""
+    if present.last_heard_at is None:
+        return [Notice(f"No worker was heard of yet.{batches}")] if waiting else []
+    last = Worker.objects.order_by("-heard_at").first()
+    host = f" (last: {last.host})" if last else ""
+    return [Notice("No worker since", present.last_heard_at, f"{host}.{batches}")]
+
+
+EXTENSION = Extension(name="workers", notices=notices)
 
 
 def forget_dead() -> int:

@@ -8,6 +8,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from itertools import pairwise
 from time import sleep, time
 
 from django.db import Error as AnyDatabaseError
@@ -23,6 +24,8 @@ logger = logging.getLogger("batches")
 
 EVERY_MS = 5_000
 FINE_FOR = timedelta(seconds=60)
+MISSED = 3
+"""Samples in a row that are missing in a gap."""
 WINDOW = timedelta(minutes=10)
 THINNED = (
     # older than: kept every (ms)
@@ -104,14 +107,37 @@ def thin_out() -> int:
 
 
 def velocity_points(batch: Batch) -> list[tuple[datetime, float]]:
-    """The velocity chart: (time, items a second) between each two samples of one stretch."""
+    """The velocity chart: (time, items a second) between each two samples of one stretch without a gap."""
     points: list[tuple[datetime, float]] = []
-    before: Sample | None = None
-    for sample in batch.samples.order_by("slot"):
-        if before is not None and (active := sample.active_seconds - before.active_seconds) > 0.5:
+    now = timezone.now()
+    for before, sample in pairwise(batch.samples.order_by("slot")):
+        active = sample.active_seconds - before.active_seconds
+        if active > 0.5 and not is_gap(before, sample, now):
             points.append((sample.at, round(max(0, sample.done - before.done) / active, 3)))
-        before = sample
     return points
+
+
+def gaps(batch: Batch) -> list[tuple[datetime, datetime | None]]:
+    """When the batch should have run and no worker lived: (from, to); a gap that lasts has no end."""
+    now, rows = timezone.now(), list(batch.samples.order_by("slot"))
+    ended: list[tuple[datetime, datetime | None]] = [
+        (before.at, sample.at) for before, sample in pairwise(rows) if is_gap(before, sample, now)
+    ]
+    lasts = bool(rows) and batch.status in Batch.WORKING and now - rows[-1].at > MISSED * spacing(timedelta())
+    return [*ended, (rows[-1].at, None)] if lasts and not batch.is_ad_hoc else ended
+
+
+def is_gap(before: Sample, sample: Sample, now: datetime) -> bool:
+    """Whether samples are missing between the two, which are of one stretch of running."""
+    if sample.active_seconds - before.active_seconds <= 0.5:
+        return False
+    return sample.at - before.at > MISSED * spacing(now - before.at)
+
+
+def spacing(age: timedelta) -> timedelta:
+    """How far samples of that age may lie apart: old ones are thinned, an hour later at most."""
+    kept = [ms for older, ms in THINNED if age > older]
+    return timedelta(milliseconds=max([EVERY_MS, *kept]))
 
 
 def pauses(batch: Batch) -> list[tuple[datetime, datetime | None]]:

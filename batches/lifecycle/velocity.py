@@ -62,19 +62,20 @@ def eta_of(batch: Batch, remaining: int, pace: Pace) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Velocity:
-    """A batch's velocity over its life: points of (time, items a second), pauses as (from, to); one that lasts has no
-    end. `words` say the same in a sentence."""
+    """A batch's velocity over its life: points of (time, items a second), pauses and gaps as (from, to); one that lasts
+    has no end. In a gap no worker lived. `words` say the same in a sentence."""
 
     batch_id: str
     points: list[list[Any]]
     pauses: list[list[Any]]
+    gaps: list[list[Any]]
     words: str
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able, with ISO 8601 times in UTC."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return values | {
-            name: [[_plain(value) for value in row] for row in values[name]] for name in ("points", "pauses")
+            name: [[_plain(value) for value in row] for row in values[name]] for name in ("points", "pauses", "gaps")
         }
 
 
@@ -89,4 +90,5 @@ def velocity_of(batch: Batch) -> Velocity:
     if points:
         velocities = [velocity for _, velocity in points]
         words = f"Velocity: {velocities[-1]:,.1f} items a second at last, {max(velocities):,.1f} at most."
-    return Velocity(batch.pk, [list(point) for point in points], pauses, words)
+    gaps = [list(gap) for gap in samples.gaps(batch)]
+    return Velocity(batch.pk, [list(point) for point in points], pauses, gaps, words)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterable
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from datetime import datetime
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -92,4 +92,6 @@ def schema_of_type(hint: Any) -> Schema:
         return schema_of_type(some) | {"nullable": True}
     if origin is list:
         return {"type": "array", "items": schema_of_type(inner[0])}
+    if is_dataclass(hint):
+        return schema_of(hint)  # type: ignore[arg-type]
     return PLAIN[dict] if origin is dict else PLAIN[hint]

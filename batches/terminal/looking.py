@@ -8,6 +8,7 @@ from typing import Any
 
 from batches import operations, progress_tracker
 from batches.command_line import Screen
+from batches.lanes import workers
 from batches.models import Batch, Item
 from batches.redaction import redact
 from batches.terminal.exit_codes import OK, WITH_ERRORS
@@ -33,6 +34,8 @@ def list_batches(options: Namespace, screen: Screen) -> int:
         screen.line(batch_line(batch, progress[batch.pk]))
     if not listed:
         screen.line("There are no batches.")
+    for notice in workers.notices():
+        screen.line(notice.text)
     return OK
 
 
@@ -40,7 +43,7 @@ def batch_line(batch: Batch, progress: progress_tracker.Progress) -> str:
     failed = progress.failed + progress.quarantined
     return (
         f"{batch.pk:<40} {batch.status.lower():<10} {progress.done_percent:>5} %  "
-        f"{progress.done:>9,} of {progress.total_items:,}  {failed:,} failed"
+        f"{progress.done:>9,} of {progress.total_items:,}  {failed:,} failed{'  STUCK' if progress.stuck else ''}"
     )
 
 

@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from batches import progress_tracker
+from batches.lanes import workers
+from batches.models import Batch
 
 SECONDS_BETWEEN_LOOKS = 0.25
 
@@ -37,5 +39,6 @@ class ProgressBar:
         failed = batch.failed + batch.quarantined
         speed = f"  {batch.recent_velocity:,.0f}/s" if batch.recent_velocity else ""
         left = f"  {batch.eta_human} left" if batch.eta_human else ""
-        words = f"{batch.done_percent} %  {batch.done:,}/{batch.total_items:,}{speed}{left}  {failed:,} failed"
+        missing = "".join(f"  {notice.text}" for notice in workers.notices()) if batch.status in Batch.ACTIVE else ""
+        words = f"{batch.done_percent} %  {batch.done:,}/{batch.total_items:,}{speed}{left}  {failed:,} failed{missing}"
         self.progress.update(self.task, total=batch.total_items or 1, completed=batch.done, words=words)

@@ -1,4 +1,4 @@
-// The velocity chart: items a second over time, pauses shaded; asks for new points while its batch moves.
+// The velocity chart: items a second over time, pauses and gaps shaded; asks for new points while its batch moves.
 "use strict";
 (() => {
   const EVERY = 5000, HEIGHT = 140;
@@ -42,7 +42,8 @@
   }
 
   function draw(found) {
-    pauses = found.pauses.map(([from, to]) => [seconds(from), to && seconds(to)]);
+    const breaks = [...found.pauses, ...found.gaps].map(([from, to]) => [seconds(from), to && seconds(to)]);
+    pauses = breaks.sort((one, other) => one[0] - other[0]);
     const times = [], speeds = [];
     for (const [moment, speed] of found.points) {
       const at = seconds(moment);

@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from batches import metrics, operations
 from batches.engine import runner
 from batches.lanes import counters, leases
-from batches.models import Batch, Checkpoint, Tally
+from batches.models import Batch, Checkpoint, Tally, Worker
 from tests.helpers.batches import modes, ran, submitted
 from tests.helpers.people import browser, client
 from tests.helpers.places import ROOT
@@ -147,6 +147,7 @@ def test_it_asks_the_database_as_much_for_many_items_as_for_few(django_assert_ma
 
 def test_it_tells_everybody_that_it_is_ready_and_details_to_those_who_may_see() -> None:
     Tally.objects.create(name="heartbeat", labels="host-1", at=timezone.now())
+    Worker.objects.create(name="host-1:x:1:1", host="host-1", started_at=timezone.now(), heard_at=timezone.now())
     for stranger in (client("anonymous"), client("charlie"), browser("charlie")):
         answer = stranger.get("/readyz")
         assert (answer.status_code, answer.content) == (200, b"ready")
@@ -156,6 +157,9 @@ def test_it_tells_everybody_that_it_is_ready_and_details_to_those_who_may_see() 
         told = visitor.get("/readyz").json()
         assert (told["status"], told["database"], told["layer"]) == ("ready", connection.vendor, "embedded")
         assert told["workers"][0]["host"] == "host-1"
+    Worker.objects.update(heard_at=timezone.now() - timedelta(seconds=10))
+    answer = client("anonymous").get("/readyz")
+    assert (answer.status_code, answer.content) == (200, b"degraded: no worker")
 
 
 def test_it_is_not_ready_before_its_migrations_are_applied(monkeypatch: Any) -> None:
