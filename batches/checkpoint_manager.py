@@ -124,10 +124,14 @@ def resume_from_checkpoint(
     With `effects="external"` an item may take as long as it needs, in any thread: no transaction is open while it runs,
     its lease is renewed, and it is saved by itself as soon as it is done. What it writes is its own to commit; of a
     crash in the middle of it nobody knows how far it came, so that it is run again (`idempotent_operation` tells it
-    what was done). It has a time limit only if `item_timeout` gives one, and that needs the main thread.
+    what was done). It has a time limit only if `item_timeout` gives one. That needs the main thread or an `async def`
+    process_fn, and is refused elsewhere.
 
     In the main thread the time limit is kept by SIGALRM: the caller's own alarm is put back after each chunk, and rings
-    then if it came due. Within an item of the batch, `save_checkpoint` and `resume_from_checkpoint` of it are refused.
+    then if it came due. In other threads nothing interrupts a plain function with effects in this database: it fails
+    once PostgreSQL has ended its transaction, after PORTAL_IDLE_SECONDS.
+
+    Within an item of the batch, `save_checkpoint` and `resume_from_checkpoint` of it are refused.
 
     A person who pauses the batch stops the call between two items: it returns what was done, with the status PAUSED,
     and so does every further call until the batch is resumed.

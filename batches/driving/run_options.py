@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 from typing import Any, Literal
 
+from batches import coroutines
 from batches.arguments import refused, whole_number
 from batches.conf import settings
+from batches.exceptions import InvalidInput
 from batches.isolation.time_limits import longest_item_timeout
 from batches.processors import MAX_CHUNK
 
@@ -47,6 +51,19 @@ def checked(item_timeout: Any, max_attempts: Any, checkpoint_every: Any, effects
         max_attempts=whole_number("max_attempts", max_attempts, 1, MOST_ATTEMPTS),
         checkpoint_every=whole_number("checkpoint_every", checkpoint_every, 1, MAX_CHUNK),
     )
+
+
+def refuse_unkept_limit(options: RunOptions, process_fn: Callable[..., Any]) -> None:
+    """`InvalidInput` for a time limit at which nothing could end an item: what interrupts a plain function is a signal,
+    and only the main thread gets one."""
+    is_kept = threading.current_thread() is threading.main_thread() or coroutines.is_async(process_fn)
+    if options.effects == "external" and options.item_timeout is not None and not is_kept:
+        reason = "only the main thread can interrupt a plain function"
+        raise InvalidInput(
+            f"The item_timeout cannot be kept here: {reason}. Leave it out and give what process_fn waits for a "
+            "timeout, make process_fn async def, or call this in the main thread.",
+            {"item_timeout": [f"Not kept: {reason}."]},
+        )
 
 
 def seconds(item_timeout: Any, bound: float) -> float:

@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 from batches import adhoc, arguments, coroutines
 from batches.driving import item_rows
 from batches.driving.item_list import ItemList, id_of
-from batches.driving.run_options import RunOptions
+from batches.driving.run_options import RunOptions, refuse_unkept_limit
 from batches.engine import runner
 from batches.exceptions import BatchCancelled, InvalidInput
 from batches.lanes import leases
@@ -43,6 +43,7 @@ def resume(
     arguments.checked_id(batch_id)
     arguments.checked_function("process_fn", process_fn, 1)
     arguments.checked_list("all_items", all_items, or_keys=True)
+    refuse_unkept_limit(options, process_fn)
     cancellation, tally = cancellation or coroutines.Cancellation(), Counter[str]()
     with closing(ItemList(all_items)) as items:
         resumed_from = saved_index(batch_id)

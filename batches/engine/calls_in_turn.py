@@ -22,7 +22,8 @@ PAUSE = 0.02  # seconds
 
 class CallsInTurn:
     """What `InFlightCalls` is to a registered processor: no transaction is open while an item runs, and the lane's
-    lease is renewed by a thread of its own. The time limit, where there is one, needs the main thread."""
+    lease is renewed by a thread of its own. A time limit needs the main thread: elsewhere that of a coroutine is kept
+    where it is awaited, and one of a plain function was refused."""
 
     def __init__(self, slice_: Slice) -> None:
         self.slice, self.hung = slice_, False
