@@ -77,10 +77,12 @@ def progress_of(batches: Sequence[Batch]) -> dict[str, Progress]:
     """The progress of several batches, in four queries however many there are."""
     lanes, milestones = _lanes_and_milestones(batches)
     current = _current_items([lane for rows in lanes.values() for lane in rows if lane.worker])
-    recent = samples.recent_samples(batches, timezone.now())
-    present = workers.presence() if any(batch.status in Batch.ACTIVE for batch in batches) else workers.NOBODY
+    is_moving = any(batch.status in Batch.ACTIVE for batch in batches)
+    now = clock.now() if is_moving else timezone.now()  # leases and checkpoints are written by the database's clock
+    recent = samples.recent_samples(batches, now)
+    present = workers.presence() if is_moving else workers.NOBODY
     return {
-        batch.pk: progress(batch, lanes[batch.pk], milestones[batch.pk], recent[batch.pk], current, present)
+        batch.pk: progress(batch, lanes[batch.pk], milestones[batch.pk], recent[batch.pk], current, present, now)
         for batch in batches
     }
 
@@ -125,10 +127,10 @@ def progress(
     recent: Sequence[Sample],
     current: dict[tuple[str, int], str],
     present: workers.Presence,
+    now: datetime,
 ) -> Progress:
-    """Pure arithmetic over a batch, its lanes, milestones and recent samples, the keys of its current items, and who
-    lives."""
-    now = timezone.now()
+    """Pure arithmetic over a batch, its lanes, milestones and recent samples, the keys of its current items, who lives,
+    and the time."""
     count = {name: sum(getattr(lane, name) for lane in lanes) for name in COUNTERS}
     total = max(batch.total_items, sum(count.values()))
     remaining = total - sum(count.values())

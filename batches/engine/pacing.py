@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from time import monotonic, sleep
 
-from django.utils import timezone
-
+from batches import clock
 from batches.lanes import leases
 from batches.models import Batch, Checkpoint
 
@@ -61,7 +60,7 @@ class Pacer:
             return 0.0
         lane = Checkpoint.objects.filter(pk=self.lease.checkpoint_id)  # a rehearsal holds none
         saved_at = lane.values_list("saved_at", flat=True).first()
-        return 0.0 if saved_at is None else max(0.0, 1 / self.rate - (timezone.now() - saved_at).total_seconds())
+        return 0.0 if saved_at is None else max(0.0, 1 / self.rate - (clock.now() - saved_at).total_seconds())
 
 
 def wait_until(due: float, lease: leases.Lease, is_over: Callable[[], bool]) -> None:

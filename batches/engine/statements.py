@@ -16,6 +16,7 @@ from typing import Any
 
 from django.db import connection
 
+from batches import clock
 from batches.conf import settings
 from batches.engine import sql
 from batches.keys import PROCESS, TTL, key_of
@@ -75,7 +76,7 @@ def claim(lease: Lease, limit: int, *, after: int, upto: int) -> Claim:
 
 def claim_due(lease: Lease, limit: int) -> Claim:
     """The batch's status and at most `limit` retries whose time has come; `LeaseLost` if the lane is another's."""
-    now = datetime.now(UTC)
+    now = clock.now()  # what is due was written by the database's clock
     return _claim(lease, limit, DUE, (stamp(now),), due=now)
 
 

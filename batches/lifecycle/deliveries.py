@@ -65,7 +65,7 @@ def queue(batch_id: str, event: str, data: dict[str, Any]) -> int:
     users = list(Watch.objects.filter(batch=batch_id).values_list("user", flat=True))
     if not hooks and not users:
         return 0  # nor are the portal's addresses loaded, which takes a script a quarter of a second
-    common: dict[str, Any] = {"batch_id": batch_id, "event": event, "due_at": timezone.now()}
+    common: dict[str, Any] = {"batch_id": batch_id, "event": event, "due_at": clock.now()}
     data = {"batch_id": batch_id, **data, "url": settings.PORTAL_URL + page_of(batch_id)}
     rows = [Delivery(webhook_id=hook, data=data, **common) for hook in hooks]
     rows += [Delivery(user_id=user, data=data, **common) for user in users]
@@ -96,7 +96,7 @@ def send_test(hook: Webhook) -> int:
     if batch is None or not hook.active:
         return 0
     data = {"batch_id": batch.pk, "test": True, "url": settings.PORTAL_URL + page_of(batch.pk)}
-    Delivery.objects.create(batch=batch, event=Delivery.Event.TEST, data=data, webhook=hook, due_at=timezone.now())
+    Delivery.objects.create(batch=batch, event=Delivery.Event.TEST, data=data, webhook=hook, due_at=clock.now())
     return 1
 
 
@@ -190,7 +190,7 @@ def resend(delivery: Delivery) -> None:
     """Send it once more, with the schedule from its start, also if it was delivered or given up."""
     with transaction.atomic():
         row = Delivery.objects.select_for_update().get(pk=delivery.pk)
-        row.attempts, row.due_at, row.delivered_at = 0, timezone.now(), None
+        row.attempts, row.due_at, row.delivered_at = 0, clock.now(), None
         row.save(update_fields=["attempts", "due_at", "delivered_at"])
 
 

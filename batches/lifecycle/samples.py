@@ -17,6 +17,7 @@ from django.db.models import Exists, F, OuterRef, Q, Sum
 from django.db.models.functions import Mod
 from django.utils import timezone
 
+from batches import clock
 from batches.lanes import counters
 from batches.models import Batch, Checkpoint, Sample
 
@@ -43,7 +44,7 @@ def active_seconds(batch: Batch, now: datetime) -> float:
 
 def take_samples() -> int:
     """Sample every batch that a worker has, unless it has a sample of this slot; returns how many batches those are."""
-    now = timezone.now()
+    now = clock.now()
     lanes = Checkpoint.objects.filter(batch=OuterRef("pk")).filter(~Q(worker="") | Q(saved_at__gte=now - WINDOW))
     batches = list(Batch.objects.filter(Exists(lanes), status__in=Batch.WORKING, running_since__isnull=False))
     slot = int(now.timestamp() * 1000) // EVERY_MS * EVERY_MS

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
 
+from batches import clock
 from batches.extensions import notify, registered
 from batches.lanes import counters, leases
 from batches.lanes.lane_counts import counters_of
@@ -41,7 +42,7 @@ def move(
         if not rows.update(status=to, reason=reason, **clock_changes(batch, to)):
             return False
         if to == Status.RUNNING:
-            samples.begin_stretch(batch, timezone.now())
+            samples.begin_stretch(batch, clock.now())
         if to in (Status.CANCELLED, Status.FAILED):
             retry_states.cancel_open_retries(batch_id, f"The batch is {Status(to).label.lower()}.")
         record(batch, verb, batch.status, to, actor=actor, reason=reason)
@@ -49,8 +50,9 @@ def move(
 
 
 def clock_changes(batch: Batch, to: str) -> dict[str, Any]:
-    """Start, stop and finish times: active time runs while a worker may be working."""
-    now = timezone.now()
+    """Start, stop and finish times, by the one clock that all workers share: active time runs while a worker may be
+    working."""
+    now = clock.now()
     changes: dict[str, Any] = {"finished_at": now if to in Batch.FINAL else None}
     if to == Status.RUNNING:
         changes |= {"running_since": now, "started_at": batch.started_at or now}
