@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import json
+import sys
 
 from django.http import HttpRequest, HttpResponse
 from django.views import defaults
 
+from batches.no_room import has_no_room, what_to_free
 from batches.rest.problems import CONTENT_TYPE, problem, problem_response, status_of, unavailable_text
 
-__all__ = ["bad_request", "not_found", "page_unavailable", "problem_response", "server_error", "status_of"]
+__all__ = [
+    "bad_request",
+    "not_found",
+    "page_unavailable",
+    "page_without_room",
+    "problem_response",
+    "server_error",
+    "status_of",
+]
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -20,7 +30,9 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """500: a problem document below /api/, Django's page elsewhere."""
+    """500: a problem document below /api/, Django's page elsewhere; 507 where the disk is full."""
+    if has_no_room(sys.exc_info()[1]):
+        return page_without_room(request)
     if request.path.startswith("/api/"):
         return page_problem(500, "The portal could not answer this request. What went wrong is in its log.")
     return defaults.server_error(request)
@@ -35,14 +47,21 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def page_unavailable(request: HttpRequest, exception: Exception) -> HttpResponse:
     """503: a problem document below /api/, a page elsewhere."""
-    detail = unavailable_text(exception)
-    if request.path.startswith("/api/"):
-        answer = page_problem(503, detail)
-    else:
-        words = {"title": "Not available now (503)", "details": detail}
-        answer = HttpResponse(defaults.ERROR_PAGE_TEMPLATE % words, status=503)
+    answer = page_refused(request, 503, "Not available now (503)", unavailable_text(exception))
     answer.headers["Retry-After"] = "1"
     return answer
+
+
+def page_without_room(request: HttpRequest) -> HttpResponse:
+    """507: what to free."""
+    return page_refused(request, 507, "No room (507)", what_to_free())
+
+
+def page_refused(request: HttpRequest, status: int, title: str, detail: str) -> HttpResponse:
+    """A problem document below /api/, a page elsewhere."""
+    if request.path.startswith("/api/"):
+        return page_problem(status, detail)
+    return HttpResponse(defaults.ERROR_PAGE_TEMPLATE % {"title": title, "details": detail}, status=status)
 
 
 def page_problem(status: int, detail: str) -> HttpResponse:

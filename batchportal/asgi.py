@@ -11,7 +11,8 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from django.urls import re_path  # noqa: E402
 
 from batches.live.routing import websocket_urlpatterns  # noqa: E402
+from batchportal.full_disk import speaking  # noqa: E402
 from batchportal.sockets import not_found  # noqa: E402
 
 sockets = URLRouter([*websocket_urlpatterns, re_path(r"", not_found)])  # type: ignore[arg-type]
-application = ProtocolTypeRouter({"http": http, "websocket": sockets})
+application = ProtocolTypeRouter({"http": speaking(http), "websocket": sockets})

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from django.core.exceptions import ImproperlyConfigured
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -19,7 +22,7 @@ def claim(var: Path) -> None:
     A directory that is shared on purpose, as `/tmp` is, is refused with `ImproperlyConfigured`.
     """
     os.umask(OTHERS)
-    var.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_writable(var)
     mode = var.stat().st_mode
     if mode & stat.S_ISVTX:
         raise ImproperlyConfigured(f"PORTAL_VAR must be a directory of the portal's own: {var} is shared by all users.")
@@ -31,6 +34,21 @@ def claim(var: Path) -> None:
         + (f"{failed[0]} and what else is not this user's still can." if failed else "it is this user's alone now."),
         file=sys.stderr,
     )
+
+
+def make_writable(var: Path) -> None:
+    """Make the directory, if it is not there; `ImproperlyConfigured` where nothing can be written."""
+    try:
+        var.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with TemporaryFile(dir=var):
+            pass
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            return  # what has room for nothing may still be read, and says so where something is to be stored
+        raise ImproperlyConfigured(
+            f"PORTAL_VAR must be a directory that this user can write to: {var}: {error.strerror}. Make it writable, "
+            "or set PORTAL_VAR to another."
+        ) from None
 
 
 def below(directory: Path) -> Iterator[Path]:

@@ -11,7 +11,8 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from batches.conf import settings
-from batchportal.api import page_unavailable, status_of
+from batches.no_room import has_no_room
+from batchportal.api import page_unavailable, page_without_room, status_of
 
 
 class ReadLimit:
@@ -28,6 +29,8 @@ class ReadLimit:
             return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if has_no_room(exception):
+            return page_without_room(request)
         return page_unavailable(request, exception) if status_of(exception) == 503 else None
 
 

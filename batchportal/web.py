@@ -5,6 +5,7 @@ Stock daphne takes a whole body in before any check is made, whoever sends it.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import Any
@@ -15,6 +16,11 @@ from daphne.cli import CommandLineInterface
 from batchportal.sockets import SocketFactory, SocketServer, waiting_in
 
 ROOM_FOR_FORM = 1024 * 1024
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+TOO_LARGE = (
+    b'{"type": "about:blank", "title": "Content Too Large", "status": 413, '
+    b'"detail": "The request is larger than this portal accepts (PORTAL_MAX_UPLOAD_MB)."}'
+)
 
 
 FROM_PROXIES = (b"x-forwarded-for", b"x-forwarded-proto")
@@ -63,7 +69,14 @@ class LimitedRequest(http_protocol.WebRequest):
         if self.received > self.limit:
             self.refuse()
         else:
-            super().handleContentChunk(data)
+            try:
+                super().handleContentChunk(data)
+            except OSError as error:
+                if error.errno not in NO_ROOM:
+                    raise
+                from batchportal.full_disk import document
+
+                self.refuse(b"507 Insufficient Storage", document())
 
     def backlog(self) -> int:
         """Bytes that were sent to this client and that it has not taken yet."""
@@ -78,14 +91,10 @@ class LimitedRequest(http_protocol.WebRequest):
         if self.channel is not None:
             self.channel.transport.abortConnection()
 
-    def refuse(self) -> None:
-        problem = (
-            b'{"type": "about:blank", "title": "Content Too Large", "status": 413, '
-            b'"detail": "The request is larger than this portal accepts (PORTAL_MAX_UPLOAD_MB)."}'
-        )
+    def refuse(self, status: bytes = b"413 Content Too Large", problem: bytes = TOO_LARGE) -> None:
         self.channel.transport.write(
-            b"HTTP/1.1 413 Content Too Large\r\nContent-Type: application/problem+json\r\nConnection: close\r\n"
-            b"Content-Length: %d\r\n\r\n%s" % (len(problem), problem)
+            b"HTTP/1.1 %s\r\nContent-Type: application/problem+json\r\nConnection: close\r\n"
+            b"Content-Length: %d\r\n\r\n%s" % (status, len(problem), problem)
         )
         self.channel.loseConnection()
         self.limit = sys.maxsize

@@ -9,10 +9,10 @@ from django.db import DatabaseError
 from batches.isolation.guard import ChunkLost, TransactionBroken, Uncontained
 from batches.lifecycle import transitions
 from batches.models import Batch
+from batches.no_room import is_full_database
 
 logger = logging.getLogger("batches")
 
-DISK_FULL = "53100"
 REASON = "storage_full: the database's disk is full. Nothing is lost: free some space, then resume."
 
 
@@ -21,9 +21,7 @@ def is_full(error: BaseException) -> bool:
     cause: BaseException | None = error.error if isinstance(error, Uncontained) else error
     if isinstance(cause, (TransactionBroken, ChunkLost)):
         cause = cause.__cause__
-    return isinstance(cause, DatabaseError) and (
-        getattr(cause.__cause__, "pgcode", None) == DISK_FULL or "disk is full" in str(cause)
-    )
+    return isinstance(cause, DatabaseError) and is_full_database(cause)
 
 
 def pause(batch_id: str) -> None:

@@ -27,6 +27,7 @@ from batches.exceptions import (
     UnknownBatch,
 )
 from batches.extensions import registered
+from batches.no_room import has_no_room, what_to_free
 
 CONTENT_TYPE = "application/problem+json"
 STATUSES: tuple[tuple[type[Exception], int], ...] = (
@@ -66,6 +67,8 @@ def problem_response(error: Exception, context: Mapping[str, Any]) -> Response |
 
 def status_of(error: Exception) -> int | None:
     """The HTTP status of a refusal; None for a fault of our own."""
+    if has_no_room(error):
+        return 507
     added = (pair for extension in registered() for pair in extension.http_statuses.items())
     return next((status for kind, status in (*added, *STATUSES) if isinstance(error, kind)), None)
 
@@ -93,6 +96,8 @@ def portal_problem(error: Exception, status: int) -> dict[str, Any]:
         members |= {name: value for name, value in place.items() if value is not None}
         members["errors"] = error.errors or {f"row {error.row}" if error.row else "file": [str(error)]}
     detail = {413: TOO_LARGE, 503: unavailable_text(error)}.get(status) or str(error)
+    if status == 507:
+        return problem(status, what_to_free(), "urn:batchportal:no-room")
     return problem(status, detail, f"urn:batchportal:{hyphenated(type(error).__name__)}", **members)
 
 
