@@ -20,8 +20,8 @@ from typing import Any
 
 from celery import current_app, shared_task
 from celery.signals import beat_embedded_init, celeryd_init, worker_process_init, worker_ready, worker_shutting_down
-from django.db import DatabaseError, InterfaceError, connection
 from django.db import Error as AnyDatabaseError
+from django.db import InterfaceError, connection
 from django.db import OperationalError as DatabaseUnavailable
 from django.db.models import Q
 from kombu.exceptions import OperationalError
@@ -291,5 +291,5 @@ def begin_child(**kwargs: Any) -> None:
     try:
         presence.CeleryWorker.register()
         sweep_now()
-    except DatabaseError as error:
+    except AnyDatabaseError as error:
         logger.warning("no sweep at the start of a worker process: %s", error)

@@ -9,10 +9,10 @@ import sys
 from collections.abc import Callable, Sequence
 
 from django.core.management import execute_from_command_line
-from honcho.manager import Manager
 from honcho.printer import Printer
 
 from batchportal import __version__
+from batchportal.supervision import WORKERS_GRACE, Supervisor
 
 USAGE = """batchportal setup [--sample]   migrate, make the user admin; with a batch to look at
 batchportal web                the web process, at $HOST:$PORT
@@ -20,7 +20,7 @@ batchportal worker             the worker, which starts batches and what is due
 batchportal run [--sample]     set up, then web and worker until Ctrl-C
 batchportal COMMAND …          any command of Django's manage.py, as `batch list` or `createsuperuser`:
 """
-PROCESSES = ("web", "worker")
+PROCESSES = (("web",), ("worker", str(WORKERS_GRACE)))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -65,9 +65,9 @@ def run(options: Sequence[str]) -> int:
     if code := subprocess.call([sys.executable, "-m", "batchportal", "setup", *options]):  # noqa: S603 - our own command
         return code
     print(f"\n  Portal      http://127.0.0.1:{os.environ.get('PORT', '8000')}/   (Ctrl-C stops it)\n", flush=True)  # noqa: T201
-    manager = Manager(Printer(sys.stdout, colour=False))
-    for name in PROCESSES:
-        manager.add_process(name, "exec " + shlex.join([sys.executable, "-m", f"batchportal.{name}"]))
+    manager = Supervisor(Printer(sys.stdout, colour=False))
+    for name, *arguments in PROCESSES:
+        manager.add_process(name, "exec " + shlex.join([sys.executable, "-m", f"batchportal.{name}", *arguments]))
     manager.loop()
     return int(manager.returncode or 0)
 
