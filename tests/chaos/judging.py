@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tests.chaos.run import Run
 
+ENDS_WITHIN = 120.0
+"""Seconds after the last act, with nothing started by hand."""
+EVENTS = (
+    # acts, how many of them, what one of them at least must have led to, with which processor only
+    (("kills", "rescues"), 3, ("worker_deaths process",), ""),
+    (("kills", "rescues"), 3, ("lease_takeovers unclean",), ""),
+    (("freezes", "thaws"), 10, ("fence_rejections",), "ledger"),
+    (("disconnects", "replies"), 10, ("chunk_retries",), "ledger"),
+    (("kills",), 20, ("external_repeats",), "call"),
+)
 DEATHS = 4  # of workers, that one poisonous item may cost
 POISONS = ("segfault", "hang", "memory")
 COST = {"segfault": "QUARANTINED", "hang": "QUARANTINED", "memory": "FAILED"}
@@ -23,7 +34,36 @@ def faults_of(run: Run, plan: list[str]) -> list[str]:
     found += faults_of_outcomes(run)
     if plan and sum(run.landed.values()) < 0.9 * len(plan):
         found.append(f"unknown: {sum(run.landed.values())} of {len(plan)} acts landed")
+    found += unfired(plan, run.landed)
+    found += missing_events(run.landed, happened(), run.options.processor)
+    if run.aftermath > ENDS_WITHIN:
+        found.append(f"{run.aftermath:.0f} s after the last act it had not ended; {ENDS_WITHIN:.0f} s are allowed")
     return found
+
+
+def unfired(plan: list[str], landed: Mapping[str, int]) -> Iterator[str]:
+    """Acts that the run was told to do, and of which not one was done: it would pass idly."""
+    for name, times in Counter(plan).items():
+        if not landed.get(name):
+            yield f"unfired: {name} was to be done {times} times, and never was"
+
+
+def happened() -> dict[str, float]:
+    """By event, and by event and label, how often the engine counted it."""
+    from batches.models import Tally
+
+    counted = Counter[str]()
+    for name, label, count in Tally.objects.values_list("name", "labels", "count"):
+        counted.update({name: count, f"{name} {label}": count} if label else {name: count})
+    return dict(counted)
+
+
+def missing_events(landed: Mapping[str, int], counted: Mapping[str, float], processor: str) -> Iterator[str]:
+    """What so many acts must have led to at least once, and did not."""
+    for acts, times, events, only in EVENTS:
+        done = sum(landed.get(name, 0) for name in acts)
+        if done >= times and only in ("", processor) and not any(counted.get(event) for event in events):
+            yield f"idle: after {done} {' and '.join(acts)} nothing was counted as {' or '.join(events)}"
 
 
 def faults_of_calls(run: Run) -> list[str]:

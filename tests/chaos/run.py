@@ -1,7 +1,8 @@
 """A run under fire: `python -m tests.chaos.run --items 20000 --kills 100 --seed 7`.
 
-One seed decides the acts and their order. The run fails when a promise is broken, and is void ("unknown") when fewer
-than nine tenths of the planned acts landed while work was in flight.
+One seed decides the acts and their order. The run fails when a promise is broken, when an act that it was told to do
+never landed, when what enough of them must lead to was never counted, and when it has not ended two minutes after the
+last. It is void ("unknown") when fewer than nine tenths of the planned acts landed while work was in flight.
 """
 
 from __future__ import annotations
@@ -50,6 +51,8 @@ class Run:
         self.thaws: list[float] = []
         self.broken: list[str] = []
         self.columns = self.relieved = 0
+        self.aftermath = 0.0
+        """Seconds from the last act to the end."""
         self.told = ""
         self.patience = options.patience
 
@@ -93,8 +96,10 @@ class Run:
                 self.broken.append(f"unknown: the batch ended before act {number + 1} of {len(plan)}")
                 break
         self.thaw(wait=True)
+        last_act = monotonic()
         self.await_status("COMPLETED", self.patience)
         self.await_free_lanes()
+        self.aftermath = monotonic() - last_act
         self.seconds = monotonic() - began
         return self.broken + faults_of(self, plan)
 

@@ -1,0 +1,37 @@
+"""The tester tested: a run whose faults never happen does not pass."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from tests.chaos.acts import ACTS
+from tests.chaos.judging import EVENTS, missing_events, unfired
+
+pytestmark = pytest.mark.any_database
+EVERYTHING = {event: 1.0 for _, _, events, _ in EVENTS for event in events}
+
+
+def test_an_act_that_was_to_be_done_and_never_was_is_a_failure() -> None:
+    assert list(unfired(["kills"] * 50 + ["brokers"], Counter(kills=50))) == [
+        "unfired: brokers was to be done 1 times, and never was"
+    ]
+    assert list(unfired(["kills"], Counter(kills=1))) == []
+
+
+@pytest.mark.parametrize("event", sorted(EVERYTHING))
+def test_what_must_sometimes_happen_and_never_did_is_a_failure(event: str) -> None:
+    landed = dict.fromkeys(ACTS, 50)
+    counted = {name: times for name, times in EVERYTHING.items() if name != event}
+    for processor in ("ledger", "call"):
+        assert list(missing_events(landed, EVERYTHING, processor)) == []
+    assert any(event in fault for kind in ("ledger", "call") for fault in missing_events(landed, counted, kind))
+
+
+def test_few_acts_need_not_lead_to_anything() -> None:
+    assert list(missing_events({"kills": 2, "freezes": 9}, {}, "ledger")) == []
+
+
+def test_every_act_that_events_name_exists() -> None:
+    assert {name for acts, *_ in EVENTS for name in acts} <= set(ACTS)
