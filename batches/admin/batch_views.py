@@ -105,7 +105,8 @@ class BatchViews(OperatedAdmin):
             raise Http404
         batch = self.operated(request, batch_id)
         if request.method == "POST":
-            act(verb, batch_id, request, **({"all_failed": True} if verb == "retry" else {}))
+            which = "unexplained" if "unexplained" in request.POST else "all_failed"
+            act(verb, batch_id, request, **({which: True} if verb == "retry" else {}))
         elif verb in CONFIRMED and verb in operations.legal_verbs(batch):
             return self.confirm(request, batch, verb)
         return redirect(batch)

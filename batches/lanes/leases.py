@@ -12,7 +12,7 @@ from django.db.models import F, QuerySet
 from batches.clock import now_sql
 from batches.exceptions import LeaseLost
 from batches.lanes import counters, leased_rows, unknown_outcomes, workers
-from batches.models import Batch, Checkpoint, Item, Tenure
+from batches.models import Batch, Checkpoint, Crash, Item, Tenure
 from batches.worker_names import is_dead, of_this_origin, worker_name
 
 CRASHES_ALLOWED = 2
@@ -156,6 +156,7 @@ def revoke(checkpoint_id: int) -> bool:
     )
     if row.in_flight_id is not None:
         Item.objects.filter(pk=row.in_flight_id).update(crashes=F("crashes") + 1)
+        Crash.objects.create(item_id=row.in_flight_id, worker=row.worker, at=now_sql())
     transaction.on_commit(partial(counters.add, "worker_deaths", cause_of_death(row.worker)))
     return True
 

@@ -12,6 +12,7 @@ from django.utils.dateparse import parse_datetime
 
 from batches.exceptions import InvalidInput
 from batches.extensions import Scope, joined
+from batches.lifecycle import unexplained
 from batches.models import Batch, Item
 from batches.redaction import is_secret
 
@@ -137,6 +138,7 @@ OWN = {
     "positions": Scope(by_positions),
     "failed_between": Scope(by_time),
     "code": Scope(by_code),
+    "unexplained": Scope(unexplained.condition),
     "field": Scope(by_field, reads_items=True),
 }
 

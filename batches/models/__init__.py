@@ -14,7 +14,7 @@ from batches.models.parameters import ParameterFile
 from batches.models.quarantine import Quarantine, QuarantinedItem
 from batches.models.rehearsal import Rehearsal
 from batches.models.retry import RetriedItem, Retry
-from batches.models.worker import Worker
+from batches.models.worker import Crash, Worker
 
 __all__ = [
     "BATCH_ID",
@@ -24,6 +24,7 @@ __all__ = [
     "Batch",
     "Checkpoint",
     "Correction",
+    "Crash",
     "Delivery",
     "Fix",
     "HexKeyField",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.db import models
 
+from batches.models.item import Item
+
 
 class Worker(models.Model):
     """A process that works, or worked, on batches: its heartbeat, and the code it runs.
@@ -29,3 +31,14 @@ class Worker(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Crash(models.Model):
+    """A worker that was taken for dead with an item in flight: at two of these the item is quarantined."""
+
+    item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="+")
+    worker = models.CharField(max_length=120)
+    at = models.DateTimeField(help_text="By the database's clock.")
+
+    def __str__(self) -> str:
+        return f"{self.item_id}: {self.worker} at {self.at}"

@@ -16,6 +16,7 @@ from batches import keyset
 from batches.extensions import registered
 from batches.keys import PROCESS, TTL, key_of
 from batches.lanes.lane_counts import COUNTERS
+from batches.lifecycle.unexplained import unexplained
 from batches.models import MILESTONES, Batch, Checkpoint, IdempotencyRecord, Item, QuarantinedItem, may_follow
 from batches.operations.lookups import get_batch
 
@@ -156,4 +157,14 @@ def taken_items_are_quarantined(batch: Batch) -> Iterator[str]:
         yield f"{loose:,} items are set aside, yet not quarantined."
 
 
-LOOKS = (history_is_a_path, milestones_in_order, taken_items_are_quarantined)
+def quarantines_are_explained(batch: Batch) -> Iterator[str]:
+    """An item is set aside for the deaths of its workers only; one that lived on was no such death."""
+    wronged = unexplained(batch).count()
+    if wronged:
+        yield (
+            f"{wronged:,} items are set aside as killers of their workers, which lived on. "
+            f"Bring them back: manage.py batch retry {batch.pk} --unexplained"
+        )
+
+
+LOOKS = (history_is_a_path, milestones_in_order, taken_items_are_quarantined, quarantines_are_explained)

@@ -10,6 +10,7 @@ from django.utils.safestring import SafeString
 
 from batches import operations
 from batches.extensions import Link, registered
+from batches.lifecycle.unexplained import unexplained
 from batches.lifecycle.velocity import Velocity, velocity_of
 from batches.models import MILESTONES, Batch, Checkpoint, Item, Rehearsal, Retry, Transition
 from batches.pages.batch_text import sentence
@@ -93,6 +94,8 @@ class BatchPage:
     bar: ProgressBar
     marks: Sequence[Mark]
     failures: int
+    unexplained: int
+    """Items set aside as killers of workers that lived on."""
     map: MapPage
     chart: Sparkline
     lanes: Sequence[Checkpoint]
@@ -127,6 +130,7 @@ def batch_page(batch: Batch, request: HttpRequest) -> BatchPage:
         bar=progress_bar(progress),
         marks=marks(progress),
         failures=failures,
+        unexplained=unexplained(batch).count() if progress.quarantined else 0,
         map=map_page(batch, draw=request.GET.get("draw") == "1"),
         chart=sparkline(velocity_of(batch)),
         lanes=list(Checkpoint.objects.filter(batch=batch).order_by("lane")),

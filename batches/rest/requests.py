@@ -164,7 +164,7 @@ class FailedItemsSerializer(ReasonSerializer):
 
 class ScopeSerializer(FailedItemsSerializer):
     """Which items: exactly one of `all_failed`, `item_keys`, `group`, `matching`, `positions`, `failed_between`,
-    `code`, `field` and `where`."""
+    `code`, `unexplained`, `field` and `where`."""
 
     count = serializers.IntegerField(
         required=False, min_value=0, help_text="Refuse if it means another number of items by now."
@@ -174,6 +174,9 @@ class ScopeSerializer(FailedItemsSerializer):
         child=serializers.CharField(max_length=40), required=False, min_length=2, max_length=2
     )
     code = serializers.CharField(required=False, max_length=64)
+    unexplained = serializers.BooleanField(
+        required=False, help_text="True: items set aside as killers of workers that lived on."
+    )
     field = serializers.DictField(required=False, help_text="A field of the payload: name and value.")
     matching = serializers.DictField(
         required=False, help_text="Every error group that a filter meets: state, category, code, text; empty: all."

@@ -26,12 +26,18 @@ def canary_arguments(parser: ArgumentParser) -> None:
 def retry_arguments(parser: ArgumentParser) -> None:
     canary_arguments(parser)
     parser.add_argument("--after", type=float, default=0, metavar="SECONDS", help="none of them runs earlier")
-    parser.add_argument("--group", default="", metavar="FP", help="only those of one error group")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--group", default="", metavar="FP", help="only those of one error group")
+    which.add_argument(
+        "--unexplained", action="store_true", help="only those set aside as killers of workers that lived on"
+    )
     reason_argument(parser)
 
 
 def retry(options: Namespace, screen: Screen) -> int:
     scope: dict[str, Any] = {"group": options.group} if options.group else {"all_failed": True}
+    if options.unexplained:
+        scope = {"unexplained": True}
     begun = operations.retry(
         options.id,
         actor=COMMAND_LINE,

@@ -43,6 +43,7 @@ DESCRIPTIONS: Mapping[str, Any] = {
     "where": where,
     "item_keys": lambda batch, keys: "that were selected",
     "fix": lambda batch, number: f"of correction {number}",
+    "unexplained": lambda batch, value: "set aside as killers of workers that lived on",
     "code": lambda batch, code: f"with code {code}",
     "positions": lambda batch, ends: f"from position {ends[0]:,} to {ends[1]:,}",
     "failed_between": lambda batch, times: f"that failed between {times[0]} and {times[1]}",

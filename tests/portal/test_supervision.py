@@ -45,6 +45,8 @@ def started() -> Iterator[ExitStack]:
 def start(started: ExitStack, source: str, place: Path, prelude: str = "0") -> subprocess.Popen[str]:
     command = [sys.executable, "-c", source, WORKER.format(prelude=prelude), str(place)]
     process = subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, start_new_session=True)
+    assert process.stdout is not None
+    started.callback(process.stdout.close)
     started.callback(process.wait)
     started.callback(process.kill)
     return process
