@@ -91,16 +91,15 @@ def set_outcomes(batch: Batch, outcomes: dict[str, tuple[str, str]]) -> None:
     for status, messages in changed.items():
         change(status, messages, now)
     free = max((position for key, (_, _, position) in rows.items() if key in outcomes), default=-1) + 1
-    new = (key for key in outcomes if key not in rows)
-    insert_items(row_of(batch, place, key, *outcomes[key], now) for place, key in enumerate(new, free))
+    new, at = (key for key in outcomes if key not in rows), adapted(now)
+    insert_items(row_of(batch, place, key, *outcomes[key], at) for place, key in enumerate(new, free))
     cover_counts(batch)
     recount(batch)
 
 
-def row_of(batch: Batch, place: int, key: str, status: str, message: str, now: datetime) -> tuple[Any, ...]:
-    """`ITEM_COLUMNS` of an item whose outcome a caller saves."""
-    times = (failed_at(status, now), now)
-    return (batch.pk, place, key, json.dumps({"item": key}), status, 1, 0, 0, message, "", 0, *map(adapted, times))
+def row_of(batch: Batch, place: int, key: str, status: str, message: str, at: Any) -> tuple[Any, ...]:
+    """`ITEM_COLUMNS` of an item whose outcome a caller saves; `at` is a time as the driver takes it."""
+    return (batch.pk, place, key, json.dumps({"item": key}), status, 1, 0, 0, message, "", 0, failed_at(status, at), at)
 
 
 def change(status: str, messages: Iterable[tuple[int, str]], now: datetime) -> None:
@@ -117,7 +116,7 @@ def adapted(moment: datetime | None) -> Any:
     return None if moment is None else connection.ops.adapt_datetimefield_value(moment)
 
 
-def failed_at(status: str, now: datetime) -> datetime | None:
+def failed_at(status: str, now: T) -> T | None:
     return now if status in Item.FAILED_STATUSES else None
 
 

@@ -80,7 +80,8 @@ def progress_of(batches: Sequence[Batch]) -> dict[str, Progress]:
     is_moving = any(batch.status in Batch.ACTIVE for batch in batches)
     now = clock.now() if is_moving else timezone.now()  # leases and checkpoints are written by the database's clock
     recent = samples.recent_samples(batches, now)
-    present = workers.presence() if is_moving else workers.NOBODY
+    with_workers = any(batch.status in Batch.WORKING and not batch.is_ad_hoc for batch in batches)
+    present = workers.presence() if with_workers else workers.NOBODY
     return {
         batch.pk: progress(batch, lanes[batch.pk], milestones[batch.pk], recent[batch.pk], current, present, now)
         for batch in batches
