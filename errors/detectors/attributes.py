@@ -16,6 +16,7 @@ MIN_SUPPORT = 5
 MIN_FAILURES = 5
 MIN_COVERAGE = 0.2
 MIN_RISK = 2.0
+MIN_DIFFERENCE = 0.2
 SAME_ITEMS = 0.95
 MAX_CONDITIONS = 3
 KEPT_INSIDE = 0.8
@@ -31,12 +32,16 @@ class Universe:
 
     items: Sequence[int]
     failed: frozenset[int]
+    weight: float = 1.0
+    """How many items of the batch one that did not fail stands for, in units of one that failed."""
 
     def without(self, gone: Collection[int]) -> Universe:
-        return Universe([item for item in self.items if item not in gone], self.failed.difference(gone))
+        items = [item for item in self.items if item not in gone]
+        return Universe(items, self.failed.difference(gone), self.weight)
 
     def within(self, kept: Collection[int]) -> Universe:
-        return Universe([item for item in self.items if item in kept], self.failed.intersection(kept))
+        items = [item for item in self.items if item in kept]
+        return Universe(items, self.failed.intersection(kept), self.weight)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +97,10 @@ def explain(stream: Stream, summary: Summary, columns: Columns) -> Iterator[Find
 def universe_of(stream: Stream, summary: Summary) -> Universe:
     failed = frozenset(stream.failed).intersection(summary.rows)
     drawn = summary.rows if summary.sample is None else summary.sample.intersection(summary.rows)
-    return Universe(sorted(failed.union(drawn)), failed)
+    items = sorted(failed.union(drawn))
+    share, passed = len(failed) / max(1, len(stream.failed)), len(items) - len(failed)
+    weight = share * (summary.total - len(stream.failed)) / passed if passed else 1.0
+    return Universe(items, failed, weight)
 
 
 def passing_conditions(universe: Universe, columns: Columns, alpha: float, least: float) -> list[Tested]:
@@ -101,7 +109,7 @@ def passing_conditions(universe: Universe, columns: Columns, alpha: float, least
     total, failures = len(universe.items), len(universe.failed)
     passed = []
     for tally in tried:
-        if tally.failed >= least and relative_risk(tally, total, failures) >= MIN_RISK:
+        if tally.failed >= least and is_riskier(tally, total, failures, universe.weight):
             p = tail(tally.failed, total, failures, tally.items)
             if p * len(tried) <= alpha:
                 passed.append(Tested(tally, p * len(tried), p, llr(tally.failed, tally.items, failures, total)))
@@ -120,10 +128,23 @@ def supported(tally: Tally, universe: Universe) -> bool:
     return MIN_SUPPORT <= tally.items <= len(universe.items) - MIN_SUPPORT
 
 
-def relative_risk(tally: Tally, total: int, failures: int) -> float:
-    """How much more often items fail here than elsewhere, smoothed by half a failure."""
-    here = (tally.failed + 0.5) / (tally.items + 1)
-    return here / ((failures - tally.failed + 0.5) / (total - tally.items + 1))
+def is_riskier(tally: Tally, total: int, failures: int, weight: float) -> bool:
+    """Whether items fail here twice as often as elsewhere, or pass half as often, where most of the batch fails."""
+    here = risk(tally.failed, tally.items, weight)
+    there = risk(failures - tally.failed, total - tally.items, weight)
+    passes_less = 1 - there >= MIN_RISK * (1 - here) and here - there >= MIN_DIFFERENCE
+    return passes_less or relative_risk(tally, total, failures, weight) >= MIN_RISK
+
+
+def relative_risk(tally: Tally, total: int, failures: int, weight: float = 1.0) -> float:
+    """How much more often items fail here than elsewhere."""
+    here = risk(tally.failed, tally.items, weight)
+    return here / risk(failures - tally.failed, total - tally.items, weight)
+
+
+def risk(failed: int, items: int, weight: float) -> float:
+    """The share of items that fail, smoothed by half a failure; `weight` as of a `Universe`."""
+    return (failed + 0.5) / (failed + weight * (items - failed) + 1)
 
 
 def covers(condition: Condition, columns: Columns, items: Sequence[int]) -> frozenset[int]:
@@ -187,4 +208,5 @@ def described(
             "sampled": summary.sample is not None,
         },
         also=tuple(also),
+        seen=universe.failed if len(universe.failed) < failures else None,
     )

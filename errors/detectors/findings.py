@@ -83,6 +83,8 @@ class Finding:
     where: Mapping[str, Any] = field(default_factory=dict)
     also: tuple[str, ...] = ()
     note: str = ""
+    seen: frozenset[int] | None = field(default=None, repr=False)
+    """Where only a sample was looked at, the failed items in it; None: all."""
 
     @property
     def precision(self) -> float:

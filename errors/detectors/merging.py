@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from errors.detectors.findings import Finding
+from errors.detectors.findings import EVERYTHING, Finding
 from errors.detectors.statistics import tail
 
 SAME_ITEMS = 0.9
 AS_PRECISE = 0.8
 EXPLAINED_ABOVE = 0.05
-RUN_DETECTOR = "run"
+NEWS_BELOW = 1e-8
+"""What is left of a finding must be this unlikely: its place was chosen among very many."""
 
 
 def merge(findings: Iterable[Finding]) -> list[Finding]:
@@ -27,9 +28,15 @@ def merge(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def same_items(finding: Finding, other: Finding) -> bool:
-    """Jaccard's index of the failed items."""
-    common = len(finding.items & other.items)
-    return common >= SAME_ITEMS * (len(finding.items) + len(other.items) - common)
+    """Jaccard's index of the failed items, as far as both looked at them."""
+    here, there = looked_at(finding.items, other), looked_at(other.items, finding)
+    common = len(here & there)
+    return 0 < common >= SAME_ITEMS * (len(here) + len(there) - common)
+
+
+def looked_at(items: frozenset[int], other: Finding) -> frozenset[int]:
+    """Those of the items that the other finding could have had."""
+    return items if other.seen is None else items & other.seen
 
 
 def with_twin(kept: Finding, other: Finding) -> Finding:
@@ -41,16 +48,32 @@ def with_twin(kept: Finding, other: Finding) -> Finding:
 
 
 def is_covered(finding: Finding, kept: Iterable[Finding]) -> bool:
-    """Whether stronger findings have nearly all of its failures already, and it is no more precise than they are.
+    """Whether it would not be news if the failures that stronger findings have were taken out.
 
-    Every item of a run failed: within a stretch where nearly all did, that is no news.
+    A run within a window, a window within a worker's items, all failures beside those of one kind are parts and views
+    of a cause, not causes. What is left of another cause is still far from chance.
     """
     sharing = [other for other in kept if other.items & finding.items]
     if not sharing:
         return False
-    covered = frozenset().union(*(other.items for other in sharing)) & finding.items
-    precision = finding.precision * (AS_PRECISE if finding.detector == RUN_DETECTOR else 1)
-    return len(covered) >= SAME_ITEMS * len(finding.items) and precision <= max(other.precision for other in sharing)
+    covered = frozenset().union(*(looked_at(other.items, finding) for other in sharing))
+    inside = len(covered & finding.items)
+    if not inside:
+        return False
+    if inside >= SAME_ITEMS * len(finding.items):
+        return True
+    scale = finding.failed / len(finding.items)
+    gone = round(inside * scale)
+    same_stream = (other.items for other in sharing if finding.stream in (other.stream, EVERYTHING))
+    elsewhere = round(len(frozenset().union(*same_stream) - finding.items) * scale)
+    return chance_of_rest(finding, gone, min(elsewhere, finding.others_failed)) > NEWS_BELOW
+
+
+def chance_of_rest(finding: Finding, gone: int, elsewhere: int) -> float:
+    """How often chance alone would leave as many failures here, once these many are taken out, here and elsewhere."""
+    left, size = finding.failed - gone, finding.size - gone
+    failures = left + finding.others_failed - elsewhere
+    return tail(left, size + finding.others - elsewhere, failures, size)
 
 
 def explained_by_windows(findings: Iterable[Finding]) -> list[Finding]:
