@@ -8,7 +8,26 @@ from __future__ import annotations
 import re
 
 MARK = "\ue000-\uf8ff"
-QUOTES = {"'": "'", '"': '"', "`": "`", "“": "”", "‘": "’", "«": "»"}
+QUOTES = {
+    "'": "'",
+    '"': '"',
+    "`": "`",
+    "“": "”",
+    "‘": "’",
+    "«": "»",
+    "„": "“”",
+    "‚": "‘’",
+    "»": "«",
+    "›": "‹",
+    "‹": "›",
+    "「": "」",
+    "『": "』",
+}
+"""Opening mark -> those that may close it."""
+UNSPACED = "「『"
+"""Marks of scripts without spaces: they stand in the middle of words."""
+CJK = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uac00-\ud7af"
+"""Kana, Chinese characters and Hangul, between which nothing but the meaning ends a word."""
 
 UNPRINTABLE = re.compile(rf"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[{MARK}]")
 CODES = re.compile(
@@ -55,15 +74,38 @@ TYPED = (
         ),
     ),
 )
+DETAIL_VALUES = re.compile(
+    r"(?<=\ ⏎\ )(?P<words>[^⏎]*?)"
+    r"(?:(?P<columns>\([^()⏎=]{1,200}\)=)\(.*\)(?=[^()⏎]*(?:⏎|\Z))|\ \(.*,.*\)(?=\.?\ ?…?\Z))"
+)
+"""PostgreSQL's second line, in any language: `Key (name)=(value) already exists.` and `Failing row contains (…).`"""
+CJK_NUMBER = re.compile(rf"(?<=[{CJK}])\d+(?:[.,:]\d+)*(?![A-Za-z0-9_])|(?<![A-Za-z0-9_.-])\d+(?:[.,:]\d+)*(?=[{CJK}])")
 UNIT = "(?:[nuµm]?s|min|sec|secs|h|[kmgt]i?b|b|%)"
+EUROPEAN = (
+    r"\d{1,3}(?:[.\u00a0\u202f']\d{3})+,\d+|\d{1,3}(?: \d{3})+,\d+|\d{1,3}(?:[\u00a0\u202f]\d{3})+"
+    r"|(?<!\d,)\d+,\d{1,2}(?![\d,])"
+)
+"""1.234,50 and 1 234,50 and 3,50; not the members of a list such as 1,2,3."""
 NUMBER = re.compile(
-    rf"(?<![\w.])(?<![\w{MARK}]-)[-+]?(?:\d{{1,3}}(?:,\d{{3}})+|\d+)(?:\.\d+)?(?:e[+-]?\d+)?"
+    rf"(?<![\w.])(?<![\w{MARK}]-)[-+]?(?:{EUROPEAN}|(?:\d{{1,3}}(?:,\d{{3}})+|\d+)(?:\.\d+)?(?:e[+-]?\d+)?)"
     rf"(?:{UNIT}(?!\w)|(?![\w]))(?!-\w)(?!\.\w)",
     re.I,
 )
-TOKEN = re.compile(r"\w+(?:[-.]\w+)*")
-QUOTED = re.compile("|".join(rf"(?<!\w){a}((?:[^{a}{z}]|(?<=\w)[{z}](?=\w))*){z}(?!\w)" for a, z in QUOTES.items()))
+TOKEN = re.compile(rf"[^\W{CJK}]+(?:[-.][^\W{CJK}]+)*")
+QUOTED = re.compile(
+    "|".join(
+        rf"{a}([^{a}{z}]*){z}"
+        if a in UNSPACED
+        else rf"(?<!\w){a}((?:[^{a}{z}]|(?<=\w)[{z}](?=\w))*)[{z}](?![^\W{CJK}])"
+        for a, z in QUOTES.items()
+    )
+)
 MARKS = re.compile(rf"[{MARK} ]+")
+QUOTES_OF_PROSE = "„‚»›「『"
+"""Marks in which values stand, but hardly ever names of fields; German databases name columns in them."""
+NAMES_A_PLACE = re.compile(
+    r"(?:Spalte|Relation|Tabelle|Sicht|Funktion|Operator|Typ|Index|Rolle|Schema|Parameter|Feld|\w*constraint) \Z", re.I
+)
 SNAKE = re.compile(r"[a-z]+(?:_[a-z]+)*")
 PLACEHOLDER = re.compile(r"<([^<>]{1,100})>")
 """What a template has instead of a value: a field of the payload, or one of the kinds."""

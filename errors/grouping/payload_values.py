@@ -14,6 +14,7 @@ from errors.grouping.pieces import Pieces
 MAX_MESSAGE = 512
 """Characters of a message that its template is made of, and of a payload's value that are looked for in it."""
 MAX_DEPTH = 3
+BRACKETS = {"(": ")", "[": "]"}
 
 
 def scalars_of(value: Any, path: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:
@@ -32,7 +33,8 @@ def scalars_of(value: Any, path: str = "", depth: int = 0) -> Iterator[tuple[str
 
 
 def hide_values(text: str, scalars: list[tuple[str, str]], names: set[str], pieces: Pieces) -> str:
-    """The longest values first; weak ones (short lower-case words) only as a whole quotation or after `=`."""
+    """The longest values first; weak ones (short lower-case words) only as a whole quotation, in brackets of their own,
+    after `=`, or at the end of what a colon begins."""
     for path, value in sorted(scalars, key=lambda scalar: -len(scalar[1])):
         if value and value in text:
             weak = not is_strong(value)
@@ -81,5 +83,9 @@ def joined(character: str) -> bool:
 
 
 def stands_weakly(text: str, at: int, end: int) -> bool:
-    before, after = text[at - 1 : at], text[end : end + 1]
-    return before == "=" or (before in QUOTES and QUOTES[before] == after)
+    before, after = text[max(0, at - 2) : at], text[end : end + 1]
+    if before[-1:] in BRACKETS:
+        return BRACKETS[before[-1:]] == after
+    if before == ": ":
+        return after in ("", ".", ",", ";", ")")
+    return before[-1:] == "=" or (after != "" and after in QUOTES.get(before[-1:], ""))

@@ -14,13 +14,17 @@ from itertools import islice
 from typing import Any
 
 from errors.grouping.message_patterns import (
+    CJK_NUMBER,
     CODES,
+    DETAIL_VALUES,
     MARK,
     MARKS,
+    NAMES_A_PLACE,
     NUMBER,
     PLACEHOLDER,
     PLACEHOLDER_KINDS,
     QUOTED,
+    QUOTES_OF_PROSE,
     SNAKE,
     TOKEN,
     TYPED,
@@ -84,7 +88,7 @@ def without_values(message: str, payload: Any, known_fields: Collection[str]) ->
     pieces = Pieces()
     scalars = list(islice(scalars_of(payload), MAX_SCALARS))
     names = {*known_fields, *(name for path, _ in scalars for name in (path, path.rpartition(".")[2]))}
-    text = pieces.hide(CODES, first_lines(message))
+    text = hide_details(pieces.hide(CODES, first_lines(message)), pieces)
     return hide_values(text, scalars, names, pieces), frozenset(names), pieces
 
 
@@ -92,6 +96,8 @@ def without_the_rest(text: str, names: frozenset[str], pieces: Pieces) -> str:
     for kind, pattern in TYPED:
         text = pieces.hide(pattern, text, kind)
     text = hide_quoted(text, names, pieces)
+    if not text.isascii():
+        text = pieces.hide(CJK_NUMBER, text, "<num>")
     text = pieces.hide(NUMBER, text, "<num>")
     return TOKEN.sub(
         lambda match: pieces.take(match[0], "<id>") if any(c.isdigit() for c in match[0]) else match[0], text
@@ -105,6 +111,16 @@ def first_lines(message: str) -> str:
     return " ⏎ ".join(lines[:2])[:MAX_MESSAGE] + (" …" if len(lines) > 2 else "")
 
 
+def hide_details(text: str, pieces: Pieces) -> str:
+    """The row that a database adds in a second line is `<str>`; the columns of its key stay."""
+
+    def hide(match: re.Match[str]) -> str:
+        kept = f"{match['words']}{match['columns'] or ' '}"
+        return f"{kept}({pieces.take(match[0][len(kept) + 1 : -1], '<str>')})"
+
+    return DETAIL_VALUES.sub(hide, text) if "⏎" in text else text
+
+
 def hide_quoted(text: str, names: Collection[str], pieces: Pieces) -> str:
     """Sentences are looked into; names of fields stay; a quoted value is `<str>`, from the payload or not."""
 
@@ -115,10 +131,17 @@ def hide_quoted(text: str, names: Collection[str], pieces: Pieces) -> str:
         elif len(content.split()) >= 3:
             content = QUOTED.sub(hide, content)
         else:
-            content = pieces.take(content, content if content in names or SNAKE.fullmatch(content) else "<str>")
+            content = pieces.take(content, content if content in names or names_a_field(match) else "<str>")
         return opening + content + closing
 
     return QUOTED.sub(hide, text)
+
+
+def names_a_field(quotation: re.Match[str]) -> bool:
+    """Whether a quoted word is more likely a name of the code's own than a value."""
+    if quotation[0][0] in QUOTES_OF_PROSE and not NAMES_A_PLACE.search(quotation.string[: quotation.start()]):
+        return False
+    return SNAKE.fullmatch(quotation[0][1:-1]) is not None
 
 
 def quoted_marks(content: str, pieces: Pieces) -> str:

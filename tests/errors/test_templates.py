@@ -72,6 +72,18 @@ TITLES: list[tuple[str, Any, str]] = [
         "bad sku <item.sku> in <lines.country>",
     ),
     ("version 1.2.3 too old", None, "version <id> too old"),
+    ("Colour (red) is unknown", {"colour": "red"}, "Colour (<colour>) is unknown"),
+    ("unknown user: alice", {"user": "alice"}, "unknown user: <user>"),
+    ("Kunde „Meier“ unbekannt", None, "Kunde „<str>“ unbekannt"),
+    ("Wert »rot« unbekannt", None, "Wert »<str>« unbekannt"),
+    ("NULL-Wert in Spalte »email« verletzt Not-Null", None, "NULL-Wert in Spalte »email« verletzt Not-Null"),
+    ("顧客「東」が見つかりません", None, "顧客「<str>」が見つかりません"),
+    ("第5行价格无效", None, "第<num>行价格无效"),
+    ("注文A17の住所が不正です", None, "注文<id>の住所が不正です"),
+    ("Preis 1.234,50 € ungültig", None, "Preis <num> € ungültig"),
+    ("montant 1 234,50 invalide", None, "montant <num> invalide"),
+    ("montant 1\u202f234 invalide", None, "montant <num> invalide"),
+    ("lines 1,2,3 differ", None, "lines <num>,<num>,<num> differ"),
 ]
 
 
@@ -118,6 +130,30 @@ def test_a_quirk_of_the_payload_never_splits_a_group(one: tuple[str, Any], other
 )
 def test_it_keeps_different_causes_apart(one: str, other: str) -> None:
     assert template(one).key != template(other).key
+
+
+DETAILS = [
+    'duplicate key value violates unique constraint "u"\nDETAIL:  Key (name)=({}) already exists.\n',
+    'duplicate key value violates unique constraint "u"\nDETAIL:  Key (country, name)=(de, {}) already exists.\n',
+    'null value in column "email" violates not-null constraint\nDETAIL:  Failing row contains (1, {}, null, t).\n',
+    'insert on table "a" violates foreign key constraint "f"\nDETAIL:  Key (c)=({}) is not present in table "b".\n',
+    "doppelter Schlüsselwert verletzt Unique-Constraint »u«\nDETAIL:  Schlüssel »(name)=({})« existiert bereits.\n",
+]
+
+
+@pytest.mark.parametrize("message", DETAILS, ids=[detail[:24] for detail in DETAILS])
+def test_the_row_that_a_database_shows_never_splits_a_group(message: str) -> None:
+    values = ("alpha", "bravo", "a) b", "Köln", "4711", "")
+    assert len({template(message.format(value), {"name": value}).key for value in values}) == 1
+
+
+def test_columns_that_a_database_names_are_different_causes() -> None:
+    assert template(DETAILS[0].format("a")).key != template(DETAILS[0].replace("(name)", "(slug)").format("a")).key
+
+
+def test_causes_in_a_script_without_spaces_are_told_apart() -> None:
+    causes = ["注文12345が見つかりません", "注文777は在庫切れです", "注文9の住所が不正です"]
+    assert len({template(cause).key for cause in causes}) == 3
 
 
 def test_marks_of_one_rule_are_not_matched_by_the_next() -> None:
