@@ -76,6 +76,19 @@ def is_cut(text: str, whole: str) -> bool:
     return text.endswith(CUT) and len(text) > len(CUT) and whole.startswith(unguarded(text)[: -len(CUT)])
 
 
+def units(text: str) -> int:
+    """The length of a text as Excel counts it: in UTF-16, where an emoji is two."""
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def cut(text: str) -> str:
+    """A text as far as a spreadsheet takes it, with the mark where it was cut."""
+    if len(text) * 2 <= LONGEST or units(text) <= LONGEST:
+        return text
+    kept = text.encode("utf-16-le", "surrogatepass")[: 2 * LONGEST].decode("utf-16-le", "ignore")
+    return kept + CUT
+
+
 def one_line_break(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 

@@ -16,6 +16,7 @@ from batches.exceptions import InputRefused
 from batches.intake import cells
 from batches.intake.readers import Reader, Row
 from batches.intake.readers.base import checked_object
+from batches.intake.spreadsheet_forms import is_rewritten
 from batches.intake.unmasking import unmasked
 from batches.models import ITEM_KEY_LENGTH, Batch, Correction, Item
 from batches.redaction import redact
@@ -79,13 +80,20 @@ def only_kinds(kinds_of: Mapping[str, set[str | None]]) -> dict[str, str]:
 # -- the file ----------------------------------------------------------------------------------------------------------
 
 
-def corrections(batch: Batch, reader: Reader) -> Iterator[Correction]:
-    """A verdict for every row, in their order, not stored yet. `InputRefused`: the file cannot be taken at all."""
+def corrections(
+    batch: Batch, reader: Reader, *, as_written: bool = False, rewritten: list[str] | None = None
+) -> Iterator[Correction]:
+    """A verdict for every row, in their order, not stored yet. `InputRefused`: the file cannot be taken at all.
+
+    Cells that say the same in the form of a spreadsheet keep what is stored, unless they are taken `as_written`;
+    `rewritten` gets the place of each.
+    """
     table = reader.columns
     shape = shape_of(batch)
     if table is not None:
         refuse_header(table, shape)
-    file = File(shape, table is not None, rows_by_key(reader, table is not None))
+    places = None if as_written else [] if rewritten is None else rewritten
+    file = File(shape, table is not None, rows_by_key(reader, table is not None), places)
     if reader.batch_id not in ("", batch.pk):
         raise InputRefused("It is the download of another batch.", remedy="Upload it there.")
     if not any(Item.objects.filter(batch=batch, key__in=keys).exists() for keys in pages(iter(file.rows))):
@@ -107,6 +115,8 @@ class File:
     shape: Shape
     table: bool
     rows: Mapping[str, Sequence[int]]
+    rewritten: list[str] | None = None
+    """Places of cells that a spreadsheet wrote in another form; None: such cells are taken as they are written."""
 
 
 def pages(rows: Iterator[Any]) -> Iterator[list[Any]]:
@@ -175,7 +185,7 @@ def verdict(row: Row, item: Item | None, file: File) -> Correction:
     try:
         failed_item = failed_item_of(row, item, correction.key, file)
         corrected = corrected_cells if file.table else corrected_object
-        after = corrected(row, failed_item, file.shape)
+        after = corrected(row, failed_item, file)
         checked_object(after, row=row.row, line=row.line)
     except InputRefused as refused:
         correction.verdict = Verdict.REFUSED
@@ -218,8 +228,9 @@ def refusal(problem: str, remedy: str, column: str = ITEM_KEY) -> InputRefused:
     return InputRefused(problem, remedy=remedy, column=column)
 
 
-def corrected_cells(row: Row, item: Item, shape: Shape) -> dict[str, Any]:
+def corrected_cells(row: Row, item: Item, file: File) -> dict[str, Any]:
     """The item's payload with what the cells of a table say otherwise."""
+    shape = file.shape
     after, shown = dict(item.payload), redact(item.payload)
     given = {cells.unguarded(name): cell for name, cell in row.payload.items()}
     for name in item.payload:
@@ -227,6 +238,9 @@ def corrected_cells(row: Row, item: Item, shape: Shape) -> dict[str, Any]:
             raise refusal("the item has such a field, and the file has no column for it.", "Put it back.", name)
     for name, cell in given.items():
         if name.startswith(OURS) or cells.says(cell, shown.get(name)):
+            continue
+        if file.rewritten is not None and is_rewritten(cells.as_text(cell), cells.as_text(shown.get(name))):
+            file.rewritten.append(f"{name} of row {row.row:,}")
             continue
         if name not in item.payload and name not in shape.names:
             raise refusal("no item has such a field.", "Take it out; to add a field, send the rows as JSON.", name)
@@ -251,8 +265,9 @@ def value_of(cell: Any, name: str, old: Any, shape: Shape) -> Any:
     raise refusal("the cell holds no JSON any more.", "Write it as JSON, or correct the row in a JSON file.", name)
 
 
-def corrected_object(row: Row, item: Item, shape: Shape) -> dict[str, Any]:
+def corrected_object(row: Row, item: Item, file: File) -> dict[str, Any]:
     """The object of a JSON file in place of the item's payload; our own columns are not part of it."""
+    shape = file.shape
     given = {name: value for name, value in row.payload.items() if not name.startswith(OURS)}
     for name in shape.columns:
         if name not in given and not name.startswith(OURS):

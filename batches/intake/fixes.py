@@ -26,6 +26,7 @@ from batches.numbering import next_number
 
 KEPT = timedelta(hours=24)
 MOST_REFUSALS = 100
+PLACES_NAMED = 3
 Verdict = Correction.Verdict
 
 
@@ -42,7 +43,7 @@ def applied(batch: Batch, sha256: str) -> Fix | None:
 # -- check -------------------------------------------------------------------------------------------------------------
 
 
-def check(batch: Batch, reader: Reader, *, filename: str, actor: str) -> Fix:
+def check(batch: Batch, reader: Reader, *, filename: str, actor: str, as_written: bool = False) -> Fix:
     """What the file would change, row by row, stored until it is applied or a day old. Changes no item.
 
     Rows are judged outside of any transaction and stored page by page: SQLite has one writer, and others wait for it.
@@ -51,10 +52,12 @@ def check(batch: Batch, reader: Reader, *, filename: str, actor: str) -> Fix:
     store_numbered(fix)
     try:
         tally: Counter[str] = Counter()
-        for page in pages(corrections(batch, reader)):
+        rewritten: list[str] = []
+        for page in pages(corrections(batch, reader, as_written=as_written, rewritten=rewritten)):
             tally.update(row.verdict for row in page)
             store(fix, page, tally.total())
         finish(fix, tally)
+        fix.notes = [*fix.notes, *note_on_forms(rewritten)]
     except BaseException:
         forget(fix)
         raise
@@ -62,19 +65,35 @@ def check(batch: Batch, reader: Reader, *, filename: str, actor: str) -> Fix:
 
 
 def preview(
-    batch: Batch, reader: Reader, *, filename: str, actor: str, most: int
+    batch: Batch, reader: Reader, *, filename: str, actor: str, most: int, as_written: bool = False
 ) -> tuple[Fix, dict[str, list[Correction]]]:
     """What the file would change, with nothing stored: the counts, and at most `most` rows of each verdict."""
     fix = drafted(batch, reader, filename, actor)
     tally: Counter[str] = Counter()
     shown: dict[str, list[Correction]] = {verdict: [] for verdict in Verdict.values}
-    for row in corrections(batch, reader):
+    rewritten: list[str] = []
+    for row in corrections(batch, reader, as_written=as_written, rewritten=rewritten):
         tally[row.verdict] += 1
         if tally[row.verdict] <= most:
             shown[row.verdict].append(row)
     set_counts(fix, tally)
+    fix.notes = [*fix.notes, *note_on_forms(rewritten)]
     fix.state, fix.created_at = Fix.State.CHECKED, timezone.now()
     return fix, shown
+
+
+def note_on_forms(rewritten: list[str]) -> list[str]:
+    """What is said of cells that a spreadsheet wrote in another form."""
+    if not rewritten:
+        return []
+    more = ", …" if len(rewritten) > PLACES_NAMED else ""
+    places = ", ".join(rewritten[:PLACES_NAMED])
+    cells_say = "cell says" if len(rewritten) == 1 else "cells say"
+    return [
+        f"{len(rewritten):,} {cells_say} what is stored, in a form that spreadsheets give dates, numbers and truth "
+        f"values. That is taken for no correction ({places}{more}). "
+        "To store them so all the same, have the file taken as it is written (as_written)."
+    ]
 
 
 def drafted(batch: Batch, reader: Reader, filename: str, actor: str) -> Fix:

@@ -30,13 +30,17 @@ VERB = "correct items of"
 
 
 class RowSource(TypedDict, total=False):
-    """Where corrected rows come from: a file of that name, read as its options say (recognised if empty), or a list."""
+    """Where corrected rows come from: a file of that name, read as its options say (recognised if empty), or a list.
+
+    Cells that say the same in the form of a spreadsheet keep what is stored, unless they are taken `as_written`.
+    """
 
     file: BinaryIO | None
     filename: str
     items: Iterable[Mapping[str, Any]] | None
     encoding: str
     file_options: Mapping[str, Any]
+    as_written: bool
 
 
 def check_fix(batch_id: str, *, actor: str = "", **source: Unpack[RowSource]) -> Fix:
@@ -47,7 +51,7 @@ def check_fix(batch_id: str, *, actor: str = "", **source: Unpack[RowSource]) ->
     batch = get_batch(batch_id)
     reader = opened(batch, source)
     applied = fixes.applied(batch, reader.fingerprint())
-    return applied or fixes.check(batch, reader, filename=source.get("filename", ""), actor=actor)
+    return applied or fixes.check(batch, reader, actor=actor, **judging(source))
 
 
 def apply_fix(
@@ -101,14 +105,17 @@ def correct(
     items: Iterable[Mapping[str, Any]] | None = None,
     encoding: str = "",
     file_options: Mapping[str, Any] | None = None,
+    as_written: bool = False,
     actor: str = "",
     **options: Any,
 ) -> Fix:
     """Check, then apply. `options` are those of `apply_fix`; of a file that is refused nothing is kept."""
     source: RowSource = {"file": file, "filename": filename, "items": items, "encoding": encoding}
-    source["file_options"] = file_options or {}
+    source |= {"file_options": file_options or {}, "as_written": as_written}
     with fix_to_apply(batch_id, actor=actor, **source) as fix:
-        return apply_fix(batch_id, fix.number, actor=actor, **options)
+        applied = apply_fix(batch_id, fix.number, actor=actor, **options)
+        applied.notes = fix.notes
+        return applied
 
 
 @contextmanager
@@ -120,7 +127,7 @@ def fix_to_apply(batch_id: str, *, actor: str = "", **source: Unpack[RowSource])
         yield applied
         return
     refuse_unrest(batch, VERB)
-    fix = fixes.check(batch, reader, filename=source.get("filename", ""), actor=actor)
+    fix = fixes.check(batch, reader, actor=actor, **judging(source))
     try:
         yield fix
     finally:
@@ -138,7 +145,11 @@ def preview_fix(
     reader = opened(batch, source)
     if applied := fixes.applied(batch, reader.fingerprint()):
         return applied, None
-    return fixes.preview(batch, reader, filename=source.get("filename", ""), actor=actor, most=most)
+    return fixes.preview(batch, reader, actor=actor, most=most, **judging(source))
+
+
+def judging(source: RowSource) -> dict[str, Any]:
+    return {"filename": source.get("filename", ""), "as_written": source.get("as_written", False)}
 
 
 def locked(checked: Fix) -> Fix:

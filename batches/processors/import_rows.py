@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Any
 
@@ -18,6 +19,14 @@ MODES = (
     ("create", "Make new rows; one that is there is skipped"),
     ("update", "Change rows that are there; a new one is skipped"),
 )
+TRUTH = {
+    **dict.fromkeys(
+        ("true", "t", "yes", "y", "on", "1", "1.0", "wahr", "ja", "vrai", "oui", "verdadero", "sí", "vero"), True
+    ),
+    **dict.fromkeys(("false", "f", "no", "n", "off", "0", "0.0", "falsch", "nein", "faux", "non", "falso"), False),
+}
+"""How people and their spreadsheets write truth values."""
+TWO_NUMBERS = re.compile(r"0?(\d{1,2})[/.-]0?(\d{1,2})[/.-](?:\d{4}|\d{2})\b", re.ASCII)
 
 
 def importable() -> list[tuple[str, str]]:
@@ -70,11 +79,39 @@ def stored(model: type[models.Model], key_field: str, mode: str, payload: dict[s
     if existing is not None and mode == "create":
         raise SkipItem(f"A row with {key_field} {payload[key_field]!r} is there already.")
     names = [name for name in payload if model._meta.get_field(name).editable]
-    form = form_of(model, tuple(names))(data=payload, instance=existing)
+    form = form_of(model, tuple(names))(data=with_meanings(model, payload, names), instance=existing)
     if not form.is_valid():
         raise refused(form)
     row = form.save()
     return {"pk": str(row.pk), "created": existing is None}
+
+
+def with_meanings(model: type[models.Model], payload: dict[str, Any], names: list[str]) -> dict[str, Any]:
+    """The payload with the truth values that its columns mean. A form would take any text for a box that is ticked, and
+    a date of two small numbers for an American one: such cells are faults of the row."""
+    values, faults = dict(payload), {}
+    for name in names:
+        field, value = model._meta.get_field(name), payload[name]
+        if isinstance(field, models.BooleanField):
+            values[name] = truth_of(value)
+            if values[name] is None and not (field.null and value in (None, "")):
+                faults[name] = f"{name}: {value!r} is neither true nor false."
+        elif isinstance(field, models.DateField) and is_ambiguous_date(value):
+            faults[name] = f"{name}: {value!r} is one of two dates. Write it as 2026-12-31."
+    if faults:
+        message = "; ".join(faults.values())
+        raise ItemError(message, code="VALIDATION_FAILED", category="validation", fields=tuple(faults))
+    return values
+
+
+def truth_of(value: Any) -> bool | None:
+    return TRUTH.get(str(value).strip().casefold())
+
+
+def is_ambiguous_date(value: Any) -> bool:
+    """Whether day and month of a date could be exchanged."""
+    match = TWO_NUMBERS.match(value.strip()) if isinstance(value, str) else None
+    return match is not None and match[1] != match[2] and int(match[1]) <= 12 and int(match[2]) <= 12
 
 
 def find(model: type[models.Model], key_field: str, value: Any) -> models.Model | None:

@@ -147,13 +147,16 @@ class FixItemsSerializer(FixRequestSerializer):
 
 
 class FixFileSerializer(FileOptionsMixin, FixRequestSerializer):
+    as_written = serializers.BooleanField(
+        default=False, help_text="Take cells in the form a spreadsheet gave them: 12/5/2026 for a stored 2026-12-05."
+    )
     file = serializers.FileField(allow_empty_file=True, help_text=f"The export of kind=fix, corrected: {FORMATS_TEXT}")
 
 
 def source_of(body: dict[str, Any]) -> dict[str, Any]:
     """Where the rows come from, as the operations take it; what is left of the body are the options."""
     upload = body.pop("file", None)
-    source: dict[str, Any] = {"file_options": file_options_of(body)}
+    source: dict[str, Any] = {"file_options": file_options_of(body), "as_written": body.pop("as_written", False)}
     if "items" in body:
         source["items"] = body.pop("items")
     if isinstance(upload, UploadedFile):

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 
 from batches import operations
 from batches.intake import fixes
-from batches.models import Correction
+from batches.models import Correction, Fix
 from batches.rest import fix_documents
 from batches.rest.fix_documents import (
     CorrectionSerializer,
@@ -58,13 +58,14 @@ class Fixes(PortalView):
         if earlier := earlier_answer(request):
             return earlier
         with operations.fix_to_apply(batch_id, **source) as fix:
-            return self.apply(request, batch_id, fix.number, body)
+            return self.apply(request, batch_id, fix, body)
 
     @once_per_key
-    def apply(self, request: Request, batch_id: str, number: int, options: dict[str, Any]) -> Response:
+    def apply(self, request: Request, batch_id: str, checked_fix: Fix, options: dict[str, Any]) -> Response:
         """Only this is the key's transaction: the check before it may take a while, and nobody must wait for it."""
-        fix = operations.apply_fix(batch_id, number, actor=actor_of(request), **options)
+        fix = operations.apply_fix(batch_id, checked_fix.number, actor=actor_of(request), **options)
         assert fix.retry is not None
+        fix.notes = checked_fix.notes
         location = reverse("batch-retry-detail", args=[batch_id, fix.retry.number])
         return Response(fix_documents.document(fix), status.HTTP_202_ACCEPTED, headers={"Location": location})
 

@@ -67,6 +67,7 @@ def fix_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--retry-unchanged", action="store_true", help="run the unchanged rows again, too")
     canary_arguments(parser)
     file_arguments(parser)
+    parser.add_argument("--as-written", action="store_true", help="take cells in the form a spreadsheet gave them")
     reason_argument(parser)
 
 
@@ -79,6 +80,7 @@ def fix(options: Namespace, screen: Screen) -> int:
 def fix_document(options: Namespace) -> dict[str, Any]:
     with opened(options.file) as (file, filename):
         source: dict[str, Any] = {"file": file, "filename": filename, "file_options": file_options(options)}
+        source["as_written"] = options.as_written
         if options.dry_run:
             return fix_documents.dry_run(options.id, **source, actor=COMMAND_LINE)
         names = ("leave_out", "retry_unchanged", "canary", "needed", "reason")

@@ -23,13 +23,19 @@ class UploadForm(FileOptionsForm):
         widget=forms.ClearableFileInput(attrs={"accept": ",".join((*READERS, *FRAMES))}),
     )
 
+    as_written = forms.BooleanField(
+        label="As written",
+        required=False,
+        help_text="Take cells in the form a spreadsheet gave them: 12/5/2026 for a stored 2026-12-05.",
+    )
+
     def __init__(self, batch: Batch, *args: Any) -> None:
         super().__init__(*args)
         self.batch = batch
 
     def reading(self) -> list[forms.BoundField]:
         """The fields that say how the file is to be read."""
-        return [self[name] for name in NAMES]
+        return [self[name] for name in (*NAMES, "as_written")]
 
     def is_read_otherwise(self) -> bool:
         return any(field.value() for field in self.reading())
@@ -41,7 +47,12 @@ class UploadForm(FileOptionsForm):
         file, options = self.cleaned_data["file"], self.file_options()
         try:
             return operations.check_fix(
-                self.batch.pk, file=file.file, filename=file.name, file_options=options, actor=actor
+                self.batch.pk,
+                file=file.file,
+                filename=file.name,
+                file_options=options,
+                actor=actor,
+                as_written=self.cleaned_data["as_written"],
             )
         except BatchError as error:
             self.add_error("file", str(error))

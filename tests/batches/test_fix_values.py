@@ -53,7 +53,7 @@ def test_what_does_not_fit_its_column_stays_text_and_says_so() -> None:
     from batches.intake.corrections import changes_of
 
     batch = failed_objects()
-    made = check(batch, download(batch, {2: {"n": "sixty"}, 3: {"zip": "1234"}}))
+    made = check(batch, download(batch, {2: {"n": "sixty"}, 3: {"zip": "1234"}}), as_written=True)
     rows = list(made.corrections.filter(verdict="CHANGED"))
     assert changes_of(rows[0].before, rows[0].after) == [
         {"field": "n", "old": 5, "new": "sixty", "note": "was number, becomes text"}

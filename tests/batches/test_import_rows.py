@@ -134,3 +134,25 @@ def test_only_the_fields_that_are_named_are_written(settings: Any) -> None:
 def test_a_check_names_entries_that_mean_nothing(settings: Any) -> None:
     settings.PORTAL_IMPORT_MODELS = ["auth.User.email", "auth.User.shoe", "nope.Nope", "nope", "auth.User.is_staff"]
     assert [error.msg.split("'")[1] for error in import_models(None)] == settings.PORTAL_IMPORT_MODELS[1:]
+
+
+def test_it_takes_a_truth_value_for_what_people_mean_by_it() -> None:
+    words = {"0": False, "no": False, "FALSCH": False, "off": False, "1": True, "Ja": True, "TRUE": True}
+    batch = ran([{"username": f"u{n}", "is_active": word} for n, word in enumerate(words)])
+    assert set(statuses(batch)) == {"SUCCEEDED"}
+    assert list(User.objects.order_by("username").values_list("is_active", flat=True)) == list(words.values())
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ({"is_active": "perhaps"}, "is_active: 'perhaps' is neither true nor false."),
+        ({"is_active": None}, "is_active: None is neither true nor false."),
+        ({"date_joined": "03/04/2026"}, "date_joined: '03/04/2026' is one of two dates."),
+    ],
+)
+def test_it_refuses_a_cell_that_can_be_read_in_two_ways(row: dict[str, Any], words: str) -> None:
+    User.objects.create(username="ann")
+    ran([{"username": "ann", **row}])
+    assert words in Item.objects.get().message
+    assert User.objects.get(username="ann").is_active

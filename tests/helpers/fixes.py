@@ -61,5 +61,5 @@ def fix(batch: Batch, content: str, filename: str = "fix.csv", **options: Any) -
     return operations.correct(batch.pk, file=io.BytesIO(content.encode()), filename=filename, actor="ana", **options)
 
 
-def check(batch: Batch, content: str, filename: str = "fix.csv") -> Fix:
-    return operations.check_fix(batch.pk, file=io.BytesIO(content.encode()), filename=filename, actor="ana")
+def check(batch: Batch, content: str, filename: str = "fix.csv", **options: Any) -> Fix:
+    return operations.check_fix(batch.pk, file=io.BytesIO(content.encode()), filename=filename, actor="ana", **options)

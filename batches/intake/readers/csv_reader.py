@@ -119,9 +119,12 @@ class CsvReader(FileReader):
             io.BufferedReader(Unclosed(self.file)), encoding=self.encoding.name, errors="surrogateescape", newline=""
         )
         previous = csv.field_size_limit(MAX_FIELD)
-        rows = csv.reader(without_mark(text, self.sep_line), delimiter=self.delimiter, strict=True)
         row = skipped_lines = 1 if self.sep_line else 0
         try:
+            try:
+                rows = csv.reader(without_mark(text, self.sep_line), delimiter=self.delimiter, strict=True)
+            except UnicodeError:
+                raise self._undecodable("", 1, 1) from None
             while True:
                 csv.field_size_limit(MAX_FIELD)
                 try:

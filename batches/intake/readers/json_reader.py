@@ -97,9 +97,9 @@ class NdjsonReader(TextReader):
 def next_line(file: BinaryIO, row: int, line: int) -> bytes:
     try:
         return file.readline(MAX_PAYLOAD * 6)
-    except UnicodeDecodeError as error:
+    except UnicodeError:
         raise InputRefused(
-            f"the line is not {error.encoding}.", remedy="Name the file's encoding.", row=row + 1, line=line + 1
+            "the line is not in the encoding of the file.", remedy="Name that it is in.", row=row + 1, line=line + 1
         ) from None
 
 

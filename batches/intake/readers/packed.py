@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import struct
 import zipfile
 import zlib
 from collections.abc import Collection
@@ -47,7 +48,7 @@ def from_zip(file: BinaryIO, member: str, readable: Collection[str]) -> tuple[Bi
                 raise InputRefused("The archive has a password.", remedy="Pack it again without one.")
             with archive.open(entry) as packed:
                 return bounded_copy(packed), PurePath(entry.filename).name
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError):
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, OSError, EOFError, struct.error):
         raise damaged() from None
 
 
@@ -83,7 +84,7 @@ def bounded_copy(packed: IO[bytes] | gzip.GzipFile) -> BinaryIO:
                 raise InputRefused(
                     f"The file unpacks to more than {MOST_UNPACKED / 1024**2:,.0f} MB.", remedy="Split it."
                 )
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, zlib.error, zipfile.BadZipFile) as error:
         with suppress(OSError):
             copy.close()
         raise damaged() from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
 from itertools import islice
 from typing import Any, BinaryIO
@@ -42,7 +43,7 @@ class WorkbookReader(FileReader):
         refuse_bomb(file)
         with self._book() as book:
             self.place = self._place_of_sheet(book)
-            sheet = book.get_sheet_by_index(self.place)
+            sheet = self._sheet(book, self.place)
             self.sheet, self.sheets = sheet.name, book.sheet_names
             self.hidden = hidden_sheets(book)
             self.first_column = (sheet.start or (0, 0))[1]
@@ -76,12 +77,8 @@ class WorkbookReader(FileReader):
 
     def _book(self) -> CalamineWorkbook:
         self.file.seek(0)
-        try:
+        with readable():
             return CalamineWorkbook.from_filelike(self.file)
-        except PasswordError:
-            raise has_password() from None
-        except CalamineError as error:
-            raise unreadable(error) from None
 
     def _place_of_sheet(self, book: CalamineWorkbook) -> int:
         """The index of the chosen sheet, by name or number, or of the first that is visible and not empty."""
@@ -102,10 +99,8 @@ class WorkbookReader(FileReader):
         )
 
     def _sheet(self, book: CalamineWorkbook, place: int) -> CalamineSheet:
-        try:
+        with readable():
             return book.get_sheet_by_index(place)
-        except CalamineError as error:
-            raise unreadable(error) from None
 
     def _rows(self) -> Iterator[tuple[int, list[Any]]]:
         with self._book() as book:
@@ -189,8 +184,20 @@ def listed_names(names: list[str]) -> str:
     return ", ".join(map(repr, names[:SHEETS_NAMED])) + more
 
 
-def unreadable(error: Exception) -> InputRefused:
-    return InputRefused(f"The workbook cannot be read: {error}.", remedy="Is it damaged? Save it again as .xlsx.")
+@contextmanager
+def readable() -> Iterator[None]:
+    """`InputRefused` where the library cannot read the workbook, or panics over it."""
+    try:
+        yield
+    except PasswordError:
+        raise has_password() from None
+    except BaseException as error:
+        if not isinstance(error, CalamineError) and type(error).__name__ != "PanicException":
+            raise
+        reason = str(error).splitlines()[0] if str(error) else "it is damaged"
+        raise InputRefused(
+            f"The workbook cannot be read: {reason[:200]}.", remedy="Is it damaged? Save it again as .xlsx."
+        ) from None
 
 
 def name_of(cell: Any) -> str:

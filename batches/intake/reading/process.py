@@ -47,7 +47,7 @@ def have_read(file: BinaryIO, rows: BinaryIO, request: dict[str, Any]) -> dict[s
             code, words = outcome(stream, rows, request)
     finally:
         _turns.release()
-    answer: dict[str, Any] = json.loads(words) if code == 0 else {}
+    answer: dict[str, Any] = json.loads(words.rpartition("\n")[2]) if code == 0 else {}
     if code != 0 or "out_of_memory" in answer:
         raise refusal_of(code or -signal.SIGABRT, words, PurePath(request["options"]["filename"]).suffix)
     if "refused" in answer:

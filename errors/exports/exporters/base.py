@@ -65,9 +65,7 @@ def guarded_cell(value: Any) -> Any:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return value
     text = cells.as_text(value).replace("\x00", "")
-    if len(text) > cells.LONGEST:
-        text = text[: cells.LONGEST] + cells.CUT
-    return cells.guarded(text)
+    return cells.guarded(cells.cut(text))
 
 
 def raw_cell(value: Any) -> Any:

@@ -18,7 +18,7 @@ from errors.exports.tables.base import Row
 CELL_END = "\x00"
 """Stands between cells that are searched together; no database stores it in a text."""
 FORMULA = f"[{re.escape(cells.PASSED_OVER)}]*[{re.escape(''.join(sorted(cells.TRIGGERS)))}]"
-RISKY = re.compile(f"{CELL_END}(?:{FORMULA}|[^{CELL_END}]{{{cells.LONGEST + 1}}})")
+RISKY = re.compile(f"{CELL_END}(?:{FORMULA}|[^{CELL_END}]{{{cells.LONGEST // 2 + 1}}})")
 """Matches only where a cell begins, so that a search takes the time of one walk over the text."""
 RISKY_LINE = re.compile(f"[,\n]{FORMULA}")
 """The same for lines of CSV whose first cell is known to be harmless. A comma within a cell counts as the end of one:
@@ -54,7 +54,7 @@ class Csv(Exporter):
             return
         for page in pages:
             text = b"".join(page.lines)
-            too_long = max(map(len, page.lines)) > cells.LONGEST
+            too_long = max(map(len, page.lines)) > cells.LONGEST // 2  # an emoji counts twice
             suspect = too_long or RISKY_LINE.search(text.decode())
             yield Block(page.place, len(page.lines), self.block(page.rows(), before) if suspect else text)
             before += len(page.lines)

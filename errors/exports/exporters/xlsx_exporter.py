@@ -88,4 +88,4 @@ def is_exact(number: float) -> bool:
 
 def shortened(text: str) -> str:
     """Excel refuses longer texts, raw or not."""
-    return text if len(text) <= cells.LONGEST + len(cells.CUT) + 1 else text[: cells.LONGEST] + cells.CUT
+    return text if cells.units(text) <= cells.LONGEST + len(cells.CUT) + 1 else cells.cut(text)
