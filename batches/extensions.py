@@ -116,6 +116,10 @@ def nothing_broken(batch: Batch) -> Iterator[str]:
     yield from ()
 
 
+def nothing_predicted(batch: Batch, scope: Mapping[str, Any], permanent: bool) -> Mapping[str, Any]:
+    return {}
+
+
 def no_navigation() -> Sequence[Link]:
     return ()
 
@@ -174,6 +178,10 @@ class Extension:
     """In a query of items: what each one's last failure has in common with others; the error code where it is null."""
     permanent_failures: Callable[[Batch], Q] | None = None
     """The condition on failed items of a batch that cannot pass unchanged: a careful retry leaves them out."""
+
+    predict_retry: Callable[[Batch, Mapping[str, Any], bool], Mapping[str, Any]] = nothing_predicted
+    """What a retry of a scope should bring, as it is kept beside what becomes of it; with `permanent` also of what
+    cannot pass unchanged. Empty: nothing is predicted."""
 
     # what must hold
     broken_promises: Callable[[Batch], Iterator[str]] = nothing_broken
@@ -262,6 +270,11 @@ def joined(own: Mapping[str, Named], added: Callable[[Extension], Mapping[str, N
 def address_of(row: Retry | Fix | Quarantine) -> str:
     """The first page that an extension has of it; empty without one."""
     return next(filter(None, (extension.page_of(row) for extension in registered())), "")
+
+
+def prediction_of(batch: Batch, scope: Mapping[str, Any], *, permanent: bool) -> Mapping[str, Any]:
+    """The first prediction of a retry that an extension makes; empty without one."""
+    return next(filter(None, (extension.predict_retry(batch, scope, permanent) for extension in registered())), {})
 
 
 def retry_address(batch: Batch, scope: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from errors.desk.views.retries import confirm_retry
 from errors.exports import ExportGone, ExportNotReady, ExportUnderWay, UnknownExport
 from errors.exports.request import UnknownFormat
 from errors.filters import scopes
-from errors.recovery import advice_from_fixes
+from errors.recovery import advice_from_fixes, forecast
 from errors.recovery.actions import UnknownAdvice
 from errors.terminal import VERBS
 
@@ -27,6 +27,7 @@ EXTENSION = Extension(
     },
     failure_kind=scopes.last_group,
     permanent_failures=scopes.permanent_failures,
+    predict_retry=forecast.predict_retry,
     broken_promises=scopes.failures_have_records,
     verbs=VERBS,
     rest_routes="errors.urls",

@@ -10,7 +10,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 
-from batches import processors, tasks
+from batches import extensions, processors, tasks
 from batches.exceptions import (
     IdempotencyConflict,
     InvalidInput,
@@ -70,20 +70,23 @@ def retry(
     unchanged, unless `permanent` or other `params` are given. `rate` is in items a second, `concurrency` in lanes until
     the retry is over; none of the items runs before `after` seconds have passed. The same `key` again is the same
     retry, and no other. With `count` it is refused if it means another number of items; `predicted` is kept beside what
-    becomes of it.
+    becomes of it, by default what extensions predict.
     """
     batch = get_batch(batch_id)
     name, value = scopes.only_scope(scope)
     if earlier := retry_of_key(batch, key, {name: value}):
         return earlier
     condition = scopes.condition(batch, name, value)
+    permanent = (not canary or params is not None) if permanent is None else permanent
+    if predicted is None and batch.status in Batch.AT_REST:
+        predicted = extensions.prediction_of(batch, {name: value}, permanent=permanent)
     draft = drafted_retry(
         {name: value},
         canary=canary,
         needed=needed,
         rate=rate,
         after=after,
-        permanent=(not canary or params is not None) if permanent is None else permanent,
+        permanent=permanent,
         key=key,
         predicted=dict(predicted or {}),
         actor=actor,

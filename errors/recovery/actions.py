@@ -145,7 +145,7 @@ def apply_once(
         order = Order(batch_id, row.action.get("params", {}), actor, reason or row.title, carefulness)
         result = ACTIONS[row.action["verb"]](order)
         rows.update(undo=dict(result.undo), retry=result.retry.number if result.retry else None)
-        if result.retry and not result.retry.predicted:
+        if result.retry and row.predicted and not (carefulness or {}).get("predicted"):
             Retry.objects.filter(pk=result.retry.pk).update(predicted=row.predicted)
     row.refresh_from_db()
 

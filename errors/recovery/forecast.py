@@ -14,11 +14,14 @@ from batches.models import Batch, Item, Rehearsal
 from errors.advice.evidence import Evidence
 from errors.advice.facts import Prediction
 from errors.advice.predictions import RECOVERED, recoveries, recoveries_of, total
+from errors.findings import errors_of
 from errors.models import ErrorRecord, Recommendation
 from errors.recovery.actions import scope_of
 from errors.recovery.evidence_queries import evidence_of
 
 SAMPLES = 5
+PREDICTED_UP_TO = 200_000
+"""Errors of a batch, up to which a retry without a confirmation page is predicted."""
 ITEMS_SEARCHED_FOR_SAMPLES = 200
 
 
@@ -53,6 +56,14 @@ class LastFailures:
     category: str
     items: int
     permanent: int
+
+
+def predict_retry(batch: Batch, scope: Mapping[str, Any], permanent: bool) -> Mapping[str, Any]:
+    """What every door keeps beside a retry; of very many errors nothing, as that would keep the door waiting."""
+    if errors_of(batch) > PREDICTED_UP_TO:
+        return {}
+    expected = forecast(batch, scope)
+    return expected.predicted_for(permanent and expected.permanent > 0)
 
 
 def forecast(batch: Batch, scope: Mapping[str, Any]) -> Forecast:

@@ -12,6 +12,7 @@ from batches import operations
 from batches.engine import runner
 from batches.models import Retry
 from tests.helpers.batches import statuses
+from tests.helpers.command_line import batch_command
 from tests.helpers.outages import group_address, outage
 from tests.helpers.pages import form_answers, page
 from tests.helpers.people import UserOf, signed_in
@@ -132,3 +133,11 @@ def test_it_says_until_when_a_retry_waits(user_of: UserOf) -> None:
     shown = page(client, answer.headers["Location"])
     assert f"Waiting: none of 30 items runs before {made.not_before:%H:%M:%S} UTC" in shown
     assert client.get("/api/batches/outage/retries/1").json()["not_before"]
+
+
+def test_a_retry_by_the_command_line_keeps_its_prediction() -> None:
+    batch = outage()
+    assert batch_command("retry", batch.pk, "--group", group_address().split("/")[-3])[0] == 0
+    predicted = Retry.objects.get().predicted
+    assert (predicted["low"], predicted["mid"], predicted["high"]) == (0, None, 30)
+    assert predicted["basis"].startswith("not known yet")
