@@ -112,6 +112,10 @@ def no_note(*arguments: Any) -> None:
     return None
 
 
+def not_told(batch: Batch, items: QuerySet[Any]) -> None:
+    return None
+
+
 def nothing_broken(batch: Batch) -> Iterator[str]:
     yield from ()
 
@@ -162,6 +166,9 @@ class Extension:
     """For the failures of a rehearsed chunk, after it was rolled back: a description of each. Writes nothing."""
     items_corrected: Callable[[Batch, Retry, QuerySet[Any]], None] = no_note
     """Within the transaction that corrects items, before anything is done to them. The query is of their ids."""
+    items_given_up: Callable[[Batch, QuerySet[Any]], None] = not_told
+    """Within the transaction that fails items which waited for their next try, before it does: their last attempt was
+    the final one."""
     transition_recorded: Callable[[Transition], None] = no_note
     """Within the transaction of a change of a batch's status, or of an act upon it."""
     milestone_recorded: Callable[[Milestone, int, int], None] = no_note
@@ -170,6 +177,9 @@ class Extension:
     """After the commit of a transition."""
     milestone_reached: Callable[[Milestone], None] = no_note
     """After the commit of a milestone."""
+
+    needs_attention: Callable[[], Q] | None = None
+    """The condition on batches that are over of which something is left to do; without one, that items have failed."""
 
     # which items
     scopes: Mapping[str, Scope] = field(default_factory=dict)

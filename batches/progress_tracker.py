@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db.models import F
 from django.utils import timezone
 
 from batches import arguments, clock, durations
-from batches.conf import settings
 from batches.exceptions import UnknownBatch
 from batches.lanes import workers
 from batches.lanes.lane_counts import COUNTERS
 from batches.lifecycle import hand_counts, samples
 from batches.lifecycle.samples import active_seconds
+from batches.lifecycle.standstill import is_abandoned, is_stuck
 from batches.lifecycle.velocity import Pace, eta_of, recent_pace
+from batches.lifecycle.waiting_items import NOTHING, Waiting, waiting_of
 from batches.models import BATCH_ID, Batch, Checkpoint, Item, Milestone, Sample
 from batches.proportions import percent_of
 
@@ -26,7 +27,8 @@ from batches.proportions import percent_of
 class Progress:
     """A batch's progress. Velocities in items a second, times in seconds, percentages 0-100 floored to one decimal.
 
-    `progress_percent` is of items that succeeded, `done_percent` of items that have any outcome.
+    `progress_percent` is of items that succeeded, `done_percent` of items that have any outcome. Of those `remaining`
+    so many are `waiting` for their next try, as `waits` says; `eta_seconds` lasts until the last of them may run.
     """
 
     batch_id: str
@@ -36,6 +38,8 @@ class Progress:
     skipped: int
     quarantined: int
     remaining: int
+    waiting: int
+    waits: dict[str, Any] | None
     progress_percent: float
     done_percent: float
     current_velocity: float | None
@@ -56,6 +60,11 @@ class Progress:
     def done(self) -> int:
         return self.total_items - self.remaining
 
+    @property
+    def ready(self) -> int:
+        """Items that could be processed at this moment."""
+        return self.remaining - self.waiting
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-able, with ISO 8601 times in UTC."""
         return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
@@ -74,7 +83,7 @@ def get_progress(batch_id: str) -> Progress:
 
 
 def progress_of(batches: Sequence[Batch]) -> dict[str, Progress]:
-    """The progress of several batches, in four queries however many there are."""
+    """The progress of several batches, in five queries however many there are, and one for each in which items wait."""
     lanes, milestones = _lanes_and_milestones(batches)
     current = _current_items([lane for rows in lanes.values() for lane in rows if lane.worker])
     is_moving = any(batch.status in Batch.ACTIVE for batch in batches)
@@ -82,8 +91,18 @@ def progress_of(batches: Sequence[Batch]) -> dict[str, Progress]:
     recent = samples.recent_samples(batches, now)
     with_workers = any(batch.status in Batch.WORKING and not batch.is_ad_hoc for batch in batches)
     present = workers.presence() if with_workers else workers.NOBODY
+    waiting = waiting_of(batches, now)
     return {
-        batch.pk: progress(batch, lanes[batch.pk], milestones[batch.pk], recent[batch.pk], current, present, now)
+        batch.pk: progress(
+            batch,
+            lanes[batch.pk],
+            milestones[batch.pk],
+            recent[batch.pk],
+            current,
+            present,
+            now,
+            waiting.get(batch.pk, NOTHING),
+        )
         for batch in batches
     }
 
@@ -129,17 +148,20 @@ def progress(
     current: dict[tuple[str, int], str],
     present: workers.Presence,
     now: datetime,
+    waits: Waiting = NOTHING,
 ) -> Progress:
     """Pure arithmetic over a batch, its lanes, milestones and recent samples, the keys of its current items, who lives,
-    and the time."""
+    the time, and what waits."""
     count = {name: sum(getattr(lane, name) for lane in lanes) for name in COUNTERS}
     total = max(batch.total_items, sum(count.values()))
     remaining = total - sum(count.values())
+    waiting = min(waits.items, remaining)
     active = active_seconds(batch, now)
     velocity = count["succeeded"] / active if active > 0 else None
     abandoned = is_abandoned(batch, lanes, present, now)
     pace = Pace() if abandoned else recent_pace(batch, recent, sum(count.values()), active)
-    eta = eta_of(batch, remaining, pace)
+    last_try = (waits.last_at - now).total_seconds() if waits.last_at and not abandoned else None
+    eta = eta_of(batch, remaining - waiting, pace, last_try)
     held = [lane for lane in lanes if lane.worker]
     return Progress(
         batch_id=batch.pk,
@@ -149,6 +171,8 @@ def progress(
         skipped=count["skipped"],
         quarantined=count["quarantined"],
         remaining=remaining,
+        waiting=waiting,
+        waits=waits.to_dict(),
         progress_percent=percent(count["succeeded"], total, batch.status),
         done_percent=percent(total - remaining, total, batch.status),
         current_velocity=rounded(velocity),
@@ -161,7 +185,7 @@ def progress(
         current_item=next((current.get((batch.pk, lane.next_index)) for lane in held), None),
         status=batch.status,
         outcome=outcome_of(batch, count, remaining),
-        stuck=abandoned or is_stuck(batch, lanes, now),
+        stuck=abandoned or is_stuck(batch, lanes, now, remaining, waits),
         milestones=[{"milestone": row.milestone, "reached_at": _plain(row.reached_at)} for row in milestones],
         lanes=[
             {
@@ -183,54 +207,6 @@ def outcome_of(batch: Batch, count: dict[str, int], remaining: int) -> str | Non
     if remaining:
         return "partial"
     return "with_errors" if count["failed"] or count["quarantined"] else "clean"
-
-
-def is_abandoned(batch: Batch, lanes: Sequence[Checkpoint], present: workers.Presence, now: datetime) -> bool:
-    """Whether workers should have it, yet none lives, or none of those that hold it.
-
-    Of workers that are not known, as in a process of somebody's own, a recent checkpoint is a sign of life, or a lease.
-    """
-    if batch.is_ad_hoc or batch.status not in Batch.WORKING:
-        return False
-    held = [lane for lane in lanes if lane.worker]
-    if held:
-        return all(is_lost(lane, present, now) for lane in held)
-    last = max([lane.saved_at for lane in lanes if lane.saved_at] + [batch.running_since or batch.created_at])
-    return not present.anybody and now - last > workers.SILENT_AFTER
-
-
-def is_lost(lane: Checkpoint, present: workers.Presence, now: datetime) -> bool:
-    """Whether the holder of the lane does not live."""
-    if lane.worker in present.alive:
-        return False
-    return present.has_lost(lane.worker) or (lane.lease_expires_at is not None and lane.lease_expires_at <= now)
-
-
-def is_stuck(batch: Batch, lanes: Sequence[Checkpoint], now: datetime) -> bool:
-    """Whether workers should have it, yet none has held a lane for longer than a lease; a script's batch needs none."""
-    if batch.is_ad_hoc or batch.status not in Batch.WORKING:
-        return False
-    if any(row.lease_expires_at and row.lease_expires_at > now for row in lanes):
-        return False
-    lease = timedelta(seconds=settings.PORTAL_LEASE_SECONDS)
-    last = max([lane.saved_at for lane in lanes if lane.saved_at] + [batch.running_since or batch.created_at])
-    return now - last > lease
-
-
-def words_of(batch: Batch) -> dict[str, Any]:
-    """What stands beside a batch's progress, in REST and in frames alike."""
-    sentence = waits_for_other_workers(batch) or batch.sentence
-    return {"sentence": sentence, "reason": batch.reason, "ad_hoc": batch.is_ad_hoc}
-
-
-def waits_for_other_workers(batch: Batch) -> str:
-    """Of a batch that workers leave to others, in a deployment say: what it waits for; empty of any other."""
-    if batch.status not in (Batch.Status.QUEUED, Batch.Status.RUNNING) or batch.is_ad_hoc:
-        return ""
-    reason = workers.why_declined(batch.pk)
-    if not reason or Checkpoint.objects.filter(batch=batch).exclude(worker="").exists():
-        return ""
-    return f"Waiting for a worker that can run {batch.processor}. {reason}"
 
 
 def percent(part: int, total: int, status: str) -> float:

@@ -59,6 +59,8 @@ MIDDLEWARE = [
     "batchportal.probes.HostCheck",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "batchportal.strangers.small_bodies_only",
+    "batches.page_acts.answer_acts",
+    "batches.reader_zone.ReaderZone",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",

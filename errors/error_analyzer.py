@@ -14,8 +14,9 @@ from batches.models import Batch
 from batches.proportions import percent_of
 from errors.advice import Facts, GroupFacts, advise
 from errors.detectors.runs import runs_of
-from errors.findings import IN_REPORT_LIMIT, findings_of, scatter_of
+from errors.findings import IN_REPORT_LIMIT, findings_of, looked_at, scatter_of
 from errors.findings.problem_items import failure_histories, tried_most
+from errors.grouping import failing_now
 from errors.models import REPEATED, BatchGroup, ErrorRecord
 from errors.recovery import plans
 from errors.recovery import recommendations as advised
@@ -86,6 +87,8 @@ class ErrorReport:
     groups: list[dict[str, Any]] = field(default_factory=list)
     findings: list[dict[str, Any]] = field(default_factory=list)
     scatter: str = ""
+    looked_at: int = 0
+    """Items among which the findings were looked for: those that have an outcome."""
     advice: list[dict[str, Any]] = field(default_factory=list)
     recovery_plan: list[dict[str, Any]] = field(default_factory=list)
 
@@ -98,6 +101,8 @@ def aggregate_errors(batch_id: str, total_items: int | None = None) -> ErrorRepo
     batch = Batch.objects.filter(pk=arguments.checked_id(batch_id)).first()
     if total_items is not None:
         arguments.whole_number("total_items", total_items)
+    if batch:
+        failing_now.refresh(batch)
     rows = list(BatchGroup.objects.filter(batch=batch_id).select_related("group").order_by("-errors", "group__title"))
     total = sum(row.errors for row in rows)
     items = (batch.total_items if batch else 0) if total_items is None else total_items
@@ -120,6 +125,7 @@ def aggregate_errors(batch_id: str, total_items: int | None = None) -> ErrorRepo
         groups=[group_of(row) for row in rows],
         findings=findings_of(batch, up_to=IN_REPORT_LIMIT) if batch else [],
         scatter=scatter_of(batch) if batch else "",
+        looked_at=looked_at(batch).looked_at if batch else 0,
         advice=advice,
         recovery_plan=plans.steps_of(batch.pk) if batch else [],
     )
@@ -135,6 +141,8 @@ def group_of(row: BatchGroup) -> dict[str, Any]:
         "state": row.group.state,
         "errors": row.errors,
         "items": row.items,
+        "failing": row.failing,
+        "set_aside": row.set_aside,
         "first_seen": iso_utc(row.first_seen),
         "last_seen": iso_utc(row.last_seen),
     }

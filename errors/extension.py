@@ -19,6 +19,8 @@ EXTENSION = Extension(
     item_failed=receivers.write_errors,
     describe_failures=receivers.group_rehearsed,
     items_corrected=advice_from_fixes.apply_correction_advice,
+    items_given_up=receivers.make_final,
+    needs_attention=engine_links.needs_attention,
     batch_transitioned=receivers.batch_transitioned,
     scopes={
         "group": Scope(scopes.items_of_group),

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from django.db.models import Exists, OuterRef, QuerySet
+
 from batches.extensions import FailureDescription
 from batches.failures import Failure
-from batches.models import Batch, Transition
+from batches.models import Batch, Item, Transition
 from errors import tasks
-from errors.grouping import group_counters, overrides, record_rows, regressions
+from errors.grouping import failing_now, group_counters, overrides, record_rows, regressions
 from errors.grouping.existing_groups import existing_groups
 from errors.grouping.seen_failures import see
 from errors.groups import clean_retries
+from errors.models import ErrorRecord
 from errors.recovery import plan_runs, recommendations
 
 
@@ -23,6 +26,12 @@ def write_errors(batch: Batch, failures: Sequence[Failure]) -> None:
     seen, groups = group_counters.groups_for(batch, [see(batch, failure) for failure in failures])
     record_rows.write(batch, seen, groups)
     regressions.reopen_groups(batch, seen, groups)
+
+
+def make_final(batch: Batch, items: QuerySet[Item]) -> None:
+    """The last failure of these items is final: they are not tried again."""
+    last = Item.objects.filter(pk=OuterRef("item_id"), attempts=OuterRef("attempt"), pk__in=items.values("pk"))
+    ErrorRecord.objects.filter(Exists(last), batch=batch, item__in=items.values("pk")).update(final=True)
 
 
 def batch_transitioned(transition: Transition) -> None:
@@ -40,6 +49,7 @@ def settle_clean_retries(transition: Transition) -> None:
     """
     batch_id = transition.batch_id
     if transition.to_status in Batch.FINAL:
+        failing_now.refresh(Batch.objects.get(pk=batch_id))
         clean_retries.settle(batch_id)
         recommendations.verify(batch_id)
         tasks.look_if_large(batch_id)

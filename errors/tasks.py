@@ -12,6 +12,7 @@ from batches.models import Batch
 from batches.tasks import database_may_be_away, enqueue, should_stop, termination_deferred
 from errors import exports, findings, groups
 from errors.exports import file_writer
+from errors.grouping import failing_now
 from errors.groups import background, clean_retries
 from errors.recovery import plan_runs, recommendations
 
@@ -28,6 +29,7 @@ def sweep() -> None:
         groups.unignore_due()
         clean_retries.settle()
         plan_runs.advance_all()
+        failing_now.refresh_stale()
         for pk in exports.waiting().values_list("pk", flat=True):
             exports.enqueue(pk)
         exports.expire()

@@ -121,6 +121,8 @@ MODES: dict[str, Any] = {
     "error": lambda p, c: raising(RuntimeError("it broke")),
     "network": lambda p, c: raising(ConnectionRefusedError(111, "Connection refused")),
     "fail_once": fail_once,
+    "later": lambda p, c: raising(RetryItem("not yet", after=3600)),
+    "limited": lambda p, c: raising(ItemError("slow down", code="HTTP_429", category="rate_limit", after=0)),
     "exit": lambda p, c: sys.exit(3),
     "die": lambda p, c: os._exit(9),
     "interrupt": lambda p, c: raising(GeneratorExit()),

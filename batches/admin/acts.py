@@ -19,6 +19,7 @@ MESSAGES = {
     "resume": "{batch} goes on where it stopped.",
     "cancel": "Cancelling {batch}: what is done stays done, the rest stays untouched.",
     "retry": "{batch}: {items} failed items are tried again.",
+    "give_up": "{batch}: {items} items that waited have failed now.",
 }
 """Verb -> what happens now."""
 SCRIPT_MESSAGES = {
@@ -42,7 +43,7 @@ def act(verb: str, batch_id: str, request: HttpRequest, **scope: Any) -> None:
     except BatchError as error:
         messages.warning(request, str(error))
     else:
-        items = f"{result.items:,}" if verb == "retry" else ""
+        items = f"{result:,}" if verb == "give_up" else f"{result.items:,}" if verb == "retry" else ""
         text = MESSAGES[verb]
         if isinstance(result, Batch) and result.is_ad_hoc:
             text = SCRIPT_MESSAGES.get(verb, text)

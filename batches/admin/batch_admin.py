@@ -40,6 +40,7 @@ class BatchAdmin(BatchViews):
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
         return [
+            path("zone/", wrap(self.zone), name="batches_zone"),
             path("add/<str:processor>/", wrap(self.new_batch), name="batches_batch_new"),
             path("<path:batch_id>/act/<str:verb>/", wrap(self.act_on_batch), name="batches_batch_act"),
             path("<path:batch_id>/watch/", wrap(self.watch), name="batches_batch_watch"),

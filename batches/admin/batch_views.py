@@ -11,8 +11,6 @@ from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
-from django.utils.decorators import method_decorator
-from django.views.decorators.http import require_POST
 
 from batches import operations, processors
 from batches.admin.access import OperatedAdmin
@@ -21,12 +19,14 @@ from batches.clients import leaving
 from batches.exceptions import BatchError, UnknownProcessor
 from batches.extensions import retry_address
 from batches.models import Batch, Item
+from batches.page_acts import say_not_done
 from batches.pages.batch_page import CONFIRMED, batch_page, confirmation
 from batches.pages.context import context_of
-from batches.pages.forms import AdjustForm, DecideForm, RehearseForm
+from batches.pages.forms import AdjustForm, BudgetForm, DecideForm, RehearseForm, ZoneForm
 from batches.pages.new_batch_form import NewBatchForm
 from batches.pages.rehearsal_page import rehearsal_page
 from batches.plugins import broken_plugins
+from batches.reader_zone import choose_zone, chosen_zone
 
 
 class BatchViews(OperatedAdmin):
@@ -57,10 +57,12 @@ class BatchViews(OperatedAdmin):
         """Of the batch that the address names: as everywhere, it stands there as it is, and `_5F` is no underscore."""
         return super().history_view(request, quote(object_id), extra_context)
 
-    @method_decorator(require_POST)
     def watch(self, request: HttpRequest, batch_id: str) -> HttpResponse:
         """Begin or end to mail this person about the batch."""
         batch, user = self.viewed(request, batch_id), request.user
+        if request.method != "POST":
+            say_not_done(request, "“Watch”")
+            return redirect(batch)
         try:
             if request.POST.get("watch") == "0":
                 operations.unwatch(batch_id, user)  # type: ignore[arg-type]
@@ -81,6 +83,17 @@ class BatchViews(OperatedAdmin):
             raise Http404(str(error)) from None
         context = context_of(rehearsal_page(batch, rehearsal))
         return self.render(request, "rehearsal.html", context, title=f"Rehearsal of {batch}")
+
+    def zone(self, request: HttpRequest) -> HttpResponse:
+        """In which time zone this person reads every page."""
+        form = ZoneForm(request.POST or None, initial={"zone": chosen_zone(request)})
+        if request.method == "POST" and form.is_valid():
+            choose_zone(request, form.cleaned_data["zone"])
+            messages.success(
+                request, f"Times are in {form.cleaned_data['zone'] or 'the zone of the browser'} from now on."
+            )
+            return redirect("admin:batches_batch_changelist")
+        return self.render(request, "zone.html", {"form": form}, title="Time zone")
 
     # -- acting
 
@@ -104,12 +117,29 @@ class BatchViews(OperatedAdmin):
         if verb not in MESSAGES:
             raise Http404
         batch = self.operated(request, batch_id)
+        if verb == "resume" and operations.holding_reason(batch):
+            return self.resume_halted(request, batch)
         if request.method == "POST":
-            which = "unexplained" if "unexplained" in request.POST else "all_failed"
-            act(verb, batch_id, request, **({which: True} if verb == "retry" else {}))
-        elif verb in CONFIRMED and verb in operations.legal_verbs(batch):
+            act(verb, batch_id, request, **meant_by(verb, request))
+        elif verb in CONFIRMED and (verb == "give_up" or verb in operations.legal_verbs(batch)):
             return self.confirm(request, batch, verb)
+        else:
+            say_not_done(request, f"“{verb.replace('_', ' ').capitalize()}”")
         return redirect(batch)
+
+    def resume_halted(self, request: HttpRequest, batch: Batch) -> HttpResponse:
+        """Go on with another error budget: as it is, the batch would halt again at the next item that fails."""
+        form = BudgetForm(batch, request.POST if answers_about_budget(request) else None)
+        if form.is_bound and form.is_valid():
+            try:
+                actor, reason = request.user.get_username(), form.cleaned_data["reason"]
+                operations.resume(batch.pk, actor=actor, reason=reason, **form.budget())
+                messages.success(request, f"{batch} goes on where it stopped.")
+                return redirect(batch)
+            except BatchError as error:
+                form.refuse(error)
+        lead = f"{operations.holding_reason(batch)} With this budget it halts again at the next item that fails."
+        return self.render_form(request, batch, form, lead, "Go on", title=f"Go on with {batch}?")
 
     def confirm(self, request: HttpRequest, batch: Batch, verb: str) -> HttpResponse:
         """On the page of an extension, if one has a page for it."""
@@ -205,3 +235,16 @@ class BatchViews(OperatedAdmin):
     def render(self, request: HttpRequest, template: str, context: dict[str, Any], *, title: str) -> TemplateResponse:
         whole = {**self.admin_site.each_context(request), "opts": self.opts, "title": title, **context}
         return TemplateResponse(request, f"admin/batches/batch/{template}", whole)
+
+
+def answers_about_budget(request: HttpRequest) -> bool:
+    """Whether it comes from the form that asks for the budget, and not from a button that does not."""
+    return request.method == "POST" and any(name in request.POST for name in operations.BUDGETS)
+
+
+def meant_by(verb: str, request: HttpRequest) -> dict[str, Any]:
+    """Which items the verb is about, for those that are about items."""
+    if verb == "retry":
+        return {"unexplained" if "unexplained" in request.POST else "all_failed": True}
+    count = request.POST.get("count", "")
+    return {"count": int(count)} if verb == "give_up" and count.isdecimal() and len(count) < 12 else {}

@@ -49,7 +49,9 @@ class ItemAdmin(OperatedAdmin, ReadOnly):
     list_display_links = ("key",)
     list_filter = ("status", CodeFilter)
     search_fields = ("=key",)
-    linked_lookups = ("batch__id__exact", "failed_at__isnull", "position__gte", "position__lte")
+    linked_lookups = (
+        *("batch__id__exact", "failed_at__isnull", "available_at__isnull", "position__gte", "position__lte"),
+    )
     ordering = ("batch", "position")
     list_select_related = ("batch",)
     list_per_page = 100

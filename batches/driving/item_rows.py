@@ -52,7 +52,14 @@ def register_page(batch: Batch, first: int, page: list[Any]) -> None:
     failed = [row.pk for row in rows.values() if row.status in Item.FAILED_STATUSES]
     if failed and not leases.held_lanes(batch.pk).exists():
         Item.objects.filter(pk__in=failed).update(
-            status=Item.Status.PENDING, failed_at=None, lane=None, available_at=None, crashes=0, forgiven=F("attempts")
+            status=Item.Status.PENDING,
+            failed_at=None,
+            lane=None,
+            available_at=None,
+            crashes=0,
+            forgiven=F("attempts"),
+            rate_limited=None,
+            rate_limited_since=None,
         )
 
 

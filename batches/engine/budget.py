@@ -1,23 +1,36 @@
-"""The error budget: more failures than a batch may have halt it."""
+"""The error budget: more failures than a batch may have halt it, at the next item that fails for the first time."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from batches.engine.slices import Slice
 from batches.engine.statements import Totals
+from batches.lanes.lane_counts import counters_of
+from batches.lanes.outcomes import Outcome
 from batches.lifecycle import quarantined_items, transitions
-from batches.models import Batch
+from batches.models import Batch, Item, RetriedItem
 
 SMALLEST_SAMPLE = 20  # items, before their error rate counts
+BUDGETS = ("max_errors", "max_error_rate")
+"""The limits of a batch that halt it."""
 
 
-def enforce_budget(slice_: Slice, totals: Totals) -> None:
-    """Halt the batch when its error budget is used up, counted over all lanes."""
+def enforce_budget(slice_: Slice, totals: Totals, outcomes: Sequence[Outcome]) -> None:
+    """Halt the batch when its error budget is used up, counted over all lanes, and one of these failures is new."""
     batch = slice_.batch
-    if halt_reason(batch, totals):
-        batch.refresh_from_db(fields=["max_errors", "max_error_rate"])  # somebody may have raised it
+    if halt_reason(batch, totals) and has_new_failure(outcomes):
+        batch.refresh_from_db(fields=BUDGETS)  # somebody may have raised it
         reason = halt_reason(batch, without_quarantined(batch, totals))
         if reason:
             transitions.move(batch.pk, Batch.Status.HALTED, verb="halt", actor="worker", reason=reason)
+
+
+def has_new_failure(outcomes: Sequence[Outcome]) -> bool:
+    """Whether an item failed that no bulk retry had put back: one that fails again was counted before."""
+    failed = {outcome.item.id for outcome in outcomes if outcome.status in Item.FAILED_STATUSES}
+    put_back = RetriedItem.objects.filter(item__in=failed).exclude(fate__in=RetriedItem.UNTRIED)
+    return bool(failed) and len(failed) > put_back.values("item").distinct().count()
 
 
 def without_quarantined(batch: Batch, totals: Totals) -> Totals:
@@ -36,3 +49,16 @@ def halt_reason(batch: Batch, totals: Totals) -> str:
             failed = f"{totals.failed:,} of {totals.done:,} items failed ({rate:.1f} %)"
             return f"{failed}; the budget is {batch.max_error_rate:g} %."
     return ""
+
+
+def totals_of(batch: Batch) -> Totals:
+    """As the budget counts them: without what a person has quarantined."""
+    count = counters_of(batch.pk)
+    return without_quarantined(batch, Totals(sum(count.values()), count["failed"] + count["quarantined"]))
+
+
+def holding_reason(batch: Batch) -> str:
+    """Why a halted batch, resumed as it is, would halt at the next item that fails; empty for any other."""
+    if batch.status != Batch.Status.HALTED or sum(counters_of(batch.pk).values()) >= batch.total_items:
+        return ""
+    return halt_reason(batch, totals_of(batch))

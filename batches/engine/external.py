@@ -153,7 +153,7 @@ def record(slice_: Slice, outcome: Outcome) -> None:
     slice_.leased_at = monotonic()
     hints.hint(slice_.batch.pk)
     count_items(slice_, [outcome])
-    enforce_budget(slice_, totals)
+    enforce_budget(slice_, totals, [outcome])
     slice_.on_chunk()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from batches.engine.rate_limits import count_rate_limited
 from batches.engine.slices import CLAIM_WINDOW, Slice
 from batches.engine.statements import Totals, record
 from batches.extensions import record_failures
@@ -13,6 +14,7 @@ from batches.lifecycle import hints, milestones
 def record_outcomes(slice_: Slice, outcomes: list[Outcome]) -> Totals:
     """Error records, items, idempotency rows, the lane and its milestones. Whatever it raises, roll back."""
     batch, lease = slice_.batch, slice_.lease
+    count_rate_limited(batch, outcomes)
     failures = [outcome.failure for outcome in outcomes if outcome.failure is not None]
     if failures:
         record_failures(batch, failures)

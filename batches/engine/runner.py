@@ -140,7 +140,7 @@ def run_chunk(slice_: Slice) -> int | None:
         raise ChunkLost(ChunkLost.__doc__) from slice_.isolation.refused
     counters.observe("chunk_commit_seconds", slice_.batch.processor, seconds=[monotonic() - began])
     advance(slice_, processed)
-    enforce_budget(slice_, totals)
+    enforce_budget(slice_, totals, processed)
     slice_.raise_interruption()
     return len(processed)
 

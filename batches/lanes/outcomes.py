@@ -22,7 +22,6 @@ MAX_RESULT = 64 * 1024  # characters of JSON
 MAX_MESSAGE = 8 * 1024  # characters
 encode_json = json.JSONEncoder(allow_nan=False).encode
 BACKOFF_BASE, BACKOFF_CAP = 1.0, 300.0  # seconds
-MOST_FORGIVEN = 300  # rate-limited attempts of an item; at the longest backoff half a day
 
 
 @dataclass(slots=True)
@@ -159,14 +158,14 @@ def failed(
     worker: str,
     params: Any = None,
 ) -> Outcome:
-    """FAILED, or PENDING with `available_at` when the failure may pass and attempts are left."""
+    """FAILED, or PENDING with `available_at` when the failure may pass and attempts are left; rate-limited ones do not
+    count."""
     finished_at = clock.machine_now()
     payload = json.loads(item.payload_json)
     decisive = decisive_member(exception)
     text = describe_failure(exception, explicit_code(decisive), payload, params)
     kind = text.classification
-    rests_on_status = kind.classified_by != "message"
-    forgiven = kind.category == "rate_limit" and rests_on_status and item.forgiven < MOST_FORGIVEN
+    forgiven = kind.category == "rate_limit" and kind.classified_by != "message"
     attempt = item.attempts + 1
     attempts_left = forgiven or attempt - item.forgiven < max_attempts
     again = attempts_left and is_retryable(decisive, processor, kind)

@@ -86,6 +86,8 @@ def release(retry: Retry, in_flight: int = 0) -> int:
         lane=None,
         crashes=0,
         forgiven=F("attempts"),
+        rate_limited=None,
+        rate_limited_since=None,
     )
     if retry.rate:
         space_out(wave, retry.rate, due or clock.now())

@@ -53,11 +53,18 @@ def window_start(recent: Sequence[Sample], done: int, active: float) -> Sample |
     return start
 
 
-def eta_of(batch: Batch, remaining: int, pace: Pace) -> float | None:
-    """Seconds to go at the recent pace; None while the batch is not running, or below the minimum sample."""
-    if batch.status != Batch.Status.RUNNING or not pace.velocity or pace.items < MINIMUM_SAMPLE:
+def eta_of(batch: Batch, ready: int, pace: Pace, last_try: float | None = None) -> float | None:
+    """Seconds to go: `ready` items at the recent pace, and `last_try` seconds until the last that waits may run.
+
+    None while the batch is not running, or below the minimum sample.
+    """
+    if batch.status != Batch.Status.RUNNING:
         return None
-    return remaining / pace.velocity
+    if ready <= 0 and last_try is not None:
+        return last_try
+    if not pace.velocity or pace.items < MINIMUM_SAMPLE:
+        return None
+    return max(ready / pace.velocity, last_try or 0.0)
 
 
 @dataclass(frozen=True, slots=True)

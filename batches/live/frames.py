@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from time import time
 from typing import Any
 
-from batches import progress_tracker
-from batches.models import Batch, Transition
+from batches.models import Transition
 
 CHANGES_WITH_TIME = ("active_seconds", "current_velocity", "recent_velocity", "eta_seconds", "eta_human", "lanes")
 """Fields of a batch's progress that change although nothing has happened."""
@@ -24,8 +24,8 @@ class FrameEncoder:
         return json.dumps({**message, "seq": self.seq}, ensure_ascii=False)
 
 
-def progress_message(batch: Batch, state: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "progress", **state, **progress_tracker.words_of(batch)}
+def progress_message(state: Mapping[str, Any], words: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": "progress", **state, **words}
 
 
 def milestone_message(batch_id: str, milestone: dict[str, Any]) -> dict[str, Any]:

@@ -185,7 +185,7 @@ class Hub:
         if changed:
             last.essence, last.at = essence, monotonic()
         if receivers:
-            frame = self.encoder.encode(progress_message(batch, state))
+            frame = self.encoder.encode(progress_message(state, reading.words[batch_id]))
             await self.each(receivers, lambda watcher: watcher.show(batch_id, frame))
         if batch.is_final:
             await self.finish(batch_id, NORMAL)

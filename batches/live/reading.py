@@ -13,6 +13,7 @@ from django.db import connection
 
 from batches.live.admission import Admission, revoked_admissions
 from batches.models import Batch, Transition
+from batches.progress_text import words_of
 from batches.progress_tracker import Progress, progress_of
 
 
@@ -22,6 +23,8 @@ class Reading:
 
     batches: dict[str, Batch]
     progress: Mapping[str, Progress]
+    words: Mapping[str, Mapping[str, Any]]
+    """What stands beside each batch's progress; worked out here, as the hub's own loop must not ask the database."""
     transitions: list[Transition]
     revoked: set[Admission]
 
@@ -32,7 +35,8 @@ def read(batch_ids: list[str], after: int, admissions: set[Admission]) -> Readin
     progress = progress_of(list(batches.values()))
     transitions = Transition.objects.filter(pk__gt=after, batch__in=batch_ids).order_by("pk")
     revoked = revoked_admissions(admissions) if admissions else set()
-    return Reading(batches, progress, list(transitions), revoked)
+    words = {pk: words_of(batch, progress[pk]) for pk, batch in batches.items()}
+    return Reading(batches, progress, words, list(transitions), revoked)
 
 
 def newest_transition() -> int:

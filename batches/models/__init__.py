@@ -11,6 +11,7 @@ from batches.models.item import Item
 from batches.models.lane import Checkpoint, Tenure
 from batches.models.measurements import Map, Sample, Tally
 from batches.models.parameters import ParameterFile
+from batches.models.preference import Preference
 from batches.models.quarantine import Quarantine, QuarantinedItem
 from batches.models.rehearsal import Rehearsal
 from batches.models.retry import RetriedItem, Retry
@@ -33,6 +34,7 @@ __all__ = [
     "Map",
     "Milestone",
     "ParameterFile",
+    "Preference",
     "Quarantine",
     "QuarantinedItem",
     "Rehearsal",

@@ -100,6 +100,18 @@ class Batch(models.Model):
         help_text="Tries an item has, when its failure may pass.",
     )
     item_timeout = models.FloatField(default=30.0, validators=[positive_number], help_text="Seconds an item may run.")
+    rate_limit_attempts = models.PositiveIntegerField(
+        default=300,
+        db_default=300,
+        validators=[MinValueValidator(1)],
+        help_text="Rate-limited tries of an item, which do not count as attempts, before it fails.",
+    )
+    rate_limit_seconds = models.FloatField(
+        default=86_400.0,
+        db_default=86_400.0,
+        validators=[positive_number],
+        help_text="Seconds for which an item may go on being rate-limited before it fails.",
+    )
     rate = models.FloatField(
         null=True,
         blank=True,

@@ -35,6 +35,10 @@ class Item(models.Model):
         default=0,
         help_text="Attempts that do not count towards the limit: rate-limited ones, and those before a retry.",
     )
+    rate_limited = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Rate-limited attempts since it was put back; empty: none."
+    )
+    rate_limited_since = models.DateTimeField(null=True, blank=True, help_text="When the first of these began.")
     crashes = models.PositiveSmallIntegerField(default=0, help_text="Workers that died while it was in flight.")
     lane = models.PositiveSmallIntegerField(null=True, blank=True, help_text="The lane that counted its outcome.")
     result = models.JSONField(null=True, blank=True)

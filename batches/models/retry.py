@@ -100,6 +100,9 @@ class RetriedItem(models.Model):
         Fate.WAITING: ("waiting",),
     }
 
+    UNTRIED = (Fate.WAITING, Fate.SKIPPED)
+    """Never put back."""
+
     retry = models.ForeignKey(Retry, on_delete=models.CASCADE, related_name="retried")
     item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="retried")
     fate = models.CharField(max_length=9, choices=Fate.choices, default=Fate.WAITING)

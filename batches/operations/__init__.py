@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from batches.engine.budget import BUDGETS, holding_reason
 from batches.operations.adjusting import ADJUSTABLE, adjust
 from batches.operations.deciding import DECISIONS, decide
 from batches.operations.delivering import resend
 from batches.operations.fixing import apply_fix, check_fix, correct, fix_to_apply, preview_fix
+from batches.operations.giving_up import give_up
 from batches.operations.lookups import get_batch, get_fix, get_rehearsal, get_retry
 from batches.operations.quarantining import quarantine, release
 from batches.operations.rehearsing import LARGEST_SAMPLE, may_rehearse, rehearse
@@ -18,7 +20,17 @@ from batches.operations.retrying import (
     resume_retry,
     retry,
 )
-from batches.operations.steering import VERBS, cancel, has_failed_items, legal_verbs, pause, resume, start, status_after
+from batches.operations.steering import (
+    VERBS,
+    cancel,
+    has_failed_items,
+    legal_verbs,
+    pause,
+    resume,
+    start,
+    status_after,
+    suggested_budget,
+)
 from batches.operations.submission import Submission, free_ending, proposed_id, read_upload, submit
 from batches.operations.verification import verify
 from batches.operations.watching import is_watching, unwatch, watch
@@ -26,6 +38,7 @@ from batches.tasks import sweep_now as sweep
 
 __all__ = [
     "ADJUSTABLE",
+    "BUDGETS",
     "DECISIONS",
     "DEFAULT_CANARY",
     "LARGEST_CANARY",
@@ -46,7 +59,9 @@ __all__ = [
     "get_fix",
     "get_rehearsal",
     "get_retry",
+    "give_up",
     "has_failed_items",
+    "holding_reason",
     "is_watching",
     "legal_verbs",
     "may_rehearse",
@@ -65,6 +80,7 @@ __all__ = [
     "start",
     "status_after",
     "submit",
+    "suggested_budget",
     "sweep",
     "unwatch",
     "verify",

@@ -14,7 +14,10 @@ from batches.models import Batch
 from batches.operations.lookups import get_batch
 from batches.operations.submission import refuse_bad_options
 
-ADJUSTABLE = ("concurrency", "rate", "max_attempts", "item_timeout", "max_errors", "max_error_rate")
+ADJUSTABLE = (
+    *("concurrency", "rate", "max_attempts", "item_timeout", "max_errors", "max_error_rate"),
+    *("rate_limit_attempts", "rate_limit_seconds"),
+)
 
 
 def adjust(batch_id: str, *, actor: str = "", reason: str = "", **changes: Any) -> Batch:

@@ -29,6 +29,7 @@ from batches.operations.retry_drafts import (
     refuse_unrest,
     set_off,
 )
+from batches.operations.steering import give_budget
 from batches.operations.submission import refuse_bad_options
 from batches.processors import parameters, stored_params
 
@@ -61,6 +62,7 @@ def retry(
     key: str = "",
     count: int | None = None,
     predicted: Mapping[str, Any] | None = None,
+    budget: Mapping[str, Any] | None = None,
     **scope: Any,
 ) -> Retry:
     """Put failed items back to pending, with fresh attempts, and let the batch run; what succeeded stays done.
@@ -70,7 +72,8 @@ def retry(
     unchanged, unless `permanent` or other `params` are given. `rate` is in items a second, `concurrency` in lanes until
     the retry is over; none of the items runs before `after` seconds have passed. The same `key` again is the same
     retry, and no other. With `count` it is refused if it means another number of items; `predicted` is kept beside what
-    becomes of it, by default what extensions predict.
+    becomes of it, by default what extensions predict. `budget`: the batch's `max_errors` or `max_error_rate` from now
+    on, None for no limit.
     """
     batch = get_batch(batch_id)
     name, value = scopes.only_scope(scope)
@@ -97,6 +100,9 @@ def retry(
         if earlier := retry_of_key(batch, key, {name: value}):
             return earlier
         refuse_unrest(batch, "retry")
+        if budget:
+            give_budget(batch_id, budget, "retry", actor=actor, reason=reason)
+            batch.refresh_from_db(fields=list(budget))
         limit_lanes(batch, draft, concurrency)
         change_params(batch, draft, params)
         number_retry(batch, draft)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
+from math import ceil
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
 
 from batches import processors, tasks
-from batches.exceptions import InvalidTransition
+from batches.engine.budget import BUDGETS, holding_reason, totals_of
+from batches.exceptions import InvalidInput, InvalidTransition
 from batches.lanes import leases
 from batches.lifecycle import transitions
 from batches.models import Batch, Checkpoint
+from batches.operations.adjusting import adjust
 from batches.operations.lookups import get_batch
 from batches.processors.stored_params import params_of
 
@@ -67,13 +72,53 @@ def pause(batch_id: str, *, actor: str = "", reason: str = "") -> Batch:
     return _steer("pause", batch_id, actor, reason)
 
 
-def resume(batch_id: str, *, actor: str = "", reason: str = "") -> Batch:
+def resume(batch_id: str, *, actor: str = "", reason: str = "", **budget: Any) -> Batch:
     """Go on with the pending items of a paused or halted batch, or of one that failed for want of its processor, or
-    because that did not take its parameters any more."""
+    because that did not take its parameters any more.
+
+    `budget`: `max_errors` and `max_error_rate` from now on, None for no limit. Raises `InvalidInput` for a halted batch
+    whose budget is used up still: it would halt at the next item that fails.
+    """
     batch = get_batch(batch_id)
     if batch.processor and batch.status == Status.FAILED:
         params_of(batch, processors.get(batch.processor))
-    return _steer("resume", batch_id, actor, reason)
+    if batch.status != Status.HALTED and not budget:
+        return _steer("resume", batch_id, actor, reason)
+    with transaction.atomic():
+        give_budget(batch_id, budget, "resume", actor=actor, reason=reason)
+        refuse_spent_budget(get_batch(batch_id))
+        return _steer("resume", batch_id, actor, reason)
+
+
+def give_budget(batch_id: str, budget: Mapping[str, Any], verb: str, *, actor: str, reason: str) -> None:
+    """Change the limits that halt the batch; `InvalidInput` for any other name."""
+    if strange := sorted(set(budget) - set(BUDGETS)):
+        raise InvalidInput(f"{verb} takes {' and '.join(BUDGETS)}.", {name: ["Unknown."] for name in strange})
+    batch = get_batch(batch_id)
+    changes = {name: value for name, value in budget.items() if getattr(batch, name) != value}
+    if changes:
+        adjust(batch_id, actor=actor, reason=reason, **changes)
+
+
+def suggested_budget(batch: Batch) -> dict[str, Any]:
+    """For each limit the batch has: as it is, or, where it is used up, as much again as has failed."""
+    count, suggested = totals_of(batch), dict[str, Any]()
+    if batch.max_errors is not None:
+        spent = count.failed > batch.max_errors
+        suggested["max_errors"] = count.failed + max(1, batch.max_errors) if spent else batch.max_errors
+    if batch.max_error_rate is not None:
+        rate = 100 * count.failed / (count.done or 1)
+        suggested["max_error_rate"] = (
+            min(100.0, float(ceil(2 * rate))) if rate > batch.max_error_rate else batch.max_error_rate
+        )
+    return suggested
+
+
+def refuse_spent_budget(batch: Batch) -> None:
+    if reason := holding_reason(batch):
+        name = BUDGETS["%" in reason]
+        message = "Give a larger budget, or none: as it is, it halts again at the next item that fails."
+        raise InvalidInput(f"{reason} {message} ({name})", {name: [message]})
 
 
 def cancel(batch_id: str, *, actor: str = "", reason: str = "") -> Batch:

@@ -35,7 +35,10 @@ from batches.processors import Processor, parameters, stored_params
 from batches.processors.parameters import Given
 from batches.redaction import is_secret, redact_shapes, redact_values
 
-OPTIONS = ("concurrency", "checkpoint_every", "rate", "max_attempts", "item_timeout", "max_errors", "max_error_rate")
+OPTIONS = (
+    *("concurrency", "checkpoint_every", "rate", "max_attempts", "item_timeout", "max_errors", "max_error_rate"),
+    *("rate_limit_attempts", "rate_limit_seconds"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,8 @@ def submit(
     item_timeout: float | None = None,
     max_errors: int | None = None,
     max_error_rate: float | None = None,
+    rate_limit_attempts: int | None = None,
+    rate_limit_seconds: float | None = None,
     actor: str = "",
     user: Any = None,
     has_left: Callable[[], bool] = stays,
@@ -89,7 +94,10 @@ def submit(
     """
     refuse_masked_key(key_column)
     runs = processors.get(processor)
-    values = (concurrency, checkpoint_every, rate, max_attempts, item_timeout, max_errors, max_error_rate)
+    values = (
+        *(concurrency, checkpoint_every, rate, max_attempts, item_timeout, max_errors, max_error_rate),
+        *(rate_limit_attempts, rate_limit_seconds),
+    )
     options = {option: value for option, value in zip(OPTIONS, values, strict=True) if value is not None}
     batch = drafted(runs, batch_id, name, redact_shapes(redact_values(PurePath(filename).name)), options, user)
     draft = checked(batch, runs, params or {})

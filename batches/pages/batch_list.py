@@ -4,27 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from batches import operations
-from batches.models import Batch
+from batches.extensions import registered
+from batches.models import Batch, Retry
 from batches.pages.batch_text import eta, speed
 from batches.pages.item_list import items_url
-from batches.pages.markup import pill
+from batches.pages.markup import batch_pill
 from batches.pages.progress_bar import ProgressBar, progress_bar
 from batches.pages.tabs import Tab
 from batches.progress_tracker import Progress, progress_of
 from batches.rights import OPERATE
 
 Status = Batch.Status
-NEEDS_ATTENTION = Q(status__in=(Status.HALTED, Status.FAILED, Status.PAUSED)) | Q(
-    Q(lanes__failed__gt=0) | Q(lanes__quarantined__gt=0), status=Status.COMPLETED
+STOPPED = Q(status__in=(Status.HALTED, Status.FAILED))
+WAITS_FOR_A_PERSON = Q(status__in=(Status.PENDING, Status.PAUSED), processor__gt="") | Q(
+    retries__state=Retry.State.HELD
 )
+HAS_FAILED_ITEMS = Q(Q(lanes__failed__gt=0) | Q(lanes__quarantined__gt=0), status=Status.COMPLETED)
+WORKING_LOOKED_AT = 200
+"""Batches that workers have, of which it is looked at whether they stand still: those that began last."""
 TABS = (("attention", "Needs attention"), ("active", "Active"), ("", "All"))
 UNCONFIRMED_VERBS = ("start", "pause", "resume")
 """Verbs that need no confirmation, and have a button in the list."""
@@ -43,6 +51,8 @@ class BatchRow:
     speed: str
     eta: str
     verbs: Sequence[str]
+    raise_url: str
+    """Where a batch that is held by its error budget gets another one; empty for any other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +79,22 @@ class AttentionFilter(admin.SimpleListFilter):
 def batches_of_tab(batches: QuerySet[Batch], name: str) -> QuerySet[Batch]:
     """Badge and list share this one query."""
     if name == "attention":
-        return batches.filter(pk__in=Batch.objects.filter(NEEDS_ATTENTION).values("pk"))
+        return batches.filter(pk__in=Batch.objects.filter(needs_attention()).values("pk"))
     if name == "active":
         return batches.filter(status__in=Batch.ACTIVE)
     return batches
+
+
+def needs_attention() -> Q:
+    """Halted, stuck, failed, waiting for a person, or over with something left to do."""
+    conditions = [extension.needs_attention() for extension in registered() if extension.needs_attention]
+    left_to_do = reduce(or_, conditions) if conditions else HAS_FAILED_ITEMS
+    return STOPPED | WAITS_FOR_A_PERSON | Q(pk__in=stuck_batches()) | left_to_do
+
+
+def stuck_batches() -> list[str]:
+    working = list(Batch.objects.filter(status__in=Batch.WORKING).order_by("-running_since")[:WORKING_LOOKED_AT])
+    return [pk for pk, progress in progress_of(working).items() if progress.stuck] if working else []
 
 
 def batch_list_page(batches: Sequence[Batch], request: HttpRequest) -> BatchListPage:
@@ -100,15 +122,18 @@ def tab(name: str, label: str, is_current: bool) -> Tab:
 
 
 def batch_row(batch: Batch, progress: Progress, may_operate: bool) -> BatchRow:
+    held = may_operate and bool(operations.holding_reason(batch))
     legal = [verb for verb in UNCONFIRMED_VERBS if operations.status_after(verb, batch) is not None]
+    legal = [verb for verb in legal if not (held and verb == "resume")]
     return BatchRow(
         batch=batch,
         progress=progress,
         bar=progress_bar(progress),
         failures=progress.failed + progress.quarantined,
         failed_url=items_url(batch, failed=True),
-        pill=pill(batch.status, batch.get_status_display()),
+        pill=batch_pill(batch, stuck=progress.stuck),
         speed=speed(progress),
         eta=eta(progress),
         verbs=legal if may_operate else [],
+        raise_url=reverse("admin:batches_batch_act", args=[batch.pk, "resume"]) if held else "",
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from batches import operations
+from batches import durations, operations
 from batches.extensions import Link, registered
 from batches.lifecycle.unexplained import unexplained
 from batches.lifecycle.velocity import Velocity, velocity_of
@@ -16,16 +16,25 @@ from batches.models import MILESTONES, Batch, Checkpoint, Item, Rehearsal, Retry
 from batches.pages.batch_text import sentence
 from batches.pages.item_list import items_url
 from batches.pages.map_page import MapPage, map_page
-from batches.pages.markup import pill, pretty, value_text
+from batches.pages.markup import batch_pill, pretty, value_text
 from batches.pages.progress_bar import ProgressBar, progress_bar
 from batches.processors import param_labels_of
+from batches.progress_text import waits_of
 from batches.progress_tracker import Progress, get_progress
 from batches.redaction import redact
 from batches.rights import OPERATE
+from batches.wording import number_agrees, quantity
 
 SHOWN_FAILURES, SHOWN_HISTORY, SHOWN_RETRIES, SHOWN_REHEARSALS = 20, 100, 10, 5
-LABELS = {"start": "Start", "pause": "Pause", "resume": "Resume", "cancel": "Cancel…", "retry": "Retry failed…"}
-CONFIRMED = ("cancel", "retry")
+LABELS = {
+    "start": "Start",
+    "pause": "Pause",
+    "resume": "Resume",
+    "cancel": "Cancel…",
+    "retry": "Retry failed…",
+    "give_up": "Give up waiting…",
+}
+CONFIRMED = ("cancel", "retry", "give_up")
 """Verbs that a page asks about first."""
 
 
@@ -82,6 +91,7 @@ class BatchPage:
     progress: Progress
     pill: SafeString
     sentence: str
+    waits: str
     live: bool
     final_statuses: str
     """Those that no batch leaves, for the script: of a batch in one of them nothing more is to be heard."""
@@ -105,6 +115,7 @@ class BatchPage:
     retries: Sequence[RetryRow]
     rehearsals: Sequence[Rehearsal]
     history: Sequence[Transition]
+    patience: str
     params: Sequence[tuple[str, str]]
     source: Sequence[tuple[str, str]]
 
@@ -117,14 +128,15 @@ def batch_page(batch: Batch, request: HttpRequest) -> BatchPage:
     return BatchPage(
         batch=batch,
         progress=progress,
-        pill=pill(batch.status, batch.get_status_display()),
+        pill=batch_pill(batch, stuck=progress.stuck),
         sentence=sentence(batch, progress, history),
+        waits=waits_of(progress),
         live=batch.status in Batch.ACTIVE,
         final_statuses=" ".join(Batch.FINAL),
         watching=operations.is_watching(batch, request.user),  # type: ignore[arg-type]
         may_operate=may_operate,
         may_rehearse=may_operate and operations.may_rehearse(batch),
-        verbs=verb_buttons(batch) if may_operate else [],
+        verbs=verb_buttons(batch, progress) if may_operate else [],
         links=[link for extension in registered() for link in extension.batch_links(batch, failures)],
         counts=counts(batch, progress),
         bar=progress_bar(progress),
@@ -140,6 +152,7 @@ def batch_page(batch: Batch, request: HttpRequest) -> BatchPage:
         retries=[RetryRow(retry, retry.outcome()) for retry in batch.retries.order_by("-number")[:SHOWN_RETRIES]],
         rehearsals=list(batch.rehearsals.order_by("-number").defer("chosen")[:SHOWN_REHEARSALS]),
         history=history,
+        patience=durations.in_words(batch.rate_limit_seconds),
         params=params_shown(batch),
         source=source_shown(batch),
     )
@@ -159,8 +172,19 @@ def params_shown(batch: Batch) -> list[tuple[str, str]]:
     return [(labels.get(name, name), value_text(value)) for name, value in redact(batch.params).items()]
 
 
-def verb_buttons(batch: Batch) -> list[VerbButton]:
-    return [VerbButton(verb, LABELS[verb], verb in CONFIRMED) for verb in operations.legal_verbs(batch)]
+def verb_buttons(batch: Batch, progress: Progress) -> list[VerbButton]:
+    verbs = operations.legal_verbs(batch)
+    if progress.waiting and not batch.is_ad_hoc and not batch.is_final:
+        verbs.append("give_up")
+    held = bool(operations.holding_reason(batch))
+    return [verb_button(verb, held=held) for verb in verbs]
+
+
+def verb_button(verb: str, *, held: bool) -> VerbButton:
+    """A batch `held` by its error budget is resumed by a page that asks for another one."""
+    if verb == "resume" and held:
+        return VerbButton(verb, "Raise the budget and resume…", confirmed=True)
+    return VerbButton(verb, LABELS[verb], verb in CONFIRMED)
 
 
 def first_failures(batch: Batch) -> list[FailedItem]:
@@ -177,8 +201,13 @@ def counts(batch: Batch, progress: Progress) -> list[Count]:
         ("quarantined", progress.quarantined, "QUARANTINED"),
         ("to go", progress.remaining, "PENDING"),
     )
+    waiting = Count("of them waiting", "waiting", progress.waiting, items_url(batch, available_at__isnull="False"))
     return [
-        Count(label, label.replace(" ", "_"), n, items_url(batch, status__exact=status)) for label, n, status in numbers
+        *(
+            Count(label, label.replace(" ", "_"), n, items_url(batch, status__exact=status))
+            for label, n, status in numbers
+        ),
+        waiting,
     ]
 
 
@@ -212,6 +241,8 @@ class Confirmation:
     question: str
     effects: Sequence[str]
     button: str
+    count: int | None = None
+    """Items that are meant: the act is refused if it means another number by then."""
 
 
 def confirmation(batch: Batch, verb: str) -> Confirmation:
@@ -221,6 +252,11 @@ def confirmation(batch: Batch, verb: str) -> Confirmation:
         question = f"Retry {progress.failed + progress.quarantined:,} items that failed?"
         effects = ["They run with the same parameters, all of them at once. Nothing that succeeded runs again."]
         return Confirmation(batch, verb, question, effects, "Retry them")
+    if verb == "give_up":
+        items = number_agrees(progress.waiting, "it", "them")
+        effects = [waits_of(progress), f"Nothing tries {items} again by itself; a retry still can."]
+        question = f"Give up on {quantity(progress.waiting, 'item')} of {batch}?"
+        return Confirmation(batch, verb, question, effects, f"Give up on {items}", progress.waiting)
     left = f"{progress.remaining:,} items will not be processed."
     effects = [
         f"{left} This cannot be undone: to stop for a while, pause instead.",

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 from batches import durations
 from batches.models import Batch, Transition
-from batches.progress_tracker import Progress, waits_for_other_workers
+from batches.moments import moment
+from batches.progress_text import STUCK, done_but_for, is_only_waiting, waits_for_other_workers
+from batches.progress_tracker import Progress
 
 Status = Batch.Status
 
@@ -15,7 +17,7 @@ def sentence(batch: Batch, progress: Progress, history: Sequence[Transition]) ->
     """The state, for a person who was just woken. The history is given with its latest rows first."""
     failures = progress.failed + progress.quarantined
     so_far = f" {failures:,} {'item' if failures == 1 else 'items'} failed so far." if failures else ""
-    if waiting := waits_for_other_workers(batch):
+    if waiting := waits_for_other_workers(batch, progress):
         return f"{waiting}{so_far}"
     match batch.status:
         case Status.RUNNING:
@@ -38,7 +40,9 @@ def sentence(batch: Batch, progress: Progress, history: Sequence[Transition]) ->
 
 def running(progress: Progress) -> str:
     if progress.stuck:
-        return "It should be running, but no worker has taken it for a while. Is the worker process up?"
+        return STUCK
+    if is_only_waiting(progress):
+        return f"Done but for {done_but_for(progress)}."
     left = eta(progress)
     return f"{speed(progress) or 'Just started'}{f', {left}' if left else ''}."
 
@@ -65,17 +69,23 @@ def by_whom(history: Sequence[Transition], status: str) -> str:
     if last is None:
         return ""
     who = f" by {last.actor}" if last.actor else ""
-    return f"{who}, {last.at:%H:%M} UTC{f' ({last.reason})' if last.reason else ''}"
+    return f"{who}, {moment(last.at, seconds=False)}{f' ({last.reason})' if last.reason else ''}"
 
 
 def speed(progress: Progress) -> str:
-    """The recent velocity; empty while it is unknown."""
+    """The recent velocity; empty while it is unknown, and while all that remains waits."""
     rate = progress.recent_velocity
-    if rate is None:
+    if rate is None or is_only_waiting(progress):
         return ""
     return f"{rate:,.0f} items a second" if rate >= 10 else f"{rate:.1f} items a second"
 
 
 def eta(progress: Progress) -> str:
-    """How long it will take; empty while that is unknown."""
-    return "" if progress.eta_human is None else f"about {durations.spaced(progress.eta_human)} left"
+    """How long it will take, and what waits meanwhile; empty while that is unknown."""
+    if progress.stuck:
+        return "no worker has it"
+    if is_only_waiting(progress):
+        return f"done but for {done_but_for(progress)}"
+    left = "" if progress.eta_human is None else f"about {durations.spaced(progress.eta_human)} left"
+    but_for = done_but_for(progress)
+    return f"{left}, with {but_for}" if left and but_for else left or but_for

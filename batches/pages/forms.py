@@ -10,7 +10,8 @@ from django import forms
 from batches import operations, outbound
 from batches.conf import settings
 from batches.exceptions import BatchError
-from batches.models import Webhook
+from batches.models import Batch, Webhook
+from batches.reader_zone import known_zones
 
 
 class ReasonedForm(forms.Form):
@@ -40,11 +41,53 @@ class AdjustForm(ReasonedForm):
     max_error_rate = forms.FloatField(
         required=False, help_text="Halt when more than this percentage has failed. Empty: never."
     )
-    field_order = ("concurrency", "rate", "max_attempts", "item_timeout", "max_errors", "max_error_rate", "reason")
+    rate_limit_attempts = forms.IntegerField(
+        help_text="Rate-limited tries of an item, which do not count as attempts, before it fails."
+    )
+    rate_limit_seconds = forms.FloatField(
+        help_text="Seconds for which an item may go on being rate-limited before it fails."
+    )
+    field_order = (*operations.ADJUSTABLE, "reason")
 
     def changes(self) -> dict[str, Any]:
         """What differs from how the batch runs now."""
         return {name: self.cleaned_data[name] for name in self.changed_data if name in operations.ADJUSTABLE}
+
+
+class BudgetForm(ReasonedForm):
+    """With which error budget a halted batch goes on: a field for each limit that it has."""
+
+    max_errors = forms.IntegerField(
+        required=False, min_value=0, label="Failed items that halt it again", help_text="Empty: no limit."
+    )
+    max_error_rate = forms.FloatField(
+        required=False,
+        min_value=0.001,
+        max_value=100,
+        label="Percent that halts it again",
+        help_text="Empty: no limit.",
+    )
+    field_order = (*operations.BUDGETS, "reason")
+
+    def __init__(self, batch: Batch, data: Any = None) -> None:
+        suggested = operations.suggested_budget(batch)
+        super().__init__(data, initial=suggested)
+        for name in set(operations.BUDGETS) - suggested.keys():
+            del self.fields[name]
+
+    def budget(self) -> dict[str, Any]:
+        return {name: self.cleaned_data[name] for name in operations.BUDGETS if name in self.fields}
+
+
+class ZoneForm(forms.Form):
+    """The zone in which a person reads the moments of every page."""
+
+    zone = forms.ChoiceField(required=False, label="Time zone", help_text="Of every moment on every page.")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        named = [(name, name.replace("_", " ")) for name in sorted(known_zones())]
+        self.fields["zone"].choices = [("", "the browser's"), *named]  # type: ignore[attr-defined]
 
 
 class DecideForm(ReasonedForm):

@@ -29,6 +29,8 @@ def items_title(query: Mapping[str, str]) -> str:
     ends = [query.get(name, "") for name in ("position__gte", "position__lte")]
     first, last = (int(end) if end.isdecimal() and len(end) < 12 else None for end in ends)
     single = first is not None and first == last
-    what = ("Failed item" if query.get("failed_at__isnull") == "False" else "Item") + ("" if single else "s")
+    waiting = query.get("available_at__isnull") == "False"
+    kind = "Failed item" if query.get("failed_at__isnull") == "False" else "Waiting item" if waiting else "Item"
+    what = kind + ("" if single else "s")
     where = f" {first:,}" if single else f" {first:,} to {last:,}" if first is not None and last is not None else ""
     return f"{what}{where} of {batch}"

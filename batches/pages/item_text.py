@@ -7,6 +7,7 @@ from django.utils import timezone
 from batches import durations
 from batches.lanes import unknown_outcomes
 from batches.models import Item, QuarantinedItem
+from batches.moments import moment
 from batches.redaction import redact_text
 
 Status = Item.Status
@@ -26,7 +27,7 @@ def sentence(item: Item, quarantined: QuarantinedItem | None) -> str:
     if item.status == Status.RUNNING:
         return f"A worker has it: {attempt_text(item.attempts + 1)} is under way."
     if item.available_at and item.available_at > timezone.now():
-        return f"It waits until {item.available_at:%H:%M:%S} UTC for {attempt_text(item.attempts + 1)}."
+        return f"It waits until {moment(item.available_at)} for {attempt_text(item.attempts + 1)}."
     return "It waits for its turn." if not item.attempts else f"It waits for {attempt_text(item.attempts + 1)}."
 
 

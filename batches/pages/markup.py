@@ -8,6 +8,7 @@ from typing import Any
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from batches.models import Batch
 from batches.processors.parameters import is_description
 
 ICONS = {
@@ -35,6 +36,11 @@ def pill(status: str, label: str) -> SafeString:
         ICONS.get(status, ""),
         label,
     )
+
+
+def batch_pill(batch: Batch, *, stuck: bool) -> SafeString:
+    """The batch's status; nothing is running that no worker has."""
+    return pill("HALTED", "No worker") if stuck else pill(batch.status, batch.get_status_display())
 
 
 def pretty(value: Any) -> SafeString:

@@ -19,7 +19,10 @@ from batches.pages.file_options_form import FileOptionsForm
 from batches.processors import Processor
 
 LONG_TEXT_LIMIT = 1024 * 1024
-OPTIONS = ("concurrency", "checkpoint_every", "rate", "max_attempts", "item_timeout", "max_errors", "max_error_rate")
+OPTIONS = (
+    *("concurrency", "checkpoint_every", "rate", "max_attempts", "item_timeout", "max_errors", "max_error_rate"),
+    *("rate_limit_attempts", "rate_limit_seconds"),
+)
 EMPTY: tuple[Any, ...] = (None, "")
 
 
@@ -51,6 +54,12 @@ class NewBatchForm(FileOptionsForm):
     max_error_rate = forms.FloatField(
         required=False, help_text="Halt when more than this percentage has failed. Empty: never."
     )
+    rate_limit_attempts = forms.IntegerField(
+        required=False, min_value=1, help_text="Rate-limited tries of an item before it fails. Empty: 300."
+    )
+    rate_limit_seconds = forms.FloatField(
+        required=False, help_text="Seconds for which an item may go on being rate-limited. Empty: a day."
+    )
     once = forms.RegexField(r"\A[0-9]{8}-[0-9a-f]{6}\Z", required=False, widget=forms.HiddenInput)
     """Which copy of the form it is: sent twice, it makes one batch."""
     start = forms.BooleanField(label="Start at once", required=False, initial=True)
@@ -63,6 +72,8 @@ class NewBatchForm(FileOptionsForm):
         "item_timeout",
         "max_errors",
         "max_error_rate",
+        "rate_limit_attempts",
+        "rate_limit_seconds",
     )
 
     def __init__(self, processor: Processor, *args: Any, **kwargs: Any) -> None:

@@ -12,7 +12,14 @@ from batches import operations
 from batches.models import Batch
 from batches.rest.permissions import MayWatch
 from batches.rest.portal_view import PortalView, act, actor_of, checked
-from batches.rest.requests import AdjustSerializer, DecisionSerializer, ReasonSerializer, RehearseRequestSerializer
+from batches.rest.requests import (
+    AdjustSerializer,
+    BudgetSerializer,
+    DecisionSerializer,
+    GiveUpSerializer,
+    ReasonSerializer,
+    RehearseRequestSerializer,
+)
 from batches.rest.serializers import BatchPageSerializer, ItemSerializer, RehearsalSerializer, page_of
 
 
@@ -29,12 +36,31 @@ class SteerBatch(PortalView):
         return Response(page_of(batch), status.HTTP_202_ACCEPTED)
 
 
+class ResumeBatch(PortalView):
+    @act(BudgetSerializer, {202: BatchPageSerializer})
+    def post(self, request: Request, batch_id: str) -> Response:
+        """Go on: 202; 409 with the current status if it is illegal now; 400 if the batch was halted by its error budget
+        and that is used up still."""
+        body = checked(BudgetSerializer, request)
+        batch = operations.resume(batch_id, actor=actor_of(request), **body)
+        return Response(page_of(batch), status.HTTP_202_ACCEPTED)
+
+
 class AdjustBatch(PortalView):
     @act(AdjustSerializer, {200: BatchPageSerializer})
     def post(self, request: Request, batch_id: str) -> Response:
         """Change how it runs, also while it runs: lanes, rate, attempts, time limit, error budget."""
         changes = checked(AdjustSerializer, request)
         return Response(page_of(operations.adjust(batch_id, actor=actor_of(request), **changes)))
+
+
+class GiveUpItems(PortalView):
+    @act(GiveUpSerializer, {200: BatchPageSerializer})
+    def post(self, request: Request, batch_id: str) -> Response:
+        """Fail the items that wait for their next try; the rest of the batch goes on."""
+        body = checked(GiveUpSerializer, request)
+        operations.give_up(batch_id, actor=actor_of(request), **body)
+        return Response(page_of(operations.get_batch(batch_id)))
 
 
 class RehearseBatch(PortalView):

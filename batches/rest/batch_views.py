@@ -20,6 +20,7 @@ from batches.clients import leaving
 from batches.exceptions import InvalidInput
 from batches.lifecycle.velocity import Velocity, velocity_of
 from batches.models import Batch, Item, Transition
+from batches.progress_text import words_of
 from batches.progress_tracker import Progress
 from batches.rest.checkpoint_overview import CheckpointOverview, overview
 from batches.rest.filters import BatchFilter, ItemFilter
@@ -106,8 +107,8 @@ class BatchProgress(PortalView):
     def get(self, request: Request, batch_id: str) -> Response:
         """How far the batch has come, how fast it goes and when it will be done."""
         batch = operations.get_batch(batch_id)
-        progress = progress_tracker.progress_of([batch])[batch.pk].to_dict()
-        return Response(progress | progress_tracker.words_of(batch))
+        progress = progress_tracker.progress_of([batch])[batch.pk]
+        return Response(progress.to_dict() | words_of(batch, progress))
 
 
 class BatchVelocity(PortalView):

@@ -150,6 +150,19 @@ class ReasonSerializer(StrictMixin, serializers.Serializer[Any]):
     reason = serializers.CharField(required=False, allow_blank=True, max_length=2_000)
 
 
+class BudgetSerializer(ReasonSerializer):
+    """What halts the batch from now on; null takes a limit away."""
+
+    max_errors = serializers.IntegerField(required=False, allow_null=True, min_value=0, max_value=2**31 - 1)
+    max_error_rate = serializers.FloatField(required=False, allow_null=True, help_text="Percent.")
+
+
+class GiveUpSerializer(ReasonSerializer):
+    count = serializers.IntegerField(
+        required=False, min_value=0, help_text="Refuse if it means another number of items by now."
+    )
+
+
 class FailedItemsSerializer(ReasonSerializer):
     """Failed items: all, by their keys, or those of an error group."""
 
@@ -184,12 +197,13 @@ class ScopeSerializer(FailedItemsSerializer):
     where = serializers.DictField(required=False, help_text="What a finding says of the payload, as `conditions`.")
 
 
-class RetryRequestSerializer(ScopeSerializer):
+class RetryRequestSerializer(BudgetSerializer, ScopeSerializer):
     """Exactly one scope.
 
     With a `canary` so many items go first, the rest only if `needed` of them recover; items whose failure cannot pass
     unchanged are left out, unless `permanent` says otherwise. `rate` is in items a second, `concurrency` in lanes until
-    the retry is over; none of the items runs before `after` seconds have passed.
+    the retry is over; none of the items runs before `after` seconds have passed. `max_errors` and `max_error_rate` are
+    the batch's from then on.
     """
 
     canary = serializers.IntegerField(required=False, min_value=0, max_value=100_000)
@@ -221,3 +235,9 @@ class AdjustSerializer(ReasonSerializer):
     item_timeout = serializers.FloatField(required=False, help_text="Seconds.")
     max_errors = serializers.IntegerField(required=False, allow_null=True, min_value=0, max_value=2**31 - 1)
     max_error_rate = serializers.FloatField(required=False, allow_null=True, help_text="Percent.")
+    rate_limit_attempts = serializers.IntegerField(
+        required=False, min_value=1, max_value=2**31 - 1, help_text="Rate-limited tries of an item before it fails."
+    )
+    rate_limit_seconds = serializers.FloatField(
+        required=False, help_text="Seconds for which an item may go on being rate-limited before it fails."
+    )

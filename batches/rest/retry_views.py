@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from batches import operations
+from batches.engine.budget import BUDGETS
 from batches.models import Quarantine, Retry
 from batches.rest.portal_view import LatestOfBatch, PortalView, act, actor_of, checked
 from batches.rest.requests import ReasonSerializer, RetryRequestSerializer, ScopeSerializer
@@ -20,7 +21,8 @@ class RetryBatch(PortalView):
     def post(self, request: Request, batch_id: str) -> Response:
         """Put failed items back and let the batch run."""
         body = checked(RetryRequestSerializer, request)
-        retry = operations.retry(batch_id, actor=actor_of(request), **body)
+        budget = {name: body.pop(name) for name in BUDGETS if name in body}
+        retry = operations.retry(batch_id, actor=actor_of(request), budget=budget, **body)
         location = reverse("batch-retry-detail", args=[batch_id, retry.number])
         return Response(RetrySerializer(retry).data, status.HTTP_202_ACCEPTED, headers={"Location": location})
 

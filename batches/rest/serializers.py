@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
@@ -12,6 +13,7 @@ from batches import accounts, operations, progress_tracker
 from batches.models import Batch, Item, Quarantine, Rehearsal, Retry, Transition
 from batches.operations.submission import OPTIONS
 from batches.processors import Processor
+from batches.progress_text import sentence_of
 from batches.progress_tracker import Progress
 from batches.redaction import redact, redact_text
 from batches.rest.param_schema import params_schema
@@ -34,6 +36,7 @@ class BatchSerializer(serializers.ModelSerializer[Batch]):
     params = RedactedField(read_only=True)
     source = RedactedField(read_only=True)  # type: ignore[assignment]
     created_by = serializers.SlugRelatedField(accounts.name_field(), read_only=True, allow_null=True)  # type: ignore[var-annotated]
+    sentence = serializers.SerializerMethodField()
     progress = serializers.SerializerMethodField()
     outcome = serializers.SerializerMethodField()
 
@@ -49,6 +52,9 @@ class BatchSerializer(serializers.ModelSerializer[Batch]):
     @extend_schema_field(schema_of(Progress))
     def get_progress(self, batch: Batch) -> dict[str, Any]:
         return self.progress_of(batch).to_dict()
+
+    def get_sentence(self, batch: Batch) -> str:
+        return sentence_of(batch, self.progress_of(batch), UTC)
 
     def get_outcome(self, batch: Batch) -> str | None:
         return self.progress_of(batch).outcome

@@ -1,44 +1,54 @@
-"""Moments as pages show them: UTC from the server, which the page's script turns into the reader's own time."""
+"""Moments as pages show them: in the reader's zone, which the page's script knows where the server does not."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 from django import template
+from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+
+from batches import moments
 
 register = template.Library()
 
 
 @register.filter
-def utc(at: datetime | None) -> SafeString:
+def moment(at: datetime | None) -> SafeString:
     """A `<time>` to the second; nothing for None."""
-    return element(at, "%Y-%m-%d %H:%M:%S")
+    return element(at)
 
 
 @register.filter
-def utc_minute(at: datetime | None) -> SafeString:
+def minute(at: datetime | None) -> SafeString:
     """A `<time>` to the minute; nothing for None."""
-    return element(at, "%Y-%m-%d %H:%M")
+    return element(at, seconds=False)
 
 
 @register.filter
-def clock(at: datetime | None) -> SafeString:
-    """A `<time>` without its day, where that is clear; nothing for None."""
-    return element(at, "%H:%M:%S", short=True)
+def zoneless(at: datetime | None) -> SafeString:
+    """A `<time>` without the name of its zone, in a narrow column; nothing for None."""
+    return element(at, named=False)
 
 
 @register.filter
-def time_of_day(at: datetime | None) -> SafeString:
-    """The same without its zone, in a narrow column; nothing for None."""
-    return element(at, "%H:%M:%S", zone="", short=True)
+def parsed(text: str) -> datetime | None:
+    """The moment that an ISO 8601 text names."""
+    return parse_datetime(text)
 
 
-def element(at: datetime | None, pattern: str, *, zone: str = " UTC", short: bool = False) -> SafeString:
-    """`short` tells the page's script to leave the day out."""
+@register.filter
+def in_reader_zone(text: str, day: Any = None) -> str:
+    """A sentence with its times of day in the reader's zone; `day`: the moment, or its ISO text, that it is about."""
+    known = parse_datetime(day) if isinstance(day, str) and day else day
+    return moments.in_reader_zone(text, known or None)
+
+
+def element(at: datetime | None, *, seconds: bool = True, named: bool = True) -> SafeString:
     if at is None:
         return SafeString()
-    at = at.astimezone(UTC)
-    attribute = SafeString(" data-short") if short else ""
-    return format_html('<time datetime="{}"{}>{}{}</time>', at.isoformat(), attribute, f"{at:{pattern}}", zone)
+    form = SafeString("") if seconds and named else format_html(' data-form="{}"', "minute" if named else "zoneless")
+    text = moments.moment(at, seconds=seconds, named=named)
+    return format_html('<time datetime="{}"{}>{}</time>', at.astimezone(UTC).isoformat(), form, text)

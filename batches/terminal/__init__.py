@@ -15,7 +15,7 @@ OWN: dict[str, Verb] = {
     "watch": Verb("Follow a batch that runs elsewhere.", watching.watch),
     "start": Verb("Let a submitted batch run.", steering.steer, reason_argument),
     "pause": Verb("Stop after the chunk in hand; resume goes on there.", steering.steer, reason_argument),
-    "resume": Verb("Go on with the pending items.", steering.steer, reason_argument),
+    "resume": Verb("Go on with the pending items.", steering.resume, steering.resume_arguments),
     "cancel": Verb("Stop for good after the chunk in hand.", steering.steer, reason_argument),
     "retry": Verb("Put failed items back and let the batch run.", retrying.retry, retrying.retry_arguments),
     "fix": Verb(
@@ -28,6 +28,7 @@ OWN: dict[str, Verb] = {
         steering.adjust,
         steering.adjust_arguments,
     ),
+    "give-up": Verb("Fail the items that wait for their next try.", steering.give_up, reason_argument),
     "rehearse": Verb(
         "Run what would run, and roll it back: the errors it would have.",
         running.rehearse,

@@ -10,6 +10,7 @@ from batches import operations, progress_tracker
 from batches.command_line import Screen
 from batches.lanes import workers
 from batches.models import Batch, Item
+from batches.progress_text import sentence_of
 from batches.redaction import redact
 from batches.terminal.exit_codes import OK, WITH_ERRORS
 
@@ -41,9 +42,11 @@ def list_batches(options: Namespace, screen: Screen) -> int:
 
 def batch_line(batch: Batch, progress: progress_tracker.Progress) -> str:
     failed = progress.failed + progress.quarantined
+    waiting = f", {progress.waiting:,} waiting" if progress.waiting else ""
+    waiting += "  STUCK" if progress.stuck else ""
     return (
         f"{batch.pk:<40} {batch.status.lower():<10} {progress.done_percent:>5} %  "
-        f"{progress.done:>9,} of {progress.total_items:,}  {failed:,} failed{'  STUCK' if progress.stuck else ''}"
+        f"{progress.done:>9,} of {progress.total_items:,}  {failed:,} failed{waiting}"
     )
 
 
@@ -54,13 +57,20 @@ def show(options: Namespace, screen: Screen) -> int:
     if screen.as_json:
         screen.document(progress.to_dict() | batch_document(batch, failed))
         return OK
-    screen.line(f"{batch.pk}  {batch.get_status_display()}  {batch.reason or batch.sentence}")
-    screen.line(f"{progress.done:,} of {progress.total_items:,} done, {progress.remaining:,} to go:")
+    stands = batch.reason or sentence_of(batch, progress)
+    screen.line(f"{batch.pk}  {batch.get_status_display()}  {stands}")
+    screen.line(
+        f"{progress.done:,} of {progress.total_items:,} done, {progress.remaining:,} to go{waiting_of(progress)}:"
+    )
     for name in ("completed", "failed", "skipped", "quarantined"):
         screen.line(f"  {getattr(progress, name):>9,} {name}")
     for item in failed:
         screen.line(f"  {item.key}: {item.code}: {item.message[:MESSAGE_WIDTH]}")
     return OK
+
+
+def waiting_of(progress: progress_tracker.Progress) -> str:
+    return f", {progress.waiting:,} of them waiting for their next try" if progress.waiting else ""
 
 
 def batch_document(batch: Batch, failed: Iterable[Item]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from batches import progress_tracker
 from batches.lanes import workers
 from batches.models import Batch
+from batches.progress_text import last_try
 
 SECONDS_BETWEEN_LOOKS = 0.25
 
@@ -38,7 +39,8 @@ class ProgressBar:
         batch = progress_tracker.get_progress(self.batch_id)
         failed = batch.failed + batch.quarantined
         speed = f"  {batch.recent_velocity:,.0f}/s" if batch.recent_velocity else ""
-        left = f"  {batch.eta_human} left" if batch.eta_human else ""
+        left = f"  {batch.eta_human} left" if batch.eta_human and not batch.waiting else ""
+        left += f"  {batch.waiting:,} waiting until {last_try(batch)}" if batch.waiting else ""
         missing = "".join(f"  {notice.text}" for notice in workers.notices()) if batch.status in Batch.ACTIVE else ""
         words = f"{batch.done_percent} %  {batch.done:,}/{batch.total_items:,}{speed}{left}  {failed:,} failed{missing}"
         self.progress.update(self.task, total=batch.total_items or 1, completed=batch.done, words=words)

@@ -8,9 +8,11 @@ from typing import Any
 from batches import operations
 from batches.command_line import COMMAND_LINE, Screen, reason_argument
 from batches.models import Retry
+from batches.moments import moment
 from batches.rest import fix_documents
 from batches.terminal.exit_codes import OK
 from batches.terminal.file_options import file_arguments, file_options, opened
+from batches.terminal.steering import budget_arguments, budget_of
 
 
 def canary_arguments(parser: ArgumentParser) -> None:
@@ -26,6 +28,7 @@ def canary_arguments(parser: ArgumentParser) -> None:
 def retry_arguments(parser: ArgumentParser) -> None:
     canary_arguments(parser)
     parser.add_argument("--after", type=float, default=0, metavar="SECONDS", help="none of them runs earlier")
+    budget_arguments(parser)
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--group", default="", metavar="FP", help="only those of one error group")
     which.add_argument(
@@ -46,6 +49,7 @@ def retry(options: Namespace, screen: Screen) -> int:
         needed=options.needed,
         after=options.after,
         permanent=True,
+        budget=budget_of(options),
         **scope,
     )
     document = {"batch_id": options.id, "retry": begun.number, "items": begun.items}
@@ -55,7 +59,7 @@ def retry(options: Namespace, screen: Screen) -> int:
 
 def retry_text(begun: Retry) -> str:
     first = f", {begun.canary:,} of them first" if begun.canary else ""
-    first += f", not before {begun.not_before:%H:%M:%S} UTC" if begun.not_before else ""
+    first += f", not before {moment(begun.not_before)}" if begun.not_before else ""
     later = " once they are written down" if begun.state == Retry.State.PREPARING else ""
     return f"{begun.items:,} items are tried again{first}{later} (retry {begun.number})."
 

@@ -18,7 +18,10 @@ from batches.terminal.progress_bar import ProgressBar
 from batches.terminal.watching import show_progress, sum_up
 
 SHOWN_GROUPS, GROUP_WIDTH = 20, 160
-OPTIONS = ("concurrency", "checkpoint_every", "max_attempts", "item_timeout", "max_errors", "max_error_rate", "rate")
+OPTIONS = (
+    *("concurrency", "checkpoint_every", "max_attempts", "item_timeout", "max_errors", "max_error_rate", "rate"),
+    *("rate_limit_attempts", "rate_limit_seconds"),
+)
 
 
 def run_arguments(parser: ArgumentParser) -> None:
@@ -41,6 +44,8 @@ def run_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--item-timeout", type=float, metavar="SECONDS", help="how long an item may take")
     parser.add_argument("--max-errors", type=int, metavar="N", help="failed items that halt the batch")
     parser.add_argument("--max-error-rate", type=float, metavar="PERCENT", help="the same as a share")
+    parser.add_argument("--rate-limit-attempts", type=int, metavar="N", help="rate-limited tries before an item fails")
+    parser.add_argument("--rate-limit-seconds", type=float, metavar="SECONDS", help="the same by time")
     parser.add_argument("--rate", type=float, metavar="ITEMS_PER_SECOND", help="no faster than that")
     parser.add_argument("--rehearse", action="store_true", help="run everything and roll it back: what would happen?")
     parser.add_argument("--sample", type=int, metavar="N", help="rehearse N items, chosen at random")

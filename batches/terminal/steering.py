@@ -3,21 +3,46 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from typing import Any
 
 from batches import operations
 from batches.command_line import COMMAND_LINE, Screen, reason_argument
+from batches.engine.budget import BUDGETS
 from batches.exceptions import InvalidInput
 from batches.terminal.exit_codes import OK
 from batches.terminal.watching import show_progress
+from batches.wording import quantity
 
-FRACTIONS = ("rate", "item_timeout", "max_error_rate")
+FRACTIONS = ("rate", "item_timeout", "max_error_rate", "rate_limit_seconds")
 """Options that need not be whole numbers."""
 
 
 def steer(options: Namespace, screen: Screen) -> int:
-    """Start, pause, resume or cancel: the operation has the verb's name."""
+    """Start, pause or cancel: the operation has the verb's name."""
     operation = getattr(operations, options.command)
     batch = operation(options.id, actor=COMMAND_LINE, reason=options.reason)
+    show_progress(screen, batch.pk, f"{batch.pk}: {batch.get_status_display()}.")
+    return OK
+
+
+def budget_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--max-errors", metavar="N", help="failed items that halt the batch from now on, or none")
+    parser.add_argument("--max-error-rate", metavar="PERCENT", help="the same as a share, or none")
+
+
+def budget_of(options: Namespace) -> dict[str, Any]:
+    """What the options say of the error budget."""
+    texts = {name: getattr(options, name) for name in BUDGETS if getattr(options, name) is not None}
+    return {name: number_of(name, text) for name, text in texts.items()}
+
+
+def resume_arguments(parser: ArgumentParser) -> None:
+    budget_arguments(parser)
+    reason_argument(parser)
+
+
+def resume(options: Namespace, screen: Screen) -> int:
+    batch = operations.resume(options.id, actor=COMMAND_LINE, reason=options.reason, **budget_of(options))
     show_progress(screen, batch.pk, f"{batch.pk}: {batch.get_status_display()}.")
     return OK
 
@@ -45,6 +70,12 @@ def number_of(name: str, text: str) -> int | float | None:
         return float(text) if "." in text or name in FRACTIONS else int(text)
     except ValueError:
         raise InvalidInput(f"--{name.replace('_', '-')} {text!r}: write a number, or none.") from None
+
+
+def give_up(options: Namespace, screen: Screen) -> int:
+    items = operations.give_up(options.id, actor=COMMAND_LINE, reason=options.reason)
+    show_progress(screen, options.id, f"{options.id}: {quantity(items, 'item')} given up.")
+    return OK
 
 
 def decide_arguments(parser: ArgumentParser) -> None:

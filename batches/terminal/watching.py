@@ -12,8 +12,10 @@ from django.db import connection
 
 from batches import operations, progress_tracker
 from batches.command_line import Screen
+from batches.engine.budget import BUDGETS, holding_reason
 from batches.engine.database_errors import first_line
 from batches.models import Batch
+from batches.progress_text import waits_of
 from batches.terminal.exit_codes import BROKE, OK, STOPPED, WITH_ERRORS
 from batches.terminal.progress_bar import SECONDS_BETWEEN_LOOKS, ProgressBar
 
@@ -55,12 +57,20 @@ def sum_up(screen: Screen, batch_id: str) -> int:
     failed = progress.failed + progress.quarantined
     text = f"{batch_id}: {progress.done:,} of {progress.total_items:,} done, {failed:,} failed."
     text += f" {batch.get_status_display()}."
+    if waits := waits_of(progress):
+        text += f" {waits}"
     if batch.reason and batch.status in (Status.HALTED, Status.FAILED):
         text += f" {batch.reason}"
     if batch.status in (Status.PAUSED, Status.PAUSING, Status.HALTED):
-        text += f"\nTo go on: manage.py batch resume {batch_id}"
+        text += f"\nTo go on: manage.py batch resume {batch_id}{budget_to_give(batch)}"
     show_progress(screen, batch_id, text)
     return exit_code_of(batch, failed)
+
+
+def budget_to_give(batch: Batch) -> str:
+    """The options of `resume` without which a halted batch halts again; empty for any other."""
+    reason = holding_reason(batch)
+    return f" --{BUDGETS['%' in reason].replace('_', '-')} N|none" if reason else ""
 
 
 def show_progress(screen: Screen, batch_id: str, text: str) -> None:

@@ -30,6 +30,8 @@ class GroupFacts:
     usual_errors: int = 0
     """The median number of its errors in those batches."""
     first_seen: str = ""
+    is_ignored: bool = False
+    """Somebody has said that nothing is to be done about it."""
     owner: str = ""
     last_note: str = ""
     fields: Sequence[str] = ()
@@ -59,6 +61,8 @@ class Facts:
     active: bool = False
     groups: Sequence[GroupFacts] = ()
     timeout_verdict: Verdict | None = None
+    timeout_seconds: tuple[float, float] | None = None
+    """How long most attempts that timed out took: of ten the second shortest and the second longest; None: unknown."""
     item_timeout: float = 0.0
     """Seconds; it must stay below `timeout_bound`."""
     timeout_bound: float = inf

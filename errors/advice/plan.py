@@ -6,7 +6,7 @@ Each failed item has one act: a step takes its items, and what is left is for th
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from batches.wording import quantity
@@ -15,6 +15,7 @@ from errors.advice.predictions import recoveries_of
 from errors.advice.remedies import REPAIRED_BY_PEOPLE, RETRIED, Remedy, remedy_of, subjects_of
 from errors.advice.rules.group_advice import longest_wait, scaled
 
+GROUPS_NAMED = 3
 LEAST_RECOVERED = 0.2
 """Groups of which less than this share can be hoped for are not worth a canary."""
 
@@ -56,7 +57,13 @@ class Ledger:
 
 
 def plan(facts: Facts, advice: Sequence[Advice], *, canary: int) -> list[Step]:
-    """Ordered steps; each stands alone and may be left out. `canary`: items of a group that are retried first."""
+    """Ordered steps; each stands alone and may be left out. `canary`: items of a group that are retried first.
+
+    What a person has ignored is left alone.
+    """
+    ignored = {group.fingerprint for group in facts.groups if group.is_ignored}
+    advice = [piece for piece in advice if subject_of(piece) not in ignored]
+    facts = replace(facts, groups=[group for group in facts.groups if not group.is_ignored])
     ledger = Ledger(facts)
     by_verb = {verb: [piece for piece in advice if piece.verb == verb] for verb in ("pause", "adjust", "hold", "wait")}
     held = [step for piece in by_verb["hold"] if (step := hold_step(piece, ledger))]
@@ -69,8 +76,13 @@ def plan(facts: Facts, advice: Sequence[Advice], *, canary: int) -> list[Step]:
         *retries,
         *correction_steps(facts, ledger),
         *repair_steps(facts, by_verb["wait"], ledger),
-        *resolution_steps(retries),
+        *resolution_steps(retries, {group.fingerprint: group.title for group in facts.groups}),
     ]
+
+
+def subject_of(advice: Advice) -> str:
+    """Which failures the advice is about, where it is about those of one kind: a group's fingerprint or a category."""
+    return str(advice.params["group"]) if "group" in advice.params else advice.subject.partition(": ")[0]
 
 
 def settings_step(advice: Advice) -> Step:
@@ -187,11 +199,12 @@ def is_about(advice: Advice, remedy: Remedy) -> bool:
     return advice.rule == (remedy.value if remedy != Remedy.HOST else "attribute")
 
 
-def resolution_steps(retries: Sequence[Step]) -> list[Step]:
-    """Groups that are retried are resolved if no item fails so again."""
+def resolution_steps(retries: Sequence[Step], titles: Mapping[str, str]) -> list[Step]:
+    """Groups that are retried are resolved if no item fails so again; `titles` names them."""
     names = [step.params["group"] for step in retries if "group" in step.params]
     if not names:
         return []
-    groups = f"these {len(names):,} error groups" if len(names) > 1 else "this error group"
-    title = f"Resolve {groups} if no item of the retry fails in the same way"
+    named = ", ".join(f"“{titles[name]}”" for name in names[:GROUPS_NAMED])
+    more = f" and {len(names) - GROUPS_NAMED:,} more" if len(names) > GROUPS_NAMED else ""
+    title = f"Resolve {named}{more} if no item of the retry fails in the same way"
     return [Step("resolve", title, "resolve", {"groups": names})]

@@ -28,7 +28,7 @@ class BulkForm(UntilFields, ConfirmForm):
             ("next_batch", "it is in a later batch"),
             ("items", "more items have it than"),
             ("rate", "it hits more of a batch than, in percent"),
-            ("date", "a moment, in UTC"),
+            ("date", "a moment, in your time zone"),
         ],
         required=False,
     )

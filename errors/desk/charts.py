@@ -11,6 +11,7 @@ from batches.charts.batch_map import FAILED, OUTCOMES, BatchMap, describe, stret
 from batches.charts.drawing import bars, ticks
 from batches.clock import iso_utc
 from batches.models import Batch
+from batches.moments import moment
 from batches.pages.map_page import HEIGHT, MapPage, map_page
 from errors.desk.addresses import records_url
 from errors.desk.finding_cards import FindingCard
@@ -74,7 +75,7 @@ class TimelineChart:
         """The picture for whoever cannot see it."""
         if self.columns is None:
             return self.caption
-        return f"{self.errors:,} errors over time, most of them at {self.columns.busiest:%Y-%m-%d %H:%M:%S} UTC."
+        return f"{self.errors:,} errors over time, most of them at {moment(self.columns.busiest)}."
 
     @property
     def caption(self) -> str:

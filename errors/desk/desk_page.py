@@ -13,6 +13,8 @@ from batches.models import Batch, Item
 from batches.pages.item_list import items_url
 from batches.pages.map_page import MapPage
 from batches.pages.markup import pill
+from batches.progress_text import waits_of
+from batches.progress_tracker import get_progress
 from errors.desk.addresses import records_url
 from errors.desk.advice_section import AdviceSection, advice_section
 from errors.desk.charts import TimelineChart, map_with_findings, timeline
@@ -21,7 +23,7 @@ from errors.desk.filter_bar import FilterBar, filter_bar
 from errors.desk.finding_cards import FindingCard, finding_cards
 from errors.desk.group_list import GroupList, group_list
 from errors.filters.error_filter import ErrorFilter
-from errors.findings import IN_PAGE_LIMIT, is_due
+from errors.findings import IN_PAGE_LIMIT, LookedAt, is_due, looked_at
 from errors.findings.failed import FailedItems, failed_items
 from errors.findings.problem_items import problem_items
 from errors.findings.timeline import MAX_ERRORS_IN_PAGE, Extent, available_bins, current_bins, extent_of
@@ -37,6 +39,8 @@ class DeskPage:
 
     batch: Batch
     sentence: str
+    waits: str
+    """What waits for its next try, and until when; empty if nothing does."""
     failed: FailedItems
     counts: list[Link]
     map: MapPage
@@ -44,6 +48,8 @@ class DeskPage:
     findings: list[FindingCard]
     """Those that are marked on the pictures."""
     weaker_findings: list[FindingCard]
+    looked_at: LookedAt
+    """How much of the batch these were looked for in."""
     is_looking: bool
     """Whether a worker is to look for patterns in this large batch."""
     problem_items: Sequence[Mapping[str, Any]]
@@ -88,12 +94,14 @@ def desk_page(batch: Batch, error_filter: ErrorFilter, after: str = "", *, draw:
     return DeskPage(
         batch=batch,
         sentence=sentence(batch, failed),
+        waits="" if batch.is_final else waits_of(get_progress(batch.pk)),
         failed=failed,
         counts=counts(batch, failed, extent),
         map=map_with_findings(batch, extent, marked, draw=draw),
         timeline=timeline(batch, extent, times, marked),
         findings=marked,
         weaker_findings=findings[FINDINGS_SHOWN:],
+        looked_at=looked_at(batch, failed.done),
         is_looking=batch.total_items > IN_PAGE_LIMIT and is_due(batch),
         problem_items=items_that_keep_failing(batch, extent),
         filter_bar=filter_bar(batch, error_filter),

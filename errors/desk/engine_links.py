@@ -5,16 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from django.db.models import Q
 from django.urls import reverse
 from django.utils.http import urlencode
 
 from batches.extensions import Link
 from batches.models import Batch, Fix, Item, Quarantine, QuarantinedItem, Retry
 from errors.desk.addresses import desk_url
+from errors.grouping import failing_now
+from errors.models import FAILS_OPENLY, BatchGroup
 
 
 def navigation() -> Sequence[Link]:
     return [Link("Triage", reverse("admin:errors_overview"))]
+
+
+def needs_attention() -> Q:
+    """Batches of which items fail now in groups that nobody has settled."""
+    failing_now.refresh_stale(at_once=True)
+    return Q(pk__in=BatchGroup.objects.filter(FAILS_OPENLY).order_by().values("batch"))
 
 
 def batch_links(batch: Batch, failed_items: int) -> Sequence[Link]:

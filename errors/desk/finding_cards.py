@@ -30,6 +30,18 @@ class FindingCard:
     items_url: str
 
     @property
+    def also(self) -> list[str]:
+        """Other ways to see the same items; the same field seen in another way is none."""
+        fields = self.finding["where"].get("fields", ())
+        about = tuple(f"{prefix}{field} " for field in fields for prefix in ("", "length of ", "type of "))
+        return [text for text in self.finding["also"] if not about or not text.startswith(about)]
+
+    @property
+    def day(self) -> str:
+        """When it happened, as far as that is known."""
+        return str(self.finding["where"].get("from", ""))
+
+    @property
     def strength(self) -> str:
         confidence: str = self.finding["confidence"]
         return "may be chance" if confidence == "chance" else confidence

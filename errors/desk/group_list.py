@@ -1,4 +1,4 @@
-"""The desk's list of error groups: a page of those that the filter meets, those that touch most items first."""
+"""The desk's list of error groups: a page of those that the filter meets, those of which most items fail now first."""
 
 from __future__ import annotations
 
@@ -20,11 +20,19 @@ from errors.detectors.findings import percent
 from errors.filters.ageing import AGEING_MEANS
 from errors.filters.error_filter import ErrorFilter
 from errors.findings.timeline import Extent, TimeBins
+from errors.grouping import failing_now
 from errors.models import BatchGroup, ErrorGroup
 
 ROWS = 25
 ACTS = ("acknowledge", "resolve", "ignore", "assign", "reopen")
-BY_ITEMS = Keyset((integer("items", descending=True), integer("errors", descending=True), integer("pk")))
+BY_ITEMS = Keyset(
+    (
+        integer("failing", descending=True),
+        integer("items", descending=True),
+        integer("errors", descending=True),
+        integer("pk"),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +71,20 @@ class GroupRow:
         return group_url(self.rollup.batch_id, self.group.fingerprint)
 
     @property
+    def has_recovered(self) -> bool:
+        """Whether nobody has to do anything about it any more, and it is open still."""
+        rollup = self.rollup
+        return not (rollup.failing or rollup.set_aside) and self.group.state in ErrorGroup.OPEN
+
+    @property
+    def failing_url(self) -> str:
+        return group_url(self.rollup.batch_id, self.group.fingerprint, tab="items", now="failed")
+
+    @property
+    def resolve_url(self) -> str:
+        return reverse("admin:errors_group_act", args=[self.rollup.batch_id, self.group.fingerprint, "resolve"])
+
+    @property
     def retry_url(self) -> str:
         return reverse("admin:errors_group_retry", args=[self.rollup.batch_id, self.group.fingerprint])
 
@@ -92,6 +114,7 @@ def group_list(
     batch: Batch, error_filter: ErrorFilter, after: str, extent: Extent, times: TimeBins | None
 ) -> GroupList:
     """The page behind the token `after`."""
+    failing_now.refresh(batch)
     try:
         groups = error_filter.groups(batch)
         page, following = BY_ITEMS.page(groups, after, ROWS)

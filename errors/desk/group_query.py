@@ -21,6 +21,7 @@ ROWS = 50
 KINDS_LISTED = 1_000
 BY_LAST_SEEN = Keyset((moment("last_seen", descending=True), integer("pk", descending=True)))
 BY_ITEMS = Keyset((integer("items", descending=True), integer("pk", descending=True)))
+BY_FAILING = Keyset((integer("failing", descending=True), *BY_LAST_SEEN.columns))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class GroupQuery(QueryStringFilter):
 
     @property
     def keyset(self) -> Keyset:
-        return BY_ITEMS if self.sort == "items" else BY_LAST_SEEN
+        return {"items": BY_ITEMS, "seen": BY_LAST_SEEN}.get(self.sort, BY_FAILING)
 
     def groups(self) -> QuerySet[ErrorGroup]:
         """Open ones, unless another state is asked for."""
@@ -69,6 +70,10 @@ class GroupOverviewRow:
     """A group with what it counts over all batches; `batch_id` is the one that saw it last, empty without any."""
 
     group: ErrorGroup
+    failing: int
+    failing_in: int
+    """Batches in which items of it fail now."""
+    set_aside: int
     items: int
     errors: int
     batches: int
@@ -84,6 +89,10 @@ class GroupOverviewRow:
     @property
     def url(self) -> str:
         return group_url(self.batch_id, self.group.fingerprint) if self.batch_id else ""
+
+    @property
+    def has_recovered(self) -> bool:
+        return not (self.failing or self.set_aside) and self.group.state in ErrorGroup.OPEN
 
     @property
     def batch_url(self) -> str:
@@ -106,6 +115,9 @@ def group_overview_list(query: GroupQuery, after: str) -> GroupOverviewList:
     rows = [
         GroupOverviewRow(
             group=group,
+            failing=group.failing,
+            failing_in=group.failing_in,
+            set_aside=group.set_aside,
             items=group.items,
             errors=group.errors,
             batches=group.seen_in,
@@ -124,6 +136,9 @@ def with_counts(groups: QuerySet[ErrorGroup]) -> QuerySet[Any]:
     """Groups with what they count over all batches, and the batch that saw them last."""
     last = BatchGroup.objects.filter(group=OuterRef("pk")).order_by("-last_seen", "-pk").values("batch")[:1]
     return groups.select_related("assignee").annotate(
+        failing=Sum("batches__failing", default=0),
+        failing_in=Count("batches", filter=Q(batches__failing__gt=0)),
+        set_aside=Sum("batches__set_aside", default=0),
         items=Sum("batches__items", default=0),
         errors=Sum("batches__errors", default=0),
         seen_in=Count("batches"),

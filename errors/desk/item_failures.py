@@ -11,6 +11,7 @@ from batches.models import Item
 from batches.pages.item_text import attempt_text
 from errors.desk.addresses import group_url
 from errors.desk.group_page.failure import ShownFailure, failure_of
+from errors.desk.group_page.past_payload import PastPayloads, past_payloads
 from errors.models import ErrorRecord
 
 
@@ -25,10 +26,11 @@ class FailedAttempt:
 def item_failures(item: Item, limit: int) -> Sequence[ItemEvent]:
     """The latest ones first."""
     records = ErrorRecord.objects.filter(item=item).select_related("group", "traceback").order_by("-attempt")[:limit]
-    return [failure_event(item, record) for record in records]
+    past = past_payloads(item)
+    return [failure_event(item, record, past) for record in records]
 
 
-def failure_event(item: Item, record: ErrorRecord) -> ItemEvent:
+def failure_event(item: Item, record: ErrorRecord, past: PastPayloads) -> ItemEvent:
     record.item = item
     spent = (record.finished_at - record.started_at).total_seconds()
     text = f"Failed at {attempt_text(record.attempt)}, after {durations.precise(spent)}"
@@ -39,6 +41,6 @@ def failure_event(item: Item, record: ErrorRecord) -> ItemEvent:
         worker=record.worker,
         template="admin/errors/item_failure.html",
         details=FailedAttempt(
-            failure_of(item.batch, record), group_url(item.batch_id, record.group.fingerprint, sample=record.pk)
+            failure_of(item.batch, record, past), group_url(item.batch_id, record.group.fingerprint, sample=record.pk)
         ),
     )

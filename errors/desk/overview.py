@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, Q
+from django.db.models import Case, Count, Exists, IntegerField, OuterRef, Q, Sum, Value, When
 from django.utils.safestring import SafeString
 
 from batches.models import Batch
@@ -18,11 +18,10 @@ from batches.wording import number_agrees, quantity
 from errors.desk.addresses import desk_url
 from errors.desk.group_query import GroupChoices, GroupOverviewList, GroupQuery, group_choices, group_overview_list
 from errors.detectors.findings import percent
-from errors.models import BatchGroup, ErrorGroup, holds_errors
+from errors.grouping import failing_now
+from errors.models import FAILS_OPENLY, BatchGroup, ErrorGroup, holds_errors
 
 BATCHES_SHOWN = 12
-RECENT_BATCHES = 200
-"""Batches among which those with open groups are looked for, the latest first."""
 State = ErrorGroup.State
 STOPPED = (Batch.Status.HALTED, Batch.Status.FAILED)
 LOUD_GROUPS = Q(group__state__in=(State.NEW, State.REGRESSED), group__merged_into__isnull=True, group__by_place=False)
@@ -70,6 +69,8 @@ class Overview:
 
     sentence: str
     batches: list[BatchToLookAt]
+    more_batches: int
+    """Batches to look at beside those."""
     tabs: list[Tab]
     query: GroupQuery
     choices: GroupChoices
@@ -80,10 +81,13 @@ def overview(values: Mapping[str, Any]) -> Overview:
     """`values` are those of a query string."""
     query = GroupQuery.from_query(values)
     by_state = dict(ErrorGroup.objects.filter(holds_errors()).order_by().values_list("state").annotate(n=Count("pk")))
-    batches = batches_to_look_at()
+    failing_now.refresh_stale(at_once=True)
+    batches, more = batches_to_look_at()
+    stopped = Batch.objects.filter(status__in=STOPPED).count()
     return Overview(
-        sentence=sentence(batches, by_state),
+        sentence=sentence(failing_of_open_groups(), stopped, by_state),
         batches=batches,
+        more_batches=more,
         tabs=state_tabs(query, by_state),
         query=query,
         choices=group_choices(),
@@ -101,30 +105,59 @@ def state_tabs(query: GroupQuery, by_state: Mapping[str, int]) -> list[Tab]:
     return [Tab("Open", "?", not query.state, open_groups), *states]
 
 
-def sentence(batches: Sequence[BatchToLookAt], by_state: Mapping[str, int]) -> str:
-    """The state of things, for a person who was just woken."""
-    stopped = sum(row.is_stopped for row in batches)
-    parts = [f"{stopped} {number_agrees(stopped, 'batch has', 'batches have')} stopped"] if stopped else []
+def sentence(failing: Failing, stopped: int, by_state: Mapping[str, int]) -> str:
+    """The state of things, for a person who was just woken: the causes first."""
+    parts = [f"{stopped:,} {number_agrees(stopped, 'batch has', 'batches have')} stopped"] if stopped else []
     for state, text in ((State.REGRESSED, "came back"), (State.NEW, "nobody has looked at")):
         if groups := by_state.get(state, 0):
             parts.append(f"{quantity(groups, 'group')} {text}")
+    if failing.items:
+        verb, in_ = number_agrees(failing.items, "fails", "fail"), quantity(failing.batches, "batch", "batches")
+        why = f"for {quantity(failing.causes, 'cause')}"
+        first = f"{quantity(failing.items, 'item')} {verb} now in {in_}, {why}."
+        return f"{first} {joined(parts)}".rstrip()
+    return joined(parts) or "Nothing needs attention."
+
+
+def joined(parts: Sequence[str]) -> str:
     if not parts:
-        return "Nothing needs attention."
+        return ""
     return f"{', '.join(parts[:-1])}{' and ' if len(parts) > 1 else ''}{parts[-1]}."
 
 
-def batches_to_look_at() -> list[BatchToLookAt]:
-    """Batches that stopped, and the latest ones that have groups which are new or came back."""
-    recent = list(Batch.objects.order_by("-created_at").values_list("pk", flat=True)[:RECENT_BATCHES])
-    loud = BatchGroup.objects.filter(LOUD_GROUPS, batch__in=recent).order_by()
+@dataclass(frozen=True, slots=True)
+class Failing:
+    """What fails now of open groups: items, in how many batches, and how many groups those are."""
+
+    items: int
+    batches: int
+    causes: int
+
+
+def failing_of_open_groups() -> Failing:
+    """Over all batches; an item counts once, in the group of its last failure."""
+    rows = BatchGroup.objects.filter(FAILS_OPENLY)
+    counted = rows.aggregate(
+        items=Sum("failing", default=0),
+        batches=Count("batch", distinct=True),
+        causes=Count("group", distinct=True),
+    )
+    return Failing(**counted)
+
+
+def batches_to_look_at() -> tuple[list[BatchToLookAt], int]:
+    """Batches that stopped, and those of which open groups fail, the latest first; and how many more there are."""
+    open_here = BatchGroup.objects.filter(FAILS_OPENLY, batch=OuterRef("pk"))
+    rows = Batch.objects.filter(Q(status__in=STOPPED) | Q(Exists(open_here)))
+    stopped_first = Case(When(status__in=STOPPED, then=Value(0)), default=Value(1), output_field=IntegerField())
+    batches = list(rows.order_by(stopped_first, "-created_at")[:BATCHES_SHOWN])
+    loud = BatchGroup.objects.filter(LOUD_GROUPS, batch__in=batches).order_by()
     loud_groups: dict[str, dict[str, int]] = defaultdict(dict)
     for batch_id, state, groups in loud.values_list("batch", "group__state").annotate(n=Count("pk")):
         loud_groups[batch_id][state] = groups
-    stopped = list(Batch.objects.filter(status__in=STOPPED).order_by("-created_at")[:BATCHES_SHOWN])
-    others = Batch.objects.filter(pk__in=list(loud_groups)).exclude(status__in=STOPPED).order_by("-created_at")
-    batches = [*stopped, *others[: max(0, BATCHES_SHOWN - len(stopped))]]
     progress = progress_of(batches)
-    return [batch_row(batch, progress[batch.pk], loud_groups[batch.pk]) for batch in batches]
+    listed = [batch_row(batch, progress[batch.pk], loud_groups[batch.pk]) for batch in batches]
+    return listed, rows.count() - len(batches)
 
 
 def batch_row(batch: Batch, progress: Progress, loud_groups: Mapping[str, int]) -> BatchToLookAt:

@@ -10,11 +10,14 @@ from typing import Any
 from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 
+from batches import operations
 from batches.extensions import Link
 from batches.models import Batch, Retry
+from batches.pages.forms import BudgetForm
 from errors.desk.addresses import retry_url
 from errors.desk.advice_cards import outcome_text
 from errors.desk.advice_choices import corrections
+from errors.desk.holding import Hold, hold_of
 from errors.desk.predictions import expectation_text
 from errors.models import PlanStep, RecoveryPlan
 from errors.recovery import plan_runs, plans
@@ -64,6 +67,8 @@ class PlanCard:
     can_run: bool
     can_pause: bool
     can_cancel: bool
+    hold: Hold | None
+    """What holds its batch while it runs."""
 
     @property
     def is_running(self) -> bool:
@@ -72,6 +77,8 @@ class PlanCard:
     @property
     def state_label(self) -> str:
         """Empty for a plan of which nothing was begun."""
+        if self.is_running and self.hold:
+            return self.hold.text
         return "" if self.state == RecoveryPlan.State.OPEN else self.state
 
     @property
@@ -89,6 +96,12 @@ class PlanConfirmation:
 
     batch: Batch
     plan: PlanCard
+    form: BudgetForm | None
+    """Asks for another error budget, where the batch's own holds it."""
+
+    @property
+    def held_by_budget(self) -> str:
+        return operations.holding_reason(self.batch)
 
 
 def plan_card(batch: Batch) -> PlanCard:
@@ -97,13 +110,17 @@ def plan_card(batch: Batch) -> PlanCard:
     retries = {retry.number: retry for retry in batch.retries.filter(number__in=numbers)}
     outcomes = Retry.outcomes(list(retries.values()))
     rows, recovered, state = [], 0, plan["state"]
+    hold = hold_of(batch) if state == RecoveryPlan.State.RUNNING and not batch.is_final else None
     for step in plan["steps"]:
         retry = retries.get(step["retry"] or 0)
         actual = outcomes[retry.pk] if retry else {}
         recovered += actual.get("recovered", 0)
         is_under_way = retry is not None and retry.state in Retry.UNDER_WAY
         is_running = state == RecoveryPlan.State.RUNNING
-        rows.append(step_row(batch, step | {"actual": actual}, is_under_way=is_under_way, is_running=is_running))
+        row = step_row(
+            batch, step | {"actual": actual}, is_under_way=is_under_way, is_held=bool(hold), is_running=is_running
+        )
+        rows.append(row)
     legal = plan_runs.legal_verbs(state)
     return PlanCard(
         state=state,
@@ -117,6 +134,7 @@ def plan_card(batch: Batch) -> PlanCard:
         can_run="run" in legal and any(step["state"] == State.OPEN for step in plan["steps"]),
         can_pause="pause" in legal,
         can_cancel="cancel" in legal,
+        hold=hold,
     )
 
 
@@ -128,8 +146,9 @@ def is_stale(batch: Batch, plan: Mapping[str, Any], own_retries: list[int]) -> b
     return retried.exists() or batch.quarantines.filter(created_at__gt=since).exists()
 
 
-def step_row(batch: Batch, step: Mapping[str, Any], *, is_under_way: bool, is_running: bool) -> StepRow:
-    """`is_under_way`: its retry is; `is_running`: the plan as a whole is, so that nobody does a step by hand."""
+def step_row(batch: Batch, step: Mapping[str, Any], *, is_under_way: bool, is_held: bool, is_running: bool) -> StepRow:
+    """`is_under_way`: its retry is, unless `is_held` with its batch; `is_running`: the plan as a whole is, so that
+    nobody does a step by hand."""
     is_correction, items = step["kind"] == "fix", step["cost"].get("items")
     to_correct = corrections(batch, items or 0, "") if is_correction else []
     by_hand = Link(f"Do step {step['step']}…", reverse("admin:errors_step", args=[batch.pk, step["step"]]))
@@ -141,16 +160,16 @@ def step_row(batch: Batch, step: Mapping[str, Any], *, is_under_way: bool, is_ru
         predicted=expectation_text(step["predicted"]) if step["kind"] == "retry" else "",
         outcome=outcome_text(step) or ("nothing yet" if step["retry"] else ""),
         retry_url=retry_url(batch.pk, step["retry"]) if step["retry"] else "",
-        state=state_text(step, is_under_way=is_under_way),
+        state=state_text(step, is_under_way=is_under_way, is_held=is_held),
         choices=(to_correct or [by_hand]) if step["state"] == State.OPEN and not is_running else [],
         corrections=to_correct if step["state"] == State.HELD else [],
         is_correction=is_correction,
     )
 
 
-def state_text(step: Mapping[str, Any], *, is_under_way: bool) -> str:
+def state_text(step: Mapping[str, Any], *, is_under_way: bool, is_held: bool) -> str:
     if is_under_way:
-        return "under way"
+        return "held with its batch" if is_held else "under way"
     if step["state"] == State.APPLIED:
         return f"done by {step['by']}" if step["by"] else "done"
     return str(step["state"]).replace("_", " ")

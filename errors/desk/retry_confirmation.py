@@ -82,6 +82,11 @@ class RetryConfirmation:
         return self.batch.status in Batch.AT_REST and bool(self.batch.processor)
 
     @property
+    def held_by_budget(self) -> str:
+        """Why the batch halted, and would again; empty for one that its error budget does not hold."""
+        return operations.holding_reason(self.batch)
+
+    @property
     def rehearsal_button(self) -> str:
         return f"Rehearse {min(operations.DEFAULT_CANARY, self.items):,} instead"
 

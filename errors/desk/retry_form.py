@@ -14,11 +14,10 @@ from batches.models import Batch
 from batches.processors import param_labels_of
 from errors.desk.confirm_form import TYPED_ABOVE, ConfirmForm
 from errors.recovery.forecast import Forecast
+from errors.recovery.suggested_canary import suggested_canary
 
 CAREFUL_FIELDS = ("canary", "needed")
 FURTHER_FIELDS = ("after", "rate", "concurrency", "params")
-DEFAULT_NEEDED, LEAST_NEEDED = 16, 2
-"""Of the default canary, so many must recover where all are expected to; fewer where fewer are."""
 
 
 class RetryForm(ConfirmForm):
@@ -47,6 +46,12 @@ class RetryForm(ConfirmForm):
     concurrency = forms.IntegerField(
         min_value=1, max_value=64, label="Lanes side by side", help_text="Until the retry is over."
     )
+    max_errors = forms.IntegerField(
+        required=False, min_value=0, label="Failed items that halt the batch", help_text="Empty: no limit."
+    )
+    max_error_rate = forms.FloatField(
+        required=False, min_value=0.001, max_value=100, label="Percent that halts it", help_text="Empty: no limit."
+    )
     permanent = forms.BooleanField(required=False)
     params = forms.CharField(
         required=False,
@@ -59,10 +64,17 @@ class RetryForm(ConfirmForm):
         super().__init__(forecast.tried, *args, **kwargs)
         if forecast.tried + forecast.permanent > TYPED_ABOVE and "typed" not in self.fields:
             self.fields["typed"] = deepcopy(self.base_fields["typed"])
-        canary, needed = suggested_canary(forecast)
+        expected = (forecast.predicted.mid or 0) if forecast.predicted else None
+        canary, needed = suggested_canary(forecast.tried, expected)
         self.fields["canary"].initial, self.fields["needed"].initial = canary, needed
         self.fields["concurrency"].initial = batch.concurrency
         self.fields["unchanged"].initial = forecast.permanent
+        suggested = operations.suggested_budget(batch) if operations.holding_reason(batch) else {}
+        for name in operations.BUDGETS:
+            if name in suggested:
+                self.fields[name].initial = suggested[name]
+            else:
+                del self.fields[name]
         self.fields["params"].help_text = params_help(batch)
         if not forecast.permanent:
             del self.fields["permanent"]
@@ -72,6 +84,11 @@ class RetryForm(ConfirmForm):
     @property
     def careful_fields(self) -> list[forms.BoundField]:
         return [self[name] for name in CAREFUL_FIELDS]
+
+    @property
+    def budget_fields(self) -> list[forms.BoundField]:
+        """Of a batch that its error budget holds: without another one it halts again at the next new failure."""
+        return [self[name] for name in operations.BUDGETS if name in self.fields]
 
     @property
     def further_fields(self) -> list[forms.BoundField]:
@@ -138,21 +155,11 @@ class RetryForm(ConfirmForm):
             "permanent": bool(answers.get("permanent")),
             "params": answers["params"],
             "concurrency": answers["concurrency"],
+            "budget": {name: answers[name] for name in operations.BUDGETS if name in self.fields and name in self.data},
             "reason": answers["reason"],
             "count": self.confirmed,
             "key": self.key,
         }
-
-
-def suggested_canary(forecast: Forecast) -> tuple[int, int]:
-    """How many go first and how many of them must recover: fewer as less than all are expected to."""
-    canary = operations.DEFAULT_CANARY
-    if forecast.tried <= canary:
-        return 0, 0
-    if forecast.predicted is None:
-        return canary, DEFAULT_NEEDED
-    share = (forecast.predicted.mid or 0) / forecast.tried
-    return canary, max(LEAST_NEEDED, int(DEFAULT_NEEDED * share))
 
 
 def params_help(batch: Batch) -> str:

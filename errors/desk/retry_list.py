@@ -11,6 +11,7 @@ from batches.extensions import Link
 from batches.models import Batch, Retry
 from batches.pages.markup import pill
 from errors.desk.addresses import retry_url
+from errors.desk.holding import hold_of
 from errors.desk.predictions import interval_text
 from errors.recovery.scope_text import describe_scope
 
@@ -43,7 +44,12 @@ class RetryRow:
 
     @property
     def pill(self) -> SafeString:
-        return retry_pill(self.retry)
+        return pill("HALTED", "Held") if self.is_held else retry_pill(self.retry)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it would go on if its batch did."""
+        return self.retry.state in Retry.UNDER_WAY and hold_of(self.retry.batch) is not None
 
     @property
     def predicted(self) -> str:
@@ -64,7 +70,7 @@ class RetryRow:
 
     @property
     def is_under_way(self) -> bool:
-        return self.retry.state in Retry.UNDER_WAY and self.retry.batch.status in Batch.ACTIVE
+        return self.retry.state in Retry.UNDER_WAY and not self.is_held
 
 
 @dataclass(frozen=True, slots=True)

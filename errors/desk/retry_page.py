@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC
 from typing import Any
 
 from django.db.models import Count, Q
@@ -15,8 +14,11 @@ from django.utils.safestring import SafeString
 
 from batches.lifecycle.retry_states import legal_verbs
 from batches.models import Batch, RetriedItem, Retry
+from batches.moments import moment
+from batches.pages.markup import pill
 from batches.redaction import redact_text
 from batches.wording import quantity
+from errors.desk.holding import Hold, hold_of
 from errors.desk.paging import Keyset, Pager, integer, pager
 from errors.desk.predictions import interval_text
 from errors.desk.retry_list import retry_pill
@@ -78,10 +80,12 @@ class RetryPage:
     """The fate whose items are listed; empty for all."""
     items: list[RetriedRow]
     pager: Pager
+    hold: Hold | None
+    """What holds it with its batch: it goes on as soon as that does."""
 
     @property
     def pill(self) -> SafeString:
-        return retry_pill(self.retry)
+        return pill("HALTED", "Held") if self.hold else retry_pill(self.retry)
 
     @property
     def predicted(self) -> str:
@@ -103,11 +107,6 @@ class RetryPage:
     @property
     def is_under_way(self) -> bool:
         return self.retry.state in Retry.UNDER_WAY and self.batch.status in Batch.ACTIVE
-
-    @property
-    def waits_for_batch(self) -> bool:
-        """Whether it goes on as soon as the batch is resumed."""
-        return self.retry.state in Retry.UNDER_WAY and self.batch.status not in Batch.ACTIVE
 
     @property
     def is_over(self) -> bool:
@@ -140,6 +139,7 @@ def retry_page(retry: Retry, fate: str, after: str) -> RetryPage:
         groups=groups_before_after(retry),
         fate=fate,
         items=[item_row(row) for row in items],
+        hold=hold_of(retry.batch) if retry.state in Retry.UNDER_WAY else None,
         pager=pager("items", urlencode({"fate": fate}) if fate else "", after, following, anchor="#items"),
     )
 
@@ -150,8 +150,7 @@ def sentence(retry: Retry, outcome: Mapping[str, int]) -> str:
     so_far = f"{outcome['recovered']:,} of {tried:,} tried recovered" if tried > 0 else "None was tried yet"
     waiting = quantity(outcome["waiting"], "item")
     if retry.state in Retry.RELEASING and retry.not_before is not None and retry.not_before > timezone.now():
-        moment = retry.not_before.astimezone(UTC)
-        return f"Waiting: none of {items} runs before {moment:%H:%M:%S} UTC. {so_far}."
+        return f"Waiting: none of {items} runs before {moment(retry.not_before)}. {so_far}."
     if retry.state == State.PREPARING:
         first = f"the first {retry.canary:,} go" if retry.canary else "they go"
         return f"Preparing: which {items} it means is being written down; then {first}."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC
 from typing import Any
 
 from django import forms
@@ -17,7 +16,7 @@ class UntilFields(forms.Form):
     items = forms.IntegerField(required=False, label="Items")
     rate = forms.FloatField(required=False, label="Percent")
     date = forms.DateTimeField(
-        required=False, label="Moment, in UTC", widget=forms.DateTimeInput(attrs={"type": "datetime-local"})
+        required=False, label="Moment, in your time zone", widget=forms.DateTimeInput(attrs={"type": "datetime-local"})
     )
 
     def clean(self) -> dict[str, Any]:
@@ -34,5 +33,4 @@ class UntilFields(forms.Form):
             return {"next_batch": True}
         if condition not in MISSING:
             return {}
-        value = self.cleaned_data[condition]
-        return {condition: value.replace(tzinfo=UTC) if condition == "date" else value}
+        return {condition: self.cleaned_data[condition]}

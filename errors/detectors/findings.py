@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -30,8 +31,9 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A batch as detectors see it. Items are numbered 0..total-1 in input order.
+    """A batch as detectors see it: the `total` items of it that have an outcome, which are named by their positions.
 
+    `positions` are those, sorted; None where they are 0..total-1: nothing is missing.
     `order` lists the items by when their first attempt began, None where that is the input's order; `rows` are
     payloads by index, and if those are not of all items, `sample` names the ones drawn whatever became of them;
     `sizes` are chunk and page sizes worth a look; `peek` counts the looks at a batch that still runs; `started` says
@@ -47,6 +49,16 @@ class Summary:
     peek: int = 0
     started: Mapping[int, datetime] = field(default_factory=dict)
     ended: Mapping[int, datetime] = field(default_factory=dict)
+    positions: Sequence[int] | None = None
+
+    def ranks_of(self, items: Sequence[int]) -> Sequence[int]:
+        """The places of these items among those looked at: what waits between two of them sets nothing apart."""
+        if self.positions is None:
+            return items
+        return [bisect_left(self.positions, item) for item in items]
+
+    def item_at(self, rank: int) -> int:
+        return rank if self.positions is None else self.positions[rank]
 
     @property
     def failures(self) -> Sequence[int]:

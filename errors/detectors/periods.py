@@ -27,13 +27,22 @@ class Period:
     p: float
 
 
-def best_period(failed: Sequence[int], total: int, alpha: float, sizes: Iterable[int] = ()) -> Period | None:
-    """The period and residue with the highest likelihood ratio, if it is unlikely to be chance.
+def best_period(
+    failed: Sequence[int],
+    total: int,
+    alpha: float,
+    sizes: Iterable[int] = (),
+    positions: Sequence[int] | None = None,
+) -> Period | None:
+    """The period and residue with the highest likelihood ratio, if it is unlikely to be chance, of `total` items that
+    stand at these positions, or at 0..total-1.
 
     Multiples of the true period cover fewer failures and divisors dilute it, so both score lower.
     """
     tried = sorted({m for m in (*PERIODS, *sizes) if 2 <= m <= total / 4})
-    best = max(candidates(failed, total, tried), key=lambda candidate: (candidate[-1], -candidate[0]), default=None)
+    best = max(
+        candidates(failed, total, tried, positions), key=lambda candidate: (candidate[-1], -candidate[0]), default=None
+    )
     if best is None:
         return None
     period, residue, count, size, score = best
@@ -41,16 +50,26 @@ def best_period(failed: Sequence[int], total: int, alpha: float, sizes: Iterable
     return Period(period, residue, count, size, score, p) if p <= alpha else None
 
 
-def candidates(failed: Sequence[int], total: int, tried: Iterable[int]) -> Iterator[tuple[int, int, int, int, float]]:
+def candidates(
+    failed: Sequence[int], total: int, tried: Iterable[int], positions: Sequence[int] | None = None
+) -> Iterator[tuple[int, int, int, int, float]]:
     """(period, residue, failures, items, likelihood ratio) of the residues that fail at twice the overall rate."""
     failures = len(failed)
     if not failures or failures * MIN_RISK > total:
         return
+    absent = absent_from(positions) if positions is not None else ()
     for period in tried:
         residue, count = Counter(position % period for position in failed).most_common(1)[0]
-        size = (total - residue - 1) // period + 1
+        size = (total + len(absent) - residue - 1) // period + 1
+        size -= sum(position % period == residue for position in absent)
         if count >= MIN_FAILURES and count * total >= MIN_RISK * failures * size:
             yield period, residue, count, size, llr(count, size, failures, total)
+
+
+def absent_from(positions: Sequence[int]) -> Sequence[int]:
+    """Positions up to the last of these that are none of them."""
+    present = set(positions)
+    return [position for position in range(positions[-1] + 1) if position not in present] if positions else ()
 
 
 def periodic(summary: Summary) -> list[Finding]:
@@ -60,7 +79,7 @@ def periodic(summary: Summary) -> list[Finding]:
 
 
 def of_stream(stream: Stream, summary: Summary) -> Period | None:
-    return best_period(stream.failed, summary.total, summary.alpha, summary.sizes)
+    return best_period(stream.failed, summary.total, summary.alpha, summary.sizes, summary.positions)
 
 
 def described(stream: Stream, period: Period, total: int) -> Finding:

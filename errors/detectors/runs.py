@@ -49,7 +49,8 @@ def long_runs(summary: Summary) -> list[Finding]:
 def of_stream(stream: Stream, summary: Summary) -> list[Finding]:
     if len(stream.failed) == summary.total:
         return []
-    longest = sorted(runs_of(stream.failed), key=lambda run: (-len(run), run[0]))[:MAX_LISTED]
+    runs = sorted(runs_of(summary.ranks_of(stream.failed)), key=lambda run: (-len(run), run[0]))[:MAX_LISTED]
+    longest = [[summary.item_at(rank) for rank in run] for run in runs]
     tails = {size: longest_run_tail(summary.total, len(stream.failed), size) for size in {len(run) for run in longest}}
     return [
         build_finding(

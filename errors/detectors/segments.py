@@ -104,30 +104,32 @@ def hot_ranges(summary: Summary) -> list[Finding]:
 
 
 def ranges_of(stream: Stream, summary: Summary) -> list[Finding]:
-    return [hot_range(stream, summary, segment) for segment in segments_of(stream.failed, summary)]
+    ranks = summary.ranks_of(stream.failed)
+    return [hot_range(stream, summary, ranks, segment) for segment in segments_of(ranks, summary)]
 
 
 def segments_of(failed: Sequence[int], summary: Summary) -> list[Segment]:
     return hot_segments(failed, summary.total, summary.alpha)
 
 
-def hot_range(stream: Stream, summary: Summary, segment: Segment) -> Finding:
+def hot_range(stream: Stream, summary: Summary, ranks: Sequence[int], segment: Segment) -> Finding:
     """Where the input's order is that of time as well, it has its times, too."""
+    start, end = summary.item_at(segment.start), summary.item_at(segment.end)
     finding = build_finding(
         "hot range",
         stream,
         summary.total,
-        between(stream.failed, segment),
+        [summary.item_at(rank) for rank in between(ranks, segment)],
         segment.size,
         segment.expected,
-        f"items {segment.start:,} to {segment.end:,}",
-        f"items from {segment.start:,} to {segment.end:,}",
-        start=segment.start,
-        end=segment.end,
+        f"items {start:,} to {end:,}",
+        f"items from {start:,} to {end:,}",
+        start=start,
+        end=end,
         score=segment.score,
-        **what_came_after(stream.failed, summary.failures, segment, summary.total),
+        **what_came_after(ranks, summary.ranks_of(summary.failures), segment, summary.total),
     )
-    if summary.order is not None or not {segment.start, segment.end} <= summary.started.keys():
+    if summary.order is not None or not {start, end} <= summary.started.keys():
         return finding
     return replace(timed(finding, summary), also=(span(*ends_of(finding, summary)),))
 

@@ -45,9 +45,11 @@ class ErrorFilter(QueryStringFilter):
         return bool(self.attempt or self.positions or self.field or self.since or self.until)
 
     def groups(self, batch: Batch) -> QuerySet[BatchGroup]:
-        """The batch's groups with a matching error, those that touch most items first."""
+        """The batch's groups with a matching error, those of which most items fail now first."""
         rows = BatchGroup.objects.filter(batch=batch).select_related("group", "group__assignee")
-        return self.narrow(rows.annotate(ageing=ageing_flag("group__")), batch).order_by("-items", "-errors", "pk")
+        return self.narrow(rows.annotate(ageing=ageing_flag("group__")), batch).order_by(
+            "-failing", "-items", "-errors", "pk"
+        )
 
     def narrow(self, rows: QuerySet[BatchGroup], batch: Batch) -> QuerySet[BatchGroup]:
         """The rows, all of one batch, that have a matching error."""

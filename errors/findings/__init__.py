@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Sum
 from django.utils import timezone
 
+from batches.lanes.lane_counts import counters_of
 from batches.models import Batch
 from errors.detectors import find
 from errors.detectors.findings import Finding, Summary
@@ -61,12 +63,16 @@ def work_out(batch: Batch, stored: Findings | None, errors: int) -> list[dict[st
     summary = summary_of(batch, peek=0 if looks == 1 and batch.finished_at else looks)
     seen = find(summary)
     times = last_failure_times(batch, frozenset().union(*(finding.items for finding in seen)))
-    findings = [finding.as_dict() | marks_of(finding, batch.total_items, times) for finding in seen]
+    findings = [
+        finding.as_dict() | marks_of(finding, batch.total_items, times) | {"looked_at": summary.total}
+        for finding in seen
+    ]
     values = {
         "findings": findings,
-        "scatter": scatter_beside(seen, summary),
+        "scatter": scatter_beside(seen, summary, is_part=summary.total < batch.total_items),
         "problems": problem_items(batch),
         "looks": looks,
+        "items": summary.total,
         "errors": errors,
         "finished_at": batch.finished_at,
         "at": timezone.now(),
@@ -75,15 +81,41 @@ def work_out(batch: Batch, stored: Findings | None, errors: int) -> list[dict[st
     return findings
 
 
-def scatter_beside(findings: Sequence[Finding], summary: Summary) -> str:
-    """Whether the failures clump, in a sentence; beside a pattern nothing is said of chance."""
-    sentence = scattered(summary.streams[0].failed, summary.total) if summary.streams else ""
-    return "" if sentence == LIKE_CHANCE and any(not finding.by_chance for finding in findings) else sentence
+def scatter_beside(findings: Sequence[Finding], summary: Summary, *, is_part: bool) -> str:
+    """Whether the failures clump, in a sentence; beside a pattern, or over a part, nothing is said of chance."""
+    sentence = scattered(summary.ranks_of(summary.streams[0].failed), summary.total) if summary.streams else ""
+    beside = is_part or any(not finding.by_chance for finding in findings)
+    return "" if sentence == LIKE_CHANCE and beside else sentence
 
 
 def scatter_of(batch: Batch) -> str:
     """Whether the failures clump, in a sentence, as of the last look."""
     return Findings.objects.filter(batch=batch).values_list("scatter", flat=True).first() or ""
+
+
+@dataclass(frozen=True, slots=True)
+class LookedAt:
+    """How much of a batch the last look was at: `looked_at` of its `items`."""
+
+    looked_at: int
+    items: int
+
+    @property
+    def is_part(self) -> bool:
+        return self.looked_at < self.items
+
+    @property
+    def text(self) -> str:
+        """`Looked at 19,981 of 20,000 items.`; empty if that was all of them."""
+        return f"Looked at {self.looked_at:,} of {self.items:,} items." if self.is_part else ""
+
+
+def looked_at(batch: Batch, done: int | None = None) -> LookedAt:
+    """As of the last look; a batch that nobody has looked at was looked at as far as it is `done`."""
+    items = Findings.objects.filter(batch=batch).values_list("items", flat=True).first()
+    if items is None:
+        items = sum(counters_of(batch.pk).values()) if done is None else done
+    return LookedAt(items if batch.processor else batch.total_items, batch.total_items)
 
 
 def large_batches_over_since(moment: datetime) -> list[str]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from sys import intern
 from typing import Any
 
-from django.db.models import Max, Q, QuerySet
+from django.db.models import Q, QuerySet
 
 from batches.models import Batch, Item
 from batches.redaction import redact
@@ -30,25 +30,28 @@ PARAMETERS_PER_STATEMENT = 900
 
 
 def summary_of(batch: Batch, peek: int = 0) -> Summary:
-    """The items in front of the first one that has no outcome yet: all of them once the batch is done.
+    """The items that have an outcome, wherever they stand: all of them once the batch is done.
 
     `peek` is the number of this look at a batch that still runs; 0 for the only look at one that is over.
     """
     failures = final_failures(batch)
-    total = settled_items(batch, failures)
-    streams = streams_of({position: kind for position, kind in failures.items() if position < total})
-    sample = sample_positions(batch.pk, total)
-    first = first_attempts(batch, total) if streams else FirstAttempts()
+    positions = settled_positions(batch, failures)
+    settled = frozenset(positions)
+    streams = streams_of({position: kind for position, kind in failures.items() if position in settled})
+    sample = sample_positions(batch.pk, positions)
+    first = first_attempts(batch, settled) if streams else FirstAttempts()
+    rows = rows_of(batch, streams, sample, settled)
     return Summary(
-        total=total,
+        total=len(positions),
         streams=streams,
-        order=start_order(first, total),
+        order=start_order(first, positions),
         started=first.started,
         ended=first.ended,
-        rows=with_circumstances(batch, rows_of(batch, streams, sample, total), first),
+        rows=with_circumstances(batch, rows, first),
         sample=sample,
         sizes=sorted({batch.checkpoint_every, *USUAL_SIZES}),
         peek=peek,
+        positions=None if isinstance(positions, range) else positions,
     )
 
 
@@ -67,16 +70,13 @@ def final_failures(batch: Batch) -> dict[int, tuple[str, str]]:
     }
 
 
-def settled_items(batch: Batch, failures: Mapping[int, Any]) -> int:
-    """How many items stand in front of the first one without an outcome."""
+def settled_positions(batch: Batch, failures: Mapping[int, Any]) -> Sequence[int]:
+    """Where the items that have an outcome stand, in the input's order; a range if none is missing between them."""
     if not batch.processor:
-        return max(batch.total_items, max(failures, default=-1) + 1)
-    untouched = batch.items.filter(status__in=[Item.Status.PENDING, Item.Status.RUNNING]).order_by("position")
-    first = untouched.values_list("position", flat=True).first()
-    if first is not None:
-        return first
-    last: int | None = batch.items.aggregate(last=Max("position"))["last"]
-    return 0 if last is None else last + 1
+        return range(max(batch.total_items, max(failures, default=-1) + 1))
+    settled = batch.items.exclude(status__in=[Item.Status.PENDING, Item.Status.RUNNING]).order_by("position")
+    positions = list(settled.values_list("position", flat=True))
+    return range(len(positions)) if not positions or positions[-1] == len(positions) - 1 else positions
 
 
 def streams_of(failures: Mapping[int, tuple[str, str]]) -> list[Stream]:
@@ -92,27 +92,26 @@ def streams_of(failures: Mapping[int, tuple[str, str]]) -> list[Stream]:
     return [Stream(name, failed) for failed, name in reversed(distinct.items())]
 
 
-def sample_positions(seed: str, total: int) -> frozenset[int] | None:
-    """Positions chosen whatever became of them, the same at every look; None: all."""
-    if total <= SAMPLE_SIZE:
+def sample_positions(seed: str, positions: Sequence[int]) -> frozenset[int] | None:
+    """Positions chosen whatever became of their items; None: all."""
+    if len(positions) <= SAMPLE_SIZE:
         return None
-    return frozenset(random.Random(seed).sample(range(total), SAMPLE_SIZE))  # noqa: S311
+    return frozenset(random.Random(seed).sample(positions, SAMPLE_SIZE))  # noqa: S311
 
 
 def rows_of(
-    batch: Batch, streams: Sequence[Stream], sample: frozenset[int] | None, total: int
+    batch: Batch, streams: Sequence[Stream], sample: frozenset[int] | None, settled: Collection[int]
 ) -> dict[int, Mapping[str, Any]]:
     """Payloads of the sample and of failed items, without their secrets, by position."""
     if not streams:
         return {}
-    items = batch.items.filter(position__lt=total)
     if sample is None:
-        return payloads(items)
+        return {position: row for position, row in payloads(batch.items.all()).items() if position in settled}
     failed = streams[0].failed
     positions = sorted(sample.union(failed) if len(failed) <= SAMPLE_SIZE else sample)
     rows: dict[int, Mapping[str, Any]] = {}
     for start in range(0, len(positions), PARAMETERS_PER_STATEMENT):
-        rows |= payloads(items.filter(position__in=positions[start : start + PARAMETERS_PER_STATEMENT]))
+        rows |= payloads(batch.items.filter(position__in=positions[start : start + PARAMETERS_PER_STATEMENT]))
     return rows
 
 
@@ -122,10 +121,10 @@ def payloads(items: QuerySet[Item]) -> dict[int, Mapping[str, Any]]:
     return {position: slim(redact(payload)) for position, payload in rows if isinstance(payload, dict)}
 
 
-def start_order(first: FirstAttempts, total: int) -> list[int] | None:
+def start_order(first: FirstAttempts, positions: Sequence[int]) -> list[int] | None:
     """Items by when their first attempt began; None if that is the input's order, or nobody knows."""
     if not first.complete:
         return None
     started = first.started
     order = sorted(started, key=lambda position: (started[position], position))
-    return None if order == list(range(total)) else order
+    return None if order == list(positions) else order

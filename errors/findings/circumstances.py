@@ -35,27 +35,31 @@ class FirstAttempts:
     complete: bool = False
 
 
-def first_attempts(batch: Batch, total: int) -> FirstAttempts:
-    """At the first `total` items, by their records; an item without a record was tried by the holder of its lane."""
+def first_attempts(batch: Batch, settled: Collection[int]) -> FirstAttempts:
+    """At the items at these positions, by their records; an item without one was tried by the holder of its lane."""
     started: dict[int, datetime | None] = {}
     ended: dict[int, datetime] = {}
     workers: dict[int, str] = {}
     recorded: set[int] = set()
     tenures = tenures_of(batch)
-    rows = batch.items.filter(position__lt=total).order_by().values_list("position", "started_at", "lane")
+    rows = batch.items.order_by().values_list("position", "started_at", "lane")
     for position, at, lane in rows.iterator():
+        if position not in settled:
+            continue
         started[position] = at
         if worker := holder(tenures.get(lane), at):
             workers[position] = worker
-    records = batch.error_records.filter(attempt=1, position__lt=total).order_by()
+    records = batch.error_records.filter(attempt=1).order_by()
     columns = records.values_list("position", "started_at", "finished_at", "worker")
     for position, began, over, worker in columns.iterator():
+        if position not in settled:
+            continue
         started[position], ended[position] = began, over
         recorded.add(position)
         if worker:
             workers[position] = intern(worker)
     times = {position: at for position, at in started.items() if at is not None}
-    if len(times) < total:
+    if len(times) < len(settled):
         return FirstAttempts()
     return FirstAttempts(times, ended, workers if evenly_known(workers, started, recorded) else {}, complete=True)
 

@@ -3,13 +3,14 @@
 from errors.models.bulk_act import BulkAct
 from errors.models.export import Export
 from errors.models.findings import Findings, Timeline
-from errors.models.group import BatchGroup, ErrorGroup, GroupChange, holds_errors
+from errors.models.group import FAILS_OPENLY, BatchGroup, ErrorGroup, FailingCount, GroupChange, holds_errors
 from errors.models.recommendation import AdviceRevision, Recommendation
 from errors.models.record import MANY_ATTEMPTS, REPEATED, ErrorRecord, Traceback
 from errors.models.recovery_plan import PlanStep, RecoveryPlan
 from errors.models.regroup_job import RegroupJob
 
 __all__ = [
+    "FAILS_OPENLY",
     "MANY_ATTEMPTS",
     "REPEATED",
     "AdviceRevision",
@@ -18,6 +19,7 @@ __all__ = [
     "ErrorGroup",
     "ErrorRecord",
     "Export",
+    "FailingCount",
     "Findings",
     "GroupChange",
     "PlanStep",

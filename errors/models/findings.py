@@ -15,6 +15,7 @@ class Findings(models.Model):
     problems = models.JSONField(default=list, help_text="Items that keep failing, and what they are.")
     scatter = models.CharField(max_length=200, blank=True, help_text="Whether failures clump, in a sentence.")
     looks = models.PositiveIntegerField(default=0, help_text="Each look at a running batch spends of the budget.")
+    items = models.PositiveIntegerField(null=True, help_text="Items looked at: those that had an outcome by then.")
     errors = models.PositiveIntegerField(default=0)
     finished_at = models.DateTimeField(null=True, help_text="When the batch had finished, if it had.")
     at = models.DateTimeField()

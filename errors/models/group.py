@@ -118,6 +118,12 @@ class BatchGroup(models.Model):
     group = models.ForeignKey(ErrorGroup, on_delete=models.CASCADE, related_name="batches")
     errors = models.PositiveIntegerField(default=0)
     items = models.PositiveIntegerField(default=0)
+    failing = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="Items that are failed now, and failed so last."
+    )
+    set_aside = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="Items that are set aside now, and failed so last."
+    )
     first_seen = models.DateTimeField()
     last_seen = models.DateTimeField()
 
@@ -127,3 +133,18 @@ class BatchGroup(models.Model):
 
     def __str__(self) -> str:
         return f"{self.batch_id}: {self.errors} x {self.group}"
+
+
+class FailingCount(models.Model):
+    """When the items that fail now were counted last, group by group, and what the batch looked like then."""
+
+    batch = models.OneToOneField(Batch, on_delete=models.CASCADE, primary_key=True, related_name="failing_count")
+    revision = models.CharField(max_length=64)
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.batch_id} as of {self.at}"
+
+
+FAILS_OPENLY = Q(group__state__in=ErrorGroup.OPEN) & (Q(failing__gt=0) | Q(set_aside__gt=0, group__category="crash"))
+"""Of a group in one batch: nobody has settled it, and items of it fail now, or have killed their workers."""

@@ -15,6 +15,7 @@ from batches.lifecycle.scopes import all_scopes
 from batches.models import Batch, Retry
 from errors import groups
 from errors.models import ErrorGroup, PlanStep, Recommendation, holds_errors
+from errors.recovery.suggested_canary import suggested_canary
 
 
 class UnknownAdvice(BatchError):
@@ -39,6 +40,9 @@ class Order:
     reason: str
     carefulness: Mapping[str, Any] | None = None
     """How the person wants it done, such as the size of a canary; None: as advised."""
+    items: int = 0
+    expected: float | None = None
+    """Of these items so many are expected to recover; None: nobody knows."""
 
 
 def _pause(order: Order) -> Result:
@@ -47,7 +51,8 @@ def _pause(order: Order) -> Result:
 
 
 def _retry(order: Order) -> Result:
-    as_advised = {"canary": operations.DEFAULT_CANARY}
+    _, needed = suggested_canary(order.items, order.expected)
+    as_advised = {"canary": operations.DEFAULT_CANARY, "needed": needed or None}
     options = {**(as_advised if order.carefulness is None else order.carefulness)}
     options["reason"] = options.get("reason") or order.reason
     return Result(operations.retry(order.batch_id, actor=order.actor, **{**order.params, **options}))
@@ -142,12 +147,19 @@ def apply_once(
         row.refresh_from_db()
         if not was_open:
             raise refusal(batch_id, f"apply {name}", row.state)
-        order = Order(batch_id, row.action.get("params", {}), actor, reason or row.title, carefulness)
+        order = Order(
+            batch_id, row.action.get("params", {}), actor, reason or row.title, carefulness, **expectation(row)
+        )
         result = ACTIONS[row.action["verb"]](order)
         rows.update(undo=dict(result.undo), retry=result.retry.number if result.retry else None)
         if result.retry and row.predicted and not (carefulness or {}).get("predicted"):
             Retry.objects.filter(pk=result.retry.pk).update(predicted=row.predicted)
     row.refresh_from_db()
+
+
+def expectation(row: Recommendation | PlanStep) -> dict[str, Any]:
+    """How many items it is about, and how many of them are expected to recover."""
+    return {"items": row.cost.get("items") or 0, "expected": (row.predicted.get("mid") or 0) if row.predicted else None}
 
 
 def scope_of(params: Mapping[str, Any]) -> dict[str, Any]:

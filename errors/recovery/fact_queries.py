@@ -59,6 +59,7 @@ def facts_of(batch: Batch) -> Facts:
         active=batch.status in (Batch.Status.QUEUED, Batch.Status.RUNNING),
         groups=group_facts(batch, rows, errors_before),
         timeout_verdict=verdict_of(batch, rows, durations, counts.succeeded),
+        timeout_seconds=timeout_seconds_of(batch, rows),
         item_timeout=batch.item_timeout,
         timeout_bound=longest_item_timeout(),
         concurrency=batch.concurrency,
@@ -108,6 +109,16 @@ def verdict_of(batch: Batch, rows: Sequence[BatchGroup], durations: Sequence[flo
         return None
     share_read = len(durations) / succeeded if succeeded > len(durations) > 0 else 1.0
     return timeout_verdict(durations, timeouts * share_read, batch.item_timeout)
+
+
+def timeout_seconds_of(batch: Batch, rows: Sequence[BatchGroup]) -> tuple[float, float] | None:
+    """Between which durations four fifths of the timeouts lie, in seconds; None with too few of them."""
+    if errors_in(rows, "timeout") < LEAST_ERRORS:
+        return None
+    timed_out = ErrorRecord.objects.filter(batch=batch, category="timeout").order_by("pk")
+    times = timed_out.values_list("started_at", "finished_at")[:DURATIONS_READ]
+    seconds = sorted((finished - started).total_seconds() for started, finished in times)
+    return (seconds[len(seconds) // 10], seconds[-1 - len(seconds) // 10]) if seconds else None
 
 
 def target_of(batch: Batch, rows: Sequence[BatchGroup], item_seconds: float) -> int | None:

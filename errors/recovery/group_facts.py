@@ -10,7 +10,7 @@ from django.db.models import Count, F, Max, Q, QuerySet
 from batches.models import Batch, QuarantinedItem
 from errors.advice.facts import GroupFacts
 from errors.grouping.templates import fields_named
-from errors.models import BatchGroup, ErrorRecord, GroupChange
+from errors.models import BatchGroup, ErrorGroup, ErrorRecord, GroupChange
 from errors.recovery.evidence_queries import evidence_of
 
 NOTE_LENGTH = 300
@@ -37,6 +37,7 @@ def group_facts(batch: Batch, rows: Sequence[BatchGroup], errors_before: Mapping
             batches_seen_in=len(errors_before.get(row.group_id, [])),
             usual_errors=round(median(errors_before.get(row.group_id, [0]))),
             first_seen=f"{row.group.first_seen:%Y-%m-%d}",
+            is_ignored=row.group.state == ErrorGroup.State.IGNORED,
             owner=row.group.assignee.get_username() if row.group.assignee else "",
             last_note=notes.get(row.group_id, ""),
             fields=fields_in(row.group.title, named.get(row.group_id, [])),

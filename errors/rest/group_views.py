@@ -23,6 +23,7 @@ from errors.filters import scopes
 from errors.filters.ageing import ageing_flag
 from errors.filters.error_filter import ErrorFilter
 from errors.filters.rest_filter import ErrorFilterSet
+from errors.grouping import failing_now
 from errors.groups import background
 from errors.models import BatchGroup, ErrorGroup, RegroupJob
 from errors.rest.permissions import MayTriage
@@ -74,10 +75,16 @@ class ErrorGroupList(OfBatch):
     pagination_class = ById
     filterset_class = GroupFilter
 
+    def get_queryset(self) -> QuerySet[BatchGroup]:
+        if not getattr(self, "swagger_fake_view", False):
+            failing_now.refresh(operations.get_batch(self.kwargs["batch_id"]))
+        return super().get_queryset()
+
 
 def group_in(batch_id: str, fingerprint: str) -> BatchGroup:
     """The group by its fingerprint, or by one that was merged into it."""
     batch = operations.get_batch(batch_id)
+    failing_now.refresh(batch)
     rollup = LISTED.filter(batch=batch, group=scopes.group_in(batch, fingerprint)).first()
     if rollup is None:
         raise Http404(f"Batch {batch_id} has no error group {fingerprint}.")

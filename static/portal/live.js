@@ -3,6 +3,7 @@
 (() => {
   const POLL = 5000, FIRST_WAIT = 500, LONGEST_WAIT = 30000, SILENCE = 15000, ANNOUNCE = 20000, REFRESH = 3000, MOST = 100;
   const OFF = "live updates are off, refreshing every 5 s";
+  let heardAt = new Date().toISOString(), offBecause = "";
   const indicator = document.querySelector("[data-live]");
   const FINAL = indicator ? indicator.dataset.final.split(" ") : [];
   const announcer = document.querySelector("[data-announce]");
@@ -22,7 +23,7 @@
   function indicate(live) {
     if (!indicator) return;
     indicator.classList.toggle("bp-off", !live);
-    const text = live ? "● live" : OFF;
+    const text = live ? "● live" : offBecause ? `${offBecause}; the numbers are of ${portal.moment(heardAt)}` : OFF;
     if (indicator.textContent !== text) indicator.textContent = text;
     indicator.hidden = watched().length === 0;
   }
@@ -35,11 +36,16 @@
 
   function take(progress) {
     const root = roots.get(progress.batch_id);
+    heardAt = new Date().toISOString();
     if (!root) return;
     const said = portal.show(root, progress);
     if (roots.size === 1) announce(`${said.done_percent_text}. ${said.sentence}`, false);
     if (progress.failed + progress.quarantined && root.querySelector("[data-until-failure]") && Date.now() - refreshedAt > REFRESH) refreshSoon();
     root.dispatchEvent(new CustomEvent("progress", { detail: progress, bubbles: true }));
+    if (String(progress.stuck) !== (root.dataset.stuck ?? "false")) {
+      root.dataset.stuck = progress.stuck;
+      refreshSoon();
+    }
     if (progress.status !== seen.get(progress.batch_id)) {
       seen.set(progress.batch_id, progress.status);
       refreshSoon();
@@ -113,6 +119,7 @@
       if (socket !== made) return;
       listen();
       failures = 0;
+      offBecause = "";
       stopPolling();
       indicate(true);
       const message = JSON.parse(event.data);
@@ -156,10 +163,18 @@
 
   async function poll() {
     pollTimer = undefined;
-    await Promise.allSettled(watched().map(async (id) => {
-      const answer = await fetch(roots.get(id).dataset.progress, { headers: { Accept: "application/json" } });
-      if (answer.ok) take(await answer.json());
+    let because = "";
+    await Promise.all(watched().map(async (id) => {
+      try {
+        const answer = await fetch(roots.get(id).dataset.progress, { headers: { Accept: "application/json" } });
+        if (answer.ok) return take(await answer.json());
+        because = answer.status === 401 || answer.status === 403 ? "you are signed out, or may not see this any more" : `the server refuses (${answer.status})`;
+      } catch {
+        because = navigator.onLine ? "the server does not answer" : "there is no network";
+      }
     }));
+    offBecause = because;
+    if (failures) indicate(false);
     if (!socket || failures) startPolling();
   }
 

@@ -180,7 +180,7 @@
   function timeline(figure) {
     const links = [...figure.querySelectorAll("[data-bin]")];
     const size = Number(figure.dataset.columns || 0), byPlace = new Map(links.map((link) => [Number(link.dataset.bin), link]));
-    const clock = (iso) => new Date(iso).toLocaleString(undefined, { dateStyle: "short", timeStyle: "medium" });
+    const clock = (at) => portal.moment(at);
     const begin = Date.parse(figure.dataset.begin), width = Number(figure.dataset.width) * 1000;
     follow(figure, {
       size: () => size,

@@ -3,19 +3,52 @@
 const portal = (() => {
   const grouped = new Intl.NumberFormat("en-US");
   const pace = (n) => (n >= 10 ? grouped.format(Math.round(n)) : n.toFixed(1));
-  const clock = (iso) => (iso ? new Date(iso).toLocaleTimeString() : "–");
+  const clock = (iso) => (iso ? moment(iso) : "–");
+  const meta = document.querySelector("meta[name=portal-zone]");
+  const zone = meta?.content || Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const shown = meta?.dataset.shown;
+
+  // As `batches.moments.moment` writes it: in the reader's zone, which is named, with its day unless that is today.
+  function moment(iso, form) {
+    const at = new Date(iso);
+    const part = (options, type) => new Intl.DateTimeFormat("en-GB", { timeZone: zone, ...options }).formatToParts(at).find((p) => p.type === type)?.value ?? "";
+    const day = (date) => new Intl.DateTimeFormat("en-CA", { timeZone: zone }).format(date);
+    const timeStyle = form === "minute" ? "short" : "medium";
+    const clockTime = new Intl.DateTimeFormat("en-GB", { timeZone: zone, timeStyle, hourCycle: "h23" }).format(at);
+    const name = zone === shown && meta?.dataset.name ? meta.dataset.name : part({ timeZoneName: "short" }, "timeZoneName").replace("GMT", "UTC");
+    const time = form === "zoneless" ? clockTime : `${clockTime} ${name}`;
+    if (day(at) === day(new Date())) return time;
+    const year = day(at).slice(0, 4) === day(new Date()).slice(0, 4) ? "" : ` ${day(at).slice(0, 4)}`;
+    return `${part({ day: "numeric" }, "day")} ${part({ month: "short" }, "month").slice(0, 3)}${year} ${time}`;
+  }
+
+  // As `batches.progress_text.waits_of` and `done_but_for` say it.
+  function waiting(p) {
+    if (!p.waiting || !p.waits) return { waits: "", butFor: "", only: false };
+    const n = grouped.format(p.waiting), single = p.waiting === 1;
+    const why = [...p.waits.codes.slice(0, 3), p.waits.attempt ? `attempt ${grouped.format(p.waits.attempt)}` : ""].filter(Boolean).join(", ");
+    const first = moment(p.waits.first_at), last = moment(p.waits.last_at);
+    const when = first === last ? `at ${first}` : `the first at ${first}, the last at ${last}`;
+    return {
+      waits: `${n} ${single ? "item waits for its" : "items wait for their"} next try${why && ` (${why})`}: ${when}.`,
+      butFor: `${n} that ${single ? "waits" : "wait"} until ${last}`,
+      only: p.status === "RUNNING" && p.remaining <= p.waiting,
+    };
+  }
 
   function words(p) {
     const failures = p.failed + p.quarantined;
-    const speed = p.recent_velocity === null ? "" : `${pace(p.recent_velocity)} items a second`;
-    const eta = p.eta_human === null ? "" : `about ${p.eta_human.replace(/([a-z])/g, " $1")} left`;
+    const { waits, butFor, only } = waiting(p);
+    const speed = p.recent_velocity === null || only ? "" : `${pace(p.recent_velocity)} items a second`;
+    const left = p.eta_human === null ? "" : `about ${p.eta_human.replace(/([a-z])/g, " $1")} left`;
+    const eta = p.stuck ? "no worker has it" : only ? `done but for ${butFor}` : left && butFor ? `${left}, with ${butFor}` : left || butFor;
     const tail = failures ? ` ${grouped.format(failures)} ${failures === 1 ? "item" : "items"} failed so far.` : "";
     const stuck = "It should be running, but no worker has taken it for a while. Is the worker process up?";
     const moving = [speed, eta].filter(Boolean).join(", ");
-    const running = p.ad_hoc ? `Driven by a script${moving && `: ${moving}`}.` : `${speed || "Just started"}${eta ? `, ${eta}` : ""}.`;
+    const running = only ? `Done but for ${butFor}.` : p.ad_hoc ? `Driven by a script${moving && `: ${moving}`}.` : `${speed || "Just started"}${eta ? `, ${eta}` : ""}.`;
     const state = p.stuck ? stuck : p.status !== "RUNNING" ? p.sentence : running;
     return {
-      sentence: state + tail, speed, eta,
+      sentence: state + tail, speed, eta, waits, waiting: grouped.format(p.waiting),
       done: grouped.format(p.total_items - p.remaining), total_items: grouped.format(p.total_items),
       done_percent: p.done_percent.toFixed(1), done_percent_text: `${p.done_percent.toFixed(1)} %`,
       succeeded: grouped.format(p.completed), failed: grouped.format(p.failed), skipped: grouped.format(p.skipped),
@@ -79,6 +112,8 @@ const portal = (() => {
     const kept = p.status === root.dataset.status && p.status !== "RUNNING" && !p.stuck ? root.querySelector("[data-p=sentence]") : null;
     if (kept) said.sentence = kept.textContent;
     for (const node of root.querySelectorAll("[data-p]")) if (said[node.dataset.p] !== undefined) say(node, said[node.dataset.p]);
+    const waits = root.querySelector("[data-p=waits]");
+    if (waits) waits.hidden = !said.waits;
     for (const link of root.querySelectorAll(".bp-counts a")) link.classList.toggle("bp-none", link.querySelector("[data-p]")?.textContent === "0");
     showBar(root.querySelector("[data-bar]"), p);
     showMilestones(root, p.milestones);
@@ -86,15 +121,18 @@ const portal = (() => {
     return said;
   }
 
+  // The server writes them in the reader's zone as soon as it knows that: from the second page on.
   function localTimes(root) {
     for (const time of root.querySelectorAll("time[datetime]")) {
       const at = new Date(time.dateTime);
       if (Number.isNaN(at.getTime())) continue;
-      time.textContent = "short" in time.dataset ? at.toLocaleTimeString() : at.toLocaleString();
+      if (zone !== shown || !time.textContent) time.textContent = moment(time.dateTime, time.dataset.form);
       time.title = at.toISOString();
     }
   }
 
+  if (zone && !meta?.content) document.cookie = `zone=${zone};path=/;max-age=31536000;samesite=lax`;
+  if (zone && zone !== shown) for (const note of document.querySelectorAll("[data-zone-shown]")) note.textContent = zone;
   localTimes(document);
-  return { show, localTimes };
+  return { show, localTimes, moment };
 })();

@@ -11,7 +11,7 @@ import pytest
 from django import forms
 from django.utils import timezone
 
-from batches import operations, processors, progress_tracker, tasks
+from batches import operations, processors, progress_text, progress_tracker, tasks
 from batches.engine import presence, rehearsals, runner, slices
 from batches.lanes import leases, workers
 from batches.models import Batch, Checkpoint, Item, Transition, Worker
@@ -52,7 +52,9 @@ def test_old_and_new_code_share_a_batch_and_every_item_is_done_once() -> None:
         tasks.run_slice(batch.pk, 0)
         assert operations.get_batch(batch.pk).status == "QUEUED"
         assert "test.do" in Worker.objects.get(name=worker_name()).declined[batch.pk]
-        told = progress_tracker.words_of(operations.get_batch(batch.pk))["sentence"]
+        told = progress_text.words_of(operations.get_batch(batch.pk), progress_tracker.get_progress(batch.pk))[
+            "sentence"
+        ]
         assert told.startswith("Waiting for a worker that can run test.do.")
     for stop_after in (5, 10):
         stops = iter([False] * stop_after + [True] * 99)

@@ -195,5 +195,5 @@ def test_it_is_stuck_only_after_a_lease_without_a_worker(engine: None, settings:
 def test_it_reads_many_batches_at_the_price_of_one(engine: None, django_assert_max_num_queries: Any) -> None:
     batches = [ran(modes("ok", "error"), max_attempts=1) for _ in range(4)]
     Batch.objects.update(status="RUNNING", running_since=timezone.now())
-    with django_assert_max_num_queries(5):
+    with django_assert_max_num_queries(6):
         assert len(progress_tracker.progress_of(list(Batch.objects.filter(pk__in=[b.pk for b in batches])))) == 4

@@ -72,15 +72,6 @@ def test_it_does_not_count_attempts_that_were_turned_away_by_a_rate_limit() -> N
     assert tried(limited, attempts=40, forgiven=40, most=1).status == Item.Status.PENDING
 
 
-def test_it_does_not_forgive_without_end() -> None:
-    limited, most = ItemError("slow down", category="rate_limit"), outcomes.MOST_FORGIVEN
-    last = tried(limited, attempts=most - 1, forgiven=most - 1, most=2)
-    assert (last.status, last.forgiven) == (Item.Status.PENDING, True)
-    first = tried(limited, attempts=most, forgiven=most, most=2)
-    assert (first.status, first.forgiven) == (Item.Status.PENDING, False)
-    assert tried(limited, attempts=most + 1, forgiven=most, most=2).status == Item.Status.FAILED
-
-
 @pytest.mark.parametrize("attempt", [1, 2, 5, 30, 1_000])
 def test_it_waits_longer_with_every_attempt_up_to_a_cap(attempt: int) -> None:
     waits = [outcomes.retry_delay(RuntimeError(), attempt).total_seconds() for _ in range(200)]

@@ -265,3 +265,30 @@ def test_it_waits_as_long_as_the_other_side_asked(concurrency: int) -> None:
     assert one.params.get("retry", one.params)["after"] == 60
     steps = plan(facts(turned_away), advise(facts(turned_away)), canary=20)
     assert [step.params.get("after") for step in steps if step.verb == "retry"] == [60]
+
+
+def test_it_says_nothing_of_hanging_where_the_timeouts_ended_long_before_the_limit() -> None:
+    given = facts(
+        group("timeout", 100), timeout_verdict=Verdict("hang", 0.0), item_timeout=30.0, timeout_seconds=(0.4, 0.8)
+    )
+    one = said(given, "timeout")
+    assert one is not None
+    assert one.why.startswith("Most of the 100 timeouts took 0.4 to 0.8 s, far from the limit of 30 s")
+    assert (one.verb, "timeouts hang" in one.why) == ("retry", False)
+    near = said(replace(given, timeout_seconds=(29.0, 30.1)), "timeout")
+    assert near is not None
+    assert "timeouts hang" in near.why
+
+
+def test_a_plan_leaves_alone_what_a_person_ignored() -> None:
+    ignored, other = group("network", 76, is_ignored=True), group("upstream", 30)
+    steps = plan(facts(ignored, other), advise(facts(ignored, other)), canary=20)
+    assert [step.params.get("group") for step in steps if step.verb == "retry"] == ["f-upstream"]
+    assert steps[-1].title == "Resolve “a upstream error” if no item of the retry fails in the same way"
+
+
+def test_a_plan_sets_nothing_aside_that_is_to_be_corrected() -> None:
+    where = {"fields": ["vat_id"], "conditions": [{"field": "vat_id", "test": ["empty"]}]}
+    for stream in ("f-validation", "validation"):
+        given = facts(group("validation", 60), findings=[found(stream, **where)])
+        assert [step.kind for step in plan(given, advise(given), canary=20)] == ["fix"]

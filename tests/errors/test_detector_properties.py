@@ -91,6 +91,56 @@ def test_a_planted_attribute_is_found(seed: int, field: str) -> None:
     assert best.where["fields"][0] == field
 
 
+def of_some(positions: list[int], failed: set[int], rows: Any) -> list[Finding]:
+    """What is seen of a batch in which only these items have an outcome."""
+    known = {position: rows[position] for position in positions}
+    summary = Summary(len(positions), [Stream("any", sorted(failed))], rows=known, sizes=[10], positions=positions)
+    return [one for one in find(summary) if not one.by_chance]
+
+
+@settings(max_examples=12, deadline=None, derandomize=True)
+@given(seeds, st.floats(0.001, 0.7), st.sampled_from(["range", "attribute"]))
+def test_whatever_waits_a_cause_is_found_as_in_a_batch_of_the_others(seed: int, share: float, cause: str) -> None:
+    chance = random.Random(seed)
+    rows = rows_of(1000, chance)
+    is_bad = {"range": lambda n: 400 <= n < 470, "attribute": lambda n: rows[n]["country"] == "DE"}[cause]
+    failing = {n for n in rows if chance.random() < (0.8 if is_bad(n) else 0.01)}
+    positions = [n for n in rows if chance.random() >= share]
+    failed = failing.intersection(positions)
+    among = of_some(positions, failed, rows)
+    ranks = {n: rank for rank, n in enumerate(positions)}
+    alone = seen(len(positions), {ranks[n] for n in failed}, chance, rows={ranks[n]: rows[n] for n in positions})
+    alone_by_position = [frozenset(positions[rank] for rank in one.items) for one in alone if one.detector != "period"]
+    assert [one.items for one in among if one.detector != "period"] == alone_by_position
+    assert among
+    assert len(among[0].items & {n for n in failed if is_bad(n)}) >= 0.9 * sum(is_bad(n) for n in failed)
+
+
+@settings(max_examples=12, deadline=None, derandomize=True)
+@given(seeds, st.floats(0.001, 0.6), st.integers(3, 40))
+def test_whatever_waits_a_period_is_found(seed: int, share: float, period: int) -> None:
+    chance = random.Random(seed)
+    residue = chance.randrange(period)
+    failing = {n for n in range(3200) if chance.random() < (0.8 if n % period == residue else 0.01)}
+    positions = [n for n in range(3200) if chance.random() >= share]
+    best = of_some(positions, failing.intersection(positions), {n: {} for n in range(3200)})[0]
+    assert (best.where["period"], best.where["residue"]) == (period, residue)
+    assert best.size == sum(n % period == residue for n in positions)
+
+
+@settings(max_examples=4, deadline=None, derandomize=True)
+@given(seeds)
+def test_what_waits_raises_no_alarms(seed: int) -> None:
+    chance, alarms = random.Random(seed), 0
+    for _ in range(BATCHES):
+        total = chance.randint(60, 600)
+        rows, share = rows_of(total, chance), chance.random() / 2
+        positions = [n for n in range(total) if chance.random() >= share] or [0]
+        failed = set(chance.sample(positions, min(len(positions), chance.randint(5, total // 3))))
+        alarms += bool(of_some(positions, failed, rows))
+    assert alarms <= 5
+
+
 ODD: list[Any] = [
     {str(n): n for n in range(10_000)},
     {"a": [[[[1]]]], "b": {"c": {"d": {"e": {"f": 1}}}}},

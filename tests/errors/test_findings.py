@@ -19,7 +19,7 @@ from errors.detectors.attributes import attributes, columns_of
 from errors.detectors.conditions import flat, slim
 from errors.detectors.runs import LIKE_CHANCE
 from errors.exports.request import ExportRequest
-from errors.findings import LOOK_INTERVAL, findings_of, scatter_beside
+from errors.findings import LOOK_INTERVAL, findings_of, looked_at, scatter_beside
 from errors.findings.batch_summary import sample_positions, summary_of
 from errors.models import Findings
 from errors.receivers import batch_transitioned
@@ -81,11 +81,28 @@ def test_it_looks_again_when_more_failed_after_the_end() -> None:
     assert Findings.objects.get(batch=batch).looks == 2
 
 
-def test_it_sees_only_items_before_the_first_without_outcome() -> None:
+def test_it_sees_every_item_that_has_an_outcome_and_no_other() -> None:
     batch = run(400, GERMAN[:10], done=200)
     summary = summary_of(batch, peek=1)
     assert (summary.total, len(summary.rows)) == (200, 200)
     assert [found["size"] for found in findings_of(batch)] == [10]
+
+
+@pytest.mark.parametrize("waiting", [13, 399, 150])
+def test_an_item_that_waits_hides_nothing(waiting: int) -> None:
+    batch = run(400, GERMAN)
+    batch.items.filter(position=waiting).update(status="PENDING", failed_at=None)
+    Batch.objects.update(finished_at=None, status="RUNNING")
+    (found,) = findings_of(Batch.objects.get())
+    assert (found["text"], found["failed"], found["size"], found["looked_at"]) == ("country = DE", 20, 20, 399)
+    assert looked_at(batch).text == "Looked at 399 of 400 items."
+    assert client("viewer").get("/api/batches/b1/errors").json()["looked_at"] == 399
+
+
+def test_it_denies_no_pattern_over_a_part() -> None:
+    failed = sorted(random.Random(5).sample(range(400), 60))
+    summary = Summary(400, [Stream("any", failed)])
+    assert scatter_beside([], summary, is_part=True) == ""
 
 
 def test_it_looks_at_a_running_batch_now_and_then() -> None:
@@ -109,8 +126,9 @@ def test_it_shows_no_secret() -> None:
 
 
 def test_it_draws_the_same_items_at_every_look() -> None:
-    assert sample_positions("b1", 20_000) is None
-    assert sample_positions("b1", 50_000) == sample_positions("b1", 50_000) != sample_positions("b2", 50_000)
+    assert sample_positions("b1", range(20_000)) is None
+    all_items = range(50_000)
+    assert sample_positions("b1", all_items) == sample_positions("b1", all_items) != sample_positions("b2", all_items)
 
 
 def test_it_answers_over_rest() -> None:
@@ -233,8 +251,8 @@ def test_a_large_batch_is_looked_at_when_it_is_over(monkeypatch: pytest.MonkeyPa
 def test_it_says_nothing_of_chance_beside_a_pattern() -> None:
     failed = sorted(random.Random(5).sample(range(400), 60))
     summary = Summary(400, [Stream("any", failed)], rows={n: {"red": n in failed} for n in range(400)})
-    assert scatter_beside([], summary) == LIKE_CHANCE
-    assert scatter_beside(attributes(summary), summary) == ""
+    assert scatter_beside([], summary, is_part=False) == LIKE_CHANCE
+    assert scatter_beside(attributes(summary), summary, is_part=False) == ""
 
 
 def test_calls_that_time_out_are_no_cluster_at_the_end() -> None:

@@ -57,7 +57,7 @@ def test_it_says_until_when_it_is_ignored_and_why_no_longer(user_of: UserOf) -> 
         ({}, "ignored until it is in a batch submitted later"),
         ({"how": "next_batch"}, "ignored until it is in a batch submitted later"),
         ({"how": "rate", "rate": "12.5"}, "ignored until it hits more than 12.5 % of a batch's items"),
-        ({"how": "date", "date": "2099-01-02T03:04"}, "ignored until 2099-01-02 03:04 UTC"),
+        ({"how": "date", "date": "2099-01-02T03:04"}, "ignored until 2 Jan 2099 03:04 UTC"),
     ],
 )
 def test_it_is_ignored_until_what_was_said(user_of: UserOf, said: dict[str, str], words_then: str) -> None:

@@ -7,8 +7,10 @@ import pytest
 from batches.engine import runner
 from batches.exceptions import InvalidTransition
 from batches.models import Batch, Item
+from errors.desk.retry_form import RetryForm
 from errors.models import ErrorGroup, PlanStep
 from errors.recovery import plans
+from errors.recovery.forecast import forecast
 from tests.helpers.batches import modes, ran
 from tests.helpers.failures import all_failed, failure, report
 
@@ -55,3 +57,13 @@ def test_a_plans_last_step_resolves_what_its_retries_left_clean(engine: None) ->
     runner.work_until_idle(batch.pk)
     plans.apply(batch.pk, last, actor="ana")
     assert ErrorGroup.objects.get().state == "resolved"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_plans_canary_asks_what_the_form_asks(engine: None) -> None:
+    batch = ran(modes(*["network"] * 30), max_attempts=1)
+    plans.make(batch.pk)
+    form = RetryForm(batch, forecast(batch, {"all_failed": True}))
+    plans.apply(batch.pk, PlanStep.objects.filter(kind="retry").earliest("step").step)
+    retry = batch.retries.get()
+    assert (retry.canary, retry.needed) == (form.fields["canary"].initial, form.fields["needed"].initial) != (20, 1)

@@ -29,6 +29,15 @@ def ran(items: list[dict[str, Any]], **options: Any) -> Batch:
     return batch
 
 
+def worked_on(items: list[dict[str, Any]], **options: Any) -> Batch:
+    """Submitted, started, and left by its worker after the first chunk, which had all of them."""
+    batch, chunks = submitted(items, checkpoint_every=50, **options), list[int]()
+    operations.start(batch.pk, actor="ana")
+    runner.work_slice(batch.pk, on_chunk=lambda: chunks.append(1), should_stop=lambda: bool(chunks))
+    batch.refresh_from_db()
+    return batch
+
+
 def item(batch: Batch, position: int) -> Item:
     return Item.objects.get(batch=batch, position=position)
 

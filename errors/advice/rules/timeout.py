@@ -28,9 +28,24 @@ def timeout(facts: Facts) -> list[Advice]:
         why = f"{errors:,} attempts ran out of time; too few to tell whether more of it would help."
         return [group_advice(RULE, groups, facts, "Probe the timeouts with a few items", why, "low")]
     counts = [evidence("attempts timed out", errors, facts.attempts)]
+    if facts.timeout_seconds and facts.timeout_seconds[1] < facts.item_timeout / 2:
+        return [not_the_limit(facts, groups, counts, facts.timeout_seconds)]
     if facts.timeout_verdict.kind == "hang":
         return [quarantine_advice(facts, groups, counts)]
     return [more_time(facts, groups, facts.timeout_verdict, counts)]
+
+
+def not_the_limit(
+    facts: Facts, groups: Sequence[GroupFacts], counts: Sequence[dict[str, Any]], took: tuple[float, float]
+) -> Advice:
+    """They ended long before the portal's limit: whatever they called gave up."""
+    spread = f"{took[0]:.2g} to {took[1]:.2g} s"
+    why = (
+        f"Most of the {failed_attempts(groups):,} timeouts took {spread}, far from the limit of "
+        f"{facts.item_timeout:g} s: what they call gave up, and another limit here changes nothing."
+    )
+    title = "Look at what the items call, then try a few of them"
+    return group_advice(RULE, groups, facts, title, why, "weak", evidence=counts)
 
 
 def quarantine_advice(facts: Facts, groups: Sequence[GroupFacts], counts: Sequence[dict[str, Any]]) -> Advice:

@@ -79,7 +79,7 @@ class IgnoreForm(UntilFields, GroupForm):
         Option("next_batch", "Until it is in a later batch", "One that is submitted after now."),
         Option("items", "Until more items have it than", "Counted from now, over all batches.", "items"),
         Option("rate", "Until it hits more of a batch than", "Percent of a batch's items.", "rate"),
-        Option("date", "Until a moment", "In UTC.", "date"),
+        Option("date", "Until a moment", "In your time zone.", "date"),
         Option("forever", "For good", "Until somebody reopens it."),
     )
     how = how(*options)

@@ -14,7 +14,7 @@ from batches.models import Batch
 from errors.desk.finding_cards import p_text
 from errors.detectors.attributes import attributes
 from errors.detectors.findings import EVERYTHING, Stream, Summary, percent
-from errors.findings.batch_summary import MIN_FAILED, payloads, settled_items
+from errors.findings.batch_summary import MIN_FAILED, payloads, settled_positions
 from errors.models import BatchGroup, ErrorGroup, ErrorRecord, Findings
 
 IN_PAGE_LIMIT = 5_000
@@ -66,15 +66,17 @@ def differs_tab(batch: Batch, rollup: BatchGroup) -> DiffersTab:
 def compare_items(batch: Batch, group: ErrorGroup) -> DiffersTab:
     """This group's items against all others of the batch that have their outcome."""
     failed = failed_positions(batch, group)
-    total = settled_items(batch, dict.fromkeys(failed))
-    failed = [position for position in failed if position < total]
+    settled = frozenset(settled_positions(batch, dict.fromkeys(failed)))
+    failed = [position for position in failed if position in settled]
     if len(failed) < MIN_FAILED:
         needed = f"{MIN_FAILED} are needed to tell a pattern from chance"
         return DiffersTab([], f"{len(failed):,} of its items fail now; {needed}.")
-    rows = payloads(batch.items.filter(position__lt=total))
-    summary = Summary(total=total, streams=[Stream(group.fingerprint, failed)], rows=rows)
-    fields, others = len({name for row in rows.values() for name in row}), total - len(failed)
+    rows = {position: row for position, row in payloads(batch.items.all()).items() if position in settled}
+    summary = Summary(total=len(settled), streams=[Stream(group.fingerprint, failed)], rows=rows)
+    fields, others = len({name for row in rows.values() for name in row}), len(settled) - len(failed)
     basis = f"{len(failed):,} items that fail so, against the other {others:,}, by {fields:,} fields."
+    if len(settled) < batch.total_items:
+        basis = f"{basis} Looked at {len(settled):,} of {batch.total_items:,} items."
     return DiffersTab([difference(finding.as_dict()) for finding in attributes(summary)], basis)
 
 

@@ -11,6 +11,7 @@ from batches.models import Batch
 from batches.redaction import redact, redact_text
 from errors.desk.group_page.frames import Raised, frames_of
 from errors.desk.group_page.marked import Line, Part, message_parts, payload_lines, spoken_of
+from errors.desk.group_page.past_payload import PastPayloads, changed_fields, payload_at
 from errors.models import ErrorGroup, ErrorRecord
 
 SHOWN_LINES, SHOWN_LENGTH = 2, 512
@@ -30,6 +31,8 @@ class ShownFailure:
     lines: list[Line]
     """The payload as indented JSON; `is_cut` if it goes on."""
     is_cut: bool
+    corrected: list[str]
+    """Fields that were corrected since."""
     marked: list[str]
     """Fields of the payload that the message speaks of."""
     traceback: str
@@ -46,8 +49,11 @@ def records_of(batch: Batch, group: ErrorGroup) -> QuerySet[ErrorRecord]:
     return ErrorRecord.objects.filter(batch=batch, group=group).order_by("pk")
 
 
-def failure_of(batch: Batch, record: ErrorRecord) -> ShownFailure:
-    payload = redact(record.item.payload) if record.item else None
+def failure_of(batch: Batch, record: ErrorRecord, past: PastPayloads) -> ShownFailure:
+    """`past`: payloads that the item had before it was corrected."""
+    then = payload_at(record.item, record.started_at, past) if record.item else None
+    payload = redact(then) if record.item else None
+    corrected = changed_fields(then, record.item.payload) if record.item else []
     message, stack = safe_message(record), safe_stack(record)
     parts = message_parts(message, payload, columns_of(batch))
     marked = spoken_of(parts, record.fields)
@@ -59,6 +65,7 @@ def failure_of(batch: Batch, record: ErrorRecord) -> ShownFailure:
         payload=payload,
         lines=lines,
         is_cut=is_cut,
+        corrected=corrected,
         marked=sorted(marked),
         traceback=stack,
         chain=frames_of(stack),

@@ -8,6 +8,7 @@ from typing import ClassVar
 from batches.models import Batch
 from errors.desk.group_page.digest import digest
 from errors.desk.group_page.failure import ShownFailure, failure_of, records_of
+from errors.desk.group_page.past_payload import past_payloads
 from errors.models import BatchGroup
 
 
@@ -31,7 +32,7 @@ def sample_tab(batch: Batch, rollup: BatchGroup, record_id: int) -> SampleTab:
     record = in_full.filter(pk=record_id).first() or in_full.order_by("-pk").first()
     if record is None:
         return SampleTab(None)
-    failure = failure_of(batch, record)
+    failure = failure_of(batch, record, past_payloads(record.item))
     return SampleTab(
         failure=failure,
         previous=records.filter(pk__lt=record.pk).order_by("-pk").values_list("pk", flat=True).first(),

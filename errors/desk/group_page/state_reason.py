@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from django.db.models import F
 
+from batches.moments import moment
 from batches.wording import quantity
 from errors.grouping.regressions import items_of
 from errors.models import ErrorGroup, GroupChange
@@ -58,7 +59,7 @@ def until_when(group: ErrorGroup) -> str:
     """What ends its being ignored, and how near that is."""
     until = group.until
     if "date" in until:
-        return f"until {datetime.fromisoformat(until['date']).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        return f"until {moment(datetime.fromisoformat(until['date']), seconds=False)}"
     if "items" in until:
         seen = items_of(group.pk) - int(until.get("from", 0))
         return f"until more than {until['items']:,} items have it ({max(0, seen):,} so far)"

@@ -7,11 +7,14 @@ from functools import partial
 from typing import Any
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 
 from batches import operations
 from batches.models import Batch, Retry
+from batches.page_acts import say_not_done
+from batches.pages.forms import BudgetForm
 from errors.desk.addresses import desk_url
 from errors.desk.advice_confirmation import advice_confirmation
 from errors.desk.confirm_form import ConfirmForm, ThenForm
@@ -114,14 +117,28 @@ def make_plan(request: HttpRequest, batch_id: str) -> HttpResponse:
 def run_plan(request: HttpRequest, batch_id: str) -> HttpResponse:
     """The whole plan: what it will do, step by step, then let it go on by itself."""
     batch = recoverable_batch(request, batch_id)
-    if request.method == "POST":
+    form = BudgetForm(batch, budget_answers(request)) if operations.holding_reason(batch) else None
+    if request.method == "POST" and (form is None or form.is_valid()):
         message = "The plan runs: it goes on by itself whenever the batch is at rest."
-        return act_and_return(request, batch, partial(plan_runs.run, batch.pk), message, "plan")
+        return act_and_return(request, batch, partial(run_with_budget, batch.pk, form), message, "plan")
     plan = plan_card(batch)
     if not plan.can_run:
         messages.warning(request, "There is no open step to run: work out a plan first.")
         return redirect("admin:errors_desk", batch.pk)
-    return render(request, "plan_confirm.html", PlanConfirmation(batch, plan), title="Run the recovery plan?")
+    return render(request, "plan_confirm.html", PlanConfirmation(batch, plan, form), title="Run the recovery plan?")
+
+
+def budget_answers(request: HttpRequest) -> QueryDict | None:
+    """What the confirmation says of the error budget; None for one of an older page, which did not ask."""
+    return request.POST if any(name in request.POST for name in operations.BUDGETS) else None
+
+
+def run_with_budget(batch_id: str, form: BudgetForm | None, *, actor: str, reason: str) -> None:
+    """Run the plan; with the error budget that was answered, so that the batch is not halted again at once."""
+    with transaction.atomic():
+        if form is not None:
+            operations.adjust(batch_id, actor=actor, reason=reason, **form.budget())
+        plan_runs.run(batch_id, actor=actor, reason=reason)
 
 
 def steer_plan(request: HttpRequest, batch_id: str, verb: str) -> HttpResponse:
@@ -141,6 +158,8 @@ def act_and_return(
             act(actor=request.user.get_username(), reason=reason_of(request))
             if message:
                 messages.success(request, message)
+    else:
+        say_not_done(request, "It")
     return redirect(desk_url(batch.pk, section=section))
 
 

@@ -10,6 +10,7 @@ from django.utils.html import format_html
 
 from batches.exceptions import BatchError
 from batches.models import Batch
+from batches.moments import moment
 from errors.desk.group_forms import FORMS
 from errors.desk.group_forms.base import GroupForm
 from errors.desk.group_page.history_tab import deed
@@ -80,7 +81,7 @@ def carry_out(request: HttpRequest, form: GroupForm) -> bool:
 def too_late(group: ErrorGroup) -> str:
     """What happened meanwhile, in one sentence."""
     last = group.changes.exclude(verb="note").order_by("-pk").first() or last_change(group)
-    what = f" ({last.actor or 'the portal'} {deed(last)}, {last.at:%H:%M} UTC)" if last else ""
+    what = f" ({last.actor or 'the portal'} {deed(last)}, {moment(last.at, seconds=False)})" if last else ""
     return f"Nothing was done: by now the group is {group.state}{what}."
 
 

@@ -13,6 +13,7 @@ from batches import operations
 from batches.exceptions import ScopeChanged
 from batches.lifecycle.retry_states import LEGAL_STATES
 from batches.models import Batch, Item, Retry
+from batches.page_acts import say_not_done
 from errors.desk.confirm_form import page_key
 from errors.desk.retry_confirmation import retry_confirmation
 from errors.desk.retry_form import RetryForm
@@ -145,6 +146,8 @@ def steer_retry(request: HttpRequest, batch_id: str, number: int, verb: str) -> 
         with refusals_shown(request):
             actor, reason = request.user.get_username(), reason_of(request)
             getattr(operations, f"{verb}_retry")(batch.pk, number, actor=actor, reason=reason)
+    else:
+        say_not_done(request, f"“{verb.capitalize()}”")
     return redirect("admin:errors_retry", batch.pk, number)
 
 

@@ -9,6 +9,7 @@ from django.db.models import Count, OuterRef, QuerySet, Subquery, Sum
 
 from batches.proportions import percent_of
 from errors.exports.tables.base import Page, Row, Table, iso
+from errors.grouping import failing_now
 from errors.models import BatchGroup, ErrorRecord, Recommendation
 
 SHOWN = (Recommendation.State.OPEN, Recommendation.State.APPLIED)
@@ -20,7 +21,7 @@ class Summary(Table):
     columns = (
         *("group_id", "fingerprint", "category", "error_type", "error_code", "title", "state", "assignee", "items"),
         *("errors", "share_of_errors", "share_of_items", "first_seen", "last_seen", "sample_item_key"),
-        *("sample_message", "recommendation"),
+        *("sample_message", "recommendation", "failing_now"),
     )
     untrusted = ("error_type", "error_code", "title", "assignee", "sample_item_key", "sample_message", "recommendation")
 
@@ -36,6 +37,7 @@ class Summary(Table):
             yield Page("end", rows)
 
     def rows(self) -> Iterator[Row]:
+        failing_now.refresh(self.batch)
         sample = ErrorRecord.objects.filter(batch=self.batch, group=OuterRef("group")).order_by("pk")
         if self.error_filter.needs_records:
             sample = self.error_filter.records(self.batch).filter(group=OuterRef("group")).order_by("pk")
@@ -53,6 +55,7 @@ class Summary(Table):
                 *(percent(items_and_errors[1], errors), percent(items_and_errors[0], self.batch.total_items)),
                 *(iso(row.first_seen), iso(row.last_seen), row.sample_key, row.sample_message),
                 advice.get(group.fingerprint),
+                row.failing,
             )
 
     def filtered_counts(self) -> dict[int, tuple[int, int]]:

@@ -1,0 +1,52 @@
+"""Whether a batch stands still although workers should have it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from batches.conf import settings
+from batches.lanes import workers
+from batches.lifecycle.waiting_items import NOTHING, Waiting
+from batches.models import Batch, Checkpoint
+
+
+def is_abandoned(batch: Batch, lanes: Sequence[Checkpoint], present: workers.Presence, now: datetime) -> bool:
+    """Whether workers should have it, yet none lives, or none of those that hold it.
+
+    Of workers that are not known, as in a process of somebody's own, a recent checkpoint is a sign of life, or a lease.
+    """
+    if batch.is_ad_hoc or batch.status not in Batch.WORKING:
+        return False
+    held = [lane for lane in lanes if lane.worker]
+    if held:
+        return all(is_lost(lane, present, now) for lane in held)
+    last = max([lane.saved_at for lane in lanes if lane.saved_at] + [batch.running_since or batch.created_at])
+    return not present.anybody and now - last > workers.SILENT_AFTER
+
+
+def is_lost(lane: Checkpoint, present: workers.Presence, now: datetime) -> bool:
+    """Whether the holder of the lane does not live."""
+    if lane.worker in present.alive:
+        return False
+    return present.has_lost(lane.worker) or (lane.lease_expires_at is not None and lane.lease_expires_at <= now)
+
+
+def is_stuck(
+    batch: Batch, lanes: Sequence[Checkpoint], now: datetime, remaining: int = 0, waits: Waiting = NOTHING
+) -> bool:
+    """Whether workers should have it, yet none has held a lane for longer than a lease; a script's batch needs none.
+
+    Nor does one while all that remains of it waits for its next try.
+    """
+    if batch.is_ad_hoc or batch.status not in Batch.WORKING:
+        return False
+    if any(row.lease_expires_at and row.lease_expires_at > now for row in lanes):
+        return False
+    if batch.status == Batch.Status.RUNNING and 0 < remaining <= waits.items:
+        return False
+    lease = timedelta(seconds=settings.PORTAL_LEASE_SECONDS)
+    last = [lane.saved_at for lane in lanes if lane.saved_at] + [batch.running_since or batch.created_at]
+    if waits.due_since and remaining <= waits.items + waits.due:
+        last.append(waits.due_since)
+    return now - max(last) > lease

@@ -1,0 +1,75 @@
+"""How a batch stands, in sentences that every door says alike: REST, frames, command line, pages."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, tzinfo
+from typing import Any
+
+from batches.lanes import workers
+from batches.models import Batch
+from batches.moments import moment
+from batches.progress_tracker import Progress
+from batches.wording import number_agrees, quantity
+
+STUCK = "It should be running, but no worker has taken it for a while. Is the worker process up?"
+
+
+def words_of(batch: Batch, progress: Progress) -> dict[str, Any]:
+    """What stands beside a batch's progress, in REST and in frames alike; times of day in UTC."""
+    return {"sentence": sentence_of(batch, progress, UTC), "reason": batch.reason, "ad_hoc": batch.is_ad_hoc}
+
+
+def sentence_of(batch: Batch, progress: Progress, zone: tzinfo | None = None) -> str:
+    """The sentence of the batch's status, and of the items that wait in it: no worker processes those."""
+    if elsewhere := waits_for_other_workers(batch, progress):
+        return elsewhere
+    if progress.stuck:
+        return STUCK
+    if not progress.waiting or batch.is_final:
+        return batch.sentence
+    waits = waits_of(progress, zone)
+    return waits if is_only_waiting(progress) else f"{batch.sentence} {waits}"
+
+
+def waits_for_other_workers(batch: Batch, progress: Progress) -> str:
+    """Of a batch that workers leave to others, in a deployment say: what it waits for; empty of any other."""
+    is_held = any(lane["worker"] for lane in progress.lanes)
+    if batch.status not in (Batch.Status.QUEUED, Batch.Status.RUNNING) or batch.is_ad_hoc or is_held:
+        return ""
+    reason = workers.why_declined(batch.pk)
+    return reason and f"Waiting for a worker that can run {batch.processor}. {reason}"
+
+
+def is_only_waiting(progress: Progress) -> bool:
+    """Whether the batch runs, and all that remains of it waits for its next try."""
+    return progress.status == Batch.Status.RUNNING and progress.waiting > 0 and progress.ready <= 0
+
+
+def waits_of(progress: Progress, zone: tzinfo | None = None) -> str:
+    """How many items wait for their next try, why, which one that is, and until when; empty if none does."""
+    if not progress.waiting or progress.waits is None:
+        return ""
+    who = f"{quantity(progress.waiting, 'item')} {number_agrees(progress.waiting, 'waits', 'wait')}"
+    try_ = number_agrees(progress.waiting, "its next try", "their next try")
+    attempt = f"attempt {progress.waits['attempt']:,}" if progress.waits["attempt"] else ""
+    why = ", ".join(filter(None, [*progress.waits["codes"][:3], attempt]))
+    first, last = (moment(_time(progress.waits[name]), zone=zone) for name in ("first_at", "last_at"))
+    when = f"at {first}" if first == last else f"the first at {first}, the last at {last}"
+    return f"{who} for {try_}{f' ({why})' if why else ''}: {when}."
+
+
+def done_but_for(progress: Progress, zone: tzinfo | None = None) -> str:
+    """`19 that wait until 20:07:32 UTC`; empty if none does."""
+    if not progress.waiting or progress.waits is None:
+        return ""
+    waits = number_agrees(progress.waiting, "waits", "wait")
+    return f"{progress.waiting:,} that {waits} until {last_try(progress, zone)}"
+
+
+def last_try(progress: Progress, zone: tzinfo | None = None) -> str:
+    """The moment until which the last of those waits that wait; empty if none does."""
+    return moment(_time(progress.waits["last_at"]), zone=zone) if progress.waits else ""
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)

@@ -1,0 +1,145 @@
+"""What fails now beside what ever failed: by group, over all batches, in every door."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from batches import operations
+from batches.engine import runner
+from batches.models import Batch, Item
+from errors import error_analyzer, groups
+from errors.desk.addresses import desk_url
+from errors.grouping import failing_now
+from errors.groups import regrouping
+from errors.models import BatchGroup, ErrorGroup
+from tests.helpers.batches import modes, ran, submitted
+from tests.helpers.people import signed_in
+
+pytestmark = pytest.mark.usefixtures("engine")
+
+
+@pytest.fixture
+def admin(user_of: Any) -> Client:
+    return signed_in(user_of("admin"))
+
+
+def failing(*wanted: str, **more: Any) -> Batch:
+    return ran(modes(*wanted), max_attempts=1, **more)
+
+
+def counts_of(batch: Batch) -> dict[str, tuple[int, int, int]]:
+    """code -> items that ever failed so, that fail now, that are set aside."""
+    failing_now.refresh(batch)
+    rows = BatchGroup.objects.filter(batch=batch)
+    return {row.group.code: (row.items, row.failing, row.set_aside) for row in rows}
+
+
+def recover(batch: Batch, code: str) -> None:
+    """Its items come back in a retry."""
+    keys = list(Item.objects.filter(batch=batch, code=code).values_list("key", flat=True))
+    Item.objects.filter(batch=batch, key__in=keys).update(payload={"mode": "ok"})
+    operations.retry(batch.pk, item_keys=keys)
+    runner.work_until_idle(batch.pk)
+
+
+def test_what_recovered_fails_no_more_and_did_fail() -> None:
+    batch = failing("network", "network", "invalid", "ok")
+    assert counts_of(batch) == {"NETWORK_ERROR": (2, 2, 0), "PRICE": (1, 1, 0)}
+    recover(batch, "NETWORK_ERROR")
+    assert counts_of(batch) == {"NETWORK_ERROR": (2, 0, 0), "PRICE": (1, 1, 0)}
+
+
+def test_an_item_counts_once_where_it_failed_last() -> None:
+    batch = failing("network", "network")
+    Item.objects.filter(batch=batch, position=0).update(payload={"mode": "invalid"})
+    operations.retry(batch.pk, all_failed=True)
+    runner.work_until_idle(batch.pk)
+    assert counts_of(batch) == {"NETWORK_ERROR": (2, 1, 0), "PRICE": (1, 1, 0)}
+    assert sum(failing for _, failing, _ in counts_of(batch).values()) == Item.objects.filter(status="FAILED").count()
+
+
+def test_what_is_set_aside_fails_no_more_and_has_not_recovered(admin: Client) -> None:
+    batch = failing("network", "ok")
+    operations.quarantine(batch.pk, all_failed=True)
+    assert counts_of(batch) == {"NETWORK_ERROR": (1, 0, 1)}
+    assert "all recovered" not in admin.get(desk_url(batch.pk)).content.decode()
+
+
+def test_a_group_that_was_split_or_merged_is_counted_anew() -> None:
+    batch = failing("network", "invalid")
+    assert counts_of(batch) == {"NETWORK_ERROR": (1, 1, 0), "PRICE": (1, 1, 0)}
+    network, price = (ErrorGroup.objects.get(code=code) for code in ("NETWORK_ERROR", "PRICE"))
+    regrouping.merge(network.pk, price.pk, actor="ana")
+    assert counts_of(batch) == {"PRICE": (2, 2, 0)}
+
+
+def test_the_desk_lists_what_recovered_last_and_offers_to_resolve_it(admin: Client) -> None:
+    batch = failing("network", "network", "invalid", "ok")
+    recover(batch, "NETWORK_ERROR")
+    listed = admin.get(desk_url(batch.pk)).content.decode().partition("bp-groups")[2]
+    assert listed.index("PRICE") < listed.index("NETWORK_ERROR")
+    assert listed.count("all recovered") == 1
+    assert "/resolve/" in listed.partition("all recovered")[2]
+
+
+def test_rest_report_and_summary_carry_both(admin: Client) -> None:
+    batch = failing("network", "network", "invalid", "ok")
+    recover(batch, "NETWORK_ERROR")
+    listed = admin.get(f"/api/batches/{batch.pk}/errors/groups").json()["results"]
+    assert {row["code"]: (row["items"], row["failing"]) for row in listed} == {"NETWORK_ERROR": (2, 0), "PRICE": (1, 1)}
+    report = error_analyzer.aggregate_errors(batch.pk)
+    assert {group["code"]: group["failing"] for group in report.groups} == {"NETWORK_ERROR": 0, "PRICE": 1}
+    text = b"".join(admin.get(f"/api/batches/{batch.pk}/errors/export/csv?kind=summary").streaming_content)  # type: ignore[attr-defined]
+    rows = list(csv.DictReader(io.StringIO(text.decode("utf-8-sig"))))
+    assert {row["error_code"]: row["failing_now"] for row in rows} == {"NETWORK_ERROR": "0", "PRICE": "1"}
+    assert sum(int(row["failing_now"]) for row in rows) == Item.objects.filter(batch=batch, status="FAILED").count()
+
+
+def test_the_overview_counts_all_and_names_the_causes_first(admin: Client) -> None:
+    for n in range(14):
+        failing("network", "ok", batch_id=f"b{n}")
+    page = admin.get(reverse("admin:errors_overview")).content.decode()
+    assert "14 items fail now in 14 batches, for 1 cause." in page
+    assert page.index('id="groups"') < page.index('id="batches-title"')
+    assert ">2 more</a>" in page
+    assert "in 14 batches" in page.partition('id="groups"')[2]
+
+
+def attention(client: Client) -> set[str]:
+    page = client.get("/admin/batches/batch/?show=attention")
+    return {row.batch.pk for row in page.context_data["rows"]}  # type: ignore[attr-defined]
+
+
+def test_attention_ends_when_nothing_is_left_to_do(admin: Client) -> None:
+    recovered, settled, open_one = (failing("network", batch_id=name) for name in ("recovered", "settled", "open"))
+    assert attention(admin) == {"recovered", "settled", "open"}
+    recover(recovered, "NETWORK_ERROR")
+    assert attention(admin) == {"settled", "open"}
+    group = ErrorGroup.objects.get()
+    groups.ignore(group.pk, actor="ana")
+    assert attention(admin) == set()
+    groups.reopen(group.pk, actor="ana")
+    assert attention(admin) == {settled.pk, open_one.pk}
+
+
+def test_attention_is_for_what_stopped_or_waits_for_a_person(admin: Client) -> None:
+    submitted(modes("ok"), batch_id="unstarted")
+    submitted(modes("ok"), batch_id="paused")
+    operations.start("paused")
+    operations.pause("paused")
+    failing("ok", batch_id="fine")
+    failing(*["error"] * 3, "ok", batch_id="halted", max_errors=1, checkpoint_every=1)
+    assert attention(admin) == {"unstarted", "paused", "halted"}
+
+
+def test_attention_is_for_a_batch_that_no_worker_has(admin: Client) -> None:
+    batch = submitted(modes("ok"), batch_id="stuck")
+    operations.start(batch.pk)
+    Batch.objects.update(status="RUNNING", running_since="2026-01-01T00:00:00Z", created_at="2026-01-01T00:00:00Z")
+    assert attention(admin) == {"stuck"}
