@@ -10,7 +10,8 @@ import xlsxwriter
 
 from batches import operations
 from batches.exceptions import InputRefused
-from batches.intake.readers import open_reader
+from batches.intake.readers import keyed, open_reader
+from batches.intake.readers.keyed import Keyed
 from batches.intake.reading import child, limits
 from batches.intake.reading.child import ChildReader, open_file
 from batches.models import Batch, Item
@@ -99,6 +100,20 @@ def test_it_names_the_rows_whose_key_is_the_same() -> None:
             key_column="k",
         )
     assert not Batch.objects.exists()
+
+
+def test_it_goes_on_after_two_keys_that_only_look_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keyed, "hash", lambda key: 0 if key in "bd" else ord(key), raising=False)
+    rows = Keyed(open_reader(io.BytesIO(b"k\na\nb\nc\nd\ne\n"), "f.csv"), "k")
+    assert [row.key for row in rows.unrepeated(10)] == ["a", "b", "c", "d", "e"]
+
+
+def test_it_finds_a_key_that_occurs_twice_beyond_those_that_are_kept() -> None:
+    rows = b"k\n" + b"".join(b"%d\n" % number for number in range(2_000)) + b"1999\n"
+    reader = open_file(io.BytesIO(rows), "f.csv")  # which was not told of the key, so that the database meets it
+    with pytest.raises(InputRefused, match="key '1999' was used in row 2,001 already"):
+        reader.request["key_column"] = "k"
+        reader.keyed.refuse_repeated_key()
 
 
 @pytest.mark.parametrize("text", ['[{"a": "', '{"batch": {"id": "', '[{"a": 1}, ["'])

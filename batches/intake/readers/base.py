@@ -13,7 +13,7 @@ from batches.exceptions import InputRefused
 from batches.intake.readers.options import FileOptions
 
 MAX_CELL = 128 * 1024
-MAX_FIELD = 12 * 1024 * 1024  # where the CSV parser itself gives up: a quote that was left open
+MAX_FIELD = 10 * 1024 * 1024  # where the CSV parser itself gives up: a quote that was left open
 MAX_PAYLOAD = 256 * 1024
 MAX_COLUMNS = 512
 MAX_DEPTH = 100

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from batches.exceptions import InputRefused
@@ -38,13 +40,24 @@ class Keyed:
             yield KeyedRow(row.row, row.line, key, encode(row.payload))
             self.count = number
 
-    def refuse_repeated_key(self) -> None:
-        """Name the first row whose key an earlier row has. Two passes: eight bytes of each key are kept, not more."""
+    def unrepeated(self, most_kept: int) -> Iterator[KeyedRow]:
+        """The rows, until one has the key of an earlier row, which `InputRefused` names. Eight bytes of each key are
+        kept; beyond `most_kept` keys nothing is compared any more."""
         seen: set[int] = set()
-        for keyed in self if self.key_column else ():
+        for number, keyed in enumerate(self, 1):
             if (digest := hash(keyed.key)) in seen:
                 self.refuse_if_repeated(keyed)
-            seen.add(digest)
+                yield keyed  # two keys of one hash: the search has gone back to the start of the file
+                yield from islice(self, number, None)
+                return
+            if len(seen) < most_kept:
+                seen.add(digest)
+            yield keyed
+
+    def refuse_repeated_key(self) -> None:
+        """Name the first row whose key an earlier row has."""
+        for _ in self.unrepeated(sys.maxsize) if self.key_column else ():
+            pass
 
     def refuse_if_repeated(self, later: KeyedRow) -> None:
         earlier = next(keyed for keyed in self if hash(keyed.key) == hash(later.key))

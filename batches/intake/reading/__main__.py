@@ -16,6 +16,8 @@ from batches.intake.reading.limits import limit_process
 from batches.intake.reading.spool import write_rows
 
 REQUEST = "BATCHPORTAL_READ"
+KEYS_KEPT = 1_000_000
+"""In which a key that occurs twice is found while the file is read, not by the database when its rows are stored."""
 
 
 def main() -> None:
@@ -40,7 +42,7 @@ def read(
     if repeats:
         rows.refuse_repeated_key()
         return {}
-    write_rows(rows, spool, **bounds)
+    write_rows(rows.unrepeated(KEYS_KEPT) if key_column else rows, spool, **bounds)
     return {
         "columns": reader.columns,
         "batch_id": reader.batch_id,
