@@ -15,6 +15,7 @@ from batches import conf
 from batches.isolation.connections import guarded
 from batchportal import __version__, places, plugin_apps, private_files, safe_settings
 from batchportal.secret_key import read_or_create_secret_key
+from batchportal.web_processes import web_processes
 
 env = environ.Env()
 VAR = Path(env.str("PORTAL_VAR", default="") or places.default_var()).resolve()
@@ -116,6 +117,7 @@ PORTAL_MAX_UPLOAD_MB = env.float("PORTAL_MAX_UPLOAD_MB", default=conf.DEFAULTS["
 PORTAL_EXPORT_ROWS = env.int("PORTAL_EXPORT_ROWS", default=conf.DEFAULTS["PORTAL_EXPORT_ROWS"])
 PORTAL_EXPORT_XLSX_ROWS = env.int("PORTAL_EXPORT_XLSX_ROWS", default=conf.DEFAULTS["PORTAL_EXPORT_XLSX_ROWS"])
 PORTAL_PROCESSORS = env.list("PORTAL_PROCESSORS", default=conf.DEFAULTS["PORTAL_PROCESSORS"])
+PORTAL_WEB = web_processes()
 PORTAL_URL = env.str("PORTAL_URL", default=f"http://127.0.0.1:{env.str('PORT', default='8000')}").rstrip("/")
 PORTAL_SOCKETS = env.int("PORTAL_SOCKETS", default=conf.DEFAULTS["PORTAL_SOCKETS"])
 PORTAL_SOCKETS_PER_USER = env.int("PORTAL_SOCKETS_PER_USER", default=conf.DEFAULTS["PORTAL_SOCKETS_PER_USER"])

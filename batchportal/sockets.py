@@ -3,6 +3,7 @@ statuses for refusals."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -50,6 +51,31 @@ class SocketFactory(ws_protocol.WebSocketFactory):
         super().setProtocolOptions(**(options | largest | closing))
 
 
+class BodyOnDisk(asyncio.Queue[Any]):
+    """What daphne queues for the application: the pieces of a body stay in the file that they were received into, and
+    are read when they are asked for. Otherwise a request waited with its whole body in memory."""
+
+    file: Any
+    queued = 0
+
+    def _put(self, message: dict[str, Any]) -> None:
+        if message["type"] == "http.request":
+            size = len(message["body"])
+            message = {**message, "body": (self.queued, size)}
+            self.queued += size
+        self._queue.append(message)  # type: ignore[attr-defined]
+
+    def _get(self) -> dict[str, Any]:
+        message: dict[str, Any] = self._queue.popleft()  # type: ignore[attr-defined]
+        if message["type"] == "http.request":
+            if self.file.closed:
+                return {"type": "http.disconnect"}
+            place, size = message["body"]
+            self.file.seek(place)
+            message["body"] = self.file.read(size)
+        return message
+
+
 class SocketServer(Server):
     """Tells the application what its connections can do."""
 
@@ -60,7 +86,10 @@ class SocketServer(Server):
         else:
             scope["extensions"]["batchportal.hang_up"] = protocol.hang_up
             scope["extensions"]["batchportal.has_left"] = protocol.has_left
-        return super().create_application(protocol, scope)
+        queue = super().create_application(protocol, scope)
+        if queue is not None and scope["type"] == "http":
+            queue.__class__, queue.file = BodyOnDisk, protocol.content
+        return queue
 
 
 async def not_found(scope: Any, receive: Callable[..., Any], send: Callable[..., Any]) -> None:

@@ -1,122 +1,108 @@
-"""The web server: daphne on 127.0.0.1:$PORT, refusing bodies that are too large while they arrive.
+"""Keeps the web processes running: `python -m batchportal.web`. They share one listening socket, and end together.
 
-Stock daphne takes a whole body in before any check is made, whoever sends it.
+A busy one takes no connection: the socket is handed to whichever is free.
 """
 
 from __future__ import annotations
 
-import errno
 import os
+import signal
+import socket
+import subprocess
 import sys
-from typing import Any
+import threading
+import time
+from types import FrameType
 
-from daphne import http_protocol, server
-from daphne.cli import CommandLineInterface
+from batchportal.web_processes import LIFELINE, web_processes
 
-from batchportal.sockets import SocketFactory, SocketServer, waiting_in
-
-ROOM_FOR_FORM = 1024 * 1024
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
-TOO_LARGE = (
-    b'{"type": "about:blank", "title": "Content Too Large", "status": 413, '
-    b'"detail": "The request is larger than this portal accepts (PORTAL_MAX_UPLOAD_MB)."}'
-)
-
-
-FROM_PROXIES = (b"x-forwarded-for", b"x-forwarded-proto")
-"""Believed behind a proxy (`PORTAL_BEHIND_TLS`), which sets them itself."""
-CLAIMS = (
-    *FROM_PROXIES,
-    *(b"daphne-root-path", b"forwarded", b"proxy", b"remote-user", b"script-name", b"x-real-ip"),
-    *(b"x-forwarded-host", b"x-forwarded-port", b"x-forwarded-prefix", b"x-forwarded-server", b"x-forwarded-user"),
-    *(b"x-original-url", b"x-rewrite-url", b"x-script-name", b"x-http-method-override"),
-)
-"""Headers by which a client would say where it comes from, who it is, or what it really asks for."""
+BACKLOG = 1024
+"""Connections that wait until a process takes them."""
+GRACE_SECONDS = 20.0
+"""For which a process that is told to end may finish what it is at."""
+STARTED_SECONDS = 20.0
+"""A process that fails earlier cannot start, and would not start the next time."""
 
 
-class LimitedRequest(http_protocol.WebRequest):
-    """Answers 413 and hangs up as soon as a body is known to exceed the limit, announced or counted."""
+class Keeper:
+    """Starts a web process again that died, until it is told to stop or one cannot start at all."""
 
-    limit = limit_of_strangers = 0
-    claims: tuple[bytes, ...] = CLAIMS
-    """The headers that are dropped."""
-    received = 0
+    def __init__(self, processes: int, listening: socket.socket) -> None:
+        self.listening = listening
+        self.lifeline, self.our_end = os.pipe()
+        self.stopping = threading.Event()
+        self.code = 0
+        self.children: set[subprocess.Popen[bytes]] = set()
+        self.threads = [threading.Thread(target=self.keep) for _ in range(processes)]
 
-    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:  # noqa: N802 - twisted's name
-        """Take the whole request; Twisted would parse its form, for nobody, in the event loop, and all would wait."""
-        self._parsePOSTFormSubmission = False
-        super().requestReceived(command, path, version)
+    def run(self) -> int:
+        """The exit code: 0, or that of a process which could not start."""
+        signal.signal(signal.SIGTERM, self.stop)
+        signal.signal(signal.SIGINT, self.stop)
+        for thread in self.threads:
+            thread.start()
+        self.stopping.wait()
+        deadline = time.monotonic() + GRACE_SECONDS
+        while any(thread.is_alive() for thread in self.threads):
+            for child in list(self.children):
+                child.kill() if time.monotonic() > deadline else child.terminate()
+            for thread in self.threads:
+                thread.join(0.5)
+        return self.code
 
-    def process(self) -> Any:
-        """Take the request without what it claims of itself; a WebSocket is handed the same headers."""
-        for name in self.claims:
-            self.requestHeaders.removeHeader(name)
-        return super().process()
+    def stop(self, signum: int, frame: FrameType | None) -> None:
+        self.stopping.set()
 
-    def gotLength(self, length: int | None) -> None:  # noqa: N802 - twisted's name
-        self.limit = self.limit if self.shows_who_asks() else min(self.limit, self.limit_of_strangers)
-        if length is not None and length > self.limit:
-            self.refuse()
-        else:
-            super().gotLength(length)
+    def keep(self) -> None:
+        while not self.stopping.is_set():
+            began = time.monotonic()
+            code = self.serve()
+            if self.stopping.is_set():
+                return
+            if code > 0 and time.monotonic() - began < STARTED_SECONDS:
+                self.code = code
+                self.stopping.set()
+                return
+            print(f"A web process ended with {code}; starting it again.", flush=True)  # noqa: T201
+            self.stopping.wait(0.2)
 
-    def shows_who_asks(self) -> bool:
-        """Whether there is anything that may turn out to be somebody's token or session."""
-        return any(self.requestHeaders.hasHeader(name) for name in (b"authorization", b"cookie"))
-
-    def handleContentChunk(self, data: bytes) -> None:  # noqa: N802 - twisted's name
-        self.received += len(data)
-        if self.received > self.limit:
-            self.refuse()
-        else:
-            try:
-                super().handleContentChunk(data)
-            except OSError as error:
-                if error.errno not in NO_ROOM:
-                    raise
-                from batchportal.full_disk import document
-
-                self.refuse(b"507 Insufficient Storage", document())
-
-    def backlog(self) -> int:
-        """Bytes that were sent to this client and that it has not taken yet."""
-        return 0 if self.channel is None else waiting_in(self.channel.transport)
-
-    def has_left(self) -> bool:
-        """Whether this client hung up before it was answered."""
-        return self.channel is None
-
-    def hang_up(self) -> None:
-        """End the connection without a proper end of the answer."""
-        if self.channel is not None:
-            self.channel.transport.abortConnection()
-
-    def refuse(self, status: bytes = b"413 Content Too Large", problem: bytes = TOO_LARGE) -> None:
-        self.channel.transport.write(
-            b"HTTP/1.1 %s\r\nContent-Type: application/problem+json\r\nConnection: close\r\n"
-            b"Content-Length: %d\r\n\r\n%s" % (status, len(problem), problem)
+    def serve(self) -> int:
+        """One process, from its start to its end; its exit code."""
+        descriptor = self.listening.fileno()
+        child = subprocess.Popen(  # noqa: S603 - our own command
+            [sys.executable, "-m", "batchportal.server", str(descriptor)],
+            pass_fds=(descriptor, self.lifeline),
+            env={**os.environ, LIFELINE: str(self.lifeline)},
+            start_new_session=True,
         )
-        self.channel.loseConnection()
-        self.limit = sys.maxsize
-        self.handleContentChunk = lambda data: None  # type: ignore[method-assign]
+        self.children.add(child)
+        try:
+            return child.wait()
+        finally:
+            self.children.discard(child)
 
 
-def main(arguments: list[str] | None = None) -> Any:
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "batchportal.settings")
-    from django.conf import settings
+def listen(host: str, port: int) -> socket.socket:
+    """The one socket of all web processes."""
+    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    return socket.create_server(address[:2], family=family, backlog=BACKLOG)
 
-    LimitedRequest.limit = int(settings.PORTAL_MAX_UPLOAD_MB * 1024 * 1024) + ROOM_FOR_FORM
-    LimitedRequest.limit_of_strangers = settings.LARGEST_BODY_OF_STRANGERS
-    if settings.BEHIND_TLS:
-        LimitedRequest.claims = tuple(name for name in CLAIMS if name not in FROM_PROXIES)
-    http_protocol.WebRequest = LimitedRequest
-    server.WebSocketFactory = SocketFactory
-    CommandLineInterface.server_class = SocketServer
+
+def main() -> int:
+    """Serve at $HOST:$PORT: with one process this is it, else their keeper."""
+    processes = web_processes()
     host, port = os.environ.get("HOST", "127.0.0.1"), os.environ.get("PORT", "8000")
-    return CommandLineInterface().run(
-        arguments or ["-b", host, "-p", port, "--no-server-name", "-v", "0", "batchportal.asgi:application"]
-    )
+    if processes == 1:
+        from batchportal.server import main as serve
+
+        return serve() or 0
+    try:
+        listening = listen(host, int(port))
+    except OSError as error:
+        print(f"Cannot listen at {host}:{port}: {error.strerror}.", file=sys.stderr)  # noqa: T201
+        return 1
+    return Keeper(processes, listening).run()
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -120,7 +120,7 @@ def serving(module: str) -> Iterator[tuple[int, int]]:
     from tests.servers.ports import free_port
 
     port = free_port()
-    process = subprocess.Popen([sys.executable, "-m", module], env=os.environ | {"PORT": str(port)})
+    process = subprocess.Popen([sys.executable, "-m", module], env=os.environ | {"PORT": str(port), "PORTAL_WEB": "1"})
     try:
         wait_for(port)
         yield port, process.pid

@@ -62,6 +62,6 @@ settings.MIDDLEWARE = []
 application = get_asgi_application()
 
 if __name__ == "__main__":
-    from batchportal.web import main
+    from batchportal.server import main
 
     main(["-b", "127.0.0.1", "-p", os.environ["PORT"], "-v", "0", "tests.bench.plain_export:application"])

@@ -187,7 +187,9 @@ def web() -> Iterator[tuple[int, int]]:
 
     port = free_port()
     command = [sys.executable, "-m", "batchportal.web"]
-    process = subprocess.Popen(command, env={**os.environ, "PORT": str(port)}, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command, env={**os.environ, "PORT": str(port), "PORTAL_WEB": "1"}, stderr=subprocess.DEVNULL
+    )
     try:
         wait_for_answer(f"http://127.0.0.1:{port}/readyz", process)
         yield port, process.pid

@@ -42,6 +42,7 @@ SETTINGS: dict[str, tuple[str, str]] = {
         "made and printed once",
         "the password of the user `admin` that `batchportal setup` creates",
     ),
+    "PORTAL_WEB": ("2; 1 where `DEBUG` is on", "web processes, which share the port"),
     "PORTAL_WORKERS": ("2", "processes of the worker"),
     "PORTAL_LEASE_SECONDS": (
         "60",

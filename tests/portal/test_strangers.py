@@ -13,7 +13,7 @@ from django.test import Client
 from twisted.web.http_headers import Headers
 
 from batchportal import sign_in
-from batchportal.web import LimitedRequest
+from batchportal.server import LimitedRequest
 from tests.helpers.people import browser, client
 
 FORM = "application/x-www-form-urlencoded"

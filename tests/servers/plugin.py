@@ -36,6 +36,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config, parser: Any, args
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
     os.environ["PORTAL_VAR"] = os.path.join(os.environ[HERE], worker)
     os.environ["CELERY_BROKER_URL"] = "memory://"
+    os.environ.setdefault("PORTAL_WEB", "1")
     os.environ.setdefault("SECRET_KEY", "tests-only-vR7kWmQ2xZ9pLfT4hJc8sBnD5yGaE3uXo6MtKqV1wPzH")
 
 
