@@ -9,6 +9,7 @@ class BatchesConfig(AppConfig):
 
     def ready(self) -> None:
         from batches import checks, signals  # noqa: F401
+        from batches.access import password_changes
         from batches.extensions import register
         from batches.lanes import workers
         from batches.lifecycle import deliveries
@@ -16,4 +17,5 @@ class BatchesConfig(AppConfig):
 
         for extension in (deliveries.EXTENSION, signals.EXTENSION, workers.EXTENSION):
             register(extension)
+        password_changes.connect()
         discover()

@@ -105,6 +105,22 @@ class ClientLeft(BatchError):
     """Who sent it has left before it was done, and does not know of it: nothing was done."""
 
 
+class UnknownToken(BatchError):
+    """No token has that number, or it is somebody else's."""
+
+
+class WrongToken(BatchError):
+    """The token opens nothing: there is no such one, or it is revoked or has expired."""
+
+
+class TooManyRequests(BatchError):
+    """More was asked for than this caller may ask for; `wait` is in how many seconds it may again."""
+
+    def __init__(self, message: str, wait: int) -> None:
+        super().__init__(message)
+        self.wait = wait
+
+
 class LeaseLost(BatchError):
     """Another worker has taken over this lane: everything since the last commit is void."""
 

@@ -27,6 +27,7 @@ from django.db.models import Q
 from kombu.exceptions import OperationalError
 
 from batches import idempotency_manager
+from batches.access import allowances, failures
 from batches.conf import settings
 from batches.engine import presence, rehearsals, runner, turns
 from batches.engine.database_errors import first_line
@@ -129,7 +130,8 @@ def sweep_in_background() -> None:
 
 @shared_task(name="batches.tasks.clean_up", ignore_result=True)
 def clean_up() -> None:
-    """Forget what has expired or was long ago: idempotency rows, uploads, samples, deliveries, secrets, workers."""
+    """Forget what has expired or was long ago: idempotency rows, uploads, samples, deliveries, secrets, workers, failed
+    sign-ins, counts of requests."""
     with database_may_be_away():
         idempotency_manager.cleanup_expired()
         fixes.forget_expired()
@@ -138,6 +140,8 @@ def clean_up() -> None:
         signing_secrets.forget_previous()
         signing_secrets.reencrypt()
         workers.forget_dead()
+        failures.forget_old()
+        allowances.forget_ended()
 
 
 def sweep_now() -> None:

@@ -14,6 +14,8 @@ class PortalConfig(AppConfig):
     name = "batchportal"
 
     def ready(self) -> None:
-        from batchportal import checks  # noqa: F401
+        from batchportal import account_names, checks, sign_in_guard  # noqa: F401
 
+        account_names.connect()
+        sign_in_guard.connect()
         plugin_apps.import_loose_parts()

@@ -16,15 +16,15 @@ from django.template import TemplateDoesNotExist
 from django.template.loader import get_template
 from django.utils import timezone
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
-from rest_framework.authentication import TokenAuthentication
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
 from batches import metrics
 from batches.engine import servers
+from batches.exceptions import TooManyRequests
 from batches.lanes import workers
 from batches.models import Tally
-from batches.rest.permissions import PortalSessionAuthentication
+from batches.rest.permissions import PortalSessionAuthentication, TokenAuthentication
 from batches.rest.portal_view import PortalView
 from batches.rights import VIEW
 
@@ -113,7 +113,7 @@ def may_see(request: HttpRequest) -> bool:
     """By session or token; a wrong token is nobody."""
     try:
         user = Request(request, authenticators=[PortalSessionAuthentication(), TokenAuthentication()]).user
-    except APIException:
+    except (APIException, TooManyRequests):
         return False
     return bool(user and user.has_perm(VIEW))
 

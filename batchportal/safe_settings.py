@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -25,6 +26,19 @@ def refuse_unsafe(secret_key: str, allowed_hosts: Iterable[str]) -> None:
         raise ImproperlyConfigured(
             f"ALLOWED_HOSTS must name the portal's hosts; {entries[0]!r} is refused unless DEBUG is on."
         )
+
+
+def refuse_senseless_limits(settings: Mapping[str, Any]) -> None:
+    """`ImproperlyConfigured` for limits that would let nobody in, or that no header can say."""
+    if not 1 <= settings["PORTAL_SIGN_IN_TRIES"] <= 1_000_000:
+        raise ImproperlyConfigured("PORTAL_SIGN_IN_TRIES must be between 1 and 1000000.")
+    if not 0.1 <= settings["PORTAL_COOL_OFF_MINUTES"] <= 1440:
+        raise ImproperlyConfigured("PORTAL_COOL_OFF_MINUTES must be between 0.1 and 1440.")
+    if not 0 <= settings["PORTAL_PROXIES"] <= 10:
+        raise ImproperlyConfigured("PORTAL_PROXIES must be between 0 and 10.")
+    for name in ("PORTAL_RATE_PER_CALLER", "PORTAL_RATE_PER_ADDRESS"):
+        if not 0 <= settings[name] <= 10**12:
+            raise ImproperlyConfigured(f"{name} must be between 0, for no limit, and 1000000000000.")
 
 
 def weakness(key: str) -> str:

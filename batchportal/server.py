@@ -30,7 +30,7 @@ SECONDS_TO_READ_REFUSAL = 10
 OPTIONS = ("--no-server-name", "-v", "0", "batchportal.asgi:application")
 
 FROM_PROXIES = (b"x-forwarded-for", b"x-forwarded-proto")
-"""Believed behind a proxy (`PORTAL_BEHIND_TLS`), which sets them itself."""
+"""Believed behind a proxy (`PORTAL_PROXIES`, `PORTAL_BEHIND_TLS`), which sets them itself."""
 CLAIMS = (
     *FROM_PROXIES,
     *(b"daphne-root-path", b"forwarded", b"proxy", b"remote-user", b"script-name", b"x-real-ip"),
@@ -121,8 +121,8 @@ def main(arguments: list[str] | None = None) -> Any:
 
     LimitedRequest.limit = int(settings.PORTAL_MAX_UPLOAD_MB * 1024 * 1024) + ROOM_FOR_FORM
     LimitedRequest.limit_of_strangers = settings.LARGEST_BODY_OF_STRANGERS
-    if settings.BEHIND_TLS:
-        LimitedRequest.claims = tuple(name for name in CLAIMS if name not in FROM_PROXIES)
+    believed = {b"x-forwarded-for": settings.PORTAL_PROXIES > 0, b"x-forwarded-proto": settings.BEHIND_TLS}
+    LimitedRequest.claims = tuple(name for name in CLAIMS if not believed.get(name))
     http_protocol.WebRequest = LimitedRequest
     server.HTTPFactory = BoundedFactory
     server.WebSocketFactory = SocketFactory

@@ -41,7 +41,6 @@ INSTALLED_APPS: list[Any] = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "rest_framework",
-    "rest_framework.authtoken",
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -87,10 +86,16 @@ PASSWORD_HASHERS = [
     "batchportal.sign_in.PatientHasher",
     *(hasher for hasher in global_settings.PASSWORD_HASHERS if not hasher.endswith(".PBKDF2PasswordHasher")),
 ]
+AUTHENTICATION_BACKENDS = ["batchportal.sign_in_guard.Guard", "django.contrib.auth.backends.ModelBackend"]
 LOGIN_URL = "admin:login"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
 ]
 USE_TZ = True
 TIME_ZONE = "UTC"
@@ -177,10 +182,17 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="batchportal@localhos
 
 # -- REST and sockets --------------------------------------------------------------------------------------------------
 
+PORTAL_RATE_PER_CALLER = env.int("PORTAL_RATE_PER_CALLER", default=conf.DEFAULTS["PORTAL_RATE_PER_CALLER"])
+PORTAL_RATE_PER_ADDRESS = env.int("PORTAL_RATE_PER_ADDRESS", default=conf.DEFAULTS["PORTAL_RATE_PER_ADDRESS"])
+PORTAL_SIGN_IN_TRIES = env.int("PORTAL_SIGN_IN_TRIES", default=conf.DEFAULTS["PORTAL_SIGN_IN_TRIES"])
+PORTAL_COOL_OFF_MINUTES = env.float("PORTAL_COOL_OFF_MINUTES", default=conf.DEFAULTS["PORTAL_COOL_OFF_MINUTES"])
+BEHIND_TLS = env.bool("PORTAL_BEHIND_TLS", default=False)
+PORTAL_PROXIES = env.int("PORTAL_PROXIES", default=1 if BEHIND_TLS else 0)
+safe_settings.refuse_senseless_limits(vars())
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "batches.rest.permissions.PortalSessionAuthentication",
-        "rest_framework.authentication.TokenAuthentication",
+        "batches.rest.permissions.TokenAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["batches.rest.permissions.MayView"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
@@ -188,7 +200,7 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "EXCEPTION_HANDLER": "batchportal.api.problem_response",
-    "NUM_PROXIES": 0,
+    "NUM_PROXIES": PORTAL_PROXIES,
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "batchportal",
@@ -219,7 +231,6 @@ CHANNEL_LAYERS: dict[str, Any] = {
 
 # -- security ----------------------------------------------------------------------------------------------------------
 
-BEHIND_TLS = env.bool("PORTAL_BEHIND_TLS", default=False)
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 SESSION_COOKIE_AGE = 12 * 3600
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = BEHIND_TLS

@@ -58,10 +58,15 @@ def updates_without_joins() -> None:
 
 @pytest.fixture(autouse=True)
 def no_memory_of_other_tests() -> None:
-    """Batches of different tests have the same names, and the cache remembers some."""
+    """Batches and callers of different tests have the same names, and a process remembers some."""
     from django.core.cache import cache
 
+    from batches.access.allotments import allotments
+    from batches.access.failures import forget_refused
+
     cache.clear()
+    allotments.clear()
+    forget_refused()
 
 
 @pytest.fixture

@@ -1,10 +1,21 @@
-"""The operators' pages, inside Django's admin: batches, their items, and who is told. Every act calls
+"""The operators' pages, inside Django's admin: batches, their items, who is told, and who is
+let in. Every act calls
 `batches.operations`."""
 
 from batches.admin.access import ReadOnly
+from batches.admin.access_admin import FailedSignInAdmin, TokenAdmin
 from batches.admin.batch_admin import BatchAdmin
 from batches.admin.delivery_admin import DeliveryAdmin, WebhookAdmin
 from batches.admin.item_admin import ItemAdmin
 from batches.admin.worker_admin import WorkerAdmin
 
-__all__ = ["BatchAdmin", "DeliveryAdmin", "ItemAdmin", "ReadOnly", "WebhookAdmin", "WorkerAdmin"]
+__all__ = [
+    "BatchAdmin",
+    "DeliveryAdmin",
+    "FailedSignInAdmin",
+    "ItemAdmin",
+    "ReadOnly",
+    "TokenAdmin",
+    "WebhookAdmin",
+    "WorkerAdmin",
+]

@@ -15,9 +15,12 @@ from django.contrib.sessions.models import Session
 from django.http import HttpRequest, parse_cookie
 from django.http.request import split_domain_port, validate_host
 from django.utils import timezone
-from rest_framework.authtoken.models import Token
 
-from batches.models import Batch
+from batches.access import tokens
+from batches.access.addresses import address_of_scope
+from batches.access.scopes import ScopedUser, processors_of
+from batches.exceptions import TooManyRequests, WrongToken
+from batches.models import AccessToken, Batch, FailedSignIn
 from batches.rights import VIEW
 
 PROTOCOL = "batchportal"
@@ -39,9 +42,11 @@ class Admission:
     """Whose socket it is, and by which key it was opened."""
 
     user_id: int
-    password: str
+    password: str = ""
+    """Its hash, where a new one ends the admission; of a token that is the table's business."""
     session: str = ""
-    token: str = ""
+    token: int = 0
+    """The token's primary key."""
 
 
 def admit(scope: dict[str, Any], batch_ids: Sequence[str]) -> Admission:
@@ -49,10 +54,14 @@ def admit(scope: dict[str, Any], batch_ids: Sequence[str]) -> Admission:
     headers = {name.decode("latin1"): value.decode("latin1") for name, value in scope["headers"]}
     check_origin(headers, secure=is_secure(scope, headers))
     token = token_of(headers, scope.get("subprotocols", ()))
-    admission = by_token(token) if token is not None else by_session(headers)
+    user = by_token(token, address_of_scope(scope, headers)) if token is not None else None
+    admission = token_admission(user) if user is not None else by_session(headers)
     if not batch_ids or len(batch_ids) > MOST_BATCHES:
         raise Refused(404, f"Name 1 to {MOST_BATCHES} batches.")
-    if Batch.objects.filter(pk__in=batch_ids).count() != len(set(batch_ids)):
+    watchable = Batch.objects.filter(pk__in=batch_ids)
+    if processors := processors_of(user):
+        watchable = watchable.filter(processor__in=processors)
+    if watchable.count() != len(set(batch_ids)):
         raise Refused(404, "There is no such batch.")
     return admission
 
@@ -85,9 +94,20 @@ def token_of(headers: dict[str, str], protocols: Iterable[str]) -> str | None:
     return next((name.removeprefix(TOKEN_PROTOCOL) for name in protocols if name.startswith(TOKEN_PROTOCOL)), None)
 
 
-def by_token(key: str) -> Admission:
-    token = Token.objects.select_related("user").filter(key=key).first()
-    return admission_of(token.user if token else None, token=key)
+def by_token(key: str, address: str) -> ScopedUser:
+    """The account that comes by it; 403 for one that opens nothing, 429 after too many of these."""
+    try:
+        token = tokens.authenticate(key, address, FailedSignIn.Door.SOCKET)
+    except WrongToken as error:
+        raise Refused(403, str(error)) from None
+    except TooManyRequests as error:
+        raise Refused(429, str(error)) from None
+    return ScopedUser(token.user, token)
+
+
+def token_admission(user: ScopedUser) -> Admission:
+    refuse_unless_may_watch(user)
+    return Admission(user.pk, token=user.access_token.pk)
 
 
 def by_session(headers: dict[str, str]) -> Admission:
@@ -100,31 +120,37 @@ def by_session(headers: dict[str, str]) -> Admission:
         raise Refused(403, "Sign in first.")
     request = HttpRequest()
     request.session = SessionStore(key)
-    return admission_of(get_user(request), session=key)
+    user: Any = get_user(request)
+    refuse_unless_may_watch(user)
+    return Admission(user.pk, user.password, session=key)
 
 
-def admission_of(user: Any, **key: str) -> Admission:
-    """The admission of a user who may watch, by the session or token it came with; else `Refused`."""
+def refuse_unless_may_watch(user: Any) -> None:
     if not isinstance(user, AbstractBaseUser) or not user.is_active or not user.has_perm(VIEW):  # type: ignore[attr-defined]
         raise Refused(403, "This account may not watch batches.")
-    return Admission(user.pk, user.password, **key)
 
 
 def revoked_admissions(admissions: Collection[Admission]) -> set[Admission]:
-    """Those that no longer hold: right taken away, account closed, password changed, signed out, token revoked."""
+    """Those that no longer hold: right taken away, account closed, password changed, signed out, token revoked or
+    expired."""
     users = get_user_model()._default_manager.with_perm(  # type: ignore[attr-defined]
         VIEW, backend="django.contrib.auth.backends.ModelBackend"
     )
     passwords = dict(users.filter(pk__in={admission.user_id for admission in admissions}).values_list("pk", "password"))
     sessions = {admission.session for admission in admissions if admission.session}
-    tokens = {admission.token for admission in admissions if admission.token}
+    by_token = {admission.token for admission in admissions if admission.token}
     open_sessions = Session.objects.filter(pk__in=sessions, expire_date__gt=timezone.now())
-    valid = {""} | set(open_sessions.values_list("pk", flat=True)) if sessions else {""}
-    valid |= set(Token.objects.filter(pk__in=tokens).values_list("pk", flat=True)) if tokens else set()
+    valid = set(open_sessions.values_list("pk", flat=True)) if sessions else set()
+    valid_tokens = (
+        set(AccessToken.in_force().filter(pk__in=by_token).values_list("pk", flat=True)) if by_token else set()
+    )
     return {
         admission
         for admission in admissions
-        if passwords.get(admission.user_id) != admission.password
-        or admission.session not in valid
-        or admission.token not in valid
+        if admission.user_id not in passwords
+        or (admission.token and admission.token not in valid_tokens)
+        or (
+            admission.session
+            and not (admission.session in valid and passwords[admission.user_id] == admission.password)
+        )
     }

@@ -1,6 +1,7 @@
 """What is stored. The database is the truth: an item's status decides, everything else is a receipt or a hint."""
 
 from batches.keys import ITEM_KEY_LENGTH
+from batches.models.access import AccessToken, Allowance, FailedSignIn
 from batches.models.batch import BATCH_ID, TRANSITIONS, Batch, may_follow
 from batches.models.delivery import Delivery, Watch, Webhook
 from batches.models.fields import HexKeyField, positive_number
@@ -22,11 +23,14 @@ __all__ = [
     "ITEM_KEY_LENGTH",
     "MILESTONES",
     "TRANSITIONS",
+    "AccessToken",
+    "Allowance",
     "Batch",
     "Checkpoint",
     "Correction",
     "Crash",
     "Delivery",
+    "FailedSignIn",
     "Fix",
     "HexKeyField",
     "IdempotencyRecord",

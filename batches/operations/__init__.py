@@ -32,6 +32,15 @@ from batches.operations.steering import (
     suggested_budget,
 )
 from batches.operations.submission import Submission, free_ending, proposed_id, read_upload, submit
+from batches.operations.tokens import (
+    NewToken,
+    TokenRequest,
+    check_token,
+    create_token,
+    get_token,
+    revoke_token,
+    tokens_for,
+)
 from batches.operations.verification import verify
 from batches.operations.watching import is_watching, unwatch, watch
 from batches.tasks import sweep_now as sweep
@@ -45,13 +54,17 @@ __all__ = [
     "LARGEST_SAMPLE",
     "LONGEST_WAIT",
     "VERBS",
+    "NewToken",
     "Submission",
+    "TokenRequest",
     "adjust",
     "apply_fix",
     "cancel",
     "cancel_retry",
     "check_fix",
+    "check_token",
     "correct",
+    "create_token",
     "decide",
     "fix_to_apply",
     "free_ending",
@@ -59,6 +72,7 @@ __all__ = [
     "get_fix",
     "get_rehearsal",
     "get_retry",
+    "get_token",
     "give_up",
     "has_failed_items",
     "holding_reason",
@@ -77,11 +91,13 @@ __all__ = [
     "resume",
     "resume_retry",
     "retry",
+    "revoke_token",
     "start",
     "status_after",
     "submit",
     "suggested_budget",
     "sweep",
+    "tokens_for",
     "unwatch",
     "verify",
     "watch",

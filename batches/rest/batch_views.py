@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.http import QueryDict
 from django.urls import reverse
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -14,6 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from batches import operations, processors, progress_tracker
+from batches.access.scopes import processors_of
 from batches.charts import batch_map
 from batches.charts.batch_map import BIN_LIMIT, BatchMap
 from batches.clients import leaving
@@ -51,8 +53,13 @@ class BatchList(PortalView, ListAPIView[Batch]):
     serializer_class = BatchSerializer
     pagination_class = NewestFirst
     filterset_class = BatchFilter
+    limits_by_processor = True
 
     progress: Mapping[str, Progress] = {}
+
+    def get_queryset(self) -> Any:
+        processors = processors_of(self.request.user)
+        return super().get_queryset().filter(processor__in=processors) if processors else super().get_queryset()
 
     def paginate_queryset(self, queryset: Any) -> list[Any] | None:
         page = super().paginate_queryset(queryset)
@@ -68,6 +75,7 @@ class BatchList(PortalView, ListAPIView[Batch]):
     )
     def post(self, request: Request) -> Response:
         """Submit a batch: 201, or 200 when the same one stands under this id already."""
+        refuse_other_processors(request)
         body = checked(submission_kind(request), request)
         if earlier := earlier_answer(request):
             return earlier
@@ -89,6 +97,13 @@ class BatchList(PortalView, ListAPIView[Batch]):
             batch = operations.start(batch.pk, actor=actor_of(request))
         code = status.HTTP_201_CREATED if submission.created else status.HTTP_200_OK
         return Response(page_of(batch), code, headers={"Location": reverse("batch", args=[batch.pk])})
+
+
+def refuse_other_processors(request: Request) -> None:
+    """Before an answer is given again: it may be that of another token of the account."""
+    processors = processors_of(request.user)
+    if processors and (not isinstance(request.data, Mapping) or request.data.get("processor") not in processors):
+        raise PermissionDenied(f"This token is limited to {', '.join(processors)}.")
 
 
 def submission_kind(request: Request) -> type[SubmissionSerializer]:
@@ -161,8 +176,11 @@ class BatchTransitions(OfBatch):
 
 
 class ProcessorList(PortalView):
+    limits_by_processor = True
+
     @extend_schema(responses=ProcessorSerializer(many=True))
     def get(self, request: Request) -> Response:
         """What can be run, and with which parameters."""
-        registered: Any = processors.all_processors()
+        limited = processors_of(request.user)
+        registered: Any = [each for each in processors.all_processors() if not limited or each.name in limited]
         return Response(ProcessorSerializer(registered, many=True).data)

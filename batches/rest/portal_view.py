@@ -20,6 +20,7 @@ from batches.rest.idempotent_requests import Post, once_per_key
 from batches.rest.parsers import StrictJSONParser
 from batches.rest.permissions import MayView
 from batches.rest.problems import problem_response
+from batches.rest.rates import Rate, rate_headers
 from batches.rest.schema import PortalSchema
 
 MOST_LISTED = 100
@@ -35,10 +36,26 @@ class PortalView(APIView):
     parser_classes = (StrictJSONParser, MultiPartParser)
     renderer_classes = (JSONRenderer,)
     filter_backends: Any = (DjangoFilterBackend,)
-    throttle_classes = ()
+    throttle_classes = (Rate,)
+    limits_by_processor = False
+    """Of a view that is not about one batch: whether it shows a token only what is of its processors."""
     versioning_class = None
     metadata_class = None
     schema = PortalSchema()
+
+    def perform_authentication(self, request: Request) -> None:
+        """Who asks, and how often: whatever is asked counts, also what is refused then."""
+        super().perform_authentication(request)
+        super().check_throttles(request)
+
+    def check_throttles(self, request: Request) -> None:
+        """Done before, where rights are not known yet."""
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        answer = super().finalize_response(request, response, *args, **kwargs)
+        for name, value in rate_headers(getattr(request, "rate_uses", ())).items():
+            answer[name] = value
+        return answer
 
     def get_exception_handler(self) -> Callable[..., Response | None]:
         return problem_response

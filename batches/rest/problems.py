@@ -24,7 +24,9 @@ from batches.exceptions import (
     InvalidInput,
     InvalidTransition,
     OperationInProgress,
+    TooManyRequests,
     UnknownBatch,
+    UnknownToken,
 )
 from batches.extensions import registered
 from batches.no_room import has_no_room, what_to_free
@@ -32,6 +34,8 @@ from batches.no_room import has_no_room, what_to_free
 CONTENT_TYPE = "application/problem+json"
 STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (UnknownBatch, 404),
+    (UnknownToken, 404),
+    (TooManyRequests, 429),
     (InvalidTransition, 409),
     (BatchConflict, 409),
     (OperationInProgress, 409),
@@ -110,6 +114,8 @@ def hyphenated(name: str) -> str:
 
 
 def retry_headers(error: Exception, status: int) -> dict[str, str]:
+    if isinstance(error, TooManyRequests):
+        return {"Retry-After": str(error.wait)}
     return {"Retry-After": "1"} if status in (429, 503) or isinstance(error, OperationInProgress) else {}
 
 

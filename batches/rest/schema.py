@@ -56,7 +56,7 @@ class PortalSchema(AutoSchema):
         return bodies | {"default": {"description": "Refused, and why.", "content": content}}
 
     def get_override_parameters(self) -> list[Any]:
-        if self.method != "POST":
+        if self.method != "POST" or not getattr(self.view, "takes_idempotency_key", True):
             return []
         description = "The same key and body answer the first response again, for 24 hours."
         schema = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}
@@ -71,6 +71,17 @@ class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-
 
     def get_security_definition(self, auto_schema: AutoSchema) -> Schema:
         return {"type": "apiKey", "in": "cookie", "name": settings.SESSION_COOKIE_NAME}
+
+
+class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """The header with a token, as the document names it."""
+
+    target_class = "batches.rest.permissions.TokenAuthentication"
+    name = "tokenAuth"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> Schema:
+        described = "`Token ` and the token, as it was shown when it was made."
+        return {"type": "apiKey", "in": "header", "name": "Authorization", "description": described}
 
 
 def without_trailing_slashes(endpoints: Iterable[tuple[str, ...]]) -> list[tuple[str, ...]]:

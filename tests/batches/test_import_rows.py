@@ -114,7 +114,7 @@ def test_no_row_makes_an_administrator(settings: Any, column: str, is_named: boo
 
 @pytest.mark.parametrize(
     "model",
-    ["auth.User", "auth.Group", "auth.Permission", "authtoken.Token", "contenttypes.ContentType", "batches.Batch"],
+    ["auth.User", "auth.Group", "auth.Permission", "batches.AccessToken", "contenttypes.ContentType", "batches.Batch"],
 )
 def test_accounts_and_permissions_are_refused_unless_field_by_field(settings: Any, model: str) -> None:
     settings.PORTAL_IMPORT_MODELS = [model]

@@ -11,11 +11,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
-from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
 
 from batches import operations
-from batches.models import Batch
+from batches.models import AccessToken, Batch
 from errors import exports
 from errors.exports.request import ExportRequest
 from errors.models import ErrorGroup
@@ -83,12 +82,16 @@ ROUTES: dict[str, dict[str, dict[str, Any]]] = {
     "batch-plan-step-apply": {"post": ACT},
     **{f"batch-plan-{verb}": {"post": ACT} for verb in ("run", "pause", "cancel")},
     "processors": {"get": READ},
+    "workers": {"get": READ},
+    "workers-notices": {"get": READ},
+    "tokens": {"get": READ, "post": READ},
+    "token": {"get": READ, "delete": READ},
     "schema": {"get": READ},
     "docs": {"get": READ},
 }
 METHODS = ("get", "post", "put", "patch", "delete")
 GIVEN = {"batch_id": "b1", "number": "1", "file_format": "csv"}
-BY_VIEWERS = ("batch-watch", "batch-export-cancel")
+BY_VIEWERS = ("batch-watch", "batch-export-cancel", "tokens", "token")
 """Routes on which whoever may look may act, on what is their own."""
 
 
@@ -149,6 +152,8 @@ def test_it_serves_each_role_what_it_may(role: str) -> None:
 
 def address(route: str) -> str:
     path = next(path for path, found in rest_patterns() if found.name == route)
+    if route == "token":
+        return reverse(route, args=[AccessToken.objects.latest("pk").pk])
     given = GIVEN | {"fingerprint": ErrorGroup.objects.values_list("fingerprint", flat=True).first() or "none"}
     return reverse(route, kwargs={name: value for name, value in given.items() if f":{name}>" in path})
 
@@ -219,5 +224,5 @@ def test_a_stranger_is_told_how_to_sign_in() -> None:
 
 def test_a_token_that_is_deleted_is_no_token() -> None:
     viewer = client("viewer")
-    Token.objects.all().delete()
+    AccessToken.objects.all().delete()
     assert viewer.get("/api/batches").status_code == 401

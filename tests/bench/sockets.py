@@ -59,10 +59,12 @@ def measure(postmaster: int) -> None:
     django.setup()
     from django.contrib.auth.models import User
     from django.core.management import call_command
-    from rest_framework.authtoken.models import Token
+
+    from batches import operations
 
     call_command("migrate", verbosity=0)
-    token = Token.objects.create(user=User.objects.create_superuser("bench", "", "bench")).key
+    request = operations.TokenRequest(User.objects.create_superuser("bench", "", "bench"), "bench", scope="admin")
+    token = operations.create_token(request, actor="bench").key
     with web() as (port, pid):
         for rate in (1, 4):
             ages = [age for seen in updates(port, token, rate) for age in seen]

@@ -40,7 +40,8 @@ SETTINGS: dict[str, tuple[str, str]] = {
     ),
     "PORTAL_ADMIN_PASSWORD": (
         "made and printed once",
-        "the password of the user `admin` that `batchportal setup` creates",
+        "the password of the user `admin` that `batchportal setup` creates; one that is short, common, or all digits is "
+        "refused",
     ),
     "PORTAL_WEB": ("2; 1 where `DEBUG` is on", "web processes, which share the port"),
     "PORTAL_WORKERS": ("2", "processes of the worker"),
@@ -89,6 +90,26 @@ SETTINGS: dict[str, tuple[str, str]] = {
     "PORTAL_BEHIND_TLS": (
         "off",
         "secure cookies, HSTS and redirects, behind a proxy that sets `X-Forwarded-Proto`",
+    ),
+    "PORTAL_PROXIES": (
+        "0; 1 with `PORTAL_BEHIND_TLS`",
+        "proxies before the portal, each of which appends to `X-Forwarded-For` where a request came from; by that address "
+        "callers are counted and put on record",
+    ),
+    "PORTAL_RATE_PER_CALLER": (
+        "6000",
+        "REST requests a minute of one token, or of one account by session; beyond that the answer is 429, with "
+        "`Retry-After`; `RateLimit` says what is left; 0: no limit",
+    ),
+    "PORTAL_RATE_PER_ADDRESS": ("12000", "the same of one address (IPv6: its /64) over all who come from there"),
+    "PORTAL_SIGN_IN_TRIES": (
+        "10",
+        "failed sign-ins of one name from one address before they rest; of one address over all names, and of wrong "
+        "tokens, ten times as many",
+    ),
+    "PORTAL_COOL_OFF_MINUTES": (
+        "15",
+        "how long that rest is, from the first failure; who is signed in stays so, and the name may sign in from elsewhere",
     ),
 }
 

@@ -16,11 +16,10 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.urls.resolvers import RoutePattern
-from rest_framework.authtoken.models import Token
 
 from batches import operations
 from batches.lifecycle.deliveries import new_secret
-from batches.models import Batch, Item, Transition, Webhook
+from batches.models import AccessToken, Batch, Item, Transition, Webhook
 from errors.models import ErrorGroup
 from tests.helpers.batches import rows_written
 from tests.helpers.check_rows import committed, finished
@@ -39,7 +38,7 @@ OF_EVERY_ACCOUNT = {"admin/", "admin/logout/", "admin/password_change/", "admin/
 """Pages about the one who asks."""
 NOT_HERE = {"metrics"}
 """Answers as REST does: tests/batches/test_metrics.py."""
-USERS = {"admin/auth/", "admin/authtoken/"}
+USERS = {"admin/auth/"}
 
 
 def pages(patterns: Any = None, below: str = "") -> Iterator[str]:
@@ -70,7 +69,7 @@ def filled(address: str, given: dict[str, Any]) -> str:
 
 def addresses() -> dict[str, str]:
     """Every page with values that exist."""
-    Token.objects.create(user=User.objects.create_user("someone"))
+    AccessToken.objects.create(user=User.objects.create_user("someone"), name="of someone", digest="00" * 32)
     Group.objects.create(name="some group")
     Webhook.objects.create(url="https://hooks.example/", secret=new_secret())
     finished()

@@ -7,8 +7,11 @@ from typing import Any
 
 from django.contrib.auth.models import Permission, User
 from django.test import Client
-from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
+
+from batches.access.tokens import digest_of
+from batches.models import AccessToken
+from batches.models.access import PREFIX_LENGTH
 
 UserOf = Callable[[str], Any]
 """The fixture `user_of`: a user by role."""
@@ -31,9 +34,17 @@ def client(role: str) -> APIClient:
     """A client that shows that person's token; a stranger's shows none."""
     stranger = APIClient(raise_request_exception=False)
     if role != "anonymous":
-        token, _ = Token.objects.get_or_create(user=person(role))
-        stranger.credentials(HTTP_AUTHORIZATION=f"Token {token.key}")
+        stranger.credentials(HTTP_AUTHORIZATION=f"Token {key_of(role)}")
     return stranger
+
+
+def key_of(role: str) -> str:
+    """That person's token, the same at every call: it may all that the person may."""
+    key = f"bpt_{role:_<8}{'k' * 43}"
+    AccessToken.objects.get_or_create(
+        user=person(role), name="of the tests", prefix=key[:PREFIX_LENGTH], digest=digest_of(key), scope="admin"
+    )
+    return key
 
 
 def browser(role: str) -> APIClient:

@@ -12,12 +12,11 @@ from typing import Any
 
 from django.conf import settings
 from django.test import Client
-from rest_framework.authtoken.models import Token
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from batches.models import Batch
-from tests.helpers.people import person
+from tests.helpers.people import key_of, person
 from tests.helpers.places import ROOT
 from tests.helpers.processes import database_url
 from tests.helpers.waiting import PATIENCE, wait_for_answer
@@ -75,10 +74,6 @@ def close_code(socket: ClientConnection) -> int | None:
     for _ in frames(socket):
         pass
     return socket.close_code
-
-
-def key_of(role: str) -> str:
-    return Token.objects.get_or_create(user=person(role))[0].key
 
 
 def by_token(role: str = "viewer") -> dict[str, Any]:

@@ -18,7 +18,8 @@ from python_calamine import CalamineWorkbook
 from batches.models import Batch
 from errors.models import BatchGroup, ErrorGroup, ErrorRecord, Export
 from tests.helpers.failed_rows import table
-from tests.helpers.sockets import Web, key_of
+from tests.helpers.people import key_of
+from tests.helpers.sockets import Web
 from tests.helpers.waiting import PATIENCE, wait_until
 
 pytestmark = pytest.mark.usefixtures("engine")

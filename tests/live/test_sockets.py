@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from django.contrib.sessions.models import Session
 from django.test import Client
-from rest_framework.authtoken.models import Token
 
 from batches import operations, progress_tracker
 from batches.engine import runner
 from batches.live.admission import Refused, check_origin, is_secure
+from batches.models import AccessToken
 from tests.helpers.batches import modes, submitted
-from tests.helpers.people import person
-from tests.helpers.sockets import Web, by_cookie, by_token, close_code, frames, key_of, path_of
+from tests.helpers.people import key_of, person
+from tests.helpers.sockets import Web, by_cookie, by_token, close_code, frames, path_of
 from tests.helpers.waiting import wait_until
 
 
@@ -222,7 +222,7 @@ def sign_out() -> None:
 
 
 def revoke_token() -> None:
-    Token.objects.all().delete()
+    operations.revoke_token(AccessToken.objects.get(), actor="ana")
 
 
 @pytest.mark.parametrize("lose", [take_right, close_account, change_password, sign_out, revoke_token])

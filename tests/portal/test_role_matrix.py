@@ -18,7 +18,7 @@ from django.urls import reverse
 
 from batches.lifecycle.deliveries import new_secret, send_test
 from batches.live.routing import websocket_urlpatterns
-from batches.models import Delivery, Webhook
+from batches.models import AccessToken, Delivery, Webhook
 from tests.helpers.canaries import cells
 from tests.helpers.check_rows import committed, finished
 from tests.helpers.people import UserOf
@@ -31,6 +31,8 @@ ACTIONS: dict[tuple[str, str], set[str]] = {
     ("batches.Batch", "delete_selected"): ADMIN,
     ("batches.Item", "retry_selected"): OPERATOR,
     ("batches.Delivery", "send_again"): OPERATOR,
+    ("batches.AccessToken", "revoke"): {"viewer", *OPERATOR},
+    ("batches.AccessToken", "delete_selected"): ADMIN,
     ("batches.Webhook", "send_test"): ADMIN,
     ("batches.Webhook", "new_secret"): ADMIN,
     ("batches.Webhook", "delete_selected"): ADMIN,
@@ -71,7 +73,8 @@ def test_an_action_is_done_for_who_may_and_changes_no_cell_for_others(user_of: U
     send_test(hook)
     Delivery.objects.update(due_at=None)
     Group.objects.get_or_create(name="some group")
-    User.objects.create(username="someone")
+    someone = User.objects.create(username="someone")
+    AccessToken.objects.create(user=someone, name="of someone", digest="00" * 32)
     Product.objects.create(sku="A1", price=1)
     client = Client()
     if role != "anonymous":

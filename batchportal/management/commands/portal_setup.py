@@ -7,8 +7,10 @@ import secrets
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import IntegrityError
 
 from batches import operations
@@ -39,6 +41,8 @@ class Command(BaseCommand):
             return
         given = os.environ.get("PORTAL_ADMIN_PASSWORD", "")
         password = given or secrets.token_urlsafe(12)
+        if given:
+            refuse_weak(given)
         try:
             users.create_superuser(**name, password=password)  # type: ignore[attr-defined]
         except IntegrityError:
@@ -65,3 +69,12 @@ class Command(BaseCommand):
         if submission.created:
             operations.start(SAMPLE, actor="set-up")
             self.stdout.write(f"  Sample      {submission.batch.total_items:,} airports are being checked\n")
+
+
+def refuse_weak(password: str) -> None:
+    """A password that Django's validators would not take from a person either."""
+    user = get_user_model()(**{get_user_model().USERNAME_FIELD: "admin"})
+    try:
+        validate_password(password, user)
+    except ValidationError as error:
+        raise CommandError(f"PORTAL_ADMIN_PASSWORD is too weak: {' '.join(error.messages)}") from None
