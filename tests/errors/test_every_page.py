@@ -34,7 +34,10 @@ OPEN = {
     "readyz": 200,
     "admin/login/": 200,
 }
-OF_EVERY_ACCOUNT = {"admin/", "admin/logout/", "admin/password_change/", "admin/password_change/done/", "admin/jsi18n/"}
+OF_EVERY_ACCOUNT = {
+    *("admin/", "admin/logout/", "admin/password_change/", "admin/password_change/done/", "admin/jsi18n/"),
+    "admin/batches/batch/zone/",
+}
 """Pages about the one who asks."""
 NOT_HERE = {"metrics"}
 """Answers as REST does: tests/batches/test_metrics.py."""
