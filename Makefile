@@ -85,7 +85,7 @@ chaos: $(VENV)/.test ## A long run under fire, on both databases, and every muta
 	pytest -q -n 2 tests/chaos/test_every_statement.py
 	pytest -q -n 2 --database=postgresql tests/chaos/test_every_statement.py
 
-bench: $(VENV)/.test ## The engine beside hand-written floors and beside Celery; a thousand sockets; the triage engine; the desk's pages; exports
+bench: $(VENV)/.test ## The engine beside hand-written floors and beside Celery; a thousand sockets; the triage engine; the desk's pages; exports; fairness
 	python -m tests.bench.engine
 	python -m tests.bench.peers
 	python -m tests.bench.ingest
@@ -93,6 +93,7 @@ bench: $(VENV)/.test ## The engine beside hand-written floors and beside Celery;
 	python -m tests.bench.triage
 	python -m tests.bench.desk
 	python -m tests.bench.exports
+	python -m tests.bench.fairness
 
 clean: ## Remove what was installed and everything written at run time
 	rm -rf .venv* var .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .grimp_cache .hypothesis .coverage*
