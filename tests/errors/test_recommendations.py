@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.db.models import F
 from rest_framework.test import APIClient
 
 from batches import operations
@@ -16,7 +17,7 @@ from batches.exceptions import InvalidTransition
 from batches.models import Batch, Item
 from batches.processors import ItemError
 from errors import error_analyzer, groups
-from errors.models import ErrorGroup, GroupChange, Recommendation
+from errors.models import ErrorGroup, ErrorRecord, GroupChange, Recommendation
 from errors.recovery import plans, recommendations
 from errors.recovery.fact_queries import facts_of
 from tests.helpers.check_rows import BAD, GOOD, committed, finished, submitted
@@ -134,6 +135,7 @@ def test_what_no_longer_holds_expires() -> None:
 
 def test_it_raises_the_limit_through_the_operation() -> None:
     batch = all_failed(6, TimeoutError, item_timeout=10.0)
+    ErrorRecord.objects.update(started_at=F("finished_at") - timedelta(seconds=10))
     now = batch.created_at
     Item.objects.bulk_create(
         Item(
