@@ -57,8 +57,8 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, happens: Callable[[int], None]) -
     """Rows are stored one by one, and before each of them something happens, which is told how many are stored."""
     judged = fixes.corrections
 
-    def rows(batch: Batch, reader: Any) -> Iterator[Correction]:
-        for stored, row in enumerate(judged(batch, reader)):
+    def rows(batch: Batch, reader: Any, **options: Any) -> Iterator[Correction]:
+        for stored, row in enumerate(judged(batch, reader, **options)):
             happens(stored)
             yield row
 

@@ -106,9 +106,9 @@ def test_the_same_key_answers_the_first_response_again(monkeypatch: pytest.Monke
     failed()
     judged, held = fixes.corrections, []
 
-    def judge(*said: Any) -> Any:
+    def judge(*arguments: Any, **options: Any) -> Any:
         held.append(connection.in_atomic_block)
-        return judged(*said)
+        return judged(*arguments, **options)
 
     monkeypatch.setattr(fixes, "corrections", judge)
     key = {"Idempotency-Key": "k1"}
