@@ -117,7 +117,7 @@ def item_of(batch: Batch, n: int, row: Row, raised: Sequence[Exception], seconds
 
 
 def failures_of(item: Item, raised: Sequence[Exception], lanes: Sequence[str]) -> list[Failure]:
-    began = BEGAN + timedelta(seconds=PACE * item.position)
+    began, took = BEGAN + timedelta(seconds=PACE * item.position), item.finished_at - item.started_at
     return [
         Failure(
             item_id=item.pk,
@@ -129,7 +129,7 @@ def failures_of(item: Item, raised: Sequence[Exception], lanes: Sequence[str]) -
             code=getattr(error, "code", "") or "",
             final=attempt == item.batch.max_attempts,
             started_at=began + timedelta(seconds=60 * (attempt - 1)),
-            finished_at=began + timedelta(seconds=60 * (attempt - 1) + 0.05),
+            finished_at=began + timedelta(seconds=60 * (attempt - 1)) + took,
             worker=lanes[item.lane or 0],
         )
         for attempt, error in enumerate(raised, 1)
