@@ -53,11 +53,23 @@ def test_it_says_the_place_of_what_the_process_refused() -> None:
     assert (caught.value.row, caught.value.line) == (3, 3)
 
 
-def test_it_refuses_a_workbook_whose_last_cell_is_in_the_last_corner() -> None:
+@pytest.mark.parametrize("opened", [open_file, open_reader])
+def test_it_refuses_a_workbook_whose_last_cell_is_in_the_last_corner(opened: Any) -> None:
     content = workbook((0, 0, "k"), (1, 0, 2), (1_048_575, 16_383, "x"))
     assert len(content) < 10_000
-    with pytest.raises(InputRefused, match=r"more than 150 MB of memory\. Does a cell stand far away"):
-        open_file(io.BytesIO(content), "f.xlsx")
+    with pytest.raises(InputRefused, match="has 3 cells, and the last row is 1,048,576, the last column XFD"):
+        opened(io.BytesIO(content), "f.xlsx")
+
+
+def test_it_reads_a_sheet_whose_last_rows_are_empty() -> None:
+    content = workbook((0, 0, "k"), (1, 0, 2), (300_000, 0, 3))
+    assert [row.payload for row in open_file(io.BytesIO(content), "f.xlsx")] == [{"k": 2}, {"k": 3}]
+
+
+def test_it_refuses_a_file_that_takes_too_much_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MEMORY_MB", 20)
+    with pytest.raises(InputRefused, match=r"more than 20 MB of memory\. Is a quote left open"):
+        open_file(io.BytesIO(b'a,b\n1,"' + b"x" * 9_000_000), "f.csv")
 
 
 def test_it_refuses_a_file_that_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
