@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import floor, log10
 from string import ascii_uppercase
 from typing import Any
 
 from batches.models import Batch
 from batches.pages.item_list import items_between
+from batches.wording import quantity
 from errors.findings import IN_PAGE_LIMIT, findings_of
 from errors.findings.counted import counted_text
 from errors.models import ErrorGroup
+
+LEAST_CHANCE = 1e-9
+"""What is rarer is said to be so, and no number is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +28,8 @@ class FindingCard:
     """As the report and REST show it."""
     counted: str
     """Which failures it is about, if not all of them: its numbers leave the others out."""
+    chance: str
+    """How often chance alone would do as much, in words; empty for what may be chance."""
     p_value: str
     """The chance of it, in digits that mean something."""
     positions: str
@@ -63,10 +70,22 @@ def finding_card(batch: Batch, place: int, finding: Mapping[str, Any], titles: M
         letter=ascii_uppercase[place % 26],
         finding=finding,
         counted=counted_text(finding["stream"], titles),
+        chance="" if finding["confidence"] == "chance" else chance_text(finding["p"], finding["where"]),
         p_value=p_text(finding["p"]),
         positions=f"{first:,} to {last:,}" if stand_together else "",
         items_url=items_between(batch, first, last) if stand_together else "",
     )
+
+
+def chance_text(p: float, where: Mapping[str, Any]) -> str:
+    """`about 1 in 10,000, after looking at 14 fields`; rounded to one digit."""
+    odds = 1 / max(p, LEAST_CHANCE)
+    size = 10 ** floor(log10(odds))
+    rarely = f"about 1 in {round(odds / size) * size:,}"
+    if p <= LEAST_CHANCE:
+        rarely = f"less than 1 in {1 / LEAST_CHANCE:,.0f}"
+    fields = where.get("fields_tried")
+    return f"{rarely}, after looking at {quantity(fields, 'field')}" if fields else rarely
 
 
 def p_text(p: float) -> str:

@@ -90,7 +90,7 @@ def explain(stream: Stream, summary: Summary, columns: Columns) -> Iterator[Find
         narrower = refine(best, left.within(covered), columns, summary.alpha)
         conditions = [best.tally.condition, *([narrower] if narrower else [])]
         hit = covered if narrower is None else covers(narrower, columns, sorted(covered))
-        yield described(stream, summary, whole, conditions, hit, best, also)
+        yield described(stream, summary, whole, conditions, hit, best, also, len(columns))
         left = left.without(covered)
 
 
@@ -178,6 +178,7 @@ def described(
     hit: frozenset[int],
     best: Tested,
     also: Sequence[str],
+    fields_tried: int,
 ) -> Finding:
     """The finding in numbers of the whole batch, also where only a sample was looked at."""
     failed, failures = hit & universe.failed, len(stream.failed)
@@ -205,6 +206,7 @@ def described(
             "coverage": here / failures,
             "lift": here / size / (failures / summary.total),
             "raw_p": best.raw_p,
+            "fields_tried": fields_tried,
             "sampled": summary.sample is not None,
         },
         also=tuple(also),

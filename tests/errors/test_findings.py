@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from batches.models import Batch, Item, Tenure, Transition
 from errors import error_analyzer, tasks
-from errors.desk.finding_cards import p_text
+from errors.desk.finding_cards import chance_text, p_text
 from errors.detectors import Stream, Summary
 from errors.detectors.attributes import attributes, columns_of
 from errors.detectors.conditions import flat, slim
@@ -284,6 +284,12 @@ def test_the_remainder_of_groups_beyond_the_cap_is_no_stream(monkeypatch: pytest
     report(batch, [failure(batch, n, ValueError(f"no such '{names[min(n, 5)]}'")) for n in range(40)])
     batch.items.update(status="FAILED", failed_at=timezone.now())
     assert {stream.name for stream in summary_of(batch).streams} == {"any"}
+
+
+def test_it_says_how_often_chance_alone_would_do_as_much() -> None:
+    assert chance_text(1.04e-4, {"fields_tried": 14}) == "about 1 in 10,000, after looking at 14 fields"
+    assert chance_text(0.004, {}) == "about 1 in 200"
+    assert chance_text(1e-40, {}) == "less than 1 in 1,000,000,000"
 
 
 def test_it_names_no_probability_below_what_a_number_can_tell() -> None:
