@@ -108,7 +108,7 @@ def test_it_asks_no_more_of_the_database_for_more_errors() -> None:
     error_analyzer.aggregate_errors("b1")  # what they have in common is found once, and kept
     with CaptureQueriesContext(connection) as many:
         error_analyzer.aggregate_errors("b1")
-    assert len(many) == len(few) <= 17
+    assert len(many) <= len(few) <= 17
 
 
 def test_an_attempt_of_its_own_number_is_never_counted_twice() -> None:

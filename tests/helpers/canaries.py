@@ -29,13 +29,19 @@ def stands_in(form: str, text: str) -> bool:
 
 
 def cells() -> Iterator[tuple[str, str]]:
-    """(table.column, text) of everything that is stored."""
+    """(table.column, text) of everything that is stored; a number of the database's own is no text."""
     with connection.cursor() as cursor:
         for table in connection.introspection.table_names(cursor):
             cursor.execute(f'SELECT * FROM "{table}"')
             names = [column[0] for column in cursor.description]
             for row in cursor.fetchall():
-                yield from ((f"{table}.{name}", text_of(value)) for name, value in zip(names, row, strict=True))
+                named = zip(names, row, strict=True)
+                yield from ((f"{table}.{name}", text_of(value)) for name, value in named if not is_number(name, value))
+
+
+def is_number(column: str, value: Any) -> bool:
+    """Whether it is a key of a row, which comes to any number as more tests run."""
+    return isinstance(value, int) and (column == "id" or column.endswith("_id"))
 
 
 def text_of(value: Any) -> str:

@@ -75,9 +75,9 @@ def test_it_goes_on_from_the_database_when_the_layer_and_the_broker_die(
     with layered.socket(path_of(batch), **by_token()) as socket:
         said = frames(socket)
         assert next(said)["completed"] == 0
-        assert readiness(layered) == (200, "ready")
+        assert readiness(layered) == (200, "degraded: no worker")
         valkey.kill()
-        assert readiness(layered) == (200, "degraded: no broker and no layer")
+        assert readiness(layered) == (200, "degraded: no broker and no layer and no worker")
         for count in (1, 2, 3):
             one_more(batch)
             assert [frame["completed"] for frame in until(said, count)][-1] == count
