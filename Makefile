@@ -45,7 +45,7 @@ unit: $(VENV)/.test ## Tests on SQLite
 	pytest -q -n 3 $(UNIT) tests/portal tests/existing_project tests/build
 
 unit-postgresql: $(VENV)/.test ## The tests on PostgreSQL, but for those that any database passes alike
-	pytest -q -n 2 --database=postgresql -m "not any_database" $(UNIT)
+	pytest -q -n 3 --database=postgresql -m "not any_database" $(UNIT)
 
 engine-alone: $(VENV)/.test ## The engine in a project that does not install triage
 	pytest -q --ds=tests.settings_without_errors tests/engine_alone tests/batches/test_admin_pages.py tests/batches/test_rest_batch.py tests/live/test_hub.py

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.db import connection
+from django.db.models import DateTimeField, Value
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -22,6 +23,13 @@ def now_sql() -> Any:
     if connection.vendor == "postgresql":
         return ClockTimestamp()
     return timezone.now()
+
+
+def now_column() -> Any:
+    """The present as a column of a statement's rows."""
+    if connection.vendor == "postgresql":
+        return ClockTimestamp()
+    return Value(timezone.now(), output_field=DateTimeField())
 
 
 def iso_utc(at: datetime) -> str:

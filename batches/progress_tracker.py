@@ -87,7 +87,9 @@ def progress_of(batches: Sequence[Batch]) -> dict[str, Progress]:
     lanes, milestones = _lanes_and_milestones(batches)
     current = _current_items([lane for rows in lanes.values() for lane in rows if lane.worker])
     is_moving = any(batch.status in Batch.ACTIVE for batch in batches)
-    now = clock.now() if is_moving else timezone.now()  # leases and checkpoints are written by the database's clock
+    read_at = max((lane.read_at for rows in lanes.values() for lane in rows), default=None)  # type: ignore[attr-defined]
+    # Leases and checkpoints are written by the database's clock.
+    now = read_at or (clock.now() if is_moving else timezone.now())
     recent = samples.recent_samples(batches, now)
     with_workers = any(batch.status in Batch.WORKING and not batch.is_ad_hoc for batch in batches)
     present = workers.presence() if with_workers else workers.NOBODY
@@ -114,7 +116,9 @@ def _lanes_and_milestones(
     lanes: dict[str, dict[int, Checkpoint]] = {batch.pk: {} for batch in batches}
     reached: dict[str, dict[int, Milestone]] = {batch.pk: {} for batch in batches}
     rows = Checkpoint.objects.filter(batch__in=list(lanes)).annotate(
-        percent=F("batch__milestones__milestone"), reached_at=F("batch__milestones__reached_at")
+        percent=F("batch__milestones__milestone"),
+        reached_at=F("batch__milestones__reached_at"),
+        read_at=clock.now_column(),
     )
     for lane in rows.order_by("lane", "percent"):
         lanes[lane.batch_id].setdefault(lane.lane, lane)
