@@ -118,7 +118,7 @@ def test_a_broken_file_is_submitted_read_rehearsed_corrected_and_exported(
     page.goto(desk)
     measured = page.locator("#advice li", has_text="Corrected by fix 1")
     expect(measured).to_contain_text(
-        re.compile(r"Expected back by retrying unchanged\s+0\s+It became\s+(corrected: )?39 recovered")
+        re.compile(r"Expected back by retrying unchanged\s+0 \(0.4\)\s+It became\s+(corrected: )?39 recovered")
     )
     expect(page.locator(".bp-sentence")).to_contain_text("5 of 240 items failed")
 
