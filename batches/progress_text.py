@@ -14,14 +14,19 @@ from batches.wording import number_agrees, quantity
 STUCK = "It should be running, but no worker has taken it for a while. Is the worker process up?"
 
 
-def words_of(batch: Batch, progress: Progress) -> dict[str, Any]:
+def words_of(batch: Batch, progress: Progress, declined: workers.Declined | None = None) -> dict[str, Any]:
     """What stands beside a batch's progress, in REST and in frames alike; times of day in UTC."""
-    return {"sentence": sentence_of(batch, progress, UTC), "reason": batch.reason, "ad_hoc": batch.is_ad_hoc}
+    return {"sentence": sentence_of(batch, progress, UTC, declined), "reason": batch.reason, "ad_hoc": batch.is_ad_hoc}
 
 
-def sentence_of(batch: Batch, progress: Progress, zone: tzinfo | None = None) -> str:
-    """The sentence of the batch's status, and of the items that wait in it: no worker processes those."""
-    if elsewhere := waits_for_other_workers(batch, progress):
+def sentence_of(
+    batch: Batch, progress: Progress, zone: tzinfo | None = None, declined: workers.Declined | None = None
+) -> str:
+    """The sentence of the batch's status, and of the items that wait in it: no worker processes those.
+
+    `declined` is for who says it of several batches: what workers leave to others is then read once for all.
+    """
+    if elsewhere := waits_for_other_workers(batch, progress, declined):
         return elsewhere
     if progress.stuck:
         return STUCK
@@ -31,12 +36,12 @@ def sentence_of(batch: Batch, progress: Progress, zone: tzinfo | None = None) ->
     return waits if is_only_waiting(progress) else f"{batch.sentence} {waits}"
 
 
-def waits_for_other_workers(batch: Batch, progress: Progress) -> str:
+def waits_for_other_workers(batch: Batch, progress: Progress, declined: workers.Declined | None = None) -> str:
     """Of a batch that workers leave to others, in a deployment say: what it waits for; empty of any other."""
     is_held = any(lane["worker"] for lane in progress.lanes)
     if batch.status not in (Batch.Status.QUEUED, Batch.Status.RUNNING) or batch.is_ad_hoc or is_held:
         return ""
-    reason = workers.why_declined(batch.pk)
+    reason = (declined or workers.Declined()).why(batch.pk)
     return reason and f"Waiting for a worker that can run {batch.processor}. {reason}"
 
 

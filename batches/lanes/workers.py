@@ -7,9 +7,11 @@ that is for leases and fences.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import ChainMap
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from django.db.models import BooleanField, ExpressionWrapper, Q
 
@@ -17,6 +19,7 @@ from batches import worker_names
 from batches.clock import now_sql
 from batches.extensions import Extension, Notice
 from batches.models import Batch, Checkpoint, Worker
+from batches.wording import quantity
 
 BEAT_EVERY = 2.0  # seconds
 SILENT_AFTER = timedelta(seconds=7)
@@ -92,10 +95,17 @@ def could_run(batch: Batch) -> bool:
     return any(batch.processor in processors and batch.pk not in declined for processors, declined in rows)
 
 
-def why_declined(batch_id: str) -> str:
-    """Why a worker heard of within ten minutes leaves the batch to others; empty if none does."""
-    heard = Worker.objects.filter(heard_at__gt=now_sql() - REMEMBERED, declined__has_key=batch_id)
-    return next((declined[batch_id] for declined in heard.values_list("declined", flat=True)), "")
+class Declined:
+    """Why workers heard of within ten minutes leave batches to others: one query, when it is first asked."""
+
+    @cached_property
+    def reasons(self) -> Mapping[str, str]:
+        heard = Worker.objects.filter(heard_at__gt=now_sql() - REMEMBERED).exclude(declined={})
+        return ChainMap(*heard.order_by().values_list("declined", flat=True))
+
+    def why(self, batch_id: str) -> str:
+        """Empty for a batch that none leaves."""
+        return self.reasons.get(batch_id, "")
 
 
 def sleepers() -> int:
@@ -131,7 +141,7 @@ def notices() -> list[Notice]:
     if present.anybody:
         return []
     waiting = Batch.objects.filter(status__in=Batch.ACTIVE).exclude(processor="").count()
-    batches = f" {waiting:,} {'batch waits' if waiting == 1 else 'batches wait'}." if waiting else ""
+    batches = f" {quantity(waiting, 'batch waits', 'batches wait')}." if waiting else ""
     if present.last_heard_at is None:
         return [Notice(f"No worker was heard of yet.{batches}")] if waiting else []
     last = Worker.objects.order_by("-heard_at").first()

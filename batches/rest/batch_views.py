@@ -20,6 +20,7 @@ from batches.charts import batch_map
 from batches.charts.batch_map import BIN_LIMIT, BatchMap
 from batches.clients import leaving
 from batches.exceptions import InvalidInput
+from batches.lanes.workers import Declined
 from batches.lifecycle.velocity import Velocity, velocity_of
 from batches.models import Batch, Item, Transition
 from batches.progress_text import words_of
@@ -67,7 +68,7 @@ class BatchList(PortalView, ListAPIView[Batch]):
         return page
 
     def get_serializer_context(self) -> dict[str, Any]:
-        return {**super().get_serializer_context(), "progress": self.progress}
+        return {**super().get_serializer_context(), "progress": self.progress, "declined": Declined()}
 
     @extend_schema(
         request={"application/json": ItemsSubmissionSerializer, "multipart/form-data": FileSubmissionSerializer},

@@ -54,7 +54,7 @@ class BatchSerializer(serializers.ModelSerializer[Batch]):
         return self.progress_of(batch).to_dict()
 
     def get_sentence(self, batch: Batch) -> str:
-        return sentence_of(batch, self.progress_of(batch), UTC)
+        return sentence_of(batch, self.progress_of(batch), UTC, self.context.get("declined"))
 
     def get_outcome(self, batch: Batch) -> str | None:
         return self.progress_of(batch).outcome

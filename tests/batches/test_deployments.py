@@ -102,7 +102,7 @@ def test_a_form_that_refuses_the_parameters_leaves_them_to_another(register: Cal
     register(Older)
     presence.register()
     tasks.run_slice(batch.pk, 0)
-    assert "limit" in workers.why_declined(batch.pk)
+    assert "limit" in workers.Declined().why(batch.pk)
     assert operations.get_batch(batch.pk).status == "QUEUED"
     register(Newer)
     tasks.run_slice(batch.pk, 0)

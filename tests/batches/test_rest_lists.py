@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from batches.models import Batch
 from tests.helpers.check_rows import BAD, GOOD, committed, finished, submitted
 from tests.helpers.people import client
 
@@ -57,6 +58,19 @@ def test_it_asks_the_database_no_more_for_more_batches(settings: Any) -> None:
     viewer.get("/api/batches")  # a token's use is noted once a minute
     for number in range(1, 7):
         submitted(f"batch-{number}")
+        with CaptureQueriesContext(connection) as queries:
+            viewer.get("/api/batches")
+        counts.append(len(queries))
+    assert counts[-1] == counts[0]
+
+
+def test_it_asks_why_batches_wait_for_other_workers_once_for_all(settings: Any) -> None:
+    settings.PORTAL_RATE_PER_CALLER = settings.PORTAL_RATE_PER_ADDRESS = 0
+    viewer, counts = client("viewer"), []
+    viewer.get("/api/batches")
+    for number in range(3):
+        submitted(f"queued-{number}")
+        Batch.objects.update(status=Batch.Status.QUEUED)
         with CaptureQueriesContext(connection) as queries:
             viewer.get("/api/batches")
         counts.append(len(queries))
