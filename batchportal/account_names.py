@@ -7,8 +7,6 @@ from collections.abc import Collection
 from functools import lru_cache
 from typing import Any
 
-from confusable_homoglyphs.categories import unique_aliases
-from confusable_homoglyphs.confusables import confusables_data
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.db.models.signals import pre_save
@@ -24,6 +22,8 @@ SAME = {"0": "o"}
 
 def refuse_confusing(name: str, pk: Any = None) -> None:
     """`ValidationError` unless everybody can read who is meant; `pk` is the account's own, which is no other's."""
+    from confusable_homoglyphs.categories import unique_aliases  # reads its tables: not at every process's start
+
     plain = unicodedata.normalize("NFKC", name)
     if plain != name:
         raise ValidationError(f"This name has characters that look like others: write it as {plain}.")
@@ -45,6 +45,8 @@ def skeleton(name: str) -> str:
 @lru_cache(maxsize=4096)
 def likeness(character: str) -> str:
     """One character for all that look like this one, an ASCII one if there is any."""
+    from confusable_homoglyphs.confusables import confusables_data  # as above
+
     character = SAME.get(character, character)
     alike = [character, *(entry["c"] for entry in confusables_data.get(character, ()) if len(entry["c"]) == 1)]
     nearest = min([other for other in alike if other.isascii()] or alike)
