@@ -24,12 +24,17 @@ by_this_process: set[str] = set()
 
 def decline(batch: Batch, reason: str) -> None:
     """Leave the batch to others; it has FAILED if there was nobody who could run it for ten minutes."""
+    leave(batch, reason)
+    if is_hopeless(batch):
+        transitions.move(batch.pk, Batch.Status.FAILED, verb="fail", actor="worker", reason=reason)
+
+
+def leave(batch: Batch, reason: str) -> None:
+    """Say that this process cannot run the batch, until it can."""
     if batch.pk not in by_this_process:
         logger.warning("batch %s is left to other workers: %s", batch.pk, reason)
     by_this_process.add(batch.pk)
     workers.decline(batch.pk, reason)
-    if is_hopeless(batch):
-        transitions.move(batch.pk, Batch.Status.FAILED, verb="fail", actor="worker", reason=reason)
 
 
 def accept(batch: Batch) -> None:

@@ -18,7 +18,7 @@ from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from batches.engine import runner
+from batches.engine import declining, runner
 from batches.engine.attempts import WorkerCrash, failed_outcome
 from batches.engine.rehearsal_reports import extended
 from batches.engine.resources import plain_function
@@ -109,6 +109,7 @@ def work(
         return False
     try:
         slice_ = open_rehearsal_slice(rehearsal, monotonic() + seconds, should_stop, expendable)
+        declining.accept(rehearsal.batch)
         with slice_.watchdog, closing(slice_.resources):
             while not slice_.is_over():
                 if not step(slice_, rehearsal):
@@ -116,17 +117,12 @@ def work(
                 on_chunk()
         return True
     except (UnknownProcessor, UnusableParams) as refused:
-        if is_for_others(rehearsal.batch, str(refused)):
+        declining.leave(rehearsal.batch, str(refused))
+        if workers.could_run(rehearsal.batch):
             return False
         return finish(rehearsal, Rehearsal.State.CANCELLED, str(refused))
     finally:
         leased_rows.give_up(leased_rows.held(rehearsal))
-
-
-def is_for_others(batch: Batch, reason: str) -> bool:
-    """Say that this process cannot rehearse the batch; whether another worker could."""
-    workers.decline(batch.pk, reason)
-    return workers.could_run(batch)
 
 
 def take(pk: int) -> Rehearsal | None:
