@@ -37,6 +37,15 @@ def iso_utc(at: datetime) -> str:
     return at.isoformat().replace("+00:00", "Z")
 
 
+def with_iso_times(value: Any) -> Any:
+    """JSON-able values with their times as every door writes them, also those within lists and dicts."""
+    if isinstance(value, datetime):
+        return iso_utc(value)
+    if isinstance(value, dict):
+        return {key: with_iso_times(each) for key, each in value.items()}
+    return [with_iso_times(each) for each in value] if isinstance(value, list) else value
+
+
 def machine_now() -> datetime:
     """The present by this machine's clock, in UTC, without a question to the database: every item reads it twice."""
     return datetime.now(UTC)

@@ -67,11 +67,7 @@ class Progress:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able, with ISO 8601 times in UTC."""
-        return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
-
-
-def _plain(value: Any) -> Any:
-    return clock.iso_utc(value) if isinstance(value, datetime) else value
+        return {field.name: clock.with_iso_times(getattr(self, field.name)) for field in fields(self)}
 
 
 def get_progress(batch_id: str) -> Progress:
@@ -190,14 +186,16 @@ def progress(
         status=batch.status,
         outcome=outcome_of(batch, count, remaining),
         stuck=abandoned or is_stuck(batch, lanes, now, remaining, waits),
-        milestones=[{"milestone": row.milestone, "reached_at": _plain(row.reached_at)} for row in milestones],
+        milestones=[
+            {"milestone": row.milestone, "reached_at": clock.with_iso_times(row.reached_at)} for row in milestones
+        ],
         lanes=[
             {
                 "lane": lane.lane,
                 "worker": lane.worker or None,
                 "current_item_index": lane.next_index,
-                "lease_expires_at": _plain(lane.lease_expires_at),
-                "saved_at": _plain(lane.saved_at),
+                "lease_expires_at": clock.with_iso_times(lane.lease_expires_at),
+                "saved_at": clock.with_iso_times(lane.saved_at),
             }
             for lane in lanes
         ],

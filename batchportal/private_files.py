@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 import sys
@@ -12,7 +11,8 @@ from tempfile import TemporaryFile
 
 from django.core.exceptions import ImproperlyConfigured
 
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+from batches.no_room import has_no_room
+
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -43,7 +43,7 @@ def make_writable(var: Path) -> None:
         with TemporaryFile(dir=var):
             pass
     except OSError as error:
-        if error.errno in NO_ROOM:
+        if has_no_room(error):
             return  # what has room for nothing may still be read, and says so where something is to be stored
         raise ImproperlyConfigured(
             f"PORTAL_VAR must be a directory that this user can write to: {var}: {error.strerror}. Make it writable, "

@@ -5,7 +5,6 @@ Stock daphne takes a whole body in before any check is made, whoever sends it.
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 import sys
@@ -15,12 +14,12 @@ from typing import Any
 from daphne import http_protocol, server
 from daphne.cli import CommandLineInterface
 
+from batches.no_room import has_no_room
 from batchportal.idle_clients import BoundedChannel, BoundedFactory, raise_open_files
 from batchportal.sockets import SocketFactory, SocketServer, waiting_in
 from batchportal.web_processes import LIFELINE
 
 ROOM_FOR_FORM = 1024 * 1024
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 TOO_LARGE = (
     b'{"type": "about:blank", "title": "Content Too Large", "status": 413, '
     b'"detail": "The request is larger than this portal accepts (PORTAL_MAX_UPLOAD_MB)."}'
@@ -82,7 +81,7 @@ class LimitedRequest(http_protocol.WebRequest):
             try:
                 super().handleContentChunk(data)
             except OSError as error:
-                if error.errno not in NO_ROOM:
+                if not has_no_room(error):
                     raise
                 from batchportal.full_disk import document
 

@@ -12,6 +12,7 @@ from batches.access.allowances import Limit, Spending, Use, spend
 from batches.conf import settings
 from batches.exceptions import TooManyRequests
 from batches.models import FailedSignIn
+from batches.wording import quantity
 
 KEPT = timedelta(days=90)
 ADDRESS_FACTOR = 10
@@ -61,9 +62,8 @@ def remember(key: str, use: Use) -> None:
 
 
 def too_many(use: Use) -> TooManyRequests:
-    minutes = -(-use.resets_in // 60)
-    unit = "minute" if minutes == 1 else "minutes"
-    return TooManyRequests(f"Too many failed sign-ins; try again in {minutes} {unit}.", use.resets_in)
+    patience = quantity(-(-use.resets_in // 60), "minute")
+    return TooManyRequests(f"Too many failed sign-ins; try again in {patience}.", use.resets_in)
 
 
 def forget_refused() -> None:

@@ -1,6 +1,5 @@
-"""The operators' pages, inside Django's admin: batches, their items, who is told, and who is
-let in. Every act calls
-`batches.operations`."""
+"""The operators' pages, inside Django's admin: batches, their items, who works, who is told, and who is let in. Every
+act calls `batches.operations`."""
 
 from batches.admin.access import ReadOnly
 from batches.admin.access_admin import FailedSignInAdmin, TokenAdmin

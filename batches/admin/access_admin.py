@@ -17,6 +17,7 @@ from batches.exceptions import InvalidInput
 from batches.models import AccessToken, FailedSignIn
 from batches.pages.token_form import TokenForm
 from batches.rights import VIEW
+from batches.wording import quantity
 
 
 @admin.register(AccessToken)
@@ -107,7 +108,7 @@ class TokenAdmin(ClosedLookups):
             if operations.revoke_token(token, actor=request.user.get_username()):
                 self.log_change(request, token, "Revoked.")
                 revoked += 1
-        messages.success(request, f"{revoked} {'token opens' if revoked == 1 else 'tokens open'} nothing any more.")
+        messages.success(request, f"{quantity(revoked, 'token opens', 'tokens open')} nothing any more.")
 
 
 def may_see(user: Any, token: AccessToken) -> bool:

@@ -56,15 +56,7 @@ class Workforce:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able, with ISO 8601 times in UTC."""
-        return plain(asdict(self))
-
-
-def plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return clock.iso_utc(value)
-    if isinstance(value, dict):
-        return {key: plain(each) for key, each in value.items()}
-    return [plain(each) for each in value] if isinstance(value, list) else value
+        return clock.with_iso_times(asdict(self))  # type: ignore[no-any-return]
 
 
 def workforce() -> Workforce:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
 from typing import Any
 
 from batches import clock
@@ -80,14 +79,7 @@ class Velocity:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able, with ISO 8601 times in UTC."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return values | {
-            name: [[_plain(value) for value in row] for row in values[name]] for name in ("points", "pauses", "gaps")
-        }
-
-
-def _plain(value: Any) -> Any:
-    return clock.iso_utc(value) if isinstance(value, datetime) else value
+        return {field.name: clock.with_iso_times(getattr(self, field.name)) for field in fields(self)}
 
 
 def velocity_of(batch: Batch) -> Velocity:

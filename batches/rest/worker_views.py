@@ -8,7 +8,8 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from batches.engine.workforce import Workforce, plain, workforce
+from batches import clock
+from batches.engine.workforce import Workforce, workforce
 from batches.extensions import Notice, registered
 from batches.rest.portal_view import PortalView
 from batches.rest.schema import schema_of
@@ -33,4 +34,4 @@ class NoticeList(PortalView):
     def get(self, request: Request) -> Response:
         """What every page says at its head: that no worker lives, since when, and how many batches wait."""
         notices = [notice for extension in registered() for notice in extension.notices()]
-        return Response(plain(asdict(Notices(notices))))
+        return Response(clock.with_iso_times(asdict(Notices(notices))))
