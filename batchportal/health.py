@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from django.apps import apps
 from django.conf import settings
 from django.contrib.staticfiles import finders
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template import TemplateDoesNotExist
@@ -52,18 +53,26 @@ def readyz(request: HttpRequest) -> HttpResponse:
         waiting = unapplied()
     except Exception:  # whatever a driver raises
         return HttpResponse("database unavailable", status=503, content_type="text/plain")
+    if waiting:
+        return migrations_missing(request, waiting)
     states = servers.states()
     away = [name for name, state in states.items() if state == "away"]
     away += [] if workers.presence().anybody else ["worker"]
-    word = f"degraded: no {' and no '.join(away)}" if away else "ready"
-    status = 200
-    if waiting:
-        word, status = "migrations missing", 503
-    elif missing := missing_files():
+    word, status = f"degraded: no {' and no '.join(away)}" if away else "ready", 200
+    if missing := missing_files():
         word, status = f"cannot draw pages: no {missing[0]}", 503
     if may_see(request):
-        return JsonResponse({"status": word, **details(states, waiting)}, status=status)
+        return JsonResponse({"status": word, **details(states)}, status=status)
     return HttpResponse(word, status=status, content_type="text/plain")
+
+
+def migrations_missing(request: HttpRequest, names: list[str]) -> HttpResponse:
+    """Nothing else is asked of a database that lacks tables; who asks is known where accounts have theirs."""
+    word = "migrations missing"
+    with suppress(DatabaseError):
+        if may_see(request):
+            return JsonResponse({"status": word, "unapplied_migrations": names}, status=503)
+    return HttpResponse(word, status=503, content_type="text/plain")
 
 
 def unapplied() -> list[str]:
@@ -97,12 +106,12 @@ def has_template(name: str) -> bool:
     return True
 
 
-def details(states: dict[str, str], waiting: list[str]) -> dict[str, Any]:
+def details(states: dict[str, str]) -> dict[str, Any]:
     now, disk = timezone.now(), shutil.disk_usage(settings.VAR)
     beats = Tally.objects.filter(name="heartbeat").order_by("-at").values_list("labels", "at")[:100]
     return {
         "database": connection.vendor,
-        "unapplied_migrations": waiting,
+        "unapplied_migrations": [],
         **states,
         "workers": [{"host": host, "heard_of_seconds_ago": round((now - at).total_seconds(), 1)} for host, at in beats],
         "disk_free_percent": round(100 * disk.free / disk.total, 1),

@@ -5,6 +5,9 @@ from __future__ import annotations
 from django.db import Error as AnyDatabaseError
 from django.db import OperationalError, connection
 
+LACKING_STATES = ("42P01", "42703", "42883")
+"""Undefined table, column, function."""
+LACKING_WORDS = ("no such table", "no such column", "has no column named")
 TRANSIENT_STATES = ("40001", "40P01", "55P03")
 
 
@@ -16,6 +19,12 @@ def first_line(error: Exception) -> str:
 def sqlstate_of(error: BaseException) -> str:
     """The SQLSTATE of a refusal by PostgreSQL; empty for any other error."""
     return str(getattr(error.__cause__, "pgcode", None) or "")
+
+
+def is_not_migrated(error: BaseException) -> bool:
+    """The database answers, and lacks a table, a column or a function that this version of the code needs."""
+    of_sqlite = isinstance(error, OperationalError) and any(words in str(error) for words in LACKING_WORDS)
+    return of_sqlite or (isinstance(error, AnyDatabaseError) and sqlstate_of(error) in LACKING_STATES)
 
 
 def kind_of(error: Exception) -> str:

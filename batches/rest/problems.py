@@ -15,7 +15,7 @@ from rest_framework.exceptions import PermissionDenied as Forbidden
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 
-from batches.engine.database_errors import sqlstate_of
+from batches.engine.database_errors import is_not_migrated, sqlstate_of
 from batches.exceptions import (
     BatchConflict,
     BatchError,
@@ -49,6 +49,7 @@ STATUSES: tuple[tuple[type[Exception], int], ...] = (
 )
 """The first kind that fits decides, those of extensions before these."""
 UNAVAILABLE = "The database does not answer at this moment; ask again shortly."
+NOT_MIGRATED = "The database is not set up for this version of the portal: manage.py migrate has yet to run."
 TOOK_TOO_LONG = "This took the database longer than PORTAL_READ_SECONDS allows: ask for less, by a narrower filter."
 QUERY_CANCELED = "57014"
 TOO_LARGE = "The request is larger than this portal accepts (PORTAL_MAX_UPLOAD_MB)."
@@ -73,6 +74,8 @@ def status_of(error: Exception) -> int | None:
     """The HTTP status of a refusal; None for a fault of our own."""
     if has_no_room(error):
         return 507
+    if is_not_migrated(error):
+        return 503
     added = (pair for extension in registered() for pair in extension.http_statuses.items())
     return next((status for kind, status in (*added, *STATUSES) if isinstance(error, kind)), None)
 
@@ -106,6 +109,8 @@ def portal_problem(error: Exception, status: int) -> dict[str, Any]:
 
 
 def unavailable_text(error: Exception) -> str:
+    if is_not_migrated(error):
+        return NOT_MIGRATED
     return TOOK_TOO_LONG if sqlstate_of(error) == QUERY_CANCELED else UNAVAILABLE
 
 

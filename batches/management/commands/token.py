@@ -3,36 +3,27 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from batches import accounts, operations
 from batches.clock import iso_utc
-from batches.command_line import COMMAND_LINE, Screen
-from batches.exceptions import BatchError
+from batches.command_line import COMMAND_LINE, Screen, Verb
 from batches.models import AccessToken
 from batches.models.access import PREFIX_LENGTH
+from batches.terminal.exit_codes import OK
+from batches.terminal.verbs_command import VerbsCommand
 
 
-class Command(BaseCommand):
+class Command(VerbsCommand):
     help = "Make, list and revoke the tokens by which programs come to REST and sockets."
 
-    def add_arguments(self, parser: CommandParser) -> None:
-        commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-        for name, (text, arguments, _) in VERBS.items():
-            sub = commands.add_parser(name, help=text, description=text)
-            sub.add_argument("--json", action="store_true", help="print one JSON document")
-            arguments(sub)
-
-    def handle(self, *args: Any, **options: Any) -> None:
-        chosen = Namespace(**options)
-        try:
-            VERBS[chosen.command][2](chosen, Screen(self.stdout, self.stderr, as_json=chosen.json))
-        except BatchError as error:
-            raise CommandError(str(error)) from None
+    def verbs(self) -> Mapping[str, Verb]:
+        return VERBS
 
 
 def list_arguments(parser: ArgumentParser) -> None:
@@ -40,12 +31,13 @@ def list_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--all", action="store_true", help="also those that are revoked or expired")
 
 
-def list_tokens(options: Namespace, screen: Screen) -> None:
+def list_tokens(options: Namespace, screen: Screen) -> int:
     tokens = AccessToken.objects.all() if options.all else AccessToken.in_force()
     if options.account:
         tokens = tokens.filter(user=account(options.account))
     listed = list(tokens.select_related("user"))
     screen.answer([document(token) for token in listed], [line(token) for token in listed] or ["There are no tokens."])
+    return OK
 
 
 def create_arguments(parser: ArgumentParser) -> None:
@@ -60,7 +52,7 @@ def create_arguments(parser: ArgumentParser) -> None:
     )
 
 
-def create(options: Namespace, screen: Screen) -> None:
+def create(options: Namespace, screen: Screen) -> int:
     request = operations.TokenRequest(
         user=account(options.account),
         name=options.name,
@@ -72,6 +64,7 @@ def create(options: Namespace, screen: Screen) -> None:
     new = operations.create_token(request, actor=COMMAND_LINE)
     screen.answer(document(new.token) | {"key": new.key}, [new.key])
     screen.remark("It is shown this once.")
+    return OK
 
 
 def in_days(days: float) -> Any:
@@ -86,7 +79,7 @@ def revoke_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--reason", default="", help="why; it is shown beside the token")
 
 
-def revoke(options: Namespace, screen: Screen) -> None:
+def revoke(options: Namespace, screen: Screen) -> int:
     is_number = options.token.isdecimal() and len(options.token) < PREFIX_LENGTH
     condition = {"pk": int(options.token)} if is_number else {"prefix": options.token.rstrip("…")}
     token = AccessToken.objects.select_related("user").filter(**condition).first()
@@ -95,6 +88,7 @@ def revoke(options: Namespace, screen: Screen) -> None:
     operations.revoke_token(token, actor=COMMAND_LINE, reason=options.reason)
     token.refresh_from_db()
     screen.answer(document(token), [line(token)])
+    return OK
 
 
 def account(name: str) -> Any:
@@ -125,8 +119,8 @@ def line(token: AccessToken) -> str:
     )
 
 
-VERBS: dict[str, tuple[str, Any, Any]] = {
-    "create": ("Make a token and print it: this once.", create_arguments, create),
-    "list": ("The tokens in force, the newest first.", list_arguments, list_tokens),
-    "revoke": ("End a token: it opens nothing any more.", revoke_arguments, revoke),
+VERBS = {
+    "create": Verb("Make a token and print it: this once.", create, create_arguments, takes_id=False),
+    "list": Verb("The tokens in force, the newest first.", list_tokens, list_arguments, takes_id=False),
+    "revoke": Verb("End a token: it opens nothing any more.", revoke, revoke_arguments, takes_id=False),
 }
