@@ -1,4 +1,4 @@
-"""`manage.py batch`: real processes, their words and their exit codes."""
+"""`manage.py batch`: its words and its exit codes; in a real process where interrupts, pipes and the start matter."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,20 @@ def environment(engine: None) -> dict[str, str]:
 
 
 @pytest.fixture
-def batch(environment: dict[str, str]) -> Run:
+def batch() -> Run:
+    """The command within this process: what it prints and ends with, without the seconds that a start takes."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        out, err = StringIO(), StringIO()
+        with pytest.raises(SystemExit) as ended:
+            call_command("batch", *arguments, stdout=out, stderr=err)
+        return subprocess.CompletedProcess(arguments, ended.value.code or 0, out.getvalue(), err.getvalue())
+
+    return run
+
+
+@pytest.fixture
+def process(environment: dict[str, str]) -> Run:
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "manage.py", "batch", *arguments]
         return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
@@ -49,8 +63,10 @@ def rows(tmp_path: Path, *wanted: str, **more: Any) -> str:
 
 
 @pytest.mark.parametrize(("wanted", "code"), [(["ok", "skip"], 0), (["ok", "invalid"], 1)])
-def test_it_runs_a_file_and_says_how_it_ended(batch: Run, tmp_path: Path, wanted: list[str], code: int) -> None:
-    ended = batch("run", "test.do", rows(tmp_path, *wanted), "--id", "b1")
+def test_it_runs_a_file_and_says_how_it_ended(
+    process: Run, batch: Run, tmp_path: Path, wanted: list[str], code: int
+) -> None:
+    ended = process("run", "test.do", rows(tmp_path, *wanted), "--id", "b1")
     assert ended.returncode == code, ended.stderr
     assert "2 of 2 done" in ended.stdout
     assert batch("verify", "b1").returncode == 0
@@ -111,8 +127,8 @@ def test_it_submits_the_same_file_once_and_refuses_another_under_its_id(batch: R
     assert (refused.returncode, "other content" in refused.stderr) == (2, True)
 
 
-def test_it_refuses_a_file_that_is_too_large(batch: Run, environment: dict[str, str], tmp_path: Path) -> None:
-    environment["PORTAL_MAX_UPLOAD_MB"] = "0.0001"
+def test_it_refuses_a_file_that_is_too_large(batch: Run, settings: Any, tmp_path: Path) -> None:
+    settings.PORTAL_MAX_UPLOAD_MB = 0.0001
     refused = batch("run", "test.do", rows(tmp_path, *["ok"] * 50))
     assert (refused.returncode, "is the limit" in refused.stderr) == (2, True)
 
