@@ -59,6 +59,7 @@ def test_it_loses_and_doubles_nothing_when_workers_are_killed(in_process: Start)
     assert operations.get_batch(batch.pk).status == "COMPLETED"
 
 
+@pytest.mark.full
 def test_it_sets_an_item_aside_that_kills_its_workers(in_process: Start) -> None:
     batch = submitted(modes("ok", "ok", "die", "ok", "ok", effect=True))
     operations.start(batch.pk)

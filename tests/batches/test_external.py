@@ -117,6 +117,7 @@ def test_it_gives_up_a_call_that_cannot_be_ended(log: Path, monkeypatch: pytest.
     assert "could not be ended" in item(batch, 0).message
 
 
+@pytest.mark.full
 def test_it_repeats_only_the_calls_that_were_out_when_the_worker_was_killed(log: Path, in_process: Start) -> None:
     batch = submitted(log, "outside.alone", *["slow"] * 60, seconds=0.02)
     operations.start(batch.pk)
@@ -171,6 +172,7 @@ def test_a_person_decides_for_success_or_failure_only(undecided: Batch) -> None:
         operations.decide(undecided.pk, item(undecided, 1).key, "perhaps", actor="ana")
 
 
+@pytest.mark.full
 def test_it_sets_an_item_aside_that_kills_its_workers(log: Path, in_process: Start) -> None:
     batch = submitted(log, "outside.call", "ok", "die", "ok", "ok")
     operations.start(batch.pk)

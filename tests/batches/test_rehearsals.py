@@ -125,6 +125,7 @@ def test_it_knows_which_table_a_statement_writes_to(sql: str, table: str) -> Non
     assert deferred_constraints.table_written(sql) == table
 
 
+@pytest.mark.full
 def test_it_goes_on_when_its_worker_dies_and_names_the_item_that_kills_it(in_process: Start) -> None:
     batch = submitted(modes("ok", "ok", "die", "ok", "ok"))
     made = operations.rehearse(batch.pk, wake=False)

@@ -42,6 +42,7 @@ def routes() -> Any:
     return found
 
 
+@pytest.mark.full
 @committed
 def test_it_does_what_the_document_says() -> None:
     check_operations(slice(None), examples=3)

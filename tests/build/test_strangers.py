@@ -49,6 +49,7 @@ def imported(path: Path) -> set[str]:
     return whole | {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
 
 
+@pytest.mark.full
 def test_it_looks_in_the_server_only_at_the_database_of_the_test() -> None:
     """Tests of another process run in the same server: ending or counting everybody's sessions fails some of them."""
     careless = {

@@ -86,6 +86,7 @@ def test_what_it_cannot_do_is_refused(arguments: list[str], words: str) -> None:
     assert (code, text, words in err) == (2, "", True)
 
 
+@pytest.mark.full
 def test_a_reader_that_has_enough_is_no_fault_of_ours() -> None:
     failed_rows(["x" * 100] * 3000)
     command = [sys.executable, "manage.py", "batch", "export", "b1", "--kind", "fix"]

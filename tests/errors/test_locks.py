@@ -83,6 +83,7 @@ for n in range(10):
 """
 
 
+@pytest.mark.full
 def test_lanes_keep_to_the_cap_together(in_process: Callable[..., subprocess.Popen[str]]) -> None:
     batch_of(160)
     lanes = [in_process(LANE, str(n)) for n in range(4)]
@@ -119,6 +120,7 @@ for attempt in range(1, 101):
 """
 
 
+@pytest.mark.full
 def test_lanes_in_opposite_orders_survive_groups_being_resolved(
     in_process: Callable[..., subprocess.Popen[str]],
 ) -> None:

@@ -227,6 +227,7 @@ for attempt in range(1, 31):
 """
 
 
+@pytest.mark.full
 def test_lanes_with_the_same_errors_do_not_block_each_other(in_process: Callable[..., subprocess.Popen[str]]) -> None:
     batch = batch_of(200)
     words = [chr(97 + n // 10) + chr(97 + n % 10) for n in range(50)]

@@ -252,6 +252,7 @@ regrouping.merge(one, other)
 """
 
 
+@pytest.mark.full
 def test_lanes_and_people_who_merge_do_not_wait_in_a_circle(in_process: Callable[..., subprocess.Popen[str]]) -> None:
     batch = batch_of(16)
     report(batch, [failure(batch, 12 + n, ValueError(word)) for n, word in enumerate(("ant", "bee", "cat", "dog"))])

@@ -61,6 +61,7 @@ def test_it_keeps_rows_and_rights_of_renamed_models(old_models: Any) -> None:
     assert User.objects.get().has_perm("errors.view_regroupjob")
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("old_models", [("batches", "0004_index_of_the_next_item")], indirect=True)
 def test_it_keeps_what_people_have_set_aside(old_models: Any) -> None:
     batch = old_models.get_model("batches", "Batch").objects.create(id="b1")

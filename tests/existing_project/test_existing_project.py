@@ -122,6 +122,7 @@ def seen(shop: Shop) -> dict[str, Any]:
     return dict(json.loads(next(line for line in printed if line.startswith("{"))))
 
 
+@pytest.mark.full
 def test_it_takes_a_batch_from_somebody_without_a_user_name(seen: dict[str, Any]) -> None:
     assert seen["stored"] == [201, "boss@shop.example"]
     assert seen["assigned"] == [200, "helper@shop.example"]

@@ -48,6 +48,7 @@ def one_more(batch: Batch) -> None:
     Checkpoint.objects.filter(batch=batch, lane=0).update(succeeded=F("succeeded") + 1)
 
 
+@pytest.mark.full
 def test_it_shows_the_last_state_after_a_burst_of_hints(engine: None, layered: Web, valkey: Valkey) -> None:
     batch = running(HINTS + 1)
 

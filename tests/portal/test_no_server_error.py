@@ -126,6 +126,7 @@ def test_a_path_of_odd_names_leads_nowhere() -> None:
     assert wrong == {}
 
 
+@pytest.mark.full
 def test_a_query_of_odd_values_is_answered() -> None:
     finished()
     api, tab, wrong = client("viewer"), signed_in(person("admin")), {}

@@ -86,6 +86,7 @@ def portal(place: Path, environment: dict[str, str]) -> dict[str, Any]:
     return dict(json.loads(ended.stdout))
 
 
+@pytest.mark.full
 def test_it_takes_in_an_app_with_models_beside_broken_ones(portal: dict[str, Any]) -> None:
     assert portal["price"] == "21.99"
     assert portal["others"] == [200, 200]
@@ -112,6 +113,7 @@ def test_it_checks_which_plug_ins_are_broken_and_why(place: Path, environment: d
         assert f"The plug-in {name} ({source}) cannot be imported: {error}" in ended.stderr
 
 
+@pytest.mark.full
 def test_it_runs_the_tests_of_the_example(environment: dict[str, str]) -> None:
     alone = environment | {"PORTAL_APPS": "catalog", "PORTAL_PROCESSORS": ""}
     ended = run(CATALOG, alone, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", "pyproject.toml")

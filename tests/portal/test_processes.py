@@ -31,6 +31,7 @@ def manage(environment: dict[str, str], *arguments: str) -> subprocess.Popen[str
     return subprocess.Popen(command, cwd=ROOT, env=environment, text=True, stdout=pipe, stderr=pipe)
 
 
+@pytest.mark.full
 def test_it_sets_up_once_when_two_set_ups_run_at_once(environment: dict[str, str]) -> None:
     migrate(Path(environment["PORTAL_VAR"]), environment)
     both = [manage(environment, "portal_setup", "--sample") for _ in range(2)]
@@ -43,6 +44,7 @@ def test_it_sets_up_once_when_two_set_ups_run_at_once(environment: dict[str, str
     assert json.dumps(json.loads(listed)).count('"airports-sample"') == 1
 
 
+@pytest.mark.full
 def test_it_says_nothing_new_the_second_time(environment: dict[str, str]) -> None:
     migrate(Path(environment["PORTAL_VAR"]), environment)
     manage(environment, "portal_setup", "--sample").communicate()
