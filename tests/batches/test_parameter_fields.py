@@ -28,7 +28,7 @@ from tests.helpers.form_fields import CASES, CONTENT, PIXEL, Case, all_fields, s
 from tests.helpers.people import client, person
 from tests.helpers.with_params import NAME, Register
 
-pytestmark = pytest.mark.usefixtures("engine", "shop", "impatient")
+pytestmark = [pytest.mark.any_database, pytest.mark.usefixtures("engine", "shop", "impatient")]
 PILLOW = find_spec("PIL") is not None
 ROW = r"^\| `(\w+)` \| `(.*)` \| (.*) \| .* \|$"
 
