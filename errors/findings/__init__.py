@@ -82,10 +82,11 @@ def work_out(batch: Batch, stored: Findings | None, errors: int) -> list[dict[st
 
 
 def scatter_beside(findings: Sequence[Finding], summary: Summary, *, is_part: bool) -> str:
-    """Whether the failures clump, in a sentence; beside a pattern, or over a part, nothing is said of chance."""
-    sentence = scattered(summary.ranks_of(summary.streams[0].failed), summary.total) if summary.streams else ""
-    beside = is_part or any(not finding.by_chance for finding in findings)
-    return "" if sentence == LIKE_CHANCE and beside else sentence
+    """Whether the failures clump, in a sentence; none beside a pattern, and over a part nothing of chance."""
+    if not summary.streams or any(not finding.by_chance for finding in findings):
+        return ""
+    sentence = scattered(summary.ranks_of(summary.streams[0].failed), summary.total)
+    return "" if sentence == LIKE_CHANCE and is_part else sentence
 
 
 def scatter_of(batch: Batch) -> str:

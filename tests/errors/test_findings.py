@@ -17,7 +17,7 @@ from errors.desk.finding_cards import chance_text, p_text
 from errors.detectors import Stream, Summary
 from errors.detectors.attributes import attributes, columns_of
 from errors.detectors.conditions import flat, slim
-from errors.detectors.runs import LIKE_CHANCE
+from errors.detectors.runs import LIKE_CHANCE, long_runs
 from errors.exports.request import ExportRequest
 from errors.findings import LOOK_INTERVAL, findings_of, looked_at, scatter_beside
 from errors.findings.batch_summary import sample_positions, summary_of
@@ -218,8 +218,12 @@ def test_a_retry_on_one_host_explains_nothing() -> None:
 
 
 def test_it_says_whether_failures_clump() -> None:
+    summary = Summary(400, [Stream("any", list(range(100, 130)))])
+    assert scatter_beside([], summary, is_part=False) == "Failures lie together more than chance would put them."
+    assert scatter_beside(long_runs(summary), summary, is_part=False) == ""
     run(400, list(range(100, 130)))
-    assert error_analyzer.aggregate_errors("b1").scatter == "Failures lie together more than chance would put them."
+    report = error_analyzer.aggregate_errors("b1")
+    assert (len(report.findings), report.scatter) == (1, "")
 
 
 def test_it_holds_no_more_of_a_payload_than_it_can_speak_of() -> None:
