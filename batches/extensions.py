@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
@@ -26,6 +26,7 @@ from batches.command_line import Verb
 from batches.exceptions import BatchError
 from batches.failures import Failure
 from batches.models import Batch, Fix, Item, Milestone, Quarantine, QuarantinedItem, Retry, Transition
+from batches.moments import moment
 
 logger = logging.getLogger("batches")
 
@@ -68,8 +69,7 @@ class Notice:
     @property
     def text(self) -> str:
         """For a terminal."""
-        moment = "" if self.at is None else f" {self.at.astimezone(UTC):%H:%M:%S} UTC"
-        return f"{self.before}{moment}{self.after}"
+        return f"{self.before}{'' if self.at is None else f' {moment(self.at)}'}{self.after}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,12 @@ def in_reader_zone(text: str, day: datetime | None) -> str:
         end = at_clock(last_day, last, begin.date() if begin else None) if last else None
         if begin is None or (last and end is None):
             return match[0]
-        return f"{moment(begin, named=False)} to {moment(end)}" if end else moment(begin)
+        seconds = len(first) > len("12:00")
+        return (
+            f"{moment(begin, seconds=seconds, named=False)} to {moment(end, seconds=seconds)}"
+            if end
+            else moment(begin, seconds=seconds)
+        )
 
     return IN_UTC.sub(rewritten, text)
 

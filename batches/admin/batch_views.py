@@ -19,6 +19,7 @@ from batches.clients import leaving
 from batches.exceptions import BatchError, UnknownProcessor
 from batches.extensions import retry_address
 from batches.models import Batch, Item
+from batches.moments import in_reader_zone
 from batches.page_acts import say_not_done
 from batches.pages.batch_page import CONFIRMED, batch_page, confirmation
 from batches.pages.context import context_of
@@ -220,7 +221,7 @@ class BatchViews(OperatedAdmin):
             if batch is not None:
                 messages.success(request, form.success_message(batch))
                 for note in batch.source.get("notes", ()):
-                    messages.info(request, note)
+                    messages.info(request, in_reader_zone(note, batch.created_at))
                 return redirect(batch)
         return self.render(request, "new.html", {"form": form, "processor": chosen}, title=f"New batch: {chosen.name}")
 

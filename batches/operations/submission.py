@@ -8,6 +8,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC
 from hashlib import sha256
 from pathlib import PurePath
 from typing import Any, BinaryIO
@@ -254,7 +255,8 @@ def note_earlier_run(batch: Batch) -> None:
     """The same rows ran before, as another batch: to do so again may be meant, or a slip."""
     same = Batch.objects.filter(processor=batch.processor, fingerprint=batch.fingerprint).exclude(pk=batch.pk)
     if earlier := same.order_by("-created_at").only("pk", "created_at").first():
-        note = f"The same rows were submitted before, as {earlier.pk} on {earlier.created_at:%Y-%m-%d at %H:%M} UTC."
+        when = f"{earlier.created_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        note = f"The same rows were submitted before, as {earlier.pk} on {when}."
         batch.source["notes"] = [*batch.source.get("notes", ()), note]
 
 

@@ -18,6 +18,7 @@ from batches.access.scopes import SCOPES, processors_of, role_of, token_behind
 from batches.exceptions import InvalidInput, UnknownToken
 from batches.models import AccessToken
 from batches.models.access import LONGEST_NAME, PREFIX_LENGTH
+from batches.moments import moment
 
 TAKEN = "Another token of the account has this name: revoke it, or take another name."
 
@@ -124,7 +125,7 @@ def problem_of_expiry(at: datetime | None, maker: AccessToken | None) -> str:
     if at is not None and at <= timezone.now():
         return "Name a time to come."
     if maker is not None and maker.expires_at is not None and (at is None or at > maker.expires_at):
-        return f"Your own token expires before, at {maker.expires_at:%Y-%m-%d %H:%M} UTC."
+        return f"Your own token expires before, at {moment(maker.expires_at)}."
     return ""
 
 

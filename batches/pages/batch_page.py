@@ -13,6 +13,7 @@ from batches.extensions import Link, registered
 from batches.lifecycle.unexplained import unexplained
 from batches.lifecycle.velocity import Velocity, velocity_of
 from batches.models import MILESTONES, Batch, Checkpoint, Item, Rehearsal, Retry, Transition
+from batches.moments import in_reader_zone
 from batches.pages.batch_text import sentence
 from batches.pages.item_list import items_url
 from batches.pages.map_page import MapPage, map_page
@@ -160,7 +161,7 @@ def batch_page(batch: Batch, request: HttpRequest) -> BatchPage:
 
 def source_shown(batch: Batch) -> list[tuple[str, str]]:
     """(label, value) of how its items came; notes on how they were read are sentences."""
-    notes = " ".join(batch.source.get("notes", ()))
+    notes = in_reader_zone(" ".join(batch.source.get("notes", ())), batch.created_at)
     shown = {name: value for name, value in batch.source.items() if value not in ("", []) and name != "notes"}
     rows = [(name.replace("_", " "), value_text(value)) for name, value in shown.items()]
     return [*rows, ("notes", notes)] if notes else rows

@@ -10,6 +10,7 @@ from batches.command_line import COMMAND_LINE, Screen
 from batches.engine import presence, rehearsals, runner
 from batches.intake.readers import FORMATS_TEXT
 from batches.models import Batch
+from batches.moments import in_reader_zone
 from batches.terminal.exit_codes import OK, WITH_ERRORS
 from batches.terminal.file_options import file_arguments, file_options, opened
 from batches.terminal.given_params import params_of
@@ -56,7 +57,7 @@ def run(options: Namespace, screen: Screen) -> int:
     submission = submitted(options)
     batch = submission.batch
     for note in batch.source.get("notes", ()):
-        screen.remark(note)
+        screen.remark(in_reader_zone(note, batch.created_at))
     if options.rehearse:
         return rehearse_here(options, screen, batch.pk)
     if batch.status == Batch.Status.PENDING:

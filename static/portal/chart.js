@@ -6,6 +6,13 @@
   if (!frame || typeof uPlot === "undefined") return;
   const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const seconds = (moment) => Date.parse(moment) / 1000;  // since 1970, as the chart wants them
+  // Like every other moment of the page: in the reader's zone, on a 24 h clock. Least seconds apart, and what is written then.
+  const CLOCK = [
+    [86400, "{D} {MMM}", "\n{YYYY}", null, null, null, null, null, 1],
+    [60, "{HH}:{mm}", "\n{D} {MMM}", null, "\n{D} {MMM}", null, null, null, 1],
+    [1, "{HH}:{mm}:{ss}", "\n{D} {MMM}", null, "\n{D} {MMM}", null, null, null, 1],
+    [0.001, "{HH}:{mm}:{ss}.{fff}", "\n{D} {MMM}", null, "\n{D} {MMM}", null, null, null, 1],
+  ];
   let chart = null, pauses = [], loadedAt = 0, loading = false;
 
   function shade(plot) {
@@ -23,9 +30,10 @@
   function options() {
     const axis = { stroke: () => color("--body-quiet-color"), grid: { stroke: () => color("--hairline-color") }, ticks: { show: false } };
     return {
-      width: frame.clientWidth, height: HEIGHT, legend: { show: false }, cursor: { y: false },
+      width: frame.clientWidth, height: HEIGHT, padding: [null, 24, null, null], legend: { show: false }, cursor: { y: false },
       scales: { y: { range: (plot, low, high) => [0, Math.max(1, high * 1.1)] } },
-      axes: [axis, { ...axis, size: 56 }],
+      tzDate: (at) => uPlot.tzDate(new Date(at * 1000), portal.zone),
+      axes: [{ ...axis, space: 70, values: CLOCK }, { ...axis, size: 56 }],
       series: [{}, { stroke: () => color("--bp-running"), width: 2, points: { show: false } }],
       hooks: { drawClear: [shade] },
     };

@@ -134,5 +134,5 @@ const portal = (() => {
   if (zone && !meta?.content) document.cookie = `zone=${zone};path=/;max-age=31536000;samesite=lax`;
   if (zone && zone !== shown) for (const note of document.querySelectorAll("[data-zone-shown]")) note.textContent = zone;
   localTimes(document);
-  return { show, localTimes, moment };
+  return { show, localTimes, moment, zone };
 })();

@@ -8,11 +8,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 
 from batches import operations
+from batches.extensions import Notice
 from batches.models import Batch
 from batches.moments import in_reader_zone, moment
-from tests.helpers.batches import modes, submitted
+from errors.models import ErrorGroup, GroupChange
+from tests.helpers.batches import modes, ran, submitted
 from tests.helpers.people import signed_in
 
 NOON = datetime(2026, 11, 26, 12, 0, 5, tzinfo=UTC)
@@ -91,7 +94,7 @@ def test_a_moment_names_its_zone(zone: Any, text: str) -> None:
             "from 2025-11-26 23:50:01 to 2025-11-27 00:10:02 UTC",
             "from 27 Nov 2025 08:50:01 to 27 Nov 2025 09:10:02 JST",
         ),
-        ("until 12:00 UTC", "until 26 Nov 2025 21:00:00 JST"),
+        ("until 12:00 UTC", "until 26 Nov 2025 21:00 JST"),
         ("at 99:99:99 UTC", "at 99:99:99 UTC"),
         ("country = UTC", "country = UTC"),
     ],
@@ -102,3 +105,34 @@ def test_a_sentence_is_read_in_the_readers_zone(said: str, read: str) -> None:
     with timezone.override(TOKYO):
         assert in_reader_zone(said, datetime(2025, 11, 26, 12, tzinfo=UTC)) == read
         assert in_reader_zone("until 12:00 UTC", None) == "until 12:00 UTC"
+
+
+def test_a_note_on_where_the_rows_came_from_is_read_in_the_readers_zone(operator: Client, engine: None) -> None:
+    submitted(modes("ok"), batch_id="a")
+    Batch.objects.update(created_at=NOON)
+    again = submitted(modes("ok"), batch_id="b")
+    assert "as a on 2026-11-26 12:00 UTC" in again.source["notes"][-1]
+    operator.cookies["zone"] = "Asia/Tokyo"
+    assert "as a on 26 Nov 21:00 JST" in page(operator)
+
+
+@pytest.mark.any_database
+def test_a_notice_in_a_terminal_is_in_the_zone_of_the_settings(settings: Any) -> None:
+    settings.TIME_ZONE = "Europe/Berlin"
+    assert Notice("No worker since", NOON, " on host.").text.endswith("13:00:05 CET on host.")
+
+
+def test_why_the_portal_took_a_group_up_again_is_read_in_the_readers_zone(operator: Client, engine: None) -> None:
+    batch = ran(modes("invalid"), batch_id="b")
+    group = ErrorGroup.objects.get()
+    GroupChange.objects.create(
+        group=group,
+        verb="regress",
+        from_state="ignored",
+        to_state="regressed",
+        actor="",
+        reason="un-ignored because it is 2026-11-26 12:00 UTC",
+    )
+    operator.cookies["zone"] = "Asia/Tokyo"
+    address = reverse("admin:errors_group", args=[batch.pk, group.fingerprint])
+    assert "un-ignored because it is 26 Nov 21:00 JST" in operator.get(f"{address}?tab=history").content.decode()

@@ -107,7 +107,7 @@ def test_it_can_be_read_twice() -> None:
         (b'[{"a": NaN}]', "f.json", "not a JSON array", 1, None, None),
         (b'[{"a": 1}] x', "f.json", "not a JSON array", 2, None, None),
         (b'[{"a": "\\u0000"}]', "f.json", "NUL", 1, None, "a"),
-        (b'[{"a": ' + b"[" * 5000 + b"]" * 5000 + b"}]", "f.json", "nested deeper", 1, None, None),
+        (b'[{"a": ' + b"[" * 90_000 + b"]" * 90_000 + b"}]", "f.json", "nested deeper", 1, None, None),
         (b'{"a": 1}\n{"a": \n', "f.ndjson", "not JSON", 2, 2, None),
         (b'{"a": 1, "a": 2}\n', "f.ndjson", "occurs twice", 1, 1, None),
         (b'{"a": Infinity}\n', "f.ndjson", "not JSON", 1, 1, None),

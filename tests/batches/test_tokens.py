@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import User
-from django.core.management import CommandError, call_command
+from django.core.management import call_command
 from django.utils import timezone
 from rest_framework.test import APIClient
 
@@ -181,20 +181,25 @@ def test_a_new_password_ends_tokens_unless_they_survive_it(change: Any, answer: 
         assert (token.revoked_by, token.revoked_reason) == ("viewer", "the password of the account was changed")
 
 
+def token(*arguments: str, code: int = 0) -> None:
+    with pytest.raises(SystemExit) as ended:
+        call_command("token", *arguments)
+    assert ended.value.code == code
+
+
 def test_the_command_line_makes_lists_and_revokes(capsys: pytest.CaptureFixture[str]) -> None:
     person("operator")
-    call_command("token", "create", "operator", "nightly", "--scope", "operator", "--days", "30", "--json")
+    token("create", "operator", "nightly", "--scope", "operator", "--days", "30", "--json")
     made = json.loads(capsys.readouterr().out)
     assert status(made["key"]) == 200
-    call_command("token", "list", "--account", "operator", "--json")
+    token("list", "--account", "operator", "--json")
     (listed,) = json.loads(capsys.readouterr().out)
     assert (listed["name"], listed["created_by"], listed["state"]) == ("nightly", "command line", "in force")
     assert not set(listed) & {"key", "digest"}
-    call_command("token", "revoke", listed["prefix"], "--reason", "left")
+    token("revoke", listed["prefix"], "--reason", "left")
     assert "revoked" in capsys.readouterr().out
     assert status(made["key"]) == 401
-    call_command("token", "list")
+    token("list")
     assert capsys.readouterr().out == "There are no tokens.\n"
     for arguments in (["create", "nobody", "x"], ["create", "operator", "x", "--scope", "admin"], ["revoke", "77"]):
-        with pytest.raises(CommandError):
-            call_command("token", *arguments)
+        token(*arguments, code=2)
