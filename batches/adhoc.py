@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from batches.arguments import checked_id
 from batches.conf import settings
-from batches.exceptions import InvalidInput
+from batches.exceptions import InvalidInput, InvalidTransition
 from batches.models import Batch, Checkpoint, Item
 
 COUNTED_BY_HAND = ("succeeded", "failed")
@@ -63,19 +63,31 @@ def lane_for(batch: Batch) -> Checkpoint:
 
 
 def locked_batch(batch_id: str) -> Batch:
-    """The batch of that id, locked until the caller's transaction ends: its writers wait for each other."""
+    """The batch of that id, locked until the caller's transaction ends: its writers wait for each other.
+
+    `InvalidTransition` for one whose items are gone, or going.
+    """
     locked = Batch.objects.select_for_update().filter(pk=checked_id(batch_id))
     batch = locked.first()
     if batch is None:
         batch_for(batch_id)
         batch = locked.get()
+    refuse_removed(batch)
     return batch
 
 
 def refuse_processor(batch: Batch) -> None:
-    """`InvalidInput` for a batch that is no ad hoc one."""
+    """`InvalidInput` for a batch that is no ad hoc one, `InvalidTransition` for one whose items are gone, or going."""
+    refuse_removed(batch)
     if batch.processor:
         raise InvalidInput(f"Batch {batch.pk} is run by processor {batch.processor}, which does the counting.")
+
+
+def refuse_removed(batch: Batch) -> None:
+    """`InvalidTransition` for a batch whose items are gone, or going."""
+    if batch.status in Batch.REMOVED:
+        remedy = "Nothing is counted in it any more; use another id."
+        raise InvalidTransition(batch.pk, "count items of", Batch.Status(batch.status).label, remedy)
 
 
 def set_outcomes(batch: Batch, outcomes: dict[str, tuple[str, str]]) -> None:

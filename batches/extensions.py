@@ -27,6 +27,7 @@ from batches.exceptions import BatchError
 from batches.failures import Failure
 from batches.models import Batch, Fix, Item, Milestone, Quarantine, QuarantinedItem, Retry, Transition
 from batches.moments import moment
+from batches.removal_hooks import RemovalHooks
 
 logger = logging.getLogger("batches")
 
@@ -196,6 +197,9 @@ class Extension:
     # what must hold
     broken_promises: Callable[[Batch], Iterator[str]] = nothing_broken
     """For `batch verify`: a sentence for each promise of the app that the batch's rows break."""
+
+    removal: RemovalHooks = field(default_factory=RemovalHooks)
+    """Its part when a batch at rest is deleted or archived."""
 
     # command line
     verbs: Mapping[str, Verb] = field(default_factory=dict)

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from batches.lanes import workers
-from batches.models import Batch
+from batches.lifecycle import removals
+from batches.models import Batch, Removal
 from batches.moments import moment
 from batches.progress_tracker import Progress
 from batches.wording import number_agrees, quantity
@@ -26,6 +27,8 @@ def sentence_of(
 
     `declined` is for who says it of several batches: what workers leave to others is then read once for all.
     """
+    if batch.status in Batch.REMOVED:
+        return removal_sentence(batch)
     if elsewhere := waits_for_other_workers(batch, progress, declined):
         return elsewhere
     if progress.stuck:
@@ -34,6 +37,14 @@ def sentence_of(
         return batch.sentence
     waits = waits_of(progress, zone)
     return waits if is_only_waiting(progress) else f"{batch.sentence} {waits}"
+
+
+def removal_sentence(batch: Batch) -> str:
+    """How far a batch is deleted or archived; that it is a summary, once its items are gone."""
+    removal = removals.running_of(batch.pk) if batch.status in Batch.REMOVING else None
+    if removal is None:
+        return batch.sentence
+    return f"Being {removals.PARTICIPLES[Removal.Kind(removal.kind)]}, {removal.percent} %. {batch.sentence}"
 
 
 def waits_for_other_workers(batch: Batch, progress: Progress, declined: workers.Declined | None = None) -> str:

@@ -2,3 +2,5 @@
 
 VIEW = "batches.view_batch"
 OPERATE = "batches.operate_batch"
+DELETE = "batches.delete_batch"
+"""To delete or archive batches: beside superusers, of whoever is given it."""

@@ -33,7 +33,7 @@ from batches.engine import presence, rehearsals, runner, turns
 from batches.engine.database_errors import first_line
 from batches.intake import fixes
 from batches.lanes import counters, leases, workers
-from batches.lifecycle import deliveries, samples, signing_secrets, transitions
+from batches.lifecycle import deliveries, removals, samples, signing_secrets, transitions
 from batches.models import Batch
 
 logger = logging.getLogger("batches")
@@ -284,6 +284,7 @@ def begin_beat(**kwargs: Any) -> None:
     presence.vouch_in_background()
     sweep_in_background()
     deliveries.send_in_background()
+    removals.remove_in_background()
 
 
 @worker_process_init.connect

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from batches.rest import act_views, batch_views, fix_views, retry_views, token_views, worker_views
+from batches.rest import act_views, batch_views, fix_views, removal_views, retry_views, token_views, worker_views
 from batches.rest.routes import route
 
 DOCS = SpectacularSwaggerSplitView.as_view(
@@ -13,7 +13,7 @@ DOCS = SpectacularSwaggerSplitView.as_view(
 
 urlpatterns = [
     *route("batches", batch_views.BatchList.as_view(), "batches"),
-    *route("batches/<str:batch_id>", batch_views.BatchDetail.as_view(), "batch"),
+    *route("batches/<str:batch_id>", removal_views.BatchDetail.as_view(), "batch"),
     *route("batches/<str:batch_id>/progress", batch_views.BatchProgress.as_view(), "batch-progress"),
     *route("batches/<str:batch_id>/velocity", batch_views.BatchVelocity.as_view(), "batch-velocity"),
     *route("batches/<str:batch_id>/map", batch_views.BatchMapView.as_view(), "batch-map"),
@@ -49,6 +49,10 @@ urlpatterns = [
     *route("batches/<str:batch_id>/rehearsals/<int:number>", act_views.RehearsalDetail.as_view(), "batch-rehearsal"),
     *route("batches/<str:batch_id>/watch", act_views.WatchBatch.as_view(), "batch-watch"),
     *route("batches/<str:batch_id>/decide", act_views.DecideCall.as_view(), "batch-decide"),
+    *route("batches/<str:batch_id>/archive", removal_views.ArchiveBatch.as_view(), "batch-archive"),
+    *route("batches/<str:batch_id>/removal", removal_views.RemovalPlanView.as_view(), "batch-removal"),
+    *route("removals", removal_views.RemovalList.as_view(), "removals"),
+    *route("removals/<int:number>", removal_views.RemovalDetail.as_view(), "removal"),
     *route("workers", worker_views.WorkerList.as_view(), "workers"),
     *route("workers/notices", worker_views.NoticeList.as_view(), "workers-notices"),
     *route("processors", batch_views.ProcessorList.as_view(), "processors"),

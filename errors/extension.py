@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from batches.extensions import Extension, Scope
-from errors import receivers
+from errors import receivers, removal
 from errors.desk import engine_links
 from errors.desk.item_failures import item_failures
 from errors.desk.views.retries import confirm_retry
@@ -31,6 +31,7 @@ EXTENSION = Extension(
     permanent_failures=scopes.permanent_failures,
     predict_retry=forecast.predict_retry,
     broken_promises=scopes.failures_have_records,
+    removal=removal.HOOKS,
     verbs=VERBS,
     rest_routes="errors.urls",
     http_statuses={

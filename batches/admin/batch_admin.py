@@ -11,7 +11,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
 from batches.admin.acts import act
-from batches.admin.batch_views import BatchViews
+from batches.admin.removal_views import RemovalViews
 from batches.models import Batch
 from batches.pages.batch_list import AttentionFilter, batch_list_page
 from batches.pages.context import context_of
@@ -19,20 +19,24 @@ from batches.rights import OPERATE
 
 
 @admin.register(Batch)
-class BatchAdmin(BatchViews):
+class BatchAdmin(RemovalViews):
     search_fields = ("id", "name")
     list_filter = (AttentionFilter, "status", "processor", "created_at")
     list_per_page = 50
     list_display = ("id",)
     show_full_result_count = False
-    actions = ("pause_selected", "resume_selected", "cancel_selected", "retry_selected")
+    actions = (
+        "pause_selected",
+        "resume_selected",
+        "cancel_selected",
+        "retry_selected",
+        "archive_selected",
+        "delete_selected",
+    )
     change_list_template = "admin/batches/batch/list.html"
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return bool(request.user.is_superuser) and (obj is None or obj.status not in Batch.ACTIVE)  # type: ignore[union-attr]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm(OPERATE))  # type: ignore[union-attr]
@@ -45,6 +49,7 @@ class BatchAdmin(BatchViews):
             path("<path:batch_id>/act/<str:verb>/", wrap(self.act_on_batch), name="batches_batch_act"),
             path("<path:batch_id>/watch/", wrap(self.watch), name="batches_batch_watch"),
             path("<path:batch_id>/adjust/", wrap(self.adjust), name="batches_batch_adjust"),
+            path("<path:batch_id>/archive/", wrap(self.archive_view), name="batches_batch_archive"),
             path("<path:batch_id>/decide/<int:item>/", wrap(self.decide), name="batches_batch_decide"),
             path("<path:batch_id>/rehearse/", wrap(self.rehearse), name="batches_batch_rehearse"),
             path("<path:batch_id>/rehearsal/<int:number>/", wrap(self.rehearsal), name="batches_batch_rehearsal"),

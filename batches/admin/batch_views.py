@@ -26,6 +26,7 @@ from batches.pages.context import context_of
 from batches.pages.forms import AdjustForm, BudgetForm, DecideForm, RehearseForm, ZoneForm
 from batches.pages.new_batch_form import NewBatchForm
 from batches.pages.rehearsal_page import rehearsal_page
+from batches.pages.removal_page import removed_batch_page
 from batches.plugins import broken_plugins
 from batches.reader_zone import choose_zone, chosen_zone
 
@@ -50,6 +51,10 @@ class BatchViews(OperatedAdmin):
         if self.get_object(request, object_id) is None and self.get_object(request, unquote(object_id)) is not None:
             return redirect("admin:batches_batch_change", unquote(object_id))  # Django's own links quote ids
         batch = self.viewed(request, object_id)
+        if batch.status in Batch.REMOVED:
+            return self.render(
+                request, "removed.html", context_of(removed_batch_page(batch, request)), title=str(batch)
+            )
         return self.render(request, "batch.html", context_of(batch_page(batch, request)), title=str(batch))
 
     def history_view(
@@ -97,12 +102,6 @@ class BatchViews(OperatedAdmin):
         return self.render(request, "zone.html", {"form": form}, title="Time zone")
 
     # -- acting
-
-    def delete_view(
-        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        """The batch that the address names, as it stands there."""
-        return super().delete_view(request, quote(object_id), extra_context)
 
     def operated(self, request: HttpRequest, batch_id: str) -> Batch:
         """The batch, for a person who may act on it; else `Http404` or `PermissionDenied`."""

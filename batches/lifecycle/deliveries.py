@@ -75,7 +75,7 @@ def queue(batch_id: str, event: str, data: dict[str, Any]) -> int:
 def queue_transition(transition: Transition) -> None:
     """One delivery each for a batch that has come to its end, or was halted."""
     status, event = transition.to_status, EVENTS.get(Batch.Status(transition.to_status))
-    if event is not None and status != transition.from_status:
+    if event is not None and transition.from_status not in (status, Batch.Status.ARCHIVING):
         data = {"status": status, "reason": transition.reason, "actor": transition.actor}
         queue(transition.batch_id, event, data | transition.counters)
 

@@ -52,6 +52,8 @@ def move(
 def clock_changes(batch: Batch, to: str) -> dict[str, Any]:
     """Start, stop and finish times, by the one clock that all workers share: active time runs while a worker may be
     working."""
+    if to in Batch.REMOVED or batch.status in Batch.REMOVED:
+        return {}  # when it ended stays as it was
     now = clock.now()
     changes: dict[str, Any] = {"finished_at": now if to in Batch.FINAL else None}
     if to == Status.RUNNING:

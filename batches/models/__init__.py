@@ -15,6 +15,7 @@ from batches.models.parameters import ParameterFile
 from batches.models.preference import Preference
 from batches.models.quarantine import Quarantine, QuarantinedItem
 from batches.models.rehearsal import Rehearsal
+from batches.models.removal import Removal, RetentionRule, RetentionRun
 from batches.models.retry import RetriedItem, Retry
 from batches.models.worker import Crash, Worker
 
@@ -42,6 +43,9 @@ __all__ = [
     "Quarantine",
     "QuarantinedItem",
     "Rehearsal",
+    "Removal",
+    "RetentionRule",
+    "RetentionRun",
     "RetriedItem",
     "Retry",
     "Sample",

@@ -28,6 +28,9 @@ class Batch(models.Model):
         HALTED = "HALTED", "Halted"
         COMPLETED = "COMPLETED", "Completed"
         FAILED = "FAILED", "Failed"
+        ARCHIVING = "ARCHIVING", "Archiving"
+        ARCHIVED = "ARCHIVED", "Archived"
+        DELETING = "DELETING", "Deleting"
 
     SENTENCES = {
         Status.PENDING: "Submitted, and waiting for someone to start it.",
@@ -40,6 +43,9 @@ class Batch(models.Model):
         Status.HALTED: "Stopped by its error budget. Nothing is lost: raise the budget or fix the cause, then resume.",
         Status.COMPLETED: "Every item has its outcome.",
         Status.FAILED: "The portal could not run this batch. Nothing is lost: mend the cause, then resume.",
+        Status.ARCHIVING: "Its items and errors are being removed; a summary stays.",
+        Status.ARCHIVED: "Its items and errors are gone; this summary is what stays of it.",
+        Status.DELETING: "It is being deleted; nothing can be done with it any more.",
     }
     SCRIPT_SENTENCES = {
         Status.PENDING: "A script keeps its checkpoint here; it goes on when resume_from_checkpoint is called.",
@@ -51,7 +57,12 @@ class Batch(models.Model):
         Status.COMPLETED: "The script that drove it has finished it.",
     }
     """Of ad hoc batches, which no worker runs; where there is none, `SENTENCES` has it."""
-    FINAL = (Status.COMPLETED, Status.CANCELLED, Status.FAILED)
+    ENDED = (Status.COMPLETED, Status.CANCELLED, Status.FAILED)
+    """It has come to its end, and is whole."""
+    REMOVING = (Status.ARCHIVING, Status.DELETING)
+    REMOVED = (*REMOVING, Status.ARCHIVED)
+    """Its items are gone or going: nothing runs, corrects or retries them."""
+    FINAL = (*ENDED, *REMOVED)
     ACTIVE = (Status.QUEUED, Status.RUNNING, Status.PAUSING, Status.CANCELLING)
     WORKING = (Status.RUNNING, Status.PAUSING, Status.CANCELLING)
     """A worker may have it: its active time is counted."""
@@ -205,11 +216,22 @@ TRANSITIONS: dict[str, dict[str, str]] = {
     Status.COMPLETED: {Status.QUEUED: "failed items are tried again, or items set aside are brought back to be run"},
     Status.CANCELLED: {},
     Status.FAILED: {Status.QUEUED: "resumed after what broke it was mended"},
+    Status.ARCHIVING: {
+        Status.ARCHIVED: "its items are gone, and its summary stays",
+        **dict.fromkeys(Batch.ENDED, "it breaks a promise, which has to be looked at before its items go"),
+    },
+    Status.ARCHIVED: {},
+    Status.DELETING: {},
 }
+for _status in Batch.ENDED:
+    TRANSITIONS[_status][Status.ARCHIVING] = "to be archived"
+for _status in (Status.PENDING, Status.PAUSED, Status.HALTED, Status.ARCHIVED, *Batch.ENDED):
+    TRANSITIONS[_status][Status.DELETING] = "to be deleted"
 """Every legal arrow, with its reason. `batches.lifecycle.transitions.move` is the one mover."""
 
 SCRIPT_TRANSITIONS: dict[str, dict[str, str]] = {
-    status: {Status.RUNNING: "its script began to count it, or began anew"} for status in Status.values
+    status: {} if status in Batch.REMOVED else {Status.RUNNING: "its script began to count it, or began anew"}
+    for status in Status.values
 }
 """What an ad hoc batch may do besides."""
 SCRIPT_TRANSITIONS[Status.PENDING][Status.COMPLETED] = "its script said that nothing more will come"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models import Q
 
 from batches.models.batch import Batch
 from batches.models.item import Item
@@ -48,6 +49,10 @@ class Checkpoint(models.Model):
     class Meta:
         ordering = ("batch", "lane")
         constraints = [models.UniqueConstraint(fields=["batch", "lane"], name="checkpoint_lane")]
+        indexes = [
+            # For who deletes items: the database looks for lanes that have one in flight, one item after the other.
+            models.Index(fields=["in_flight"], name="lane_in_flight", condition=Q(in_flight__isnull=False)),
+        ]
 
     def __str__(self) -> str:
         return f"{self.batch_id} lane {self.lane} at {self.next_index}"

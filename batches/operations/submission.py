@@ -30,7 +30,7 @@ from batches.intake.reading.child import open_file
 from batches.intake.source_reports import source_report
 from batches.isolation.time_limits import longest_item_timeout
 from batches.lanes import leases
-from batches.lifecycle import transitions
+from batches.lifecycle import removals, transitions
 from batches.models import BATCH_ID, Batch
 from batches.processors import Processor, parameters, stored_params
 from batches.processors.parameters import Given
@@ -236,6 +236,7 @@ def stored(draft: Draft, reader: Any, key_column: str, actor: str) -> Batch:
     """Write batch, items, lanes and the first line of history; the caller's transaction makes it all or nothing."""
     batch = draft.batch
     batch.save(force_insert=True)
+    removals.refuse_deleted_id(batch.pk)
     stored_params.store_files(batch, draft.given)
     batch.total_items = ingest.store_items(batch, reader, key_column=key_column)
     report = source_report(reader) | {"key_column": key_column}

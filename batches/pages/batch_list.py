@@ -22,6 +22,7 @@ from batches.pages.item_list import items_url
 from batches.pages.markup import batch_pill
 from batches.pages.progress_bar import ProgressBar, progress_bar
 from batches.pages.tabs import Tab
+from batches.progress_text import removal_sentence
 from batches.progress_tracker import Progress, progress_of
 from batches.rights import OPERATE
 
@@ -33,7 +34,7 @@ WAITS_FOR_A_PERSON = Q(status__in=(Status.PENDING, Status.PAUSED), processor__gt
 HAS_FAILED_ITEMS = Q(Q(lanes__failed__gt=0) | Q(lanes__quarantined__gt=0), status=Status.COMPLETED)
 WORKING_LOOKED_AT = 200
 """Batches that workers have, of which it is looked at whether they stand still: those that began last."""
-TABS = (("attention", "Needs attention"), ("active", "Active"), ("", "All"))
+TABS = (("attention", "Needs attention"), ("active", "Active"), ("", "All"), ("archived", "Archived"))
 UNCONFIRMED_VERBS = ("start", "pause", "resume")
 """Verbs that need no confirmation, and have a button in the list."""
 
@@ -73,7 +74,9 @@ class AttentionFilter(admin.SimpleListFilter):
         return [tab for tab in TABS if tab[0]]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Batch]) -> QuerySet[Batch]:
-        return batches_of_tab(queryset, self.value() or "")
+        """Who looks for a batch or a status finds archived ones, too."""
+        looks_for_some = "q" in request.GET or any(name.startswith("status") for name in request.GET)
+        return queryset if not self.value() and looks_for_some else batches_of_tab(queryset, self.value() or "")
 
 
 def batches_of_tab(batches: QuerySet[Batch], name: str) -> QuerySet[Batch]:
@@ -82,7 +85,8 @@ def batches_of_tab(batches: QuerySet[Batch], name: str) -> QuerySet[Batch]:
         return batches.filter(pk__in=Batch.objects.filter(needs_attention()).values("pk"))
     if name == "active":
         return batches.filter(status__in=Batch.ACTIVE)
-    return batches
+    archived = Q(status__in=(Status.ARCHIVED, Status.ARCHIVING))
+    return batches.filter(archived) if name == "archived" else batches.exclude(archived)
 
 
 def needs_attention() -> Q:
@@ -117,10 +121,6 @@ def batch_list_page(batches: Sequence[Batch], request: HttpRequest) -> BatchList
     )
 
 
-def tab(name: str, label: str, is_current: bool) -> Tab:
-    return Tab(label, f"?show={name}" if name else "?", is_current, batches_of_tab(Batch.objects.all(), name).count())
-
-
 def batch_row(batch: Batch, progress: Progress, may_operate: bool) -> BatchRow:
     held = may_operate and bool(operations.holding_reason(batch))
     legal = [verb for verb in UNCONFIRMED_VERBS if operations.status_after(verb, batch) is not None]
@@ -133,7 +133,7 @@ def batch_row(batch: Batch, progress: Progress, may_operate: bool) -> BatchRow:
         failed_url=items_url(batch, failed=True),
         pill=batch_pill(batch, stuck=progress.stuck),
         speed=speed(progress),
-        eta=eta(progress),
+        eta=removal_sentence(batch).partition(".")[0] if batch.status in Batch.REMOVING else eta(progress),
         verbs=legal if may_operate else [],
         raise_url=reverse("admin:batches_batch_act", args=[batch.pk, "resume"]) if held else "",
     )

@@ -23,7 +23,7 @@ from batches.processors import param_labels_of
 from batches.progress_text import waits_of
 from batches.progress_tracker import Progress, get_progress
 from batches.redaction import redact
-from batches.rights import OPERATE
+from batches.rights import DELETE, OPERATE
 from batches.wording import number_agrees, quantity
 
 SHOWN_FAILURES, SHOWN_HISTORY, SHOWN_RETRIES, SHOWN_REHEARSALS = 20, 100, 10, 5
@@ -99,6 +99,7 @@ class BatchPage:
     watching: bool
     may_operate: bool
     may_rehearse: bool
+    removable_as: Sequence[str]
     verbs: Sequence[VerbButton]
     links: Sequence[Link]
     counts: Sequence[Count]
@@ -137,6 +138,7 @@ def batch_page(batch: Batch, request: HttpRequest) -> BatchPage:
         watching=operations.is_watching(batch, request.user),  # type: ignore[arg-type]
         may_operate=may_operate,
         may_rehearse=may_operate and operations.may_rehearse(batch),
+        removable_as=operations.removable_as(batch) if request.user.has_perm(DELETE) else [],  # type: ignore[union-attr]
         verbs=verb_buttons(batch, progress) if may_operate else [],
         links=[link for extension in registered() for link in extension.batch_links(batch, failures)],
         counts=counts(batch, progress),

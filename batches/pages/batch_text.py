@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from batches import durations
 from batches.models import Batch, Transition
 from batches.moments import moment
-from batches.progress_text import STUCK, done_but_for, is_only_waiting, waits_for_other_workers
+from batches.progress_text import STUCK, done_but_for, is_only_waiting, removal_sentence, waits_for_other_workers
 from batches.progress_tracker import Progress
 
 Status = Batch.Status
@@ -17,6 +17,8 @@ def sentence(batch: Batch, progress: Progress, history: Sequence[Transition]) ->
     """The state, for a person who was just woken. The history is given with its latest rows first."""
     failures = progress.failed + progress.quarantined
     so_far = f" {failures:,} {'item' if failures == 1 else 'items'} failed so far." if failures else ""
+    if batch.status in Batch.REMOVED:
+        return removal_sentence(batch)
     if waiting := waits_for_other_workers(batch, progress):
         return f"{waiting}{so_far}"
     match batch.status:

@@ -111,13 +111,6 @@ def submission_kind(request: Request) -> type[SubmissionSerializer]:
     return FileSubmissionSerializer if isinstance(request.data, QueryDict) else ItemsSubmissionSerializer
 
 
-class BatchDetail(PortalView):
-    @extend_schema(responses=BatchPageSerializer)
-    def get(self, request: Request, batch_id: str) -> Response:
-        """One batch, with the verbs that are legal now."""
-        return Response(page_of(operations.get_batch(batch_id)))
-
-
 class BatchProgress(PortalView):
     @extend_schema(responses={(200, "application/json"): schema_of(Progress)})
     def get(self, request: Request, batch_id: str) -> Response:

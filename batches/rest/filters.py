@@ -21,6 +21,12 @@ class BatchFilter(filters.FilterSet):
     def in_id_or_name(self, rows: QuerySet[Batch], name: str, text: str) -> QuerySet[Batch]:
         return rows.filter(Q(pk__icontains=text) | Q(name__icontains=text))
 
+    def filter_queryset(self, queryset: QuerySet[Batch]) -> QuerySet[Batch]:
+        """Archived batches are listed to who asks for their status, or searches."""
+        rows: QuerySet[Batch] = super().filter_queryset(queryset)
+        looks_for_some = self.form.cleaned_data.get("status") or self.form.cleaned_data.get("search")
+        return rows if looks_for_some else rows.exclude(status=Batch.Status.ARCHIVED)
+
 
 class ItemFilter(filters.FilterSet):
     status = filters.MultipleChoiceFilter(choices=Item.Status.choices, method="of_status")

@@ -44,3 +44,7 @@ class ByPosition(Pages):
 
 class ById(Pages):
     ordering = ("id",)
+
+
+class LatestFirst(Pages):
+    ordering = ("-id",)

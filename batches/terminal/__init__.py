@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from batches.command_line import Verb, reason_argument
 from batches.extensions import joined
-from batches.terminal import looking, retrying, running, steering, watching
+from batches.terminal import looking, removing, retrying, running, steering, watching
 
 OWN: dict[str, Verb] = {
     "run": Verb(
@@ -36,6 +36,16 @@ OWN: dict[str, Verb] = {
     ),
     "decide": Verb("Say what became of a call whose outcome is unknown.", steering.decide, steering.decide_arguments),
     "verify": Verb("Check every promise the portal makes about a batch.", looking.verify),
+    "archive": Verb(
+        "Remove a batch's items and errors, and keep a summary; it must have ended.",
+        removing.remove,
+        removing.remove_arguments,
+    ),
+    "delete": Verb(
+        "Remove a batch at rest with all that belongs to it; a line of the record stays.",
+        removing.remove,
+        removing.remove_arguments,
+    ),
     "worker": Verb("Work until nothing is left to do, without Celery.", running.work, takes_id=False),
 }
 

@@ -18,14 +18,18 @@ SHOWN_FAILURES, MESSAGE_WIDTH = 20, 160
 
 
 def list_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--status", choices=[status.lower() for status in Batch.Status.values], help="only these")
+    parser.add_argument(
+        "--status",
+        choices=[status.lower() for status in Batch.Status.values],
+        help="only these; archived ones are listed by this alone",
+    )
     parser.add_argument("--limit", type=int, default=50, help="as many at most")
 
 
 def list_batches(options: Namespace, screen: Screen) -> int:
-    batches = Batch.objects.all()
+    batches = Batch.objects.exclude(status=Batch.Status.ARCHIVED)
     if options.status:
-        batches = batches.filter(status=options.status.upper())
+        batches = Batch.objects.filter(status=options.status.upper())
     listed = list(batches[: max(0, options.limit)])
     progress = progress_tracker.progress_of(listed)
     if screen.as_json:

@@ -24,7 +24,9 @@ COUNTED_PER_OVERVIEW = 20
 
 
 def refresh(batch: Batch) -> None:
-    """Bring the batch's counts up to date; nothing is done where it has not moved since."""
+    """Bring the batch's counts up to date; nothing is done where it has not moved since, or where its items go."""
+    if batch.status in Batch.REMOVED:
+        return
     current = revisions([batch.pk])[batch.pk]
     kept = FailingCount.objects.filter(batch=batch).first()
     if kept is not None and (kept.revision == current or is_soon(batch, kept)):
@@ -42,7 +44,9 @@ def is_soon(batch: Batch, kept: FailingCount) -> bool:
 
 def refresh_stale(*, at_once: bool = False) -> None:
     """The same for every batch with an open group; small ones, and few of them, while somebody waits for it."""
-    rows = BatchGroup.objects.filter(group__state__in=ErrorGroup.OPEN).order_by()
+    rows = (
+        BatchGroup.objects.filter(group__state__in=ErrorGroup.OPEN).exclude(batch__status__in=Batch.REMOVED).order_by()
+    )
     if at_once:
         small = rows.values("batch").annotate(n=Sum("errors")).filter(n__lte=MANY_ERRORS)
         rows = rows.filter(batch__in=small.values("batch"))

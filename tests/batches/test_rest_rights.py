@@ -14,12 +14,13 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from rest_framework.test import APIClient
 
 from batches import operations
-from batches.models import AccessToken, Batch
+from batches.lifecycle import removals
+from batches.models import AccessToken, Batch, Removal
 from errors import exports
 from errors.exports.request import ExportRequest
 from errors.models import ErrorGroup
 from tests.helpers.batches import rows_written
-from tests.helpers.check_rows import committed, finished
+from tests.helpers.check_rows import committed, finished, submitted
 from tests.helpers.people import ROLES, browser, client, person
 
 pytestmark = [pytest.mark.any_database, pytest.mark.django_db]
@@ -27,9 +28,15 @@ pytestmark = [pytest.mark.any_database, pytest.mark.django_db]
 READ = {"viewer": "served", "operator": "served", "admin": "served"}
 ACT = {"viewer": 403, "operator": "served", "admin": "served"}
 NONE = {"viewer": 403, "operator": 405, "admin": 405}
+DELETE = {"viewer": 403, "operator": 403, "admin": "served"}
+NO_DELETE = {"viewer": 403, "operator": 403, "admin": 405}
 ROUTES: dict[str, dict[str, dict[str, Any]]] = {
     "batches": {"get": READ, "post": ACT},
-    "batch": {"get": READ},
+    "batch": {"get": READ, "delete": DELETE, **dict.fromkeys(("post", "put", "patch"), NO_DELETE)},
+    "batch-archive": {"post": DELETE, **dict.fromkeys(("delete", "put", "patch"), NO_DELETE)},
+    "batch-removal": {"get": READ},
+    "removals": {"get": READ},
+    "removal": {"get": READ},
     "batch-progress": {"get": READ},
     "batch-velocity": {"get": READ},
     "batch-checkpoint": {"get": READ},
@@ -135,6 +142,7 @@ def test_it_serves_each_role_what_it_may(role: str) -> None:
     client("admin").get("/api/batches/b1/errors/recommendations")
     client("admin").post("/api/batches/b1/retry", {"all_failed": True}, format="json")
     client("admin").post("/api/batches/b1/asides", {"positions": [0, 99]}, format="json")
+    a_removal()
     visitor, before = client(role), rows_written()
     wrong = {}
     for route, method in product(ROUTES, METHODS):
@@ -151,10 +159,18 @@ def test_it_serves_each_role_what_it_may(role: str) -> None:
     assert wrong == {}
 
 
+def a_removal() -> None:
+    submitted("gone")
+    operations.delete("gone")
+    removals.work()
+
+
 def address(route: str) -> str:
     path = next(path for path, found in rest_patterns() if found.name == route)
     if route == "token":
         return reverse(route, args=[AccessToken.objects.latest("pk").pk])
+    if route == "removal":
+        return reverse(route, args=[Removal.objects.latest("pk").pk])
     given = GIVEN | {"fingerprint": ErrorGroup.objects.values_list("fingerprint", flat=True).first() or "none"}
     return reverse(route, kwargs={name: value for name, value in given.items() if f":{name}>" in path})
 
@@ -169,6 +185,7 @@ def undone() -> Iterator[None]:
 @committed
 def test_a_read_writes_nothing() -> None:
     finished()
+    a_removal()
     before = rows_written()
     for route in ROUTES:
         client("viewer").get(address(route))

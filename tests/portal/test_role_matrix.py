@@ -28,6 +28,7 @@ pytestmark = [pytest.mark.any_database, committed]
 ADMIN, OPERATOR = {"admin"}, {"operator", "admin"}
 ACTIONS: dict[tuple[str, str], set[str]] = {
     **{("batches.Batch", f"{verb}_selected"): OPERATOR for verb in ("pause", "resume", "cancel", "retry")},
+    ("batches.Batch", "archive_selected"): ADMIN,
     ("batches.Batch", "delete_selected"): ADMIN,
     ("batches.Item", "retry_selected"): OPERATOR,
     ("batches.Delivery", "send_again"): OPERATOR,

@@ -1,0 +1,282 @@
+"""Deleting and archiving: a batch at rest goes a little at a time, in transactions of a tenth of a second.
+
+A row of `Removal` says how far it has come, in the commit that removes; whoever is killed, another goes on exactly
+there. Only rows of the batch itself are locked, and who removes pauses as long as it works: a batch that runs beside it
+waits for nothing and shares the disk.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from time import monotonic, sleep
+from typing import Any
+
+from django.db import Error as AnyDatabaseError
+from django.db import close_old_connections, transaction
+from django.db.models import Exists, F, OuterRef, Q
+
+from batches import clock
+from batches.exceptions import BatchConflict, InvalidTransition, UnknownBatch
+from batches.extensions import registered
+from batches.lanes.lane_counts import counters_of
+from batches.lifecycle import removed_rows, retry_states, transitions
+from batches.lifecycle.verification import broken_promises
+from batches.models import Batch, Checkpoint, Fix, Rehearsal, Removal, Retry
+
+logger = logging.getLogger("batches")
+Status = Batch.Status
+Kind = Removal.Kind
+
+GOING = {Kind.DELETE: Status.DELETING, Kind.ARCHIVE: Status.ARCHIVING}
+"""The batch's status while it goes."""
+REMOVABLE = {
+    Kind.DELETE: (Status.PENDING, Status.PAUSED, Status.HALTED, Status.ARCHIVED, *Batch.ENDED),
+    Kind.ARCHIVE: Batch.ENDED,
+}
+"""The statuses in which a batch may be deleted or archived."""
+SECONDS_PER_STEP = 0.1
+FEWEST, MOST = 50, 2_000
+"""Items a transaction."""
+ACTOR = "archive"
+"""Who speaks in the history of a batch that cannot be archived."""
+LOOK_EVERY = 2.0
+"""Seconds between two looks for a removal that somebody has begun."""
+
+
+# -- beginning ---------------------------------------------------------------------------------------------------------
+
+
+def begin(
+    batch: Batch, kind: str, *, actor: str, reason: str = "", rule: str = "", only_if: Q | None = None
+) -> Removal:
+    """Delete or archive the batch from now on; one statement decides that nothing of it runs. Raises
+    `InvalidTransition` where something does."""
+    contents = contents_of(batch)
+    with transaction.atomic():
+        condition = at_rest() if only_if is None else at_rest() & only_if
+        moved = transitions.move(
+            batch.pk, GOING[Kind(kind)], verb=kind, from_=REMOVABLE[Kind(kind)], actor=actor, reason=reason,
+            only_if=condition,
+        )  # fmt: skip
+        if not moved:
+            raise refusal(batch.pk, kind)
+        removal = Removal.objects.create(
+            batch_id=batch.pk,
+            name=batch.name,
+            processor=batch.processor,
+            kind=kind,
+            status_before=batch.status,
+            started=batch.started_at is not None or any(counters_of(batch.pk).values()),
+            contents=contents,
+            items=contents["items"],
+            rule=rule,
+            actor=actor[:150],
+            reason=reason,
+            submitted_by=batch.created_by.get_username()[:150] if batch.created_by else "",
+            submitted_at=batch.created_at,
+            ended_at=batch.finished_at,
+            began_at=clock.now(),
+        )
+        end_what_waits(batch, f"The batch is being {PARTICIPLES[Kind(kind)]}.")
+    return removal
+
+
+PARTICIPLES = {Kind.DELETE: "deleted", Kind.ARCHIVE: "archived"}
+
+
+def at_rest() -> Q:
+    """The condition on batches of which nothing runs: no lane, rehearsal, retry or check of a fix."""
+    lanes = Checkpoint.objects.filter(batch_id=OuterRef("pk")).exclude(worker="")
+    rehearsals = Rehearsal.objects.filter(batch_id=OuterRef("pk"), state=Rehearsal.State.RUNNING)
+    retries = Retry.objects.filter(batch_id=OuterRef("pk"), state__in=Retry.UNDER_WAY)
+    fixes = Fix.objects.filter(batch_id=OuterRef("pk"), state=Fix.State.CHECKING, expires_at__gt=clock.now_sql())
+    return ~Exists(lanes) & ~Exists(rehearsals) & ~Exists(retries) & ~Exists(fixes)
+
+
+def refusal(batch_id: str, kind: str) -> Exception:
+    """Why the batch is not at rest."""
+    batch = Batch.objects.filter(pk=batch_id).first()
+    if batch is None:
+        return UnknownBatch(f"There is no batch {batch_id!r}.")
+    if batch.status in REMOVABLE[Kind(kind)]:
+        return InvalidTransition(
+            batch_id, kind, "at work", "A retry, a rehearsal or a check of it runs: wait for its end."
+        )
+    remedy = "Cancel it first." if batch.status not in Batch.FINAL else ""
+    return InvalidTransition(batch_id, kind, Status(batch.status).label, remedy)
+
+
+def end_what_waits(batch: Batch, why: str) -> None:
+    """Retries that are held, messages that are owed and whatever extensions have in hand end, and say why."""
+    retry_states.cancel_open_retries(batch.pk, why)
+    batch.deliveries.filter(due_at__isnull=False).update(due_at=None, answer=f"Not sent: {why}")
+    Checkpoint.objects.filter(batch=batch, in_flight__isnull=False).update(in_flight=None)
+    for extension in registered():
+        extension.removal.begun(batch, why)
+
+
+def contents_of(batch: Batch) -> dict[str, int]:
+    """What there is of the batch, by a noun in the plural."""
+    contents = removed_rows.counted(batch)
+    for extension in registered():
+        contents |= extension.removal.contents(batch)
+    return contents
+
+
+# -- going on ----------------------------------------------------------------------------------------------------------
+
+
+class Remover:
+    """Removes a little at a time; how much, the last time it took decides."""
+
+    def __init__(self) -> None:
+        self.size = FEWEST
+
+    def step(self, pk: int) -> bool:
+        """Remove a little of it in a transaction; False when there is nothing left to do, or somebody else is at it."""
+        removal = Removal.objects.filter(pk=pk, state=Removal.State.RUNNING).first()
+        if removal is None or not self.may_archive(removal):
+            return False
+        began = monotonic()
+        with transaction.atomic():
+            going_on = remove_some(pk, self.size)
+        took = monotonic() - began
+        self.size = max(FEWEST, min(MOST, int(self.size * min(2.0, SECONDS_PER_STEP / max(took, 0.001)))))
+        return going_on
+
+    def may_archive(self, removal: Removal) -> bool:
+        """Before the first item of an archived batch goes, what it was is written down, and its promises are looked at.
+        One that is broken ends the removal: the evidence stays."""
+        if removal.kind != Kind.ARCHIVE or removal.summary:
+            return True
+        batch = Batch.objects.get(pk=removal.batch_id)
+        summary = summary_now(batch)
+        broken = summary["broken_promises"]
+        with transaction.atomic():
+            rows = Removal.objects.filter(pk=removal.pk, state=Removal.State.RUNNING)
+            if not broken:
+                return bool(rows.update(summary=summary))
+            note = f"Not archived, as it breaks a promise: {broken[0]}"
+            if rows.update(state=Removal.State.REFUSED, summary=summary, note=note, finished_at=clock.now()):
+                transitions.move(
+                    batch.pk,
+                    removal.status_before,
+                    verb="archive",
+                    from_=(Status.ARCHIVING,),
+                    actor="archive",
+                    reason=note,
+                )
+        return False
+
+
+def remove_some(pk: int, size: int) -> bool:
+    """About so many items, or what else there is of the batch; at last the batch itself. The removal's row is held:
+    another process finds nothing to do meanwhile."""
+    removal = Removal.objects.select_for_update(skip_locked=True).filter(pk=pk, state=Removal.State.RUNNING).first()
+    if removal is None:
+        return False
+    batch = Batch.objects.get(pk=removal.batch_id)
+    archive = removal.kind == Kind.ARCHIVE
+    page = removed_rows.remove_items(batch, after=removal.position, size=size, archive=archive)
+    if page.items:
+        return note_progress(removal, page.items, page.rows, page.position)
+    if rows := removed_rows.remove_leftovers(batch, size, archive=archive):
+        return note_progress(removal, 0, rows, removal.position)
+    finish(removal, batch)
+    return False
+
+
+def note_progress(removal: Removal, items: int, rows: int, position: int) -> bool:
+    Removal.objects.filter(pk=removal.pk).update(
+        removed_items=F("removed_items") + items, removed_rows=F("removed_rows") + rows, position=position
+    )
+    return True
+
+
+def finish(removal: Removal, batch: Batch) -> None:
+    """The batch itself goes, or is a summary from now on."""
+    if removal.kind == Kind.ARCHIVE:
+        rows = removed_rows.remove_all_but_summary(batch)
+        transitions.move(batch.pk, Status.ARCHIVED, verb="archive", from_=(Status.ARCHIVING,), actor=removal.actor)
+    else:
+        rows = batch.delete()[0]
+    Removal.objects.filter(pk=removal.pk).update(
+        state=Removal.State.DONE, finished_at=clock.now(), removed_rows=F("removed_rows") + rows
+    )
+    logger.info(
+        "batch %s: %s, %d rows", batch.pk or removal.batch_id, PARTICIPLES[Kind(removal.kind)], removal.removed_rows
+    )
+
+
+def summary_now(batch: Batch) -> dict[str, Any]:
+    """What stays of a batch that is archived: its counts, what extensions say of it, and that its promises held."""
+    counts = counters_of(batch.pk)
+    summary: dict[str, Any] = {
+        "counts": counts | {"total": batch.total_items},
+        "verified_at": clock.iso_utc(clock.now()),
+        "broken_promises": broken_promises(batch),
+    }
+    for extension in registered():
+        summary |= extension.removal.summary(batch)
+    return summary
+
+
+def summary_of(batch_id: str) -> dict[str, Any]:
+    """What was written down of an archived batch; empty for any other."""
+    rows = Removal.objects.filter(batch_id=batch_id, kind=Kind.ARCHIVE, state=Removal.State.DONE)
+    return dict(rows.values_list("summary", flat=True).first() or {})
+
+
+def refuse_deleted_id(batch_id: str) -> None:
+    """`BatchConflict` for the id of a batch that ran and was deleted: sent again, its items would be done again."""
+    gone = Removal.objects.filter(batch_id=batch_id, kind=Kind.DELETE, started=True).first()
+    if gone is not None:
+        raise BatchConflict(
+            f"Batch {batch_id} ran, and was deleted on {gone.began_at:%Y-%m-%d}. Choose another id, or leave it empty: "
+            "then one is chosen."
+        )
+
+
+def running_of(batch_id: str) -> Removal | None:
+    return Removal.objects.filter(batch_id=batch_id, state=Removal.State.RUNNING).first()
+
+
+# -- in the background -------------------------------------------------------------------------------------------------
+
+
+def running() -> list[int]:
+    """Removals that are not done, the first one first."""
+    rows = Removal.objects.filter(state=Removal.State.RUNNING).order_by("pk")
+    return list(rows.values_list("pk", flat=True))
+
+
+def work(should_stop: Callable[[], bool] = lambda: False, *, pause: bool = False) -> int:
+    """Remove what is to be removed, one batch after the other; with `pause` at half speed. Answers how many steps."""
+    remover, steps = Remover(), 0
+    for pk in running():
+        began = monotonic()
+        while not should_stop() and remover.step(pk):
+            steps += 1
+            if pause:
+                sleep(monotonic() - began)
+            began = monotonic()
+    return steps
+
+
+def keep_removing(should_stop: Callable[[], bool] = lambda: False) -> None:
+    """For a thread of its own, as long as the process lives."""
+    while not should_stop():
+        try:
+            close_old_connections()
+            work(should_stop, pause=True)
+        except AnyDatabaseError as error:
+            logger.warning("nothing is removed for now: %s", str(error).partition("\n")[0])
+        except Exception:
+            logger.exception("removing failed, and goes on")
+        sleep(LOOK_EVERY)
+
+
+def remove_in_background() -> None:
+    threading.Thread(target=keep_removing, name="removals", daemon=True).start()

@@ -1,0 +1,95 @@
+"""The rows of a batch that is deleted or archived, table by table; each table is looked into by an index."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Model, QuerySet
+
+from batches.extensions import registered
+from batches.keys import PROCESS, key_of
+from batches.models import (
+    Batch,
+    Correction,
+    Crash,
+    IdempotencyRecord,
+    Item,
+    QuarantinedItem,
+    RetriedItem,
+)
+
+OF_ITEMS: tuple[type[Model], ...] = (RetriedItem, QuarantinedItem, Correction, Crash)
+"""Tables whose rows go with their item."""
+NOT_IN_SUMMARY = (
+    *("retries", "fixes", "quarantines", "rehearsals", "samples", "tenures", "parameter_files", "watches"),
+)
+"""What an archived batch keeps no rows of."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemovedPage:
+    """How many items went, how many rows of all tables, and the position of the last item."""
+
+    items: int
+    rows: int
+    position: int
+
+
+def counted(batch: Batch) -> dict[str, int]:
+    """What there is of the batch, by a noun in the plural."""
+    items = Item.objects.filter(batch=batch).count() if batch.is_ad_hoc else batch.total_items
+    if batch.status == Batch.Status.ARCHIVED:
+        items = 0
+    return {
+        "items": items,
+        "retries": batch.retries.count(),
+        "corrections": batch.fixes.count(),
+        "messages not sent yet": batch.deliveries.filter(due_at__isnull=False).count(),
+        "lines of history": batch.transitions.count(),
+    }
+
+
+def remove_items(batch: Batch, *, after: int, size: int, archive: bool) -> RemovedPage:
+    """The first items behind that position, and all that belongs to them."""
+    behind = Item.objects.filter(batch=batch, position__gt=after).order_by("position")
+    page = list(behind.values_list("pk", "key", "position")[:size])
+    if not page:
+        return RemovedPage(0, 0, after)
+    pks = [pk for pk, _, _ in page]
+    rows = sum(extension.removal.items_removed(batch, pks, archive) for extension in registered())
+    for model in OF_ITEMS:
+        rows += delete(model._default_manager.filter(item__in=pks))
+    rows += delete(IdempotencyRecord.objects.filter(key__in=[key_of(batch.pk, key, PROCESS) for _, key, _ in page]))
+    rows += delete(Item.objects.filter(pk__in=pks))
+    return RemovedPage(len(page), rows, page[-1][2])
+
+
+def remove_leftovers(batch: Batch, size: int, *, archive: bool) -> int:
+    """So many rows at most that belong to no item; 0 when there are none left."""
+    leftovers = [Correction.objects.filter(fix__batch=batch), *([] if archive else [batch.deliveries.all()])]
+    for rows in leftovers:
+        if removed := delete_some(rows, size):
+            return removed
+    for extension in registered():
+        if removed := extension.removal.rows_removed(batch, size, archive):
+            return removed
+    return 0
+
+
+def remove_all_but_summary(batch: Batch) -> int:
+    """What is left of a batch whose items are gone, but for its counts, its milestones and its history."""
+    removed = 0
+    for name in NOT_IN_SUMMARY:
+        removed += getattr(batch, name).all().delete()[0]
+    return removed + sum(extension.removal.archived(batch) for extension in registered())
+
+
+def delete_some(rows: QuerySet[Any], size: int) -> int:
+    pks = list(rows.order_by("pk").values_list("pk", flat=True)[:size])
+    return delete(rows.model._default_manager.filter(pk__in=pks)) if pks else 0
+
+
+def delete(rows: QuerySet[Any]) -> int:
+    """By one statement; nothing refers to them any more."""
+    return int(rows._raw_delete(rows.db))  # type: ignore[attr-defined]
