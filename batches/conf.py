@@ -16,6 +16,7 @@ from django.conf import settings as project
 BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "sweep": {"task": "batches.tasks.sweep", "schedule": 2.0, "options": {"expires": 2}},
     "clean-up": {"task": "batches.tasks.clean_up", "schedule": crontab(minute=17)},
+    "retention": {"task": "batches.tasks.retain", "schedule": crontab(minute=41)},
 }
 """What Celery's beat does for the engine: without the sweep nothing that was lost is found again."""
 
@@ -32,6 +33,8 @@ DEFAULTS: dict[str, Any] = {
     "PORTAL_RATE_PER_ADDRESS": 12_000,
     "PORTAL_SIGN_IN_TRIES": 10,
     "PORTAL_COOL_OFF_MINUTES": 15.0,
+    "PORTAL_ARCHIVE_AFTER_DAYS": 0,
+    "PORTAL_DELETE_AFTER_DAYS": 0,
     "PORTAL_OUTBOUND_HOSTS": [],
     "PORTAL_IMPORT_MODELS": [],
     "PORTAL_WORKER_MEMORY_MB": 1024,

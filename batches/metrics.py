@@ -25,8 +25,9 @@ from prometheus_client.core import (
 from batches.conf import settings
 from batches.lanes.counters import BUCKETS, SENDER, SWEEP, WORKER
 from batches.lanes.lane_counts import COUNTERS
+from batches.lifecycle import retention
 from batches.live import hub
-from batches.models import Batch, Checkpoint, Delivery, IdempotencyRecord, Tally, Transition
+from batches.models import Batch, Checkpoint, Delivery, IdempotencyRecord, Removal, Tally, Transition
 from batches.progress_tracker import Progress, progress_of
 
 PREFIX = "batchportal_"
@@ -70,6 +71,7 @@ class Collector:
         yield from counted_by_workers()
         yield from deliveries()
         yield from housekeeping()
+        yield from retention_and_removals()
         yield gauge("ws_connections", "Open sockets of this web process.", hub.open_sockets())
         dropped = CounterMetricFamily(f"{PREFIX}ws_dropped", "Frames of this web process that a slow client never got.")
         dropped.add_metric((), hub.dropped_frames())
@@ -219,3 +221,26 @@ def housekeeping() -> Iterator[Metric]:
             )
             idle = cursor.fetchone()[0]
         yield gauge("db_idle_in_txn", "Database sessions that are idle within a transaction.", idle)
+
+
+def retention_and_removals() -> Iterator[Metric]:
+    """Whether the rules of retention are applied, and what goes."""
+    now, run = timezone.now(), retention.last_run()
+    since = gauge(
+        "retention_run_seconds", "Since the last run of the rules of retention that came to its end.", labels=()
+    )
+    if run is not None:
+        since.add_metric((), age(run.at, now))
+        yield since
+    rows = Removal.objects.filter(state=Removal.State.RUNNING)
+    counts = dict(rows.order_by().values_list("kind").annotate(Count("pk")))
+    going = gauge("removals_running", "Batches that are being deleted or archived.", labels=("kind",))
+    gone = CounterMetricFamily(f"{PREFIX}removed_items", "Items that were deleted or archived.", labels=("kind",))
+    items = dict(Removal.objects.order_by().values_list("kind").annotate(Sum("removed_items")))
+    for kind in Removal.Kind.values:
+        going.add_metric((kind,), counts.get(kind, 0))
+        gone.add_metric((kind,), items.get(kind, 0))
+    yield going
+    yield gone
+    oldest = rows.aggregate(first=Min("began_at"))["first"]
+    yield gauge("removal_oldest_seconds", "How long the longest removal has been going on.", age(oldest or now, now))

@@ -26,14 +26,11 @@ from django.db import OperationalError as DatabaseUnavailable
 from django.db.models import Q
 from kombu.exceptions import OperationalError
 
-from batches import idempotency_manager
-from batches.access import allowances, failures
 from batches.conf import settings
-from batches.engine import presence, rehearsals, runner, turns
+from batches.engine import expiry, presence, rehearsals, runner, turns
 from batches.engine.database_errors import first_line
-from batches.intake import fixes
 from batches.lanes import counters, leases, workers
-from batches.lifecycle import deliveries, removals, samples, signing_secrets, transitions
+from batches.lifecycle import deliveries, removals, retention, samples, transitions
 from batches.models import Batch
 
 logger = logging.getLogger("batches")
@@ -130,18 +127,16 @@ def sweep_in_background() -> None:
 
 @shared_task(name="batches.tasks.clean_up", ignore_result=True)
 def clean_up() -> None:
-    """Forget what has expired or was long ago: idempotency rows, uploads, samples, deliveries, secrets, workers, failed
-    sign-ins, counts of requests."""
+    """Forget what has expired or was long ago."""
     with database_may_be_away():
-        idempotency_manager.cleanup_expired()
-        fixes.forget_expired()
-        samples.thin_out()
-        deliveries.forget_old()
-        signing_secrets.forget_previous()
-        signing_secrets.reencrypt()
-        workers.forget_dead()
-        failures.forget_old()
-        allowances.forget_ended()
+        expiry.forget_expired()
+
+
+@shared_task(name="batches.tasks.retain", ignore_result=True)
+def retain() -> None:
+    """Archive and delete what the rules of retention say."""
+    with database_may_be_away():
+        retention.run()
 
 
 def sweep_now() -> None:

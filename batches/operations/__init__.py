@@ -12,6 +12,7 @@ from batches.operations.lookups import get_batch, get_fix, get_rehearsal, get_re
 from batches.operations.quarantining import quarantine, release
 from batches.operations.rehearsing import LARGEST_SAMPLE, may_rehearse, rehearse
 from batches.operations.removing import (
+    BYTES_PER_ITEM,
     RemovalPlan,
     archive,
     delete,
@@ -19,6 +20,7 @@ from batches.operations.removing import (
     last_removal,
     removable_as,
     removal_plan,
+    run_retention,
 )
 from batches.operations.retrying import (
     DEFAULT_CANARY,
@@ -57,6 +59,7 @@ from batches.tasks import sweep_now as sweep
 __all__ = [
     "ADJUSTABLE",
     "BUDGETS",
+    "BYTES_PER_ITEM",
     "DECISIONS",
     "DEFAULT_CANARY",
     "LARGEST_CANARY",
@@ -108,6 +111,7 @@ __all__ = [
     "resume_retry",
     "retry",
     "revoke_token",
+    "run_retention",
     "start",
     "status_after",
     "submit",

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from batches.exceptions import UnknownBatch
 from batches.extensions import registered
-from batches.lifecycle import removals
-from batches.models import Batch, Removal
+from batches.lifecycle import removals, retention
+from batches.models import Batch, Removal, RetentionRun
 from batches.operations.lookups import get_batch
 
 BYTES_PER_ITEM, BYTES_PER_ERROR = 900, 420
@@ -99,3 +99,8 @@ def get_removal(number: int) -> Removal:
 def last_removal(batch_id: str) -> Removal | None:
     """The latest removal of that batch, also of one that is gone."""
     return Removal.objects.filter(batch_id=batch_id).first()
+
+
+def run_retention() -> RetentionRun | None:
+    """Apply the rules of retention now; None where a run has just begun."""
+    return retention.run()

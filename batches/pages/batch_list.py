@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
-from operator import or_
 from typing import Any
 
 from django.contrib import admin
@@ -15,8 +13,8 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from batches import operations
-from batches.extensions import registered
-from batches.models import Batch, Retry
+from batches.lifecycle import attention
+from batches.models import Batch
 from batches.pages.batch_text import eta, speed
 from batches.pages.item_list import items_url
 from batches.pages.markup import batch_pill
@@ -27,11 +25,7 @@ from batches.progress_tracker import Progress, progress_of
 from batches.rights import OPERATE
 
 Status = Batch.Status
-STOPPED = Q(status__in=(Status.HALTED, Status.FAILED))
-WAITS_FOR_A_PERSON = Q(status__in=(Status.PENDING, Status.PAUSED), processor__gt="") | Q(
-    retries__state=Retry.State.HELD
-)
-HAS_FAILED_ITEMS = Q(Q(lanes__failed__gt=0) | Q(lanes__quarantined__gt=0), status=Status.COMPLETED)
+WAITS_FOR_A_PERSON = Q(status__in=(Status.PENDING, Status.PAUSED), processor__gt="")
 WORKING_LOOKED_AT = 200
 """Batches that workers have, of which it is looked at whether they stand still: those that began last."""
 TABS = (("attention", "Needs attention"), ("active", "Active"), ("", "All"), ("archived", "Archived"))
@@ -91,9 +85,8 @@ def batches_of_tab(batches: QuerySet[Batch], name: str) -> QuerySet[Batch]:
 
 def needs_attention() -> Q:
     """Halted, stuck, failed, waiting for a person, or over with something left to do."""
-    conditions = [extension.needs_attention() for extension in registered() if extension.needs_attention]
-    left_to_do = reduce(or_, conditions) if conditions else HAS_FAILED_ITEMS
-    return STOPPED | WAITS_FOR_A_PERSON | Q(pk__in=stuck_batches()) | left_to_do
+    waits = WAITS_FOR_A_PERSON | attention.has_held_retry()
+    return attention.STOPPED | waits | Q(pk__in=stuck_batches()) | attention.left_to_do()
 
 
 def stuck_batches() -> list[str]:

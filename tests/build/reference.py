@@ -111,6 +111,12 @@ SETTINGS: dict[str, tuple[str, str]] = {
         "15",
         "how long that rest is, from the first failure; who is signed in stays so, and the name may sign in from elsewhere",
     ),
+    "PORTAL_ARCHIVE_AFTER_DAYS": (
+        "0",
+        "days after which a batch that has ended is archived, 0 for never; holds until somebody makes a rule on the page "
+        "Retention. What is unresolved, watched or at work stays",
+    ),
+    "PORTAL_DELETE_AFTER_DAYS": ("0", "the same for deleting it, archived or not"),
 }
 
 
