@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,6 @@ from batches.lanes import counters, leases
 from batches.models import Batch, Checkpoint, Tally, Worker
 from tests.helpers.batches import modes, ran, submitted
 from tests.helpers.people import browser, client
-from tests.helpers.places import ROOT
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -180,12 +178,3 @@ def test_it_is_not_ready_where_pages_cannot_be_drawn(settings: Any, monkeypatch:
     answer = client("anonymous").get("/readyz")
     assert (answer.status_code, answer.content) == (503, b"cannot draw pages: no admin/batches/batch/batch.html")
     assert client("viewer").get("/readyz").json()["status"].startswith("cannot draw pages")
-
-
-def test_its_alert_rules_name_only_what_it_tells() -> None:
-    ran(modes("ok", "error"), max_attempts=1)
-    rules = (ROOT / "docs" / "alerts.yml").read_text()
-    told = metrics.exposition().decode()
-    named = set(re.findall(r"batchportal_[a-z_]+", rules))
-    assert len(named) > 8
-    assert {name for name in named if f"# TYPE {name} " not in told} == set()
