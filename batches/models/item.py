@@ -60,7 +60,9 @@ class Item(models.Model):
             models.Index(fields=["batch", "position"], name="item_failed", condition=Q(failed_at__isnull=False)),
             models.Index(fields=["batch", "position"], name="item_out", condition=Q(claimed_at__isnull=False)),
             models.Index(
-                fields=["batch", "available_at"], name="item_waiting", condition=Q(available_at__isnull=False)
+                fields=["batch", "available_at", "position"],
+                name="item_waiting",
+                condition=Q(available_at__isnull=False),
             ),
         ]
 

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.usefixtures("engine")
 GUARDS = ("fence", "status", "idempotency")
 IN_POSTGRESQL = {
     "fence": ("WHERE l.id = lane_id AND l.fence = lane_fence RETURNING", "WHERE l.id = lane_id RETURNING"),
-    "status": ("WHERE i.id = o.id AND i.status = from_status RETURNING 1", "WHERE i.id = o.id RETURNING 1"),
+    "status": ("i.id = o.id AND i.status = from_status RETURNING 1", "i.id = o.id RETURNING 1"),
     "idempotency": (
         "WHERE r.expires_at <= clock_timestamp() OR (from_status = 'RUNNING' AND r.state = 'IN_PROGRESS') RETURNING 1",
         "RETURNING 1",
