@@ -9,7 +9,7 @@ from typing import Any
 from batches.models import Batch
 
 
-def no_contents(batch: Batch) -> Mapping[str, int]:
+def no_contents(batch: Batch, archive: bool) -> Mapping[str, int]:
     return {}
 
 
@@ -42,8 +42,8 @@ class RemovalHooks:
     """An app's part in it. What hangs on a batch by a foreign key goes with it; these are for what is much, what lies
     elsewhere, and what is counted."""
 
-    contents: Callable[[Batch], Mapping[str, int]] = no_contents
-    """What the app has of a batch, by a noun in the plural: what would go."""
+    contents: Callable[[Batch, bool], Mapping[str, int]] = no_contents
+    """What the app has of a batch, by a noun in the plural: what would go if it were deleted; True: archived."""
     remarks: Callable[[Batch], Sequence[str]] = no_remarks
     """Sentences on what of the app would stay if the batch were deleted."""
     begun: Callable[[Batch, str], None] = none_in_hand

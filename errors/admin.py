@@ -12,7 +12,9 @@ from django.urls import URLPattern, path, reverse
 from django.utils.text import Truncator
 
 from batches.admin import ReadOnly
+from batches.models import Batch
 from errors.desk.views import advice, bulk, desk, exports, fixes, group, quarantine, retries
+from errors.desk.views.access import leading_to_batch
 from errors.models import BatchGroup, ErrorGroup, ErrorRecord
 
 ROUTES = (
@@ -47,14 +49,18 @@ class ErrorGroupAdmin(ReadOnly):
     ) -> HttpResponse:
         """Its page in the batch where it was seen last; a group that was merged is part of another."""
         group = seen_by(self, request, object_id)
-        latest = BatchGroup.objects.filter(group__in=(group.pk, group.merged_into_id)).order_by("-last_seen")
+        whole = BatchGroup.objects.exclude(batch__status__in=Batch.REMOVED)
+        latest = whole.filter(group__in=(group.pk, group.merged_into_id)).order_by("-last_seen")
         if (rollup := latest.select_related("group").first()) is None:
             return super().change_view(request, object_id, form_url, extra_context)
         return redirect("admin:errors_group", rollup.batch_id, rollup.group.fingerprint)
 
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
-        return [*(path(route, wrap(view), name=name) for route, view, name in ROUTES), *super().get_urls()]
+        return [
+            *(path(route, wrap(leading_to_batch(view)), name=name) for route, view, name in ROUTES),
+            *super().get_urls(),
+        ]
 
 
 @admin.register(ErrorRecord)

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from batches.models import Batch
 from batches.removal_hooks import RemovalHooks
-from batches.wording import quantity
+from batches.wording import number_agrees, quantity
 from errors.exports import files
 from errors.grouping import locks
 from errors.models import (
@@ -40,14 +40,14 @@ OF_NO_USE_WITHOUT_ITEMS: tuple[type[Model], ...] = (
 )
 
 
-def contents(batch: Batch) -> Mapping[str, int]:
+def contents(batch: Batch, archive: bool) -> Mapping[str, int]:
     groups = BatchGroup.objects.filter(batch=batch)
-    archived = batch.status == Batch.Status.ARCHIVED
+    errors_are_gone = batch.status == Batch.Status.ARCHIVED
     exports = Export.objects.filter(batch=batch)
     ready = exports.filter(state=Export.State.READY)
     return {
-        "errors": 0 if archived else groups.aggregate(n=Sum("errors", default=0))["n"],
-        "groups in this batch": groups.count(),
+        "errors": 0 if errors_are_gone else groups.aggregate(n=Sum("errors", default=0))["n"],
+        "groups in this batch": 0 if archive else groups.count(),
         "exports": exports.count(),
         "files of exports": ready.count(),
         "bytes of these files": ready.aggregate(n=Sum("written", default=0))["n"],
@@ -59,10 +59,14 @@ def remarks(batch: Batch) -> Sequence[str]:
     if not (own := groups.count()):
         return ()
     shared = BatchGroup.objects.filter(group__in=groups).exclude(batch=batch).values("group").distinct().count()
-    return [
-        f"Of {quantity(own, 'error group')}, {shared:,} have errors in other batches: they stay, and count only those.",
-        "The others stay without errors, with their state, their notes and who had them.",
-    ]
+    verb, they = (
+        number_agrees(shared, "has", "have"),
+        number_agrees(shared, "it stays and counts", "they stay and count"),
+    )
+    remarks = [f"Of {quantity(own, 'error group')}, {shared:,} {verb} errors in other batches: {they} only those."]
+    if own > shared:
+        remarks.append("The others stay without errors, with their state, their notes and who had them.")
+    return remarks
 
 
 def begun(batch: Batch, why: str) -> None:

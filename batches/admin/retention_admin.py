@@ -15,6 +15,7 @@ from django.urls import URLPattern, path
 from batches import operations
 from batches.admin.access import AdminsOnly, ReadOnly
 from batches.models import Removal, RetentionRule
+from batches.moments import moment
 from batches.pages.context import context_of
 from batches.pages.retention_page import retention_page
 from batches.rights import VIEW
@@ -63,7 +64,12 @@ class RetentionRuleAdmin(AdminsOnly):
 class RemovalAdmin(ReadOnly):
     """Who may see batches sees which are gone, by whom and why."""
 
-    list_display = ("batch_id", "kind", "state", "items", "actor", "reason", "began_at", "finished_at")
+    fields = (
+        *("batch_id", "name", "processor", "kind", "state", "status_before", "items", "removed_items", "removed_rows"),
+        *("actor", "reason", "rule", "note", "submitted_by", "submitted", "began", "ended"),
+    )
+    readonly_fields = fields
+    list_display = ("batch_id", "kind", "state", "items", "actor", "reason", "began", "ended")
     list_filter = ("kind", "state", "processor")
     search_fields = ("batch_id", "name")
     show_full_result_count = False
@@ -73,3 +79,18 @@ class RemovalAdmin(ReadOnly):
         return bool(request.user.has_perm(VIEW))  # type: ignore[union-attr]
 
     has_module_permission = has_view_permission
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return super().changelist_view(request, {"title": "Deleted and archived batches", **(extra_context or {})})
+
+    @admin.display(description="Submitted")
+    def submitted(self, row: Removal) -> str:
+        return moment(row.submitted_at)
+
+    @admin.display(description="Began", ordering="began_at")
+    def began(self, row: Removal) -> str:
+        return moment(row.began_at)
+
+    @admin.display(description="Done", ordering="finished_at")
+    def ended(self, row: Removal) -> str:
+        return moment(row.finished_at) if row.finished_at else "–"

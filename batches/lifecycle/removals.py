@@ -53,7 +53,7 @@ def begin(
 ) -> Removal:
     """Delete or archive the batch from now on; one statement decides that nothing of it runs. Raises
     `InvalidTransition` where something does."""
-    contents = contents_of(batch)
+    contents = contents_of(batch, kind)
     with transaction.atomic():
         condition = at_rest() if only_if is None else at_rest() & only_if
         moved = transitions.move(
@@ -117,11 +117,12 @@ def end_what_waits(batch: Batch, why: str) -> None:
         extension.removal.begun(batch, why)
 
 
-def contents_of(batch: Batch) -> dict[str, int]:
-    """What there is of the batch, by a noun in the plural."""
-    contents = removed_rows.counted(batch)
+def contents_of(batch: Batch, kind: str) -> dict[str, int]:
+    """What would go of the batch, by a noun in the plural."""
+    archive = kind == Kind.ARCHIVE
+    contents = removed_rows.counted(batch, archive=archive)
     for extension in registered():
-        contents |= extension.removal.contents(batch)
+        contents |= extension.removal.contents(batch, archive)
     return contents
 
 

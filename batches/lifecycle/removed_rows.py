@@ -36,8 +36,8 @@ class RemovedPage:
     position: int
 
 
-def counted(batch: Batch) -> dict[str, int]:
-    """What there is of the batch, by a noun in the plural."""
+def counted(batch: Batch, *, archive: bool) -> dict[str, int]:
+    """What would go of the batch, by a noun in the plural."""
     items = Item.objects.filter(batch=batch).count() if batch.is_ad_hoc else batch.total_items
     if batch.status == Batch.Status.ARCHIVED:
         items = 0
@@ -46,7 +46,7 @@ def counted(batch: Batch) -> dict[str, int]:
         "retries": batch.retries.count(),
         "corrections": batch.fixes.count(),
         "messages not sent yet": batch.deliveries.filter(due_at__isnull=False).count(),
-        "lines of history": batch.transitions.count(),
+        "lines of history": 0 if archive else batch.transitions.count(),
     }
 
 

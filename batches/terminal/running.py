@@ -9,6 +9,7 @@ from batches import operations
 from batches.command_line import COMMAND_LINE, Screen
 from batches.engine import presence, rehearsals, runner
 from batches.intake.readers import FORMATS_TEXT
+from batches.lifecycle import removals
 from batches.models import Batch
 from batches.moments import in_reader_zone
 from batches.terminal.exit_codes import OK, WITH_ERRORS
@@ -127,6 +128,7 @@ def rehearsal_lines(batch_id: str, report: dict[str, Any]) -> list[str]:
 def work(options: Namespace, screen: Screen) -> int:
     with presence.at_work():
         runner.work_until_idle()
+        removals.work()
     if screen.as_json:
         screen.document({"idle": True})
     return OK

@@ -94,7 +94,7 @@ def test_it_counts_of_a_shared_group_what_other_batches_have() -> None:
         finished(batch_id, (GOOD, BAD, BAD))
     group = ErrorGroup.objects.get()
     plan = operations.removal_plan("b1", "delete")
-    assert any("1 have errors in other batches" in remark for remark in plan.remarks)
+    assert any("1 has errors in other batches" in remark for remark in plan.remarks)
     operations.delete("b1")
     remover = removals.Remover()
     remover.size = 2

@@ -40,7 +40,7 @@ def test_the_page_says_what_would_go_and_what_would_stay() -> None:
     text = page("/admin/batches/batch/b1/delete/")
     assert "<dt>items</dt><dd>3</dd>" in text
     assert "<dt>errors</dt><dd>2</dd>" in text
-    assert "1 have errors in other batches" in text
+    assert "1 has errors in other batches" in text
     assert "one line in the record" in text
     assert Batch.objects.get(pk="b1").status == "COMPLETED"
 

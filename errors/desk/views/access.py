@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from http import HTTPStatus
 from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponseBase
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 
 from batches.exceptions import BatchError
@@ -28,12 +30,35 @@ def require_rights(request: HttpRequest, *rights: str) -> None:
         raise PermissionDenied
 
 
+class ErrorsGone(Exception):
+    """The batch's items and errors are gone, or going: there is nothing to triage."""
+
+    def __init__(self, batch: Batch) -> None:
+        super().__init__(batch.pk)
+        self.batch = batch
+
+
+def leading_to_batch(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """The view; of a batch whose errors are gone it leads to the page that says so."""
+
+    @wraps(view)
+    def led(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            return view(request, *args, **kwargs)
+        except ErrorsGone as gone:
+            return redirect(gone.batch)
+
+    return led
+
+
 def viewable_batch(request: HttpRequest, batch_id: str) -> Batch:
-    """The batch, for a person who may look at it; Http404 without one."""
+    """The batch, for a person who may look at it; Http404 without one, `ErrorsGone` where nothing is left to triage."""
     require_rights(request, VIEW)
     batch = Batch.objects.filter(pk=batch_id).first() if "\x00" not in batch_id else None
     if batch is None:
         raise Http404(f"There is no batch {batch_id}.")
+    if batch.status in Batch.REMOVED:
+        raise ErrorsGone(batch)
     return batch
 
 
