@@ -11,6 +11,7 @@ from typing import Any
 from batches.models import Batch
 from batches.pages.item_list import items_between
 from batches.wording import quantity
+from errors.desk.rate_bars import RateBar, rate_bars
 from errors.findings import IN_PAGE_LIMIT, findings_of
 from errors.findings.counted import counted_text
 from errors.models import ErrorGroup
@@ -35,6 +36,7 @@ class FindingCard:
     positions: str
     """From where to where its items stand; empty if they do not stand together."""
     items_url: str
+    bars: list[RateBar]
 
     @property
     def also(self) -> list[str]:
@@ -74,6 +76,7 @@ def finding_card(batch: Batch, place: int, finding: Mapping[str, Any], titles: M
         p_value=p_text(finding["p"]),
         positions=f"{first:,} to {last:,}" if stand_together else "",
         items_url=items_between(batch, first, last) if stand_together else "",
+        bars=rate_bars(finding, "here", "elsewhere"),
     )
 
 

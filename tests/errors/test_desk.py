@@ -179,6 +179,9 @@ def test_it_marks_findings_on_both_pictures_and_shows_a_few(user_of: UserOf) -> 
     page = signed_in(user_of("viewer")).get(desk_url(batch)).content.decode()
     assert page.count('href="#finding-A"') == 2
     assert page.count('id="finding-A"') == 1
+    bars = page[page.index('id="finding-A"') :].split("</table>")[0]
+    assert re.findall(r'row">(\w+)</th>', bars) == ["here", "elsewhere"]
+    assert re.findall(r'quiet">(.+?)<', bars) == ["30 of 30", "0 of 370"]
     assert "30 of the 30 items from 100 to 129 failed" in page
     assert "Failures lie thickest at items 100 to 129: 30 of 30 failed." in page.replace("&quot;", "")
 

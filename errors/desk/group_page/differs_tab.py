@@ -12,25 +12,14 @@ from django.db.models import F
 
 from batches.models import Batch
 from errors.desk.finding_cards import p_text
+from errors.desk.rate_bars import RateBar, rate_bars
 from errors.detectors.attributes import attributes
-from errors.detectors.findings import EVERYTHING, Stream, Summary, percent
+from errors.detectors.findings import EVERYTHING, Stream, Summary
 from errors.findings.batch_summary import MIN_FAILED, payloads, settled_positions
 from errors.models import BatchGroup, ErrorGroup, ErrorRecord, Findings
 
 IN_PAGE_LIMIT = 5_000
 """Batches up to this size are looked at while the page waits; of larger ones it shows what the detectors found."""
-BAR_WIDTH = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class RateBar:
-    """How many of some items failed: as a bar out of 1,000, and in numbers."""
-
-    whose: str
-    failed: int
-    size: int
-    percent: str
-    width: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,18 +94,10 @@ def stored_differences(batch: Batch, group: ErrorGroup) -> DiffersTab:
 def difference(finding: Mapping[str, Any]) -> Difference:
     return Difference(
         finding=finding,
-        bars=[
-            rate_bar(f"items with {finding['text']}", finding["failed"], finding["size"]),
-            rate_bar("all others", finding["others_failed"], finding["others"]),
-        ],
+        bars=rate_bars(finding, f"items with {finding['text']}", "all others"),
         evidence=f"{strength(finding['confidence'])}: chance alone does this {frequency_by_chance(finding['p'])}",
         p_value=p_text(finding["p"]),
     )
-
-
-def rate_bar(whose: str, failed: int, size: int) -> RateBar:
-    rate = failed / size if size else 0
-    return RateBar(whose, failed, size, percent(rate), round(BAR_WIDTH * rate, 1))
 
 
 def strength(confidence: str) -> str:
