@@ -23,6 +23,7 @@ from prometheus_client.core import (
 )
 
 from batches.conf import settings
+from batches.lanes import global_pause
 from batches.lanes.counters import BUCKETS, SENDER, SWEEP, WORKER
 from batches.lanes.lane_counts import COUNTERS
 from batches.lifecycle import retention
@@ -137,6 +138,8 @@ def working_batches() -> Iterator[Metric]:
     since = queued.order_by().values_list("batch").annotate(Max("at")).values_list("at__max", flat=True)
     oldest = min(since, default=now)
     yield gauge("oldest_pending_seconds", "How long the longest waiting queued batch has waited.", age(oldest, now))
+    paused = float(global_pause.in_force() is not None)
+    yield gauge("everything_paused", "1 while everything is paused by a person, else 0.", paused)
     yield gauge("lanes_held", "Lanes that a worker holds.", Checkpoint.objects.exclude(worker="").count())
     yield heartbeats(WORKER, "worker_heartbeat_seconds", "Since the worker of a host was last heard of.")
 

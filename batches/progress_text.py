@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
-from batches.lanes import workers
+from batches.engine.waiting_reasons import WaitingReasons
 from batches.lifecycle import removals
 from batches.models import Batch, Removal
 from batches.moments import moment
@@ -15,22 +15,28 @@ from batches.wording import number_agrees, quantity
 STUCK = "It should be running, but no worker has taken it for a while. Is the worker process up?"
 
 
-def words_of(batch: Batch, progress: Progress, declined: workers.Declined | None = None) -> dict[str, Any]:
+def words_of(batch: Batch, progress: Progress, reasons: WaitingReasons | None = None) -> dict[str, Any]:
     """What stands beside a batch's progress, in REST and in frames alike; times of day in UTC."""
-    return {"sentence": sentence_of(batch, progress, UTC, declined), "reason": batch.reason, "ad_hoc": batch.is_ad_hoc}
+    reasons = reasons or WaitingReasons()
+    return {
+        "sentence": sentence_of(batch, progress, UTC, reasons),
+        "waits_because": waits_because(batch, progress, reasons),
+        "reason": batch.reason,
+        "ad_hoc": batch.is_ad_hoc,
+    }
 
 
 def sentence_of(
-    batch: Batch, progress: Progress, zone: tzinfo | None = None, declined: workers.Declined | None = None
+    batch: Batch, progress: Progress, zone: tzinfo | None = None, reasons: WaitingReasons | None = None
 ) -> str:
     """The sentence of the batch's status, and of the items that wait in it: no worker processes those.
 
-    `declined` is for who says it of several batches: what workers leave to others is then read once for all.
+    `reasons` is for who says it of several batches: what they wait for is then read once for all.
     """
     if batch.status in Batch.REMOVED:
         return removal_sentence(batch)
-    if elsewhere := waits_for_other_workers(batch, progress, declined):
-        return elsewhere
+    if because := waits_because(batch, progress, reasons):
+        return because
     if progress.stuck:
         return STUCK
     if not progress.waiting or batch.is_final:
@@ -47,13 +53,10 @@ def removal_sentence(batch: Batch) -> str:
     return f"Being {removals.PARTICIPLES[Removal.Kind(removal.kind)]}, {removal.percent} %. {batch.sentence}"
 
 
-def waits_for_other_workers(batch: Batch, progress: Progress, declined: workers.Declined | None = None) -> str:
-    """Of a batch that workers leave to others, in a deployment say: what it waits for; empty of any other."""
+def waits_because(batch: Batch, progress: Progress, reasons: WaitingReasons | None = None) -> str:
+    """Why the batch waits, and behind what, in a sentence; empty of one that waits for nothing, or for a person."""
     is_held = any(lane["worker"] for lane in progress.lanes)
-    if batch.status not in (Batch.Status.QUEUED, Batch.Status.RUNNING) or batch.is_ad_hoc or is_held:
-        return ""
-    reason = (declined or workers.Declined()).why(batch.pk)
-    return reason and f"Waiting for a worker that can run {batch.processor}. {reason}"
+    return (reasons or WaitingReasons()).why(batch, is_held=is_held)
 
 
 def is_only_waiting(progress: Progress) -> bool:

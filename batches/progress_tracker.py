@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from batches import arguments, clock, durations
 from batches.exceptions import UnknownBatch
-from batches.lanes import workers
+from batches.lanes import global_pause, workers
 from batches.lanes.lane_counts import COUNTERS
 from batches.lifecycle import hand_counts, samples
 from batches.lifecycle.samples import active_seconds
@@ -90,6 +90,7 @@ def progress_of(batches: Sequence[Batch]) -> dict[str, Progress]:
     with_workers = any(batch.status in Batch.WORKING and not batch.is_ad_hoc for batch in batches)
     present = workers.presence() if with_workers else workers.NOBODY
     waiting = waiting_of(batches, now)
+    held = {lane.held_since for rows in lanes.values() for lane in rows} - {None}  # type: ignore[attr-defined]
     return {
         batch.pk: progress(
             batch,
@@ -100,6 +101,7 @@ def progress_of(batches: Sequence[Batch]) -> dict[str, Progress]:
             present,
             now,
             waiting.get(batch.pk, NOTHING),
+            min(held, default=None),
         )
         for batch in batches
     }
@@ -115,6 +117,7 @@ def _lanes_and_milestones(
         percent=F("batch__milestones__milestone"),
         reached_at=F("batch__milestones__reached_at"),
         read_at=clock.now_column(),
+        held_since=global_pause.since_column(),
     )
     for lane in rows.order_by("lane", "percent"):
         lanes[lane.batch_id].setdefault(lane.lane, lane)
@@ -149,20 +152,22 @@ def progress(
     present: workers.Presence,
     now: datetime,
     waits: Waiting = NOTHING,
+    held_since: datetime | None = None,
 ) -> Progress:
     """Pure arithmetic over a batch, its lanes, milestones and recent samples, the keys of its current items, who lives,
-    the time, and what waits."""
+    the time, what waits, and since when everything is paused."""
     count = {name: sum(getattr(lane, name) for lane in lanes) for name in COUNTERS}
     total = max(batch.total_items, sum(count.values()))
     remaining = total - sum(count.values())
     waiting = min(waits.items, remaining)
-    active = active_seconds(batch, now)
+    held = held_since is not None and not batch.is_ad_hoc
+    active = active_seconds(batch, min(now, held_since) if held_since is not None and held else now)
     velocity = count["succeeded"] / active if active > 0 else None
-    abandoned = is_abandoned(batch, lanes, present, now)
-    pace = Pace() if abandoned else recent_pace(batch, recent, sum(count.values()), active)
-    last_try = (waits.last_at - now).total_seconds() if waits.last_at and not abandoned else None
+    abandoned = not held and is_abandoned(batch, lanes, present, now)
+    pace = Pace() if abandoned or held else recent_pace(batch, recent, sum(count.values()), active)
+    last_try = (waits.last_at - now).total_seconds() if waits.last_at and not (abandoned or held) else None
     eta = eta_of(batch, remaining - waiting, pace, last_try)
-    held = [lane for lane in lanes if lane.worker]
+    busy = [lane for lane in lanes if lane.worker]
     return Progress(
         batch_id=batch.pk,
         total_items=total,
@@ -182,10 +187,10 @@ def progress(
         active_seconds=round(active, 3),
         started_at=batch.started_at,
         finished_at=batch.finished_at,
-        current_item=next((current.get((batch.pk, lane.next_index)) for lane in held), None),
+        current_item=next((current.get((batch.pk, lane.next_index)) for lane in busy), None),
         status=batch.status,
         outcome=outcome_of(batch, count, remaining),
-        stuck=abandoned or is_stuck(batch, lanes, now, remaining, waits),
+        stuck=not held and (abandoned or is_stuck(batch, lanes, now, remaining, waits)),
         milestones=[
             {"milestone": row.milestone, "reached_at": clock.with_iso_times(row.reached_at)} for row in milestones
         ],

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from batches.rest import act_views, batch_views, fix_views, removal_views, retry_views, token_views, worker_views
+from batches.rest import (
+    act_views,
+    batch_views,
+    fix_views,
+    pause_views,
+    removal_views,
+    retry_views,
+    token_views,
+    worker_views,
+)
 from batches.rest.routes import route
 
 DOCS = SpectacularSwaggerSplitView.as_view(
@@ -55,6 +64,7 @@ urlpatterns = [
     *route("removals/<int:number>", removal_views.RemovalDetail.as_view(), "removal"),
     *route("workers", worker_views.WorkerList.as_view(), "workers"),
     *route("workers/notices", worker_views.NoticeList.as_view(), "workers-notices"),
+    *route("pause", pause_views.PauseEverything.as_view(), "pause"),
     *route("processors", batch_views.ProcessorList.as_view(), "processors"),
     *route("tokens", token_views.Tokens.as_view(), "tokens"),
     *route("tokens/<int:number>", token_views.TokenDetail.as_view(), "token"),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from time import monotonic, sleep
 
 from batches import clock
-from batches.lanes import leases
+from batches.lanes import global_pause, leases
 from batches.models import Batch, Checkpoint
 
 LOOK_UP_EVERY = 0.25  # seconds
@@ -71,8 +71,5 @@ def wait_until(due: float, lease: leases.Lease, is_over: Callable[[], bool]) -> 
         if monotonic() - looked_up >= LOOK_UP_EVERY and due - monotonic() > 0:
             looked_up = monotonic()
             leases.renew(lease)
-            if (
-                is_over()
-                or Batch.objects.values_list("status", flat=True).get(pk=lease.batch_id) != Batch.Status.RUNNING
-            ):
+            if is_over() or not global_pause.goes_on(lease.batch_id):
                 return

@@ -26,7 +26,7 @@ from batches.engine.slices import Slice, do_nothing, never, open_slice, refuse_n
 from batches.exceptions import InvalidInput, UnknownProcessor, UnusableParams
 from batches.isolation import deferred_constraints
 from batches.isolation.guard import Uncontained
-from batches.lanes import leased_rows, leases, outcomes, workers
+from batches.lanes import global_pause, leased_rows, leases, outcomes, workers
 from batches.lanes.outcomes import Claimed, Outcome
 from batches.lifecycle import quarantined_items
 from batches.models import Batch, Item, Rehearsal
@@ -150,8 +150,10 @@ def open_rehearsal_slice(
 
 
 def step(slice_: Slice, rehearsal: Rehearsal) -> bool:
-    """One chunk, and what it showed; False when the rehearsal is over."""
-    batch = Batch.objects.only("status").get(pk=rehearsal.batch_id)
+    """One chunk, and what it showed; False when the rehearsal is over, or everything is paused."""
+    batch = Batch.objects.only("status").annotate(held=global_pause.is_in_force()).get(pk=rehearsal.batch_id)
+    if batch.held:
+        return False
     if batch.status in Batch.ACTIVE:
         return finish(rehearsal, Rehearsal.State.CANCELLED, "The batch itself was started.")
     items = next_items(rehearsal)
@@ -245,5 +247,6 @@ def reconnect() -> None:
 
 
 def unheld() -> QuerySet[Rehearsal]:
-    """Rehearsals that should be running and nobody holds."""
-    return Rehearsal.objects.filter(leased_rows.has_no_lease(), state=Rehearsal.State.RUNNING)
+    """Rehearsals that should be running and nobody holds; none while everything is paused."""
+    free = leased_rows.has_no_lease() & ~Q(global_pause.is_in_force())
+    return Rehearsal.objects.filter(free, state=Rehearsal.State.RUNNING)

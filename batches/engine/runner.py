@@ -32,7 +32,7 @@ from batches.engine.slices import Slice, do_nothing, never, take_slice
 from batches.engine.statements import AlreadyRemembered, ItemsMoved, claim_one
 from batches.exceptions import LeaseLost
 from batches.isolation.guard import ChunkLost, Uncontained
-from batches.lanes import counters, leases, outcomes
+from batches.lanes import counters, global_pause, leases, outcomes
 from batches.lanes.outcomes import Claimed, Outcome
 from batches.lifecycle import transitions
 from batches.models import Batch
@@ -170,14 +170,14 @@ def ends_early(slice_: Slice, started: float, last: Outcome) -> bool:
 
 
 def is_stopped(slice_: Slice) -> bool:
-    """Whether somebody has paused or cancelled the batch since it was claimed: looked up after an item that took long,
-    and else now and then."""
+    """Whether somebody has paused or cancelled the batch, or paused everything, since it was claimed: looked up after
+    an item that took long, and else now and then."""
     if slice_.rehearsing or monotonic() < slice_.looked_up_at + LOOK_UP_SECONDS:
         return False
     with slice_.isolation.reading():
-        status = Batch.objects.filter(pk=slice_.batch.pk).values_list("status", flat=True).first()
+        goes_on = global_pause.goes_on(slice_.batch.pk)
     slice_.looked_up_at = monotonic()
-    return status != Batch.Status.RUNNING
+    return not goes_on
 
 
 def process(slice_: Slice, item: Claimed) -> Outcome | None:
@@ -222,9 +222,12 @@ def work_until_idle(
     should_stop: Callable[[], bool] = never,
     on_chunk: Callable[[], None] = do_nothing,
 ) -> None:
-    """Work in this process until that batch is at rest, or until no batch is left that it could go on with."""
+    """Work in this process until that batch is at rest, or until no batch is left that it could go on with.
+
+    A pause of everything ends it, too: what waits goes on elsewhere when that is lifted.
+    """
     declining.by_this_process.clear()
-    while not should_stop():
+    while not should_stop() and global_pause.in_force() is None:
         leases.expire_dead_workers()
         leases.revoke_expired()
         active = Batch.objects.filter(status__in=Batch.ACTIVE).exclude(processor="").order_by("created_at")

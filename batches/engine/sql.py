@@ -7,7 +7,7 @@ array of ids where a join would do). A name carries its version: a migration tha
 that workers of the old release go on with theirs.
 """
 
-CLAIM, RECORD = "batches_claim_2", "batches_record_2"
+CLAIM, RECORD = "batches_claim_3", "batches_record_2"
 
 BY_INDEX_ONLY = """\
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET enable_incremental_sort = off
@@ -35,7 +35,10 @@ BEGIN
   IF idle_ms IS NOT NULL THEN  -- the session is a pooler's: what holds for this transaction is said in it
     PERFORM set_config('idle_in_transaction_session_timeout', idle_ms, true), set_config('lock_timeout', idle_ms, true);
   END IF;
-  SELECT l.batch_id, (SELECT b.status FROM batches_batch b WHERE b.id = l.batch_id) INTO of_batch, its_status
+  SELECT l.batch_id, (
+    SELECT CASE WHEN EXISTS (SELECT 1 FROM batches_globalpause g WHERE g.in_force) THEN 'HELD' ELSE b.status END
+    FROM batches_batch b WHERE b.id = l.batch_id
+  ) INTO of_batch, its_status
   FROM batches_checkpoint l WHERE l.id = lane_id AND l.fence = lane_fence;
   IF NOT FOUND THEN
     RETURN;

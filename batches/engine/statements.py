@@ -37,7 +37,8 @@ class ItemsMoved(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The batch's status as the claim saw it, and the items it holds (locked on PostgreSQL)."""
+    """The batch's status as the claim saw it, `HELD` while everything is paused, and the items it holds (locked on
+    PostgreSQL)."""
 
     status: str
     items: list[Claimed]
@@ -60,11 +61,13 @@ DUE = "available_at <= %s AND available_at IS NOT NULL ORDER BY available_at, po
 BY_ID = "id = %s ORDER BY id"
 
 CLAIM_POSTGRESQL = f"SELECT * FROM {sql.CLAIM}(%s, %s, %s, %s, %s, %s, %s, %s)"  # noqa: S608
+HELD = "EXISTS (SELECT 1 FROM batches_globalpause WHERE in_force)"
 CLAIM_SQLITE = f"""
-SELECT b.status, i.* FROM batches_checkpoint l JOIN batches_batch b ON b.id = l.batch_id
+SELECT CASE WHEN {HELD} THEN 'HELD' ELSE b.status END, i.*
+FROM batches_checkpoint l JOIN batches_batch b ON b.id = l.batch_id
 LEFT JOIN (
   SELECT {ITEM_COLUMNS} FROM batches_item WHERE batch_id = %s AND status = 'PENDING' AND {{condition}} LIMIT %s
-) i ON b.status = 'RUNNING'
+) i ON b.status = 'RUNNING' AND NOT {HELD}
 WHERE l.id = %s AND l.fence = %s
 """  # noqa: S608 - only constants of this module are put in
 

@@ -5,6 +5,8 @@
 3. A batch that has begun and that nobody holds; the one that was let go first.
 4. A batch that could use one more process; the one that has the fewest.
 
+While everything is paused, no batch has a turn.
+
 A process that is free takes the first of these, whatever message woke it. A process at work looks every half second
 whether somebody waits under 1 or 2, and after two seconds also under 3; then it gives its lane back between two chunks
 and takes whose turn it is. Nobody has to be told: a message only wakes a process that sleeps.
@@ -36,6 +38,7 @@ from django.db.models import (
 from django.db.models.functions import Coalesce
 
 from batches.clock import now_sql
+from batches.lanes import global_pause
 from batches.lanes.lane_counts import COUNTERS
 from batches.models import Batch, Checkpoint, Item
 
@@ -55,7 +58,7 @@ def next_batch(but: Collection[str] = ()) -> str | None:
 
 def not_begun(but: Collection[str] = ()) -> QuerySet[Any]:
     """Batches that were started, and that no worker has had since; the one that was submitted first."""
-    queued = Batch.objects.filter(status=Batch.Status.QUEUED).exclude(processor="").exclude(pk__in=but)
+    queued = may_be_worked_on(Batch.Status.QUEUED, but)
     return with_room(queued).order_by("created_at")
 
 
@@ -68,6 +71,12 @@ def deserted(but: Collection[str] = ()) -> QuerySet[Any]:
 def shared(but: Collection[str] = ()) -> QuerySet[Any]:
     """Batches that have work, and could use one process more than they have; the one that has the fewest first."""
     return with_room(working(but)).order_by("held", "created_at")
+
+
+def may_be_worked_on(status: str, but: Collection[str]) -> QuerySet[Any]:
+    """Batches of that status which are for workers, but those; none while everything is paused."""
+    batches = Batch.objects.filter(~global_pause.is_in_force(), status=status)
+    return batches.exclude(processor="").exclude(pk__in=but)
 
 
 def with_room(batches: QuerySet[Any]) -> QuerySet[Any]:
@@ -93,7 +102,7 @@ def working(but: Collection[str]) -> QuerySet[Any]:
     left: Any = F("total_items")
     for rows in away:
         left = left - Coalesce(Subquery(rows.values("n")), 0)
-    running = Batch.objects.filter(status=Batch.Status.RUNNING).exclude(processor="").exclude(pk__in=but)
+    running = may_be_worked_on(Batch.Status.RUNNING, but)
     return running.annotate(left=ExpressionWrapper(left, output_field=BigIntegerField())).filter(left__gt=0)
 
 

@@ -18,7 +18,7 @@ from django.db.models.functions import Mod
 from django.utils import timezone
 
 from batches import clock
-from batches.lanes import counters
+from batches.lanes import counters, global_pause
 from batches.models import Batch, Checkpoint, Sample
 
 logger = logging.getLogger("batches")
@@ -43,10 +43,14 @@ def active_seconds(batch: Batch, now: datetime) -> float:
 
 
 def take_samples() -> int:
-    """Sample every batch that a worker has, unless it has a sample of this slot; returns how many batches those are."""
+    """Sample every batch that a worker has, unless it has a sample of this slot; returns how many batches those are.
+
+    While everything is paused only those that a script drives: that time is no active time of the others.
+    """
     now = clock.now()
     lanes = Checkpoint.objects.filter(batch=OuterRef("pk")).filter(~Q(worker="") | Q(saved_at__gte=now - WINDOW))
-    batches = list(Batch.objects.filter(Exists(lanes), status__in=Batch.WORKING, running_since__isnull=False))
+    counted = Exists(lanes) & (Q(processor="") | ~Q(global_pause.is_in_force()))
+    batches = list(Batch.objects.filter(counted, status__in=Batch.WORKING, running_since__isnull=False))
     slot = int(now.timestamp() * 1000) // EVERY_MS * EVERY_MS
     write_samples(batches, slot, now)
     return len(batches)

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from batches import clock
 from batches.extensions import notify, registered
-from batches.lanes import counters, leases
+from batches.lanes import counters, global_pause, leases
 from batches.lanes.lane_counts import counters_of
 from batches.lifecycle import hints, milestones, retry_states, retry_waves, samples
 from batches.models import Batch, Checkpoint, Item, Retry, Transition, may_follow
@@ -59,7 +59,8 @@ def clock_changes(batch: Batch, to: str) -> dict[str, Any]:
     if to == Status.RUNNING:
         changes |= {"running_since": now, "started_at": batch.started_at or now}
     elif to not in Batch.WORKING and batch.running_since is not None:
-        elapsed = max(0.0, (now - batch.running_since).total_seconds())
+        until = now if batch.is_ad_hoc else global_pause.end_of_active_time(now)
+        elapsed = max(0.0, (until - batch.running_since).total_seconds())
         changes |= {"running_since": None, "active_seconds": F("active_seconds") + elapsed}
     return changes
 

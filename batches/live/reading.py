@@ -11,7 +11,7 @@ from typing import Any
 from django.db import Error as AnyDatabaseError
 from django.db import connection
 
-from batches.lanes.workers import Declined
+from batches.engine.waiting_reasons import WaitingReasons
 from batches.live.admission import Admission, revoked_admissions
 from batches.models import Batch, Transition
 from batches.progress_text import words_of
@@ -36,8 +36,8 @@ def read(batch_ids: list[str], after: int, admissions: set[Admission]) -> Readin
     progress = progress_of(list(batches.values()))
     transitions = Transition.objects.filter(pk__gt=after, batch__in=batch_ids).order_by("pk")
     revoked = revoked_admissions(admissions) if admissions else set()
-    declined = Declined()
-    words = {pk: words_of(batch, progress[pk], declined) for pk, batch in batches.items()}
+    reasons = WaitingReasons()
+    words = {pk: words_of(batch, progress[pk], reasons) for pk, batch in batches.items()}
     return Reading(batches, progress, words, list(transitions), revoked)
 
 

@@ -6,6 +6,7 @@ from batches.models.batch import BATCH_ID, TRANSITIONS, Batch, may_follow
 from batches.models.delivery import Delivery, Watch, Webhook
 from batches.models.fields import HexKeyField, positive_number
 from batches.models.fix import Correction, Fix
+from batches.models.global_pause import GlobalPause
 from batches.models.history import MILESTONES, Milestone, Transition
 from batches.models.idempotency import IdempotencyRecord
 from batches.models.item import Item
@@ -33,6 +34,7 @@ __all__ = [
     "Delivery",
     "FailedSignIn",
     "Fix",
+    "GlobalPause",
     "HexKeyField",
     "IdempotencyRecord",
     "Item",

@@ -9,6 +9,7 @@ from batches.operations.delivering import resend
 from batches.operations.fixing import apply_fix, check_fix, correct, fix_to_apply, preview_fix
 from batches.operations.giving_up import give_up
 from batches.operations.lookups import get_batch, get_fix, get_rehearsal, get_retry
+from batches.operations.pausing_everything import lift, pause_everything
 from batches.operations.quarantining import quarantine, release
 from batches.operations.rehearsing import LARGEST_SAMPLE, may_rehearse, rehearse
 from batches.operations.removing import (
@@ -95,8 +96,10 @@ __all__ = [
     "is_watching",
     "last_removal",
     "legal_verbs",
+    "lift",
     "may_rehearse",
     "pause",
+    "pause_everything",
     "pause_retry",
     "preview_fix",
     "proposed_id",

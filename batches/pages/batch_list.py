@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from batches import operations
+from batches.engine.waiting_reasons import WaitingReasons
 from batches.lifecycle import attention
 from batches.models import Batch
 from batches.pages.batch_text import eta, speed
@@ -20,7 +21,7 @@ from batches.pages.item_list import items_url
 from batches.pages.markup import batch_pill
 from batches.pages.progress_bar import ProgressBar, progress_bar
 from batches.pages.tabs import Tab
-from batches.progress_text import removal_sentence
+from batches.progress_text import removal_sentence, waits_because
 from batches.progress_tracker import Progress, progress_of
 from batches.rights import OPERATE
 
@@ -45,6 +46,8 @@ class BatchRow:
     pill: SafeString
     speed: str
     eta: str
+    because: str
+    """Why it waits, and behind what; empty of one that does not."""
     verbs: Sequence[str]
     raise_url: str
     """Where a batch that is held by its error budget gets another one; empty for any other."""
@@ -95,11 +98,11 @@ def stuck_batches() -> list[str]:
 
 
 def batch_list_page(batches: Sequence[Batch], request: HttpRequest) -> BatchListPage:
-    progress = progress_of(batches)
+    progress, reasons = progress_of(batches), WaitingReasons()
     may_operate = request.user.has_perm(OPERATE)  # type: ignore[union-attr]
     current = request.GET.get("show", "")
     return BatchListPage(
-        rows=[batch_row(batch, progress[batch.pk], may_operate) for batch in batches],
+        rows=[batch_row(batch, progress[batch.pk], reasons, may_operate) for batch in batches],
         may_operate=may_operate,
         tabs=[
             Tab(
@@ -114,7 +117,7 @@ def batch_list_page(batches: Sequence[Batch], request: HttpRequest) -> BatchList
     )
 
 
-def batch_row(batch: Batch, progress: Progress, may_operate: bool) -> BatchRow:
+def batch_row(batch: Batch, progress: Progress, reasons: WaitingReasons, may_operate: bool) -> BatchRow:
     held = may_operate and bool(operations.holding_reason(batch))
     legal = [verb for verb in UNCONFIRMED_VERBS if operations.status_after(verb, batch) is not None]
     legal = [verb for verb in legal if not (held and verb == "resume")]
@@ -127,6 +130,7 @@ def batch_row(batch: Batch, progress: Progress, may_operate: bool) -> BatchRow:
         pill=batch_pill(batch, stuck=progress.stuck),
         speed=speed(progress),
         eta=removal_sentence(batch).partition(".")[0] if batch.status in Batch.REMOVING else eta(progress),
+        because=waits_because(batch, progress, reasons),
         verbs=legal if may_operate else [],
         raise_url=reverse("admin:batches_batch_act", args=[batch.pk, "resume"]) if held else "",
     )

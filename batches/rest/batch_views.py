@@ -19,8 +19,8 @@ from batches.access.scopes import processors_of
 from batches.charts import batch_map
 from batches.charts.batch_map import BIN_LIMIT, BatchMap
 from batches.clients import leaving
+from batches.engine.waiting_reasons import WaitingReasons
 from batches.exceptions import InvalidInput
-from batches.lanes.workers import Declined
 from batches.lifecycle.velocity import Velocity, velocity_of
 from batches.models import Batch, Item, Transition
 from batches.progress_text import words_of
@@ -68,7 +68,7 @@ class BatchList(PortalView, ListAPIView[Batch]):
         return page
 
     def get_serializer_context(self) -> dict[str, Any]:
-        return {**super().get_serializer_context(), "progress": self.progress, "declined": Declined()}
+        return {**super().get_serializer_context(), "progress": self.progress, "reasons": WaitingReasons()}
 
     @extend_schema(
         request={"application/json": ItemsSubmissionSerializer, "multipart/form-data": FileSubmissionSerializer},

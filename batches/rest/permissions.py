@@ -15,7 +15,7 @@ from batches.access.addresses import address_of
 from batches.access.scopes import ScopedUser, processors_of
 from batches.exceptions import UnknownBatch, WrongToken
 from batches.models import AccessToken, Batch, FailedSignIn
-from batches.rights import DELETE, OPERATE, VIEW
+from batches.rights import DELETE, OPERATE, PAUSE_EVERYTHING, VIEW
 
 if TYPE_CHECKING:  # importing it here would be a circle: its settings name this module
     from rest_framework.views import APIView
@@ -81,6 +81,12 @@ class MayWatch(MayView):
     """Who may see batches may have mail about them."""
 
     act = VIEW
+
+
+class MayPauseEverything(MayView):
+    """Pausing everything has a right of its own."""
+
+    act = PAUSE_EVERYTHING
 
 
 class MayDelete(MayView):

@@ -13,7 +13,7 @@ from batches import accounts, operations, progress_tracker
 from batches.models import Batch, Item, Quarantine, Rehearsal, Retry, Transition
 from batches.operations.submission import OPTIONS
 from batches.processors import Processor
-from batches.progress_text import sentence_of
+from batches.progress_text import sentence_of, waits_because
 from batches.progress_tracker import Progress
 from batches.redaction import redact, redact_text
 from batches.rest.param_schema import params_schema
@@ -37,13 +37,15 @@ class BatchSerializer(serializers.ModelSerializer[Batch]):
     source = RedactedField(read_only=True)  # type: ignore[assignment]
     created_by = serializers.SlugRelatedField(accounts.name_field(), read_only=True, allow_null=True)  # type: ignore[var-annotated]
     sentence = serializers.SerializerMethodField()
+    waits_because = serializers.SerializerMethodField()
     progress = serializers.SerializerMethodField()
     outcome = serializers.SerializerMethodField()
 
     class Meta:
         model = Batch
         fields = (
-            *("id", "name", "processor", "params", "status", "sentence", "reason", "outcome", "total_items", "source"),
+            *("id", "name", "processor", "params", "status", "sentence", "waits_because", "reason", "outcome"),
+            *("total_items", "source"),
             *OPTIONS,
             *("created_by", "created_at", "started_at", "finished_at", "progress"),
         )
@@ -54,7 +56,11 @@ class BatchSerializer(serializers.ModelSerializer[Batch]):
         return self.progress_of(batch).to_dict()
 
     def get_sentence(self, batch: Batch) -> str:
-        return sentence_of(batch, self.progress_of(batch), UTC, self.context.get("declined"))
+        return sentence_of(batch, self.progress_of(batch), UTC, self.context.get("reasons"))
+
+    def get_waits_because(self, batch: Batch) -> str:
+        """Why it waits for workers, and behind what; empty: it does not."""
+        return waits_because(batch, self.progress_of(batch), self.context.get("reasons"))
 
     def get_outcome(self, batch: Batch) -> str | None:
         return self.progress_of(batch).outcome

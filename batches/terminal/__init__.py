@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from batches.command_line import Verb, reason_argument
 from batches.extensions import joined
-from batches.terminal import looking, removing, retrying, running, steering, watching
+from batches.terminal import looking, pausing, removing, retrying, running, steering, watching
 
 OWN: dict[str, Verb] = {
     "run": Verb(
@@ -45,6 +45,18 @@ OWN: dict[str, Verb] = {
         "Remove a batch at rest with all that belongs to it; a line of the record stays.",
         removing.remove,
         removing.remove_arguments,
+    ),
+    "pause-all": Verb(
+        "Pause everything: no worker takes an item of any batch.",
+        pausing.pause_all,
+        pausing.pause_arguments,
+        takes_id=False,
+    ),
+    "lift": Verb(
+        "Lift the pause of everything; what was paused by hand stays paused.",
+        pausing.lift,
+        reason_argument,
+        takes_id=False,
     ),
     "worker": Verb("Work until nothing is left to do, without Celery.", running.work, takes_id=False),
 }

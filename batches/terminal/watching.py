@@ -15,7 +15,7 @@ from batches.command_line import Screen
 from batches.engine.budget import BUDGETS, holding_reason
 from batches.engine.database_errors import first_line
 from batches.models import Batch
-from batches.progress_text import waits_of
+from batches.progress_text import waits_because, waits_of
 from batches.terminal.exit_codes import BROKE, OK, STOPPED, WITH_ERRORS
 from batches.terminal.progress_bar import SECONDS_BETWEEN_LOOKS, ProgressBar
 
@@ -57,6 +57,8 @@ def sum_up(screen: Screen, batch_id: str) -> int:
     failed = progress.failed + progress.quarantined
     text = f"{batch_id}: {progress.done:,} of {progress.total_items:,} done, {failed:,} failed."
     text += f" {batch.get_status_display()}."
+    if because := waits_because(batch, progress):
+        text += f" {because}"
     if waits := waits_of(progress):
         text += f" {waits}"
     if batch.reason and batch.status in (Status.HALTED, Status.FAILED):

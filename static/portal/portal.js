@@ -46,9 +46,9 @@ const portal = (() => {
     const stuck = "It should be running, but no worker has taken it for a while. Is the worker process up?";
     const moving = [speed, eta].filter(Boolean).join(", ");
     const running = only ? `Done but for ${butFor}.` : p.ad_hoc ? `Driven by a script${moving && `: ${moving}`}.` : `${speed || "Just started"}${eta ? `, ${eta}` : ""}.`;
-    const state = p.stuck ? stuck : p.status !== "RUNNING" ? p.sentence : running;
+    const state = p.waits_because || (p.stuck ? stuck : p.status !== "RUNNING" ? p.sentence : running);
     return {
-      sentence: state + tail, speed, eta, waits, waiting: grouped.format(p.waiting),
+      sentence: state + tail, because: p.waits_because ?? "", speed, eta, waits, waiting: grouped.format(p.waiting),
       done: grouped.format(p.total_items - p.remaining), total_items: grouped.format(p.total_items),
       done_percent: p.done_percent.toFixed(1), done_percent_text: `${p.done_percent.toFixed(1)} %`,
       succeeded: grouped.format(p.completed), failed: grouped.format(p.failed), skipped: grouped.format(p.skipped),
@@ -109,7 +109,7 @@ const portal = (() => {
   function show(root, p) {
     const said = words(p);
     // At rest the server's sentence says more (who, when, why): it stays until the status changes.
-    const kept = p.status === root.dataset.status && p.status !== "RUNNING" && !p.stuck ? root.querySelector("[data-p=sentence]") : null;
+    const kept = p.status === root.dataset.status && p.status !== "RUNNING" && !p.stuck && !p.waits_because ? root.querySelector("[data-p=sentence]") : null;
     if (kept) said.sentence = kept.textContent;
     for (const node of root.querySelectorAll("[data-p]")) if (said[node.dataset.p] !== undefined) say(node, said[node.dataset.p]);
     const waits = root.querySelector("[data-p=waits]");

@@ -93,6 +93,7 @@ ROUTES: dict[str, dict[str, dict[str, Any]]] = {
     "batch-plan-apply": {"post": ACT},
     "batch-plan-step-apply": {"post": ACT},
     **{f"batch-plan-{verb}": {"post": ACT} for verb in ("run", "pause", "cancel")},
+    "pause": {"get": READ, "post": DELETE, "delete": DELETE, **dict.fromkeys(("put", "patch"), NO_DELETE)},
     "processors": {"get": READ},
     "workers": {"get": READ},
     "workers-notices": {"get": READ},

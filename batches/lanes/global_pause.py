@@ -1,0 +1,63 @@
+"""The pause of everything: while it is in force no worker takes an item, whatever status its batch has."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db.models import Exists, Subquery
+
+from batches.extensions import Extension, Notice
+from batches.models import Batch, GlobalPause
+from batches.wording import quantity
+
+WOULD_RUN = (Batch.Status.QUEUED, Batch.Status.RUNNING)
+
+
+def in_force() -> GlobalPause | None:
+    """The one that is in force."""
+    return GlobalPause.objects.filter(in_force=True).first()
+
+
+def is_in_force() -> Exists:
+    """The same as a condition, for use within a statement."""
+    return Exists(GlobalPause.objects.filter(in_force=True))
+
+
+def goes_on(batch_id: str) -> bool:
+    """Whether the batch is to be worked on still: nobody has paused or ended it, or paused everything."""
+    return Batch.objects.filter(~is_in_force(), pk=batch_id, status=Batch.Status.RUNNING).exists()
+
+
+def since_column() -> Subquery:
+    """Since when, as a column of a statement's rows; null while nothing is paused."""
+    return Subquery(GlobalPause.objects.filter(in_force=True).values("began_at"))
+
+
+def end_of_active_time(now: datetime) -> datetime:
+    """Up to when a batch that works now has been active: the pause of everything is not counted."""
+    began_at = GlobalPause.objects.filter(in_force=True).values_list("began_at", flat=True).first()
+    return now if began_at is None else min(now, began_at)
+
+
+def by_whom(pause: GlobalPause) -> str:
+    """` by ana`; empty where nobody signed."""
+    return f" by {pause.actor}" if pause.actor else ""
+
+
+def sentence(reason: str) -> str:
+    """The reason with a full stop, for others to follow."""
+    return reason if reason.endswith((".", "!", "?")) else f"{reason}."
+
+
+def notices() -> list[Notice]:
+    """That everything is paused, if so, since when, by whom, why, and how many batches wait."""
+    pause = in_force()
+    if pause is None:
+        return []
+    waiting = Batch.objects.filter(status__in=WOULD_RUN).exclude(processor="").count()
+    batches = f" {quantity(waiting, 'batch waits', 'batches wait')}." if waiting else ""
+    why = f"{by_whom(pause)}: {sentence(pause.reason)}{batches}"
+    return [Notice("Everything is paused since", pause.began_at, why)]
+
+
+EXTENSION = Extension(name="global pause", notices=notices)
