@@ -13,6 +13,7 @@ from django.utils.text import Truncator
 
 from batches.admin.access import OperatedAdmin, ReadOnly
 from batches.admin.acts import act
+from batches.admin.item_paging import IN_ORDER, ItemChangeList, item_paginator
 from batches.extensions import registered
 from batches.models import Batch, Item
 from batches.pages.context import context_of
@@ -40,26 +41,52 @@ class CodeFilter(admin.SimpleListFilter):
         return [(code, code) for code in sorted(codes)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Item]) -> QuerySet[Item]:
-        return queryset.filter(code=self.value()) if self.value() else queryset
+        return queryset.filter(failed_at__isnull=False, code=self.value()) if self.value() else queryset
+
+
+class StatusFilter(admin.ChoicesFieldListFilter):
+    """By status; failed items are found by their own index."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Item]) -> Any:
+        items: Any = super().queryset(request, queryset)
+        failed = request.GET.get("status__exact") in Item.FAILED_STATUSES
+        return items.filter(failed_at__isnull=False) if failed else items
 
 
 @admin.register(Item)
 class ItemAdmin(OperatedAdmin, ReadOnly):
     list_display = ("position", "key", "batch", "shown_status", "attempts", "code", "shown_message", "finished_at")
     list_display_links = ("key",)
-    list_filter = ("status", CodeFilter)
-    search_fields = ("=key",)
+    list_filter = (("status", StatusFilter), CodeFilter)
+    search_fields = ("key",)
     linked_lookups = (
         *("batch__id__exact", "failed_at__isnull", "available_at__isnull", "position__gte", "position__lte"),
     )
-    ordering = ("batch", "position")
+    ordering = IN_ORDER
     list_select_related = ("batch",)
     list_per_page = 100
     show_full_result_count = False
     actions = ("retry_selected",)
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ItemChangeList]:
+        return ItemChangeList
+
+    def get_paginator(self, request: HttpRequest, queryset: Any, per_page: int, *args: Any, **kwargs: Any) -> Any:
+        return item_paginator(request, queryset, per_page)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Item], search_term: str
+    ) -> tuple[QuerySet[Item], bool]:
+        return (items_of_key(queryset, search_term.strip()) if search_term.strip() else queryset), False
+
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        return super().changelist_view(request, {"title": items_title(request.GET), **(extra_context or {})})
+        answer = super().changelist_view(request, {"title": items_title(request.GET), **(extra_context or {})})
+        context = answer.context_data if isinstance(answer, TemplateResponse) else None
+        if context and "cl" in context and (text := context["cl"].paginator.count_text):
+            # Both: the form of the search says how many it found of how many, where they differ, and needs numbers.
+            context["cl"].result_count = context["cl"].full_result_count = text
+            context["selection_note_all"] = f"All {text} selected"
+        return answer
 
     @admin.action(description="Retry…", permissions=["operate"])
     def retry_selected(self, request: HttpRequest, items: QuerySet[Item]) -> HttpResponse | None:
@@ -96,6 +123,12 @@ class ItemAdmin(OperatedAdmin, ReadOnly):
         context = {**self.admin_site.each_context(request), "opts": self.opts, "title": f"Item {item.key}"}
         page = context_of(item_page(item, request))
         return TemplateResponse(request, "admin/batches/item/item.html", context | page)
+
+
+def items_of_key(items: QuerySet[Item], key: str) -> QuerySet[Item]:
+    """Those of a key, as it was typed or all in capitals or all in small letters: each is a look into the index, which
+    is that of a key within its batch."""
+    return items.filter(batch__in=Batch.objects.order_by().values("pk"), key__in={key, key.upper(), key.lower()})
 
 
 def refused_selection(batches: int, items: int) -> str:
