@@ -17,7 +17,7 @@ from batches.intake import cells
 from batches.intake.readers import Reader, Row
 from batches.intake.readers.base import checked_object
 from batches.intake.spreadsheet_forms import is_rewritten
-from batches.intake.unmasking import unmasked
+from batches.intake.unmasking import is_over_mask, unmasked
 from batches.models import ITEM_KEY_LENGTH, Batch, Correction, Item
 from batches.redaction import redact
 
@@ -25,6 +25,7 @@ ITEM_KEY, OURS = "_item_key", "_"
 ROWS_PER_PAGE = 500
 SAMPLED_ITEMS = 500
 MOST_ROWS = 100_000
+HIDDEN = "written anew; what it hides is not compared"
 Verdict = Correction.Verdict
 
 
@@ -185,13 +186,15 @@ def verdict(row: Row, item: Item | None, file: File) -> Correction:
     try:
         failed_item = failed_item_of(row, item, correction.key, file)
         corrected = corrected_cells if file.table else corrected_object
-        after = corrected(row, failed_item, file)
+        after, correction.hidden = corrected(row, failed_item, file)
         checked_object(after, row=row.row, line=row.line)
     except InputRefused as refused:
         correction.verdict = Verdict.REFUSED
         correction.column, correction.why = (refused.column or "")[:200], f"{refused.problem} {refused.remedy}"
         return correction
-    correction.verdict = Verdict.UNCHANGED if same(failed_item.payload, after) else Verdict.CHANGED
+    # Whether a value written over a mask is the one that it hides is told to nobody.
+    is_same = not correction.hidden and same(failed_item.payload, after)
+    correction.verdict = Verdict.UNCHANGED if is_same else Verdict.CHANGED
     if correction.verdict == Verdict.CHANGED:
         correction.before, correction.after = failed_item.payload, after
     return correction
@@ -228,9 +231,10 @@ def refusal(problem: str, remedy: str, column: str = ITEM_KEY) -> InputRefused:
     return InputRefused(problem, remedy=remedy, column=column)
 
 
-def corrected_cells(row: Row, item: Item, file: File) -> dict[str, Any]:
-    """The item's payload with what the cells of a table say otherwise."""
-    shape = file.shape
+def corrected_cells(row: Row, item: Item, file: File) -> tuple[dict[str, Any], list[str]]:
+    """The item's payload with what the cells of a table say otherwise, and the fields in which they say something else
+    than a mask."""
+    shape, hidden = file.shape, []
     after, shown = dict(item.payload), redact(item.payload)
     given = {cells.unguarded(name): cell for name, cell in row.payload.items()}
     for name in item.payload:
@@ -244,10 +248,10 @@ def corrected_cells(row: Row, item: Item, file: File) -> dict[str, Any]:
             continue
         if name not in item.payload and name not in shape.names:
             raise refusal("no item has such a field.", "Take it out; to add a field, send the rows as JSON.", name)
-        after[name] = unmasked(
-            value_of(cell, name, item.payload.get(name), shape), after.get(name), shown.get(name), name
-        )
-    return after
+        new = value_of(cell, name, item.payload.get(name), shape)
+        after[name] = unmasked(new, after.get(name), shown.get(name), name)
+        hidden += [name] if is_over_mask(new, shown.get(name)) else []
+    return after, hidden
 
 
 def value_of(cell: Any, name: str, old: Any, shape: Shape) -> Any:
@@ -265,9 +269,10 @@ def value_of(cell: Any, name: str, old: Any, shape: Shape) -> Any:
     raise refusal("the cell holds no JSON any more.", "Write it as JSON, or correct the row in a JSON file.", name)
 
 
-def corrected_object(row: Row, item: Item, file: File) -> dict[str, Any]:
-    """The object of a JSON file in place of the item's payload; our own columns are not part of it."""
-    shape = file.shape
+def corrected_object(row: Row, item: Item, file: File) -> tuple[dict[str, Any], list[str]]:
+    """The object of a JSON file in place of the item's payload, and its fields that say something else than a mask;
+    our own columns are not part of it."""
+    shape, hidden = file.shape, []
     given = {name: value for name, value in row.payload.items() if not name.startswith(OURS)}
     for name in shape.columns:
         if name not in given and not name.startswith(OURS):
@@ -281,25 +286,31 @@ def corrected_object(row: Row, item: Item, file: File) -> dict[str, Any]:
         plain = shape.texts and not isinstance(value, (str, dict, list)) and value is not None
         new = cells.as_text(value) if plain else value
         kept[name] = unmasked(new, item.payload.get(name), shown.get(name), name)
-    return kept
+        hidden += [name] if is_over_mask(new, shown.get(name)) else []
+    return kept, hidden
 
 
 # -- the difference ----------------------------------------------------------------------------------------------------
 
 
-def changes_of(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Field by field what is different, secrets masked: field, old, new (absent: it was or is not there), note."""
+def changes_of(correction: Correction) -> list[dict[str, Any]]:
+    """Field by field what is different, secrets masked: field, old, new (absent: it was or is not there), note.
+
+    What was written over a mask is among them whether it differs or not.
+    """
+    before, after, hidden = correction.before or {}, correction.after or {}, correction.hidden
     hidden_before, hidden_after = redact(before), redact(after)
     changes = []
     for name in (*before, *(name for name in after if name not in before)):
-        if name in before and name in after and same(before[name], after[name]):
+        if name not in hidden and name in before and name in after and same(before[name], after[name]):
             continue
         change: dict[str, Any] = {"field": name}
         if name in before:
             change["old"] = hidden_before[name]
         if name in after:
             change["new"] = hidden_after[name]
-        changes.append(change | {"note": note_on(before.get(name), after.get(name))})
+        note = HIDDEN if name in hidden else note_on(before.get(name), after.get(name))
+        changes.append(change | {"note": note})
     return changes
 
 

@@ -61,6 +61,17 @@ def has_mask(value: Any) -> bool:
     return any(map(has_mask, inner))
 
 
+def is_over_mask(new: Any, shown: Any) -> bool:
+    """Whether something else than a mask stands where one was shown: it may be what the mask hides, or not."""
+    if isinstance(shown, Mapping):
+        given = new if isinstance(new, Mapping) else {}
+        return any(is_over_mask(given.get(name), value) for name, value in shown.items())
+    if isinstance(shown, list):
+        members = zip_longest(new if isinstance(new, list) else [], shown)
+        return any(is_over_mask(value, before) for value, before in members)
+    return has_mask(shown) and new != shown
+
+
 def refusal(column: str) -> InputRefused:
     return InputRefused(
         f"{MASK} stands for a hidden value, and is none itself.",

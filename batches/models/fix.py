@@ -68,6 +68,7 @@ class Correction(models.Model):
     why = RedactedTextField(blank=True, help_text="Why it is refused, and what to do.")
     before = models.JSONField(null=True, blank=True)
     after = models.JSONField(null=True, blank=True)
+    hidden = models.JSONField(default=list, help_text="Fields written anew over what a mask hides: not compared.")
 
     class Meta:
         ordering = ("pk",)

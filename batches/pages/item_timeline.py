@@ -36,7 +36,7 @@ def corrected(item: Item) -> Iterator[ItemEvent]:
     """The fixes that changed its payload."""
     for correction in islice(fixes.corrections_of(item), SHOWN):
         fix = correction.fix
-        changes = changes_of(correction.before or {}, correction.after or {})
+        changes = changes_of(correction)
         yield ItemEvent(
             fix.applied_at or fix.created_at,
             "corrected",

@@ -38,7 +38,7 @@ class CorrectionSerializer(serializers.ModelSerializer[Correction]):
 
     @extend_schema_field({"type": "array", "items": OBJECT})
     def get_changes(self, row: Correction) -> list[dict[str, Any]]:
-        return [] if row.before is None else changes_of(row.before, row.after or {})
+        return [] if row.before is None else changes_of(row)
 
 
 class FixSerializer(serializers.ModelSerializer[Fix]):

@@ -174,7 +174,7 @@ def unchanged_prediction(fix: Fix) -> Mapping[str, Any]:
 
 def correction_row(correction: Correction, *, is_text_only: bool) -> CorrectionRow:
     before, item = correction.before, correction.item
-    changes = changes_of(before, correction.after or {}) if before is not None else []
+    changes = changes_of(correction) if before is not None else []
     return CorrectionRow(
         correction=correction,
         failure=redact_text(item.message, item.payload) if item else "",

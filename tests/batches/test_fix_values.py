@@ -7,7 +7,7 @@ import json
 import pytest
 
 from batches.exceptions import InvalidInput
-from batches.redaction import MASK
+from batches.redaction import MASK, redact
 from tests.helpers.batches import item, ran
 from tests.helpers.fixes import check, download, failed_objects, failed_table, fix
 
@@ -55,10 +55,8 @@ def test_what_does_not_fit_its_column_stays_text_and_says_so() -> None:
     batch = failed_objects()
     made = check(batch, download(batch, {2: {"n": "sixty"}, 3: {"zip": "1234"}}), as_written=True)
     rows = list(made.corrections.filter(verdict="CHANGED"))
-    assert changes_of(rows[0].before, rows[0].after) == [
-        {"field": "n", "old": 5, "new": "sixty", "note": "was number, becomes text"}
-    ]
-    assert "did a spreadsheet change it?" in changes_of(rows[1].before, rows[1].after)[0]["note"]
+    assert changes_of(rows[0]) == [{"field": "n", "old": 5, "new": "sixty", "note": "was number, becomes text"}]
+    assert "did a spreadsheet change it?" in changes_of(rows[1])[0]["note"]
 
 
 def test_it_takes_json_objects_and_keeps_what_is_masked_in_them() -> None:
@@ -81,3 +79,20 @@ def test_it_takes_the_document_that_was_downloaded() -> None:
     said = {"batch": {"id": "t1", "name": "rows"}, "errors": [], "rows": [row], "row_count": 1, "complete": True}
     assert fix(batch, json.dumps(said), "batch-t1-errors-20260101T000000Z.json").changed == 1
     assert item(batch, 1).payload["token"] == "t-1"
+
+
+@pytest.mark.parametrize("form", ["table", "objects"])
+@pytest.mark.parametrize("written", ["p-5", "a guess"])
+def test_what_a_mask_hides_is_compared_with_nothing_that_is_written_over_it(form: str, written: str) -> None:
+    from batches.intake.corrections import changes_of
+
+    batch = failed_objects()
+    shown = redact(item(batch, 2).payload) | {"password": written, "_item_key": item(batch, 2).key}
+    is_table = form == "table"
+    content = download(batch, {2: {"password": written}}) if is_table else json.dumps(shown)
+    made = check(batch, content, "fix.csv" if is_table else "fix.ndjson")
+    (row,) = made.corrections.filter(key=shown["_item_key"])
+    (change,) = changes_of(row)
+    assert (made.changed, row.verdict) == (1, "CHANGED")
+    note = "written anew; what it hides is not compared"
+    assert change == {"field": "password", "old": MASK, "new": MASK, "note": note}
