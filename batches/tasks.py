@@ -72,7 +72,7 @@ def work_in_turn() -> None:
     while (batch_id := next_batch(fruitless)) is not None:
         if (left := until - monotonic()) <= 0:
             return enqueue_slice(batch_id, 0)
-        turn, tally = turns.Turn(fruitless), Counter[str]()
+        turn, tally = turns.Turn(fruitless, batch_id), Counter[str]()
         runner.work_slice(
             batch_id, seconds=left, should_stop=should_stop, expendable=True, tally=tally, gives_way=turn.is_over
         )

@@ -5,6 +5,13 @@
 3. A batch that has begun and that nobody holds; the one that was let go first.
 4. A batch that could use one more process; the one that has the fewest.
 
+A batch that has not begun for ten seconds is among the first, too.
+
+Among batches of several priorities the highest level goes first, whichever of the four it comes under: high is 3,
+normal 2, low 1, and every minute of waiting raises a batch by one, up to 3. A process gives its lane back only to a
+batch of the level of its own, or above it. So nobody is starved: low ones have a turn of two seconds every two minutes
+at least.
+
 While everything is paused, no batch has a turn.
 
 A process that is free takes the first of these, whatever message woke it. A process at work looks every half second
@@ -16,7 +23,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
-from datetime import timedelta
+from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any
 
@@ -24,53 +31,84 @@ from django.db import Error as AnyDatabaseError
 from django.db import connection
 from django.db.models import (
     BigIntegerField,
+    BooleanField,
+    Case,
     Count,
     Exists,
     ExpressionWrapper,
     F,
+    IntegerField,
     Max,
     OuterRef,
+    Q,
     QuerySet,
     Subquery,
     Sum,
     Value,
+    When,
 )
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Least
 
 from batches.clock import now_sql
 from batches.lanes import global_pause
 from batches.lanes.lane_counts import COUNTERS
-from batches.models import Batch, Checkpoint, Item
+from batches.models import Batch, Checkpoint, Item, Transition
 
 logger = logging.getLogger("batches")
 
 LOOK_UP_EVERY = 0.5
 SHARED_SECONDS = 2.0
 LONGEST_WAIT = timedelta(seconds=10)
+AGEING = timedelta(minutes=1)
+LEVELS = {Batch.Priority.HIGH: 3, Batch.Priority.NORMAL: 2, Batch.Priority.LOW: 1}
 
 
 def next_batch(but: Collection[str] = ()) -> str | None:
     """The batch whose turn it is, if there is any but those."""
     begun = deserted(but)
     choices = (begun.filter(let_go__lte=now_sql() - LONGEST_WAIT), not_begun(but), begun, shared(but))
-    return next((pk for rows in choices for pk in rows.values_list("pk", flat=True)[:1]), None)
+    firsts = [first_of(choices[0], 0), first_of(choices[1], 1)]
+    if not any(firsts) or has_priorities():
+        firsts += [first_of(rows, place) for place, rows in enumerate(choices[2:], 2)]
+    waiting = list(filter(None, firsts))
+    return min(waiting)[-1] if waiting else None
+
+
+def first_of(rows: QuerySet[Any], place: int) -> tuple[int, int, datetime, str] | None:
+    """The first of batches of one kind, as it compares with those of others: its level first, then the kind's place.
+
+    One that has not begun within ten seconds stands with those that were let go that long ago.
+    """
+    for pk, level, since, is_overdue in rows.values_list("pk", "level", "since", "is_overdue")[:1]:
+        return -level, 0 if is_overdue and place == 1 else place, since, pk
+    return None
+
+
+def has_priorities() -> bool:
+    """Whether any batch that may run now has a priority of its own; without one, what comes first goes first."""
+    active = Batch.objects.filter(status__in=(Batch.Status.QUEUED, Batch.Status.RUNNING))
+    return active.exclude(priority=Batch.Priority.NORMAL).exists()
 
 
 def not_begun(but: Collection[str] = ()) -> QuerySet[Any]:
     """Batches that were started, and that no worker has had since; the one that was submitted first."""
     queued = may_be_worked_on(Batch.Status.QUEUED, but)
-    return with_room(queued).order_by("created_at")
+    started = Transition.objects.filter(batch=OuterRef("pk"), to_status=Batch.Status.QUEUED).order_by("-pk")
+    since = Coalesce(Subquery(started.values("at")[:1]), F("created_at"))
+    return with_level(with_room(queued), since).order_by("-level", "created_at")
 
 
 def deserted(but: Collection[str] = ()) -> QuerySet[Any]:
     """Batches that have begun, that nobody holds, and that have work; the one that was let go first."""
     let_go = Coalesce(Max("lanes__saved_at"), F("running_since"), F("created_at"))
-    return working(but).filter(~Exists(held_lanes())).annotate(let_go=let_go).order_by("let_go")
+    batches = working(but).filter(~Exists(held_lanes())).annotate(let_go=let_go)
+    return with_level(batches, F("let_go")).order_by("-level", "let_go")
 
 
 def shared(but: Collection[str] = ()) -> QuerySet[Any]:
     """Batches that have work, and could use one process more than they have; the one that has the fewest first."""
-    return with_room(working(but)).order_by("held", "created_at")
+    batches = with_level(with_room(working(but)), F("created_at"), ages=False)
+    return batches.order_by("-level", "held", "created_at")
 
 
 def may_be_worked_on(status: str, but: Collection[str]) -> QuerySet[Any]:
@@ -84,6 +122,23 @@ def with_room(batches: QuerySet[Any]) -> QuerySet[Any]:
     held = held_lanes().order_by().values("batch").annotate(n=Count("pk")).values("n")
     lanes: Any = F("concurrency") if connection.vendor == "postgresql" else Value(1)
     return batches.annotate(held=Coalesce(Subquery(held), 0)).filter(held__lt=lanes)
+
+
+def base_level() -> Case:
+    """Of a batch that has not waited yet: 3, 2 or 1."""
+    levels = [When(priority=priority, then=Value(level)) for priority, level in LEVELS.items()]
+    return Case(*levels, default=Value(2), output_field=IntegerField())
+
+
+def with_level(batches: QuerySet[Any], since: Any, *, ages: bool = True) -> QuerySet[Any]:
+    """`level` by priority and by how long the batch has waited; `since` when; `is_overdue`: for ten seconds."""
+    now = now_sql()
+    waited = [When(since__lte=now - n * AGEING, then=Value(n)) for n in (2, 1)] if ages else []
+    more = Case(*waited, default=Value(0), output_field=IntegerField()) if ages else Value(0)
+    overdue = ExpressionWrapper(Q(since__lte=now - LONGEST_WAIT), output_field=BooleanField())
+    return batches.annotate(since=since).annotate(
+        level=Least(Value(LEVELS[Batch.Priority.HIGH]), base_level() + more), is_overdue=overdue
+    )
 
 
 def held_lanes() -> QuerySet[Checkpoint]:
@@ -109,8 +164,14 @@ def working(but: Collection[str]) -> QuerySet[Any]:
 class Turn:
     """A process's turn at a batch: it ends when another batch waits for a process."""
 
-    def __init__(self, but: Collection[str] = ()) -> None:
-        self.but, self.began, self.looked_at, self.over = tuple(but), monotonic(), monotonic(), False
+    def __init__(self, but: Collection[str] = (), batch_id: str = "") -> None:
+        self.batch_id, self.but, self.began, self.looked_at, self.over = (
+            batch_id,
+            tuple(but),
+            monotonic(),
+            monotonic(),
+            False,
+        )
 
     def is_over(self) -> bool:
         """Whether to give the lane back; asked of the database every half second, outside of any chunk."""
@@ -124,7 +185,14 @@ class Turn:
         if monotonic() - self.began < SHARED_SECONDS:
             begun = begun.filter(let_go__lte=now_sql() - LONGEST_WAIT)
         try:
-            return not_begun(self.but).exists() or begun.exists()
+            return self.at_my_level(not_begun(self.but)).exists() or self.at_my_level(begun).exists()
         except AnyDatabaseError as error:
             logger.info("whose turn it is, is not known: %s", str(error).partition("\n")[0])
             return False
+
+    def at_my_level(self, waiting: QuerySet[Any]) -> QuerySet[Any]:
+        """Those of the level of the batch that is worked on, or above it; all where that is not known."""
+        if not self.batch_id:
+            return waiting
+        mine = Batch.objects.filter(pk=self.batch_id).annotate(base=base_level()).values("base")
+        return waiting.filter(level__gte=Subquery(mine))

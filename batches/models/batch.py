@@ -32,6 +32,11 @@ class Batch(models.Model):
         ARCHIVED = "ARCHIVED", "Archived"
         DELETING = "DELETING", "Deleting"
 
+    class Priority(models.TextChoices):
+        HIGH = "high", "High: before others"
+        NORMAL = "normal", "Normal"
+        LOW = "low", "Low: behind others, at least a turn every two minutes"
+
     SENTENCES = {
         Status.PENDING: "Submitted, and waiting for someone to start it.",
         Status.QUEUED: "Waiting for a worker to pick it up.",
@@ -101,6 +106,13 @@ class Batch(models.Model):
         default=1,
         validators=[MinValueValidator(1), MaxValueValidator(64)],
         help_text="Lanes: items run side by side in so many.",
+    )
+    priority = models.CharField(
+        max_length=6,
+        choices=Priority.choices,
+        default=Priority.NORMAL,
+        db_default=Priority.NORMAL.value,
+        help_text="Whose turn it is first among batches that wait: high, normal or low.",
     )
     checkpoint_every = models.PositiveSmallIntegerField(
         default=10, validators=[MinValueValidator(1), MaxValueValidator(50)], help_text="Items a transaction, 1 to 50."

@@ -16,12 +16,12 @@ from batches.operations.submission import refuse_bad_options
 
 ADJUSTABLE = (
     *("concurrency", "rate", "max_attempts", "item_timeout", "max_errors", "max_error_rate"),
-    *("rate_limit_attempts", "rate_limit_seconds"),
+    *("rate_limit_attempts", "rate_limit_seconds", "priority"),
 )
 
 
 def adjust(batch_id: str, *, actor: str = "", reason: str = "", **changes: Any) -> Batch:
-    """Change how a batch runs: lanes, rate, attempts, time limit, error budget (None: no limit).
+    """Change how a batch runs: lanes, rate, priority, attempts, time limit, error budget (None: no limit).
 
     Also while it runs: each lane takes the new values at its next time slice, 30 s later at most. Raises
     `InvalidInput` for a value or a name that cannot be, and `InvalidTransition` for a batch that has ended for good.

@@ -38,7 +38,7 @@ from batches.redaction import is_secret, redact_shapes, redact_values
 
 OPTIONS = (
     *("concurrency", "checkpoint_every", "rate", "max_attempts", "item_timeout", "max_errors", "max_error_rate"),
-    *("rate_limit_attempts", "rate_limit_seconds"),
+    *("rate_limit_attempts", "rate_limit_seconds", "priority"),
 )
 
 
@@ -81,23 +81,25 @@ def submit(
     max_error_rate: float | None = None,
     rate_limit_attempts: int | None = None,
     rate_limit_seconds: float | None = None,
+    priority: str | None = None,
     actor: str = "",
     user: Any = None,
     has_left: Callable[[], bool] = stays,
 ) -> Submission:
     """Store a batch and its items; it waits as PENDING for `start`.
 
-    `rate` is in items a second over all lanes, `item_timeout` in seconds, `max_error_rate` in percent; `file_options`
-    says how the file is to be read where it would be read wrongly (`batches.intake.readers.FileOptions`). Raises
-    `InvalidInput` (and its kinds `InputRefused`, `UnknownProcessor`) with nothing written, and `BatchConflict` when
-    the id belongs to a batch with other content; the same content again answers the batch that is there. `file` may
-    have been read already, by `read_upload`. `ClientLeft`: the sender `has_left` before all was stored, so nothing is.
+    `rate` is in items a second over all lanes, `priority` high, normal or low, `item_timeout` in seconds,
+    `max_error_rate` in percent; `file_options` says how the file is to be read where it would be read wrongly
+    (`batches.intake.readers.FileOptions`). Raises `InvalidInput` (and its kinds `InputRefused`, `UnknownProcessor`)
+    with nothing written, and `BatchConflict` when the id belongs to a batch with other content; the same content again
+    answers the batch that is there. `file` may have been read already, by `read_upload`. `ClientLeft`: the sender
+    `has_left` before all was stored, so nothing is.
     """
     refuse_masked_key(key_column)
     runs = processors.get(processor)
     values = (
         *(concurrency, checkpoint_every, rate, max_attempts, item_timeout, max_errors, max_error_rate),
-        *(rate_limit_attempts, rate_limit_seconds),
+        *(rate_limit_attempts, rate_limit_seconds, priority),
     )
     options = {option: value for option, value in zip(OPTIONS, values, strict=True) if value is not None}
     batch = drafted(runs, batch_id, name, redact_shapes(redact_values(PurePath(filename).name)), options, user)

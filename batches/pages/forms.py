@@ -35,6 +35,9 @@ class AdjustForm(ReasonedForm):
 
     concurrency = forms.IntegerField(help_text="Lanes side by side, 1 to 64.")
     rate = forms.FloatField(required=False, help_text="Items a second, over all lanes. Empty: as fast as it goes.")
+    priority = forms.ChoiceField(
+        choices=Batch.Priority.choices, help_text="Whose turn it is first among batches that wait."
+    )
     max_attempts = forms.IntegerField(help_text="Tries an item has when its failure may pass.")
     item_timeout = forms.FloatField(help_text="Seconds an item may run.")
     max_errors = forms.IntegerField(required=False, help_text="Halt when more items have failed. Empty: never.")

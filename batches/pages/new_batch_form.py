@@ -21,7 +21,7 @@ from batches.processors import Processor
 LONG_TEXT_LIMIT = 1024 * 1024
 OPTIONS = (
     *("concurrency", "checkpoint_every", "rate", "max_attempts", "item_timeout", "max_errors", "max_error_rate"),
-    *("rate_limit_attempts", "rate_limit_seconds"),
+    *("rate_limit_attempts", "rate_limit_seconds", "priority"),
 )
 EMPTY: tuple[Any, ...] = (None, "")
 
@@ -44,6 +44,12 @@ class NewBatchForm(FileOptionsForm):
         help_text="The column that names a row; its values must be unique. Empty: the row's number.",
     )
     rate = forms.FloatField(required=False, help_text="Items a second, over all lanes. Empty: as fast as it goes.")
+    priority = forms.ChoiceField(
+        choices=Batch.Priority.choices,
+        initial=Batch.Priority.NORMAL,
+        required=False,
+        help_text="Whose turn it is first among batches that wait.",
+    )
     concurrency = forms.IntegerField(required=False, help_text="Lanes side by side, 1 to 64.")
     checkpoint_every = forms.IntegerField(required=False, help_text="Items a transaction, 1 to 50.")
     max_attempts = forms.IntegerField(required=False, help_text="Tries an item has when its failure may pass.")
@@ -66,6 +72,7 @@ class NewBatchForm(FileOptionsForm):
 
     advanced = (
         *FILE_OPTIONS,
+        "priority",
         "concurrency",
         "checkpoint_every",
         "max_attempts",
@@ -174,7 +181,7 @@ class NewBatchForm(FileOptionsForm):
         """Without an id the batch gets that of this copy of the form; of a copy that was sent with another content, a
         free one."""
         data = self.cleaned_data
-        arguments = {name: data[name] for name in OPTIONS if data.get(name) is not None} | {
+        arguments = {name: data[name] for name in OPTIONS if data.get(name) not in EMPTY} | {
             "processor": self.processor.name,
             "params": self.params(),
             "file": data["file"],

@@ -231,6 +231,9 @@ class AdjustSerializer(ReasonSerializer):
 
     concurrency = serializers.IntegerField(required=False, min_value=1, max_value=64)
     rate = serializers.FloatField(required=False, allow_null=True, help_text="Items a second over all lanes.")
+    priority = serializers.ChoiceField(
+        choices=Batch.Priority.choices, required=False, help_text="Whose turn it is first among batches that wait."
+    )
     max_attempts = serializers.IntegerField(required=False, min_value=1, max_value=100)
     item_timeout = serializers.FloatField(required=False, help_text="Seconds.")
     max_errors = serializers.IntegerField(required=False, allow_null=True, min_value=0, max_value=2**31 - 1)

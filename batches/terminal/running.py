@@ -22,7 +22,7 @@ from batches.terminal.watching import show_progress, sum_up
 SHOWN_GROUPS, GROUP_WIDTH = 20, 160
 OPTIONS = (
     *("concurrency", "checkpoint_every", "max_attempts", "item_timeout", "max_errors", "max_error_rate", "rate"),
-    *("rate_limit_attempts", "rate_limit_seconds"),
+    *("rate_limit_attempts", "rate_limit_seconds", "priority"),
 )
 
 
@@ -49,6 +49,7 @@ def run_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--rate-limit-attempts", type=int, metavar="N", help="rate-limited tries before an item fails")
     parser.add_argument("--rate-limit-seconds", type=float, metavar="SECONDS", help="the same by time")
     parser.add_argument("--rate", type=float, metavar="ITEMS_PER_SECOND", help="no faster than that")
+    parser.add_argument("--priority", choices=Batch.Priority.values, help="whose turn it is first; normal unless said")
     parser.add_argument("--rehearse", action="store_true", help="run everything and roll it back: what would happen?")
     parser.add_argument("--sample", type=int, metavar="N", help="rehearse N items, chosen at random")
     parser.add_argument("--detach", action="store_true", help="leave the running to the portal's worker")

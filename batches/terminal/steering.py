@@ -9,6 +9,7 @@ from batches import operations
 from batches.command_line import COMMAND_LINE, Screen, reason_argument
 from batches.engine.budget import BUDGETS
 from batches.exceptions import InvalidInput
+from batches.models import Batch
 from batches.terminal.exit_codes import OK
 from batches.terminal.watching import show_progress
 from batches.wording import quantity
@@ -49,17 +50,26 @@ def resume(options: Namespace, screen: Screen) -> int:
 
 def adjust_arguments(parser: ArgumentParser) -> None:
     for name in operations.ADJUSTABLE:
-        parser.add_argument(f"--{name.replace('_', '-')}", metavar="N", help="as `batch run` has it")
+        choices = Batch.Priority.values if name == "priority" else None
+        metavar = None if choices else "N"
+        parser.add_argument(
+            f"--{name.replace('_', '-')}", metavar=metavar, choices=choices, help="as `batch run` has it"
+        )
     reason_argument(parser)
 
 
 def adjust(options: Namespace, screen: Screen) -> int:
     texts = {name: getattr(options, name) for name in operations.ADJUSTABLE if getattr(options, name) is not None}
-    changes = {name: number_of(name, text) for name, text in texts.items()}
+    changes = {name: value_of(name, text) for name, text in texts.items()}
     batch = operations.adjust(options.id, actor=COMMAND_LINE, reason=options.reason, **changes)
     values = ", ".join(f"{name} {getattr(batch, name)}" for name in changes)
     show_progress(screen, options.id, f"{options.id}: {values}.")
     return OK
+
+
+def value_of(name: str, text: str) -> int | float | str | None:
+    """A limit as it was typed, `none` is no limit; or a priority."""
+    return text if name == "priority" else number_of(name, text)
 
 
 def number_of(name: str, text: str) -> int | float | None:

@@ -17,6 +17,8 @@ from batches.engine import runner, slices, turns
 from batches.lanes import leases
 from batches.models import Batch, Checkpoint, Item, Worker
 from tests.helpers.batches import modes, statuses, submitted
+from tests.helpers.command_line import batch_command
+from tests.helpers.people import client, person, signed_in
 from tests.helpers.waiting import PATIENCE, wait_until
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -180,3 +182,66 @@ def test_it_works_side_by_side_on_as_many_lanes_as_it_is_given_while_it_runs(
     assert statuses(batch) == ["SUCCEEDED"] * 9, said
     assert Checkpoint.objects.filter(batch=batch, succeeded__gt=0).count() == 4
     assert operations.verify(batch.pk) == []
+
+
+@pytest.mark.any_database
+def test_a_higher_priority_goes_first_whether_it_has_begun_or_not() -> None:
+    low, normal, high = queued(priority="low"), queued(), queued(priority="high")
+    begun_high = begun(5, priority="high")
+    begun_low = begun(15, priority="low")
+    order: list[str] = []
+    while (pk := turns.next_batch(order)) is not None:
+        order.append(pk)
+    assert order == [high.pk, begun_high.pk, normal.pk, begun_low.pk, low.pk]
+
+
+@pytest.mark.any_database
+def test_a_minute_of_waiting_raises_a_batch_by_one_level() -> None:
+    high, low = begun(5, priority="high"), begun(100, priority="low")
+    assert turns.next_batch() == high.pk
+    Checkpoint.objects.filter(batch=low).update(saved_at=timezone.now() - timedelta(seconds=121))
+    assert turns.next_batch() == low.pk
+
+
+@pytest.mark.any_database
+def test_one_that_cannot_begin_for_ten_seconds_goes_before_long_ones_that_waited_less() -> None:
+    longest, long, new = begun(15), begun(11), queued()
+    new.transitions.filter(to_status="QUEUED").update(at=timezone.now() - timedelta(seconds=12))
+    assert turns.next_batch() == longest.pk
+    assert turns.next_batch([longest.pk]) == new.pk
+    assert turns.next_batch([longest.pk, new.pk]) == long.pk
+
+
+@pytest.mark.any_database
+def test_a_process_gives_way_to_its_own_level_and_those_above(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "LOOK_UP_EVERY", 0.0)
+    monkeypatch.setattr(turns, "SHARED_SECONDS", 0.0)
+    normal, high = queued(), queued(priority="high")
+    hold(normal)
+    hold(high)
+    waiting = begun(5)
+    assert turns.Turn(batch_id=normal.pk).is_over()
+    assert not turns.Turn(batch_id=high.pk).is_over()
+    Checkpoint.objects.filter(batch=waiting).update(saved_at=timezone.now() - timedelta(seconds=61))
+    assert turns.Turn(batch_id=high.pk).is_over()
+    operations.cancel(waiting.pk)
+    queued(priority="low")
+    assert not turns.Turn(batch_id=normal.pk).is_over()
+
+
+@pytest.mark.any_database
+def test_every_door_takes_a_priority_and_changes_it() -> None:
+    operator = client("operator")
+    body = {"processor": "test.do", "items": modes("ok"), "id": "b1", "priority": "low"}
+    assert operator.post("/api/batches", body, format="json").json()["priority"] == "low"
+    changed = operator.post("/api/batches/b1/adjust", {"priority": "high"}, format="json")
+    assert changed.json()["priority"] == "high"
+    assert operator.post("/api/batches/b1/adjust", {"priority": "urgent"}, format="json").status_code == 400
+    assert batch_command("adjust", "b1", "--priority", "low")[1].strip() == "b1: priority low."
+    admin = signed_in(person("admin"))
+    assert "low priority" in admin.get("/admin/batches/batch/").content.decode()
+    address = "/admin/batches/batch/b1/adjust/"
+    form = {name: getattr(operations.get_batch("b1"), name) or "" for name in operations.ADJUSTABLE}
+    assert admin.post(address, form | {"priority": "high"}).status_code == 302
+    assert operations.get_batch("b1").priority == "high"
+    assert operations.get_batch("b1").transitions.filter(verb="adjust").last().reason == "priority low → high."
