@@ -223,3 +223,17 @@ def test_a_batch_that_breaks_a_promise_is_not_archived() -> None:
     assert (removal.state, Item.objects.count()) == ("refused", 2)
     assert "Lane 0 counts 7" in removal.note
     assert removal.note == batch.reason
+
+
+def test_workers_remove_nothing_while_everything_is_paused(monkeypatch: pytest.MonkeyPatch) -> None:
+    finished()
+    operations.delete("b1")
+    monkeypatch.setattr(removals, "LOOK_EVERY", 0)
+    operations.pause_everything(reason="the disk is being moved")
+    turns = iter([False, False, True])
+    removals.keep_removing(lambda: next(turns, True))
+    assert Item.objects.count() == 2
+    operations.lift()
+    turns = iter([False] * 20)
+    removals.keep_removing(lambda: next(turns, True))
+    assert not Batch.objects.exists()

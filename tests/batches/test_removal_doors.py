@@ -46,7 +46,7 @@ def test_the_page_says_what_would_go_and_what_would_stay() -> None:
 
 
 def test_a_batch_that_is_being_deleted_says_how_far_it_is() -> None:
-    batch, admin = ran(modes(*["ok"] * 100)), signed_in(person("admin"))
+    batch, admin = ran(modes(*["ok"] * 200)), signed_in(person("admin"))
     answer = admin.post(f"/admin/batches/batch/{batch.pk}/delete/", {"reason": "old"})
     assert answer.status_code == 302
     removals.Remover().step(removals.running()[0])
