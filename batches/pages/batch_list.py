@@ -73,17 +73,26 @@ class AttentionFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Batch]) -> QuerySet[Batch]:
         """Who looks for a batch or a status finds archived ones, too."""
         looks_for_some = "q" in request.GET or any(name.startswith("status") for name in request.GET)
-        return queryset if not self.value() and looks_for_some else batches_of_tab(queryset, self.value() or "")
+        name = self.value() or ""
+        return queryset if not name and looks_for_some else batches_of_tab(queryset, name, request)
 
 
-def batches_of_tab(batches: QuerySet[Batch], name: str) -> QuerySet[Batch]:
-    """Badge and list share this one query."""
+def batches_of_tab(batches: QuerySet[Batch], name: str, request: HttpRequest) -> QuerySet[Batch]:
+    """Badge and list share this one query, whose conditions are looked up once a request."""
     if name == "attention":
-        return batches.filter(pk__in=Batch.objects.filter(needs_attention()).values("pk"))
+        return batches.filter(attention_of(request))
     if name == "active":
         return batches.filter(status__in=Batch.ACTIVE)
     archived = Q(status__in=(Status.ARCHIVED, Status.ARCHIVING))
     return batches.filter(archived) if name == "archived" else batches.exclude(archived)
+
+
+def attention_of(request: HttpRequest) -> Q:
+    """`needs_attention()`, as it was when the request first came to it."""
+    if "needs_attention" not in request.__dict__:
+        request.__dict__["needs_attention"] = needs_attention()
+    condition: Q = request.__dict__["needs_attention"]
+    return condition
 
 
 def needs_attention() -> Q:
@@ -109,7 +118,7 @@ def batch_list_page(batches: Sequence[Batch], request: HttpRequest) -> BatchList
                 label,
                 f"?show={name}" if name else "?",
                 name == current,
-                batches_of_tab(Batch.objects.all(), name).count(),
+                batches_of_tab(Batch.objects.all(), name, request).count(),
             )
             for name, label in TABS
         ],

@@ -6,11 +6,12 @@ Counted when somebody looks, and kept until the batch has moved: no chunk pays f
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
 
-from django.db.models import Count, F, Q, Sum
+from django.db.models import BigIntegerField, Count, ExpressionWrapper, F, Q, Sum
 from django.utils import timezone
 
 from batches.lanes.lane_counts import COUNTERS
@@ -27,7 +28,7 @@ def refresh(batch: Batch) -> None:
     """Bring the batch's counts up to date; nothing is done where it has not moved since, or where its items go."""
     if batch.status in Batch.REMOVED:
         return
-    current = revisions([batch.pk])[batch.pk]
+    current = sums_of(batch.pk)[batch.pk].revision
     kept = FailingCount.objects.filter(batch=batch).first()
     if kept is not None and (kept.revision == current or is_soon(batch, kept)):
         return
@@ -44,31 +45,61 @@ def is_soon(batch: Batch, kept: FailingCount) -> bool:
 
 def refresh_stale(*, at_once: bool = False) -> None:
     """The same for every batch with an open group; small ones, and few of them, while somebody waits for it."""
-    rows = (
-        BatchGroup.objects.filter(group__state__in=ErrorGroup.OPEN).exclude(batch__status__in=Batch.REMOVED).order_by()
-    )
-    if at_once:
-        small = rows.values("batch").annotate(n=Sum("errors")).filter(n__lte=MANY_ERRORS)
-        rows = rows.filter(batch__in=small.values("batch"))
-    batch_ids = list(rows.values_list("batch", flat=True).distinct())
-    kept = dict(FailingCount.objects.filter(batch__in=batch_ids).values_list("batch", "revision"))
-    stale = [pk for pk, revision in revisions(batch_ids).items() if kept.get(pk) != revision]
-    chosen = Batch.objects.filter(pk__in=stale).order_by("-created_at")
+    kept = dict(FailingCount.objects.values_list("batch", "revision"))
+    stale = [
+        pk
+        for pk, sums in sums_of().items()
+        if sums.is_open and kept.get(pk) != sums.revision and not (at_once and sums.errors > MANY_ERRORS)
+    ]
+    if not stale:
+        return
+    chosen = Batch.objects.filter(pk__in=stale).exclude(status__in=Batch.REMOVED).order_by("-created_at")
     for batch in chosen[:COUNTED_PER_OVERVIEW] if at_once else chosen:
         refresh(batch)
 
 
-def revisions(batch_ids: Iterable[str]) -> dict[str, str]:
-    """By batch id, what changes whenever an item fails, recovers, is set aside, or counts in another group."""
-    ids = list(batch_ids)
-    seen: dict[str, list[object]] = defaultdict(list)
-    lanes = Checkpoint.objects.filter(batch__in=ids).order_by("batch").values_list("batch")
-    for pk, *sums in lanes.annotate(*(Sum(name) for name in COUNTERS)):
-        seen[pk].append(sums)
-    groups = BatchGroup.objects.filter(batch__in=ids).order_by("batch", "group")
-    for pk, *counts in groups.values_list("batch", "pk", "group", "errors"):
-        seen[pk].append(counts)
-    return {pk: sha256(repr(seen[pk]).encode()).hexdigest() for pk in ids}
+@dataclass(slots=True)
+class Sums:
+    """What a batch's lanes and its groups have counted."""
+
+    lanes: tuple[int, ...] = ()
+    groups: tuple[int, ...] = ()
+    is_open: bool = False
+    """Whether nobody has settled one of its groups."""
+
+    @property
+    def revision(self) -> str:
+        """Changes whenever an item fails, recovers, is set aside, or counts in another group."""
+        return sha256(repr((self.lanes, self.groups)).encode()).hexdigest()
+
+    @property
+    def errors(self) -> int:
+        return self.groups[0] if self.groups else 0
+
+
+def sums_of(*batch_ids: str) -> dict[str, Sums]:
+    """By batch id, of these or of all. Two statements that add up in the database: there may be thousands of batches
+    before a page is shown. Errors that move to another group change the sums that are weighted by group."""
+    sums: dict[str, Sums] = defaultdict(Sums)
+    chosen = Q(batch__in=batch_ids) if batch_ids else Q()
+    lanes = Checkpoint.objects.filter(chosen).order_by().values_list("batch")
+    for pk, *counts in lanes.annotate(*(Sum(name) for name in COUNTERS)):
+        sums[pk].lanes = tuple(counts)
+    groups = BatchGroup.objects.filter(chosen).order_by().values_list("batch")
+    counted = groups.annotate(
+        errors_=Sum("errors"),
+        errors_by_group=weighted("errors"),
+        rows_by_group=weighted("pk"),
+        open_groups=Count("pk", filter=Q(group__state__in=ErrorGroup.OPEN)),
+    )
+    for pk, *counts, open_groups in counted:
+        sums[pk].groups, sums[pk].is_open = tuple(map(int, counts)), open_groups > 0
+    return sums
+
+
+def weighted(name: str) -> Sum:
+    """The sum of a column, each row's times its group."""
+    return Sum(ExpressionWrapper(F(name) * F("group"), output_field=BigIntegerField()))
 
 
 def count(batch_id: str, processor: str) -> None:

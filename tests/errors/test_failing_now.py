@@ -7,7 +7,9 @@ import io
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from batches import operations
@@ -109,6 +111,32 @@ def test_the_overview_counts_all_and_names_the_causes_first(admin: Client) -> No
     assert page.index('id="groups"') < page.index('id="batches-title"')
     assert ">2 more</a>" in page
     assert "in 14 batches" in page.partition('id="groups"')[2]
+
+
+def test_what_is_up_to_date_is_seen_in_three_statements_for_any_number_of_batches() -> None:
+    for n in range(3):
+        failing("network", "invalid", batch_id=f"b{n}")
+    failing_now.refresh_stale()
+    with CaptureQueriesContext(connection) as statements:
+        failing_now.refresh_stale(at_once=True)
+    assert len(statements) == 3
+    assert not [each["sql"] for each in statements if "'b0'" in each["sql"]]
+
+
+def test_what_moved_since_is_counted_anew() -> None:
+    batch = failing("network", "network")
+    failing_now.refresh_stale()
+    recover(batch, "NETWORK_ERROR")
+    failing_now.refresh_stale(at_once=True)
+    assert BatchGroup.objects.get().failing == 0
+
+
+def test_the_list_asks_what_needs_attention_once(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    failing("network")
+    looks: list[None] = []
+    monkeypatch.setattr("errors.grouping.failing_now.refresh_stale", lambda **options: looks.append(None))
+    admin.get("/admin/batches/batch/?show=attention")
+    assert len(looks) == 1
 
 
 def attention(client: Client) -> set[str]:
