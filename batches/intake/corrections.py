@@ -1,7 +1,8 @@
 """A file of corrected rows beside the items it means: what each row changes, or why it cannot be taken.
 
-A row finds its item by `_item_key`; other columns that begin with `_` are ours and are ignored. A cell that still says
-what was downloaded keeps the stored value, whatever its type, and whatever a mask or a cut hides of it.
+A row finds its item by `_item_key`. The other `OUR_COLUMNS` are ignored, and so are columns that begin with `_` and
+that no item has; any other is the user's. A cell that still says what was downloaded keeps the stored value, whatever
+its type, and whatever a mask or a cut hides of it.
 """
 
 from __future__ import annotations
@@ -9,22 +10,21 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 from batches.exceptions import InputRefused
 from batches.intake import cells
+from batches.intake.item_keys import ITEM_KEY, ItemKeys, item_keys_of, pages, refuse_keyless
 from batches.intake.readers import Reader, Row
 from batches.intake.readers.base import checked_object
 from batches.intake.spreadsheet_forms import is_rewritten
 from batches.intake.unmasking import is_over_mask, unmasked
-from batches.models import ITEM_KEY_LENGTH, Batch, Correction, Item
+from batches.models import Batch, Correction, Item
 from batches.redaction import redact
 
-ITEM_KEY, OURS = "_item_key", "_"
-ROWS_PER_PAGE = 500
+OUR_COLUMNS = ("_error_code", "_error_message", ITEM_KEY, "_attempts")
+"""What a download adds to the columns of the batch."""
 SAMPLED_ITEMS = 500
-MOST_ROWS = 100_000
 HIDDEN = "written anew; what it hides is not compared"
 Verdict = Correction.Verdict
 
@@ -45,6 +45,12 @@ class Shape:
     """Whether all values are text, as in a CSV file."""
     blank: str | None
     """The value of a text cell that was emptied."""
+
+    def is_ours(self, name: str, payload: Mapping[str, Any] | None = None) -> bool:
+        """Whether a column of a file is none of the batch's."""
+        if name in OUR_COLUMNS:
+            return True
+        return name.startswith("_") and name not in self.names and name not in (payload or ())
 
     def kind(self, name: str, old: Any) -> str | None:
         if self.texts:
@@ -94,19 +100,11 @@ def corrections(
     if table is not None:
         refuse_header(table, shape)
     places = None if as_written else [] if rewritten is None else rewritten
-    file = File(shape, table is not None, rows_by_key(reader, table is not None), places)
-    if reader.batch_id not in ("", batch.pk):
-        raise InputRefused("It is the download of another batch.", remedy="Upload it there.")
-    if not any(Item.objects.filter(batch=batch, key__in=keys).exists() for keys in pages(iter(file.rows))):
-        raise InputRefused(
-            f"None of its {len(file.rows):,} keys is the key of an item of batch {batch.pk}.",
-            remedy="Is it the file of another batch? Download the failing rows of this one.",
-            column=ITEM_KEY,
-        )
+    file = File(shape, item_keys_of(batch, reader, table=table is not None), places)
     for page in pages(iter(reader)):
-        keys = {key for row in page if (key := key_of(row, file.table))}
+        keys = {key for row in page if (key := file.keys.of(row))}
         items = {item.key: item for item in Item.objects.filter(batch=batch, key__in=keys)}
-        yield from (verdict(row, items.get(key_of(row, file.table)), file) for row in page)
+        yield from (verdict(row, items.get(file.keys.of(row)), file) for row in page)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,47 +112,9 @@ class File:
     """A file of corrected rows: which shape they must have, and where each key stands."""
 
     shape: Shape
-    table: bool
-    rows: Mapping[str, Sequence[int]]
+    keys: ItemKeys
     rewritten: list[str] | None = None
     """Places of cells that a spreadsheet wrote in another form; None: such cells are taken as they are written."""
-
-
-def pages(rows: Iterator[Any]) -> Iterator[list[Any]]:
-    while page := list(islice(rows, ROWS_PER_PAGE)):
-        yield page
-
-
-def rows_by_key(reader: Reader, table: bool) -> dict[str, list[int]]:
-    """In which rows each key stands; the whole file is read once for it, so that it can be read at all."""
-    rows: dict[str, list[int]] = {}
-    count = 0
-    for row in reader:
-        count += 1
-        if count > MOST_ROWS:
-            raise InputRefused(f"The file has more than {MOST_ROWS:,} rows.", remedy="Split it.")
-        if key := key_of(row, table):
-            rows.setdefault(key, []).append(row.row)
-    if not count:
-        raise InputRefused("The file has no rows.", remedy="Below the header there must be one at least.")
-    if not rows:
-        refuse_keyless()
-    return rows
-
-
-def key_of(row: Row, table: bool) -> str:
-    text = cells.as_text(row.payload.get(ITEM_KEY))
-    key = cells.unguarded(text) if table else text
-    return key if len(key) <= ITEM_KEY_LENGTH else ""
-
-
-def refuse_keyless() -> None:
-    raise InputRefused(
-        "the column by which a row finds its item is missing or empty.",
-        remedy="Download the failing rows again, and leave this column as it is.",
-        row=1,
-        column=ITEM_KEY,
-    )
 
 
 def refuse_header(header: Sequence[str], shape: Shape) -> None:
@@ -162,8 +122,8 @@ def refuse_header(header: Sequence[str], shape: Shape) -> None:
     names = [cells.unguarded(name) for name in header]
     if ITEM_KEY not in names:
         refuse_keyless()
-    missing = [name for name in shape.columns if name not in names and not name.startswith(OURS)]
-    added = [name for name in names if shape.columns and name not in shape.names and not name.startswith(OURS)]
+    missing = [name for name in shape.columns if name not in names and not shape.is_ours(name)]
+    added = [name for name in names if shape.columns and name not in shape.names and not shape.is_ours(name)]
     if missing:
         instead = f", and {added[0]!r} is not one of its columns" if added else ""
         raise InputRefused(
@@ -182,10 +142,10 @@ def refuse_header(header: Sequence[str], shape: Shape) -> None:
 
 
 def verdict(row: Row, item: Item | None, file: File) -> Correction:
-    correction = Correction(row=row.row, key=key_of(row, file.table), item=item)
+    correction = Correction(row=row.row, key=file.keys.of(row), item=item)
     try:
         failed_item = failed_item_of(row, item, correction.key, file)
-        corrected = corrected_cells if file.table else corrected_object
+        corrected = corrected_cells if file.keys.table else corrected_object
         after, correction.hidden = corrected(row, failed_item, file)
         checked_object(after, row=row.row, line=row.line)
     except InputRefused as refused:
@@ -213,9 +173,12 @@ def failed_item_of(row: Row, item: Item | None, key: str, file: File) -> Item:
     """The failed item that the row, and no other row, is about."""
     if not key:
         raise refusal("it has no key of an item.", "Take the row out, or download it again.")
-    if len(file.rows[key]) > 1:
-        rows = " and ".join(f"{number:,}" for number in file.rows[key][:3])
+    if len(file.keys.rows[key]) > 1:
+        rows = " and ".join(f"{number:,}" for number in file.keys.rows[key][:3])
         raise refusal(f"rows {rows} have the key {key!r}.", "Leave only one of them.")
+    if item is None and (alike := file.keys.alike.get(key)):
+        listed = ", ".join(map(repr, alike[:3]))
+        raise refusal(f"{key!r} may be any of the items {listed}.", "Put its key back as it was downloaded.")
     if item is None:
         remedy = "Take the row out, or put its key back as it was: spreadsheets change such as 007."
         raise refusal(f"the batch has no item {key!r}.", remedy)
@@ -238,10 +201,10 @@ def corrected_cells(row: Row, item: Item, file: File) -> tuple[dict[str, Any], l
     after, shown = dict(item.payload), redact(item.payload)
     given = {cells.unguarded(name): cell for name, cell in row.payload.items()}
     for name in item.payload:
-        if name not in given and not name.startswith(OURS):
+        if name not in given and not shape.is_ours(name, item.payload):
             raise refusal("the item has such a field, and the file has no column for it.", "Put it back.", name)
     for name, cell in given.items():
-        if name.startswith(OURS) or cells.says(cell, shown.get(name)):
+        if shape.is_ours(name, item.payload) or cells.says(cell, shown.get(name)):
             continue
         if file.rewritten is not None and is_rewritten(cells.as_text(cell), cells.as_text(shown.get(name))):
             file.rewritten.append(f"{name} of row {row.row:,}")
@@ -273,14 +236,14 @@ def corrected_object(row: Row, item: Item, file: File) -> tuple[dict[str, Any], 
     """The object of a JSON file in place of the item's payload, and its fields that say something else than a mask;
     our own columns are not part of it."""
     shape, hidden = file.shape, []
-    given = {name: value for name, value in row.payload.items() if not name.startswith(OURS)}
+    given = {name: value for name, value in row.payload.items() if not shape.is_ours(name, item.payload)}
     for name in shape.columns:
-        if name not in given and not name.startswith(OURS):
+        if name not in given and not shape.is_ours(name):
             raise refusal("the field is missing.", "Put it back: a row is corrected whole.", name)
     for name in given:
         if shape.columns and name not in shape.names:
             raise refusal("the batch has no such column.", "Take it out, or name it as it was.", name)
-    kept = {name: value for name, value in item.payload.items() if name in given or name.startswith(OURS)}
+    kept = {name: value for name, value in item.payload.items() if name in given or name in OUR_COLUMNS}
     shown = redact(item.payload)
     for name, value in given.items():
         plain = shape.texts and not isinstance(value, (str, dict, list)) and value is not None

@@ -18,7 +18,8 @@ from django.db.models.functions import Cast
 from django.utils import timezone
 
 from batches.exceptions import InvalidInput, OperationInProgress
-from batches.intake.corrections import ITEM_KEY, corrections, pages, same
+from batches.intake.corrections import corrections, same
+from batches.intake.item_keys import ITEM_KEY, pages
 from batches.intake.readers import Reader
 from batches.intake.source_reports import source_report
 from batches.models import Batch, Checkpoint, Correction, Fix, Item

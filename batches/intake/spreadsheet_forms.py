@@ -14,6 +14,9 @@ from decimal import Decimal, InvalidOperation
 
 LONGEST = 400
 DIGITS_KEPT = 15
+DIGITS_OF_POWERS = (2, 5)
+"""Decimals that spreadsheets show of a number in powers of ten: 1.23E+11, or 1.23457E+11."""
+LARGEST_POWER = 308
 TRUE = frozenset(("true", "wahr", "vrai", "verdadero", "vero", "verdadeiro", "prawda", "waar", "sant", "sand"))
 FALSE = frozenset(("false", "falsch", "faux", "falso", "fałsz", "onwaar", "falskt", "falsk"))
 NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -55,6 +58,34 @@ def is_rewritten(cell: str, stored: str) -> bool:
     return same_number(cell, stored) or same_day(cell, stored)
 
 
+def meanings(text: str) -> set[tuple[object, ...]]:
+    """The days and numbers that a text may mean. A text and what a spreadsheet made of it have one in common, unless
+    digits were cut: `roundings`."""
+    text = text.strip()
+    if not text or len(text) > LONGEST:
+        return set()
+    numbers = [*numbers_of(text).values(), *scientific(text)]
+    return {("day", *day[1:3]) for day in days_of(text)} | {("number", as_kept(number)) for number in numbers}
+
+
+def roundings(text: str) -> set[tuple[object, ...]]:
+    """The number of a text as notation in powers of ten may show it; of one in that notation, as it does."""
+    text = text.strip()
+    if match := SCIENTIFIC.match(text):
+        return {("rounded", f"{number:.{len(match[1] or '')}E}") for number in scientific(text)}
+    numbers = numbers_of(text).values() if len(text) <= LONGEST else ()
+    return {("rounded", f"{number:.{digits}E}") for number in numbers for digits in DIGITS_OF_POWERS}
+
+
+def scientific(text: str) -> list[Decimal]:
+    """The number that a text in powers of ten means, as far as spreadsheets have such; else nothing."""
+    try:
+        number = Decimal(text.replace(",", ".")) if SCIENTIFIC.match(text) else None
+    except InvalidOperation:
+        return []
+    return [] if number is None or abs(number.adjusted()) > LARGEST_POWER else [number]
+
+
 def shape(text: str) -> str:
     return re.sub(r"\d", "9", text)
 
@@ -68,6 +99,8 @@ def same_number(cell: str, stored: str) -> bool:
     """In one convention for both: a decimal comma that became a point was changed by a person."""
     if (match := SCIENTIFIC.match(cell)) and not SCIENTIFIC.match(stored):
         return any(is_rounded(cell, number, len(match[1] or "")) for number in numbers_of(stored).values())
+    if SCIENTIFIC.match(cell):
+        return bool(scientific(cell)) and scientific(cell) == scientific(stored)
     ours, theirs = numbers_of(cell), numbers_of(stored)
     return any(as_kept(theirs[c]) == ours[c] or theirs[c] == ours[c] for c in ours.keys() & theirs.keys())
 

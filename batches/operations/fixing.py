@@ -14,7 +14,7 @@ from django.db.models import Q
 from batches.exceptions import InputRefused, InvalidInput, InvalidTransition, OperationInProgress, UnknownBatch
 from batches.extensions import registered
 from batches.intake import fixes
-from batches.intake.corrections import MOST_ROWS
+from batches.intake.item_keys import MOST_ROWS
 from batches.intake.python_reader import ItemsReader
 from batches.intake.readers import Reader, options_of
 from batches.intake.reading.child import open_file

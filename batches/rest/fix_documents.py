@@ -142,7 +142,7 @@ class FixRequestSerializer(ReasonSerializer):
 
 class FixItemsSerializer(FixRequestSerializer):
     items = ItemsField(
-        help_text="Corrected rows, each with its `_item_key`; other names that begin with _ are ignored."
+        help_text="Corrected rows, each with its `_item_key`; names of no field that begin with _ are ignored."
     )
 
 

@@ -53,6 +53,7 @@ ENCODINGS = [
     Case("UTF-32", "f.csv", TABLE.encode("utf-32"), ROWS),
     Case("Polish of Excel", "f.csv", POLISH.encode("cp1250"), POLISH_ROWS, ("cp1250 is a guess", "'£ódŸ'")),
     Case("Polish of Linux", "f.csv", POLISH.encode("iso8859-2"), POLISH_ROWS, ("iso8859_2 is a guess",)),
+    in_page("©", "cp1252", "cp1252 is a guess"),
     in_page("Győr, őszi eső", "cp1250", "Győr"),
     in_page("Příliš žluťoučký kůň", "cp1250", "cp1250"),
     in_page("München „schöne“ Grüße – 5 €", "cp1252", "cp1252 is a guess"),
@@ -143,6 +144,8 @@ DISGUISES = [
     refused("a Parquet file", b"PAR1\x15", "it is a Parquet file"),
     refused("text as .xlsx", b"a,b\n1,2\n", "it is text", "Name it .csv", name="f.xlsx"),
     refused("no extension", b"a\n1\n", "no known extension", name="rows"),
+    refused("a page of HTML by name", b"<html><table><tr><td>1", "is HTML", "save it as .xlsx or CSV", name="f.html"),
+    refused("a picture by name", b"\x89PNG\r\n", "is a picture", name="f.png"),
 ]
 FRAMES = [
     Case("gzip", "f.csv.gz", gzip.compress(TABLE.encode(), mtime=0), ROWS),

@@ -28,6 +28,15 @@ MANIFEST = """<?xml version="1.0" encoding="UTF-8"?>
 <manifest:manifest xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0" manifest:version="1.2">
 <manifest:file-entry manifest:full-path="/" manifest:media-type="application/vnd.oasis.opendocument.spreadsheet"/>
 </manifest:manifest>"""
+ENCRYPTED = MANIFEST.replace("/>", "><manifest:encryption-data/></manifest:file-entry>")
+XLS_WITH_PASSWORD = (
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+    + bytes(504)
+    + b"\x09\x08\x10\x00\x00\x06\x05\x00"
+    + bytes(12)
+    + b"\x2f\x00\x36\x00"
+)
+"""The first sector of an .xls, and of its stream the beginning and the record of its encryption."""
 
 
 def book(*sheets: list[list[Any]], names: tuple[str, ...] = (), **touches: Any) -> bytes:
@@ -55,12 +64,12 @@ def with_sheet(content: bytes, old: bytes, new: bytes) -> bytes:
     return stream.getvalue()
 
 
-def ods(rows: list[list[Any]]) -> bytes:
+def ods(rows: list[list[Any]], manifest: str = MANIFEST) -> bytes:
     stream = io.BytesIO()
     lines = "".join(f"<table:table-row>{''.join(map(ods_cell, cells))}</table:table-row>" for cells in rows)
     with zipfile.ZipFile(stream, "w") as archive:
         archive.writestr(zipfile.ZipInfo("mimetype"), "application/vnd.oasis.opendocument.spreadsheet")
-        archive.writestr(zipfile.ZipInfo("META-INF/manifest.xml"), MANIFEST)
+        archive.writestr(zipfile.ZipInfo("META-INF/manifest.xml"), manifest)
         archive.writestr(zipfile.ZipInfo("content.xml"), ODS.format(lines))
     return stream.getvalue()
 
@@ -111,6 +120,9 @@ CASES = [
         "has a password",
         name="f.xlsx",
     ),
+    refused("of LibreOffice, with a password", ods(TABLE, ENCRYPTED), "has a password", name="f.ods"),
+    refused("of old Excel, with a password", XLS_WITH_PASSWORD, "has a password", name="f.xls"),
+    refused("with a password, and another name", XLS_WITH_PASSWORD, "has a password", name="f.xlt"),
     refused("no sheet with cells", book([]), "no visible sheet with cells", name="f.xlsx"),
     Case("an empty first sheet", "f.xlsx", book([], TABLE), ROWS, ("'Sheet2' was read, and not 'Sheet1'",)),
     Case(

@@ -48,9 +48,7 @@ def open_reader(file: BinaryIO, filename: str, *, is_fix: bool = False, **option
         if suffix == ".gz" or suffix == ".zip":
             raise InputRefused("It is packed twice.", remedy="Unpack it once.")
     if suffix not in READERS:
-        raise InputRefused(
-            f"{filename or 'The file'!s} has no known extension.", remedy=f"Use one of {', '.join(sorted(READERS))}."
-        )
+        raise formats.strange_name(file, filename, f"Use one of {', '.join(sorted(READERS))}.")
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
     if size == 0:

@@ -164,11 +164,14 @@ def explained(words: Iterable[bytes], encoding: str, alphabet: str) -> float:
 
 def worth(before: str, character: str, after: str, letters: frozenset[str]) -> float:
     """1 for a letter of the alphabet, less for punctuation, which every page has. A capital within a word is no letter;
-    neither is an õ in Portuguese where no e follows it: it is Hungarian's ő."""
+    neither is an õ in Portuguese where no e follows it: it is Hungarian's ő. One alone says less than punctuation: © is
+    Š elsewhere."""
     if character in letters or character.lower() in letters:
         if character == "õ" and "ã" in letters and after != "e":
             return -0.5
-        return -1.0 if before.islower() and character.isupper() else 1.0
+        if before.islower() and character.isupper():
+            return -1.0
+        return 1.0 if before.isalpha() or after.isalpha() else 0.8
     if character not in PUNCTUATION:
         return -0.5
     return 1.0 if f"{before}{character}" in ("m²", "m³") else 0.5 if before.isalpha() else 0.9

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import struct
 import zipfile
+import zlib
 from typing import BinaryIO
 
 from batches.exceptions import InputRefused
@@ -11,6 +13,10 @@ from batches.exceptions import InputRefused
 HEAD = 4096
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 DIRECTORY_READ = 4 * 1024 * 1024  # of an .xls, in which the names of its streams are looked for
+STREAM_STARTS = (b"\x09\x08\x10\x00\x00\x06\x05\x00", b"\x09\x08\x08\x00\x00\x05\x05\x00")
+"""How the stream of an old workbook begins, of Excel 97 and of Excel 95."""
+ENCRYPTION_RECORD, RECORDS_READ = 0x2F, 12
+MANIFEST, MANIFEST_READ = "META-INF/manifest.xml", 64 * 1024
 BINARY = (
     (b"PAR1", "a Parquet file"),
     (b"SQLite format 3", "an SQLite database"),
@@ -63,8 +69,22 @@ def suffix_by_content(file: BinaryIO) -> str:
 
 def kind_of_ole(file: BinaryIO) -> str:
     file.seek(0)
-    directory = file.read(DIRECTORY_READ)
-    return "password" if "EncryptedPackage".encode("utf-16-le") in directory else "xls"
+    head = file.read(DIRECTORY_READ)
+    is_locked = "EncryptedPackage".encode("utf-16-le") in head or has_file_password(head)
+    return "password" if is_locked else "xls"
+
+
+def has_file_password(head: bytes) -> bool:
+    """Whether among the first records of an old workbook's stream is that of its encryption."""
+    place = max(head.find(start) for start in STREAM_STARTS)
+    for _ in range(RECORDS_READ if place >= 0 else 0):
+        if place + 4 > len(head):
+            return False
+        record, length = struct.unpack_from("<HH", head, place)
+        if record == ENCRYPTION_RECORD:
+            return True
+        place += 4 + length
+    return False
 
 
 def kind_of_archive(file: BinaryIO) -> str:
@@ -72,13 +92,23 @@ def kind_of_archive(file: BinaryIO) -> str:
     try:
         with zipfile.ZipFile(file) as archive:
             names = set(archive.namelist())
-    except (zipfile.BadZipFile, ValueError, OSError):
+            if is_encrypted_ods(archive, names):
+                return "password"
+    except (zipfile.BadZipFile, ValueError, OSError, RuntimeError, NotImplementedError, zlib.error):
         return "damaged"
     if any(name.lower() == "xl/workbook.bin" for name in names):
         return "xlsb"
     if any(name.lower().startswith("xl/") for name in names) or "[Content_Types].xml" in names:
         return "xlsx"
     return "ods" if {"mimetype", "content.xml"} <= names else "zip"
+
+
+def is_encrypted_ods(archive: zipfile.ZipFile, names: set[str]) -> bool:
+    """Whether the list of parts says that they are encrypted; LibreOffice packs all of them into one."""
+    if "mimetype" not in names or MANIFEST not in names:
+        return False
+    with archive.open(MANIFEST) as manifest:
+        return b"encryption-data" in manifest.read(MANIFEST_READ)
 
 
 def refuse_disguise(kind: str, suffix: str, *, is_workbook: bool) -> None:
@@ -97,6 +127,20 @@ def refuse_disguise(kind: str, suffix: str, *, is_workbook: bool) -> None:
             f"The file is named {suffix}, but it is {described(kind)}.",
             remedy=f"Name it .{kind}." if kind in WORKBOOKS else remedy_for(kind),
         )
+
+
+def strange_name(file: BinaryIO, filename: str, remedy: str) -> InputRefused:
+    """Of a file whose extension is none of those that are read: what it is, where its content says so."""
+    kind = kind_of(file)
+    if kind == "password":
+        return has_password()
+    named = f"{filename or 'The file'} has no known extension"
+    if kind == TEXT:
+        return InputRefused(f"{named}.", remedy=remedy)
+    return InputRefused(
+        f"{named}, and is {described(kind)}.",
+        remedy=f"Name it .{kind}." if kind in WORKBOOKS else remedy_for(kind),
+    )
 
 
 def described(kind: str) -> str:

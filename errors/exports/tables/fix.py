@@ -8,18 +8,18 @@ from typing import Any
 from django.db.models import QuerySet
 
 from batches.exceptions import InvalidInput
+from batches.intake.corrections import OUR_COLUMNS
 from batches.intake.readers.base import MAX_COLUMNS
 from batches.models import Item
 from batches.redaction import redact, redact_text
 from errors.exports.tables.base import MISSING, ROWS_PER_PAGE, Page, Row, Table, keyset_pages
 from errors.exports.tables.items import failed_items
 
-OUR_COLUMNS = ("_error_code", "_error_message", "_item_key", "_attempts")
 READ = ("position", "payload", "code", "message", "key", "attempts")
 
 
 class Fix(Table):
-    """An upload of the corrected file ignores columns that begin with `_`, and finds its items by `_item_key`."""
+    """An upload of the corrected file ignores our columns, and finds its items by `_item_key`."""
 
     kind = "fix"
 
