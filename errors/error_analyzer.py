@@ -101,17 +101,22 @@ def aggregate_errors(batch_id: str, total_items: int | None = None) -> ErrorRepo
     batch = Batch.objects.filter(pk=arguments.checked_id(batch_id)).first()
     if total_items is not None:
         arguments.whole_number("total_items", total_items)
+    items = (batch.total_items if batch else 0) if total_items is None else total_items
+    return report_of(batch_id, batch, items, look_up_to=IN_REPORT_LIMIT)
+
+
+def report_of(batch_id: str, batch: Batch | None, items: int, *, look_up_to: int) -> ErrorReport:
+    """The report; a batch of more items than `look_up_to` is not looked at for it: a worker's last look is in it."""
     if batch:
         failing_now.refresh(batch)
     rows = list(BatchGroup.objects.filter(batch=batch_id).select_related("group").order_by("-errors", "group__title"))
     total = sum(row.errors for row in rows)
-    items = (batch.total_items if batch else 0) if total_items is None else total_items
     types, codes = Counter[str](), Counter[str]()
     for row in rows:
         types[row.group.error_type] += row.errors
         codes[row.group.code] += row.errors
     rate = percent_of(total, items) if items else 0.0
-    advice = advised.listed(batch, total, up_to=IN_REPORT_LIMIT) if batch else []
+    advice = advised.listed(batch, total, up_to=look_up_to) if batch else []
     repeated = problem_items(batch_id)
     return ErrorReport(
         batch_id=batch_id,
@@ -123,7 +128,7 @@ def aggregate_errors(batch_id: str, total_items: int | None = None) -> ErrorRepo
         problem_items=repeated,
         recommendations=recommendations(rows, items, advice),
         groups=[group_of(row) for row in rows],
-        findings=findings_of(batch, up_to=IN_REPORT_LIMIT) if batch else [],
+        findings=findings_of(batch, up_to=look_up_to) if batch else [],
         scatter=scatter_of(batch) if batch else "",
         looked_at=looked_at(batch).looked_at if batch else 0,
         advice=advice,

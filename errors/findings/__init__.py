@@ -24,9 +24,9 @@ LOOK_INTERVAL = timedelta(seconds=30)
 GROWTH = 1.1
 """A running batch is looked at again when its errors are this many times those of the last look."""
 IN_REPORT_LIMIT = 200_000
-"""Items of a batch that is looked at while its report is asked for."""
+"""Items of a batch that is looked at while a program of ours asks for its report."""
 IN_PAGE_LIMIT = 5_000
-"""Items of a batch that is looked at while a page of it is made."""
+"""Items of a batch that is looked at while a page or an answer of REST waits for it."""
 
 
 def findings_of(batch: Batch, *, up_to: int | None = None) -> list[dict[str, Any]]:

@@ -21,7 +21,7 @@ from batches.rest.schema import schema_of
 from batches.rest.serializers import OBJECT
 from errors import error_analyzer, tasks
 from errors.filters.rest_filter import ErrorFilterSet
-from errors.findings import IN_REPORT_LIMIT, errors_of, findings_of, is_due
+from errors.findings import IN_PAGE_LIMIT, errors_of, findings_of, is_due
 from errors.models import ErrorRecord, Recommendation
 from errors.recovery import plan_runs, plans, recommendations
 from errors.rest.permissions import MayTriage
@@ -44,8 +44,14 @@ class RecordFilter(ErrorFilterSet):
 class ErrorReport(PortalView):
     @extend_schema(responses={(200, "application/json"): schema_of(error_analyzer.ErrorReport)})
     def get(self, request: Request, batch_id: str) -> Response:
-        """What failed in the batch, counted and put into words."""
-        return Response(error_analyzer.aggregate_errors(operations.get_batch(batch_id).pk).to_dict())
+        """What failed in the batch, counted and put into words.
+
+        Of a batch of more than 5,000 items, findings and advice are as of a worker's last look; `Retry-After` says that
+        there will be another.
+        """
+        batch = operations.get_batch(batch_id)
+        report = error_analyzer.report_of(batch.pk, batch, batch.total_items, look_up_to=IN_PAGE_LIMIT)
+        return Response(report.to_dict(), headers=retry_after(batch))
 
 
 class ErrorFindings(PortalView):
@@ -53,15 +59,15 @@ class ErrorFindings(PortalView):
     def get(self, request: Request, batch_id: str) -> Response:
         """What the failures have in common, one finding a cause, the strongest first.
 
-        A batch of more than 200,000 items is looked at by a worker: `Retry-After` says that there will be more to see.
+        A batch of more than 5,000 items is looked at by a worker: `Retry-After` says that there will be more to see.
         """
         batch = operations.get_batch(batch_id)
-        return Response(findings_of(batch, up_to=IN_REPORT_LIMIT), headers=retry_after(batch))
+        return Response(findings_of(batch, up_to=IN_PAGE_LIMIT), headers=retry_after(batch))
 
 
 def retry_after(batch: Batch) -> dict[str, str]:
     """Have a worker look at a batch that is too large for a request, if a look is due; when its answer may be there."""
-    if batch.total_items <= IN_REPORT_LIMIT or not is_due(batch):
+    if batch.total_items <= IN_PAGE_LIMIT or not is_due(batch):
         return {}
     tasks.ask_for_look(batch.pk)
     return {"Retry-After": str(tasks.LOOK_REQUEST_SECONDS)}
@@ -76,10 +82,10 @@ class Recommendations(PortalView):
     def get(self, request: Request, batch_id: str) -> Response:
         """What to do about the failures, how sure that is, what it should bring, and what it brought.
 
-        Of a batch of more than 200,000 items as of a worker's last look; `Retry-After` says that there will be another.
+        Of a batch of more than 5,000 items as of a worker's last look; `Retry-After` says that there will be another.
         """
         batch = operations.get_batch(batch_id)
-        up_to = None if batch.total_items <= IN_REPORT_LIMIT else IN_REPORT_LIMIT
+        up_to = None if batch.total_items <= IN_PAGE_LIMIT else IN_PAGE_LIMIT
         advice = recommendations.listed(batch, errors_of(batch), up_to=up_to)
         return Response(advice, headers=retry_after(batch))
 
