@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -26,7 +27,14 @@ TRUTH = {
     **dict.fromkeys(("false", "f", "no", "n", "off", "0", "0.0", "falsch", "nein", "faux", "non", "falso"), False),
 }
 """How people and their spreadsheets write truth values."""
-TWO_NUMBERS = re.compile(r"0?(\d{1,2})[/.-]0?(\d{1,2})[/.-](?:\d{4}|\d{2})\b", re.ASCII)
+DATES = (
+    ("", "Refuse dates that could be two"),
+    ("day-first", "03/04/2026 is the 3rd of April"),
+    ("month-first", "03/04/2026 is the 4th of March"),
+)
+TWO_NUMBERS = re.compile(r"0?(\d{1,2})[/.-]0?(\d{1,2})[/.-](\d{4}|\d{2})\b", re.ASCII)
+CENTURY_TURNS = 69
+"""Years of two digits from here on are of the 20th century, as POSIX has it."""
 
 
 def importable() -> list[tuple[str, str]]:
@@ -42,6 +50,10 @@ class ImportRowsForm(forms.Form):
         max_length=100, help_text="The model's unique field that says which row is meant; also a column of the file."
     )
     mode = forms.ChoiceField(choices=MODES, initial="upsert", required=False)
+
+    dates = forms.ChoiceField(
+        choices=DATES, required=False, help_text="What comes first in dates that are written in numbers, year last."
+    )
 
     def clean_mode(self) -> str:
         return self.cleaned_data["mode"] or "upsert"
@@ -66,29 +78,33 @@ def import_rows(payload: dict[str, Any], context: Context) -> dict[str, Any]:
     refuse_strange_columns(params["model"], payload, key_field)
     try:
         with transaction.atomic():
-            return stored(model, key_field, params["mode"], payload)
+            return stored(model, payload, params)
     except IntegrityError:
         # Another lane created the row between our look and our write: now it is there to be changed.
-        return stored(model, key_field, params["mode"], payload)
+        return stored(model, payload, params)
 
 
-def stored(model: type[models.Model], key_field: str, mode: str, payload: dict[str, Any]) -> dict[str, Any]:
+def stored(model: type[models.Model], payload: dict[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
+    key_field, mode = params["key_field"], params["mode"]
     existing = find(model, key_field, payload[key_field])
     if existing is None and mode == "update":
         raise SkipItem(f"There is no row with {key_field} {payload[key_field]!r}.")
     if existing is not None and mode == "create":
         raise SkipItem(f"A row with {key_field} {payload[key_field]!r} is there already.")
     names = [name for name in payload if model._meta.get_field(name).editable]
-    form = form_of(model, tuple(names))(data=with_meanings(model, payload, names), instance=existing)
+    form = form_of(model, tuple(names))(
+        data=with_meanings(model, payload, names, params.get("dates", "")), instance=existing
+    )
     if not form.is_valid():
         raise refused(form)
     row = form.save()
     return {"pk": str(row.pk), "created": existing is None}
 
 
-def with_meanings(model: type[models.Model], payload: dict[str, Any], names: list[str]) -> dict[str, Any]:
-    """The payload with the truth values that its columns mean. A form would take any text for a box that is ticked, and
-    a date of two small numbers for an American one: such cells are faults of the row."""
+def with_meanings(model: type[models.Model], payload: dict[str, Any], names: list[str], dates: str) -> dict[str, Any]:
+    """The payload with the truth values and dates that its columns mean. A form would take any text for a box that is
+    ticked, and a date of two small numbers for an American one: such cells are faults of the row, unless it was said
+    what comes first in `dates`."""
     values, faults = dict(payload), {}
     for name in names:
         field, value = model._meta.get_field(name), payload[name]
@@ -96,8 +112,10 @@ def with_meanings(model: type[models.Model], payload: dict[str, Any], names: lis
             values[name] = truth_of(value)
             if values[name] is None and not (field.null and value in (None, "")):
                 faults[name] = f"{name}: {value!r} is neither true nor false."
+        elif isinstance(field, models.DateField) and dates:
+            values[name] = year_first(value, dates)
         elif isinstance(field, models.DateField) and is_ambiguous_date(value):
-            faults[name] = f"{name}: {value!r} is one of two dates. Write it as 2026-12-31."
+            faults[name] = f"{name}: {value!r} is one of two dates. Write it as 2026-12-31, or say which comes first."
     if faults:
         message = "; ".join(faults.values())
         raise ItemError(message, code="VALIDATION_FAILED", category="validation", fields=tuple(faults))
@@ -112,6 +130,16 @@ def is_ambiguous_date(value: Any) -> bool:
     """Whether day and month of a date could be exchanged."""
     match = TWO_NUMBERS.match(value.strip()) if isinstance(value, str) else None
     return match is not None and match[1] != match[2] and int(match[1]) <= 12 and int(match[2]) <= 12
+
+
+def year_first(value: Any, dates: str) -> Any:
+    """A date of numbers, year last, as 2026-12-31 with what follows it; any other value as it is."""
+    text = value.strip() if isinstance(value, str) else ""
+    if not (match := TWO_NUMBERS.match(text)):
+        return value
+    day, month = match.group(1, 2) if dates == "day-first" else match.group(2, 1)
+    century = 0 if len(match[3]) == 4 else 1900 if int(match[3]) >= CENTURY_TURNS else 2000
+    return f"{century + int(match[3]):04d}-{int(month):02d}-{int(day):02d}{text[match.end() :]}"
 
 
 def find(model: type[models.Model], key_field: str, value: Any) -> models.Model | None:

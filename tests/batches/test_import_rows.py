@@ -156,3 +156,22 @@ def test_it_refuses_a_cell_that_can_be_read_in_two_ways(row: dict[str, Any], wor
     ran([{"username": "ann", **row}])
     assert words in Item.objects.get().message
     assert User.objects.get(username="ann").is_active
+
+
+@pytest.mark.parametrize(
+    ("dates", "written", "stored"),
+    [
+        ("day-first", "03/04/2026", "2026-04-03"),
+        ("day-first", "31.12.99 10:30", "1999-12-31"),
+        ("month-first", "03/04/2026", "2026-03-04"),
+        ("month-first", "2026-04-03", "2026-04-03"),
+    ],
+)
+def test_it_reads_dates_as_was_chosen_once_for_all_rows(dates: str, written: str, stored: str) -> None:
+    ran([{"username": "ann", "date_joined": written}], dates=dates)
+    assert User.objects.get(username="ann").date_joined.date().isoformat() == stored
+
+
+def test_it_refuses_a_date_that_is_none_in_the_order_that_was_chosen() -> None:
+    batch = ran([{"username": "ann", "date_joined": "12/31/2026"}], dates="day-first")
+    assert statuses(batch) == ["FAILED"]
