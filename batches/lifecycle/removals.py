@@ -1,8 +1,8 @@
 """Deleting and archiving: a batch at rest goes a little at a time, in transactions of half a second (SQLite: a tenth).
 
 A row of `Removal` says how far it has come, in the commit that removes; whoever is killed, another goes on exactly
-there. Only rows of the batch itself are locked, and who removes pauses as long as it works: a batch that runs beside it
-waits for nothing and shares the disk.
+there. Only rows of the batch itself are locked, and who removes rests longer than it works: a batch that runs beside it
+waits for nothing.
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ FEWEST, MOST = 100, 5_000
 """Items a transaction."""
 ACTOR = "archive"
 """Who speaks in the history of a batch that cannot be archived."""
+RESTS = 3.0
+"""Times as long as a step took, workers rest after it: a batch that runs beside it shares processor and disk."""
 LOOK_EVERY = 2.0
 """Seconds between two looks for a removal that somebody has begun."""
 
@@ -256,14 +258,15 @@ def running() -> list[int]:
 
 
 def work(should_stop: Callable[[], bool] = lambda: False, *, pause: bool = False) -> int:
-    """Remove what is to be removed, one batch after the other; with `pause` at half speed. Answers how many steps."""
+    """Remove what is to be removed, one batch after the other; with `pause` at a quarter of the
+    speed. Answers how many steps."""
     remover, steps = Remover(), 0
     for pk in running():
         began = monotonic()
         while not should_stop() and remover.step(pk):
             steps += 1
             if pause:
-                sleep(monotonic() - began)
+                sleep(RESTS * (monotonic() - began))
             began = monotonic()
     return steps
 
