@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 import threading
 from typing import Any
 
 from daphne import http_protocol, server
 from daphne.cli import CommandLineInterface
+from twisted.internet.endpoints import AdoptedStreamServerEndpoint
+from twisted.plugins import fd_endpoint
 
 from batches.no_room import has_no_room
 from batchportal.idle_clients import BoundedChannel, BoundedFactory, raise_open_files
@@ -135,7 +138,14 @@ def main(arguments: list[str] | None = None) -> Any:
 def serve_shared(descriptor: str) -> Any:
     """Serve at the listening socket of a keeper, and end with it."""
     threading.Thread(target=end_with_keeper, args=[int(os.environ[LIFELINE])], daemon=True).start()
+    fd_endpoint.parser._parseServer = adopted  # type: ignore[method-assign, assignment]
     return main(["--fd", descriptor, *OPTIONS])
+
+
+def adopted(reactor: Any, fileno: str | int) -> AdoptedStreamServerEndpoint:
+    """The endpoint of a listening socket, of the family that it has: daphne takes each for one of IPv4."""
+    with socket.socket(fileno=os.dup(int(fileno))) as listening:
+        return AdoptedStreamServerEndpoint(reactor, int(fileno), listening.family)  # type: ignore[no-untyped-call]
 
 
 def end_with_keeper(lifeline: int) -> None:

@@ -84,7 +84,9 @@ class Keeper:
 
 def listen(host: str, port: int) -> socket.socket:
     """The one socket of all web processes."""
-    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    family, _, _, _, address = socket.getaddrinfo(
+        host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
     return socket.create_server(address[:2], family=family, backlog=BACKLOG)
 
 

@@ -13,6 +13,7 @@ from batches.intake.readers import Reader
 from batches.intake.readers.base import MAX_COLUMNS
 from batches.intake.readers.keyed import Keyed
 from batches.intake.reading.child import ChildReader
+from batches.intake.staging import TABLE
 from batches.models import Batch
 
 ROWS_PER_PAGE = 2_000
@@ -32,7 +33,10 @@ def store_items(batch: Batch, reader: Reader, *, key_column: str = "") -> int:
         store = _copy_pages if reader.reads_database else _copy
     try:
         with transaction.atomic():
-            store(batch.pk, ((place, row.key, row.payload) for place, row in enumerate(rows)))
+            if isinstance(reader, ChildReader) and reader.is_staged:
+                _insert_staged(batch.pk)
+            else:
+                store(batch.pk, ((place, row.key, row.payload) for place, row in enumerate(rows)))
     except IntegrityError:
         rows.refuse_repeated_key()
         raise
@@ -50,6 +54,13 @@ def _insert(batch_id: str, rows: Iterable[tuple[int, str, str]]) -> None:
     with connection.cursor() as cursor:
         while page := [(batch_id, *row, *DEFAULTS) for row in islice(walk, ROWS_PER_PAGE)]:
             cursor.executemany(sql, page)
+
+
+def _insert_staged(batch_id: str) -> None:
+    marks = ", ".join(["%s"] * len(DEFAULTS))
+    sql = f"INSERT INTO batches_item ({', '.join(COLUMNS)}) SELECT %s, position, key, payload, {marks} FROM {TABLE}"  # noqa: S608 - constants only
+    with connection.cursor() as cursor:
+        cursor.execute(f"{sql} ORDER BY position", [batch_id, *DEFAULTS])
 
 
 def _copy_pages(batch_id: str, rows: Iterable[tuple[int, str, str]]) -> None:

@@ -43,7 +43,7 @@ from batches.operations.steering import (
     status_after,
     suggested_budget,
 )
-from batches.operations.submission import Submission, free_ending, proposed_id, read_upload, submit
+from batches.operations.submission import Submission, free_ending, proposed_id, read_upload, staged, submit
 from batches.operations.tokens import (
     NewToken,
     TokenRequest,
@@ -115,6 +115,7 @@ __all__ = [
     "retry",
     "revoke_token",
     "run_retention",
+    "staged",
     "start",
     "status_after",
     "submit",

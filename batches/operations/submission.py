@@ -28,6 +28,7 @@ from batches.intake.readers import FileOptions, Reader, options_of
 from batches.intake.readers.base import FileReader
 from batches.intake.reading.child import open_file
 from batches.intake.source_reports import source_report
+from batches.intake.staging import staged
 from batches.isolation.time_limits import longest_item_timeout
 from batches.lanes import leases
 from batches.lifecycle import removals, transitions
@@ -107,7 +108,7 @@ def submit(
     reading = options_of({"encoding": encoding, **(file_options or {})})
     reader = opened(file, filename, items, queryset, reading, key_column)
     try:
-        with transaction.atomic():
+        with staged(reader), transaction.atomic():
             submission = Submission(stored(draft, reader, key_column, actor), created=True)
             refuse_left(batch, has_left)
             return submission
@@ -281,4 +282,4 @@ def same_or_conflict(earlier: Batch, draft: Draft, reader: Any, key_column: str)
     )
 
 
-__all__ = ["BATCH_ID", "Submission", "free_ending", "proposed_id", "read_upload", "submit"]
+__all__ = ["BATCH_ID", "Submission", "free_ending", "proposed_id", "read_upload", "staged", "submit"]

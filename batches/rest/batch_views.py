@@ -85,7 +85,8 @@ class BatchList(PortalView, ListAPIView[Batch]):
             arguments["file"] = operations.read_upload(
                 arguments["file"], arguments["filename"], arguments["file_options"], arguments.get("key_column", "")
             )
-        return self.submit(request, body, arguments)
+        with operations.staged(arguments.get("file")):
+            return self.submit(request, body, arguments)
 
     @once_per_key
     def submit(self, request: Request, body: dict[str, Any], arguments: dict[str, Any]) -> Response:

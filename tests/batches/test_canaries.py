@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import io
 import json
 import logging
 from base64 import b64encode
 from collections.abc import Iterator
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 from django import forms
@@ -157,8 +159,17 @@ def test_a_run_full_of_secrets_leaves_none_anywhere(
     leaking = {address: seen for address in pages(batch) if (seen := seen_in(answer_of(client, address), ALL))}
     assert leaking == {}
     for kind in ("summary", "detail", "items", "fix"):
-        for file_format in set(EXPORTERS) - {"xlsx"}:
-            assert seen_in(exported(batch, kind, file_format).decode(), ALL) == set(), (kind, file_format)
+        for file_format in EXPORTERS:
+            assert seen_in(text_of_export(batch, kind, file_format), ALL) == set(), (kind, file_format)
+
+
+def text_of_export(batch: Batch, kind: str, file_format: str) -> str:
+    """All that stands in the file; a workbook is an archive of XML."""
+    content = exported(batch, kind, file_format)
+    if file_format != "xlsx":
+        return content.decode()
+    with ZipFile(io.BytesIO(content)) as archive:
+        return "\n".join(html.unescape(archive.read(name).decode()) for name in archive.namelist())
 
 
 def answer_of(client: Any, address: str) -> str:

@@ -16,10 +16,13 @@ from time import monotonic, sleep
 from typing import Any
 
 import pytest
+from twisted.internet.protocol import Factory, Protocol
 
 from batchportal import idle_clients
 from batchportal.idle_clients import IdleClients
+from batchportal.server import adopted
 from batchportal.sockets import BodyOnDisk
+from batchportal.web import listen
 from batchportal.web_processes import NoNumber, web_processes
 from tests.helpers.migrated import migrate
 from tests.helpers.places import ROOT
@@ -135,6 +138,18 @@ def test_it_ends_when_it_is_told_to(keeper: tuple[subprocess.Popen[bytes], int])
     web.terminate()
     assert web.wait(PATIENCE) == 0
     wait_until_gone(children)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "[::1]"])
+def test_processes_share_a_socket_of_either_family(host: str) -> None:
+    with closing(listen(host, 0)) as listening:
+        ports: list[Any] = []
+        endpoint = adopted(idle_clients.server.reactor, os.dup(listening.fileno()))
+        endpoint.listen(Factory.forProtocol(Protocol)).addCallback(ports.append)
+        (port,) = ports
+        address = port.getHost()
+        port.stopListening()
+        assert (address.host, address.port) == listening.getsockname()[:2]
 
 
 def test_it_says_that_the_port_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,6 +53,9 @@ def open_file(
 class ChildReader(FileReader):
     """All rows of a file, read and checked by a process of its own before the first is handed on."""
 
+    is_staged = False
+    """Whether they stand in this connection's temporary table, see `intake.staging`."""
+
     def __init__(self, file: BinaryIO, filename: str, request: dict[str, Any], options: FileOptions) -> None:
         super().__init__(file, PurePath(filename).name, options)
         self.request, self.spool = request, temporary_file()
