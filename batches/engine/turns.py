@@ -30,7 +30,6 @@ from typing import Any
 from django.db import Error as AnyDatabaseError
 from django.db import connection
 from django.db.models import (
-    BigIntegerField,
     BooleanField,
     Case,
     Count,
@@ -43,33 +42,38 @@ from django.db.models import (
     Q,
     QuerySet,
     Subquery,
-    Sum,
     Value,
     When,
 )
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Coalesce, Least
+from django.utils import timezone
 
 from batches.clock import now_sql
 from batches.lanes import global_pause
-from batches.lanes.lane_counts import COUNTERS
-from batches.models import Batch, Checkpoint, Item, Transition
+from batches.models import Batch, Checkpoint, Transition
 
 logger = logging.getLogger("batches")
 
 LOOK_UP_EVERY = 0.5
 SHARED_SECONDS = 2.0
 LONGEST_WAIT = timedelta(seconds=10)
+HAS_WORK = """batches_batch.total_items
+  > COALESCE((SELECT SUM(succeeded + failed + skipped + quarantined) FROM batches_checkpoint l
+              WHERE l.batch_id = batches_batch.id), 0)
+  + (SELECT COUNT(*) FROM batches_item i WHERE i.batch_id = batches_batch.id AND i.claimed_at IS NOT NULL)
+  + (SELECT COUNT(*) FROM batches_item i
+     WHERE i.batch_id = batches_batch.id AND i.status = 'PENDING' AND i.available_at > {now})"""
+"""Written out: building this out of expressions takes a process longer than the database takes to answer."""
 AGEING = timedelta(minutes=1)
 LEVELS = {Batch.Priority.HIGH: 3, Batch.Priority.NORMAL: 2, Batch.Priority.LOW: 1}
 
 
 def next_batch(but: Collection[str] = ()) -> str | None:
     """The batch whose turn it is, if there is any but those."""
-    begun = deserted(but)
-    choices = (begun.filter(let_go__lte=now_sql() - LONGEST_WAIT), not_begun(but), begun, shared(but))
-    firsts = [first_of(choices[0], 0), first_of(choices[1], 1)]
+    firsts = [first_of(deserted(but), 2), first_of(not_begun(but), 1)]
     if not any(firsts) or has_priorities():
-        firsts += [first_of(rows, place) for place, rows in enumerate(choices[2:], 2)]
+        firsts.append(first_of(shared(but), 3))
     waiting = list(filter(None, firsts))
     return min(waiting)[-1] if waiting else None
 
@@ -77,10 +81,11 @@ def next_batch(but: Collection[str] = ()) -> str | None:
 def first_of(rows: QuerySet[Any], place: int) -> tuple[int, int, datetime, str] | None:
     """The first of batches of one kind, as it compares with those of others: its level first, then the kind's place.
 
-    One that has not begun within ten seconds stands with those that were let go that long ago.
+    One that nobody has had for ten seconds stands before all others of its level. It is the first of its kind, as
+    waiting never lowers a level.
     """
     for pk, level, since, is_overdue in rows.values_list("pk", "level", "since", "is_overdue")[:1]:
-        return -level, 0 if is_overdue and place == 1 else place, since, pk
+        return -level, 0 if is_overdue and place in (1, 2) else place, since, pk
     return None
 
 
@@ -147,18 +152,20 @@ def held_lanes() -> QuerySet[Checkpoint]:
 
 def working(but: Collection[str]) -> QuerySet[Any]:
     """Running batches of which an item could be claimed now. Counted, not looked for among all its items."""
-    items = Item.objects.filter(batch=OuterRef("pk")).order_by().values("batch")
-    done = Checkpoint.objects.filter(batch=OuterRef("pk")).order_by().values("batch")
-    away = (
-        done.annotate(n=Sum(sum((F(name) for name in COUNTERS[1:]), F(COUNTERS[0])))),
-        items.filter(claimed_at__isnull=False).annotate(n=Count("pk")),
-        items.filter(available_at__gt=now_sql(), status=Item.Status.PENDING).annotate(n=Count("pk")),
-    )
-    left: Any = F("total_items")
-    for rows in away:
-        left = left - Coalesce(Subquery(rows.values("n")), 0)
-    running = may_be_worked_on(Batch.Status.RUNNING, but)
-    return running.annotate(left=ExpressionWrapper(left, output_field=BigIntegerField())).filter(left__gt=0)
+    now, params = ("CLOCK_TIMESTAMP()", []) if connection.vendor == "postgresql" else ("%s", [now_as_param()])
+    has_work = RawSQL(HAS_WORK.format(now=now), params, output_field=BooleanField())  # noqa: S611 - our own text
+    return may_be_worked_on(Batch.Status.RUNNING, but).filter(has_work)
+
+
+def now_as_param() -> Any:
+    """The machine's present as the database stores times."""
+    return connection.ops.adapt_datetimefield_value(timezone.now())
+
+
+def may_wait() -> bool:
+    """Whether the rule is worth a look: a batch has not begun, or it has and nobody holds it."""
+    begun = Q(status=Batch.Status.RUNNING) & ~Exists(held_lanes())
+    return Batch.objects.filter(Q(status=Batch.Status.QUEUED) | begun).exclude(processor="").exists()
 
 
 class Turn:
@@ -181,14 +188,18 @@ class Turn:
         return self.over
 
     def somebody_waits(self) -> bool:
-        begun = deserted(self.but)
-        if monotonic() - self.began < SHARED_SECONDS:
-            begun = begun.filter(let_go__lte=now_sql() - LONGEST_WAIT)
         try:
-            return self.at_my_level(not_begun(self.but)).exists() or self.at_my_level(begun).exists()
+            return may_wait() and (self.at_my_level(not_begun(self.but)).exists() or self.begun_waits())
         except AnyDatabaseError as error:
             logger.info("whose turn it is, is not known: %s", str(error).partition("\n")[0])
             return False
+
+    def begun_waits(self) -> bool:
+        """Whether a batch that has begun waits; within the first two seconds, whether one does for too long."""
+        begun = deserted(self.but)
+        if monotonic() - self.began < SHARED_SECONDS:
+            begun = begun.filter(let_go__lte=now_sql() - LONGEST_WAIT)
+        return self.at_my_level(begun).exists()
 
     def at_my_level(self, waiting: QuerySet[Any]) -> QuerySet[Any]:
         """Those of the level of the batch that is worked on, or above it; all where that is not known."""
