@@ -99,6 +99,15 @@ def test_run_starts_again_what_was_killed_and_ends_all_on_ctrl_c(started: ExitSt
     assert all(map(is_gone, [*pids(web), *pids(worker)]))
 
 
+def test_web_and_worker_end_with_a_run_that_was_killed(started: ExitStack, tmp_path: Path) -> None:
+    """Otherwise they would go on, hold the port, and the next run would not start."""
+    run = start(started, RUN, tmp_path / "pids-")
+    web, worker = tmp_path / "pids-web", tmp_path / "pids-worker"
+    wait_until(lambda: len(pids(web)) == len(pids(worker)) == 1)
+    os.kill(run.pid, signal.SIGKILL)
+    wait_until(lambda: all(map(is_gone, [*pids(web), *pids(worker)])), seconds=30)
+
+
 def test_a_keeper_that_was_told_to_stop_starts_nothing() -> None:
     keeper = Keeper()
     keeper.stopping = True
