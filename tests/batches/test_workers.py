@@ -19,11 +19,11 @@ from batches.lanes import leases
 from batches.models import Batch, Checkpoint
 from batches.worker_names import worker_name
 from tests.helpers.batches import modes, submitted
+from tests.helpers.processes import IN_A_NAMESPACE, may_unshare
 from tests.helpers.waiting import PATIENCE, wait_until
 
 pytestmark = pytest.mark.usefixtures("engine")
 Start = Callable[..., subprocess.Popen[str]]
-IN_A_NAMESPACE = ["unshare", "--pid", "--fork", "--mount-proc"]
 NAME = "from batches.worker_names import worker_name; print(worker_name(), flush=True); input()"
 
 
@@ -67,12 +67,6 @@ def test_it_declares_no_worker_dead_whose_pid_it_cannot_judge() -> None:
         assert leases.expire_dead_workers() == 0
         assert leases.cause_of_death(name) == "lease"
         Checkpoint.objects.all().delete()
-
-
-def may_unshare() -> bool:
-    return (
-        os.geteuid() == 0 and not subprocess.run([*IN_A_NAMESPACE, "true"], capture_output=True, check=False).returncode
-    )
 
 
 def test_workers_of_two_pid_namespaces_leave_each_other_alone(in_process: Start) -> None:

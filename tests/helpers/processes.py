@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 
 from django.db import connection
 
 from tests.helpers.waiting import PATIENCE
+
+IN_A_NAMESPACE = ["unshare", "--pid", "--fork", "--mount-proc"]
+"""Begins a command in a PID namespace of its own, as a container's are."""
+
+
+def may_unshare() -> bool:
+    """Whether PID namespaces can be had here: by root, where the container allows it."""
+    return (
+        os.geteuid() == 0 and not subprocess.run([*IN_A_NAMESPACE, "true"], capture_output=True, check=False).returncode
+    )
 
 
 def run_together(processes: list[subprocess.Popen[str]]) -> None:
