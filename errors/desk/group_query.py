@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from typing import Any
 
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Count, Max, Q, QuerySet, Sum
 from django.utils.safestring import SafeString
 
 from batches import accounts
-from batches.models import Batch
 from batches.pages.markup import pill
 from errors.desk.addresses import desk_url, group_url
 from errors.desk.paging import Keyset, Pager, integer, moment, pager
-from errors.filters.ageing import AGEING_MEANS, ageing_flag
+from errors.filters.ageing import AGEING_MEANS, ageing_flag, is_ageing
 from errors.filters.query_string import QueryStringFilter
 from errors.models import BatchGroup, ErrorGroup, holds_errors
 
@@ -111,7 +113,8 @@ def group_overview_list(query: GroupQuery, after: str) -> GroupOverviewList:
     """The page behind the token `after`."""
     groups = query.groups()
     page, following = query.keyset.page(with_counts(groups), after, ROWS)
-    names = dict(Batch.objects.filter(pk__in={group.latest for group in page}).values_list("pk", "name"))
+    latest = latest_rows(page)
+    ageing = ageing_groups(page, latest)
     rows = [
         GroupOverviewRow(
             group=group,
@@ -121,9 +124,9 @@ def group_overview_list(query: GroupQuery, after: str) -> GroupOverviewList:
             items=group.items,
             errors=group.errors,
             batches=group.seen_in,
-            ageing=AGEING_MEANS if group.ageing else "",
-            batch_id=group.latest or "",
-            batch_name=names.get(group.latest) or group.latest or "",
+            ageing=AGEING_MEANS if group.pk in ageing else "",
+            batch_id=latest[group.pk].batch_id if group.pk in latest else "",
+            batch_name=str(latest[group.pk].batch) if group.pk in latest else "",
         )
         for group in page
     ]
@@ -133,8 +136,7 @@ def group_overview_list(query: GroupQuery, after: str) -> GroupOverviewList:
 
 
 def with_counts(groups: QuerySet[ErrorGroup]) -> QuerySet[Any]:
-    """Groups with what they count over all batches, and the batch that saw them last."""
-    last = BatchGroup.objects.filter(group=OuterRef("pk")).order_by("-last_seen", "-pk").values("batch")[:1]
+    """Groups with what they count over all batches, and when one saw them last."""
     return groups.select_related("assignee").annotate(
         failing=Sum("batches__failing", default=0),
         failing_in=Count("batches", filter=Q(batches__failing__gt=0)),
@@ -142,9 +144,25 @@ def with_counts(groups: QuerySet[ErrorGroup]) -> QuerySet[Any]:
         items=Sum("batches__items", default=0),
         errors=Sum("batches__errors", default=0),
         seen_in=Count("batches"),
-        latest=Subquery(last),
-        ageing=ageing_flag(),
+        seen_at=Max("batches__last_seen"),
     )
+
+
+def latest_rows(groups: Sequence[Any]) -> dict[int, Any]:
+    """By group, what it counts in the batch that saw it last, and whether it is ageing, of a page of groups.
+
+    Only of these: as columns of the counted groups they were looked for once a batch of each group.
+    """
+    last = reduce(or_, (Q(group=group.pk, last_seen=group.seen_at) for group in groups), Q(pk__in=()))
+    rows = BatchGroup.objects.filter(last).select_related("batch").annotate(ageing=ageing_flag("group__"))
+    return {row.group_id: row for row in rows.order_by("pk")}
+
+
+def ageing_groups(groups: Sequence[Any], latest: Mapping[int, Any]) -> set[int]:
+    """Those of a page that should be looked at; of which no batch is left are asked for by themselves."""
+    without = [group.pk for group in groups if group.pk not in latest]
+    by_themselves = ErrorGroup.objects.filter(is_ageing(), pk__in=without) if without else ()
+    return {group_id for group_id, row in latest.items() if row.ageing} | {group.pk for group in by_themselves}
 
 
 def group_choices() -> GroupChoices:

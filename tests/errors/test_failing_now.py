@@ -17,6 +17,7 @@ from batches.engine import runner
 from batches.models import Batch, Item
 from errors import error_analyzer, groups
 from errors.desk.addresses import desk_url
+from errors.desk.group_query import GroupQuery, group_overview_list
 from errors.grouping import failing_now
 from errors.groups import regrouping
 from errors.models import BatchGroup, ErrorGroup
@@ -137,6 +138,17 @@ def test_the_list_asks_what_needs_attention_once(admin: Client, monkeypatch: pyt
     monkeypatch.setattr("errors.grouping.failing_now.refresh_stale", lambda **options: looks.append(None))
     admin.get("/admin/batches/batch/?show=attention")
     assert len(looks) == 1
+
+
+def test_the_overview_looks_up_the_latest_batch_of_what_it_lists_alone(admin: Client) -> None:
+    failing("network", batch_id="first")
+    failing("network", batch_id="second")
+    failing("invalid", batch_id="third")
+    with CaptureQueriesContext(connection) as statements:
+        listed = group_overview_list(GroupQuery(), "")
+    assert {row.group.code: row.batch_id for row in listed.rows} == {"NETWORK_ERROR": "second", "PRICE": "third"}
+    (counting,) = [each["sql"] for each in statements if 'SUM("errors_batchgroup"."failing")' in each["sql"]]
+    assert counting.count("SELECT") == 1
 
 
 def attention(client: Client) -> set[str]:
