@@ -135,7 +135,7 @@ def forms_in(*sources: Any) -> Sequence[str]:
     """What this process knows to be secret and what stands under secret keys in these, in every form in which a text
     may have it, the longest first."""
     words = secret_words()
-    secrets = {secret for source in sources for secret in secrets_in(source, words)}
+    secrets = {secret for source in sources if source for secret in secrets_in(source, words)}
     of_process = process_forms(known_secrets())
     if not secrets:
         return of_process

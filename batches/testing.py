@@ -17,6 +17,8 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.db import connection, transaction
@@ -24,10 +26,12 @@ from django.db import connection, transaction
 from batches import clock
 from batches.engine.context import ItemContext
 from batches.engine.resources import Resources, WorkerResources, plain_function
+from batches.engine.together import settle
 from batches.isolation.guard import TransactionBroken
 from batches.lanes import outcomes
 from batches.lanes.outcomes import Claimed, Outcome
 from batches.processors import Opener, Processor, SkipItem, get
+from batches.processors.calls import answers_of
 from batches.processors.parameters import Params
 
 __all__ = ["TriedItem", "trial"]
@@ -74,12 +78,13 @@ def trial(
     )
     cleaned = Params(processor.clean_params(params or {}))
     with undone(), closing(WorkerResources()) as worker, closing(Resources(processor, worker)) as resources:
-        function, tried = plain_function(processor, worker), []
-        for position, row in enumerate(rows):
+        processor = replace(processor, function=plain_function(processor, worker))
+        payloads, contexts = [dict(row) for row in rows], []
+        for position in range(len(payloads)):
             context = TrialContext("trial", str(position), position, attempt, cleaned.for_item())
             context.rehearsing, context.resources = rehearsing, resources
-            tried.append(tried_item(processor, function, dict(row), context))
-        yield tried
+            contexts.append(context)
+        yield list(tried_items(processor, payloads, contexts))
 
 
 class TrialContext(ItemContext):
@@ -100,21 +105,76 @@ def undone() -> Iterator[None]:
             transaction.set_rollback(True)
 
 
-def tried_item(
-    processor: Processor, function: Callable[..., Any], payload: dict[str, Any], context: ItemContext
-) -> TriedItem:
+def tried_items(
+    processor: Processor, payloads: list[dict[str, Any]], contexts: list[TrialContext]
+) -> Iterator[TriedItem]:
+    """One attempt at each row; those of a processor that takes many are tried as a chunk is."""
+    items = [claimed_of(payload, context) for payload, context in zip(payloads, contexts, strict=True)]
+    tried = tried_together(processor, items, contexts) if processor.many and len(items) > 1 else {}
+    for payload, context, item in zip(payloads, contexts, items, strict=True):
+        yield described(payload, tried.get(item.id) or tried_item(processor, item, context))
+
+
+def claimed_of(payload: dict[str, Any], context: TrialContext) -> Claimed:
     stored = outcomes.encode_json(payload)
-    item = Claimed(0, context.position, context.item_key, stored, context.attempt - 1, 0, 0, None)
-    started_at = clock.machine_now()
-    try:
+    return Claimed(context.position, context.position, context.item_key, stored, context.attempt - 1, 0, 0, None)
+
+
+def tried_together(processor: Processor, items: list[Claimed], contexts: list[TrialContext]) -> dict[int, Outcome]:
+    """Outcomes by position; none if a call raised, so that the rows are tried one by one."""
+
+    def attempt(items: list[Claimed]) -> list[Outcome]:
+        started_at = clock.machine_now()
+        payloads = [json.loads(item.payload_json) for item in items]
         with transaction.atomic():
-            outcome = outcomes.succeeded(item, function(json.loads(stored), context), started_at)
-            if connection.needs_rollback:
-                raise TransactionBroken(TransactionBroken.__doc__)
+            given = processor.function(payloads, [contexts[item.position] for item in items])
+            answers = answers_of(given, len(items))
+            refuse_broken_transaction()
+            attempted = [
+                outcome_of(processor, item, partial(give, answer), contexts[item.position], started_at)
+                for item, answer in zip(items, answers, strict=True)
+            ]
+            transaction.set_rollback(any(outcome.status != "SUCCEEDED" for outcome in attempted))
+        return attempted
+
+    try:
+        return settle(items, attempt)
+    except Exception:
+        return {}
+
+
+def tried_item(processor: Processor, item: Claimed, context: TrialContext) -> Outcome:
+    def run() -> Any:
+        with transaction.atomic():
+            result = processor.run_item(json.loads(item.payload_json), context)
+            outcomes.encode_result(result)
+            refuse_broken_transaction()
+            return result
+
+    return outcome_of(processor, item, run, context, clock.machine_now())
+
+
+def refuse_broken_transaction() -> None:
+    if connection.needs_rollback:
+        raise TransactionBroken(TransactionBroken.__doc__)
+
+
+def give(answer: Any) -> Any:
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+def outcome_of(
+    processor: Processor, item: Claimed, run: Callable[[], Any], context: TrialContext, started_at: datetime
+) -> Outcome:
+    """What the item's result, or the exception in its place, comes to."""
+    try:
+        return outcomes.succeeded(item, run(), started_at)
     except SkipItem as skip:
-        outcome = outcomes.skipped(item, skip.reason, started_at)
+        return outcomes.skipped(item, skip.reason, started_at)
     except Exception as error:
-        outcome = outcomes.failed(
+        return outcomes.failed(
             item,
             error,
             processor=processor,
@@ -123,7 +183,6 @@ def tried_item(
             worker="trial",
             params=context.params,
         )
-    return described(payload, outcome)
 
 
 def described(payload: dict[str, Any], outcome: Outcome) -> TriedItem:

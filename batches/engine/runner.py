@@ -30,6 +30,7 @@ from batches.engine.context import context_of
 from batches.engine.recording import advance, record_outcomes
 from batches.engine.slices import Slice, do_nothing, never, take_slice
 from batches.engine.statements import AlreadyRemembered, ItemsMoved, claim_one
+from batches.engine.together import process_together
 from batches.exceptions import LeaseLost
 from batches.isolation.guard import ChunkLost, Uncontained
 from batches.lanes import counters, global_pause, leases, outcomes
@@ -147,6 +148,18 @@ def run_chunk(slice_: Slice) -> int | None:
 
 def process_items(slice_: Slice, items: list[Claimed]) -> list[Outcome]:
     """An outcome for each item, until the chunk is to end; the rest stays pending."""
+    if slice_.processor.many and len(items) > 1:
+        together = process_together(slice_, items)
+        if together is not None:
+            return together
+    processed = process_one_by_one(slice_, items)
+    if slice_.processor.many and len(processed) < len(items) and not slice_.rehearsing:
+        slice_.alone = len(items)  # those whose turn did not come are not called together again
+    return processed
+
+
+def process_one_by_one(slice_: Slice, items: list[Claimed]) -> list[Outcome]:
+    """Each behind a savepoint of its own."""
     started, processed = monotonic(), list[Outcome]()
     for item in items:
         if processed and ends_early(slice_, started, processed[-1]):
@@ -195,7 +208,7 @@ def process(slice_: Slice, item: Claimed) -> Outcome | None:
     try:
         context = context_of(slice_, item)
         payload = json.loads(item.payload_json)
-        call = partial(copy_context().run, slice_.processor.function, payload, context)
+        call = partial(copy_context().run, slice_.processor.run_item, payload, context)
         with slice_.isolation.item():
             result = slice_.isolation.interruptions.run_item(call)
             return outcomes.succeeded(item, result, started_at, slice_.params.sources)

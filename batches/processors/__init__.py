@@ -1,23 +1,24 @@
 """The processor's contract and registry.
 
 A processor is a function of one item: `process(payload, context) -> dict | None`. It raises `SkipItem`, `RetryItem` or
-`ItemError` to say more than an exception would. The house owns the loop.
+`ItemError` to say more than an exception would. With `many=True` it is one of all items of a chunk:
+`process(payloads, contexts) -> list`. The house owns the loop.
 """
 
 from __future__ import annotations
 
 import inspect
-import logging
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from django import forms
 from packaging.version import InvalidVersion, Version
 
 from batches.exceptions import InvalidInput, UnknownProcessor
 from batches.processors import parameters
+from batches.processors.calls import Context, answers_of
 from batches.processors.parameters import Given
 
 __all__ = [
@@ -87,34 +88,6 @@ class ItemError(Exception):
         self.field = field or (self.fields[0] if self.fields else "")
 
 
-class Context(Protocol):
-    """What a processor gets beside the payload."""
-
-    batch_id: str
-    item_key: str
-    position: int
-    attempt: int
-    params: dict[str, Any]
-    rehearsing: bool
-    """Whether everything will be rolled back: then a processor with effects elsewhere must only look."""
-    logger: logging.Logger | logging.LoggerAdapter[Any]
-
-    @property
-    def per_worker(self) -> Any:
-        """What the processor's `per_worker` opened, once for all items of this worker process."""
-
-    @property
-    def per_slice(self) -> Any:
-        """What the processor's `per_slice` opened, once for the items of this time slice, 30 seconds at most."""
-
-    @property
-    def idempotency_key(self) -> str:
-        """A key that stays the same for every attempt and take-over of this item."""
-
-    def once(self, name: str, function: Callable[[], Any]) -> Any:
-        """Run one named step of this item once; a later attempt gets its remembered JSON result."""
-
-
 @dataclass(frozen=True, slots=True)
 class Processor:
     """A registered processor: its function and what it declares."""
@@ -134,6 +107,16 @@ class Processor:
     version: str = ""
     per_worker: Opener | None = None
     per_slice: Opener | None = None
+    many: bool = False
+
+    def run_item(self, payload: dict[str, Any], context: Any) -> Any:
+        """The result of one item; of a function that takes many, the one that it gives for a list of one."""
+        if not self.many:
+            return self.function(payload, context)
+        (answer,) = answers_of(self.function([payload], [context]), 1)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     @property
     def is_callers(self) -> bool:
@@ -185,7 +168,7 @@ def processor(
     *,
     params: type[forms.Form] | None = None,
     effects: Literal["database", "external"] = "database",
-    checkpoint_every: int = 10,
+    checkpoint_every: int | None = None,
     max_attempts: int = 3,
     item_timeout: float | None = None,
     retry_on: tuple[type[BaseException], ...] = (),
@@ -195,6 +178,7 @@ def processor(
     version: str = "",
     per_worker: Opener | None = None,
     per_slice: Opener | None = None,
+    many: bool = False,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register a function as the processor of that name; `item_timeout` in seconds, `checkpoint_every` in items.
 
@@ -203,7 +187,19 @@ def processor(
     function of the params may decide. `version` (as of a Python package: "2.1", "2024.11.3rc1") lets an error be
     resolved in a version: then only that one or a later one brings it back. `per_worker` and `per_slice` are functions
     without arguments that give a context manager: what it opens stands in the context, under the same name.
+
+    With `many`, the function takes the payloads and contexts of a chunk (50 items, if nothing else is said) as two
+    lists, and returns a list with an outcome for each: its result, or a `SkipItem`, `RetryItem`, `ItemError` or any
+    other exception, given back and not raised. A call with such outcomes is undone, and made again without their items;
+    one that raises is undone, and its items go one by one. `item_timeout` is then the limit of a call.
     """
+    if checkpoint_every is None:
+        checkpoint_every = MAX_CHUNK if many else 10
+    if many and effects == "external":
+        raise ValueError(
+            f'{name} takes many items, which is possible with effects="database" only: what a call to the outside has '
+            "done for one of them cannot be undone with the others."
+        )
     if not 1 <= checkpoint_every <= MAX_CHUNK:
         raise ValueError(f"checkpoint_every is {checkpoint_every}; it must be from 1 to {MAX_CHUNK}.")
     if effects not in ("database", "external"):
@@ -218,6 +214,8 @@ def processor(
         raise ValueError(f"max_attempts is {max_attempts}; it must be 1 or more.")
 
     def register(function: Callable[..., Any]) -> Callable[..., Any]:
+        if inspect.iscoroutinefunction(function) and many:
+            raise ValueError(f"{name} is async, and takes many items: only a plain function does.")
         if inspect.iscoroutinefunction(function) and effects == "database":
             raise ValueError(f'{name} is async, which is possible with effects="external" only.')
         namesake = _registry.get(name)
@@ -239,6 +237,7 @@ def processor(
             version=version,
             per_worker=per_worker,
             per_slice=per_slice,
+            many=many,
         )
         return function
 

@@ -14,7 +14,8 @@ import sys
 import tempfile
 from collections.abc import Callable
 from functools import partial
-from time import perf_counter
+from pathlib import Path
+from time import perf_counter, process_time
 from typing import Any
 
 from tests.bench import floors
@@ -58,20 +59,55 @@ def measure(name: str, large: bool) -> None:
         writing = {"engine": partial(run_engine), "F1": partial(floors.floor_postgresql, write=True)}
         speed = interleaved(writing, processor="bench.write")
         say(name, "one ORM write an item: engine / F1", speed["engine"], speed["F1"], at_least=0.9)
+    both = {"bench.write": run_engine, "bench.write_many": run_engine}
+    speed = interleaved(both, processor="")
+    say(name, "ORM writes: many / one by one", speed["bench.write_many"], speed["bench.write"], at_least=5)
+    if name == "PostgreSQL":
         side_by_side(name)
     if large:
         at_size(name)
 
 
 def interleaved(doers: dict[str, Run], processor: str = "bench.noop") -> dict[str, list[float]]:
-    """Items a second of each, round by round; the first round warms all of them up."""
+    """Items a second of each, round by round; the first round warms all of them up. Without a processor, the doers'
+    names are those of processors.
+
+    Prints the CPU time an item, too, which a machine that does other things at the same time changes less.
+    """
     speed: dict[str, list[float]] = {doer: [] for doer in doers}
+    client: dict[str, list[float]] = {doer: [] for doer in doers}
+    server: dict[str, list[float]] = {doer: [] for doer in doers}
     for number in range(ROUNDS + 1):
         for doer, run in doers.items():
-            seconds = timed(run, submitted(f"{doer}-{processor}-{number}", processor))
+            batch_id = submitted(f"{doer}-{processor}-{number}", processor or doer)
+            (pid, backend), began = backend_seconds(), process_time()
+            seconds = timed(run, batch_id)
+            spent, (pid_after, backend_after) = process_time() - began, backend_seconds()
             if number:
                 speed[doer].append(ITEMS / seconds)
+                client[doer].append(spent / ITEMS * 1e6)
+                if pid == pid_after:  # else it has taken another session
+                    server[doer].append((backend_after - backend) / ITEMS * 1e6)
+    for doer in doers:
+        print(f"  {processor} {doer}: CPU an item, us: client {spread(client[doer])}, server {spread(server[doer])}")
     return speed
+
+
+def spread(figures: list[float]) -> str:
+    if not figures:
+        return "not measured"
+    return f"{statistics.median(figures):.0f} ({min(figures):.0f}-{max(figures):.0f})"
+
+
+def backend_seconds() -> tuple[int, float]:
+    """The process id of this session's server process and its CPU time; zeros on SQLite. Linux only."""
+    from django.db import connection
+
+    if connection.vendor != "postgresql":
+        return 0, 0.0
+    connection.ensure_connection()
+    pid = connection.connection.info.backend_pid
+    return pid, int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
 
 
 def submitted(batch_id: str, processor: str = "bench.noop", items: int = ITEMS, concurrency: int = 1) -> str:

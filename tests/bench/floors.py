@@ -72,14 +72,15 @@ def outcome(batch_id: str, key: str, payload: str) -> tuple[bytes, str]:
 def floor_postgresql(batch_id: str, write: bool = False) -> None:
     """Seven round trips a chunk: BEGIN, lane, items, idempotency rows, item rows, checkpoint, COMMIT.
 
-    With `write` it is F1: a savepoint and a row of another table for every item.
+    With `write` it is F1: a savepoint for every item, and the ORM call that the processor `bench.write` makes.
     """
-    from django.db import connection
+    from django.contrib.auth.models import Group
+    from django.db import connection, transaction
     from psycopg2.extras import execute_values
 
     connection.ensure_connection()
     raw = connection.connection
-    raw.autocommit = False
+    transaction.set_autocommit(False)
     position = -1
     with raw.cursor() as cursor:
         while True:
@@ -92,7 +93,7 @@ def floor_postgresql(batch_id: str, write: bool = False) -> None:
             for pk, key, payload in rows:
                 if write:
                     cursor.execute("SAVEPOINT item")
-                    cursor.execute("INSERT INTO auth_group (name) VALUES (%s)", (f"{batch_id}/{key}",))
+                    Group.objects.create(name=f"{batch_id}/{key}")
                 done.append((pk, *outcome(batch_id, key, payload)))
                 if write:
                     cursor.execute("RELEASE SAVEPOINT item")
@@ -117,7 +118,7 @@ def floor_postgresql(batch_id: str, write: bool = False) -> None:
             )
             raw.commit()
     raw.rollback()
-    raw.autocommit = True
+    transaction.set_autocommit(True)
 
 
 def floor_sqlite(batch_id: str) -> None:

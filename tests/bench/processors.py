@@ -20,6 +20,13 @@ def write(payload: dict[str, Any], context: Context) -> dict[str, str]:
     return trivial(payload, context)
 
 
+@processor("bench.write_many", many=True)
+def write_many(payloads: list[dict[str, Any]], contexts: list[Context]) -> list[dict[str, str]]:
+    """The same rows, and the same results, in one statement a chunk."""
+    Group.objects.bulk_create(Group(name=f"{context.batch_id}/{context.item_key}") for context in contexts)
+    return [trivial(*item) for item in zip(payloads, contexts, strict=True)]
+
+
 @processor("bench.pause")
 def pause(payload: dict[str, Any], context: Context) -> None:
     """An item that takes 10 ms, and nothing of the machine."""
