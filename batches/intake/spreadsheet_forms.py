@@ -69,12 +69,12 @@ def meanings(text: str) -> set[tuple[object, ...]]:
 
 
 def roundings(text: str) -> set[tuple[object, ...]]:
-    """The number of a text as notation in powers of ten may show it; of one in that notation, as it does."""
+    """The number of a text as notation in powers of ten may round it; of one in that notation, as it stands there."""
     text = text.strip()
-    if match := SCIENTIFIC.match(text):
-        return {("rounded", f"{number:.{len(match[1] or '')}E}") for number in scientific(text)}
+    if SCIENTIFIC.match(text):
+        return {("rounded", number) for number in scientific(text)}
     numbers = numbers_of(text).values() if len(text) <= LONGEST else ()
-    return {("rounded", f"{number:.{digits}E}") for number in numbers for digits in DIGITS_OF_POWERS}
+    return {("rounded", Decimal(f"{number:.{digits}E}")) for number in numbers for digits in DIGITS_OF_POWERS}
 
 
 def scientific(text: str) -> list[Decimal]:

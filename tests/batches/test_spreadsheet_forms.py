@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batches.intake import cells
-from batches.intake.spreadsheet_forms import is_rewritten
+from batches.intake.spreadsheet_forms import is_rewritten, meanings, roundings
 from tests.helpers.batches import item, ran
 from tests.helpers.fixes import check, fix
+from tests.helpers.spreadsheets import saved_by_excel
 
 REWRITTEN = [
     ("12/5/2026", "2026-12-05"),
@@ -54,6 +55,13 @@ def test_it_sees_what_a_person_does(cell: str, stored: str) -> None:
 def test_it_compares_any_two_texts(cell: str, stored: str) -> None:
     assert is_rewritten(cell, stored) in (True, False)
     assert not is_rewritten(stored, stored)
+
+
+@given(st.text("0123456789", min_size=1, max_size=20) | st.dates().map(str))
+def test_it_knows_whatever_excel_saves_of_numbers_and_dates(text: str) -> None:
+    saved = saved_by_excel(text)
+    assert saved == text or is_rewritten(saved, text)
+    assert (meanings(saved) | roundings(saved)) & (meanings(text) | roundings(text))
 
 
 @given(st.text("a😀\n=", min_size=1).map(lambda unit: unit * (40_000 // len(unit))))
