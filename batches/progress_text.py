@@ -35,6 +35,8 @@ def sentence_of(
     """
     if batch.status in Batch.REMOVED:
         return removal_sentence(batch)
+    if starts := starts_at(batch, zone):
+        return starts
     if because := waits_because(batch, progress, reasons):
         return because
     if progress.stuck:
@@ -51,6 +53,13 @@ def removal_sentence(batch: Batch) -> str:
     if removal is None:
         return batch.sentence
     return f"Being {removals.PARTICIPLES[Removal.Kind(removal.kind)]}, {removal.percent} %. {batch.sentence}"
+
+
+def starts_at(batch: Batch, zone: tzinfo | None = None) -> str:
+    """Of a batch that starts by itself: when; empty of any other, and once it has started."""
+    if batch.status != Batch.Status.PENDING or batch.start_at is None:
+        return ""
+    return f"Submitted; it starts by itself at {moment(batch.start_at, zone=zone)}."
 
 
 def waits_because(batch: Batch, progress: Progress, reasons: WaitingReasons | None = None) -> str:

@@ -30,7 +30,7 @@ from batches.conf import settings
 from batches.engine import expiry, presence, rehearsals, runner, turns
 from batches.engine.database_errors import first_line
 from batches.lanes import counters, leases, workers
-from batches.lifecycle import deliveries, removals, retention, samples, transitions
+from batches.lifecycle import deliveries, removals, retention, samples, schedule, transitions
 from batches.models import Batch
 
 logger = logging.getLogger("batches")
@@ -146,6 +146,7 @@ def sweep_now() -> None:
     scripts_own = Q(processor="") & ~Q(status__in=(Batch.Status.PAUSING, Batch.Status.CANCELLING))
     for batch in Batch.objects.filter(status__in=Batch.WORKING).exclude(scripts_own):
         transitions.settle(batch.pk)
+    schedule.start_due()
     wake_sleepers()
     for pk in rehearsals.unheld().values_list("pk", flat=True):
         enqueue_rehearsal(pk)

@@ -151,7 +151,7 @@ class BatchViews(OperatedAdmin):
     def adjust(self, request: HttpRequest, batch_id: str) -> HttpResponse:
         """Change how it runs: lanes, rate, attempts, time limit, error budget."""
         batch = self.operated(request, batch_id)
-        form = AdjustForm(request.POST or None, initial={name: getattr(batch, name) for name in operations.ADJUSTABLE})
+        form = AdjustForm(batch, request.POST or None)
         if request.method == "POST" and form.is_valid():
             try:
                 if changes := form.changes():

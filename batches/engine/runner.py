@@ -35,7 +35,7 @@ from batches.exceptions import LeaseLost
 from batches.isolation.guard import ChunkLost, Uncontained
 from batches.lanes import counters, global_pause, leases, outcomes
 from batches.lanes.outcomes import Claimed, Outcome
-from batches.lifecycle import transitions
+from batches.lifecycle import schedule, transitions
 from batches.models import Batch
 from batches.processors import Processor, SkipItem
 
@@ -243,6 +243,7 @@ def work_until_idle(
     while not should_stop() and global_pause.in_force() is None:
         leases.expire_dead_workers()
         leases.revoke_expired()
+        schedule.start_due()
         active = Batch.objects.filter(status__in=Batch.ACTIVE).exclude(processor="").order_by("created_at")
         active = active.exclude(pk__in=declining.by_this_process)
         batches = list(active if batch_id is None else active.filter(pk=batch_id))

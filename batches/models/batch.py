@@ -151,6 +151,9 @@ class Batch(models.Model):
         help_text="Halt when more than this percentage of the items tried has failed; empty: no limit.",
     )
 
+    start_at = models.DateTimeField(
+        null=True, blank=True, help_text="When it starts by itself, while it is pending; empty: a person starts it."
+    )
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )

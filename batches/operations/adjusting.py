@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -12,11 +13,11 @@ from batches.exceptions import InvalidInput, InvalidTransition
 from batches.lifecycle import transitions
 from batches.models import Batch
 from batches.operations.lookups import get_batch
-from batches.operations.submission import refuse_bad_options
+from batches.operations.submission import refuse_bad_options, refuse_bad_start
 
 ADJUSTABLE = (
     *("concurrency", "rate", "max_attempts", "item_timeout", "max_errors", "max_error_rate"),
-    *("rate_limit_attempts", "rate_limit_seconds", "priority"),
+    *("rate_limit_attempts", "rate_limit_seconds", "priority", "start_at"),
 )
 
 
@@ -28,21 +29,31 @@ def adjust(batch_id: str, *, actor: str = "", reason: str = "", **changes: Any) 
     """
     batch = get_batch(batch_id)
     refuse_unknown_names(changes)
+    if "start_at" in changes:
+        refuse_bad_start(changes["start_at"])
     if batch.is_final and batch.status != Batch.Status.COMPLETED:
         raise InvalidTransition(batch_id, "adjust", Batch.Status(batch.status).label)
     with transaction.atomic():
         batch = Batch.objects.select_for_update().get(pk=batch_id)
+        if "start_at" in changes and batch.status != Batch.Status.PENDING:
+            remedy = "It has been started: there is no time to change."
+            raise InvalidTransition(batch_id, "adjust", Batch.Status(batch.status).label, remedy)
         before = {name: getattr(batch, name) for name in changes}
         for name, value in changes.items():
             setattr(batch, name, value)
         refuse_bad_options(batch)
         batch.save(update_fields=list(changes))
-        differences = "; ".join(f"{name} {before[name]} → {getattr(batch, name)}" for name in changes)
+        differences = "; ".join(f"{name} {text_of(before[name])} → {text_of(getattr(batch, name))}" for name in changes)
         transitions.record(
             batch, "adjust", batch.status, batch.status, actor=actor, reason=f"{differences}. {reason}".strip()
         )
         transaction.on_commit(partial(tasks.wake, batch_id))
     return batch
+
+
+def text_of(value: Any) -> str:
+    """As the history has it: a time in UTC, which it names."""
+    return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if isinstance(value, datetime) else str(value)
 
 
 def refuse_unknown_names(changes: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import PurePath
 from typing import Any, BinaryIO
@@ -39,7 +39,7 @@ from batches.redaction import is_secret, redact_shapes, redact_values
 
 OPTIONS = (
     *("concurrency", "checkpoint_every", "rate", "max_attempts", "item_timeout", "max_errors", "max_error_rate"),
-    *("rate_limit_attempts", "rate_limit_seconds", "priority"),
+    *("rate_limit_attempts", "rate_limit_seconds", "priority", "start_at"),
 )
 
 
@@ -83,6 +83,7 @@ def submit(
     rate_limit_attempts: int | None = None,
     rate_limit_seconds: float | None = None,
     priority: str | None = None,
+    start_at: datetime | None = None,
     actor: str = "",
     user: Any = None,
     has_left: Callable[[], bool] = stays,
@@ -100,7 +101,7 @@ def submit(
     runs = processors.get(processor)
     values = (
         *(concurrency, checkpoint_every, rate, max_attempts, item_timeout, max_errors, max_error_rate),
-        *(rate_limit_attempts, rate_limit_seconds, priority),
+        *(rate_limit_attempts, rate_limit_seconds, priority, start_at),
     )
     options = {option: value for option, value in zip(OPTIONS, values, strict=True) if value is not None}
     batch = drafted(runs, batch_id, name, redact_shapes(redact_values(PurePath(filename).name)), options, user)
@@ -141,7 +142,19 @@ def drafted(
     )
     for option, value in options.items():
         setattr(batch, option, value)
+    refuse_bad_start(batch.start_at)
     return batch
+
+
+def refuse_bad_start(at: datetime | None) -> None:
+    """`InvalidInput` for a time without its zone, or one that is over."""
+    problem = ""
+    if at is not None and timezone.is_naive(at):
+        problem = "Say its zone, as in 2026-11-28T02:00+01:00."
+    elif at is not None and at <= timezone.now():
+        problem = "It lies in the past."
+    if problem:
+        raise InvalidInput(f"start_at: {problem}", {"start_at": [problem]})
 
 
 def checked(batch: Batch, processor: Processor, params: Mapping[str, Any]) -> Draft:

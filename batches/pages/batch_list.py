@@ -26,7 +26,7 @@ from batches.progress_tracker import Progress, progress_of
 from batches.rights import OPERATE
 
 Status = Batch.Status
-WAITS_FOR_A_PERSON = Q(status__in=(Status.PENDING, Status.PAUSED), processor__gt="")
+WAITS_FOR_A_PERSON = Q(Q(status=Status.PENDING, start_at=None) | Q(status=Status.PAUSED), processor__gt="")
 WORKING_LOOKED_AT = 200
 """Batches that workers have, of which it is looked at whether they stand still: those that began last."""
 TABS = (("attention", "Needs attention"), ("active", "Active"), ("", "All"), ("archived", "Archived"))

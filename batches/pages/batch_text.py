@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from batches import durations
 from batches.models import Batch, Transition
 from batches.moments import moment
-from batches.progress_text import STUCK, done_but_for, is_only_waiting, removal_sentence, waits_because
+from batches.progress_text import STUCK, done_but_for, is_only_waiting, removal_sentence, starts_at, waits_because
 from batches.progress_tracker import Progress
 
 Status = Batch.Status
@@ -19,6 +19,8 @@ def sentence(batch: Batch, progress: Progress, history: Sequence[Transition]) ->
     so_far = f" {failures:,} {'item' if failures == 1 else 'items'} failed so far." if failures else ""
     if batch.status in Batch.REMOVED:
         return removal_sentence(batch)
+    if starts := starts_at(batch):
+        return starts
     if waiting := waits_because(batch, progress):
         return f"{waiting}{so_far}"
     match batch.status:

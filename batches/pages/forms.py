@@ -11,6 +11,7 @@ from batches import operations, outbound
 from batches.conf import settings
 from batches.exceptions import BatchError
 from batches.models import Batch, Webhook
+from batches.pages.start_field import StartField
 from batches.reader_zone import known_zones
 
 
@@ -50,7 +51,13 @@ class AdjustForm(ReasonedForm):
     rate_limit_seconds = forms.FloatField(
         help_text="Seconds for which an item may go on being rate-limited before it fails."
     )
+    start_at = StartField()
     field_order = (*operations.ADJUSTABLE, "reason")
+
+    def __init__(self, batch: Batch, data: Any = None) -> None:
+        super().__init__(data, initial={name: getattr(batch, name) for name in operations.ADJUSTABLE})
+        if batch.status != Batch.Status.PENDING:
+            del self.fields["start_at"]
 
     def changes(self) -> dict[str, Any]:
         """What differs from how the batch runs now."""

@@ -16,12 +16,13 @@ from batches.intake.readers import FORMATS_TEXT
 from batches.intake.readers.options import NAMES as FILE_OPTIONS
 from batches.models import Batch
 from batches.pages.file_options_form import FileOptionsForm
+from batches.pages.start_field import StartField
 from batches.processors import Processor
 
 LONG_TEXT_LIMIT = 1024 * 1024
 OPTIONS = (
     *("concurrency", "checkpoint_every", "rate", "max_attempts", "item_timeout", "max_errors", "max_error_rate"),
-    *("rate_limit_attempts", "rate_limit_seconds", "priority"),
+    *("rate_limit_attempts", "rate_limit_seconds", "priority", "start_at"),
 )
 EMPTY: tuple[Any, ...] = (None, "")
 
@@ -68,7 +69,8 @@ class NewBatchForm(FileOptionsForm):
     )
     once = forms.RegexField(r"\A[0-9]{8}-[0-9a-f]{6}\Z", required=False, widget=forms.HiddenInput)
     """Which copy of the form it is: sent twice, it makes one batch."""
-    start = forms.BooleanField(label="Start at once", required=False, initial=True)
+    start = forms.BooleanField(label="Start at once", required=False, initial=True, help_text="Unless a time is given.")
+    start_at = StartField()
 
     advanced = (
         *FILE_OPTIONS,
@@ -114,7 +116,7 @@ class NewBatchForm(FileOptionsForm):
     def groups(self) -> list[tuple[str, list[forms.BoundField], bool]]:
         """(heading, fields, folded) in the order of the page."""
         own = [self[name] for name in self.fields if name.startswith(("params.", "file."))]
-        basic = [self[name] for name in ("file", "name", "key_column", "rate", "start")]
+        basic = [self[name] for name in ("file", "name", "key_column", "rate", "start", "start_at")]
         more = [self[name] for name in ("id", *self.advanced)]
         folded = not any(field.errors for field in more)
         groups = [
@@ -168,7 +170,7 @@ class NewBatchForm(FileOptionsForm):
         try:
             submission = self.submission(user, has_left)
             self.created, batch = submission.created, submission.batch
-            if data["start"] and batch.status == Batch.Status.PENDING:
+            if data["start"] and not data["start_at"] and batch.status == Batch.Status.PENDING:
                 batch = operations.start(batch.pk, actor=user.get_username())
             return batch
         except InvalidInput as error:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from django.core.files.uploadedfile import UploadedFile
 from django.http import QueryDict
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -60,6 +62,15 @@ class ItemsField(serializers.Field[Any, Any, Any, Any]):
         return data
 
 
+class ZonedTimeField(serializers.DateTimeField):
+    """A time with its zone: what has none is refused, not guessed."""
+
+    def enforce_timezone(self, value: datetime) -> datetime:
+        if timezone.is_naive(value):
+            raise serializers.ValidationError("Say its zone, as in 2026-11-28T02:00+01:00.")
+        return super().enforce_timezone(value)
+
+
 class SubmissionSerializer(StrictMixin, serializers.ModelSerializer[Batch]):
     """What a submission may say, beside its items."""
 
@@ -74,6 +85,12 @@ class SubmissionSerializer(StrictMixin, serializers.ModelSerializer[Batch]):
     )
     key_column = serializers.CharField(required=False, allow_blank=True, max_length=500, trim_whitespace=False)
     start = serializers.BooleanField(default=False, help_text="Start it at once.")
+    start_at = ZonedTimeField(required=False, help_text="Start by itself then; with its zone. Not with `start`.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs.get("start") and attrs.get("start_at"):
+            raise serializers.ValidationError({"start_at": ["At once, or at a time: not both."]})
+        return attrs
 
     class Meta:
         model = Batch
@@ -231,6 +248,9 @@ class AdjustSerializer(ReasonSerializer):
 
     concurrency = serializers.IntegerField(required=False, min_value=1, max_value=64)
     rate = serializers.FloatField(required=False, allow_null=True, help_text="Items a second over all lanes.")
+    start_at = ZonedTimeField(
+        required=False, allow_null=True, help_text="When a pending batch starts by itself; null: a person starts it."
+    )
     priority = serializers.ChoiceField(
         choices=Batch.Priority.choices, required=False, help_text="Whose turn it is first among batches that wait."
     )

@@ -10,7 +10,7 @@ from batches import operations, progress_tracker
 from batches.command_line import Screen
 from batches.lanes import global_pause, workers
 from batches.models import Batch, Item
-from batches.progress_text import sentence_of
+from batches.progress_text import sentence_of, starts_at
 from batches.redaction import redact
 from batches.terminal.exit_codes import OK, WITH_ERRORS
 
@@ -48,9 +48,10 @@ def batch_line(batch: Batch, progress: progress_tracker.Progress) -> str:
     failed = progress.failed + progress.quarantined
     waiting = f", {progress.waiting:,} waiting" if progress.waiting else ""
     waiting += "  STUCK" if progress.stuck else ""
+    starts = f"  {at}" if (at := starts_at(batch)) else ""
     return (
         f"{batch.pk:<40} {batch.status.lower():<10} {progress.done_percent:>5} %  "
-        f"{progress.done:>9,} of {progress.total_items:,}  {failed:,} failed{waiting}"
+        f"{progress.done:>9,} of {progress.total_items:,}  {failed:,} failed{waiting}{starts}"
     )
 
 

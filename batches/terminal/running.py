@@ -12,8 +12,10 @@ from batches.intake.readers import FORMATS_TEXT
 from batches.lifecycle import removals
 from batches.models import Batch
 from batches.moments import in_reader_zone
+from batches.progress_text import starts_at
 from batches.terminal.exit_codes import OK, WITH_ERRORS
 from batches.terminal.file_options import file_arguments, file_options, opened
+from batches.terminal.given_moments import moment_of
 from batches.terminal.given_params import params_of
 from batches.terminal.interrupts import PauseOnInterrupt
 from batches.terminal.progress_bar import ProgressBar
@@ -22,7 +24,7 @@ from batches.terminal.watching import show_progress, sum_up
 SHOWN_GROUPS, GROUP_WIDTH = 20, 160
 OPTIONS = (
     *("concurrency", "checkpoint_every", "max_attempts", "item_timeout", "max_errors", "max_error_rate", "rate"),
-    *("rate_limit_attempts", "rate_limit_seconds", "priority"),
+    *("rate_limit_attempts", "rate_limit_seconds", "priority", "start_at"),
 )
 
 
@@ -50,6 +52,12 @@ def run_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--rate-limit-seconds", type=float, metavar="SECONDS", help="the same by time")
     parser.add_argument("--rate", type=float, metavar="ITEMS_PER_SECOND", help="no faster than that")
     parser.add_argument("--priority", choices=Batch.Priority.values, help="whose turn it is first; normal unless said")
+    parser.add_argument(
+        "--start-at",
+        type=moment_of,
+        metavar="TIME",
+        help="start by itself then: ISO 8601 with its zone, 2026-11-28T02:00+01:00",
+    )
     parser.add_argument("--rehearse", action="store_true", help="run everything and roll it back: what would happen?")
     parser.add_argument("--sample", type=int, metavar="N", help="rehearse N items, chosen at random")
     parser.add_argument("--detach", action="store_true", help="leave the running to the portal's worker")
@@ -62,6 +70,9 @@ def run(options: Namespace, screen: Screen) -> int:
         screen.remark(in_reader_zone(note, batch.created_at))
     if options.rehearse:
         return rehearse_here(options, screen, batch.pk)
+    if options.start_at is not None and batch.status == Batch.Status.PENDING:
+        show_progress(screen, batch.pk, f"{batch.pk}: {batch.total_items:,} items stored. {starts_at(batch)}")
+        return OK
     if batch.status == Batch.Status.PENDING:
         operations.start(batch.pk, actor=COMMAND_LINE)
     if options.detach:

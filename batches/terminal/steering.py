@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from datetime import datetime
 from typing import Any
 
 from batches import operations
@@ -11,6 +12,7 @@ from batches.engine.budget import BUDGETS
 from batches.exceptions import InvalidInput
 from batches.models import Batch
 from batches.terminal.exit_codes import OK
+from batches.terminal.given_moments import moment_or_none
 from batches.terminal.watching import show_progress
 from batches.wording import quantity
 
@@ -67,9 +69,18 @@ def adjust(options: Namespace, screen: Screen) -> int:
     return OK
 
 
-def value_of(name: str, text: str) -> int | float | str | None:
-    """A limit as it was typed, `none` is no limit; or a priority."""
+def value_of(name: str, text: str) -> int | float | str | datetime | None:
+    """A limit as it was typed, `none` is no limit; a priority, or a time."""
+    if name == "start_at":
+        return moment_or_none_of(text)
     return text if name == "priority" else number_of(name, text)
+
+
+def moment_or_none_of(text: str) -> datetime | None:
+    try:
+        return moment_or_none(text)
+    except ArgumentTypeError as error:
+        raise InvalidInput(f"--start-at: {error}") from None
 
 
 def number_of(name: str, text: str) -> int | float | None:
