@@ -9,11 +9,12 @@ from batches import operations
 from batches.command_line import COMMAND_LINE, Screen
 from batches.engine import presence, rehearsals, runner
 from batches.intake.readers import FORMATS_TEXT
+from batches.lanes import global_pause
 from batches.lifecycle import removals
 from batches.models import Batch
 from batches.moments import in_reader_zone
 from batches.progress_text import starts_at
-from batches.terminal.exit_codes import OK, WITH_ERRORS
+from batches.terminal.exit_codes import OK, STOPPED, WITH_ERRORS
 from batches.terminal.file_options import file_arguments, file_options, opened
 from batches.terminal.given_moments import moment_of
 from batches.terminal.given_params import params_of
@@ -141,6 +142,9 @@ def work(options: Namespace, screen: Screen) -> int:
     with presence.at_work():
         runner.work_until_idle()
         removals.work()
+    pauses = global_pause.notices()
+    for notice in pauses:
+        screen.remark(notice.text)
     if screen.as_json:
-        screen.document({"idle": True})
-    return OK
+        screen.document({"idle": not pauses})
+    return STOPPED if pauses else OK

@@ -36,7 +36,7 @@ def test_an_operator_changes_how_a_batch_runs(user_of: UserOf) -> None:
     batch = submitted(modes("ok"))
     client = signed_in(user_of("operator"))
     page = f"/admin/batches/batch/{batch.pk}/adjust/"
-    now = {"concurrency": 1, "max_attempts": 3, "item_timeout": batch.item_timeout}
+    now = {"concurrency": 1, "max_attempts": 3, "item_timeout": batch.item_timeout, "priority": "normal"}
     now |= {"rate_limit_attempts": batch.rate_limit_attempts, "rate_limit_seconds": batch.rate_limit_seconds}
     assert client.post(page, {**now, "concurrency": 3, "rate": "2.5", "reason": "slow down"}).status_code == 302
     batch.refresh_from_db()

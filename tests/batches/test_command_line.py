@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from django.db import OperationalError, connection
 from batches import operations
 from batches.models import Batch, Item
 from tests.helpers.batches import modes, ran, submitted
+from tests.helpers.command_line import batch_command
 from tests.helpers.places import ROOT, SAMPLE, SCHEMA
 from tests.helpers.processes import database_url
 from tests.helpers.waiting import PATIENCE, wait_until
@@ -39,10 +39,7 @@ def batch() -> Run:
     """The command within this process: what it prints and ends with, without the seconds that a start takes."""
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        out, err = StringIO(), StringIO()
-        with pytest.raises(SystemExit) as ended:
-            call_command("batch", *arguments, stdout=out, stderr=err)
-        return subprocess.CompletedProcess(arguments, ended.value.code or 0, out.getvalue(), err.getvalue())
+        return subprocess.CompletedProcess(arguments, *batch_command(*arguments))
 
     return run
 

@@ -244,3 +244,9 @@ def test_a_batch_that_waits_says_its_place_in_line() -> None:
     ]
     assert viewer.get(f"/api/batches/{running.pk}").json()["waits_because"] == ""
     assert reasons[2] in signed_in(person("admin")).get(waiting[2].get_absolute_url()).content.decode()
+
+
+def test_a_worker_in_a_terminal_says_why_it_does_nothing() -> None:
+    operations.pause_everything(reason="the provider is down", actor="ana")
+    code, _, remarks = batch_command("worker")
+    assert (code, "Everything is paused since" in remarks) == (3, True)

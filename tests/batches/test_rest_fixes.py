@@ -13,6 +13,7 @@ from django.db import connection
 from batches import operations
 from batches.engine import runner
 from batches.intake import fixes
+from batches.intake.corrections import HIDDEN
 from batches.models import Correction, Fix, Item, Retry
 from tests.helpers.check_rows import committed, finished
 from tests.helpers.command_line import batch_command
@@ -50,7 +51,7 @@ def test_a_dry_run_tells_the_difference_and_keeps_nothing() -> None:
     assert first["changes"] == [{"field": "b", "new": 2, "note": ""}]
     assert second["changes"] == [
         {"field": "a", "old": 1, "new": "1", "note": "was number, becomes text"},
-        {"field": "secret", "old": "[redacted]", "new": "[redacted]", "note": ""},
+        {"field": "secret", "old": "[redacted]", "new": "[redacted]", "note": HIDDEN},
     ]
     assert Fix.objects.count() == Correction.objects.count() == 0
 
