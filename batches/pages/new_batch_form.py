@@ -70,7 +70,7 @@ class NewBatchForm(FileOptionsForm):
     once = forms.RegexField(r"\A[0-9]{8}-[0-9a-f]{6}\Z", required=False, widget=forms.HiddenInput)
     """Which copy of the form it is: sent twice, it makes one batch."""
     start = forms.BooleanField(label="Start at once", required=False, initial=True, help_text="Unless a time is given.")
-    start_at = StartField()
+    start_at = StartField(when_empty="at once, or when a person starts it")
 
     advanced = (
         *FILE_OPTIONS,
