@@ -5,12 +5,13 @@ Stock daphne takes a whole body in before any check is made, whoever sends it.
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
 import sys
 import threading
-from typing import Any
+from typing import Any, NoReturn
 
 from daphne import http_protocol, server
 from daphne.cli import CommandLineInterface
@@ -116,7 +117,7 @@ class LimitedRequest(http_protocol.WebRequest):
         server.reactor.callLater(SECONDS_TO_READ_REFUSAL, self.hang_up)
 
 
-def main(arguments: list[str] | None = None) -> Any:
+def main(arguments: list[str] | None = None) -> NoReturn:
     """Serve in this process at $HOST:$PORT, or with other arguments of daphne's."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "batchportal.settings")
     from django.conf import settings
@@ -132,14 +133,27 @@ def main(arguments: list[str] | None = None) -> Any:
     raise_open_files()
     BoundedChannel.idle.end_overdue()
     place = ["-b", os.environ.get("HOST", "127.0.0.1"), "-p", os.environ.get("PORT", "8000")]
-    return CommandLineInterface().run(arguments or [*place, *OPTIONS])
+    CommandLineInterface().run(arguments or [*place, *OPTIONS])
+    leave()
 
 
-def serve_shared(descriptor: str) -> Any:
+def leave() -> NoReturn:
+    """End this process once the server has stopped, whatever its threads do.
+
+    A request that was cut off waits in its thread for an event loop that runs no more, and the interpreter would wait
+    for the thread, for good.
+    """
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
+def serve_shared(descriptor: str) -> NoReturn:
     """Serve at the listening socket of a keeper, and end with it."""
     threading.Thread(target=end_with_keeper, args=[int(os.environ[LIFELINE])], daemon=True).start()
     fd_endpoint.parser._parseServer = adopted  # type: ignore[method-assign, assignment]
-    return main(["--fd", descriptor, *OPTIONS])
+    main(["--fd", descriptor, *OPTIONS])
 
 
 def adopted(reactor: Any, fileno: str | int) -> AdoptedStreamServerEndpoint:

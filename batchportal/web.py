@@ -97,7 +97,7 @@ def main() -> int:
     if processes == 1:
         from batchportal.server import main as serve
 
-        return serve() or 0
+        serve()
     try:
         listening = listen(host, int(port))
     except OSError as error:

@@ -102,3 +102,20 @@ def test_it_does_not_believe_what_a_client_says_of_its_own_address(port: int) ->
             connection.request("GET", "/", headers={header: "/evil"})
             answer = connection.getresponse()
             assert (answer.status, answer.getheader("Location")) == (302, "/admin/batches/batch/")
+
+
+CUT_OFF = """
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+from daphne.cli import CommandLineInterface
+from batchportal import server
+threads = ThreadPoolExecutor()
+CommandLineInterface.run = lambda self, arguments: threads.submit(Event().wait)
+server.main([])
+"""
+"""A server that was stopped while the thread of a request waits for an event loop that runs no more."""
+
+
+def test_it_ends_whatever_a_request_waits_for_that_was_cut_off(environment: dict[str, str]) -> None:
+    ended = subprocess.run([sys.executable, "-c", CUT_OFF], cwd=ROOT, env=environment, timeout=PATIENCE, check=False)
+    assert ended.returncode == 0
