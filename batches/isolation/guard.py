@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from time import monotonic
+from traceback import clear_frames
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, OperationalError, connections, transaction
@@ -177,15 +178,25 @@ class Isolation:
         by_item = self.connection.closed_in_transaction
         try:
             if not by_item and (self.savepoint.clean or self.touched):
-                self.savepoint.roll_back()
+                self._roll_back(error)
                 self.touched = False
         except DatabaseErrors as undone:
             if self._has_ended() and not isinstance(self.error or error, DatabaseErrors):
                 raise Uncontained(TransactionControl(TransactionControl.__doc__), by_item=True) from undone
             raise Uncontained(error, by_item=False) from undone
+        except BaseException as undone:  # not the item's failure: what it did stands still
+            raise Uncontained(error, by_item=False) from undone
         if by_item:
             raise Uncontained(ConnectionClosed(ConnectionClosed.__doc__), by_item=True) from error
         self.connection.needs_rollback = False
+
+    def _roll_back(self, error: BaseException) -> None:
+        """To the item's savepoint; an item that took all memory has let go of it when its frames are cleared."""
+        try:
+            self.savepoint.roll_back()
+        except MemoryError:
+            clear_frames(error.__traceback__)
+            self.savepoint.roll_back()
 
     def _send(self, sql: str) -> None:
         """Past the wrapper, and past Django's refusal to talk to a transaction that needs a rollback."""

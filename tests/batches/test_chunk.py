@@ -12,6 +12,7 @@ from django.db import connection
 from batches import operations
 from batches.engine import runner
 from batches.extensions import Extension, unregister
+from batches.isolation.savepoints import Savepoint
 from batches.models import Batch, Checkpoint, IdempotencyRecord, Milestone
 from errors.models import ErrorRecord
 from tests.helpers.batches import item, modes, ran, statuses, submitted
@@ -83,6 +84,25 @@ def test_it_undoes_with_a_failed_item_what_that_wrote_past_django(mode: str) -> 
     batch = ran(modes(mode, "driver_write_kept", mode, "driver_write_kept"), max_attempts=1)
     assert statuses(batch) == ["FAILED", "SUCCEEDED"] * 2
     assert Group.objects.filter(name__startswith="by the driver").count() == 2
+
+
+@pytest.mark.parametrize("times", [1, 4])
+def test_it_keeps_nothing_of_an_item_when_there_is_no_memory_to_undo_it(
+    times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    roll_back, shortages = Savepoint.roll_back, iter([MemoryError()] * times)
+
+    def roll_back_in_little_memory(savepoint: Savepoint) -> None:
+        if shortage := next(shortages, None):
+            raise shortage
+        roll_back(savepoint)
+
+    monkeypatch.setattr(Savepoint, "roll_back", roll_back_in_little_memory)
+    batch = ran(modes("ok", "invalid", "ok", effect=True), max_attempts=1)
+    assert statuses(batch)[::2] == ["SUCCEEDED"] * 2
+    assert item(batch, 1).status == "FAILED"
+    assert Group.objects.filter(name__startswith=f"{batch.pk}/").count() == 2
+    assert operations.verify(batch.pk) == []
 
 
 def test_it_costs_the_neighbours_nothing_when_a_statement_is_no_sql() -> None:
