@@ -13,8 +13,8 @@ from tests.chaos import mutants
 from tests.helpers.places import ROOT
 
 FULL = ("freezes", "servers", "replies", "disk", "memory")
-"""Of these `make test` runs one, drawn by its seed. "memory" is known to fail now and then: an effect of an item that ran
-out of memory was there although the item had failed."""
+"""Of these `make test` runs one, drawn by its seed. "memory" is known to fail now and then: an item that ran out of
+memory had failed, and its effect was there."""
 SHORT = {
     "kills": "--items 9000 --ms 1 --kills 20 --parents 1 --adjustments 3 --schemas 2",
     "freezes": "--items 5000 --ms 2 --freezes 3 --disconnects 6",
