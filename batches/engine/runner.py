@@ -217,6 +217,7 @@ def process(slice_: Slice, item: Claimed) -> Outcome | None:
     except Uncontained:
         raise
     except BaseException as error:
+        slice_.isolation.leave_item(error)
         if disk_full.is_full(error):
             raise Uncontained(error, by_item=False) from error
         if slice_.ends_run(error):

@@ -44,6 +44,7 @@ def process_together(slice_: Slice, items: list[Claimed]) -> list[Outcome] | Non
     except Uncontained:
         raise
     except BaseException as error:
+        slice_.isolation.leave_item(error)
         if disk_full.is_full(error):
             raise Uncontained(error, by_item=False) from error
         if slice_.ends_run(error):

@@ -173,6 +173,12 @@ class Isolation:
             self._send(sql)
             self.locked_at = monotonic()
 
+    def leave_item(self, error: BaseException) -> None:
+        """Undo an item whose guard could not: a signal raised `error` at the door of its `__exit__`, before anything was
+        undone. After any other error there is nothing left to do."""
+        if self.in_item:
+            self.guard.__exit__(type(error), error, None)
+
     def undo(self, error: BaseException) -> None:
         """Undo what the item did before it failed with `error`; `Uncontained` if that is impossible."""
         by_item = self.connection.closed_in_transaction

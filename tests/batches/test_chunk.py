@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
@@ -11,7 +12,9 @@ from django.db import connection
 
 from batches import operations
 from batches.engine import runner
+from batches.exceptions import ItemTimeout
 from batches.extensions import Extension, unregister
+from batches.isolation.guard import ItemGuard
 from batches.isolation.savepoints import Savepoint
 from batches.models import Batch, Checkpoint, IdempotencyRecord, Milestone
 from errors.models import ErrorRecord
@@ -102,6 +105,25 @@ def test_it_keeps_nothing_of_an_item_when_there_is_no_memory_to_undo_it(
     assert statuses(batch)[::2] == ["SUCCEEDED"] * 2
     assert item(batch, 1).status == "FAILED"
     assert Group.objects.filter(name__startswith=f"{batch.pk}/").count() == 2
+    assert operations.verify(batch.pk) == []
+
+
+@pytest.mark.parametrize("kind", ["ok", "invalid"])
+def test_it_undoes_an_item_whose_time_runs_out_at_the_door_of_its_guard(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave, alarms = ItemGuard.__exit__, iter([ItemTimeout("The item ran longer than its limit.")])
+
+    def leave_when_the_alarm_rings(guard: ItemGuard, *raised: Any) -> None:
+        if alarm := next(alarms, None):
+            raise alarm
+        leave(guard, *raised)
+
+    monkeypatch.setattr(ItemGuard, "__exit__", leave_when_the_alarm_rings)
+    batch = ran(modes(kind, "ok", effect=True), max_attempts=2)
+    effects = Group.objects.filter(name__startswith=f"{batch.pk}/")
+    assert statuses(batch) == [{"ok": "SUCCEEDED", "invalid": "FAILED"}[kind], "SUCCEEDED"]
+    assert effects.count() == statuses(batch).count("SUCCEEDED")
     assert operations.verify(batch.pk) == []
 
 
