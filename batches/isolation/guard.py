@@ -174,7 +174,7 @@ class Isolation:
             self.locked_at = monotonic()
 
     def leave_item(self, error: BaseException) -> None:
-        """Undo an item whose guard could not: a signal raised `error` at the door of its `__exit__`, before anything was
+        """Undo an item whose guard could not: a signal raised `error` at its door, before anything was
         undone. After any other error there is nothing left to do."""
         if self.in_item:
             self.guard.__exit__(type(error), error, None)
