@@ -129,6 +129,11 @@ def no_navigation() -> Sequence[Link]:
     return ()
 
 
+def current_notices() -> list[Notice]:
+    """What is wrong now, as every extension says."""
+    return [notice for extension in registered() for notice in extension.notices()]
+
+
 def no_notices() -> Sequence[Notice]:
     return ()
 

@@ -138,7 +138,7 @@ def working_batches() -> Iterator[Metric]:
     since = queued.order_by().values_list("batch").annotate(Max("at")).values_list("at__max", flat=True)
     oldest = min(since, default=now)
     yield gauge("oldest_pending_seconds", "How long the longest waiting queued batch has waited.", age(oldest, now))
-    paused = float(global_pause.in_force() is not None)
+    paused = float(global_pause.is_on())
     yield gauge("everything_paused", "1 while everything is paused by a person, else 0.", paused)
     yield gauge("lanes_held", "Lanes that a worker holds.", Checkpoint.objects.exclude(worker="").count())
     yield heartbeats(WORKER, "worker_heartbeat_seconds", "Since the worker of a host was last heard of.")

@@ -164,7 +164,7 @@ def wake_sleepers() -> None:
 
 def wake(batch_id: str) -> None:
     """Send a message for each lane of a batch that has something to do now, as far as there are processes for them."""
-    batch = Batch.objects.filter(pk=batch_id, status__in=(Batch.Status.QUEUED, Batch.Status.RUNNING)).first()
+    batch = Batch.objects.filter(pk=batch_id, status__in=Batch.WORKABLE).first()
     if batch is None or not batch.processor:
         return
     for lane in range(max(1, min(leases.lane_count(batch), workers.sleepers()))):

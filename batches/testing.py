@@ -31,7 +31,7 @@ from batches.isolation.guard import TransactionBroken
 from batches.lanes import outcomes
 from batches.lanes.outcomes import Claimed, Outcome
 from batches.processors import Opener, Processor, SkipItem, get
-from batches.processors.calls import answers_of
+from batches.processors.calls import answers_of, result_of
 from batches.processors.parameters import Params
 
 __all__ = ["TriedItem", "trial"]
@@ -131,7 +131,7 @@ def tried_together(processor: Processor, items: list[Claimed], contexts: list[Tr
             answers = answers_of(given, len(items))
             refuse_broken_transaction()
             attempted = [
-                outcome_of(processor, item, partial(give, answer), contexts[item.position], started_at)
+                outcome_of(processor, item, partial(result_of, answer), contexts[item.position], started_at)
                 for item, answer in zip(items, answers, strict=True)
             ]
             transaction.set_rollback(any(outcome.status != "SUCCEEDED" for outcome in attempted))
@@ -157,12 +157,6 @@ def tried_item(processor: Processor, item: Claimed, context: TrialContext) -> Ou
 def refuse_broken_transaction() -> None:
     if connection.needs_rollback:
         raise TransactionBroken(TransactionBroken.__doc__)
-
-
-def give(answer: Any) -> Any:
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
 
 
 def outcome_of(

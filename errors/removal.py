@@ -16,6 +16,7 @@ from django.db.models import Count, F, Model, QuerySet, Sum
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
+from batches.lifecycle.removed_rows import delete
 from batches.models import Batch
 from batches.removal_hooks import RemovalHooks
 from batches.wording import number_agrees, quantity
@@ -97,7 +98,7 @@ def remove(batch: Batch, records: QuerySet[ErrorRecord], archive: bool) -> int:
             cursor.execute(*locks.recording(batch.processor))
     if not archive:
         discount(batch, records)
-    return int(records._raw_delete(records.db))  # type: ignore[attr-defined]
+    return delete(records)
 
 
 def discount(batch: Batch, records: QuerySet[ErrorRecord]) -> None:

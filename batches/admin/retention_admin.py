@@ -19,6 +19,7 @@ from batches.moments import moment
 from batches.pages.context import context_of
 from batches.pages.retention_page import retention_page
 from batches.rights import VIEW
+from batches.wording import quantity
 
 
 @admin.register(RetentionRule)
@@ -56,7 +57,10 @@ class RetentionRuleAdmin(AdminsOnly):
             if done is None:
                 messages.warning(request, "A run has begun a moment ago: see below.")
             else:
-                messages.success(request, f"{done.archived:,} batches are being archived, {done.deleted:,} deleted.")
+                messages.success(
+                    request,
+                    f"{quantity(done.archived, 'batch is', 'batches are')} being archived, {done.deleted:,} deleted.",
+                )
         return redirect("admin:batches_retentionrule_changelist")
 
 

@@ -37,7 +37,7 @@ class WorkerAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
             raise PermissionDenied
         if request.GET:
             raise DisallowedModelAdminLookup("The page of workers has no filters.")
-        acts = {"may_pause_everything": may_pause_everything(request), "paused": global_pause.in_force() is not None}
+        acts = {"may_pause_everything": may_pause_everything(request), "paused": global_pause.is_on()}
         return self.render(request, "workers.html", context_of(workers_page()) | acts, title="Workers")
 
     def get_urls(self) -> list[URLPattern]:
@@ -50,7 +50,7 @@ class WorkerAdmin(ReadOnly, admin.ModelAdmin):  # type: ignore[type-arg]
             raise PermissionDenied
         if request.method == "POST":
             return self.pause_or_lift(request)
-        title = "Pause everything?" if global_pause.in_force() is None else "Lift the pause of everything?"
+        title = "Lift the pause of everything?" if global_pause.is_on() else "Pause everything?"
         return self.render(request, "pause.html", context_of(pause_page()), title=title)
 
     def pause_or_lift(self, request: HttpRequest) -> HttpResponse:

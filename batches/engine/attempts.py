@@ -8,7 +8,9 @@ from datetime import datetime
 from django.utils import timezone
 
 from batches import clock
+from batches.engine import disk_full
 from batches.engine.slices import Slice
+from batches.isolation.guard import Uncontained
 from batches.keys import PROCESS, key_of
 from batches.lanes import outcomes
 from batches.lanes.outcomes import Claimed, Outcome
@@ -18,6 +20,15 @@ from batches.processors import ItemError
 
 class WorkerCrash(ItemError):
     """The item was in flight at two deaths of its worker."""
+
+
+def ends_run(slice_: Slice, error: BaseException) -> bool:
+    """Whether what an item raised ends the run, and is no failure of it. Raises `Uncontained` where it is the
+    database's that its disk is full, which is nobody's fault."""
+    slice_.isolation.leave_item(error)
+    if disk_full.is_full(error):
+        raise Uncontained(error, by_item=False) from error
+    return slice_.ends_run(error)
 
 
 def failed_outcome(slice_: Slice, item: Claimed, error: BaseException, started_at: datetime) -> Outcome:

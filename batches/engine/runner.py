@@ -21,8 +21,8 @@ from django.db import Error as AnyDatabaseError
 from django.db import transaction
 
 from batches import clock
-from batches.engine import declining, disk_full, external
-from batches.engine.attempts import failed_outcome, quarantined_outcome, remembered_outcomes
+from batches.engine import declining, external
+from batches.engine.attempts import ends_run, failed_outcome, quarantined_outcome, remembered_outcomes
 from batches.engine.budget import enforce_budget
 from batches.engine.chunk_recovery import recover
 from batches.engine.claiming import await_retry, claim_items, mark_next, widen_window
@@ -217,10 +217,7 @@ def process(slice_: Slice, item: Claimed) -> Outcome | None:
     except Uncontained:
         raise
     except BaseException as error:
-        slice_.isolation.leave_item(error)
-        if disk_full.is_full(error):
-            raise Uncontained(error, by_item=False) from error
-        if slice_.ends_run(error):
+        if ends_run(slice_, error):
             return None
         return failed_outcome(slice_, item, error, started_at)
     finally:
@@ -241,7 +238,7 @@ def work_until_idle(
     A pause of everything ends it, too: what waits goes on elsewhere when that is lifted.
     """
     declining.by_this_process.clear()
-    while not should_stop() and global_pause.in_force() is None:
+    while not should_stop() and not global_pause.is_on():
         leases.expire_dead_workers()
         leases.revoke_expired()
         schedule.start_due()

@@ -15,8 +15,7 @@ from functools import partial
 from time import monotonic
 
 from batches import clock
-from batches.engine import disk_full
-from batches.engine.attempts import failed_outcome, quarantined_outcome
+from batches.engine.attempts import ends_run, failed_outcome, quarantined_outcome
 from batches.engine.context import context_of
 from batches.engine.slices import Slice
 from batches.isolation.guard import Uncontained
@@ -44,10 +43,7 @@ def process_together(slice_: Slice, items: list[Claimed]) -> list[Outcome] | Non
     except Uncontained:
         raise
     except BaseException as error:
-        slice_.isolation.leave_item(error)
-        if disk_full.is_full(error):
-            raise Uncontained(error, by_item=False) from error
-        if slice_.ends_run(error):
+        if ends_run(slice_, error):
             return []
         logger.warning("batch %s: %s of a call of %d items", slice_.batch.pk, type(error).__name__, len(items))
         return None

@@ -91,7 +91,7 @@ def first_of(rows: QuerySet[Any], place: int) -> tuple[int, int, datetime, str] 
 
 def has_priorities() -> bool:
     """Whether any batch that may run now has a priority of its own; without one, what comes first goes first."""
-    active = Batch.objects.filter(status__in=(Batch.Status.QUEUED, Batch.Status.RUNNING))
+    active = Batch.objects.filter(status__in=Batch.WORKABLE)
     return active.exclude(priority=Batch.Priority.NORMAL).exists()
 
 
@@ -172,13 +172,9 @@ class Turn:
     """A process's turn at a batch: it ends when another batch waits for a process."""
 
     def __init__(self, but: Collection[str] = (), batch_id: str = "") -> None:
-        self.batch_id, self.but, self.began, self.looked_at, self.over = (
-            batch_id,
-            tuple(but),
-            monotonic(),
-            monotonic(),
-            False,
-        )
+        self.batch_id, self.but = batch_id, tuple(but)
+        self.began = self.looked_at = monotonic()
+        self.over = False
 
     def is_over(self) -> bool:
         """Whether to give the lane back; asked of the database every half second, outside of any chunk."""

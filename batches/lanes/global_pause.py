@@ -10,12 +10,15 @@ from batches.extensions import Extension, Notice
 from batches.models import Batch, GlobalPause
 from batches.wording import quantity
 
-WOULD_RUN = (Batch.Status.QUEUED, Batch.Status.RUNNING)
-
 
 def in_force() -> GlobalPause | None:
     """The one that is in force."""
     return GlobalPause.objects.filter(in_force=True).first()
+
+
+def is_on() -> bool:
+    """Whether everything is paused."""
+    return GlobalPause.objects.filter(in_force=True).exists()
 
 
 def is_in_force() -> Exists:
@@ -49,12 +52,17 @@ def sentence(reason: str) -> str:
     return reason if reason.endswith((".", "!", "?")) else f"{reason}."
 
 
+def batches_held() -> int:
+    """Batches that workers would go on with, were everything not paused."""
+    return Batch.objects.filter(status__in=Batch.WORKABLE).exclude(processor="").count()
+
+
 def notices() -> list[Notice]:
     """That everything is paused, if so, since when, by whom, why, and how many batches wait."""
     pause = in_force()
     if pause is None:
         return []
-    waiting = Batch.objects.filter(status__in=WOULD_RUN).exclude(processor="").count()
+    waiting = batches_held()
     batches = f" {quantity(waiting, 'batch waits', 'batches wait')}." if waiting else ""
     why = f"{by_whom(pause)}: {sentence(pause.reason)}{batches}"
     return [Notice("Everything is paused since", pause.began_at, why)]

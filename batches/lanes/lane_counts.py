@@ -17,6 +17,11 @@ def counters_of(batch_id: str) -> dict[str, int]:
     return {name: int(sums[name]) for name in COUNTERS}
 
 
+def batches_at_work() -> int:
+    """Batches of which a worker holds a lane."""
+    return Checkpoint.objects.exclude(worker="").values("batch").distinct().count()
+
+
 def shift_count(batch: Batch | str, lane: int | None, status: str, by: int) -> None:
     """Let a lane count `by` items more of a status, or less: outcomes were given, or taken back, outside of a chunk."""
     column = status.lower()

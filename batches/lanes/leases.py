@@ -16,7 +16,6 @@ from batches.models import Batch, Checkpoint, Crash, Item, Tenure
 from batches.worker_names import is_dead, of_this_origin, worker_name
 
 CRASHES_ALLOWED = 2
-WORKABLE = (Batch.Status.QUEUED, Batch.Status.RUNNING)
 
 
 @dataclass(slots=True)
@@ -75,7 +74,7 @@ def take_lane(batch: Batch, pk: int) -> bool:
 def holds_still(batch: Batch) -> bool:
     """Whether the batch is to be worked on, and not everything is paused; its status stays what it is until the
     transaction ends. SQLite, which has one writer, needs a statement that writes for that."""
-    workable = Batch.objects.filter(~global_pause.is_in_force(), pk=batch.pk, status__in=WORKABLE)
+    workable = Batch.objects.filter(~global_pause.is_in_force(), pk=batch.pk, status__in=Batch.WORKABLE)
     if connection.vendor != "postgresql":
         return bool(workable.update(status=F("status")))
     sql, params = workable.order_by().values("pk").query.sql_with_params()

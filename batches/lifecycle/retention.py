@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import reduce
+from operator import and_
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
@@ -129,12 +131,12 @@ def run(now: datetime | None = None) -> RetentionRun | None:
 
 
 def apply(active: Sequence[RetentionRule], done: RetentionRun, now: datetime) -> None:
-    kept, reasons = Counter[str](), reasons_to_keep()
+    kept, may_go = Counter[str](), reduce(and_, (~condition for condition in reasons_to_keep().values()))
     for rule in active:
         kept.update(dry_run(rule, now).kept)
-        for batch in may_go(old_enough(rule, now), reasons)[: MOST_PER_RUN - done.archived - done.deleted]:
+        for batch in old_enough(rule, now).filter(may_go)[: MOST_PER_RUN - done.archived - done.deleted]:
             try:
-                done.items += begin(batch, rule, reasons).items
+                done.items += begin(batch, rule, may_go).items
             except InvalidTransition:
                 kept["at work"] += 1  # somebody was quicker
                 continue
@@ -143,20 +145,9 @@ def apply(active: Sequence[RetentionRule], done: RetentionRun, now: datetime) ->
     done.kept = dict(kept)
 
 
-def may_go(rows: QuerySet[Batch], reasons: Mapping[str, Q]) -> QuerySet[Batch]:
-    for condition in reasons.values():
-        rows = rows.exclude(condition)
-    return rows
-
-
-def begin(batch: Batch, rule: RetentionRule, reasons: Mapping[str, Q]) -> Removal:
+def begin(batch: Batch, rule: RetentionRule, may_go: Q) -> Removal:
     """Raises `InvalidTransition` if one of the reasons to keep it has come up by now."""
-    none_of_them = Q()
-    for condition in reasons.values():
-        none_of_them &= ~condition
-    return removals.begin(
-        batch, rule.action, actor=ACTOR, reason=f"Rule: {rule}.", rule=str(rule), only_if=none_of_them
-    )
+    return removals.begin(batch, rule.action, actor=ACTOR, reason=f"Rule: {rule}.", rule=str(rule), only_if=may_go)
 
 
 def last_run() -> RetentionRun | None:

@@ -31,7 +31,7 @@ def refuse_illegal(retry: Retry, verb: str) -> None:
 def lock_retries(batch_id: str, states: Sequence[str]) -> list[Retry]:
     """The retries of a running batch that are in these states, locked, and the batch with them; none if it is not."""
     batch = Batch.objects.select_for_update().get(pk=batch_id)
-    if batch.status not in (Batch.Status.QUEUED, Batch.Status.RUNNING):
+    if batch.status not in Batch.WORKABLE:
         return []
     return list(batch.retries.select_for_update().filter(state__in=states).order_by("number"))
 

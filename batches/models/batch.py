@@ -68,7 +68,9 @@ class Batch(models.Model):
     REMOVED = (*REMOVING, Status.ARCHIVED)
     """Its items are gone or going: nothing runs, corrects or retries them."""
     FINAL = (*ENDED, *REMOVED)
-    ACTIVE = (Status.QUEUED, Status.RUNNING, Status.PAUSING, Status.CANCELLING)
+    WORKABLE = (Status.QUEUED, Status.RUNNING)
+    """A worker may take items of it."""
+    ACTIVE = (*WORKABLE, Status.PAUSING, Status.CANCELLING)
     WORKING = (Status.RUNNING, Status.PAUSING, Status.CANCELLING)
     """A worker may have it: its active time is counted."""
     AT_REST = (Status.COMPLETED, Status.PAUSED, Status.HALTED)

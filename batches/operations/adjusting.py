@@ -13,12 +13,10 @@ from batches.exceptions import InvalidInput, InvalidTransition
 from batches.lifecycle import transitions
 from batches.models import Batch
 from batches.operations.lookups import get_batch
-from batches.operations.submission import refuse_bad_options, refuse_bad_start
+from batches.operations.submission import OPTIONS, refuse_bad_options, refuse_bad_start
 
-ADJUSTABLE = (
-    *("concurrency", "rate", "max_attempts", "item_timeout", "max_errors", "max_error_rate"),
-    *("rate_limit_attempts", "rate_limit_seconds", "priority", "start_at"),
-)
+ADJUSTABLE = tuple(name for name in OPTIONS if name != "checkpoint_every")
+"""How large a chunk is stays what it was."""
 
 
 def adjust(batch_id: str, *, actor: str = "", reason: str = "", **changes: Any) -> Batch:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from batches.exceptions import UnknownBatch
 from batches.extensions import registered
 from batches.lifecycle import removals, retention
 from batches.models import Batch, Removal, RetentionRun
@@ -86,14 +85,6 @@ def begin(batch_id: str, kind: str, actor: str, reason: str) -> Removal:
     if under_way is not None and under_way.kind == kind:
         return under_way
     return removals.begin(batch, kind, actor=actor, reason=reason)
-
-
-def get_removal(number: int) -> Removal:
-    """The removal of that number, or `UnknownBatch`."""
-    removal = Removal.objects.filter(pk=number).first()
-    if removal is None:
-        raise UnknownBatch(f"There is no removal {number}.")
-    return removal
 
 
 def last_removal(batch_id: str) -> Removal | None:

@@ -186,7 +186,7 @@ def resume_retry(batch_id: str, number: int, *, actor: str = "", reason: str = "
     with transaction.atomic():
         batch, resumed = _locked(batch_id, number)
         retry_states.refuse_illegal(resumed, "resume")
-        if batch.status not in (*Batch.AT_REST, Batch.Status.QUEUED, Batch.Status.RUNNING):
+        if batch.status not in (*Batch.AT_REST, *Batch.WORKABLE):
             raise InvalidTransition(batch_id, "resume a retry of", Batch.Status(batch.status).label)
         retry_states.change_state(resumed, _state_to_resume(resumed), reason)
         _note(batch, "retry resume", actor, reason or f"retry {number}")

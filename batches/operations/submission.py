@@ -146,11 +146,14 @@ def drafted(
     return batch
 
 
+SAY_ITS_ZONE = "Say its zone, as in 2026-11-28T02:00+01:00."
+
+
 def refuse_bad_start(at: datetime | None) -> None:
     """`InvalidInput` for a time without its zone, or one that is over."""
     problem = ""
     if at is not None and timezone.is_naive(at):
-        problem = "Say its zone, as in 2026-11-28T02:00+01:00."
+        problem = SAY_ITS_ZONE
     elif at is not None and at <= timezone.now():
         problem = "It lies in the past."
     if problem:

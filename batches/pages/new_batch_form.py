@@ -15,15 +15,12 @@ from batches.exceptions import BatchConflict, BatchError, InvalidInput
 from batches.intake.readers import FORMATS_TEXT
 from batches.intake.readers.options import NAMES as FILE_OPTIONS
 from batches.models import Batch
+from batches.operations.submission import OPTIONS
 from batches.pages.file_options_form import FileOptionsForm
 from batches.pages.start_field import StartField
 from batches.processors import Processor
 
 LONG_TEXT_LIMIT = 1024 * 1024
-OPTIONS = (
-    *("concurrency", "checkpoint_every", "rate", "max_attempts", "item_timeout", "max_errors", "max_error_rate"),
-    *("rate_limit_attempts", "rate_limit_seconds", "priority", "start_at"),
-)
 EMPTY: tuple[Any, ...] = (None, "")
 
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from batches.lanes import global_pause
-from batches.models import Batch, Checkpoint, GlobalPause
+from batches.lanes.lane_counts import batches_at_work
+from batches.models import GlobalPause
 from batches.wording import number_agrees, quantity
 
 SHOWN = 20
@@ -33,13 +34,13 @@ def pause_page() -> PausePage:
 
 
 def effects_of_lifting() -> list[str]:
-    waiting = Batch.objects.filter(status__in=global_pause.WOULD_RUN).exclude(processor="").count()
+    waiting = global_pause.batches_held()
     goes = number_agrees(waiting, "goes", "go")
     return [f"{quantity(waiting, 'batch', 'batches')} {goes} on as before; what was paused by hand stays paused."]
 
 
 def effects_of_pausing() -> list[str]:
-    running = Checkpoint.objects.exclude(worker="").values("batch").distinct().count()
+    running = batches_at_work()
     stops = number_agrees(running, "stops", "stop")
     return [
         f"{quantity(running, 'batch', 'batches')} at work {stops} after the chunk in hand; nothing is begun then.",

@@ -18,7 +18,7 @@ from packaging.version import InvalidVersion, Version
 
 from batches.exceptions import InvalidInput, UnknownProcessor
 from batches.processors import parameters
-from batches.processors.calls import Context, answers_of
+from batches.processors.calls import Context, answers_of, result_of
 from batches.processors.parameters import Given
 
 __all__ = [
@@ -114,9 +114,7 @@ class Processor:
         if not self.many:
             return self.function(payload, context)
         (answer,) = answers_of(self.function([payload], [context]), 1)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        return result_of(answer)
 
     @property
     def is_callers(self) -> bool:

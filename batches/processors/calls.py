@@ -44,3 +44,10 @@ def answers_of(answers: Any, items: int) -> list[Any]:
     if len(answers) != items:
         raise ValueError(f"The processor returned {len(answers)} outcomes for {items} items: each must have one.")
     return list(answers)
+
+
+def result_of(answer: Any) -> Any:
+    """The result that was given for an item; the exception that was given back in its place is raised."""
+    if isinstance(answer, Exception):
+        raise answer
+    return answer

@@ -40,7 +40,7 @@ class PauseRequestSerializer(StrictMixin, serializers.Serializer[Any]):
 
 
 def pauses() -> dict[str, Any]:
-    paused, latest = global_pause.in_force() is not None, GlobalPause.objects.all()[:SHOWN]
+    paused, latest = global_pause.is_on(), GlobalPause.objects.all()[:SHOWN]
     return dict(PausesSerializer({"paused": paused, "pauses": latest}).data)
 
 

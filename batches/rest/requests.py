@@ -18,7 +18,7 @@ from batches.intake.readers import FORMATS_TEXT
 from batches.intake.readers.options import HELP
 from batches.intake.readers.options import NAMES as FILE_OPTIONS
 from batches.models import BATCH_ID, ITEM_KEY_LENGTH, Batch
-from batches.operations.submission import OPTIONS
+from batches.operations.submission import OPTIONS, SAY_ITS_ZONE
 from batches.processors import param_texts
 from batches.rest.parsers import parsed
 from batches.rest.serializers import OBJECT
@@ -67,7 +67,7 @@ class ZonedTimeField(serializers.DateTimeField):
 
     def enforce_timezone(self, value: datetime) -> datetime:
         if timezone.is_naive(value):
-            raise serializers.ValidationError("Say its zone, as in 2026-11-28T02:00+01:00.")
+            raise serializers.ValidationError(SAY_ITS_ZONE)
         return super().enforce_timezone(value)
 
 

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from batches import clock
 from batches.engine.workforce import Workforce, workforce
-from batches.extensions import Notice, registered
+from batches.extensions import Notice, current_notices
 from batches.rest.portal_view import PortalView
 from batches.rest.schema import schema_of
 
@@ -33,5 +33,4 @@ class NoticeList(PortalView):
     @extend_schema(responses={(200, "application/json"): schema_of(Notices)})
     def get(self, request: Request) -> Response:
         """What every page says at its head: that no worker lives, since when, and how many batches wait."""
-        notices = [notice for extension in registered() for notice in extension.notices()]
-        return Response(clock.with_iso_times(asdict(Notices(notices))))
+        return Response(clock.with_iso_times(asdict(Notices(current_notices()))))

@@ -8,7 +8,7 @@ from django.template import Context
 from django.urls import reverse
 from django.utils import timezone
 
-from batches.extensions import Link, Notice, registered
+from batches.extensions import Link, Notice, current_notices, registered
 from batches.moments import zone_name
 from batches.reader_zone import chosen_zone
 
@@ -18,7 +18,7 @@ register = template.Library()
 @register.simple_tag
 def portal_notices() -> list[Notice]:
     """What is wrong at this moment."""
-    return [notice for extension in registered() for notice in extension.notices()]
+    return current_notices()
 
 
 @register.simple_tag

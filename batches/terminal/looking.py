@@ -8,7 +8,7 @@ from typing import Any
 
 from batches import operations, progress_tracker
 from batches.command_line import Screen
-from batches.lanes import global_pause, workers
+from batches.extensions import current_notices
 from batches.models import Batch, Item
 from batches.progress_text import sentence_of, starts_at
 from batches.redaction import redact
@@ -39,7 +39,7 @@ def list_batches(options: Namespace, screen: Screen) -> int:
         screen.line(batch_line(batch, progress[batch.pk]))
     if not listed:
         screen.line("There are no batches.")
-    for notice in (*global_pause.notices(), *workers.notices()):
+    for notice in current_notices():
         screen.line(notice.text)
     return OK
 

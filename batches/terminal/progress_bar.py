@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from batches import progress_tracker
-from batches.lanes import global_pause, workers
+from batches.extensions import current_notices
 from batches.models import Batch
 from batches.progress_text import last_try
 
@@ -41,7 +41,7 @@ class ProgressBar:
         speed = f"  {batch.recent_velocity:,.0f}/s" if batch.recent_velocity else ""
         left = f"  {batch.eta_human} left" if batch.eta_human and not batch.waiting else ""
         left += f"  {batch.waiting:,} waiting until {last_try(batch)}" if batch.waiting else ""
-        notices = (*global_pause.notices(), *workers.notices()) if batch.status in Batch.ACTIVE else ()
+        notices = current_notices() if batch.status in Batch.ACTIVE else ()
         missing = "".join(f"  {notice.text}" for notice in notices)
         words = f"{batch.done_percent} %  {batch.done:,}/{batch.total_items:,}{speed}{left}  {failed:,} failed{missing}"
         self.progress.update(self.task, total=batch.total_items or 1, completed=batch.done, words=words)

@@ -13,6 +13,7 @@ from batches.lanes import global_pause
 from batches.lifecycle import removals
 from batches.models import Batch
 from batches.moments import in_reader_zone
+from batches.operations.submission import OPTIONS
 from batches.progress_text import starts_at
 from batches.terminal.exit_codes import OK, STOPPED, WITH_ERRORS
 from batches.terminal.file_options import file_arguments, file_options, opened
@@ -23,10 +24,6 @@ from batches.terminal.progress_bar import ProgressBar
 from batches.terminal.watching import show_progress, sum_up
 
 SHOWN_GROUPS, GROUP_WIDTH = 20, 160
-OPTIONS = (
-    *("concurrency", "checkpoint_every", "max_attempts", "item_timeout", "max_errors", "max_error_rate", "rate"),
-    *("rate_limit_attempts", "rate_limit_seconds", "priority", "start_at"),
-)
 
 
 def run_arguments(parser: ArgumentParser) -> None:

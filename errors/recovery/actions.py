@@ -64,7 +64,7 @@ def _adjust(order: Order) -> Result:
     changes = order.params["changes"]
     batch = operations.adjust(order.batch_id, actor=order.actor, reason=order.reason, **changes)
     undo = {"adjust": {name: getattr(before, name) for name in changes}}
-    at_rest = batch.status not in (Batch.Status.QUEUED, Batch.Status.RUNNING)
+    at_rest = batch.status not in Batch.WORKABLE
     wants_retry = order.carefulness is None or order.carefulness.get("retry", True)
     if "retry" in order.params and at_rest and wants_retry:
         retry = _retry(Order(order.batch_id, order.params["retry"], order.actor, order.reason)).retry

@@ -56,7 +56,7 @@ def facts_of(batch: Batch) -> Facts:
         failed=counts.failed,
         errors=errors,
         attempts=counts.succeeded + errors,
-        active=batch.status in (Batch.Status.QUEUED, Batch.Status.RUNNING),
+        active=batch.status in Batch.WORKABLE,
         groups=group_facts(batch, rows, errors_before),
         timeout_verdict=verdict_of(batch, rows, durations, counts.succeeded),
         timeout_seconds=timeout_seconds_of(batch, rows),
