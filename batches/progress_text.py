@@ -34,7 +34,7 @@ def sentence_of(
     `reasons` is for who says it of several batches: what they wait for is then read once for all.
     """
     if batch.status in Batch.REMOVED:
-        return removal_sentence(batch)
+        return removal_sentence(batch, reasons)
     if starts := starts_at(batch, zone):
         return starts
     if because := waits_because(batch, progress, reasons):
@@ -47,9 +47,11 @@ def sentence_of(
     return waits if is_only_waiting(progress) else f"{batch.sentence} {waits}"
 
 
-def removal_sentence(batch: Batch) -> str:
+def removal_sentence(batch: Batch, reasons: WaitingReasons | None = None) -> str:
     """How far a batch is deleted or archived; that it is a summary, once its items are gone."""
-    removal = removals.running_of(batch.pk) if batch.status in Batch.REMOVING else None
+    if batch.status not in Batch.REMOVING:
+        return batch.sentence
+    removal = (reasons or WaitingReasons()).removals.get(batch.pk)
     if removal is None:
         return batch.sentence
     return f"Being {removals.PARTICIPLES[Removal.Kind(removal.kind)]}, {removal.percent} %. {batch.sentence}"

@@ -7,8 +7,10 @@ from functools import cached_property
 
 from batches.engine import turns
 from batches.lanes import global_pause, workers
-from batches.models import Batch, Checkpoint, GlobalPause
-from batches.wording import quantity
+from batches.lanes.lane_counts import batches_at_work
+from batches.lifecycle import removals
+from batches.models import Batch, GlobalPause, Removal
+from batches.wording import ordinal, quantity
 
 Status = Batch.Status
 LONGEST_LINE = 1_000
@@ -27,6 +29,11 @@ class WaitingReasons:
         return global_pause.in_force()
 
     @cached_property
+    def removals(self) -> Mapping[str, Removal]:
+        """Batch -> what has it go."""
+        return {removal.batch_id: removal for removal in removals.under_way()}
+
+    @cached_property
     def line(self) -> Mapping[str, int]:
         """Batch -> its place among those that have not begun, from 1."""
         rows = turns.not_begun().values_list("pk", flat=True)[:LONGEST_LINE]
@@ -36,13 +43,13 @@ class WaitingReasons:
     def at_work(self) -> str:
         """`2 workers, 1 batch runs`."""
         alive = len(workers.presence().alive)
-        running = Checkpoint.objects.exclude(worker="").values("batch").distinct().count()
+        running = batches_at_work()
         who = quantity(alive, "worker") if alive else "no worker lives"
         return f"{who}, {quantity(running, 'batch runs', 'batches run')}"
 
     def why(self, batch: Batch, *, is_held: bool) -> str:
         """Empty for a batch that waits for nothing, or for a person. `is_held`: a worker has it."""
-        if batch.is_ad_hoc or batch.status not in (Status.QUEUED, Status.RUNNING):
+        if batch.is_ad_hoc or batch.status not in Batch.WORKABLE:
             return ""
         if self.pause is not None:
             by_whom, why = global_pause.by_whom(self.pause), global_pause.sentence(self.pause.reason)
@@ -57,4 +64,4 @@ class WaitingReasons:
         """Of a batch that has not begun: where it stands in line, and who works."""
         if (place := self.line.get(batch.pk)) is None:
             return ""
-        return f"{batch.sentence} {FIRST.get(place, f'{place:,}th')} in line; {self.at_work}."
+        return f"{batch.sentence} {FIRST.get(place, ordinal(place))} in line; {self.at_work}."

@@ -15,7 +15,7 @@ from typing import Any
 
 from django.db import Error as AnyDatabaseError
 from django.db import close_old_connections, connection, transaction
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from batches import clock
 from batches.exceptions import BatchConflict, InvalidTransition, UnknownBatch
@@ -170,7 +170,7 @@ class Remover:
                     removal.status_before,
                     verb="archive",
                     from_=(Status.ARCHIVING,),
-                    actor="archive",
+                    actor=ACTOR,
                     reason=note,
                 )
         return False
@@ -245,23 +245,22 @@ def refuse_deleted_id(batch_id: str) -> None:
 
 
 def running_of(batch_id: str) -> Removal | None:
-    return Removal.objects.filter(batch_id=batch_id, state=Removal.State.RUNNING).first()
+    return under_way().filter(batch_id=batch_id).first()
 
 
 # -- in the background -------------------------------------------------------------------------------------------------
 
 
-def running() -> list[int]:
+def under_way() -> QuerySet[Removal]:
     """Removals that are not done, the first one first."""
-    rows = Removal.objects.filter(state=Removal.State.RUNNING).order_by("pk")
-    return list(rows.values_list("pk", flat=True))
+    return Removal.objects.filter(state=Removal.State.RUNNING).order_by("pk")
 
 
 def work(should_stop: Callable[[], bool] = lambda: False, *, pause: bool = False) -> int:
     """Remove what is to be removed, one batch after the other; with `pause` at a quarter of the
     speed. Answers how many steps."""
     remover, steps = Remover(), 0
-    for pk in running():
+    for pk in list(under_way().values_list("pk", flat=True)):
         began = monotonic()
         while not should_stop() and remover.step(pk):
             steps += 1
@@ -276,16 +275,12 @@ def keep_removing(should_stop: Callable[[], bool] = lambda: False) -> None:
     while not should_stop():
         try:
             close_old_connections()
-            work(lambda: should_stop() or is_everything_paused(), pause=True)
+            work(lambda: should_stop() or global_pause.is_on(), pause=True)
         except AnyDatabaseError as error:
             logger.warning("nothing is removed for now: %s", str(error).partition("\n")[0])
         except Exception:
             logger.exception("removing failed, and goes on")
         sleep(LOOK_EVERY)
-
-
-def is_everything_paused() -> bool:
-    return global_pause.in_force() is not None
 
 
 def remove_in_background() -> None:

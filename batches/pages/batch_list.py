@@ -138,7 +138,7 @@ def batch_row(batch: Batch, progress: Progress, reasons: WaitingReasons, may_ope
         failed_url=items_url(batch, failed=True),
         pill=batch_pill(batch, stuck=progress.stuck),
         speed=speed(progress),
-        eta=removal_sentence(batch).partition(".")[0] if batch.status in Batch.REMOVING else eta(progress),
+        eta=removal_sentence(batch, reasons).partition(".")[0] if batch.status in Batch.REMOVING else eta(progress),
         because=waits_because(batch, progress, reasons),
         verbs=legal if may_operate else [],
         raise_url=reverse("admin:batches_batch_act", args=[batch.pk, "resume"]) if held else "",

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from batches.wording import ordinal
 from errors.detectors.findings import Finding, Stream, Summary, build_finding
 from errors.detectors.statistics import llr, tail
 
@@ -98,8 +99,3 @@ def described(stream: Stream, period: Period, total: int) -> Finding:
         period=m,
         residue=r,
     )
-
-
-def ordinal(n: int) -> str:
-    ending = "th" if n % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
-    return f"{n}{ending}"

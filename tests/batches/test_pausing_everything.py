@@ -12,6 +12,7 @@ from django.db import connection
 
 from batches import clock, metrics, operations, progress_tracker
 from batches.engine import rehearsals, runner, turns
+from batches.engine.waiting_reasons import WaitingReasons
 from batches.exceptions import BatchConflict, InvalidInput
 from batches.lifecycle import samples
 from batches.models import Batch, Checkpoint, GlobalPause
@@ -244,6 +245,14 @@ def test_a_batch_that_waits_says_its_place_in_line() -> None:
     ]
     assert viewer.get(f"/api/batches/{running.pk}").json()["waits_because"] == ""
     assert reasons[2] in signed_in(person("admin")).get(waiting[2].get_absolute_url()).content.decode()
+
+
+@pytest.mark.parametrize(("place", "words"), [(11, "11th"), (21, "21st"), (22, "22nd"), (103, "103rd"), (112, "112th")])
+def test_a_place_in_a_long_line_is_said_as_people_say_it(place: int, words: str) -> None:
+    reasons = WaitingReasons()
+    batch = submitted(modes("ok"))
+    reasons.__dict__["line"] = {batch.pk: place}
+    assert f" {words} in line; " in reasons.place(batch)
 
 
 def test_a_worker_in_a_terminal_says_why_it_does_nothing() -> None:

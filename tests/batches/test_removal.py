@@ -98,7 +98,7 @@ def test_it_counts_of_a_shared_group_what_other_batches_have() -> None:
     operations.delete("b1")
     remover = removals.Remover()
     remover.size = 2
-    remover.step(removals.running()[0])
+    remover.step(removals.under_way()[0].pk)
     row = BatchGroup.objects.get(batch="b1")
     assert row.errors == ErrorRecord.objects.filter(batch="b1").count() == 1
     removals.work()

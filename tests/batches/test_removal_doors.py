@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from batches import operations
@@ -49,13 +51,30 @@ def test_a_batch_that_is_being_deleted_says_how_far_it_is() -> None:
     batch, admin = ran(modes(*["ok"] * 200)), signed_in(person("admin"))
     answer = admin.post(f"/admin/batches/batch/{batch.pk}/delete/", {"reason": "old"})
     assert answer.status_code == 302
-    removals.Remover().step(removals.running()[0])
+    removals.Remover().step(removals.under_way()[0].pk)
     assert "Being deleted, 50 %." in page(f"/admin/batches/batch/{batch.pk}/change/")
     assert "Being deleted, 50 %" in page("/admin/batches/batch/")
     assert client("viewer").get(f"/api/batches/{batch.pk}").json()["sentence"].startswith("Being deleted, 50 %.")
     removals.work()
     assert admin.get(f"/admin/batches/batch/{batch.pk}/change/").status_code == 404
     assert (Removal.objects.get().actor, Removal.objects.get().reason) == ("admin", "old")
+
+
+def test_a_list_costs_the_same_however_many_of_its_batches_are_being_deleted() -> None:
+    spent = []
+    for _ in range(2):
+        batches = [submitted(modes("ok")) for _ in range(3)]
+        for batch in batches:
+            operations.delete(batch.pk)
+        for visitor, address in (
+            (signed_in(person("admin")), "/admin/batches/batch/"),
+            (client("viewer"), "/api/batches"),
+        ):
+            visitor.get(address)
+            with CaptureQueriesContext(connection) as queries:
+                assert "Being deleted, 0 %" in visitor.get(address).content.decode()
+            spent.append(len(queries))
+    assert spent[:2] == spent[2:]
 
 
 def test_an_archived_batch_is_in_a_list_of_its_own_and_shows_its_summary() -> None:
