@@ -90,6 +90,11 @@ def reasons_to_keep() -> Mapping[str, Q]:
     }
 
 
+def may_go() -> Q:
+    """None of the reasons to keep a batch fits."""
+    return reduce(and_, (~condition for condition in reasons_to_keep().values()))
+
+
 @dataclass(frozen=True, slots=True)
 class DryRun:
     """What a rule would do now: batches and items that would go, and batches that stay, by why."""
@@ -131,12 +136,12 @@ def run(now: datetime | None = None) -> RetentionRun | None:
 
 
 def apply(active: Sequence[RetentionRule], done: RetentionRun, now: datetime) -> None:
-    kept, may_go = Counter[str](), reduce(and_, (~condition for condition in reasons_to_keep().values()))
+    kept, condition = Counter[str](), may_go()
     for rule in active:
         kept.update(dry_run(rule, now).kept)
-        for batch in old_enough(rule, now).filter(may_go)[: MOST_PER_RUN - done.archived - done.deleted]:
+        for batch in old_enough(rule, now).filter(condition)[: MOST_PER_RUN - done.archived - done.deleted]:
             try:
-                done.items += begin(batch, rule, may_go).items
+                done.items += begin(batch, rule, condition).items
             except InvalidTransition:
                 kept["at work"] += 1  # somebody was quicker
                 continue
@@ -145,9 +150,9 @@ def apply(active: Sequence[RetentionRule], done: RetentionRun, now: datetime) ->
     done.kept = dict(kept)
 
 
-def begin(batch: Batch, rule: RetentionRule, may_go: Q) -> Removal:
-    """Raises `InvalidTransition` if one of the reasons to keep it has come up by now."""
-    return removals.begin(batch, rule.action, actor=ACTOR, reason=f"Rule: {rule}.", rule=str(rule), only_if=may_go)
+def begin(batch: Batch, rule: RetentionRule, condition: Q) -> Removal:
+    """Raises `InvalidTransition` if the condition does not hold any more."""
+    return removals.begin(batch, rule.action, actor=ACTOR, reason=f"Rule: {rule}.", rule=str(rule), only_if=condition)
 
 
 def last_run() -> RetentionRun | None:

@@ -78,10 +78,10 @@ def test_it_takes_what_failed_once_somebody_has_settled_it() -> None:
 
 def test_what_comes_between_is_seen_by_the_statement_that_begins() -> None:
     batch, deleting = ended("b1"), rule()
-    reasons = retention.reasons_to_keep()
+    condition = retention.may_go()
     Watch.objects.create(batch_id="b1", user=person("admin"))
     with pytest.raises(removals.InvalidTransition):
-        retention.begin(batch, deleting, reasons)
+        retention.begin(batch, deleting, condition)
     assert statuses() == {"b1": "COMPLETED"}
 
 
