@@ -25,11 +25,11 @@ def now_sql() -> Any:
     return timezone.now()
 
 
-def now_column() -> Any:
-    """The present as a column of a statement's rows."""
+def now_column(machine_time: datetime) -> Any:
+    """The present as a column of a statement's rows: that of the machine where the database has no clock."""
     if connection.vendor == "postgresql":
         return ClockTimestamp()
-    return Value(timezone.now(), output_field=DateTimeField())
+    return Value(machine_time, output_field=DateTimeField())
 
 
 def iso_utc(at: datetime) -> str:

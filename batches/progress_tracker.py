@@ -7,10 +7,11 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from batches import arguments, clock, durations
+from batches.compiled_query import CompiledQuery
 from batches.exceptions import UnknownBatch
 from batches.lanes import global_pause, workers
 from batches.lanes.lane_counts import COUNTERS
@@ -113,17 +114,13 @@ def _lanes_and_milestones(
     """Both by batch id, read by one statement: no milestone is shown before the counts that reached it."""
     lanes: dict[str, dict[int, Checkpoint]] = {batch.pk: {} for batch in batches}
     reached: dict[str, dict[int, Milestone]] = {batch.pk: {} for batch in batches}
-    rows = Checkpoint.objects.filter(batch__in=list(lanes)).annotate(
-        percent=F("batch__milestones__milestone"),
-        reached_at=F("batch__milestones__reached_at"),
-        read_at=clock.now_column(),
-        held_since=global_pause.since_column(),
-    )
-    for lane in rows.order_by("lane", "percent"):
+    for *values, percent, reached_at, read_at, held_since in LANES.rows(list(lanes), timezone.now()) if lanes else ():
+        lane = Checkpoint.from_db(None, LANE, values)
+        lane.read_at, lane.held_since = read_at, held_since  # type: ignore[attr-defined]
         lanes[lane.batch_id].setdefault(lane.lane, lane)
-        if lane.percent is not None:
-            milestone = Milestone(batch_id=lane.batch_id, milestone=lane.percent, reached_at=lane.reached_at)
-            reached[lane.batch_id].setdefault(lane.percent, milestone)
+        if percent is not None:
+            milestone = Milestone(batch_id=lane.batch_id, milestone=percent, reached_at=reached_at)
+            reached[lane.batch_id].setdefault(percent, milestone)
     empty = [batch.pk for batch in batches if batch.is_final and not lanes[batch.pk]]
     for milestone in Milestone.objects.filter(batch__in=empty).order_by("milestone") if empty else ():
         reached[milestone.batch_id][milestone.milestone] = milestone
@@ -131,6 +128,23 @@ def _lanes_and_milestones(
         {pk: list(rows_.values()) for pk, rows_ in lanes.items()},
         {pk: list(rows_.values()) for pk, rows_ in reached.items()},
     )
+
+
+LANE = [field.attname for field in Checkpoint._meta.concrete_fields]
+
+
+def _lane_rows(batch_ids: list[str], machine_time: datetime) -> QuerySet[Checkpoint, tuple[Any, ...]]:
+    """Each lane beside each milestone of its batch, when that is read, and since when everything is paused."""
+    rows = Checkpoint.objects.filter(batch__in=batch_ids).annotate(
+        percent=F("batch__milestones__milestone"),
+        reached_at=F("batch__milestones__reached_at"),
+        read_at=clock.now_column(machine_time),
+        held_since=global_pause.since_column(),
+    )
+    return rows.order_by("lane", "percent").values_list(*LANE, "percent", "reached_at", "read_at", "held_since")
+
+
+LANES = CompiledQuery(_lane_rows)
 
 
 def _current_items(lanes: Iterable[Checkpoint]) -> dict[tuple[str, int], str]:

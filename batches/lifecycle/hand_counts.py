@@ -110,7 +110,7 @@ def lane_to_count(batch_id: str) -> Checkpoint | None:
 
 def free_lane_of(batch_id: str) -> Checkpoint | None:
     lanes = Checkpoint.objects.select_for_update(of=("batch",)).select_related("batch")
-    return lanes.filter(batch=batch_id, lane=0, worker="").first()
+    return next(iter(lanes.filter(batch=batch_id, lane=0, worker="")), None)
 
 
 def done_of(batch: Batch) -> int:

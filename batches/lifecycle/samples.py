@@ -10,14 +10,16 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from itertools import pairwise
 from time import sleep, time
+from typing import Any
 
 from django.db import Error as AnyDatabaseError
 from django.db import connection
-from django.db.models import Exists, F, OuterRef, Q, Sum
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import Mod
 from django.utils import timezone
 
 from batches import clock
+from batches.compiled_query import CompiledQuery
 from batches.lanes import counters, global_pause
 from batches.models import Batch, Checkpoint, Sample
 
@@ -95,11 +97,22 @@ def recent_samples(batches: Iterable[Batch], now: datetime) -> dict[str, list[Sa
     since = {batch.pk: batch.running_since for batch in batches if batch.running_since}
     if not since:
         return by_batch
-    rows = Sample.objects.filter(batch__in=since, at__gte=now - WINDOW).annotate(fine=Mod("slot", 30_000))
-    for sample in rows.exclude(at__lt=now - FINE_FOR, fine__gt=0).order_by("slot"):
+    for row in RECENT.rows(list(since), now - WINDOW, now - FINE_FOR):
+        sample = Sample(**dict(zip(SAMPLE, row, strict=True)))
         if sample.at >= since[sample.batch_id]:
             by_batch[sample.batch_id].append(sample)
     return by_batch
+
+
+SAMPLE = ("batch_id", "slot", "at", "done", "active_seconds")
+
+
+def recent_rows(batch_ids: list[str], begin: datetime, fine_from: datetime) -> QuerySet[Sample, tuple[Any, ...]]:
+    rows = Sample.objects.filter(batch__in=batch_ids, at__gte=begin).annotate(fine=Mod("slot", 30_000))
+    return rows.exclude(at__lt=fine_from, fine__gt=0).order_by("slot").values_list(*SAMPLE)
+
+
+RECENT = CompiledQuery(recent_rows)
 
 
 def thin_out() -> int:

@@ -11,6 +11,7 @@ from typing import Any
 from django.db.models import Count, Max, Min, Q, QuerySet
 
 from batches import clock
+from batches.compiled_query import CompiledQuery
 from batches.models import Batch, Item
 
 ITEMS_READ = 1_000
@@ -49,19 +50,25 @@ def waiting_of(batches: Sequence[Batch], now: datetime) -> Mapping[str, Waiting]
     going_on = [batch.pk for batch in batches if not batch.is_final]
     if not going_on:
         return {}
+    return {
+        batch_id: Waiting(items, first, last, *(why_of(batch_id, now) if items else (None, [])), due_items, due_since)
+        for batch_id, items, first, last, due_items, due_since in COUNTED.rows(going_on, now)
+    }
+
+
+def counted(batch_ids: list[str], now: datetime) -> QuerySet[Item, tuple[Any, ...]]:
     later, due = Q(available_at__gt=now), Q(available_at__lte=now)
-    rows = Item.objects.filter(batch__in=going_on, available_at__isnull=False).order_by().values_list("batch_id")
-    counted = rows.annotate(
+    rows = Item.objects.filter(batch__in=batch_ids, available_at__isnull=False).order_by().values_list("batch_id")
+    return rows.annotate(
         waiting=Count("pk", filter=later),
         first=Min("available_at", filter=later),
         last=Max("available_at", filter=later),
         due=Count("pk", filter=due),
         due_since=Min("available_at", filter=due),
     )
-    return {
-        batch_id: Waiting(items, first, last, *(why_of(batch_id, now) if items else (None, [])), due_items, due_since)
-        for batch_id, items, first, last, due_items, due_since in counted
-    }
+
+
+COUNTED = CompiledQuery(counted)
 
 
 def why_of(batch_id: str, now: datetime) -> tuple[int | None, list[str]]:

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from unittest import mock
+
+import pytest
+from django.db.models import Max, Q, QuerySet
+from django.db.models.sql.compiler import SQLCompiler
+
+from batches import progress_tracker
+from batches.compiled_query import CompiledQuery
+from batches.models import Batch, Sample
+
+pytestmark = pytest.mark.django_db
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def samples_between(batch_ids: list[str], begin: datetime, end: datetime) -> QuerySet[Sample, tuple[object, ...]]:
+    rows = Sample.objects.filter(Q(at__gte=begin) & Q(at__lt=end) | Q(at=end), batch__in=batch_ids)
+    return rows.order_by("batch", "slot").values_list("batch_id", "at", "active_seconds", "done")
+
+
+@pytest.fixture
+def batches_with_samples() -> list[str]:
+    ids = [f"b{n}" for n in range(5)]
+    Batch.objects.bulk_create([Batch(pk=pk, total_items=10) for pk in ids])
+    Sample.objects.bulk_create(
+        Sample(batch_id=pk, slot=slot, at=NOON + timedelta(minutes=slot), done=slot, active_seconds=slot / 3)
+        for pk in ids
+        for slot in range(4)
+    )
+    return ids
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 5])
+def test_it_returns_what_the_queryset_returns_whatever_was_asked_first(
+    batches_with_samples: list[str], number: int
+) -> None:
+    query, ids = CompiledQuery(samples_between), batches_with_samples
+    list(query.rows(ids[-number:], NOON - timedelta(days=2), NOON - timedelta(days=1)))
+    begin, end = NOON + timedelta(minutes=1), NOON + timedelta(minutes=3)
+
+    rows = list(query.rows(ids[:number], begin, end))
+
+    assert rows == list(samples_between(ids[:number], begin, end))
+    assert len(rows) == 3 * number
+    assert rows[0][1] == begin
+
+
+def test_it_returns_times_of_aggregates_as_times(batches_with_samples: list[str]) -> None:
+    def newest(batch_ids: list[str]) -> QuerySet[Sample, tuple[object, ...]]:
+        rows = Sample.objects.filter(batch__in=batch_ids).order_by().values_list("batch_id")
+        return rows.annotate(newest=Max("at"))
+
+    assert list(CompiledQuery(newest).rows(["b3"])) == [("b3", NOON + timedelta(minutes=3))]
+
+
+def test_it_makes_the_sql_of_a_progress_once() -> None:
+    progress_tracker.start_batch("hand", total_items=4)
+    progress_tracker.increment_completed("hand")
+    before = progress_tracker.get_progress("hand")
+
+    with mock.patch.object(SQLCompiler, "as_sql", autospec=True, side_effect=SQLCompiler.as_sql) as compiled:
+        progress_tracker.increment_completed("hand")
+        compiled.reset_mock()
+        progress = progress_tracker.get_progress("hand")
+
+    assert compiled.call_count <= 1  # the batch's own row
+    assert (before.completed, progress.completed) == (1, 2)
+    assert [row["milestone"] for row in progress.milestones] == [25, 50]
