@@ -18,7 +18,7 @@ from errors.grouping.existing_groups import existing_groups
 from errors.grouping.seen_failures import see
 from errors.groups import clean_retries
 from errors.models import ErrorRecord
-from errors.recovery import plan_runs, recommendations
+from errors.recovery import kept_predictions, plan_runs, recommendations
 
 
 def write_errors(batch: Batch, failures: Sequence[Failure]) -> None:
@@ -52,6 +52,7 @@ def settle_clean_retries(transition: Transition) -> None:
         failing_now.refresh(Batch.objects.get(pk=batch_id))
         clean_retries.settle(batch_id)
         recommendations.verify(batch_id)
+        kept_predictions.compare(batch_id)
         tasks.look_if_large(batch_id)
 
 

@@ -14,7 +14,7 @@ from errors import exports, findings, groups
 from errors.exports import file_writer
 from errors.grouping import failing_now
 from errors.groups import background, clean_retries
-from errors.recovery import plan_runs, recommendations
+from errors.recovery import kept_predictions, plan_runs, recommendations
 
 LOOK_REQUEST_SECONDS = 20
 """Between two requests to the workers to look at one batch."""
@@ -29,6 +29,7 @@ def sweep() -> None:
         groups.unignore_due()
         clean_retries.settle()
         plan_runs.advance_all()
+        kept_predictions.compare()
         failing_now.refresh_stale()
         for pk in exports.waiting().values_list("pk", flat=True):
             exports.enqueue(pk)

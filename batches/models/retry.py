@@ -49,6 +49,7 @@ class Retry(models.Model):
     permanent = models.BooleanField(default=True, help_text="Also what cannot pass unchanged.")
     changes = models.JSONField(default=dict, help_text="What of the batch was changed for it: before and after.")
     predicted = models.JSONField(default=dict, help_text="What was expected: low, mid, high, basis; empty: nothing.")
+    actual = models.JSONField(null=True, blank=True, help_text="What came of it, once it was over; null before.")
     key = models.CharField(max_length=100, blank=True, help_text="The same key twice is one retry.")
     reason = RedactedTextField(blank=True)
     actor = models.CharField(max_length=150, blank=True)
@@ -61,6 +62,9 @@ class Retry(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["batch", "number"], name="retry_number"),
             models.UniqueConstraint(fields=["batch", "key"], name="retry_key", condition=~Q(key="")),
+        ]
+        indexes = [
+            models.Index(fields=["id"], name="retry_to_compare", condition=Q(state="DONE", actual__isnull=True)),
         ]
 
     def __str__(self) -> str:

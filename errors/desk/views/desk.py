@@ -8,6 +8,7 @@ from batches.rights import VIEW
 from errors import tasks
 from errors.desk.desk_page import desk_page
 from errors.desk.overview import overview
+from errors.desk.prediction_page import prediction_page
 from errors.desk.record_page import record_page
 from errors.desk.views.access import Route, render, require_rights, viewable_batch
 from errors.filters.error_filter import ErrorFilter
@@ -18,6 +19,13 @@ def show_overview(request: HttpRequest) -> HttpResponse:
     """What needs attention now, over all batches."""
     require_rights(request, VIEW)
     return render(request, "overview.html", overview(request.GET), title="Triage")
+
+
+def show_predictions(request: HttpRequest) -> HttpResponse:
+    """How often predictions held, of one processor or of all."""
+    require_rights(request, VIEW)
+    page = prediction_page(request.GET.get("processor", "").replace("\x00", ""))
+    return render(request, "predictions.html", page, title="Predictions")
 
 
 def show_desk(request: HttpRequest, batch_id: str) -> HttpResponse:
@@ -46,6 +54,7 @@ def prepare(request: HttpRequest, batch_id: str) -> HttpResponse:
 
 ROUTES: tuple[Route, ...] = (
     ("desk/", show_overview, "errors_overview"),
+    ("predictions/", show_predictions, "errors_predictions"),
     ("desk/<str:batch_id>/", show_desk, "errors_desk"),
     ("desk/<str:batch_id>/records/", list_records, "errors_records"),
     ("desk/<str:batch_id>/ready/", prepare, "errors_ready"),
