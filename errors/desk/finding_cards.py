@@ -39,11 +39,11 @@ class FindingCard:
     bars: list[RateBar]
 
     @property
-    def also(self) -> list[str]:
+    def also(self) -> str:
         """Other ways to see the same items; the same field seen in another way is none."""
         fields = self.finding["where"].get("fields", ())
         about = tuple(f"{prefix}{field} " for field in fields for prefix in ("", "length of ", "type of "))
-        return [text for text in self.finding["also"] if not about or not text.startswith(about)]
+        return "; ".join(text for text in self.finding["also"] if not about or not text.startswith(about))
 
     @property
     def day(self) -> str:

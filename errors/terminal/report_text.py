@@ -70,7 +70,7 @@ def prediction_text(prediction: dict[str, Any]) -> str:
     interval = f"{prediction['low']:,}-{prediction['high']:,}"
     if prediction["mid"] is None:
         return f"{interval}, {prediction['basis']}"
-    return f"{prediction['mid']:,} ({interval}), by {prediction['basis']}"
+    return f"{prediction['mid']:,} ({interval}); {prediction['basis']}"
 
 
 def step_line(step: dict[str, Any]) -> str:
