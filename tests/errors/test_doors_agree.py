@@ -14,8 +14,8 @@ from errors import error_analyzer
 from errors.desk.addresses import desk_url
 from errors.desk.predictions import expectation_text
 from errors.recovery import plans, recommendations
-from tests.helpers.batches import modes, ran
 from tests.helpers.command_line import batch_command
+from tests.helpers.outages import outage
 from tests.helpers.pages import page
 from tests.helpers.people import UserOf, client, signed_in
 
@@ -25,9 +25,8 @@ URL = "/api/batches/outage/errors"
 
 @pytest.fixture
 def batch() -> Batch:
-    """A stretch for which the other side was away, a few invalid rows, and advice and a plan for both."""
-    outcomes = ["invalid" if n % 50 == 7 else "network" if 120 <= n < 160 else "ok" for n in range(300)]
-    batch = ran(modes(*outcomes), max_attempts=1, batch_id="outage")
+    """From some item on all failed, for two causes, and there is advice and a plan for both."""
+    batch = outage(down=40, invalid=9)
     recommendations.refresh(batch)
     plans.make(batch.pk)
     return batch
@@ -79,6 +78,7 @@ def test_the_desk_says_what_a_script_is_told(report: dict[str, Any], user_of: Us
         assert expectation_text(step["predicted"]) in text
     for finding in report["findings"]:
         assert f"{finding['failed']} of {finding['size']}" in text
+        assert all(words in text for words in finding["also"])
         assert f"{finding['others_failed']} of {finding['others']}" in text
     assert "&" not in text
     assert f"{report['total_errors']} errors (attempts)" in text
