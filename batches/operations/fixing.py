@@ -22,7 +22,7 @@ from batches.lifecycle import retry_lists
 from batches.models import Batch, Correction, Fix, Retry
 from batches.operations.lookups import get_batch, get_fix
 from batches.operations.retry_drafts import drafted_retry, number_retry, refuse_unrest, set_off
-from batches.operations.submission import refuse_large
+from batches.operations.sources import refuse_large
 
 DOWNLOAD_NAME = re.compile(r"\Abatch-(?P<batch>.{1,64})-errors-\d{8}T\d{6}Z")
 """How the portal's own downloads are named."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping
@@ -21,18 +20,17 @@ from django.utils import timezone
 from batches import processors
 from batches.clients import stays
 from batches.conf import settings
-from batches.exceptions import BatchConflict, ClientLeft, InputRefused, InvalidInput
+from batches.exceptions import BatchConflict, ClientLeft, InvalidInput
 from batches.intake import ingest
-from batches.intake.python_reader import ItemsReader, QuerysetReader
-from batches.intake.readers import FileOptions, Reader, options_of
+from batches.intake.readers import Reader, options_of
 from batches.intake.readers.base import FileReader
-from batches.intake.reading.child import open_file
 from batches.intake.source_reports import source_report
 from batches.intake.staging import staged
 from batches.isolation.time_limits import longest_item_timeout
 from batches.lanes import leases
 from batches.lifecycle import removals, transitions
 from batches.models import BATCH_ID, Batch
+from batches.operations.sources import opened, read_upload
 from batches.processors import Processor, parameters, stored_params
 from batches.processors.parameters import Given
 from batches.redaction import is_secret, redact_shapes, redact_values
@@ -53,10 +51,12 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A checked batch that is not stored yet, and what it was given; `comparable_params` tell it from another."""
+    """A checked batch that is not stored yet, what it was given, and the cleaned `params`; `comparable_params` tell it
+    from another."""
 
     batch: Batch
     given: Given
+    params: dict[str, Any]
     comparable_params: dict[str, Any]
 
 
@@ -108,6 +108,8 @@ def submit(
     draft = checked(batch, runs, params or {})
     reading = options_of({"encoding": encoding, **(file_options or {})})
     reader = opened(file, filename, items, queryset, reading, key_column)
+    if runs.look_at_rows is not None:
+        runs.look_at_rows(draft.params, reader)
     try:
         with staged(reader), transaction.atomic():
             submission = Submission(stored(draft, reader, key_column, actor), created=True)
@@ -175,7 +177,7 @@ def checked(batch: Batch, processor: Processor, params: Mapping[str, Any]) -> Dr
     if errors:
         raise InvalidInput(str(errors[0]), {place: texts for error in errors for place, texts in error.errors.items()})
     stored_params.put(batch, given)
-    return Draft(batch, given, stored_params.comparable(processor, params, given, values))
+    return Draft(batch, given, values, stored_params.comparable(processor, params, given, values))
 
 
 def refuse_bad_options(batch: Batch) -> None:
@@ -208,47 +210,6 @@ def refuse_left(batch: Batch, has_left: Callable[[], bool]) -> None:
     """Asked last, within the transaction that stores the batch."""
     if has_left():
         raise ClientLeft(f"Batch {batch.pk} was not stored: its sender has left meanwhile.")
-
-
-def opened(
-    file: BinaryIO | Reader | None,
-    filename: str,
-    items: Iterable[Mapping[str, Any]] | None,
-    queryset: QuerySet[Any] | None,
-    reading: FileOptions,
-    key_column: str,
-) -> Any:
-    """The reader of exactly one source."""
-    if sum(source is not None for source in (file, items, queryset)) != 1:
-        raise InvalidInput(
-            "Give the items as a file, a list or a queryset: exactly one of them.", {"file": ["Required."]}
-        )
-    if items is not None:
-        return ItemsReader(items)
-    if queryset is not None:
-        return QuerysetReader(queryset)
-    assert file is not None
-    return file if isinstance(file, Reader) else read_upload(file, filename, reading, key_column)
-
-
-def read_upload(
-    file: BinaryIO, filename: str, file_options: FileOptions | Mapping[str, Any], key_column: str = ""
-) -> Reader:
-    """What `submit` takes for a file, for who is to hold a transaction only after it was read."""
-    reading = file_options if isinstance(file_options, FileOptions) else options_of(file_options)
-    refuse_large(file)
-    return open_file(file, filename, key_column=key_column, options=reading)
-
-
-def refuse_large(file: BinaryIO) -> None:
-    size = file.seek(0, os.SEEK_END)
-    file.seek(0)
-    limit = settings.PORTAL_MAX_UPLOAD_MB
-    if size > limit * 1024 * 1024:
-        raise InputRefused(
-            f"The file has {size / 1024 / 1024:,.1f} MB; {limit:g} MB is the limit.",
-            remedy="Split it, or raise PORTAL_MAX_UPLOAD_MB.",
-        )
 
 
 def stored(draft: Draft, reader: Any, key_column: str, actor: str) -> Batch:

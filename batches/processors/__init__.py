@@ -18,7 +18,7 @@ from packaging.version import InvalidVersion, Version
 
 from batches.exceptions import InvalidInput, UnknownProcessor
 from batches.processors import parameters
-from batches.processors.calls import Context, answers_of, result_of
+from batches.processors.calls import Context, Rows, answers_of, result_of
 from batches.processors.parameters import Given
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "ItemError",
     "Processor",
     "RetryItem",
+    "Rows",
     "SkipItem",
     "all_processors",
     "get",
@@ -41,6 +42,9 @@ Opener = Callable[[], AbstractContextManager[Any] | AbstractAsyncContextManager[
 
 MAX_PARALLEL = 64
 MAX_CHUNK = 50  # the 65th writing savepoint of one transaction overflows PostgreSQL's subtransaction cache
+
+
+LookAtRows = Callable[[Mapping[str, Any], Rows], None]
 
 
 class SkipItem(Exception):
@@ -108,6 +112,7 @@ class Processor:
     per_worker: Opener | None = None
     per_slice: Opener | None = None
     many: bool = False
+    look_at_rows: LookAtRows | None = None
 
     def run_item(self, payload: dict[str, Any], context: Any) -> Any:
         """The result of one item; of a function that takes many, the one that it gives for a list of one."""
@@ -177,6 +182,7 @@ def processor(
     per_worker: Opener | None = None,
     per_slice: Opener | None = None,
     many: bool = False,
+    look_at_rows: LookAtRows | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register a function as the processor of that name; `item_timeout` in seconds, `checkpoint_every` in items.
 
@@ -190,6 +196,9 @@ def processor(
     lists, and returns a list with an outcome for each: its result, or a `SkipItem`, `RetryItem`, `ItemError` or any
     other exception, given back and not raised. A call with such outcomes is undone, and made again without their items;
     one that raises is undone, and its items go one by one. `item_timeout` is then the limit of a call.
+
+    `look_at_rows` is called before a batch is stored, with the cleaned params and the rows, which it may walk through:
+    `InvalidInput` refuses the batch, and asks for a parameter by its errors, as in {"params.NAME": […]}.
     """
     if checkpoint_every is None:
         checkpoint_every = MAX_CHUNK if many else 10
@@ -236,6 +245,7 @@ def processor(
             per_worker=per_worker,
             per_slice=per_slice,
             many=many,
+            look_at_rows=look_at_rows,
         )
         return function
 

@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
+
+
+class Rows(Protocol):
+    """What a batch is to be made of: (row, line or None, payload) for each, from the start as often as wanted.
+    `columns`: the names in a table's header, None where rows may differ."""
+
+    columns: list[str] | None
+
+    def __iter__(self) -> Iterator[tuple[int, int | None, dict[str, Any]]]: ...
 
 
 class Context(Protocol):

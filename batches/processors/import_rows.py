@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -13,6 +12,16 @@ from django.db import IntegrityError, models, transaction
 from django.forms import modelform_factory
 
 from batches.processors import Context, ItemError, SkipItem, processor
+from batches.processors.import_dates import HELP as DATES_HELP
+from batches.processors.import_dates import (
+    DateOrdersField,
+    ask_for_orders,
+    date_columns,
+    is_ambiguous_date,
+    order_of,
+    orders_in,
+    year_first,
+)
 from batches.processors.importable_models import listed, model_of, unique_fields, writable_fields
 
 MODES = (
@@ -27,14 +36,6 @@ TRUTH = {
     **dict.fromkeys(("false", "f", "no", "n", "off", "0", "0.0", "falsch", "nein", "faux", "non", "falso"), False),
 }
 """How people and their spreadsheets write truth values."""
-DATES = (
-    ("", "Refuse dates that could be two"),
-    ("day-first", "03/04/2026 is the 3rd of April"),
-    ("month-first", "03/04/2026 is the 4th of March"),
-)
-TWO_NUMBERS = re.compile(r"0?(\d{1,2})[/.-]0?(\d{1,2})[/.-](\d{4}|\d{2})\b", re.ASCII)
-CENTURY_TURNS = 69
-"""Years of two digits from here on are of the 20th century, as POSIX has it."""
 
 
 def importable() -> list[tuple[str, str]]:
@@ -50,10 +51,7 @@ class ImportRowsForm(forms.Form):
         max_length=100, help_text="The model's unique field that says which row is meant; also a column of the file."
     )
     mode = forms.ChoiceField(choices=MODES, initial="upsert", required=False)
-
-    dates = forms.ChoiceField(
-        choices=DATES, required=False, help_text="What comes first in dates that are written in numbers, year last."
-    )
+    dates = DateOrdersField(required=False, max_length=2_000, help_text=DATES_HELP)
 
     def clean_mode(self) -> str:
         return self.cleaned_data["mode"] or "upsert"
@@ -65,10 +63,17 @@ class ImportRowsForm(forms.Form):
             if cleaned["key_field"] not in names:
                 message = f"{cleaned['key_field']!r} is no unique field of {cleaned['model']}"
                 self.add_error("key_field", f"{message}; it has: {', '.join(names) or 'none that may be imported'}.")
+        if "model" in cleaned:
+            self.refuse_strange_dates(cleaned["model"], orders_in(cleaned.get("dates", "")))
         return cleaned
 
+    def refuse_strange_dates(self, model: str, orders: dict[str, str]) -> None:
+        names = date_columns(model)
+        for strange in orders.keys() - {"", *names}:
+            self.add_error("dates", f"{model} has no date {strange!r}; it has: {', '.join(names) or 'none'}.")
 
-@processor("import_rows", params=ImportRowsForm, max_attempts=3)
+
+@processor("import_rows", params=ImportRowsForm, max_attempts=3, look_at_rows=ask_for_orders)
 def import_rows(payload: dict[str, Any], context: Context) -> dict[str, Any]:
     """Write each row into a table, by its key field, with every check its model has."""
     params = context.params
@@ -104,7 +109,7 @@ def stored(model: type[models.Model], payload: dict[str, Any], params: Mapping[s
 def with_meanings(model: type[models.Model], payload: dict[str, Any], names: list[str], dates: str) -> dict[str, Any]:
     """The payload with the truth values and dates that its columns mean. A form would take any text for a box that is
     ticked, and a date of two small numbers for an American one: such cells are faults of the row, unless it was said
-    what comes first in `dates`."""
+    in `dates` what comes first in the column."""
     values, faults = dict(payload), {}
     for name in names:
         field, value = model._meta.get_field(name), payload[name]
@@ -112,10 +117,10 @@ def with_meanings(model: type[models.Model], payload: dict[str, Any], names: lis
             values[name] = truth_of(value)
             if values[name] is None and not (field.null and value in (None, "")):
                 faults[name] = f"{name}: {value!r} is neither true nor false."
-        elif isinstance(field, models.DateField) and dates:
-            values[name] = year_first(value, dates)
+        elif isinstance(field, models.DateField) and (order := order_of(dates, name)):
+            values[name] = year_first(value, order)
         elif isinstance(field, models.DateField) and is_ambiguous_date(value):
-            faults[name] = f"{name}: {value!r} is one of two dates. Write it as 2026-12-31, or say which comes first."
+            faults[name] = f"{name}: {value!r} is one of two dates. Write it as 2026-12-31."
     if faults:
         message = "; ".join(faults.values())
         raise ItemError(message, code="VALIDATION_FAILED", category="validation", fields=tuple(faults))
@@ -124,22 +129,6 @@ def with_meanings(model: type[models.Model], payload: dict[str, Any], names: lis
 
 def truth_of(value: Any) -> bool | None:
     return TRUTH.get(str(value).strip().casefold())
-
-
-def is_ambiguous_date(value: Any) -> bool:
-    """Whether day and month of a date could be exchanged."""
-    match = TWO_NUMBERS.match(value.strip()) if isinstance(value, str) else None
-    return match is not None and match[1] != match[2] and int(match[1]) <= 12 and int(match[2]) <= 12
-
-
-def year_first(value: Any, dates: str) -> Any:
-    """A date of numbers, year last, as 2026-12-31 with what follows it; any other value as it is."""
-    text = value.strip() if isinstance(value, str) else ""
-    if not (match := TWO_NUMBERS.match(text)):
-        return value
-    day, month = match.group(1, 2) if dates == "day-first" else match.group(2, 1)
-    century = 0 if len(match[3]) == 4 else 1900 if int(match[3]) >= CENTURY_TURNS else 2000
-    return f"{century + int(match[3]):04d}-{int(month):02d}-{int(day):02d}{text[match.end() :]}"
 
 
 def find(model: type[models.Model], key_field: str, value: Any) -> models.Model | None:

@@ -148,7 +148,6 @@ def test_it_takes_a_truth_value_for_what_people_mean_by_it() -> None:
     [
         ({"is_active": "perhaps"}, "is_active: 'perhaps' is neither true nor false."),
         ({"is_active": None}, "is_active: None is neither true nor false."),
-        ({"date_joined": "03/04/2026"}, "date_joined: '03/04/2026' is one of two dates."),
     ],
 )
 def test_it_refuses_a_cell_that_can_be_read_in_two_ways(row: dict[str, Any], words: str) -> None:
@@ -175,3 +174,10 @@ def test_it_reads_dates_as_was_chosen_once_for_all_rows(dates: str, written: str
 def test_it_refuses_a_date_that_is_none_in_the_order_that_was_chosen() -> None:
     batch = ran([{"username": "ann", "date_joined": "12/31/2026"}], dates="day-first")
     assert statuses(batch) == ["FAILED"]
+
+
+def test_it_refuses_a_correction_that_could_be_two_dates() -> None:
+    ran([{"username": "ann", "date_joined": "nonsense"}])
+    operations.correct("people", items=[{"_item_key": "1", "username": "ann", "date_joined": "03/04/2026"}])
+    runner.work_until_idle("people")
+    assert "date_joined: '03/04/2026' is one of two dates. Write it as 2026-12-31." in Item.objects.get().message
