@@ -10,6 +10,8 @@ UNIT := tests/batches tests/errors tests/live tests/upgrade tests/chaos/test_eve
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PORT
 export PYTHONUNBUFFERED := 1
+# Where bytecode may not be kept, each of the hundreds of processes that the tests start compiles every module again.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help run test full quick lint types changed unit unit-postgresql engine-alone fire browser coverage docs pictures chaos bench clean
 
@@ -96,6 +98,7 @@ bench: $(VENV)/.test ## The engine beside hand-written floors and beside Celery;
 	python -m tests.bench.fairness
 
 clean: ## Remove what was installed and everything written at run time
+	find . -name '.venv*' -prune -o -name __pycache__ -prune -exec rm -rf {} +
 	rm -rf .venv* var .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .grimp_cache .hypothesis .coverage*
 
 $(BIN)/python:

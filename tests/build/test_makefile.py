@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 
 import pytest
@@ -22,3 +23,11 @@ def test_it_has_an_environment_for_each_python(given: list[str], environment: st
     command = ["make", "--silent", "--eval", "where: ; @echo $(VENV) $(BIN)", "where", *given]
     shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert shown.split() == [environment, f"{environment}/bin"]
+
+
+def test_it_keeps_bytecode_whatever_its_environment_says() -> None:
+    """Python takes an empty value for none."""
+    command = ["make", "--silent", "--eval", "kept: ; @echo \"[$$PYTHONDONTWRITEBYTECODE]\"", "kept"]
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    shown = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
+    assert shown.strip() == "[]"
