@@ -50,6 +50,16 @@ def quick_passwords() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def quick_clients() -> None:
+    """Each test client loads the middleware anew, and WhiteNoise's looks through every app's static files."""
+    from whitenoise.middleware import WhiteNoiseMiddleware
+
+    from tests.servers.static_files import listed_once
+
+    WhiteNoiseMiddleware.add_files_from_finders = listed_once(WhiteNoiseMiddleware.add_files_from_finders)
+
+
+@pytest.fixture(scope="session", autouse=True)
 def updates_without_joins() -> None:
     from tests.servers.updates import refuse_joins
 

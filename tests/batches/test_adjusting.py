@@ -84,6 +84,7 @@ def test_it_refuses_a_batch_that_is_over() -> None:
         operations.adjust(batch.pk, concurrency=2)
 
 
+@pytest.mark.any_database
 def test_it_spares_the_neighbours_of_an_item_that_floods_memory(
     in_process: Callable[..., subprocess.Popen[str]],
 ) -> None:
@@ -104,6 +105,7 @@ runner.work_until_idle(sys.argv[1])
     assert operations.verify(batch.pk) == []
 
 
+@pytest.mark.any_database
 def test_it_is_not_taken_for_hung_while_it_waits_for_its_turn(
     in_process: Callable[..., subprocess.Popen[str]],
 ) -> None:

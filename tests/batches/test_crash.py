@@ -40,6 +40,7 @@ def effects(batch: Batch) -> int:
     return Group.objects.filter(name__startswith=f"{batch.pk}/").count()
 
 
+@pytest.mark.full
 def test_it_loses_and_doubles_nothing_when_workers_are_killed(in_process: Start) -> None:
     batch = submitted(modes(*["sleep"] * 120, effect=True, seconds=0.005))
     operations.start(batch.pk)
@@ -143,6 +144,7 @@ def test_it_frees_the_lanes_of_dead_workers_of_this_host_at_once(in_process: Sta
     assert leases.revoke_expired(batch.pk) == 1
 
 
+@pytest.mark.full
 def test_it_lets_two_processes_that_call_at_once_run_an_operation_once(in_process: Start) -> None:
     source = """
 import sys, time
@@ -164,6 +166,7 @@ print(once(1))
     assert Group.objects.filter(name="effect").count() == 1
 
 
+@pytest.mark.full
 def test_it_shares_a_batch_between_lanes_without_doing_an_item_twice(in_process: Start, tmp_path: Path) -> None:
     """The first of each lane's items wait for one another, so that no worker is too late to get any."""
     if connection.vendor != "postgresql":

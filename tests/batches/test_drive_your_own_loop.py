@@ -68,6 +68,7 @@ print(json.dumps({
 """
 
 
+@pytest.mark.any_database
 def test_it_prints_what_the_guide_says(in_process: Start) -> None:
     printed, errors = in_process(PROGRAM, "30").communicate(timeout=PATIENCE)
     lines = printed.splitlines()
@@ -89,6 +90,7 @@ def killed(in_process: Start, *, items: int, kills: int, seed: int) -> dict[str,
     return json.loads(printed.splitlines()[-1])  # type: ignore[no-any-return]
 
 
+@pytest.mark.full
 def test_it_loses_and_doubles_nothing_in_two_processes_that_are_killed(in_process: Start) -> None:
     result = killed(in_process, items=400, kills=4, seed=1)
     assert (result["lost"], result["doubled"]) == ([], [])

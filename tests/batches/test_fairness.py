@@ -161,6 +161,7 @@ def test_messages_are_as_many_as_sleeping_processes_however_many_batches_wait(mo
     assert len(sent) == 2
 
 
+@pytest.mark.full
 def test_it_works_side_by_side_on_as_many_lanes_as_it_is_given_while_it_runs(
     in_process: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:

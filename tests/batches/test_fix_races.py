@@ -135,7 +135,7 @@ except Exception as error:
 """
 
 
-@pytest.mark.parametrize("same", [True, False])
+@pytest.mark.parametrize("same", [pytest.param(True, marks=pytest.mark.full), False])
 def test_of_two_uploads_at_once_one_is_applied(in_process: Any, same: bool) -> None:
     batch = failed_table()
     contents = [download(batch, {1: {"mode": "ok", "note": note}}) for note in ("mine", "mine" if same else "theirs")]

@@ -70,7 +70,7 @@ def short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("short_limits")
-@pytest.mark.parametrize("place", ["main", "thread"])
+@pytest.mark.parametrize("place", [pytest.param("main", marks=pytest.mark.full), "thread"])
 def test_it_runs_an_item_of_any_length_once(place: str, in_process: Start) -> None:
     printed, errors = in_process(LONG, "external", place).communicate(timeout=PATIENCE)
     assert printed.split("\n")[:5] == ["item_0", "item_1", "item_2", "3 0 0", "0 0 3"], errors

@@ -81,7 +81,11 @@ else:
 
 @pytest.mark.parametrize(
     ("writes", "effects", "place"),
-    [("never", "database", "main"), ("first", "database", "thread"), ("last", "external", "thread")],
+    [
+        pytest.param("never", "database", "main", marks=pytest.mark.full),
+        ("first", "database", "thread"),
+        pytest.param("last", "external", "thread", marks=pytest.mark.full),
+    ],
 )
 def test_it_remembers_what_took_longer_than_a_transaction_may_be_idle(
     writes: str, effects: str, place: str, in_process: Start, monkeypatch: pytest.MonkeyPatch

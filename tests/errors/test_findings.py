@@ -33,17 +33,12 @@ def run(size: int, failed: list[int], done: int | None = None, secret: str = "")
     """A batch whose first `done` items have an outcome."""
     done = size if done is None else done
     batch = batch_of(size)
-    items = list(batch.items.order_by("position"))
-    for item in items:
-        item.payload = {
-            "country": "DE" if item.position % 20 == 0 else "FR",
-            **({secret: item.position % 20 == 0} if secret else {}),
-        }
-        if item.position < done:
-            item.status = Item.Status.FAILED if item.position in failed else Item.Status.SUCCEEDED
-            item.finished_at = timezone.now()
-            item.failed_at = item.finished_at if item.position in failed else None
-    Item.objects.bulk_update(items, ["payload", "status", "finished_at", "failed_at"])
+    german, now = batch.items.filter(position__in=range(0, size, 20)), timezone.now()
+    batch.items.update(payload={"country": "FR"} | ({secret: False} if secret else {}))
+    german.update(payload={"country": "DE"} | ({secret: True} if secret else {}))
+    batch.items.filter(position__lt=done).update(status=Item.Status.SUCCEEDED, finished_at=now, failed_at=None)
+    failures = batch.items.filter(position__in=[n for n in failed if n < done])
+    failures.update(status=Item.Status.FAILED, failed_at=now)
     report(batch, [failure(batch, n, ValueError("bad country")) for n in failed])
     if done == size:
         batch.finished_at = timezone.now()

@@ -21,8 +21,12 @@ from tests.servers.ports import free_port
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
+    return environment_of(tmp_path)
+
+
+def environment_of(var: Path) -> dict[str, str]:
     kept = {k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "CELERY_BROKER_URL")}
-    return {**kept, "PORTAL_VAR": str(tmp_path), "LOG_LEVEL": "ERROR", "PORTAL_MAX_UPLOAD_MB": "1"}
+    return {**kept, "PORTAL_VAR": str(var), "LOG_LEVEL": "ERROR", "PORTAL_MAX_UPLOAD_MB": "1"}
 
 
 def manage(environment: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
@@ -53,8 +57,10 @@ def test_it_says_nothing_new_the_second_time(environment: dict[str, str]) -> Non
     assert (again.returncode, words.strip(), trouble) == (0, "", "")
 
 
-@pytest.fixture
-def port(environment: dict[str, str]) -> Iterator[int]:
+@pytest.fixture(scope="module")
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """Of a web process that all of these tests ask: none of them changes anything in it."""
+    environment = environment_of(tmp_path_factory.mktemp("web"))
     migrate(Path(environment["PORTAL_VAR"]), environment)
     number = free_port()
     command = [sys.executable, "-m", "batchportal.web"]
@@ -90,6 +96,9 @@ def test_it_refuses_a_body_over_the_limit_whoever_sends_it(port: int, announced:
 
 
 def test_it_answers_after_it_has_refused(port: int) -> None:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)) as connection:
+        connection.request("POST", "/api/batches", headers={"Content-Length": str(50 * 1024 * 1024)})
+        assert connection.getresponse().status == 413
     for _ in range(2):
         with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)) as connection:
             connection.request("GET", "/healthz")
