@@ -13,9 +13,13 @@ from hypothesis import strategies as st
 
 from batches.exceptions import InputRefused
 from batches.intake.readers import READERS, open_reader
-from tests.corpus import documents, texts, workbooks
+from tests.corpus import documents, error_cells, texts, workbooks
 
-SEEDS = [(case.name, case.content) for case in (*texts.CASES, *documents.CASES, *workbooks.CASES) if case.content]
+SEEDS = [
+    (case.name, case.content)
+    for case in (*texts.CASES, *documents.CASES, *workbooks.CASES, *error_cells.CASES)
+    if case.content
+]
 OPTIONS = st.fixed_dictionaries(
     {},
     optional={

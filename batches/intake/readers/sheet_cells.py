@@ -51,8 +51,8 @@ class SheetCells:
     hidden_rows: int = 0
 
 
-def cells_of(file: BinaryIO, place: int) -> SheetCells:
-    """What the sheet at a place says; nothing where its XML is not as it should be."""
+def cells_of(file: BinaryIO, place: int) -> SheetCells | None:
+    """What the sheet at a place says; None where its XML is not as it should be."""
     file.seek(0)
     cells = SheetCells()
     try:
@@ -63,7 +63,7 @@ def cells_of(file: BinaryIO, place: int) -> SheetCells:
                 for block in blocks_of(sheet):
                     look_at(block, formats, cells)
     except (KeyError, IndexError, ElementTree.ParseError, zipfile.BadZipFile, zipfile.LargeZipFile, OSError):
-        return SheetCells()
+        return None
     return cells
 
 

@@ -12,6 +12,7 @@ from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, Pass
 
 from batches.exceptions import InputRefused
 from batches.intake.readers.base import FileReader, Row, checked_object
+from batches.intake.readers.binary_cells import error_cells_of
 from batches.intake.readers.formats import has_password
 from batches.intake.readers.header import (
     ROWS_LOOKED_AT,
@@ -22,13 +23,13 @@ from batches.intake.readers.header import (
     refuse_preamble,
     trimmed,
 )
+from batches.intake.readers.ods_cells import error_cells_of_ods
 from batches.intake.readers.options import FileOptions
 from batches.intake.readers.sheet_cells import SheetCells, cells_of
 from batches.intake.readers.workbook_archives import refuse_bomb
 
 SHEETS_NAMED = 10
-WITHOUT_ERRORS = ("xls", "xlsb")
-"""Formats in which an error cell, #N/A, looks like an empty one."""
+BINARY = ("xls", "xlsb")
 
 
 class WorkbookReader(FileReader):
@@ -47,7 +48,8 @@ class WorkbookReader(FileReader):
             self.sheet, self.sheets = sheet.name, book.sheet_names
             self.hidden = hidden_sheets(book)
             self.first_column = (sheet.start or (0, 0))[1]
-            self.cells = cells_of(file, self.place) if self.format == "xlsx" else SheetCells()
+            cells = self._cells()
+            self.cells, self.knows_errors = cells or SheetCells(), cells is not None
             self.header = self._header(rows_of(sheet))
         self.columns = self.header.names
 
@@ -71,9 +73,15 @@ class WorkbookReader(FileReader):
             notes.append(
                 f"{self.cells.hidden_rows:,} rows are hidden, by a filter or by hand, and are items all the same."
             )
-        if self.format in WITHOUT_ERRORS:
-            notes.append("In this format an error such as #N/A cannot be told from an empty cell.")
+        if not self.knows_errors:
+            notes.append("In this file an error such as #N/A cannot be told from an empty cell.")
         return notes
+
+    def _cells(self) -> SheetCells | None:
+        """What the sheet says beside its values; None where its error cells cannot be told from empty ones."""
+        if self.format in BINARY:
+            return error_cells_of(self.file, self.format, self.place, len(self.sheets))
+        return error_cells_of_ods(self.file, self.place) if self.format == "ods" else cells_of(self.file, self.place)
 
     def _book(self) -> CalamineWorkbook:
         self.file.seek(0)
