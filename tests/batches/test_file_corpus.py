@@ -8,10 +8,10 @@ import pytest
 
 from batches.exceptions import InputRefused
 from batches.intake.readers import open_reader
-from tests.corpus import documents, error_cells, texts, workbooks
+from tests.corpus import documents, error_cells, headers, texts, workbooks
 from tests.corpus.case import Case
 
-CASES = [*texts.CASES, *documents.CASES, *workbooks.CASES, *error_cells.CASES]
+CASES = [*texts.CASES, *documents.CASES, *workbooks.CASES, *error_cells.CASES, *headers.CASES]
 pytestmark = pytest.mark.any_database
 
 

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from batches.exceptions import InputRefused
 from batches.intake.readers import READERS, open_reader
-from tests.corpus import documents, error_cells, texts, workbooks
+from tests.corpus import documents, error_cells, headers, texts, workbooks
 
 SEEDS = [
     (case.name, case.content)
-    for case in (*texts.CASES, *documents.CASES, *workbooks.CASES, *error_cells.CASES)
+    for case in (*texts.CASES, *documents.CASES, *workbooks.CASES, *error_cells.CASES, *headers.CASES)
     if case.content
 ]
 OPTIONS = st.fixed_dictionaries(

@@ -18,12 +18,13 @@ from batches.intake.readers.header import (
     Header,
     header_of,
     notes_on_names,
-    refuse_preamble,
     trimmed,
 )
 from batches.intake.readers.options import FileOptions
+from batches.intake.readers.preambles import refuse_preamble
 from batches.intake.readers.text_streams import Unclosed
 
+LATE_QUOTE = re.compile(r'[ \t]+"')
 ESCAPED = re.compile("[\udc80-\udcff]")
 
 
@@ -75,7 +76,7 @@ class CsvReader(FileReader):
             if not first or first[0][0] != chosen:
                 raise InputRefused(f"Row {chosen} is blank, or not there.", remedy="Choose the row with the names.")
         else:
-            refuse_preamble(first)
+            refuse_preamble(first, name_columns=self.options.name_columns, is_text=True)
         row, cells = first[0]
         self._refuse_cells(cells, row, row)
         width = max(len(trimmed(cells)) for _, cells in first)
@@ -101,6 +102,13 @@ class CsvReader(FileReader):
         if len(cells) < header.width and self.options.short_rows:
             cells = cells + [""] * (header.width - len(cells))
         surplus = trimmed(cells[header.width :])
+        if surplus and any(map(LATE_QUOTE.match, cells)):
+            raise InputRefused(
+                f"the row has {len(cells):,} fields, the header {header.width:,}, and a blank stands before a quote.",
+                remedy=f"Take out blanks between {self.delimiter!r} and a quote: the quote does not count after one.",
+                row=row,
+                line=line,
+            )
         if len(cells) < header.width or (surplus and not header.nameless):
             raise InputRefused(
                 f"the row has {len(cells):,} fields, the header has {header.width:,}.",

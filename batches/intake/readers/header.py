@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -11,7 +12,8 @@ from batches.exceptions import InputRefused
 from batches.intake.readers.base import MAX_COLUMNS
 
 ROWS_LOOKED_AT = 200
-NAMES_SHOWN = 4
+NUMBER = re.compile(r"[-+]?[\d., \u00a0']*\d[\d., \u00a0']*%?\Z", re.ASCII)
+YEAR = re.compile(r"(?:19|20)\d\d\Z", re.ASCII)
 
 
 def clean_name(text: str) -> str:
@@ -51,7 +53,14 @@ class Header:
     @property
     def notes(self) -> list[str]:
         inner = [letter_of(place) for place in self.nameless if place < self.width]
-        return [f"Column {', '.join(inner)} has no name and no cells, and is left out."] if inner else []
+        notes = [f"Column {', '.join(inner)} has no name and no cells, and is left out."] if inner else []
+        numbers = [name for name in self.names if is_number(name)]
+        if 2 * len(numbers) > len(self.names):
+            notes.append(
+                f"Row {self.row} was read as the columns' names, with numbers ({', '.join(numbers[:3])}): if it is "
+                "a row like the others, put the names above it."
+            )
+        return notes
 
     def payload_cells(self, cells: Sequence[object]) -> list[object]:
         """The cells that have a name."""
@@ -97,9 +106,10 @@ def refuse_header(header: Header) -> None:
         )
     for name, times in Counter(names).items():
         if times > 1:
-            raise InputRefused(
-                f"The header names two columns {name!r}.", remedy="Rename one of them.", row=row, column=name
-            )
+            remedy = "Rename one of them."
+            if is_number(name):
+                remedy = "Is it a row like the others? Put the columns' names above it."
+            raise InputRefused(f"The header names two columns {name!r}.", remedy=remedy, row=row, column=name)
 
 
 def notes_on_names(names: Iterable[str]) -> list[str]:
@@ -111,32 +121,12 @@ def notes_on_names(names: Iterable[str]) -> list[str]:
     return [f"{names} differ in capitals only, and are columns of their own." for names in alike]
 
 
+def is_number(cell: str) -> bool:
+    """Whether a cell holds a number that is no year: such are data, and rarely names."""
+    return bool(NUMBER.match(cell.strip())) and not YEAR.match(cell.strip())
+
+
 def trimmed(cells: Sequence[str]) -> list[str]:
     """Without empty cells at the end."""
     last = max((place for place, cell in enumerate(cells) if str(cell).strip()), default=-1)
     return list(cells[: last + 1])
-
-
-def refuse_preamble(rows: Sequence[tuple[int, Sequence[str]]]) -> None:
-    """Rows above a table: the first one is narrower than most of those below, and a later one names as many columns.
-
-    `rows` are the first of a table that are not blank, with their numbers.
-    """
-    if len(rows) < 3:
-        return
-    shapes = [(number, trimmed(cells)) for number, cells in rows[:ROWS_LOOKED_AT]]
-    number, first = shapes[0]
-    wider = Counter(len(cells) for _, cells in shapes[1:] if len(cells) > len(first))
-    usual, times = wider.most_common(1)[0] if wider else (0, 0)
-    if times < 2 or times < len(shapes) / 2:
-        return
-    for place, (candidate, cells) in enumerate(shapes[1:-1], 1):
-        below = sum(len(later) == usual for _, later in shapes[place + 1 :])
-        if len(cells) == usual and below and all(str(cell).strip() for cell in cells):
-            names = ", ".join(str(cell).strip()[:30] for cell in cells[:NAMES_SHOWN])
-            raise InputRefused(
-                f"The first row has {len(first)} of {usual} cells, and is no header of the rows below: row {candidate} "
-                f"has {usual} names ({names}{', …' if usual > NAMES_SHOWN else ''}) and {below} such rows below it.",
-                remedy=f"Choose row {candidate} as the header (--header-row {candidate}), or take out what is above.",
-                row=number,
-            )

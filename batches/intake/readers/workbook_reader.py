@@ -20,11 +20,11 @@ from batches.intake.readers.header import (
     header_of,
     letter_of,
     notes_on_names,
-    refuse_preamble,
     trimmed,
 )
 from batches.intake.readers.ods_cells import error_cells_of_ods
 from batches.intake.readers.options import FileOptions
+from batches.intake.readers.preambles import refuse_preamble
 from batches.intake.readers.sheet_cells import SheetCells, cells_of
 from batches.intake.readers.workbook_archives import refuse_bomb
 
@@ -124,7 +124,7 @@ class WorkbookReader(FileReader):
                 f"{place} sheet {self.sheet!r} is empty.", remedy="One of its rows must name the columns: choose that."
             )
         if not chosen:
-            refuse_preamble(first)
+            refuse_preamble(first, name_columns=self.options.name_columns)
         row, cells = first[0]
         width = max(len(trimmed(cells)) for _, cells in first)
         return header_of(cells, row, name_columns=self.options.name_columns, width=width)
