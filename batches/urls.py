@@ -52,6 +52,7 @@ urlpatterns = [
     *route("batches/<str:batch_id>/fixes", fix_views.Fixes.as_view(), "batch-fixes"),
     *route("batches/<str:batch_id>/fixes/<int:number>", fix_views.FixDetail.as_view(), "batch-fix"),
     *route("batches/<str:batch_id>/fixes/<int:number>/rows", fix_views.FixRows.as_view(), "batch-fix-rows"),
+    *route("batches/<str:batch_id>/run_again", act_views.RunAgain.as_view(), "batch-run-again"),
     *route("batches/<str:batch_id>/adjust", act_views.AdjustBatch.as_view(), "batch-adjust"),
     *route("batches/<str:batch_id>/give_up", act_views.GiveUpItems.as_view(), "batch-give-up"),
     *route("batches/<str:batch_id>/rehearse", act_views.RehearseBatch.as_view(), "batch-rehearse"),

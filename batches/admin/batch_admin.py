@@ -49,6 +49,7 @@ class BatchAdmin(RemovalViews):
             path("<path:batch_id>/act/<str:verb>/", wrap(self.act_on_batch), name="batches_batch_act"),
             path("<path:batch_id>/watch/", wrap(self.watch), name="batches_batch_watch"),
             path("<path:batch_id>/adjust/", wrap(self.adjust), name="batches_batch_adjust"),
+            path("<path:batch_id>/again/", wrap(self.run_again), name="batches_batch_again"),
             path("<path:batch_id>/archive/", wrap(self.archive_view), name="batches_batch_archive"),
             path("<path:batch_id>/decide/<int:item>/", wrap(self.decide), name="batches_batch_decide"),
             path("<path:batch_id>/rehearse/", wrap(self.rehearse), name="batches_batch_rehearse"),

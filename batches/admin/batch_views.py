@@ -23,7 +23,7 @@ from batches.moments import in_reader_zone
 from batches.page_acts import say_not_done
 from batches.pages.batch_page import CONFIRMED, batch_page, confirmation
 from batches.pages.context import context_of
-from batches.pages.forms import AdjustForm, BudgetForm, DecideForm, RehearseForm, ZoneForm
+from batches.pages.forms import AdjustForm, BudgetForm, DecideForm, RehearseForm, RunAgainForm, ZoneForm
 from batches.pages.new_batch_form import NewBatchForm
 from batches.pages.rehearsal_page import rehearsal_page
 from batches.pages.removal_page import removed_batch_page
@@ -163,6 +163,22 @@ class BatchViews(OperatedAdmin):
                 form.refuse(error)
         lead = "Also while it runs: each lane takes the new values at its next time slice, 30 s later at most."
         return self.render_form(request, batch, form, lead, "Change", title="How it runs")
+
+    def run_again(self, request: HttpRequest, batch_id: str) -> HttpResponse:
+        """Ask, and make a new batch of the same rows."""
+        batch = self.operated(request, batch_id)
+        plan, form = operations.rerun_plan(batch_id), RunAgainForm(request.POST or None)
+        if plan.refusal:
+            messages.warning(request, plan.refusal)
+            return redirect(batch)
+        if request.method == "POST" and form.is_valid():
+            try:
+                again = form.run_again(batch, request.user)
+                messages.success(request, f"{again.pk} runs {batch.pk} again: {again.total_items:,} items stored.")
+                return redirect(again)
+            except BatchError as error:
+                form.add_error(None, str(error))
+        return self.render_form(request, batch, form, " ".join(plan.remarks), "Run again", title=f"Run {batch} again?")
 
     def decide(self, request: HttpRequest, batch_id: str, item: int) -> HttpResponse:
         """A person's word on a call of unknown outcome."""

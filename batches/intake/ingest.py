@@ -56,6 +56,23 @@ def _insert(batch_id: str, rows: Iterable[tuple[int, str, str]]) -> None:
             cursor.executemany(sql, page)
 
 
+def copy_items(from_batch: str, to_batch: str) -> int:
+    """Give a batch the keys and payloads of another's items, none of them begun; returns how many those are."""
+    marks = ", ".join(["%s"] * len(DEFAULTS))
+    sql = f"""INSERT INTO batches_item ({", ".join(COLUMNS)}) SELECT %s, position, key, payload, {marks}
+        FROM batches_item WHERE batch_id = %s ORDER BY position"""  # noqa: S608 - constants only
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [to_batch, *DEFAULTS, from_batch])
+        return int(cursor.rowcount)
+
+
+def analyze() -> None:
+    """So that the batch's first chunks are planned for as many items as there are."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE batches_item")
+
+
 def _insert_staged(batch_id: str) -> None:
     marks = ", ".join(["%s"] * len(DEFAULTS))
     sql = f"INSERT INTO batches_item ({', '.join(COLUMNS)}) SELECT %s, position, key, payload, {marks} FROM {TABLE}"  # noqa: S608 - constants only

@@ -156,6 +156,14 @@ class Batch(models.Model):
     start_at = models.DateTimeField(
         null=True, blank=True, help_text="When it starts by itself, while it is pending; empty: a person starts it."
     )
+    follows = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="followers",
+        help_text="The batch that this one runs again.",
+    )
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )

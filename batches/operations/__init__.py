@@ -31,6 +31,7 @@ from batches.operations.retrying import (
     resume_retry,
     retry,
 )
+from batches.operations.running_again import RerunPlan, rerun_plan, run_again
 from batches.operations.steering import (
     VERBS,
     cancel,
@@ -68,6 +69,7 @@ __all__ = [
     "VERBS",
     "NewToken",
     "RemovalPlan",
+    "RerunPlan",
     "Submission",
     "TokenRequest",
     "adjust",
@@ -107,11 +109,13 @@ __all__ = [
     "release",
     "removable_as",
     "removal_plan",
+    "rerun_plan",
     "resend",
     "resume",
     "resume_retry",
     "retry",
     "revoke_token",
+    "run_again",
     "run_retention",
     "staged",
     "start",

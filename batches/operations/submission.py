@@ -13,7 +13,7 @@ from pathlib import PurePath
 from typing import Any, BinaryIO
 
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -184,7 +184,7 @@ def refuse_bad_options(batch: Batch) -> None:
     """`InvalidInput` names every field of the batch that its checks do not pass."""
     errors: dict[str, list[str]] = {}
     try:
-        batch.clean_fields(exclude=["params", "source", "created_by", "fingerprint", "params_cleaned"])
+        batch.clean_fields(exclude=["params", "source", "created_by", "follows", "fingerprint", "params_cleaned"])
     except ValidationError as error:
         errors = {field: [str(m) for m in messages] for field, messages in error.message_dict.items()}
     if "item_timeout" not in errors and batch.item_timeout >= longest_item_timeout():
@@ -226,9 +226,7 @@ def stored(draft: Draft, reader: Any, key_column: str, actor: str) -> Batch:
     batch.save(update_fields=["total_items", "source", "fingerprint"])
     leases.ensure_lanes(batch)
     transitions.record(batch, "submit", "", Batch.Status.PENDING, actor=actor)
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("ANALYZE batches_item")
+    ingest.analyze()
     return batch
 
 

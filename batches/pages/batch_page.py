@@ -21,12 +21,12 @@ from batches.pages.markup import batch_pill, pretty, value_text
 from batches.pages.progress_bar import ProgressBar, progress_bar
 from batches.processors import param_labels_of
 from batches.progress_text import waits_of
-from batches.progress_tracker import Progress, get_progress
+from batches.progress_tracker import Progress, get_progress, progress_of
 from batches.redaction import redact
 from batches.rights import DELETE, OPERATE
 from batches.wording import number_agrees, quantity
 
-SHOWN_FAILURES, SHOWN_HISTORY, SHOWN_RETRIES, SHOWN_REHEARSALS = 20, 100, 10, 5
+SHOWN_FAILURES, SHOWN_HISTORY, SHOWN_RETRIES, SHOWN_REHEARSALS, SHOWN_FOLLOWERS = 20, 100, 10, 5, 5
 LABELS = {
     "start": "Start",
     "pause": "Pause",
@@ -99,6 +99,9 @@ class BatchPage:
     watching: bool
     may_operate: bool
     may_rehearse: bool
+    may_run_again: bool
+    followers: Sequence[Batch]
+    """Batches that run this one again, the latest first."""
     removable_as: Sequence[str]
     verbs: Sequence[VerbButton]
     links: Sequence[Link]
@@ -123,7 +126,7 @@ class BatchPage:
 
 
 def batch_page(batch: Batch, request: HttpRequest) -> BatchPage:
-    progress = get_progress(batch.pk)
+    progress = progress_of([batch])[batch.pk]
     failures = progress.failed + progress.quarantined
     may_operate = request.user.has_perm(OPERATE)  # type: ignore[union-attr]
     history = list(batch.transitions.order_by("-pk")[:SHOWN_HISTORY])
@@ -138,6 +141,8 @@ def batch_page(batch: Batch, request: HttpRequest) -> BatchPage:
         watching=operations.is_watching(batch, request.user),  # type: ignore[arg-type]
         may_operate=may_operate,
         may_rehearse=may_operate and operations.may_rehearse(batch),
+        may_run_again=may_operate and batch.status in Batch.ENDED and not batch.is_ad_hoc,
+        followers=list(batch.followers.order_by("-created_at").only("pk")[:SHOWN_FOLLOWERS]),
         removable_as=operations.removable_as(batch) if request.user.has_perm(DELETE) else [],  # type: ignore[union-attr]
         verbs=verb_buttons(batch, progress) if may_operate else [],
         links=[link for extension in registered() for link in extension.batch_links(batch, failures)],

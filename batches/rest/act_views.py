@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from batches import operations
 from batches.models import Batch
 from batches.rest.permissions import MayWatch
-from batches.rest.portal_view import PortalView, act, actor_of, checked
+from batches.rest.portal_view import PortalView, act, actor_of, checked, submission_answer
 from batches.rest.requests import (
     AdjustSerializer,
     BudgetSerializer,
@@ -19,6 +19,7 @@ from batches.rest.requests import (
     GiveUpSerializer,
     ReasonSerializer,
     RehearseRequestSerializer,
+    RunAgainSerializer,
 )
 from batches.rest.serializers import BatchPageSerializer, ItemSerializer, RehearsalSerializer, page_of
 
@@ -44,6 +45,22 @@ class ResumeBatch(PortalView):
         body = checked(BudgetSerializer, request)
         batch = operations.resume(batch_id, actor=actor_of(request), **body)
         return Response(page_of(batch), status.HTTP_202_ACCEPTED)
+
+
+class RunAgain(PortalView):
+    @act(RunAgainSerializer, {201: BatchPageSerializer, 200: BatchPageSerializer})
+    def post(self, request: Request, batch_id: str) -> Response:
+        """Make a new batch of the same rows and parameters: 201, or 200 when it stands under this id already."""
+        body = checked(RunAgainSerializer, request)
+        submission = operations.run_again(
+            batch_id,
+            new_id=body.get("id", ""),
+            name=body.get("name", ""),
+            start_at=body.get("start_at"),
+            actor=actor_of(request),
+            user=request.user,
+        )
+        return submission_answer(request, submission, start=body["start"])
 
 
 class AdjustBatch(PortalView):

@@ -7,9 +7,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import QueryDict
-from django.urls import reverse
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import status
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -29,7 +27,7 @@ from batches.rest.checkpoint_overview import CheckpointOverview, overview
 from batches.rest.filters import BatchFilter, ItemFilter
 from batches.rest.idempotent_requests import HEADER, earlier_answer, once_per_key
 from batches.rest.pagination import ById, ByPosition, NewestFirst
-from batches.rest.portal_view import OfBatch, PortalView, actor_of, checked
+from batches.rest.portal_view import OfBatch, PortalView, actor_of, checked, submission_answer
 from batches.rest.requests import (
     FileSubmissionSerializer,
     ItemsSubmissionSerializer,
@@ -43,7 +41,6 @@ from batches.rest.serializers import (
     ItemSerializer,
     ProcessorSerializer,
     TransitionSerializer,
-    page_of,
 )
 
 
@@ -94,11 +91,7 @@ class BatchList(PortalView, ListAPIView[Batch]):
         submission = operations.submit(
             **arguments, actor=actor_of(request), user=request.user, has_left=leaving(request)
         )
-        batch = submission.batch
-        if body["start"] and batch.status == Batch.Status.PENDING:
-            batch = operations.start(batch.pk, actor=actor_of(request))
-        code = status.HTTP_201_CREATED if submission.created else status.HTTP_200_OK
-        return Response(page_of(batch), code, headers={"Location": reverse("batch", args=[batch.pk])})
+        return submission_answer(request, submission, start=body["start"])
 
 
 def refuse_other_processors(request: Request) -> None:

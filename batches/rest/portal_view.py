@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from django.db.models import QuerySet
+from django.urls import reverse
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import extend_schema
+from rest_framework import status
 from rest_framework.generics import ListAPIView
 from rest_framework.parsers import MultiPartParser
 from rest_framework.renderers import JSONRenderer
@@ -16,14 +18,25 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from batches import operations
+from batches.models import Batch
 from batches.rest.idempotent_requests import Post, once_per_key
 from batches.rest.parsers import StrictJSONParser
 from batches.rest.permissions import MayView
 from batches.rest.problems import problem_response
 from batches.rest.rates import Rate, rate_headers
 from batches.rest.schema import PortalSchema
+from batches.rest.serializers import page_of
 
 MOST_LISTED = 100
+
+
+def submission_answer(request: Request, submission: operations.Submission, *, start: bool) -> Response:
+    """The stored batch, started if asked: 201, or 200 if it stood there already."""
+    batch = submission.batch
+    if start and batch.status == Batch.Status.PENDING:
+        batch = operations.start(batch.pk, actor=actor_of(request))
+    code = status.HTTP_201_CREATED if submission.created else status.HTTP_200_OK
+    return Response(page_of(batch), code, headers={"Location": reverse("batch", args=[batch.pk])})
 
 
 class PortalView(APIView):

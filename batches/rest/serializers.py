@@ -47,7 +47,7 @@ class BatchSerializer(serializers.ModelSerializer[Batch]):
             *("id", "name", "processor", "params", "status", "sentence", "waits_because", "reason", "outcome"),
             *("total_items", "source"),
             *OPTIONS,
-            *("created_by", "created_at", "started_at", "finished_at", "progress"),
+            *("follows", "created_by", "created_at", "started_at", "finished_at", "progress"),
         )
         read_only_fields = fields
 

@@ -10,6 +10,11 @@ OWN: dict[str, Verb] = {
     "run": Verb(
         "Submit a file and run it here, with a progress bar.", running.run, running.run_arguments, takes_id=False
     ),
+    "run-again": Verb(
+        "Run the same rows again, as a new batch that says which it follows.",
+        running.run_again,
+        running.run_again_arguments,
+    ),
     "list": Verb("The newest batches.", looking.list_batches, looking.list_arguments, takes_id=False),
     "show": Verb("One batch, its counts and its failed items.", looking.show),
     "watch": Verb("Follow a batch that runs elsewhere.", watching.watch),

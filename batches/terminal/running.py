@@ -50,6 +50,10 @@ def run_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--rate-limit-seconds", type=float, metavar="SECONDS", help="the same by time")
     parser.add_argument("--rate", type=float, metavar="ITEMS_PER_SECOND", help="no faster than that")
     parser.add_argument("--priority", choices=Batch.Priority.values, help="whose turn it is first; normal unless said")
+    start_arguments(parser)
+
+
+def start_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--start-at",
         type=moment_of,
@@ -62,7 +66,24 @@ def run_arguments(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace, screen: Screen) -> int:
-    submission = submitted(options)
+    return go_on(submitted(options), options, screen)
+
+
+def run_again_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--id", dest="new_id", default="", help="the new batch's id; the same again is the same batch")
+    parser.add_argument("--name", default="", help="what people call the new batch")
+    start_arguments(parser)
+
+
+def run_again(options: Namespace, screen: Screen) -> int:
+    submission = operations.run_again(
+        options.id, new_id=options.new_id, name=options.name, start_at=options.start_at, actor=COMMAND_LINE
+    )
+    return go_on(submission, options, screen)
+
+
+def go_on(submission: operations.Submission, options: Namespace, screen: Screen) -> int:
+    """Rehearse the batch, run it here, or leave it to the portal's worker, as the options say."""
     batch = submission.batch
     for note in batch.source.get("notes", ()):
         screen.remark(in_reader_zone(note, batch.created_at))

@@ -53,6 +53,7 @@ ROUTES: dict[str, dict[str, dict[str, Any]]] = {
     "batch-cancel": {"post": ACT},
     "batch-retry": {"post": ACT},
     "batch-adjust": {"post": ACT},
+    "batch-run-again": {"post": ACT},
     "batch-give-up": {"post": ACT},
     "batch-rehearse": {"post": ACT},
     "batch-rehearsal": {"get": READ},
