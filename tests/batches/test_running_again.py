@@ -183,6 +183,7 @@ def test_its_form_sent_twice_makes_one_batch_and_both_pages_link_to_each_other(u
     again = Batch.objects.get(follows=first)
     assert again.status == "QUEUED"
     assert all(f'Runs <a href="{home}">{first.pk}</a> again.' in each for each in shown)
+    assert f"{again.pk} runs {first.pk} again: 2 items stored." in shown[0]
     assert again.get_absolute_url() in page(operator, home)
     assert "It was run again before, as" in page(operator, address)
 
