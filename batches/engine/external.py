@@ -2,9 +2,9 @@
 run go one after the other in his own thread.
 
 A claim is committed first: its items are RUNNING, their idempotency rows in progress. They run outside any
-transaction, in threads of their own or as coroutines of one event loop, and each outcome commits by itself under the
-lane's fence. So a call is made at least once, with the same idempotency key at every attempt; a crash repeats only the
-calls that were out.
+transaction, in threads of their own or as coroutines of one event loop. The outcomes that are there when the lane looks
+commit together under its fence, and none waits for another. So a call is made at least once, with the same idempotency
+key at every attempt; a crash repeats only calls that were out or not recorded yet, never more than run side by side.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def work(slice_: Slice) -> bool:
                 with calls.uninterrupted():
                     more = more and may_begin(slice_, calls) and begin_calls(slice_, calls, done)
                     done.extend(calls.finished(0.0 if done else LOOK_UP_EVERY))
-                    record_all(slice_, done)
+                    record_all(slice_, done, together=not failures)
                     keep_lease(slice_)
                 slice_.raise_interruption()
                 failures = 0
@@ -79,7 +79,7 @@ def may_begin(slice_: Slice, calls: Calls) -> bool:
 
 def begin_calls(slice_: Slice, calls: Calls, done: deque[Outcome]) -> bool:
     """Begin as many calls as there is room for; False when the batch is not to run, or nothing is left of it."""
-    room = calls.room(careful=bool(slice_.lease.careful))
+    room = calls.room(careful=bool(slice_.lease.careful)) - len(done)  # a kill would repeat those, too
     if room < 1 or monotonic() < slice_.pacer.due:
         return True
     claim = claim_calls(slice_, room)
@@ -132,28 +132,31 @@ def hold_keys(batch_id: str, items: list[Claimed], now: datetime) -> None:
 # -- recording ---------------------------------------------------------------------------------------------------------
 
 
-def record_all(slice_: Slice, done: deque[Outcome]) -> None:
-    """Each outcome in a commit of its own, so that a crash repeats no call whose answer was recorded."""
+def record_all(slice_: Slice, done: deque[Outcome], *, together: bool) -> None:
+    """The outcomes that are there, in one commit; not `together`, each in its own, which tells which is refused."""
     while done:
-        record(slice_, done[0])
-        done.popleft()
+        group = list(done) if together else [done[0]]
+        record(slice_, group)
+        for _ in group:
+            done.popleft()
 
 
-def record(slice_: Slice, outcome: Outcome) -> None:
+def record(slice_: Slice, group: list[Outcome]) -> None:
+    """Commit the outcomes of a group under the lane's fence: all of them, or none."""
     committed: list[bool] = []
     with transaction.atomic(durable=True):
-        totals = record_outcomes(slice_, [outcome])
-        if outcome.status != Item.Status.SUCCEEDED:
-            unknown_outcomes.forget_in_progress(slice_.batch.pk, [outcome.item.key])
+        totals = record_outcomes(slice_, group)
+        if unfinished := [outcome.item.key for outcome in group if outcome.status != Item.Status.SUCCEEDED]:
+            unknown_outcomes.forget_in_progress(slice_.batch.pk, unfinished)
         transaction.on_commit(partial(committed.append, True))
     if not committed:
         raise ChunkLost(ChunkLost.__doc__)
-    slice_.lease.position = max(slice_.lease.position, outcome.item.position)
-    slice_.lease.careful = max(0, slice_.lease.careful - 1)
+    slice_.lease.position = max(slice_.lease.position, *(outcome.item.position for outcome in group))
+    slice_.lease.careful = max(0, slice_.lease.careful - len(group))
     slice_.leased_at = monotonic()
     hints.hint(slice_.batch.pk)
-    count_items(slice_, [outcome])
-    enforce_budget(slice_, totals, [outcome])
+    count_items(slice_, group)
+    enforce_budget(slice_, totals, group)
     slice_.on_chunk()
 
 
@@ -180,10 +183,16 @@ def recover(slice_: Slice, calls: Calls, done: deque[Outcome], error: Exception,
     unknown_outcomes.resolve_lost_calls(
         slice_.batch.pk, slice_.lease.lane, slice_.lease.worker, still_out=still_out, begun=False
     )
-    if not done:
-        return
-    status = Item.objects.values_list("status", flat=True).get(pk=done[0].item.id)
-    if status != Item.Status.RUNNING:
-        done.popleft()  # the commit had happened, only its reply was lost
-    elif not isinstance(error, OperationalError) and failures >= RECORD_TRIES:
+    recorded = drop_recorded(done)
+    if done and not recorded and not isinstance(error, OperationalError) and failures >= RECORD_TRIES:
         done[0] = failed_outcome(slice_, done[0].item, error, done[0].started_at)
+
+
+def drop_recorded(done: deque[Outcome]) -> int:
+    """Drop the outcomes whose commit had happened, only its reply was lost; returns how many."""
+    waiting = Item.objects.filter(pk__in=[outcome.item.id for outcome in done], status=Item.Status.RUNNING)
+    running = set(waiting.values_list("pk", flat=True))
+    outcomes = list(done)
+    done.clear()
+    done.extend(outcome for outcome in outcomes if outcome.item.id in running)
+    return len(outcomes) - len(done)
