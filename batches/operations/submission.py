@@ -32,6 +32,7 @@ from batches.lifecycle import removals, transitions
 from batches.models import BATCH_ID, Batch
 from batches.operations.sources import opened, read_upload
 from batches.processors import Processor, parameters, stored_params
+from batches.processors.broken_code import named_if_it_breaks
 from batches.processors.parameters import Given
 from batches.redaction import is_secret, redact_shapes, redact_values
 
@@ -109,7 +110,8 @@ def submit(
     reading = options_of({"encoding": encoding, **(file_options or {})})
     reader = opened(file, filename, items, queryset, reading, key_column)
     if runs.look_at_rows is not None:
-        runs.look_at_rows(draft.params, reader)
+        with named_if_it_breaks(runs.name, "looked at the rows", params or {}):
+            runs.look_at_rows(draft.params, reader)
     try:
         with staged(reader), transaction.atomic():
             submission = Submission(stored(draft, reader, key_column, actor), created=True)
@@ -170,8 +172,9 @@ def checked(batch: Batch, processor: Processor, params: Mapping[str, Any]) -> Dr
     except InvalidInput as error:
         errors.append(error)
     try:
-        given = processor.given_params(params)
-        values = parameters.cleaned(processor.params, given)
+        with named_if_it_breaks(processor.name, "checked the parameters", params):
+            given = processor.given_params(params)
+            values = parameters.cleaned(processor.params, given)
     except InvalidInput as error:
         errors.append(error)
     if errors:

@@ -208,7 +208,7 @@ class NewBatchForm(FileOptionsForm):
         """Each message at its field; of what concerns all parameters, or no field, on top."""
         placed = False
         for place, messages in error.errors.items():
-            if place in self.fields or place == "params":
+            if place in self.fields or place in ("params", "processor"):
                 self.add_error(place if place in self.fields else None, messages)  # type: ignore[arg-type]
                 placed = True
         if not placed:

@@ -18,6 +18,7 @@ from packaging.version import InvalidVersion, Version
 
 from batches.exceptions import InvalidInput, UnknownProcessor
 from batches.processors import parameters
+from batches.processors.broken_code import named_if_it_breaks
 from batches.processors.calls import Context, Rows, answers_of, result_of
 from batches.processors.parameters import Given
 
@@ -160,7 +161,8 @@ class Processor:
 
     def clean_params(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """The params as its form cleans them, `initial` where nothing was given; `InvalidInput` names what is wrong."""
-        return parameters.cleaned(self.params, self.given_params(params))
+        with named_if_it_breaks(self.name, "checked the parameters", params):
+            return parameters.cleaned(self.params, self.given_params(params))
 
 
 _registry: dict[str, Processor] = {}
