@@ -211,6 +211,7 @@ def test_it_settles_a_pause_whose_worker_was_killed(in_process: Start) -> None:
     assert operations.get_batch(batch.pk).status == "PAUSED"
 
 
+@pytest.mark.full
 def test_it_finishes_a_resumed_checkpoint_after_a_kill(in_process: Start) -> None:
     source = """
 import sys, time

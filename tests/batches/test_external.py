@@ -223,6 +223,7 @@ def test_it_repeats_no_call_when_a_commit_fails_or_its_reply_is_lost(
     assert operations.verify(batch.pk) == []
 
 
+@pytest.mark.full
 def test_it_is_paused_only_when_no_call_is_out(log: Path, in_process: Start) -> None:
     batch = submitted(log, "outside.call", *["slow"] * 400, seconds=0.2)
     operations.start(batch.pk)

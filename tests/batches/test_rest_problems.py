@@ -12,7 +12,7 @@ from batches.exceptions import BatchError, IdempotencyConflict, InputRefused, Op
 from batchportal.api import problem_response
 from tests.helpers.people import client
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.any_database, pytest.mark.django_db]
 
 
 def is_problem(answer: Any, status: int) -> bool:

@@ -70,6 +70,7 @@ def test_it_answers_409_for_an_id_with_other_content() -> None:
     assert Item.objects.count() == 2
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
@@ -114,6 +115,7 @@ def test_it_names_row_and_column_of_a_bad_file() -> None:
     assert not Batch.objects.exists()
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize(("text", "name"), [("", "rows.csv"), ("b\n1\n", "rows.exe"), ("b\n", "rows.csv")])
 def test_it_refuses_a_file_without_rows(text: str, name: str) -> None:
     body = {"processor": "check_rows", "params": json.dumps(SCHEMA), "file": upload(text, name)}

@@ -19,7 +19,7 @@ from errors.models import ErrorGroup, ErrorRecord
 from tests.helpers.batches import modes, ran
 from tests.helpers.failed_rows import FORMULAS, HARMLESS, SECRET, exported, exported_rows, failed_rows, sheet_of, table
 
-pytestmark = pytest.mark.usefixtures("engine")
+pytestmark = [pytest.mark.any_database, pytest.mark.usefixtures("engine")]
 
 
 def test_no_cell_of_a_table_can_run() -> None:

@@ -101,6 +101,7 @@ class Tags(HTMLParser):
             self.bad.append("img")
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("text", HOSTILE)
 def test_it_shows_hostile_text_as_text(user_of: UserOf, text: str) -> None:
     payload = {text: text, "n": {text: [text]}, "long": text * 500}

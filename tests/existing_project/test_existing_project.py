@@ -128,11 +128,13 @@ def test_it_takes_a_batch_from_somebody_without_a_user_name(seen: dict[str, Any]
     assert seen["assigned"] == [200, "helper@shop.example"]
 
 
+@pytest.mark.full
 def test_it_answers_rest_as_it_does_in_the_portal(seen: dict[str, Any]) -> None:
     assert seen["unknown"] == [404, "application/problem+json"]
     assert seen["schema"] == 200
 
 
+@pytest.mark.full
 def test_it_draws_its_pages_under_the_name_of_the_project(seen: dict[str, Any]) -> None:
     for address, (status, page) in seen["own"].items():
         assert status == 200, address
@@ -141,6 +143,7 @@ def test_it_draws_its_pages_under_the_name_of_the_project(seen: dict[str, Any]) 
         assert "Intranet" in page
 
 
+@pytest.mark.full
 def test_it_leaves_the_projects_own_pages_alone(seen: dict[str, Any]) -> None:
     for address, (status, page) in seen["theirs"].items():
         assert status == 200, address

@@ -141,6 +141,7 @@ Product.objects.bulk_create([Product(sku="A", price="19.99"), Product(sku="B", p
 """
 
 
+@pytest.mark.full
 def test_it_runs_the_readmes_processor_through_every_door(project: Project) -> None:
     (block,) = [block for block in of("python", ROOT / "README.md") if "@processor(" in block.text]
     (project.directory / "catalog" / "processors.py").write_text(block.text)

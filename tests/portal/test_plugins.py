@@ -92,11 +92,13 @@ def test_it_takes_in_an_app_with_models_beside_broken_ones(portal: dict[str, Any
     assert portal["others"] == [200, 200]
 
 
+@pytest.mark.full
 def test_it_says_on_the_page_of_processors_what_is_left_out(portal: dict[str, Any]) -> None:
     assert "without_tags (PORTAL_APPS) cannot be imported and is left out" in portal["page"]
     assert "catalog.reprice" in portal["page"]
 
 
+@pytest.mark.full
 def test_it_keeps_no_processor_of_a_module_that_breaks_halfway(portal: dict[str, Any]) -> None:
     assert "halfway" not in portal["page"]
 
