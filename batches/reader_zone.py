@@ -52,7 +52,10 @@ def choose_zone(request: HttpRequest, zone: str) -> None:
     if zone and zone_of(zone) is None:
         raise ValueError(f"There is no time zone {zone!r}.")
     user: Any = request.user
-    Preference.objects.update_or_create(user_id=user.pk, defaults={"zone": zone})
+    preference, _ = Preference.objects.update_or_create(user_id=user.pk, defaults={"zone": zone})
+    if preference.digest_hour is not None:  # the same hour, elsewhere
+        preference.digest_at = preference.digest_after(timezone.now())
+        preference.save(update_fields=["digest_at"])
     request.session[COOKIE] = zone
 
 

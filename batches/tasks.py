@@ -30,7 +30,7 @@ from batches.conf import settings
 from batches.engine import expiry, presence, rehearsals, runner, turns
 from batches.engine.database_errors import first_line
 from batches.lanes import counters, leases, workers
-from batches.lifecycle import deliveries, removals, retention, samples, schedule, transitions
+from batches.lifecycle import deliveries, digests, removals, retention, samples, schedule, transitions
 from batches.models import Batch
 
 logger = logging.getLogger("batches")
@@ -147,6 +147,7 @@ def sweep_now() -> None:
     for batch in Batch.objects.filter(status__in=Batch.WORKING).exclude(scripts_own):
         transitions.settle(batch.pk)
     schedule.start_due()
+    digests.queue_due()
     wake_sleepers()
     for pk in rehearsals.unheld().values_list("pk", flat=True):
         enqueue_rehearsal(pk)

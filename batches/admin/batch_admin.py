@@ -11,7 +11,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
 from batches.admin.acts import act
-from batches.admin.removal_views import RemovalViews
+from batches.admin.mail_views import MailViews
 from batches.models import Batch
 from batches.pages.batch_list import AttentionFilter, batch_list_page
 from batches.pages.context import context_of
@@ -19,7 +19,7 @@ from batches.rights import OPERATE
 
 
 @admin.register(Batch)
-class BatchAdmin(RemovalViews):
+class BatchAdmin(MailViews):
     search_fields = ("id", "name")
     list_filter = (AttentionFilter, "status", "processor", "created_at")
     list_per_page = 50
@@ -45,6 +45,7 @@ class BatchAdmin(RemovalViews):
         wrap = self.admin_site.admin_view
         return [
             path("zone/", wrap(self.zone), name="batches_zone"),
+            path("mail/", wrap(self.mail), name="batches_mail"),
             path("add/<str:processor>/", wrap(self.new_batch), name="batches_batch_new"),
             path("<path:batch_id>/act/<str:verb>/", wrap(self.act_on_batch), name="batches_batch_act"),
             path("<path:batch_id>/watch/", wrap(self.watch), name="batches_batch_watch"),

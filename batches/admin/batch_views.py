@@ -24,6 +24,7 @@ from batches.page_acts import say_not_done
 from batches.pages.batch_page import CONFIRMED, batch_page, confirmation
 from batches.pages.context import context_of
 from batches.pages.forms import AdjustForm, BudgetForm, DecideForm, RehearseForm, RunAgainForm, ZoneForm
+from batches.pages.mail_page import unwatched_text
 from batches.pages.new_batch_form import NewBatchForm
 from batches.pages.rehearsal_page import rehearsal_page
 from batches.pages.removal_page import removed_batch_page
@@ -72,7 +73,7 @@ class BatchViews(OperatedAdmin):
         try:
             if request.POST.get("watch") == "0":
                 operations.unwatch(batch_id, user)  # type: ignore[arg-type]
-                messages.success(request, f"No more mail about {batch}.")
+                messages.success(request, unwatched_text(batch, operations.standing_watches(user)))  # type: ignore[arg-type]
             else:
                 operations.watch(batch_id, user)  # type: ignore[arg-type]
                 messages.success(request, f"Mail to {user.email}: milestones of {batch}, and its end.")  # type: ignore[union-attr]

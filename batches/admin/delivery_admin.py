@@ -76,6 +76,8 @@ class DeliveryAdmin(OperatedAdmin, ReadOnly):
     def state(self, row: Delivery) -> str:
         if row.delivered_at:
             return "Delivered"
+        if row.held:
+            return "Waiting for the digest"
         return "Given up" if row.due_at is None else "Waiting for its next attempt" if row.attempts else "Waiting"
 
     @admin.display(description="Answer")

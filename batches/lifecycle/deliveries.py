@@ -30,7 +30,8 @@ from batches.lanes import counters
 from batches.lifecycle import messages
 from batches.lifecycle.messages import LATE, Outcome
 from batches.lifecycle.side_by_side import SideBySide
-from batches.models import Batch, Delivery, Milestone, Transition, Watch, Webhook
+from batches.lifecycle.watchers import watchers_of
+from batches.models import Batch, Delivery, Milestone, Transition, Webhook
 
 logger = logging.getLogger("batches")
 
@@ -60,15 +61,20 @@ EVENTS = {
 
 
 def queue(batch_id: str, event: str, data: dict[str, Any]) -> int:
-    """Within the causing transaction: one delivery for each active webhook and each watcher; returns how many."""
+    """Within the causing transaction: one delivery for each active webhook and each watcher; returns how many.
+
+    Those to who wants a digest are held until it is made."""
     hooks = list(Webhook.objects.filter(active=True).values_list("pk", flat=True))
-    users = list(Watch.objects.filter(batch=batch_id).values_list("user", flat=True))
+    users = watchers_of(batch_id, of_milestones=event == Delivery.Event.MILESTONE)
     if not hooks and not users:
         return 0  # nor are the portal's addresses loaded, which takes a script a quarter of a second
-    common: dict[str, Any] = {"batch_id": batch_id, "event": event, "due_at": clock.now()}
+    now, common = clock.now(), {"batch_id": batch_id, "event": event}
     data = {"batch_id": batch_id, **data, "url": settings.PORTAL_URL + page_of(batch_id)}
-    rows = [Delivery(webhook_id=hook, data=data, **common) for hook in hooks]
-    rows += [Delivery(user_id=user, data=data, **common) for user in users]
+    rows = [Delivery(webhook_id=hook, data=data, due_at=now, **common) for hook in hooks]
+    rows += [
+        Delivery(user_id=user, data=data, due_at=None if held else now, held=held, **common)
+        for user, held in users.items()
+    ]
     return len(Delivery.objects.bulk_create(rows))
 
 
@@ -182,7 +188,7 @@ def record_attempt(delivery: Delivery, outcome: Outcome) -> None:
 
 def forget_old() -> int:
     """Remove what was delivered or given up long ago; returns how many."""
-    old = Delivery.objects.filter(due_at__isnull=True, created_at__lt=timezone.now() - KEPT_FOR)
+    old = Delivery.objects.filter(due_at__isnull=True, held=False, created_at__lt=timezone.now() - KEPT_FOR)
     return old.delete()[0]
 
 
@@ -190,8 +196,8 @@ def resend(delivery: Delivery) -> None:
     """Send it once more, with the schedule from its start, also if it was delivered or given up."""
     with transaction.atomic():
         row = Delivery.objects.select_for_update().get(pk=delivery.pk)
-        row.attempts, row.due_at, row.delivered_at = 0, clock.now(), None
-        row.save(update_fields=["attempts", "due_at", "delivered_at"])
+        row.attempts, row.due_at, row.delivered_at, row.held = 0, clock.now(), None, False
+        row.save(update_fields=["attempts", "due_at", "delivered_at", "held"])
 
 
 # -- in the background -------------------------------------------------------------------------------------------------

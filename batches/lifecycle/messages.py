@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import httpx
 from django.core.mail import EmailMessage
+from django.urls import reverse
 from django.utils import timezone
 from standardwebhooks import Webhook as Signer
 
@@ -17,6 +18,7 @@ from batches.conf import settings
 from batches.models import Delivery
 from batches.outbound import OutboundRefused
 from batches.rights import VIEW
+from batches.wording import quantity
 
 logger = logging.getLogger("batches")
 
@@ -97,19 +99,31 @@ def mail(delivery: Delivery) -> Outcome:
     """Mail a watcher."""
     address = accounts.mail_address(delivery.user)
     host = settings.PORTAL_URL.partition("://")[2].partition(":")[0].partition("/")[0]
-    subject, reason = subject_of(delivery), delivery.data.get("reason", "")
+    choices = settings.PORTAL_URL + reverse("admin:batches_mail")
     message = EmailMessage(
-        subject=subject,
-        body="\n\n".join(filter(None, (subject, reason, delivery.data["url"]))) + "\n",
+        subject=subject_of(delivery),
+        body="\n\n".join((*paragraphs_of(delivery), f"What is mailed to you, and to end it: {choices}")) + "\n",
         to=[address],
-        headers={"Message-ID": f"<{delivery.message_id}@{host}>"},
+        headers={"Message-ID": f"<{delivery.message_id}@{host}>", "List-Unsubscribe": f"<{choices}>"},
     )
     message.send()
     return Outcome(f"Sent to {address}.", is_delivered=True)
 
 
+def paragraphs_of(delivery: Delivery) -> list[str]:
+    """What the mail says: of one event, or of each that a digest lists, with links."""
+    if delivery.event != Delivery.Event.DIGEST:
+        return [text for text in (subject_of(delivery), delivery.data.get("reason", ""), delivery.data["url"]) if text]
+    lines = delivery.data["lines"]
+    listed = ["\n".join(filter(None, (line["text"], line["reason"], line["url"]))) for line in lines]
+    more = delivery.data["messages"] - len(lines)
+    return listed + ([f"And {more:,} more."] if more else [])
+
+
 def subject_of(delivery: Delivery) -> str:
     """The mail's subject: one line, also where the batch's name has several."""
+    if delivery.event == Delivery.Event.DIGEST:
+        return f"Digest: {quantity(delivery.data['messages'], 'message')} about batches"
     name = " ".join(str(delivery.batch).split())
     if delivery.event == Delivery.Event.MILESTONE:
         return f"{name}: {delivery.data['milestone']} % done"

@@ -24,7 +24,7 @@ from batches.lanes import global_pause
 from batches.lanes.lane_counts import counters_of
 from batches.lifecycle import removed_rows, retry_states, transitions
 from batches.lifecycle.verification import broken_promises
-from batches.models import Batch, Checkpoint, Fix, Rehearsal, Removal, Retry
+from batches.models import Batch, Checkpoint, Delivery, Fix, Rehearsal, Removal, Retry
 
 logger = logging.getLogger("batches")
 Status = Batch.Status
@@ -115,7 +115,7 @@ def refusal(batch_id: str, kind: str) -> Exception:
 def end_what_waits(batch: Batch, why: str) -> None:
     """Retries that are held, messages that are owed and whatever extensions have in hand end, and say why."""
     retry_states.cancel_open_retries(batch.pk, why)
-    batch.deliveries.filter(due_at__isnull=False).update(due_at=None, answer=f"Not sent: {why}")
+    batch.deliveries.filter(Delivery.OWED).update(due_at=None, held=False, answer=f"Not sent: {why}")
     Checkpoint.objects.filter(batch=batch, in_flight__isnull=False).update(in_flight=None)
     for extension in registered():
         extension.removal.begun(batch, why)

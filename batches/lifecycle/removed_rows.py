@@ -13,6 +13,7 @@ from batches.models import (
     Batch,
     Correction,
     Crash,
+    Delivery,
     IdempotencyRecord,
     Item,
     QuarantinedItem,
@@ -45,7 +46,7 @@ def counted(batch: Batch, *, archive: bool) -> dict[str, int]:
         "items": items,
         "retries": batch.retries.count(),
         "corrections": batch.fixes.count(),
-        "messages not sent yet": batch.deliveries.filter(due_at__isnull=False).count(),
+        "messages not sent yet": batch.deliveries.filter(Delivery.OWED).count(),
         "lines of history": 0 if archive else batch.transitions.count(),
     }
 

@@ -3,7 +3,7 @@
 from batches.keys import ITEM_KEY_LENGTH
 from batches.models.access import AccessToken, Allowance, FailedSignIn
 from batches.models.batch import BATCH_ID, TRANSITIONS, Batch, may_follow
-from batches.models.delivery import Delivery, Watch, Webhook
+from batches.models.delivery import Delivery, StandingWatch, Watch, Webhook
 from batches.models.fields import HexKeyField, positive_number
 from batches.models.fix import Correction, Fix
 from batches.models.global_pause import GlobalPause
@@ -51,6 +51,7 @@ __all__ = [
     "RetriedItem",
     "Retry",
     "Sample",
+    "StandingWatch",
     "Tally",
     "Tenure",
     "Transition",

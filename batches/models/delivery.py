@@ -30,6 +30,21 @@ class Watch(models.Model):
         return f"{self.user} watches {self.batch_id}"
 
 
+class StandingWatch(models.Model):
+    """A person who wants mail about every batch, or every batch of one processor: its end, and its halt."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    processor = models.CharField(max_length=100, blank=True, help_text="Whose batches; empty: all there are.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name_plural = "standing watches"
+        constraints = [models.UniqueConstraint(fields=["processor", "user"], name="standing_watch_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user} watches {self.processor or 'every batch'}"
+
+
 class Webhook(models.Model):
     """Another system that is told about every batch, by signed POSTs in the Standard Webhooks form."""
 
@@ -62,8 +77,11 @@ class Delivery(models.Model):
         CANCELLED = "batch.cancelled", "Cancelled"
         FAILED = "batch.failed", "Failed"
         TEST = "batch.test", "Test message"
+        DIGEST = "digest", "Digest"
 
-    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="deliveries")
+    batch = models.ForeignKey(
+        Batch, null=True, on_delete=models.CASCADE, related_name="deliveries", help_text="Empty: a digest of several."
+    )
     event = models.CharField(max_length=20, choices=Event.choices)
     data = models.JSONField(default=dict)
     webhook = models.ForeignKey(Webhook, null=True, blank=True, on_delete=models.CASCADE, related_name="deliveries")
@@ -73,16 +91,24 @@ class Delivery(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     attempts = models.PositiveSmallIntegerField(default=0)
     due_at = models.DateTimeField(null=True, blank=True, help_text="The next attempt; empty: delivered or given up.")
+    held = models.BooleanField(default=False, db_default=False, help_text="It waits for the next digest to its user.")
     delivered_at = models.DateTimeField(null=True, blank=True)
     answer = RedactedTextField(blank=True, help_text="What the receiver said to the last attempt.")
 
     class Meta:
         verbose_name_plural = "deliveries"
         ordering = ("-pk",)
-        indexes = [models.Index(fields=["due_at"], name="delivery_due", condition=Q(due_at__isnull=False))]
+        indexes = [
+            models.Index(fields=["due_at"], name="delivery_due", condition=Q(due_at__isnull=False)),
+            models.Index(fields=["user"], name="delivery_held", condition=Q(held=True)),
+        ]
 
     def __str__(self) -> str:
-        return f"{self.event} of {self.batch_id} to {self.webhook or self.user}"
+        subject = f"{self.event} of {self.batch_id}" if self.batch_id else self.event
+        return f"{subject} to {self.webhook or self.user}"
+
+    OWED = Q(due_at__isnull=False) | Q(held=True)
+    """Still to be sent, by itself or in a digest."""
 
     @property
     def message_id(self) -> str:

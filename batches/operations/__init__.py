@@ -54,7 +54,18 @@ from batches.operations.tokens import (
     tokens_for,
 )
 from batches.operations.verification import verify
-from batches.operations.watching import is_watching, unwatch, watch
+from batches.operations.watching import (
+    EVERYTHING,
+    choose_digest,
+    is_watching,
+    mail_preference,
+    standing_watches,
+    stop_all_mail,
+    unwatch,
+    unwatch_processor,
+    watch,
+    watch_processor,
+)
 from batches.tasks import sweep_now as sweep
 
 __all__ = [
@@ -63,6 +74,7 @@ __all__ = [
     "BYTES_PER_ITEM",
     "DECISIONS",
     "DEFAULT_CANARY",
+    "EVERYTHING",
     "LARGEST_CANARY",
     "LARGEST_SAMPLE",
     "LONGEST_WAIT",
@@ -79,6 +91,7 @@ __all__ = [
     "cancel_retry",
     "check_fix",
     "check_token",
+    "choose_digest",
     "correct",
     "create_token",
     "decide",
@@ -97,6 +110,7 @@ __all__ = [
     "last_removal",
     "legal_verbs",
     "lift",
+    "mail_preference",
     "may_rehearse",
     "pause",
     "pause_everything",
@@ -118,13 +132,17 @@ __all__ = [
     "run_again",
     "run_retention",
     "staged",
+    "standing_watches",
     "start",
     "status_after",
+    "stop_all_mail",
     "submit",
     "suggested_budget",
     "sweep",
     "tokens_for",
     "unwatch",
+    "unwatch_processor",
     "verify",
     "watch",
+    "watch_processor",
 ]

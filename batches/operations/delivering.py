@@ -9,7 +9,11 @@ from batches.models import Batch, Delivery
 
 
 def resend(delivery: Delivery, *, actor: str = "") -> None:
-    """Send a message again, with the schedule from its start, whatever became of it; the batch's history says so."""
+    """Send a message again, with the schedule from its start, whatever became of it; the history of its batch says
+    so."""
+    if delivery.batch_id is None:
+        deliveries.resend(delivery)
+        return
     with transaction.atomic():
         batch = Batch.objects.select_for_update().get(pk=delivery.batch_id)
         deliveries.resend(delivery)
