@@ -35,13 +35,17 @@ def many_errors() -> None:
     group = ErrorGroup.objects.create(fingerprint="f", title="t", first_seen=now, last_seen=now, **common)
     BatchGroup.objects.create(batch=batch, group=group, errors=ROWS, items=ROWS, first_seen=now, last_seen=now)
     times = {"started_at": now - timedelta(seconds=1), "finished_at": now}
-    ErrorRecord.objects.bulk_create(
-        (
-            ErrorRecord(batch=batch, group=group, item_key=f"k{n}", position=n, message="x" * LONG, **common, **times)
-            for n in range(ROWS)
-        ),
-        batch_size=1_000,
+    ErrorRecord.objects.create(
+        batch=batch, group=group, item_key="k0", position=0, message="x" * LONG, **common, **times
     )
+    own = {"id", "item_key", "position"}
+    shared = ", ".join(field.column for field in ErrorRecord._meta.concrete_fields if field.column not in own)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {ROWS - 1})
+                INSERT INTO errors_errorrecord (item_key, position, {shared})
+                SELECT 'k' || n, n, {shared} FROM numbers, errors_errorrecord WHERE position = 0"""
+        )
 
 
 @contextmanager
