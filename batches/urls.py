@@ -12,6 +12,7 @@ from batches.rest import (
     removal_views,
     retry_views,
     token_views,
+    watch_views,
     worker_views,
 )
 from batches.rest.routes import route
@@ -58,6 +59,7 @@ urlpatterns = [
     *route("batches/<str:batch_id>/rehearse", act_views.RehearseBatch.as_view(), "batch-rehearse"),
     *route("batches/<str:batch_id>/rehearsals/<int:number>", act_views.RehearsalDetail.as_view(), "batch-rehearsal"),
     *route("batches/<str:batch_id>/watch", act_views.WatchBatch.as_view(), "batch-watch"),
+    *route("watches", watch_views.Watches.as_view(), "watches"),
     *route("batches/<str:batch_id>/decide", act_views.DecideCall.as_view(), "batch-decide"),
     *route("batches/<str:batch_id>/archive", removal_views.ArchiveBatch.as_view(), "batch-archive"),
     *route("batches/<str:batch_id>/removal", removal_views.RemovalPlanView.as_view(), "batch-removal"),

@@ -78,8 +78,10 @@ def choose_digest(user: AbstractBaseUser, hour: int | None, zone: str = "") -> P
     """
     if hour is not None and hour not in range(24):
         raise InvalidInput("hour: An hour of the day, 0 to 23.", {"hour": ["An hour of the day, 0 to 23."]})
+    if zone and zone_of(zone) is None:
+        raise InvalidInput(f"zone: There is no time zone {zone!r}.", {"zone": ["There is no such time zone."]})
     preference = mail_preference(user)
-    preference.digest_hour, preference.digest_zone = hour, zone if zone_of(zone) else ""
+    preference.digest_hour, preference.digest_zone = hour, zone
     preference.digest_at = preference.digest_after(timezone.now())
     values = {name: getattr(preference, name) for name in ("digest_hour", "digest_zone", "digest_at")}
     Preference.objects.update_or_create(user_id=user.pk, defaults=values)

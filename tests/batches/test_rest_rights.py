@@ -62,6 +62,7 @@ ROUTES: dict[str, dict[str, dict[str, Any]]] = {
     "batch-fix-rows": {"get": READ},
     "batch-decide": {"post": ACT},
     "batch-watch": {"post": READ, "delete": READ},
+    "watches": dict.fromkeys(("get", "post", "patch", "delete"), READ),
     "batch-retry-detail": {"get": READ},
     "batch-retries": {"get": READ},
     "batch-retry-pause": {"post": ACT},
@@ -120,7 +121,7 @@ BODIES: dict[str, Any] = {
 """What the acts are asked with; the others need nothing."""
 METHODS = ("get", "post", "put", "patch", "delete")
 GIVEN = {"batch_id": "b1", "number": "1", "file_format": "csv"}
-BY_VIEWERS = ("batch-watch", "batch-export-cancel", "tokens", "token")
+BY_VIEWERS = ("batch-watch", "watches", "batch-export-cancel", "tokens", "token")
 """Routes on which whoever may look may act, on what is their own."""
 
 

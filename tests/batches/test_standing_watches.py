@@ -15,7 +15,7 @@ from batches.lifecycle import deliveries
 from batches.models import Batch, Delivery, StandingWatch, Watch
 from tests.helpers.batches import modes, submitted
 from tests.helpers.pages import content, page, words
-from tests.helpers.people import UserOf, signed_in
+from tests.helpers.people import UserOf, client, person, signed_in
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -79,36 +79,57 @@ def test_one_act_ends_all_mail_also_what_was_not_sent_yet(ana: Any) -> None:
 def test_its_page_shows_and_changes_what_is_mailed_to_this_person_alone(user_of: UserOf, ana: Any) -> None:
     operations.watch_processor(operations.EVERYTHING, ana)
     viewer, batch = user_of("viewer"), submitted(modes("ok"))
-    client, address = signed_in(viewer), reverse("admin:batches_mail")
-    assert "no mail address" in words(page(client, address))
+    browser, address = signed_in(viewer), reverse("admin:batches_mail")
+    assert "no mail address" in words(page(browser, address))
     viewer.email = "v@example.com"
     viewer.save()
     for name in (batch.processor, ""):
-        client.post(address, {"act": "watch", "name": name})
+        browser.post(address, {"act": "watch", "name": name})
     operations.watch(batch.pk, viewer)
-    shown = content(page(client, address))
+    shown = content(page(browser, address))
     assert batch.get_absolute_url() in shown
     assert shown.count("Stop watching</button>") == 3
-    client.post(address, {"act": "unwatch", "name": batch.processor})
-    client.post(address, {"act": "unwatch_batch", "name": batch.pk})
+    browser.post(address, {"act": "unwatch", "name": batch.processor})
+    browser.post(address, {"act": "unwatch_batch", "name": batch.pk})
     assert operations.standing_watches(viewer) == [operations.EVERYTHING]
-    answer = client.post(address, {"act": "stop"}, follow=True)
+    answer = browser.post(address, {"act": "stop"}, follow=True)
     assert "No more mail: 1 watch ended." in answer.content.decode()
     assert operations.standing_watches(viewer) == []
     assert operations.standing_watches(ana) == [operations.EVERYTHING]
 
 
 def test_its_page_keeps_the_hour_of_the_digest(user_of: UserOf) -> None:
-    client, address = signed_in(user_of("viewer")), reverse("admin:batches_mail")
-    client.cookies["zone"] = "Europe/Berlin"
-    answer = client.post(address, {"act": "when", "hour": "17"}, follow=True)
+    browser, address = signed_in(user_of("viewer")), reverse("admin:batches_mail")
+    browser.cookies["zone"] = "Europe/Berlin"
+    answer = browser.post(address, {"act": "when", "hour": "17"}, follow=True)
     assert "Mail comes as one digest a day, at 17:00." in answer.content.decode()
     assert "The next one is due" in answer.content.decode()
     assert "In the zone Europe/Berlin." in answer.content.decode()
-    refused = client.post(address, {"act": "when", "hour": "25"})
+    refused = browser.post(address, {"act": "when", "hour": "25"})
     assert "Select a valid choice" in refused.content.decode()
-    client.post(address, {"act": "when", "hour": ""})
-    assert "The next one is due" not in page(client, address)
+    browser.post(address, {"act": "when", "hour": ""})
+    assert "The next one is due" not in page(browser, address)
+
+
+def test_rest_shows_and_changes_what_is_mailed_to_who_asks() -> None:
+    viewer, api, batch = person("viewer"), client("viewer"), submitted(modes("ok"))
+    assert api.post("/api/watches", {"processor": ""}, format="json").status_code == 400
+    viewer.email = "v@example.com"
+    viewer.save()
+    operations.watch(batch.pk, viewer)
+    for name in ("", batch.processor):
+        shown = api.post("/api/watches", {"processor": name}, format="json").json()
+    expected = {"everything": True, "processors": [batch.processor], "batches": [batch.pk], "digest_hour": None}
+    assert shown == expected | {"digest_at": None}
+    chosen = api.patch("/api/watches", {"digest_hour": 8, "zone": "Asia/Tokyo"}, format="json").json()
+    assert (chosen["digest_hour"], chosen["digest_at"][10:]) == (8, "T23:00:00Z")
+    for wrong in ({"digest_hour": 24}, {"digest_hour": 8, "zone": "Nowhere"}, {}):
+        assert api.patch("/api/watches", wrong, format="json").status_code == 400
+    assert api.delete("/api/watches?processor=").status_code == 204
+    assert api.get("/api/watches").json() == chosen | {"everything": False}
+    assert api.delete("/api/watches").status_code == 204
+    assert api.get("/api/watches").json() == chosen | {"everything": False, "processors": [], "batches": []}
+    assert client("admin").get("/api/watches").json()["digest_hour"] is None
 
 
 def test_its_page_is_closed_to_who_may_not_see_batches(user_of: UserOf) -> None:
