@@ -54,6 +54,7 @@ def spooled(monkeypatch: pytest.MonkeyPatch) -> None:
 # -- how much it takes -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.full
 @pytest.mark.skipif("postgresql" in str(settings.DATABASES["default"]["ENGINE"]), reason="SQLite counts its steps")
 def test_a_page_of_items_costs_the_same_however_many_came_before() -> None:
     batch = adhoc.batch_for("a")

@@ -233,7 +233,13 @@ def test_it_leaves_without_a_word_when_its_reader_has_had_enough(environment: di
         assert (left.returncode, left.stderr) == (0, b"")
 
 
-@pytest.mark.parametrize("arguments", [["watch", "nope"], ["list"], ["show", "nope", "--json"]])
+LONG = pytest.mark.full
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["watch", "nope"], pytest.param(["list"], marks=LONG), pytest.param(["show", "nope", "--json"], marks=LONG)],
+)
 def test_it_says_in_a_line_that_there_is_no_database(environment: dict[str, str], arguments: list[str]) -> None:
     command = [sys.executable, "manage.py", "batch", *arguments]
     away = {**environment, "DATABASE_URL": f"postgres://nobody@127.0.0.1:{free_port()}/none"}

@@ -200,6 +200,7 @@ def test_it_pauses_between_chunks_and_does_nothing_after(in_process: Start) -> N
     assert operations.get_batch(batch.pk).status == "CANCELLED"
 
 
+@pytest.mark.full
 def test_it_settles_a_pause_whose_worker_was_killed(in_process: Start) -> None:
     batch = submitted(modes(*["sleep"] * 2000, seconds=0.05))
     operations.start(batch.pk)

@@ -150,6 +150,7 @@ def valkey() -> Iterator[Valkey]:
     server.kill()
 
 
+@pytest.mark.full
 def test_it_goes_on_when_broker_and_layer_are_killed_in_mid_run(
     quiet_page: Any, valkey: Valkey, tmp_path: Path
 ) -> None:

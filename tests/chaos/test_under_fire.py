@@ -12,10 +12,11 @@ import pytest
 from tests.chaos import mutants
 from tests.helpers.places import ROOT
 
-FULL = ("freezes", "servers", "replies", "disk", "calls")
+FULL = ("many kills", "freezes", "servers", "replies", "disk", "calls")
 """Of these, and of the broken engines but the first, `make test` runs one, drawn by its seed."""
 SHORT = {
-    "kills": "--items 9000 --ms 1 --kills 20 --parents 1 --adjustments 3 --schemas 2",
+    "kills": "--items 4500 --ms 1 --kills 10 --parents 1 --adjustments 2 --schemas 1",
+    "many kills": "--items 9000 --ms 1 --kills 20 --parents 1 --adjustments 3 --schemas 2",
     "freezes": "--items 5000 --ms 2 --freezes 3 --disconnects 6",
     "servers": "--items 6000 --ms 2 --crashes 1 --brokers 2 --redeliveries 3 --pauses 3",
     "replies": "--items 3000 --ms 1 --replies 12 --clocks 5",
