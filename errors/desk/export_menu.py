@@ -19,6 +19,7 @@ KIND_HINTS = {
 }
 FORMATS = {
     "csv": ("CSV", "CSV"),
+    "semicolon": ("CSV ;", "text with semicolons"),
     "xlsx": ("Excel", "Excel workbook"),
     "json": ("JSON", "JSON"),
     "ndjson": ("NDJSON", "NDJSON, an object a line"),

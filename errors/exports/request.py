@@ -86,7 +86,8 @@ class ExportRequest:
 
     @property
     def filename(self) -> str:
-        return f"batch-{self.batch.pk}-errors-{self.requested_at:%Y%m%dT%H%M%SZ}.{self.format}"
+        suffix = EXPORTERS[self.format].suffix or self.format
+        return f"batch-{self.batch.pk}-errors-{self.requested_at:%Y%m%dT%H%M%SZ}.{suffix}"
 
     def exporter(self) -> Exporter:
         return EXPORTERS[self.format](self.table, partial(envelope, self.table, self.requested_at), raw=self.raw)

@@ -23,9 +23,11 @@ from errors.filters.error_filter import ErrorFilter
 
 OK, BROKE = 0, 4
 
+FORMAT_HELP = "of the file; semicolon is CSV as spreadsheets have it where the decimal sign is a comma"
+
 
 def arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--format", choices=list(EXPORTERS), default="csv", help="of the file")
+    parser.add_argument("--format", choices=list(EXPORTERS), default="csv", help=FORMAT_HELP)
     parser.add_argument("--kind", choices=list(KINDS), default="detail", help="what a row is; detail if left out")
     parser.add_argument("-o", "--output", metavar="FILE", default="", help="written as a whole or not at all")
     parser.add_argument("--raw", action="store_true", help="no guard before cells that a spreadsheet would run")

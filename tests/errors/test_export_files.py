@@ -131,11 +131,21 @@ def test_every_kind_has_as_many_rows_as_it_says_in_every_format(kind: str, file_
     content = b"".join(export_request.blocks())
     counted = {
         "csv": lambda: len(table(content)) - 1,
+        "semicolon": lambda: len(table(content, ";")) - 1,
         "json": lambda: json.loads(content)["row_count"],
         "ndjson": lambda: len(content.splitlines()),
         "xlsx": lambda: len(sheet_of(content)) - 1,
     }[file_format]()
     assert counted == export_request.row_count > 0
+
+
+def test_semicolons_stand_between_cells_where_the_decimal_sign_is_a_comma() -> None:
+    batch = ran([{"mode": "value", "k": 'x,=1+1;"y"'}], max_attempts=1, batch_id="semi")
+    export_request = ExportRequest(batch, kind="fix", format="semicolon")
+    head, row = b"".join(export_request.blocks()).decode("utf-8-sig").splitlines()
+    assert (export_request.filename[-4:], export_request.content_type) == (".csv", "text/csv; charset=utf-8")
+    assert '"mode";"k"' in head
+    assert '"value";"x,=1+1;""y"""' in row
 
 
 @pytest.mark.parametrize("file_format", EXPORTERS)
@@ -147,8 +157,8 @@ def test_a_batch_without_failures_gives_an_empty_file(file_format: str) -> None:
         assert export_request.row_count == 0
         if file_format == "json":
             assert json.loads(content)["complete"] is True
-        if file_format == "csv":
-            assert len(table(content)) == 1
+        if file_format in ("csv", "semicolon"):
+            assert len(table(content, ";" if file_format == "semicolon" else ",")) == 1
         if file_format == "xlsx":
             assert len(sheet_of(content)) == 1
 

@@ -51,10 +51,10 @@ def body(answer: Any) -> bytes:
     return b"".join(answer.streaming_content) if answer.streaming else answer.content
 
 
-def table(content: bytes) -> list[list[str]]:
+def table(content: bytes, delimiter: str = ",") -> list[list[str]]:
     """The rows of a CSV file, header first."""
     assert content.startswith(b"\xef\xbb\xbf")
-    return list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True))
+    return list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), delimiter=delimiter, strict=True))
 
 
 def exported(batch: Batch, kind: str = "detail", file_format: str = "csv", **more: Any) -> bytes:

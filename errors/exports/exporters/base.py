@@ -26,6 +26,8 @@ class Exporter(ABC):
     """`head`, a `block` for every page, `tail`; `raw` leaves cells as they are, for machines."""
 
     name: ClassVar[str]
+    suffix: ClassVar[str] = ""
+    """The extension of its files, where that is not its name."""
     content_type: ClassVar[str]
     guards: ClassVar[bool] = False
     """Whether formulas get a guard in front, unless raw."""

@@ -8,7 +8,7 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from operator import itemgetter
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 from batches.intake import cells
 from errors.exports.exporters.base import Block, Envelope, Exporter, guarded_cell, raw_cell
@@ -29,6 +29,8 @@ class Csv(Exporter):
     name = "csv"
     content_type = "text/csv; charset=utf-8"
     guards = True
+    delimiter: ClassVar[str] = ","
+    quoting: ClassVar[Literal[0, 1]] = csv.QUOTE_MINIMAL
 
     def __init__(self, table: Table, envelope: Envelope, *, raw: bool = False) -> None:
         super().__init__(table, envelope, raw=raw)
@@ -39,12 +41,12 @@ class Csv(Exporter):
         self.untrusted_cells = itemgetter(*indexes)
 
     def head(self) -> bytes:
-        return codecs.BOM_UTF8 + as_csv([[self.cell(name) for name in self.table.columns]])
+        return codecs.BOM_UTF8 + self.as_csv([[self.cell(name) for name in self.table.columns]])
 
     def block(self, rows: Sequence[Row], before: int) -> bytes:
         if self.untrusted and not self.raw:
-            return as_csv(rows if self.is_harmless(rows) else map(self.guarded, rows))
-        return as_csv([self.cell(value) for value in row] for row in rows)
+            return self.as_csv(rows if self.is_harmless(rows) else map(self.guarded, rows))
+        return self.as_csv([self.cell(value) for value in row] for row in rows)
 
     def blocks(self, after: Any = None, before: int = 0) -> Iterator[Block]:
         """As the database writes them, where it can, and where nothing in them needs a guard."""
@@ -73,8 +75,7 @@ class Csv(Exporter):
             values[index] = guarded_cell(values[index])
         return values
 
-
-def as_csv(rows: Iterable[Iterable[Any]]) -> bytes:
-    text = io.StringIO(newline="")
-    csv.writer(text).writerows(rows)
-    return text.getvalue().encode("utf-8", "replace")
+    def as_csv(self, rows: Iterable[Iterable[Any]]) -> bytes:
+        text = io.StringIO(newline="")
+        csv.writer(text, delimiter=self.delimiter, quoting=self.quoting).writerows(rows)
+        return text.getvalue().encode("utf-8", "replace")
