@@ -10,7 +10,7 @@ from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from batches.lanes.lane_counts import counters_of
+from batches.lanes.lane_counts import counters_of, items_of_status
 from batches.models import Batch, Item
 
 COUNTED_ROWS = 10_000
@@ -93,20 +93,27 @@ def item_paginator(request: HttpRequest, items: QuerySet[Item], per_page: int) -
 
 
 def kept_count_of(request: HttpRequest) -> int | None:
-    """How many items a list holds by the batch's own counters; None unless they count just these."""
+    """How many items a list holds by the batch's own counters, as it was when the request first came to it; None unless
+    they count just these."""
+    if "kept_count" not in request.__dict__:
+        request.__dict__["kept_count"] = kept_count(request)
+    count: int | None = request.__dict__["kept_count"]
+    return count
+
+
+def kept_count(request: HttpRequest) -> int | None:
     batch = Batch.objects.filter(pk=request.GET.get(OF_BATCH, "").replace("\x00", "")).first()
     if batch is None or batch.is_ad_hoc or batch.status in Batch.REMOVED:
         return None
     narrowed = {name: str(value) for name, value in request.GET.items() if name not in SHOWN_OTHERWISE}
-    counters = counters_of(batch.pk)
     if not narrowed:
         return batch.total_items
     if narrowed == {"failed_at__isnull": "False"}:
+        counters = counters_of(batch.pk)
         return counters["failed"] + counters["quarantined"]
     if list(narrowed) != ["status__exact"]:
         return None
-    is_done = sum(counters.values()) == batch.total_items
-    return counters.get(narrowed["status__exact"].lower(), 0 if is_done else None)
+    return items_of_status(batch, narrowed["status__exact"])
 
 
 def counted_up_to(items: QuerySet[Item], limit: int) -> int:

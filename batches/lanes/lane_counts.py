@@ -17,6 +17,15 @@ def counters_of(batch_id: str) -> dict[str, int]:
     return {name: int(sums[name]) for name in COUNTERS}
 
 
+def items_of_status(batch: Batch, status: str) -> int | None:
+    """How many items of the batch have the status, None where the lanes cannot tell: they count no items to go."""
+    if batch.is_ad_hoc or batch.status in Batch.REMOVED:
+        return None
+    counters = counters_of(batch.pk)
+    is_done = sum(counters.values()) == batch.total_items
+    return counters.get(status.lower(), 0 if is_done else None)
+
+
 def batches_at_work() -> int:
     """Batches of which a worker holds a lane."""
     return Checkpoint.objects.exclude(worker="").values("batch").distinct().count()

@@ -10,8 +10,8 @@ from batches.models.batch import Batch
 
 
 class Item(models.Model):
-    """The smallest unit of work. Only `failed_at`, `available_at` and `claimed_at` are indexed beside the identity, so
-    the update of an item that succeeds within its chunk stays heap-only on PostgreSQL."""
+    """The smallest unit of work. Only `failed_at`, `available_at`, `claimed_at` and a `code` are indexed beside the
+    identity, so the update of an item that succeeds within its chunk stays heap-only on PostgreSQL."""
 
     class Status(models.TextChoices):
         PENDING = "PENDING", "Pending"
@@ -64,6 +64,7 @@ class Item(models.Model):
                 name="item_waiting",
                 condition=Q(available_at__isnull=False),
             ),
+            models.Index(fields=["batch", "code", "position"], name="item_code", condition=~Q(code="")),
         ]
 
     def __str__(self) -> str:

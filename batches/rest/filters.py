@@ -5,6 +5,8 @@ from __future__ import annotations
 import django_filters as filters
 from django.db.models import Q, QuerySet
 
+from batches import operations
+from batches.lanes.lane_counts import items_of_status
 from batches.models import Batch, Item
 
 
@@ -31,16 +33,24 @@ class BatchFilter(filters.FilterSet):
 class ItemFilter(filters.FilterSet):
     status = filters.MultipleChoiceFilter(choices=Item.Status.choices, method="of_status")
     key = filters.CharFilter(max_length=200, strip=False)
-    code = filters.CharFilter(max_length=64)
+    code = filters.CharFilter(max_length=64, method="of_code")
 
     class Meta:
         model = Item
         fields: tuple[str, ...] = ()
 
     def of_status(self, rows: QuerySet[Item], name: str, statuses: list[str]) -> QuerySet[Item]:
-        """Failed items have a small index of their own."""
+        """Failed items have a small index of their own; for what no item of the batch is, none is looked at."""
         if not statuses:
             return rows
+        batch = operations.get_batch(self.request.resolver_match.kwargs["batch_id"])
+        statuses = [status for status in statuses if items_of_status(batch, status) != 0]
+        if not statuses:
+            return rows.none()
         if set(statuses) <= set(Item.FAILED_STATUSES):
             rows = rows.filter(failed_at__isnull=False)
         return rows.filter(status__in=statuses)
+
+    def of_code(self, rows: QuerySet[Item], name: str, code: str) -> QuerySet[Item]:
+        """In the words of their index: items without a code are not in it."""
+        return rows.filter(~Q(code=""), code=code)

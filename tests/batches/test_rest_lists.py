@@ -98,6 +98,32 @@ def test_it_filters_items() -> None:
 
 
 @committed
+@pytest.mark.parametrize(
+    ("query", "keys", "reads"),
+    [
+        ("status=PENDING", [], 0),
+        ("status=RUNNING&status=SKIPPED", [], 0),
+        ("status=PENDING&status=FAILED", ["2"], 1),
+        ("code=ABSENT", [], 1),
+        ("code=VALIDATION_FAILED", ["2"], 1),
+        ("code=", ["1", "2", "3"], 1),
+    ],
+)
+def test_it_looks_at_no_more_items_than_it_lists(query: str, keys: list[str], reads: int) -> None:
+    """Of a status that no item has it looks at none; a code is found by an index."""
+    finished(items=(GOOD, BAD, GOOD))
+    with CaptureQueriesContext(connection) as captured:
+        answer = client("viewer").get(f"/api/batches/b1/items?{query}").json()
+    statements = [each["sql"] for each in captured.captured_queries if 'FROM "batches_item"' in each["sql"]]
+    assert [item["key"] for item in answer["results"]] == keys
+    assert len(statements) == reads
+    if query.startswith("code=") and query != "code=" and connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN QUERY PLAN {statements[0]}")
+            assert "item_code" in str(cursor.fetchall())
+
+
+@committed
 def test_it_shows_the_history() -> None:
     finished()
     history = all_pages("/api/batches/b1/transitions")
