@@ -42,6 +42,27 @@ def quick_emptying() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def quick_sessions() -> None:
+    from django.db import connections
+    from django.test import TransactionTestCase
+
+    from tests.servers.sessions import end_all, kept_first
+
+    TransactionTestCase._should_reload_connections = end_all
+    wrapper = type(connections["default"])
+    if wrapper.vendor == "postgresql":
+        wrapper.get_new_connection = kept_first(wrapper.get_new_connection)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> Iterator[None]:
+    from tests.servers.sessions import close_kept
+
+    yield
+    close_kept()  # a database that has a session cannot be dropped
+
+
+@pytest.fixture(scope="session", autouse=True)
 def quick_passwords() -> None:
     """A password's hash is made to take a quarter of a second, which is longer than most tests."""
     from django.contrib.auth.hashers import PBKDF2PasswordHasher
@@ -97,9 +118,10 @@ def engine(transactional_db: None) -> Iterator[None]:
     from django.db import connection
 
     import tests.processors  # noqa: F401
+    from tests.servers.sessions import end
 
     yield
-    connection.close()
+    end(connection)
 
 
 @pytest.fixture
