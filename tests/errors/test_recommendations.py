@@ -233,7 +233,6 @@ except InvalidTransition:
 """
 
 
-@pytest.mark.full
 @committed
 def test_of_two_people_one_applies(in_process: Callable[..., Any]) -> None:
     recommendations.refresh(all_failed())
