@@ -5,10 +5,12 @@ from __future__ import annotations
 from django.db.models import F, Sum
 from django.db.models.functions import Coalesce
 
-from batches.models import Batch, Checkpoint
+from batches.models import Batch, Checkpoint, Item
 
 COUNTERS = ("succeeded", "failed", "skipped", "quarantined")
 """The columns of a lane, each the lower-case name of an item's status."""
+TO_GO = (Item.Status.PENDING.value, Item.Status.RUNNING.value)
+"""The other statuses."""
 
 
 def counters_of(batch_id: str) -> dict[str, int]:
@@ -17,13 +19,14 @@ def counters_of(batch_id: str) -> dict[str, int]:
     return {name: int(sums[name]) for name in COUNTERS}
 
 
-def items_of_status(batch: Batch, status: str) -> int | None:
-    """How many items of the batch have the status, None where the lanes cannot tell: they count no items to go."""
+def items_by_status(batch: Batch) -> dict[str, int]:
+    """How many items of the batch have each status, without those that the lanes cannot tell: they count none to go."""
     if batch.is_ad_hoc or batch.status in Batch.REMOVED:
-        return None
+        return {}
     counters = counters_of(batch.pk)
     is_done = sum(counters.values()) == batch.total_items
-    return counters.get(status.lower(), 0 if is_done else None)
+    to_go = dict.fromkeys(TO_GO, 0) if is_done else {}
+    return {name.upper(): n for name, n in counters.items()} | to_go
 
 
 def batches_at_work() -> int:

@@ -42,7 +42,7 @@ def rerun_plan(batch_id: str) -> RerunPlan:
         refusal = ""
     except (InvalidInput, InvalidTransition) as error:
         refusal = str(error)
-    earlier = Batch.objects.filter(follows=batch).order_by("-created_at").first()
+    earlier = batch.followers.order_by("-created_at").first()
     remarks = [f"A new batch of the same {quantity(batch.total_items, 'item')}, with the same parameters."]
     if corrected := corrected_items(batch):
         remarks.append(f"{quantity(corrected, 'row was', 'rows were')} corrected since: the new batch has them so.")
@@ -68,13 +68,14 @@ def run_again(
     """
     followed = get_batch(batch_id)
     refuse_unfit(followed)
+    corrected = corrected_items(followed)
     batch = Batch(
         id=new_id or proposed_id(name or followed.name or followed.processor),
         follows=followed,
         created_by=user if user is not None and user.is_authenticated else None,
         start_at=start_at,
-        source=source_of(followed),
-        fingerprint="" if corrected_items(followed) else followed.fingerprint,
+        source=source_of(followed, corrected),
+        fingerprint="" if corrected else followed.fingerprint,
         **{field: getattr(followed, field) for field in COPIED},
     )
     batch.name = name or batch.name
@@ -120,10 +121,10 @@ def store(batch: Batch, followed: Batch, actor: str) -> None:
     ingest.analyze()
 
 
-def source_of(followed: Batch) -> dict[str, Any]:
-    """What was read for the batch that is followed, and that this is a copy of it."""
+def source_of(followed: Batch, corrected: int) -> dict[str, Any]:
+    """What was read for the batch that is followed, and that this is a copy of it, with so many rows corrected."""
     notes = [f"Runs {followed.pk} again."]
-    if corrected := corrected_items(followed):
+    if corrected:
         notes.append(f"{quantity(corrected, 'row')} as corrected there.")
     return followed.source | {"notes": notes}
 

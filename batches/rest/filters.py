@@ -6,7 +6,7 @@ import django_filters as filters
 from django.db.models import Q, QuerySet
 
 from batches import operations
-from batches.lanes.lane_counts import items_of_status
+from batches.lanes.lane_counts import items_by_status
 from batches.models import Batch, Item
 
 
@@ -44,7 +44,8 @@ class ItemFilter(filters.FilterSet):
         if not statuses:
             return rows
         batch = operations.get_batch(self.request.resolver_match.kwargs["batch_id"])
-        statuses = [status for status in statuses if items_of_status(batch, status) != 0]
+        items = items_by_status(batch)
+        statuses = [status for status in statuses if items.get(status) != 0]
         if not statuses:
             return rows.none()
         if set(statuses) <= set(Item.FAILED_STATUSES):

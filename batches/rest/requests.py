@@ -71,34 +71,37 @@ class ZonedTimeField(serializers.DateTimeField):
         return super().enforce_timezone(value)
 
 
-def refuse_two_starts(attrs: dict[str, Any]) -> dict[str, Any]:
-    """A batch starts at once or at a time."""
-    if attrs.get("start") and attrs.get("start_at"):
-        raise serializers.ValidationError({"start_at": ["At once, or at a time: not both."]})
-    return attrs
+class RunAgainSerializer(StrictMixin, serializers.ModelSerializer[Batch]):
+    """What of a new batch may be another than of the one that it follows."""
 
-
-class SubmissionSerializer(StrictMixin, serializers.ModelSerializer[Batch]):
-    """What a submission may say, beside its items."""
-
-    processor = serializers.CharField(max_length=100)
-    params = ParamsField(required=False)
     id = serializers.RegexField(
         rf"\A{BATCH_ID.pattern}",
         required=False,
         allow_blank=True,
         max_length=64,
-        help_text="Made from the name if absent.",
+        help_text="Made from the name if absent. The same again is the same batch.",
     )
-    key_column = serializers.CharField(required=False, allow_blank=True, max_length=500, trim_whitespace=False)
     start = serializers.BooleanField(default=False, help_text="Start it at once.")
     start_at = ZonedTimeField(required=False, help_text="Start by itself then; with its zone. Not with `start`.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        return refuse_two_starts(attrs)
+        if attrs.get("start") and attrs.get("start_at"):
+            raise serializers.ValidationError({"start_at": ["At once, or at a time: not both."]})
+        return attrs
 
     class Meta:
         model = Batch
+        fields: tuple[str, ...] = ("id", "name", "start", "start_at")
+
+
+class SubmissionSerializer(RunAgainSerializer):
+    """What a submission may say, beside its items."""
+
+    processor = serializers.CharField(max_length=100)
+    params = ParamsField(required=False)
+    key_column = serializers.CharField(required=False, allow_blank=True, max_length=500, trim_whitespace=False)
+
+    class Meta(RunAgainSerializer.Meta):
         fields: tuple[str, ...] = ("processor", "params", "id", "name", "key_column", *OPTIONS, "start")
 
 
@@ -170,27 +173,6 @@ def joined_params(body: dict[str, Any], parts: dict[str, list[Any]]) -> dict[str
 
 class ReasonSerializer(StrictMixin, serializers.Serializer[Any]):
     reason = serializers.CharField(required=False, allow_blank=True, max_length=2_000)
-
-
-class RunAgainSerializer(StrictMixin, serializers.ModelSerializer[Batch]):
-    """What of the new batch may be another than of the one it follows."""
-
-    id = serializers.RegexField(
-        rf"\A{BATCH_ID.pattern}",
-        required=False,
-        allow_blank=True,
-        max_length=64,
-        help_text="Made from the name if absent. The same again is the same batch.",
-    )
-    start = serializers.BooleanField(default=False, help_text="Start it at once.")
-    start_at = ZonedTimeField(required=False, help_text="Start by itself then; with its zone. Not with `start`.")
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        return refuse_two_starts(attrs)
-
-    class Meta:
-        model = Batch
-        fields = ("id", "name", "start", "start_at")
 
 
 class BudgetSerializer(ReasonSerializer):
