@@ -8,11 +8,14 @@ Whoever writes here holds the batch's row, so that exactly one of them crosses e
 
 from __future__ import annotations
 
-from django.db import transaction
-from django.db.models import F
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from batches import adhoc, arguments
+from batches.compiled_query import CompiledQuery
 from batches.exceptions import BatchCancelled, InvalidInput, InvalidTransition, UnknownBatch
 from batches.lanes import leases
 from batches.lanes.lane_counts import COUNTERS
@@ -25,6 +28,8 @@ ACTOR = "python"
 """Who acts, in the history of a batch that a script drives."""
 STEERED = (Status.PAUSING, Status.PAUSED, Status.CANCELLING)
 """A person's word, which no script takes back by beginning anew."""
+BATCH = [field.attname for field in Batch._meta.concrete_fields]
+LANE = [field.attname for field in Checkpoint._meta.concrete_fields]
 
 
 # -- beginning ---------------------------------------------------------------------------------------------------------
@@ -109,8 +114,22 @@ def lane_to_count(batch_id: str) -> Checkpoint | None:
 
 
 def free_lane_of(batch_id: str) -> Checkpoint | None:
-    lanes = Checkpoint.objects.select_for_update(of=("batch",)).select_related("batch")
-    return next(iter(lanes.filter(batch=batch_id, lane=0, worker="")), None)
+    """Lane 0 with its batch while nobody resumes it; both are locked, the batch first."""
+    for row in FREE_LANES.rows([batch_id]):
+        batch = Batch.from_db(connection.alias, BATCH, row[: len(BATCH)])
+        lane = Checkpoint.from_db(connection.alias, LANE, row[len(BATCH) :])
+        lane.batch = batch
+        return lane
+    return None
+
+
+def free_lanes(batch_ids: list[str]) -> QuerySet[Batch, tuple[Any, ...]]:
+    """Each batch beside its lane 0; made from the batch, so that PostgreSQL locks that before the lane."""
+    free = Batch.objects.select_for_update().filter(pk__in=batch_ids, lanes__lane=0, lanes__worker="")
+    return free.order_by().values_list(*BATCH, *[f"lanes__{column}" for column in LANE])
+
+
+FREE_LANES = CompiledQuery(free_lanes)
 
 
 def done_of(batch: Batch) -> int:

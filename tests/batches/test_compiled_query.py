@@ -9,6 +9,7 @@ from django.db.models.sql.compiler import SQLCompiler
 
 from batches import progress_tracker
 from batches.compiled_query import CompiledQuery
+from batches.lifecycle import hand_counts
 from batches.models import Batch, Sample
 
 pytestmark = pytest.mark.django_db
@@ -69,3 +70,10 @@ def test_it_makes_the_sql_of_a_progress_once() -> None:
     assert compiled.call_count <= 1  # the batch's own row
     assert (before.completed, progress.completed) == (1, 2)
     assert [row["milestone"] for row in progress.milestones] == [25, 50]
+
+
+def test_it_makes_the_sql_that_locks_a_batch_to_count_once() -> None:
+    progress_tracker.start_batch("hand", total_items=4)
+    progress_tracker.increment_completed("hand")
+    with mock.patch.object(SQLCompiler, "as_sql", autospec=True, side_effect=AssertionError("made anew")):
+        hand_counts.free_lane_of("hand")
