@@ -7,6 +7,8 @@ all read and sorted for each chunk. The functions of earlier releases stay, for 
 
 from django.db import migrations, models
 
+from batches.online_indexes import AddIndexOnline, RemoveIndexOnline
+
 CREATE_CLAIM = """
 CREATE FUNCTION batches_claim_2(lane_id bigint, lane_fence bigint, at_most int, after int, upto int, due timestamptz,
   one bigint, idle_ms text)
@@ -104,7 +106,8 @@ END $$
 
 
 def create_functions(apps, schema_editor):
-    """The chunk's two statements, planned once a session."""
+    """The chunk's two statements, planned once a session; again where an interrupted migration has made them."""
+    drop_functions(apps, schema_editor)
     if schema_editor.connection.vendor == "postgresql":
         schema_editor.execute(CREATE_CLAIM)
         schema_editor.execute(CREATE_RECORD)
@@ -116,11 +119,12 @@ def drop_functions(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
+    atomic = False  # the index is built while items are written
     dependencies = [("batches", "0016_removal")]
 
     operations = [
-        migrations.RemoveIndex(model_name="item", name="item_waiting"),
-        migrations.AddIndex(
+        RemoveIndexOnline(model_name="item", name="item_waiting"),
+        AddIndexOnline(
             model_name="item",
             index=models.Index(
                 condition=models.Q(("available_at__isnull", False)),
