@@ -6,17 +6,17 @@ from typing import Any
 
 from celery import current_app
 from django.core import checks
-from drf_spectacular.openapi import AutoSchema
 from rest_framework.settings import api_settings
 
 from batches import conf, outbound
+from batches.command_line import COMMAND_CHECKS
 from batches.conf import settings
 from batches.isolation.connections import GuardedSQLite, guarded_postgresql
 from batches.plugins import broken_plugins
 from batches.processors.importable_models import unusable_entries
 
 
-@checks.register("batches")
+@checks.register("batches", COMMAND_CHECKS)
 def outbound_hosts(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
     """E001: an entry of the list of hosts that names none, and so allows nothing."""
     hint = "Write api.example.com, *.example.com, 10.0.0.7:8080, [fd00::7]:8080, or * for any public host."
@@ -26,7 +26,7 @@ def outbound_hosts(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]
     ]
 
 
-@checks.register("batches")
+@checks.register("batches", COMMAND_CHECKS)
 def plugins_are_whole(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
     """W010: a plug-in could not be imported, and is left out."""
     return [
@@ -42,7 +42,7 @@ def plugins_are_whole(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessa
 GUARD = 'DATABASES["default"] = guarded(DATABASES["default"]), from batches.isolation.connections.'
 
 
-@checks.register("batches")
+@checks.register("batches", COMMAND_CHECKS)
 def times_have_zones(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
     """E010: without time zones no time of one process can be compared with another's."""
     if settings.USE_TZ:
@@ -50,7 +50,7 @@ def times_have_zones(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessag
     return [checks.Error("USE_TZ is off; times are compared with zones.", hint="Set USE_TZ = True.", id="batches.E010")]
 
 
-@checks.register("batches")
+@checks.register("batches", COMMAND_CHECKS)
 def times_are_in_order(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
     """E011: an item must end before its session does, and that before its lease."""
     if 0 < settings.PORTAL_ITEM_TIMEOUT < settings.PORTAL_IDLE_SECONDS < settings.PORTAL_LEASE_SECONDS:
@@ -75,7 +75,7 @@ def beat_sweeps(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
     ]
 
 
-@checks.register("batches")
+@checks.register("batches", COMMAND_CHECKS)
 def sessions_are_limited(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
     """W012: on PostgreSQL a worker that freezes would keep its locks for ever."""
     database = settings.DATABASES["default"]
@@ -88,7 +88,7 @@ def sessions_are_limited(app_configs: Any, **kwargs: Any) -> list[checks.CheckMe
     ]
 
 
-@checks.register("batches")
+@checks.register("batches", COMMAND_CHECKS)
 def connections_are_guarded(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
     """W013: a processor could commit past Django, in the middle of a chunk."""
     options = settings.DATABASES["default"].get("OPTIONS", {})
@@ -115,6 +115,8 @@ def a_broker_is_named(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessa
 @checks.register("batches")
 def views_can_be_described(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
     """W015: the views are described by drf-spectacular, and another kind of schema breaks on them."""
+    from drf_spectacular.openapi import AutoSchema  # all of REST comes with it: not at every command's start
+
     schema: Any = api_settings.DEFAULT_SCHEMA_CLASS
     if issubclass(schema, AutoSchema):
         return []
@@ -127,7 +129,7 @@ def views_can_be_described(app_configs: Any, **kwargs: Any) -> list[checks.Check
     ]
 
 
-@checks.register("batches")
+@checks.register("batches", COMMAND_CHECKS)
 def import_models(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
     """E002: an entry of the tables that rows may be imported into by which nothing can be."""
     hint = "Write catalog.Product, or field by field auth.User.username, auth.User.email."

@@ -10,6 +10,8 @@ from typing import Any
 
 COMMAND_LINE = "command line"
 """Who acts there, on record."""
+COMMAND_CHECKS = "batch_commands"
+"""The tag of the system checks that a command makes first: of what it runs by, not of pages, REST and messages."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from batches.extensions import registered
 from batches.rest.routes import route
 from batchportal import health
 
+admin.autodiscover()
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:batches_batch_changelist")),
     path("admin/", admin.site.urls),

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from batches.extensions import Extension, Scope
+from batches.late_calls import late
 from errors import receivers, removal
 from errors.desk import engine_links
-from errors.desk.item_failures import item_failures
-from errors.desk.views.retries import confirm_retry
 from errors.exports import ExportGone, ExportNotReady, ExportUnderWay, UnknownExport
 from errors.exports.request import UnknownFormat
 from errors.filters import scopes
@@ -45,8 +44,8 @@ EXTENSION = Extension(
     navigation=engine_links.navigation,
     batch_links=engine_links.batch_links,
     item_links=engine_links.item_links,
-    item_failures=item_failures,
+    item_failures=late("errors.desk.item_failures.item_failures"),
     page_of=engine_links.page_of,
     retry_page=engine_links.retry_page,
-    confirm_retry=confirm_retry,
+    confirm_retry=late("errors.desk.views.retries.confirm_retry"),
 )

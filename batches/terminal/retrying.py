@@ -9,7 +9,6 @@ from batches import operations
 from batches.command_line import COMMAND_LINE, Screen, reason_argument
 from batches.models import Retry
 from batches.moments import moment
-from batches.rest import fix_documents
 from batches.terminal.exit_codes import OK
 from batches.terminal.file_options import file_arguments, file_options, opened
 from batches.terminal.steering import budget_arguments, budget_of
@@ -76,12 +75,16 @@ def fix_arguments(parser: ArgumentParser) -> None:
 
 
 def fix(options: Namespace, screen: Screen) -> int:
+    from batches.rest import fix_documents  # with all of REST: not at every command's start
+
     document = fix_document(options)
     screen.answer(document, fix_documents.lines(document))
     return OK
 
 
 def fix_document(options: Namespace) -> dict[str, Any]:
+    from batches.rest import fix_documents  # as in `fix`
+
     with opened(options.file) as (file, filename):
         source: dict[str, Any] = {"file": file, "filename": filename, "file_options": file_options(options)}
         source["as_written"] = options.as_written

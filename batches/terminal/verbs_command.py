@@ -11,7 +11,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error as AnyDatabaseError
 
-from batches.command_line import Screen, Verb
+from batches.command_line import COMMAND_CHECKS, Screen, Verb
 from batches.engine.database_errors import first_line, is_not_migrated
 from batches.exceptions import BatchConflict, BatchError, InvalidInput, InvalidTransition, UnknownBatch
 from batches.terminal.exit_codes import BROKE, OK, REFUSED
@@ -22,6 +22,8 @@ UNREADABLE = (FileNotFoundError, PermissionError, IsADirectoryError)
 
 class VerbsCommand(BaseCommand):
     """A command that is one of its verbs; it ends with the verb's exit code, or with that of its refusal."""
+
+    requires_system_checks = (COMMAND_CHECKS,)
 
     def verbs(self) -> Mapping[str, Verb]:
         raise NotImplementedError

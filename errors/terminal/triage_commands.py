@@ -9,7 +9,7 @@ from typing import Any
 from batches import operations
 from batches.command_line import COMMAND_LINE, Screen, reason_argument
 from batches.exceptions import InvalidInput
-from batches.rest.serializers import QuarantineSerializer
+from batches.models import Quarantine
 from batches.terminal.exit_codes import OK
 from errors.filters.conditions import position_range
 from errors.recovery import plan_runs, plans
@@ -35,8 +35,14 @@ def quarantine(options: Namespace, screen: Screen) -> int:
     act = operations.quarantine(options.id, count=options.count, reason=options.reason, actor=COMMAND_LINE, **scope)
     done = f"{options.id}: {act.items:,} items set aside (no. {act.number})."
     back = f"To bring them back: manage.py batch bring-back {options.id} {act.number}"
-    screen.answer(QuarantineSerializer(act).data, [done, back])
+    screen.answer(quarantine_document(act), [done, back])
     return OK
+
+
+def quarantine_document(act: Quarantine) -> Any:
+    from batches.rest.serializers import QuarantineSerializer  # with all of REST: not at every command's start
+
+    return QuarantineSerializer(act).data
 
 
 def release_arguments(parser: ArgumentParser) -> None:
@@ -46,7 +52,7 @@ def release_arguments(parser: ArgumentParser) -> None:
 
 def release(options: Namespace, screen: Screen) -> int:
     act = operations.release(options.id, options.number, reason=options.reason, actor=COMMAND_LINE)
-    screen.answer(QuarantineSerializer(act).data, [f"{options.id}: what was set aside under no. {act.number} is back."])
+    screen.answer(quarantine_document(act), [f"{options.id}: what was set aside under no. {act.number} is back."])
     return OK
 
 

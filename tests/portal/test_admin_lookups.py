@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.any_database, pytest.mark.django_db]
 
 QUESTIONS = ("startswith", "istartswith", "contains", "icontains", "endswith", "regex", "iregex", "in", "lte", "gt")
 OF_JSON = ("password__startswith", "password", "nested__password__regex", "has_key", "contains")
+admin.autodiscover()
 PAGES = sorted(admin.site._registry.items(), key=lambda pair: pair[0]._meta.label)
 LABELS = [model._meta.label for model, _ in PAGES]
 

@@ -57,9 +57,7 @@ def actions_of(user: Any) -> set[tuple[str, str]]:
     """What the lists offer that person."""
     request = RequestFactory().get("/")
     request.user = user
-    return {
-        (model._meta.label, name) for model, page in admin.site._registry.items() for name in page.get_actions(request)
-    }
+    return {(model._meta.label, name) for model, page in registered() for name in page.get_actions(request)}
 
 
 def test_it_has_a_line_for_every_action_and_socket(user_of: UserOf) -> None:
@@ -97,4 +95,5 @@ def test_an_action_is_done_for_who_may_and_changes_no_cell_for_others(user_of: U
 
 
 def registered() -> list[tuple[type[Model], Any]]:
+    admin.autodiscover()
     return list(admin.site._registry.items())

@@ -1,0 +1,59 @@
+"""What a process imports before it needs it: seconds of every command, and memory of every process."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from django.utils.module_loading import import_string
+
+from errors.extension import EXTENSION
+from tests.helpers.places import ROOT
+
+LOOK = """
+import json, sys
+import django
+from django.core.checks import run_checks
+from django.core.management import load_command_class
+
+django.setup()
+load_command_class("batches", "batch").create_parser("manage.py", "batch")
+command = set(sys.modules)
+run_checks(tags=["admin"])
+checked = set(sys.modules)
+import batchportal.asgi
+
+print(json.dumps({"command": sorted(command), "checked": sorted(checked), "web": sorted(sys.modules)}))
+"""
+PAGES = ("batches.admin", "batches.pages", "batches.urls", "errors.admin", "rest_framework.views")
+NOT_FOR_COMMANDS = (*PAGES, "rest_framework.fields", "drf_spectacular.openapi")
+
+
+@pytest.fixture(scope="module")
+def imported() -> dict[str, list[str]]:
+    """The modules of a command, of a check, and of a web process before its first request."""
+    ended = subprocess.run([sys.executable, "-c", LOOK], cwd=ROOT, capture_output=True, text=True, check=True)
+    return dict(json.loads(ended.stdout))
+
+
+@pytest.mark.any_database
+def test_it_starts_a_command_without_pages(imported: dict[str, list[str]]) -> None:
+    assert sorted(set(NOT_FOR_COMMANDS) & set(imported["command"])) == []
+
+
+@pytest.mark.any_database
+def test_it_checks_every_page(imported: dict[str, list[str]]) -> None:
+    assert {"batches.admin", "errors.admin"} <= set(imported["checked"])
+
+
+@pytest.mark.any_database
+def test_it_has_the_pages_before_the_first_visitor_comes(imported: dict[str, list[str]]) -> None:
+    assert set(PAGES) <= set(imported["web"])
+
+
+@pytest.mark.any_database
+@pytest.mark.parametrize("hook", ["item_failures", "confirm_retry"])
+def test_it_finds_what_is_named_by_where_it_is(hook: str) -> None:
+    assert callable(import_string(getattr(EXTENSION, hook).__qualname__))
