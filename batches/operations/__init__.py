@@ -40,6 +40,7 @@ from batches.operations.steering import (
     pause,
     resume,
     start,
+    start_stored,
     status_after,
     suggested_budget,
 )
@@ -134,6 +135,7 @@ __all__ = [
     "staged",
     "standing_watches",
     "start",
+    "start_stored",
     "status_after",
     "stop_all_mail",
     "submit",

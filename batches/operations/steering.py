@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from functools import partial
 from math import ceil
 from typing import Any
@@ -62,6 +63,17 @@ def has_failed_items(batch: Batch) -> bool:
 def start(batch_id: str, *, actor: str = "", reason: str = "") -> Batch:
     """Let a submitted batch run."""
     return _steer("start", batch_id, actor, reason)
+
+
+def start_stored(batch: Batch, *, at_once: bool = True, at: datetime | None = None, actor: str = "") -> Batch:
+    """Let a batch run that was just stored, and has not begun: `at_once`, unless a time was given `at` which it starts
+    by itself. The same may have been sent twice: who comes second finds it begun."""
+    if not at_once or at is not None or batch.status != Status.PENDING:
+        return batch
+    try:
+        return start(batch.pk, actor=actor)
+    except InvalidTransition:
+        return get_batch(batch.pk)
 
 
 def pause(batch_id: str, *, actor: str = "", reason: str = "") -> Batch:

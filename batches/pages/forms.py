@@ -12,6 +12,7 @@ from batches.conf import settings
 from batches.exceptions import BatchError
 from batches.models import Batch, Webhook
 from batches.pages.start_field import StartField
+from batches.pages.start_form import StartForm
 from batches.reader_zone import known_zones
 
 
@@ -100,31 +101,24 @@ class ZoneForm(forms.Form):
         self.fields["zone"].choices = [("", "the browser's"), *named]  # type: ignore[attr-defined]
 
 
-class RunAgainForm(forms.Form):
+class RunAgainForm(StartForm):
     """What of the new batch may be another than of the one it follows."""
 
     name = forms.CharField(required=False, max_length=200, help_text="For people; empty: as before.")
-    start = forms.BooleanField(label="Start at once", required=False, initial=True, help_text="Unless a time is given.")
-    start_at = StartField(when_empty="at once, or when a person starts it")
-    once = forms.RegexField(r"\A[0-9]{8}-[0-9a-f]{6}\Z", widget=forms.HiddenInput)
-    """Which copy of the form it is: sent twice, it makes one batch."""
-
-    def __init__(self, data: Any = None) -> None:
-        super().__init__(data)
-        self.fields["once"].initial = operations.free_ending
+    field_order = ("name", "start", "start_at")
 
     def run_again(self, batch: Batch, user: Any) -> Batch:
-        """The new batch, started if asked; raises what the operation refuses."""
-        data = self.cleaned_data
-        new_id = operations.proposed_id(data["name"] or batch.name or batch.pk, data["once"])
-        actor = user.get_username()
+        """The new batch, started unless it is to wait; raises what the operation refuses."""
+        name, actor = self.cleaned_data["name"], user.get_username()
         submission = operations.run_again(
-            batch.pk, new_id=new_id, name=data["name"], start_at=data["start_at"], actor=actor, user=user
+            batch.pk,
+            new_id=self.id_of_copy(name or batch.name or batch.pk),
+            name=name,
+            start_at=self.cleaned_data["start_at"],
+            actor=actor,
+            user=user,
         )
-        again = submission.batch
-        if data["start"] and not data["start_at"] and again.status == Batch.Status.PENDING:
-            return operations.start(again.pk, actor=actor)
-        return again
+        return self.started(submission.batch, actor)
 
 
 class DecideForm(ReasonedForm):

@@ -17,14 +17,14 @@ from batches.intake.readers.options import NAMES as FILE_OPTIONS
 from batches.models import Batch
 from batches.operations.submission import OPTIONS
 from batches.pages.file_options_form import FileOptionsForm
-from batches.pages.start_field import StartField
+from batches.pages.start_form import StartForm
 from batches.processors import Processor
 
 LONG_TEXT_LIMIT = 1024 * 1024
 EMPTY: tuple[Any, ...] = (None, "")
 
 
-class NewBatchForm(FileOptionsForm):
+class NewBatchForm(FileOptionsForm, StartForm):
     """Fields named `params.x` are the processor's: taken as they were filled in, and checked by the processor's form. A
     long text may come as a file instead."""
 
@@ -64,10 +64,6 @@ class NewBatchForm(FileOptionsForm):
     rate_limit_seconds = forms.FloatField(
         required=False, help_text="Seconds for which an item may go on being rate-limited. Empty: a day."
     )
-    once = forms.RegexField(r"\A[0-9]{8}-[0-9a-f]{6}\Z", required=False, widget=forms.HiddenInput)
-    """Which copy of the form it is: sent twice, it makes one batch."""
-    start = forms.BooleanField(label="Start at once", required=False, initial=True, help_text="Unless a time is given.")
-    start_at = StartField(when_empty="at once, or when a person starts it")
 
     advanced = (
         *FILE_OPTIONS,
@@ -89,7 +85,6 @@ class NewBatchForm(FileOptionsForm):
         self.long_texts: list[str] = []
         for name in self.own.fields:
             self._add(name)
-        self.fields["once"].initial = operations.free_ending
         self.fields["checkpoint_every"].initial = processor.checkpoint_every
         self.fields["max_attempts"].initial = processor.max_attempts
         self.fields["concurrency"].initial = 1
@@ -162,14 +157,11 @@ class NewBatchForm(FileOptionsForm):
         return given
 
     def submit(self, user: Any, has_left: Callable[[], bool] = stays) -> Batch | None:
-        """The stored batch, started if asked; None when it was refused, with every error at its field."""
-        data = self.cleaned_data
+        """The stored batch, started unless it is to wait; None when it was refused, with every error at its field."""
         try:
             submission = self.submission(user, has_left)
-            self.created, batch = submission.created, submission.batch
-            if data["start"] and not data["start_at"] and batch.status == Batch.Status.PENDING:
-                batch = operations.start(batch.pk, actor=user.get_username())
-            return batch
+            self.created = submission.created
+            return self.started(submission.batch, user.get_username())
         except InvalidInput as error:
             self._show(error)
         except BatchError as error:
@@ -195,14 +187,9 @@ class NewBatchForm(FileOptionsForm):
         if data["id"].strip():
             return operations.submit(**arguments, batch_id=data["id"].strip())
         try:
-            return operations.submit(**arguments, batch_id=self.own_id() if data["once"] else "")
+            return operations.submit(**arguments, batch_id=self.id_of_copy(data["name"] or data["file"].name))
         except BatchConflict:
             return operations.submit(**arguments)
-
-    def own_id(self) -> str:
-        return operations.proposed_id(
-            self.cleaned_data["name"] or self.cleaned_data["file"].name, self.cleaned_data["once"]
-        )
 
     def _show(self, error: InvalidInput) -> None:
         """Each message at its field; of what concerns all parameters, or no field, on top."""

@@ -18,7 +18,6 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from batches import operations
-from batches.models import Batch
 from batches.rest.idempotent_requests import Post, once_per_key
 from batches.rest.parsers import StrictJSONParser
 from batches.rest.permissions import MayView
@@ -31,10 +30,8 @@ MOST_LISTED = 100
 
 
 def submission_answer(request: Request, submission: operations.Submission, *, start: bool) -> Response:
-    """The stored batch, started if asked: 201, or 200 if it stood there already."""
-    batch = submission.batch
-    if start and batch.status == Batch.Status.PENDING:
-        batch = operations.start(batch.pk, actor=actor_of(request))
+    """The stored batch, started unless it is to wait: 201, or 200 if it stood there already."""
+    batch = operations.start_stored(submission.batch, at_once=start, actor=actor_of(request))
     code = status.HTTP_201_CREATED if submission.created else status.HTTP_200_OK
     return Response(page_of(batch), code, headers={"Location": reverse("batch", args=[batch.pk])})
 

@@ -89,11 +89,10 @@ def go_on(submission: operations.Submission, options: Namespace, screen: Screen)
         screen.remark(in_reader_zone(note, batch.created_at))
     if options.rehearse:
         return rehearse_here(options, screen, batch.pk)
-    if options.start_at is not None and batch.status == Batch.Status.PENDING:
+    batch = operations.start_stored(batch, at=options.start_at, actor=COMMAND_LINE)
+    if batch.status == Batch.Status.PENDING:
         show_progress(screen, batch.pk, f"{batch.pk}: {batch.total_items:,} items stored. {starts_at(batch)}")
         return OK
-    if batch.status == Batch.Status.PENDING:
-        operations.start(batch.pk, actor=COMMAND_LINE)
     if options.detach:
         show_progress(screen, batch.pk, f"{batch.pk}: {batch.total_items:,} items queued.")
         return OK

@@ -80,3 +80,11 @@ def test_it_starts_nothing_of_who_has_left_a_door(
     assert operator.post("/api/batches", body, **key).status_code == 400
     assert "has left" in sent(operator, copy_of_form(operator)).content.decode()
     assert not Batch.objects.exists()
+
+
+def test_it_answers_the_batch_that_the_same_sent_a_moment_before_has_started() -> None:
+    batch = operations.submit(processor="check_rows", params={"schema": "{}"}, items=[{"k": 1}]).batch
+    operations.start_stored(batch, actor="first")
+    assert batch.status == "PENDING", "as the second still saw it"
+    assert operations.start_stored(batch, actor="second").status == "QUEUED"
+    assert list(batch.transitions.filter(verb="start").values_list("actor", flat=True)) == ["first"]
