@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from django.db import IntegrityError, transaction
-
 from batches import processors
-from batches.exceptions import BatchConflict, InvalidInput, InvalidTransition
+from batches.exceptions import InvalidInput, InvalidTransition
 from batches.intake import ingest
 from batches.lanes import leases
 from batches.lifecycle import removals, transitions
 from batches.models import Batch, Correction, Fix, ParameterFile
 from batches.operations.lookups import get_batch
-from batches.operations.submission import OPTIONS, Submission, proposed_id, refuse_bad_options, refuse_bad_start
+from batches.operations.submission import (
+    OPTIONS,
+    Submission,
+    proposed_id,
+    refuse_bad_options,
+    refuse_bad_start,
+    stored_once,
+)
 from batches.processors.stored_params import params_of
 from batches.wording import quantity
 
@@ -81,17 +87,12 @@ def run_again(
     batch.name = name or batch.name
     refuse_bad_start(start_at)
     refuse_bad_options(batch)
-    try:
-        with transaction.atomic():
-            store(batch, followed, actor)
-    except IntegrityError:
-        earlier = Batch.objects.filter(pk=batch.pk).first()
-        if earlier is None:
-            raise
-        if earlier.follows_id != followed.pk:
-            raise BatchConflict(f"Batch {batch.pk} exists already, and follows another. Choose another id.") from None
-        return Submission(earlier, created=False)
-    return Submission(batch, created=True)
+    return stored_once(
+        batch,
+        partial(store, batch, followed, actor),
+        lambda earlier: earlier.follows_id == followed.pk,
+        "already, and follows another",
+    )
 
 
 def refuse_unfit(batch: Batch) -> None:

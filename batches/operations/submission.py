@@ -112,16 +112,38 @@ def submit(
     if runs.look_at_rows is not None:
         with named_if_it_breaks(runs.name, "looked at the rows", params or {}):
             runs.look_at_rows(draft.params, reader)
+
+    def write() -> None:
+        store(draft, reader, key_column, actor)
+        refuse_left(batch, has_left)
+
+    def is_same(earlier: Batch) -> bool:
+        return bool(earlier.fingerprint) and earlier.fingerprint == fingerprint_of(draft, reader, key_column)
+
+    with staged(reader):
+        return stored_once(batch, write, is_same, "with other content")
+
+
+def stored_once(
+    batch: Batch, write: Callable[[], None], is_same: Callable[[Batch], bool], difference: str
+) -> Submission:
+    """Write the batch and all that belongs to it, or nothing; the batch that stands under its id already, if it
+    `is_same`.
+
+    Raises `BatchConflict` for one that is not, naming the `difference`.
+    """
     try:
-        with staged(reader), transaction.atomic():
-            submission = Submission(stored(draft, reader, key_column, actor), created=True)
-            refuse_left(batch, has_left)
-            return submission
+        with transaction.atomic():
+            write()
+        return Submission(batch, created=True)
     except IntegrityError:
         earlier = Batch.objects.filter(pk=batch.pk).first()
         if earlier is None:
             raise
-        return same_or_conflict(earlier, draft, reader, key_column)
+    if is_same(earlier):
+        return Submission(earlier, created=False)
+    remedy = "Choose another id, or leave it empty: then one is chosen."
+    raise BatchConflict(f"Batch {batch.pk} exists {difference}. {remedy}")
 
 
 def refuse_masked_key(column: str) -> None:
@@ -215,7 +237,7 @@ def refuse_left(batch: Batch, has_left: Callable[[], bool]) -> None:
         raise ClientLeft(f"Batch {batch.pk} was not stored: its sender has left meanwhile.")
 
 
-def stored(draft: Draft, reader: Any, key_column: str, actor: str) -> Batch:
+def store(draft: Draft, reader: Any, key_column: str, actor: str) -> None:
     """Write batch, items, lanes and the first line of history; the caller's transaction makes it all or nothing."""
     batch = draft.batch
     batch.save(force_insert=True)
@@ -230,7 +252,6 @@ def stored(draft: Draft, reader: Any, key_column: str, actor: str) -> Batch:
     leases.ensure_lanes(batch)
     transitions.record(batch, "submit", "", Batch.Status.PENDING, actor=actor)
     ingest.analyze()
-    return batch
 
 
 def note_earlier_run(batch: Batch) -> None:
@@ -249,15 +270,6 @@ def fingerprint_of(draft: Draft, reader: Any, key_column: str) -> str:
         distinguishing.append(given)
     settings_text = json.dumps(distinguishing, sort_keys=True)
     return sha256(f"{settings_text}\n{reader.fingerprint()}".encode()).hexdigest()
-
-
-def same_or_conflict(earlier: Batch, draft: Draft, reader: Any, key_column: str) -> Submission:
-    """The batch that stands under this id, if it is the same; `BatchConflict` otherwise."""
-    if earlier.fingerprint and earlier.fingerprint == fingerprint_of(draft, reader, key_column):
-        return Submission(earlier, created=False)
-    raise BatchConflict(
-        f"Batch {earlier.pk} exists with other content. Choose another id, or leave it empty: then one is chosen."
-    )
 
 
 __all__ = ["BATCH_ID", "Submission", "free_ending", "proposed_id", "read_upload", "staged", "submit"]
