@@ -7,7 +7,6 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import httpx
 from django.core.mail import EmailMessage
 from django.urls import reverse
 from django.utils import timezone
@@ -60,10 +59,12 @@ def attempt(delivery: Delivery, timeout: float) -> Outcome:
 
     Asks nothing of the database: webhook, user and batch were read with the delivery.
     """
+    from httpx import HTTPError  # with the first delivery, not with every process
+
     send: Callable[[], Outcome] = (lambda: post(delivery, timeout)) if delivery.webhook else lambda: mail(delivery)
     try:
         return send()
-    except (OutboundRefused, httpx.HTTPError, OSError) as error:
+    except (OutboundRefused, HTTPError, OSError) as error:
         return Outcome(f"{type(error).__name__}: {error}")
     except Exception as error:
         logger.exception("delivery %s could not be sent", delivery.pk)

@@ -9,11 +9,16 @@ Source: OWASP Server-Side Request Forgery Prevention Cheat Sheet.
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from batches.outbound.bodies import MAX_BODY
-from batches.outbound.exchange import Answer, send
 from batches.outbound.hosts import checked_url, meaningless_entries, origin_of, refuse_unlisted
 from batches.outbound.refusals import OutboundRefused
 from batches.outbound.retry_after import seconds_to_wait
+
+if TYPE_CHECKING:
+    from batches.outbound.exchange import Answer, send
 
 __all__ = [
     "MAX_BODY",
@@ -26,3 +31,11 @@ __all__ = [
     "seconds_to_wait",
     "send",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """`send` and `Answer`: what talks is imported when somebody talks. Most processes never do, and httpx takes a tenth
+    of a second of their start."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("batches.outbound.exchange"), name)

@@ -7,11 +7,14 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-import httpx
 import idna
 
 from batches.outbound.refusals import OutboundRefused
+
+if TYPE_CHECKING:
+    import httpx
 
 PORTS = (80, 443)
 ENTRY = re.compile(r"\[(?P<v6>[^\[\]]+)\](?::(?P<port6>\d{1,5}))?|(?P<host>[^\[\]:/*]+)(?::(?P<port>\d{1,5}))?")
@@ -42,6 +45,8 @@ def checked_url(url: str, hosts: Sequence[str]) -> str:
 
 def parsed(url: str | httpx.URL) -> httpx.URL:
     """The URL in its parts; `OutboundRefused` where it is none."""
+    import httpx  # with the first URL, not with every process
+
     try:
         return httpx.URL(url)
     except (httpx.InvalidURL, ValueError) as error:

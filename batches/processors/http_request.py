@@ -8,10 +8,9 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 from string import Template
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-import httpx
 from django import forms
 from django.core.exceptions import ValidationError
 
@@ -21,6 +20,9 @@ from batches.known_secrets import SECRET_ENVIRONMENT
 from batches.processors import Context, ItemError, processor
 from batches.redaction import redact_values
 
+if TYPE_CHECKING:
+    import httpx
+
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
 WITH_BODY = ("POST", "PUT", "PATCH")
 SHOWN_BODY = 500
@@ -28,7 +30,6 @@ KEPT_BODY = 16 * 1024
 SECRET = re.compile(r"\$\{secret\.([A-Z0-9_]+)\}")
 STATUSES = re.compile(r"^\s*\d{3}(\s*-\s*\d{3})?(\s*,\s*\d{3}(\s*-\s*\d{3})?)*\s*$")
 NO_ANSWER_BEHIND = (502, 504)
-NEVER_ARRIVED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
 class RowTemplate(Template):
@@ -135,6 +136,8 @@ class AnyColumn(dict[str, str]):
 )
 def http_request(payload: dict[str, Any], context: Context) -> dict[str, Any]:
     """Make one HTTP call for each row; 429 and 503 are waited for, `Idempotency-Key` makes repeats harmless."""
+    from httpx import HTTPError  # with the first call, not with every process
+
     params = context.params
     headers = headers_of(params, payload) | {"Idempotency-Key": context.idempotency_key}
     content = body_of(params, payload)
@@ -151,7 +154,7 @@ def http_request(payload: dict[str, Any], context: Context) -> dict[str, Any]:
         )
     except outbound.OutboundRefused as refused:
         raise ItemError(str(refused), code="OUTBOUND_REFUSED", category="validation", retryable=False) from None
-    except httpx.HTTPError as error:
+    except HTTPError as error:
         raise no_answer(error, asks=params["on_unknown"] == "ask") from error
     if answer.status not in statuses_of(params["success"]):
         raise refusal_of(answer, asks=params["on_unknown"] == "ask")
@@ -264,11 +267,13 @@ def refusal_of(answer: outbound.Answer, *, asks: bool) -> ItemError:
 
 def no_answer(error: httpx.HTTPError, *, asks: bool) -> ItemError:
     """No answer came. Where a repeat does harm and the call may have arrived, a person has to look."""
+    from httpx import ConnectError, ConnectTimeout, PoolTimeout, TimeoutException  # they are there by now
+
     what = str(error) or type(error).__name__
-    if asks and not isinstance(error, NEVER_ARRIVED):
+    if asks and not isinstance(error, (ConnectError, ConnectTimeout, PoolTimeout)):
         message = f"The call went out and no answer came: {what}"
         return ItemError(message, code="UNKNOWN_OUTCOME", category="unknown", retryable=False)
-    if isinstance(error, httpx.TimeoutException):
+    if isinstance(error, TimeoutException):
         return ItemError(f"No answer in time: {what}", code="TIMEOUT", category="timeout", retryable=True)
     return ItemError(f"No connection: {what}", code="NETWORK_ERROR", category="network", retryable=True)
 
