@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from django.core.mail import EmailMessage
 from django.urls import reverse
 from django.utils import timezone
-from standardwebhooks import Webhook as Signer
 
 from batches import accounts, clock, outbound
 from batches.conf import settings
@@ -73,6 +72,8 @@ def attempt(delivery: Delivery, timeout: float) -> Outcome:
 
 def post(delivery: Delivery, timeout: float) -> Outcome:
     """POST the signed message, and read the beginning of the answer."""
+    from standardwebhooks import Webhook as Signer  # it comes with httpx
+
     hook = delivery.webhook
     assert hook is not None
     message = {"type": delivery.event, "timestamp": clock.iso_utc(delivery.created_at), "data": delivery.data}

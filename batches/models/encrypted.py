@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import logging
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 from django.db import models
+
+if TYPE_CHECKING:
+    from cryptography.fernet import MultiFernet
 
 logger = logging.getLogger("batches")
 
@@ -40,6 +40,8 @@ def encrypted(text: str) -> str:
 
 def decrypted(token: str) -> str:
     """The text of a token, by whichever key opens it; empty where none does."""
+    from cryptography.fernet import InvalidToken  # with the first such text, not with every process
+
     try:
         return fernet(*keys()).decrypt(token.encode()).decode()
     except InvalidToken:
@@ -49,6 +51,8 @@ def decrypted(token: str) -> str:
 
 def is_current(token: str) -> bool:
     """Whether the newest key made that token."""
+    from cryptography.fernet import InvalidToken  # as in `decrypted`
+
     try:
         fernet(keys()[0]).decrypt(token.encode())
     except InvalidToken:
@@ -63,9 +67,14 @@ def keys() -> tuple[str, ...]:
 
 @lru_cache(maxsize=8)
 def fernet(*secrets: str) -> MultiFernet:
+    from cryptography.fernet import Fernet, MultiFernet  # as in `decrypted`
+
     return MultiFernet([Fernet(derived(secret)) for secret in secrets])
 
 
 def derived(secret: str) -> bytes:
     """A key of 32 bytes in base64, of a secret that is long and random (RFC 5869)."""
+    from cryptography.hazmat.primitives.hashes import SHA256  # as in `decrypted`
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
     return base64.urlsafe_b64encode(HKDF(SHA256(), length=32, salt=None, info=PURPOSE).derive(secret.encode()))

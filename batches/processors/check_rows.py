@@ -6,7 +6,6 @@ import json
 from functools import lru_cache
 from typing import Any
 
-import jsonschema_rs
 from django import forms
 from django.core.exceptions import ValidationError
 
@@ -40,6 +39,8 @@ class CheckRowsForm(forms.Form):
 @lru_cache(maxsize=16)
 def validator_of(text: str) -> Any:
     """The compiled validator of a schema; `ValueError` says what is wrong with it."""
+    import jsonschema_rs  # with the first schema, not with every process
+
     schema = json.loads(text)
     if not isinstance(schema, (dict, bool)):
         raise ValueError("the schema must be a JSON object.")

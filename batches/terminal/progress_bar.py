@@ -5,9 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
-
 from batches import progress_tracker
 from batches.extensions import current_notices
 from batches.models import Batch
@@ -20,6 +17,9 @@ class ProgressBar:
     """Read from the database at most four times a second; `silent` draws nothing. Entered, it answers its update."""
 
     def __init__(self, batch_id: str, *, silent: bool) -> None:
+        from rich.console import Console  # with the first bar, not with every verb
+        from rich.progress import BarColumn, Progress, TextColumn
+
         self.batch_id, self.silent, self.looked_at = batch_id, silent, 0.0
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[words]}"))
         self.progress = Progress(*columns, console=Console(stderr=True), transient=False, disable=silent)

@@ -11,8 +11,6 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from charset_normalizer import from_bytes
-
 from batches.exceptions import InputRefused
 
 SAMPLE = 256 * 1024
@@ -142,10 +140,17 @@ def guessed(sample: bytes) -> Encoding:
         if (score := explained(words, encoding, alphabet) - RARE.get(encoding, 0.0)) > share + 1e-9:
             share, likely = score, encoding
     if share < GOOD_ENOUGH:
-        best = from_bytes(sample[: 64 * 1024], cp_exclusion=WIDE).best() if len(b"".join(words)) >= 30 else None
-        likely = best.encoding if best is not None and best.encoding not in ("ascii", "latin_1") else WESTERN
+        likely = statistical_guess(sample) if len(b"".join(words)) >= 30 else WESTERN
     other = WESTERN if likely != WESTERN else CENTRAL
     return Encoding(likely, other=other, guessed_from=tuple(differences(words, likely, other)))
+
+
+def statistical_guess(sample: bytes) -> str:
+    """The encoding by how often languages write which letters."""
+    from charset_normalizer import from_bytes  # few files come here, and it is large
+
+    best = from_bytes(sample[: 64 * 1024], cp_exclusion=WIDE).best()
+    return best.encoding if best is not None and best.encoding not in ("ascii", "latin_1") else WESTERN
 
 
 def explained(words: Iterable[bytes], encoding: str, alphabet: str) -> float:

@@ -8,8 +8,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import xlsxwriter
-
 from batches.conf import settings
 from batches.intake import cells
 from errors.exports.exporters.base import Envelope, Exporter, guarded_cell, raw_cell
@@ -36,6 +34,8 @@ class Xlsx(Exporter):
         self.book: Any = None
 
     def head(self) -> bytes:
+        import xlsxwriter  # with the first workbook, not with every process
+
         self.folder = tempfile.TemporaryDirectory(prefix="workbook-", dir=settings.PORTAL_VAR)
         self.file = Path(self.folder.name) / "book.xlsx"
         options = {"constant_memory": True, "tmpdir": self.folder.name, "strings_to_urls": False, "in_memory": False}
