@@ -16,16 +16,18 @@ from errors import tasks
 from errors.grouping import failing_now, group_counters, overrides, record_rows, regressions
 from errors.grouping.existing_groups import existing_groups
 from errors.grouping.seen_failures import see
-from errors.groups import clean_retries
+from errors.groups import background, clean_retries
 from errors.models import ErrorRecord
 from errors.recovery import kept_predictions, plan_runs, recommendations
 
 
 def write_errors(batch: Batch, failures: Sequence[Failure]) -> None:
     """A record a failure, and everything counted: a few statements, however many failed."""
-    seen, groups = group_counters.groups_for(batch, [see(batch, failure) for failure in failures])
+    seen, groups, families = group_counters.groups_for(batch, [see(batch, failure) for failure in failures])
     record_rows.write(batch, seen, groups)
     regressions.reopen_groups(batch, seen, groups)
+    for family in families:
+        background.gather_soon(family)
 
 
 def make_final(batch: Batch, items: QuerySet[Item]) -> None:
@@ -59,7 +61,8 @@ def settle_clean_retries(transition: Transition) -> None:
 def group_rehearsed(batch: Batch, failures: Sequence[Failure]) -> Sequence[FailureDescription]:
     """How the failures of a rehearsal would be grouped; nothing is written."""
     seen = [see(batch, failure) for failure in failures]
-    seen, _ = overrides.follow(batch, seen, existing_groups(batch, {each.fingerprint for each in seen}))
+    seen, groups = overrides.follow(batch, seen, existing_groups(batch, {each.fingerprint for each in seen}))
+    seen, _ = group_counters.in_families(batch, seen, groups)
     return [
         FailureDescription(
             fingerprint=each.fingerprint,

@@ -22,11 +22,15 @@ DEFAULT = "{{ default }}"
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What tells a group from others; `title` is for people, `key` is what its failures have in common, as hashed."""
+    """What tells a group from others; `title` is for people, `key` is what its failures have in common, as hashed.
+
+    `is_template`: the key is the template of a message, and nothing but that and the class and code was hashed.
+    """
 
     fingerprint: str
     title: str
     key: str
+    is_template: bool = False
 
 
 def identify(
@@ -51,7 +55,7 @@ def identify(
     if isinstance(own, str) and own:
         key = storable(clean(own[: 2 * 500]))[:500]
         return Identity(fingerprint_of(processor, key.replace(DEFAULT, default)), message_template.title or name, key)
-    return Identity(default, message_template.title or name, key)
+    return Identity(default, message_template.title or name, key, is_template=bool(message_template.key))
 
 
 def identify_as_other(processor: str, exception: BaseException, code: str) -> Identity:

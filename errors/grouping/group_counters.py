@@ -4,76 +4,109 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
-
-from django.db.models import Count
+from typing import NamedTuple
 
 from batches.failures import Failure
 from batches.models import Batch
-from errors.grouping import locks, overrides
+from errors.grouping import family_groups, locks, overrides
 from errors.grouping.existing_groups import GroupSnapshot, existing_groups
+from errors.grouping.family_groups import Groups
 from errors.grouping.fingerprints import identify_as_other
 from errors.grouping.seen_failures import SeenFailure
-from errors.models import BatchGroup, ErrorGroup, ErrorRecord
+from errors.models import ErrorGroup, ErrorRecord
 
 MAX_TEMPLATES = 200
 """Groups that one class and code may have in a batch; what exceeds them shares one group of other messages."""
 LAST_SEEN_PRECISION = timedelta(seconds=10)
+ClassAndCode = tuple[str, str]
 
 
-def groups_for(batch: Batch, failures: list[SeenFailure]) -> tuple[list[SeenFailure], dict[str, GroupSnapshot]]:
-    """The failures, some moved to other messages, and the group of every fingerprint."""
+class Placed(NamedTuple):
+    """Failures, the group of every fingerprint, and the ids of the families made for them."""
+
+    failures: list[SeenFailure]
+    groups: Groups
+    families: list[int]
+
+
+def groups_for(batch: Batch, failures: list[SeenFailure]) -> Placed:
+    """The failures, some moved to the group of their family or to other messages, and the group of each."""
     lock = locks.recording(batch.processor)
     groups = existing_groups(batch, {seen.fingerprint for seen in failures}, first=lock)
     failures, groups = overrides.follow(batch, failures, groups)
+    made: list[int] = []
     if any(is_new_to_batch(seen, groups) for seen in failures):
-        failures, groups = within_cap(batch, failures, groups)
+        failures, groups = in_families(batch, failures, groups)
+        if any(is_new_to_batch(seen, groups) for seen in failures):
+            failures, groups, made = within_cap(batch, failures, groups)
     write_groups(batch, failures, groups)
     fingerprints = {seen.fingerprint for seen in failures}
     if missing := fingerprints - set(groups):
         groups |= existing_groups(batch, missing)
-    return failures, {fingerprint: groups[fingerprint] for fingerprint in fingerprints}
+    return Placed(failures, {fingerprint: groups[fingerprint] for fingerprint in fingerprints}, made)
 
 
-def is_new_to_batch(seen: SeenFailure, groups: dict[str, GroupSnapshot]) -> bool:
+def is_new_to_batch(seen: SeenFailure, groups: Groups) -> bool:
     """Whether the batch has not had this fingerprint yet."""
     group = groups.get(seen.fingerprint)
     return group is None or not group.in_batch
 
 
-def within_cap(
-    batch: Batch, failures: list[SeenFailure], groups: dict[str, GroupSnapshot]
-) -> tuple[list[SeenFailure], dict[str, GroupSnapshot]]:
-    """Templates are new to the batch: one lane at a time from here on, so that together they keep to the cap."""
-    fresh = [seen for seen in failures if is_new_to_batch(seen, groups)]
-    used = templates_in_use(batch, fresh)
-    if any(used[class_and_code(seen)] < MAX_TEMPLATES for seen in fresh):
+def in_families(batch: Batch, failures: list[SeenFailure], groups: Groups) -> tuple[list[SeenFailure], Groups]:
+    """Failures without a group of their own in that of their family, or where that counts."""
+    return overrides.follow(batch, *family_groups.join(batch, failures, groups))
+
+
+def within_cap(batch: Batch, failures: list[SeenFailure], groups: Groups) -> Placed:
+    """Templates are new to the batch: one lane at a time from here on, so that together they keep to the cap, and see
+    the families that they make together."""
+    state = new_templates(batch, failures, groups)
+    if state.families or any(state.used[kind] < MAX_TEMPLATES for kind in state.kinds):
         locks.adding_templates(batch.pk)
         groups = existing_groups(batch, {seen.fingerprint for seen in failures})
-        fresh = [seen for seen in failures if is_new_to_batch(seen, groups)]
-        used = templates_in_use(batch, fresh)
-    if beyond := beyond_cap(used, fresh):
+        failures, groups = in_families(batch, failures, groups)
+        state = new_templates(batch, failures, groups)
+    made = family_groups.make(state.families)
+    if state.families:
+        failures, groups = in_families(batch, failures, groups)
+    fresh = [seen for seen in failures if is_new_to_batch(seen, groups)]
+    if beyond := beyond_cap(state.used, fresh):
         failures = [
             as_other_message(batch.processor, seen) if seen.fingerprint in beyond else seen for seen in failures
         ]
         groups |= existing_groups(batch, {seen.fingerprint for seen in failures} - set(groups))
         failures, groups = overrides.follow(batch, failures, groups)
-    return failures, groups
+    return Placed(failures, groups, made)
 
 
-def class_and_code(seen: SeenFailure) -> tuple[str, str]:
+@dataclass(frozen=True, slots=True)
+class NewTemplates:
+    """Classes and codes of failures new to the batch, the families that show by them, and by class and code how many
+    groups the batch has, without those that these families will take in."""
+
+    kinds: frozenset[ClassAndCode]
+    families: dict[str, ErrorGroup]
+    used: Counter[ClassAndCode]
+
+
+def new_templates(batch: Batch, failures: Sequence[SeenFailure], groups: Groups) -> NewTemplates:
+    fresh = {seen.fingerprint: seen for seen in failures if is_new_to_batch(seen, groups)}.values()
+    present = family_groups.keys_in_batch(batch, {seen.error_type for seen in fresh})
+    used = Counter(group.kind for group in present)
+    used_then = used + Counter(class_and_code(seen) for seen in fresh)
+    crowded = {kind for kind, groups_then in used_then.items() if groups_then > MAX_TEMPLATES}
+    families = family_groups.families_to_make(batch, list(fresh), present, crowded)
+    taken_in = Counter(group.kind for group in present if family_groups.is_taken_in(group, families.values()))
+    return NewTemplates(frozenset(map(class_and_code, fresh)), families, used - taken_in)
+
+
+def class_and_code(seen: SeenFailure) -> ClassAndCode:
     return seen.error_type, seen.classification.code
 
 
-def templates_in_use(batch: Batch, fresh: Sequence[SeenFailure]) -> Counter[tuple[str, str]]:
-    """How many groups the batch has of each class and code in question."""
-    rows = BatchGroup.objects.filter(batch=batch, group__error_type__in={seen.error_type for seen in fresh})
-    counts = rows.order_by().values_list("group__error_type", "group__code").annotate(n=Count("pk"))
-    return Counter({(error_type, code): n for error_type, code, n in counts})
-
-
-def beyond_cap(used: Counter[tuple[str, str]], fresh: Sequence[SeenFailure]) -> set[str]:
+def beyond_cap(used: Counter[ClassAndCode], fresh: Sequence[SeenFailure]) -> set[str]:
     """Fingerprints new to the batch for which their class and code have no room left; counts the others in `used`."""
     beyond = set()
     for seen in {seen.fingerprint: seen for seen in fresh}.values():

@@ -109,5 +109,7 @@ NAMES_A_PLACE = re.compile(
 SNAKE = re.compile(r"[a-z]+(?:_[a-z]+)*")
 PLACEHOLDER = re.compile(r"<([^<>]{1,100})>")
 """What a template has instead of a value: a field of the payload, or one of the kinds."""
-PLACEHOLDER_KINDS = frozenset({"url", "email", "uuid", "ip", "date", "time", "hex", "path", "num", "id", "str"})
+PLACEHOLDER_KINDS = frozenset(
+    {"url", "email", "uuid", "ip", "date", "time", "hex", "path", "num", "id", "str", "any word", "any words"}
+)
 """What a template says of values that are in no field of the payload."""

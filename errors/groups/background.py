@@ -16,7 +16,7 @@ from django.utils import timezone
 from batches.exceptions import BatchError
 from batches.tasks import enqueue_by_name
 from errors.grouping.history import record_change
-from errors.groups import regrouping
+from errors.groups import gathering, regrouping
 from errors.groups.changes import InvalidGroupTransition
 from errors.models import BatchGroup, ErrorGroup, RegroupJob
 
@@ -26,6 +26,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "merge": regrouping.merge,
     "split": regrouping.split,
     "split_by_place": regrouping.split_by_place,
+    "gather": gathering.gather,
 }
 REFUSALS: dict[str, Callable[..., None]] = {
     "merge": regrouping.refuse_merge,
@@ -56,6 +57,23 @@ def regroup(verb: str, group_id: int, *other: int, actor: str = "", reason: str 
     except IntegrityError:
         raise InvalidGroupTransition(group_id, verb.replace("_", " "), "being moved by a worker") from None
     return job
+
+
+def gather_soon(family_id: int) -> None:
+    """Once this is committed, let a family take in the groups of its messages: here, or by a worker if they are large.
+
+    The row makes the sweep do it where this process dies before.
+    """
+    job = RegroupJob(verb="gather", group_id=family_id, errors=0)
+    RegroupJob.objects.bulk_create([job], ignore_conflicts=True)
+    transaction.on_commit(partial(gather_now, family_id), robust=True)
+
+
+def gather_now(family_id: int) -> None:
+    members = gathering.members_of(ErrorGroup.objects.get(pk=family_id))
+    small = errors_of(*(member.pk for member in members)) <= IN_REQUEST_LIMIT
+    for job in waiting_jobs().filter(verb="gather", group=family_id):
+        (run if small else send)(job.pk)
 
 
 def send(pk: int) -> None:

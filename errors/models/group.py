@@ -73,6 +73,9 @@ class ErrorGroup(models.Model):
     by_place = models.BooleanField(
         default=False, help_text="Errors of its fingerprint count in a group for each place in the code."
     )
+    is_family = models.BooleanField(
+        default=False, db_default=False, help_text="One place of its messages takes any word: see `key`."
+    )
     assignee = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
@@ -83,6 +86,7 @@ class ErrorGroup(models.Model):
         ordering = ("-last_seen", "pk")
         permissions = [("triage_error", "Can triage errors")]
         constraints = [models.UniqueConstraint(fields=["processor", "fingerprint"], name="error_group")]
+        indexes = [models.Index(fields=["processor", "error_type"], name="error_family", condition=Q(is_family=True))]
 
     def __str__(self) -> str:
         return self.title or self.error_type
