@@ -7,7 +7,7 @@ over items, so that a million items cost as much as ten. Only sockets are this w
 from __future__ import annotations
 
 import shutil
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
@@ -27,6 +27,7 @@ from batches.lanes import global_pause
 from batches.lanes.counters import BUCKETS, SENDER, SWEEP, WORKER
 from batches.lanes.lane_counts import COUNTERS
 from batches.lifecycle import retention
+from batches.lifecycle.removal_record import forgotten_items
 from batches.live import hub
 from batches.models import Batch, Checkpoint, Delivery, IdempotencyRecord, Removal, Tally, Transition
 from batches.progress_tracker import Progress, progress_of
@@ -239,10 +240,12 @@ def retention_and_removals() -> Iterator[Metric]:
     counts = dict(rows.order_by().values_list("kind").annotate(Count("pk")))
     going = gauge("removals_running", "Batches that are being deleted or archived.", labels=("kind",))
     gone = CounterMetricFamily(f"{PREFIX}removed_items", "Items that were deleted or archived.", labels=("kind",))
-    items = dict(Removal.objects.order_by().values_list("kind").annotate(Sum("removed_items")))
+    items = Counter[str](dict(Removal.objects.order_by().values_list("kind").annotate(Sum("removed_items")))) + Counter(
+        forgotten_items()
+    )
     for kind in Removal.Kind.values:
         going.add_metric((kind,), counts.get(kind, 0))
-        gone.add_metric((kind,), items.get(kind, 0))
+        gone.add_metric((kind,), items[kind])
     yield going
     yield gone
     oldest = rows.aggregate(first=Min("began_at"))["first"]

@@ -34,7 +34,7 @@ def refuse_senseless_limits(settings: Mapping[str, Any]) -> None:
         raise ImproperlyConfigured("PORTAL_SIGN_IN_TRIES must be between 1 and 1000000.")
     if not 0.1 <= settings["PORTAL_COOL_OFF_MINUTES"] <= 1440:
         raise ImproperlyConfigured("PORTAL_COOL_OFF_MINUTES must be between 0.1 and 1440.")
-    for name in ("PORTAL_ARCHIVE_AFTER_DAYS", "PORTAL_DELETE_AFTER_DAYS"):
+    for name in ("PORTAL_ARCHIVE_AFTER_DAYS", "PORTAL_DELETE_AFTER_DAYS", "PORTAL_FORGET_DELETED_AFTER_DAYS"):
         if not 0 <= settings[name] <= 36_500:
             raise ImproperlyConfigured(f"{name} must be between 0, for never, and 36500.")
     if not 0 <= settings["PORTAL_PROXIES"] <= 10:

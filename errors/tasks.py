@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from batches.models import Batch
 from batches.tasks import database_may_be_away, enqueue, should_stop, termination_deferred
-from errors import exports, findings, groups
+from errors import expiry, exports, findings, groups
 from errors.exports import file_writer
 from errors.grouping import failing_now
 from errors.groups import background, clean_retries
@@ -38,6 +38,13 @@ def sweep() -> None:
             background.send(pk)
         for batch_id in findings.large_batches_over_since(timezone.now() - RECENTLY):
             look_if_large(batch_id)
+
+
+@shared_task(name="errors.tasks.clean_up", ignore_result=True)
+def clean_up() -> None:
+    """Forget what has expired or was long ago."""
+    with database_may_be_away():
+        expiry.forget_expired()
 
 
 @shared_task(name="errors.tasks.make_export", ignore_result=True)

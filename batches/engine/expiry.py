@@ -6,12 +6,12 @@ from batches import idempotency_manager
 from batches.access import allowances, failures, sessions
 from batches.intake import fixes
 from batches.lanes import workers
-from batches.lifecycle import deliveries, samples, signing_secrets
+from batches.lifecycle import deliveries, removal_record, samples, signing_secrets
 
 
 def forget_expired() -> None:
-    """Remove what has expired or was long ago: idempotency rows, uploads, samples, deliveries, secrets, workers, failed
-    sign-ins, counts of requests, sessions."""
+    """Remove what has expired or was long ago: idempotency rows, uploads, samples, deliveries, secrets, workers, the
+    record of batches that are gone, failed sign-ins, counts of requests, sessions."""
     idempotency_manager.cleanup_expired()
     fixes.forget_expired()
     samples.thin_out()
@@ -19,6 +19,7 @@ def forget_expired() -> None:
     signing_secrets.forget_previous()
     signing_secrets.reencrypt()
     workers.forget_dead()
+    removal_record.forget_old()
     failures.forget_old()
     allowances.forget_ended()
     sessions.forget_ended()

@@ -85,7 +85,7 @@ def keep_vouching(over: threading.Event) -> None:
 
 @contextmanager
 def at_work() -> Iterator[None]:
-    """Inside, this process is one of the workers, as long as it runs."""
+    """Inside, this process is one of the workers."""
     register()
     over = threading.Event()
     heart = vouch_in_background(over)
@@ -94,3 +94,12 @@ def at_work() -> Iterator[None]:
     finally:
         over.set()
         heart.join()
+        leave()
+
+
+def leave() -> None:
+    """It is no worker any more. What a database that is away keeps of it goes after a day."""
+    try:
+        workers.leave()
+    except AnyDatabaseError as error:
+        logger.warning("still listed as a worker: %s", str(error).partition("\n")[0])

@@ -135,6 +135,13 @@ def hear_of(names: Iterable[str]) -> int:
     return Worker.objects.filter(name__in=list(names)).update(heard_at=now_sql())
 
 
+def leave() -> None:
+    """This process has done its work: its row goes, unless it holds a lane, or says why it left a batch to others."""
+    name = worker_names.worker_name()
+    if not Checkpoint.objects.filter(worker=name).exists():
+        Worker.objects.filter(name=name, declined={}).delete()
+
+
 def notices() -> list[Notice]:
     """That no worker lives, if so, since when, and how many batches wait for one."""
     present = presence()
@@ -143,7 +150,7 @@ def notices() -> list[Notice]:
     waiting = Batch.objects.filter(status__in=Batch.ACTIVE).exclude(processor="").count()
     batches = f" {quantity(waiting, 'batch waits', 'batches wait')}." if waiting else ""
     if present.last_heard_at is None:
-        return [Notice(f"No worker was heard of yet.{batches}")] if waiting else []
+        return [Notice(f"No worker is running.{batches}")] if waiting else []
     last = Worker.objects.order_by("-heard_at").first()
     host = f" (last: {last.host})" if last else ""
     return [Notice("No worker since", present.last_heard_at, f"{host}.{batches}")]

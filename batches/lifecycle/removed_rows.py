@@ -22,6 +22,7 @@ from batches.models import (
 
 OF_ITEMS: tuple[type[Model], ...] = (RetriedItem, QuarantinedItem, Correction, Crash)
 """Tables whose rows go with their item."""
+ROWS_PER_STEP = 500
 NOT_IN_SUMMARY = (
     *("retries", "fixes", "quarantines", "rehearsals", "samples", "tenures", "parameter_files", "watches"),
 )
@@ -91,6 +92,14 @@ def delete_some(rows: QuerySet[Any], size: int) -> int:
     return delete(rows.model._default_manager.filter(pk__in=pks)) if pks else 0
 
 
+def delete_in_steps(rows: QuerySet[Any]) -> int:
+    """All of them, to which nothing refers, a few a transaction; how many."""
+    removed = 0
+    while step := delete_some(rows, ROWS_PER_STEP):
+        removed += step
+    return removed
+
+
 def delete(rows: QuerySet[Any]) -> int:
     """By one statement; nothing refers to them any more."""
-    return int(rows._raw_delete(rows.db))  # type: ignore[attr-defined]
+    return int(rows._raw_delete(rows.db) or 0)  # type: ignore[attr-defined]

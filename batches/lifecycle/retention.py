@@ -68,6 +68,8 @@ def of_outcome(outcome: str) -> Q:
     cancelled = was(Status.CANCELLED)
     if outcome == Outcome.CANCELLED:
         return cancelled
+    if outcome == Outcome.FAILED:
+        return was(Status.FAILED)
     completed = was(Status.COMPLETED)
     failed = attention.has_failed_items()
     return completed & (~failed if outcome == Outcome.CLEAN else failed)
@@ -78,21 +80,25 @@ def was(status: str) -> Q:
     return Q(status=status) | (Q(status=Status.ARCHIVED) & Q(Exists(archived)))
 
 
-def reasons_to_keep() -> Mapping[str, Q]:
-    """Why a batch stays although it is old enough, the first that fits; by words for people."""
+def reasons_to_keep(rule: RetentionRule) -> Mapping[str, Q]:
+    """Why a batch stays although it is old enough, the first that fits; by words for people.
+
+    Who names failed batches has looked at them; what is left to do in them keeps them, as it does any other.
+    """
+    names_failed = rule.outcome == Outcome.FAILED
     refused = Removal.objects.filter(batch_id=OuterRef("pk"), state=Removal.State.REFUSED)
     return {
-        "unresolved": (attention.STOPPED | attention.has_held_retry() | attention.left_to_do())
-        & ~Q(status=Status.ARCHIVED),
+        **({} if names_failed else {"failed": Q(status=Status.FAILED)}),
+        "unresolved": (attention.has_held_retry() | attention.left_to_do()) & ~Q(status=Status.ARCHIVED),
         "watched": Q(Exists(Watch.objects.filter(batch_id=OuterRef("pk")))),
         "at work": ~removals.at_rest(),
         "breaks a promise": Q(Exists(refused)),
     }
 
 
-def may_go() -> Q:
+def may_go(rule: RetentionRule) -> Q:
     """None of the reasons to keep a batch fits."""
-    return reduce(and_, (~condition for condition in reasons_to_keep().values()))
+    return reduce(and_, (~condition for condition in reasons_to_keep(rule).values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +114,7 @@ class DryRun:
 def dry_run(rule: RetentionRule, now: datetime | None = None) -> DryRun:
     """It changes nothing."""
     rows, kept = old_enough(rule, now or timezone.now()).order_by(), dict[str, int]()
-    for reason, condition in reasons_to_keep().items():
+    for reason, condition in reasons_to_keep(rule).items():
         kept[reason] = rows.filter(condition).count()
         rows = rows.exclude(condition)
     going = rows.aggregate(batches=Count("pk"), items=Sum("total_items", filter=~Q(status=Status.ARCHIVED)))
@@ -136,9 +142,10 @@ def run(now: datetime | None = None) -> RetentionRun | None:
 
 
 def apply(active: Sequence[RetentionRule], done: RetentionRun, now: datetime) -> None:
-    kept, condition = Counter[str](), may_go()
+    kept = Counter[str]()
     for rule in active:
         kept.update(dry_run(rule, now).kept)
+        condition = may_go(rule)
         for batch in old_enough(rule, now).filter(condition)[: MOST_PER_RUN - done.archived - done.deleted]:
             try:
                 done.items += begin(batch, rule, condition).items

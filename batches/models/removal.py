@@ -14,10 +14,11 @@ class RetentionRule(models.Model):
     """Batches that ended long enough ago are archived or deleted, unless somebody has to look at them still."""
 
     class Outcome(models.TextChoices):
-        ANY = "any", "Any outcome"
+        ANY = "any", "Any but failed: completed or cancelled"
         CLEAN = "clean", "Clean: no item failed"
         WITH_ERRORS = "with_errors", "With errors, all of them settled"
         CANCELLED = "cancelled", "Cancelled"
+        FAILED = "failed", "Failed: the portal could not run it, and no open group fails in it"
 
     class Action(models.TextChoices):
         ARCHIVE = "archive", "Archive: items and errors go, a summary stays"
@@ -27,7 +28,12 @@ class RetentionRule(models.Model):
     after_days = models.PositiveIntegerField(
         validators=[MinValueValidator(1), MaxValueValidator(36_500)], help_text="Days since the batch ended."
     )
-    outcome = models.CharField(max_length=11, choices=Outcome.choices, default=Outcome.ANY)
+    outcome = models.CharField(
+        max_length=11,
+        choices=Outcome.choices,
+        default=Outcome.ANY,
+        help_text="Failed batches go only by a rule that names them; halted and paused ones never.",
+    )
     processor = models.CharField(max_length=100, blank=True, help_text="Only batches of this processor; empty: of any.")
     active = models.BooleanField(default=True, help_text="Inactive ones do nothing; their dry run still counts.")
     created_by = models.CharField(max_length=150, blank=True, editable=False)

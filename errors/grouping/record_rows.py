@@ -25,6 +25,8 @@ from errors.models import ErrorRecord
 ROWS_PER_STATEMENT = 500
 """SQLite takes 32,766 values in one statement."""
 
+HOLD_TRACEBACKS = "SELECT 1 FROM errors_traceback WHERE sha256 IN ({places}) ORDER BY sha256 FOR KEY SHARE"
+"""Nobody removes them before these errors point at them; lanes do not wait for each other."""
 INSERT_TRACEBACKS = "INSERT INTO errors_traceback (sha256, frame, text) VALUES {rows} ON CONFLICT DO NOTHING"
 ADD_TO_COUNTERS = """
 INSERT INTO errors_batchgroup AS old (batch_id, group_id, errors, items, first_seen, last_seen) VALUES {rows}
@@ -63,12 +65,14 @@ def insert(sql: str, rows: Sequence[Sequence[Any]], **names: str) -> Statement:
 
 
 def traceback_statements(failures: Sequence[SeenFailure], digests: Mapping[str, bytes]) -> Iterator[Statement]:
-    """Every stack once, in the order of their digests."""
+    """Every stack once, in the order of their digests; those that are there are held."""
     frames = {seen.stack: seen.failure.exception.__traceback__ for seen in failures if seen.stack}
     rows = [
         (digests[stack], storable(last_frame(frames[stack]))[:200], stack)
         for stack in sorted(frames, key=digests.get)  # type: ignore[arg-type]
     ]
+    if rows and connection.vendor == "postgresql":
+        yield HOLD_TRACEBACKS.format(places=", ".join(["%s"] * len(rows))), [digest for digest, _, _ in rows]
     for start in range(0, len(rows), ROWS_PER_STATEMENT):
         yield insert(INSERT_TRACEBACKS, rows[start : start + ROWS_PER_STATEMENT])
 

@@ -6,6 +6,7 @@ What waits for a worker is a row; the sweep repeats the word to the workers unti
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -14,6 +15,7 @@ from django.db.models import Q, QuerySet, Sum
 from django.utils import timezone
 
 from batches.exceptions import BatchError
+from batches.lifecycle.removed_rows import delete_in_steps
 from batches.tasks import enqueue_by_name
 from errors.grouping.history import record_change
 from errors.groups import gathering, regrouping
@@ -22,6 +24,8 @@ from errors.models import BatchGroup, ErrorGroup, RegroupJob
 
 IN_REQUEST_LIMIT = 50_000
 """Errors of the groups together; a million move in half a minute on PostgreSQL."""
+KEPT_FOR = timedelta(days=30)
+"""After its end; what was done and by whom stays in the history of its group."""
 VERBS: dict[str, Callable[..., Any]] = {
     "merge": regrouping.merge,
     "split": regrouping.split,
@@ -117,3 +121,9 @@ def refuse(pk: int, why: str) -> None:
             reason = f"The {job.verb.replace('_', ' ')} that was asked for was not done. {why}"
             state = job.group.state
             record_change(job.group_id, "note", state, state, actor=job.actor, reason=reason)
+
+
+def forget_old() -> int:
+    """Remove jobs that were over long ago; how many."""
+    over = RegroupJob.objects.exclude(state=RegroupJob.State.WAITING)
+    return delete_in_steps(over.filter(finished_at__lt=timezone.now() - KEPT_FOR))

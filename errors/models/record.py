@@ -78,6 +78,7 @@ class ErrorRecord(models.Model):
             models.Index(fields=["group", "batch", "id"], name="error_group_batch"),
             models.Index(fields=["batch", "position"], name="error_position"),
             models.Index(fields=["batch", "finished_at", "group"], name="error_time"),
+            models.Index(fields=["traceback"], name="error_traceback", condition=Q(traceback__isnull=False)),
             models.Index(fields=["origin"], name="error_origin", condition=Q(origin__isnull=False)),
             models.Index(
                 fields=["batch", "-attempt", "position"],

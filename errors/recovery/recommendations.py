@@ -14,6 +14,7 @@ from django.utils import timezone
 from batches import operations
 from batches.clock import iso_utc
 from batches.lifecycle import quarantined_items
+from batches.lifecycle.removed_rows import delete_in_steps
 from batches.models import Batch, Retry
 from errors.advice import Advice, advise
 from errors.models import AdviceRevision, Findings, Recommendation
@@ -25,6 +26,7 @@ State = Recommendation.State
 LOOK_EVERY = timedelta(seconds=30)
 MAX_ERRORS_IN_REQUEST = 20_000
 """A batch with more errors has its advice worked out by a worker, not while a report waits for it."""
+REPLACED_KEPT_FOR = timedelta(days=90)
 SHOWN = (State.OPEN, State.APPLIED, State.VERIFIED, State.NO_EFFECT)
 GENERAL = ("high_rate", "recurring")
 """Rules that remove no cause: their advice stands below that of the others."""
@@ -167,6 +169,16 @@ def undo(batch_id: str, number: int, *, actor: str = "", reason: str = "") -> Re
         row.state, row.undo, row.by, row.at, row.reason, row.retry = State.OPEN, {}, "", None, "", None
         row.save(update_fields=["state", "undo", "by", "at", "reason", "retry"])
     return row
+
+
+def forget_replaced() -> int:
+    """Remove what was not advised any more long ago, or gave way to newer advice; how many.
+
+    The last of each batch stays: numbers are given once.
+    """
+    later = Recommendation.objects.filter(batch=OuterRef("batch"), number__gt=OuterRef("number"))
+    replaced = Recommendation.objects.filter(Exists(later), state__in=(State.EXPIRED, State.SUPERSEDED))
+    return delete_in_steps(replaced.filter(created_at__lt=timezone.now() - REPLACED_KEPT_FOR))
 
 
 # -- compared with what came of them -----------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import pytest
 from django.utils import timezone
 
 from batches import operations, progress_tracker
-from batches.engine import slices
+from batches.engine import presence, slices
 from batches.lanes import workers
 from batches.models import Batch, Checkpoint, Sample, Worker
 from batches.worker_names import is_running, worker_name
@@ -108,12 +108,33 @@ def test_a_batch_that_nobody_holds_is_stuck_when_nobody_lives() -> None:
 
 
 @pytest.mark.any_database
-def test_a_command_that_works_is_a_worker_and_its_row_goes_after_a_day() -> None:
-    code, _, _ = batch_command("worker")
-    worker = Worker.objects.get()
-    assert (code, worker.name) == (0, worker_name())
+def test_a_command_is_a_worker_while_it_works() -> None:
+    with presence.at_work():
+        worker = Worker.objects.get()
+    assert worker.name == worker_name()
     assert {"check_rows", "test.do"} <= set(worker.processors)
     assert len(worker.code) == 12
+    assert not Worker.objects.exists()
+    code, _, _ = batch_command("worker")
+    assert (code, Worker.objects.count()) == (0, 0)
+
+
+@pytest.mark.any_database
+def test_a_worker_that_holds_a_lane_or_has_left_a_batch_to_others_leaves_its_row() -> None:
+    batch = moving()
+    Checkpoint.objects.filter(batch=batch).update(worker=worker_name())
+    with presence.at_work():
+        pass
+    assert workers.presence().alive == {worker_name()}
+    Checkpoint.objects.filter(batch=batch).update(worker="")
+    with presence.at_work():
+        workers.decline(batch.pk, "no such processor")
+    assert workers.Declined().why(batch.pk) == "no such processor"
+
+
+@pytest.mark.any_database
+def test_the_row_of_a_worker_that_was_lost_goes_after_a_day() -> None:
+    presence.register()
     Worker.objects.update(heard_at=timezone.now() - timedelta(hours=23))
     assert workers.forget_dead() == 0
     Worker.objects.update(heard_at=timezone.now() - timedelta(hours=25))

@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
 from batches import operations, tasks
-from batches.lifecycle import removals, retention
+from batches.lifecycle import removals, retention, transitions
 from batches.models import Batch, Removal, RetentionRule, RetentionRun, Watch
 from batchportal import safe_settings
 from errors.models import ErrorGroup
@@ -76,9 +76,41 @@ def test_it_takes_what_failed_once_somebody_has_settled_it() -> None:
     assert retention.dry_run(archiving).batches == 1
 
 
+def failed(batch_id: str) -> Batch:
+    """The portal could not run it, long ago."""
+    operations.start(submitted(batch_id).pk)
+    transitions.move(batch_id, Batch.Status.FAILED, verb="fail", actor="worker", reason="no such processor")
+    Batch.objects.filter(pk=batch_id).update(finished_at=timezone.now() - LONG_AGO)
+    return operations.get_batch(batch_id)
+
+
+def test_failed_batches_go_only_by_a_rule_that_names_them() -> None:
+    failed("b1")
+    ended("b2")
+    any_outcome = rule()
+    assert retention.dry_run(any_outcome).kept == {"failed": 1}
+    any_outcome.delete()
+    naming = rule(outcome="failed")
+    assert str(naming) == "delete batches that ended failed, 90 days after their end"
+    assert (retention.dry_run(naming).batches, retention.dry_run(naming).items) == (1, 2)
+    retention.run()
+    assert statuses() == {"b1": "DELETING", "b2": "COMPLETED"}
+
+
+def test_a_rule_that_names_failed_batches_leaves_what_is_unresolved_or_watched() -> None:
+    failed("watched")
+    ended("open", GOOD, BAD)
+    Batch.objects.filter(pk="open").update(status=Batch.Status.FAILED)
+    Watch.objects.create(batch_id="watched", user=person("admin"))
+    rule(outcome="failed")
+    done = retention.run()
+    assert done is not None
+    assert (done.deleted, done.kept) == (0, {"unresolved": 1, "watched": 1})
+
+
 def test_what_comes_between_is_seen_by_the_statement_that_begins() -> None:
     batch, deleting = ended("b1"), rule()
-    condition = retention.may_go()
+    condition = retention.may_go(deleting)
     Watch.objects.create(batch_id="b1", user=person("admin"))
     with pytest.raises(removals.InvalidTransition):
         retention.begin(batch, deleting, condition)
@@ -136,6 +168,7 @@ def test_the_settings_hold_until_somebody_makes_a_rule(settings: Any) -> None:
 def test_senseless_days_are_refused(days: int) -> None:
     sensible = {"PORTAL_SIGN_IN_TRIES": 10, "PORTAL_COOL_OFF_MINUTES": 15, "PORTAL_RATE_PER_CALLER": 0}
     others = {"PORTAL_RATE_PER_ADDRESS": 0, "PORTAL_PROXIES": 0, "PORTAL_ARCHIVE_AFTER_DAYS": 0}
+    others |= {"PORTAL_FORGET_DELETED_AFTER_DAYS": 1_095}
     with pytest.raises(ImproperlyConfigured, match="PORTAL_DELETE_AFTER_DAYS"):
         safe_settings.refuse_senseless_limits(sensible | others | {"PORTAL_DELETE_AFTER_DAYS": days})
 

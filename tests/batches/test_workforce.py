@@ -100,7 +100,7 @@ def test_nothing_is_wrong_where_nothing_waits_and_nobody_ever_worked() -> None:
     assert client("viewer").get("/api/workers/notices").json() == {"notices": []}
     operations.start(submitted(modes("ok")).pk)
     (notice,) = client("viewer").get("/api/workers/notices").json()["notices"]
-    assert notice["before"] == "No worker was heard of yet. 1 batch waits."
+    assert notice["before"] == "No worker is running. 1 batch waits."
 
 
 def test_velocity_shows_an_outage_as_a_gap_and_no_fall() -> None:

@@ -114,9 +114,13 @@ SETTINGS: dict[str, tuple[str, str]] = {
     "PORTAL_ARCHIVE_AFTER_DAYS": (
         "0",
         "days after which a batch that has ended is archived, 0 for never; holds until somebody makes a rule on the page "
-        "Retention. What is unresolved, watched or at work stays",
+        "Retention. What failed, is unresolved, watched or at work stays",
     ),
     "PORTAL_DELETE_AFTER_DAYS": ("0", "the same for deleting it, archived or not"),
+    "PORTAL_FORGET_DELETED_AFTER_DAYS": (
+        "1095",
+        "days for which the record of a batch that is gone stays, 0 for ever; after that its id may be used again",
+    ),
 }
 
 
