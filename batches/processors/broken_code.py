@@ -17,10 +17,19 @@ logger = logging.getLogger("batches")
 
 
 @contextmanager
-def named_if_it_breaks(processor: str, did: str, params: Mapping[str, Any]) -> Iterator[None]:
-    """What the processor's code raises, but for refusals, is an `InvalidInput` that names the processor.
+def named_if_it_breaks(
+    processor: str,
+    did: str,
+    params: Mapping[str, Any],
+    *,
+    raises: type[InvalidInput] = InvalidInput,
+    is_repeated: bool = False,
+) -> Iterator[None]:
+    """What the processor's code raises, but for refusals, is an `InvalidInput`, or that kind which the caller
+    `raises`, that names the processor.
 
-    The log has where it broke; what it says is masked as everywhere.
+    What it says is masked as everywhere. The log has where it broke, unless `is_repeated`: a worker tries the same
+    again at each look.
     """
     try:
         yield
@@ -29,5 +38,7 @@ def named_if_it_breaks(processor: str, did: str, params: Mapping[str, Any]) -> I
     except Exception as error:
         problem = redact_text(f"{type(error).__name__}: {error}", params)
         message = f"Processor {processor} broke when it {did}: {problem}"
-        logger.error("%s\n%s", message, "".join(format_tb(error.__traceback__)))
-        raise InvalidInput(message, {"processor": [message]}) from error
+        logger.log(
+            logging.DEBUG if is_repeated else logging.ERROR, "%s\n%s", message, "".join(format_tb(error.__traceback__))
+        )
+        raise raises(message, {"processor": [message]}) from error

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.core.files import File
-from django.db import Error as AnyDatabaseError
 from django.db.models import Manager, Model, QuerySet
 
 from batches.exceptions import InvalidInput, UnusableParams
 from batches.models import Batch, ParameterFile
 from batches.processors import Processor
+from batches.processors.broken_code import named_if_it_breaks
 from batches.processors.json_values import NoJsonValue
 from batches.processors.parameters import Given, Params, cleaned, kept, takes_files
 from batches.redaction import redact_text
@@ -50,18 +50,15 @@ def params_of(batch: Batch, processor: Processor) -> Params:
     if batch.params_cleaned or processor.params is None:
         return Params(dict(batch.params), (batch.params,))
     try:
-        values = cleaned(processor.params, load(batch, processor))
-    except AnyDatabaseError:
+        did = "checked the batch's parameters"
+        with named_if_it_breaks(batch.processor, did, batch.params, raises=UnusableParams, is_repeated=True):
+            values = cleaned(processor.params, load(batch, processor))
+    except UnusableParams:
         raise
     except InvalidInput as refused:
-        raise refusal(batch, f"does not take the batch's parameters any more: {refused}", refused.errors) from None
-    except Exception as error:
-        raise refusal(batch, f"breaks on the batch's parameters: {type(error).__name__}: {error}") from error
+        problem = f"The form of processor {batch.processor} does not take the batch's parameters any more: {refused}"
+        raise UnusableParams(redact_text(problem, batch.params), refused.errors) from None
     return Params(values, (batch.params, {name: value for name, value in values.items() if not is_lazy(value)}))
-
-
-def refusal(batch: Batch, problem: str, errors: Mapping[str, list[str]] | None = None) -> UnusableParams:
-    return UnusableParams(redact_text(f"The form of processor {batch.processor} {problem}", batch.params), errors)
 
 
 def is_lazy(value: Any) -> bool:

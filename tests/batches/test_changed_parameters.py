@@ -110,7 +110,8 @@ def test_it_fails_the_batch_when_the_form_breaks(register: Register, ten_minutes
     batch = submitted(limit="10")
     register(Broken)
     assert ran(batch).status == "FAILED"
-    assert "LookupError: no such table of limits" in batch.reason
+    problem = f"Processor {NAME} broke when it checked the batch's parameters: LookupError: no such table of limits"
+    assert batch.reason == problem
 
 
 def test_it_leaves_a_parameter_alone_that_the_form_no_longer_has(register: Register) -> None:
