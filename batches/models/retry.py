@@ -76,9 +76,10 @@ class Retry(models.Model):
 
     @classmethod
     def outcomes(cls, retries: Sequence[Retry]) -> dict[int, dict[str, int]]:
-        """The outcome of each by its id, counted at once."""
-        outcomes = {retry.pk: dict.fromkeys(cls.OUTCOMES, 0) for retry in retries}
-        for pk, fate, status, count in RetriedItem.counted(list(outcomes)):
+        """The outcome of each by its id: as it was kept once it was over; all others are counted at once."""
+        outcomes = {retry.pk: dict.fromkeys(cls.OUTCOMES, 0) | (retry.actual or {}) for retry in retries}
+        to_count = [retry.pk for retry in retries if not retry.actual]
+        for pk, fate, status, count in RetriedItem.counted(to_count) if to_count else ():
             for name in RetriedItem.names(fate, status):
                 outcomes[pk][name] += count
         unwritten = {retry.pk: retry.items for retry in retries if retry.state == cls.State.PREPARING}

@@ -100,3 +100,16 @@ def test_it_asks_no_more_for_a_hundred_retries_than_for_one(user_of: UserOf) -> 
     for number in range(120):
         compared(number, PREDICTED, f"p{number % 7}")
     assert statements() <= before
+
+
+@pytest.mark.usefixtures("engine")
+def test_it_lists_a_retry_that_is_over_by_what_was_kept_of_it(user_of: UserOf) -> None:
+    batch, client = outage(), signed_in(user_of("viewer"))
+    now_do(batch, "ok", 40, 60)
+    operations.retry(batch.pk, group=group_address().split("/")[-3])
+    runner.work_until_idle(batch.pk)
+    RetriedItem.objects.all().delete()
+    with CaptureQueriesContext(connection) as statements:
+        shown = page(client, reverse("admin:errors_retries", args=[batch.pk]))
+    assert '?fate=recovered#items">21</a>' in shown
+    assert not [each for each in statements if RetriedItem._meta.db_table in each["sql"]]
