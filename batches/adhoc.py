@@ -8,8 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
-from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 from django.db import connection
 from django.db.models import Count
@@ -19,6 +18,7 @@ from batches.arguments import checked_id
 from batches.conf import settings
 from batches.exceptions import InvalidInput, InvalidTransition
 from batches.models import Batch, Checkpoint, Item
+from batches.paging import pages_of
 
 COUNTED_BY_HAND = ("succeeded", "failed")
 """Outcomes that a script may count for items that have no row."""
@@ -32,7 +32,6 @@ UPDATE batches_item SET status = %s, failed_at = %s, finished_at = %s, message =
   available_at = NULL
 FROM (VALUES {rows}) AS v WHERE batches_item.id = v.column1
 """
-T = TypeVar("T")
 _driven: ContextVar[str] = ContextVar("driven", default="")
 
 
@@ -94,7 +93,8 @@ def set_outcomes(batch: Batch, outcomes: dict[str, tuple[str, str]]) -> None:
     """Items by id -> (status, message); items that are not named are taken out. Keeps lane 0's counters true."""
     stored = Item.objects.filter(batch=batch).values_list("key", "pk", "status", "message", "position")
     rows = {key: (pk, (status, message), position) for key, pk, status, message, position in stored}
-    for page in pages(pk for key, (pk, _, _) in rows.items() if key not in outcomes):
+    gone = [pk for key, (pk, _, _) in rows.items() if key not in outcomes]
+    for page in pages_of(gone, ROWS_PER_STATEMENT):
         Item.objects.filter(pk__in=page).delete()
     now, changed = timezone.now(), dict[str, list[tuple[int, str]]]()
     for key, (status, message) in outcomes.items():
@@ -118,7 +118,7 @@ def change(status: str, messages: Iterable[tuple[int, str]], now: datetime) -> N
     """Give items a status, each with a message: primary keys -> messages."""
     values = (status, adapted(failed_at(status, now)), adapted(now))
     with connection.cursor() as cursor:
-        for page in pages(messages):
+        for page in pages_of(messages, ROWS_PER_STATEMENT):
             marks = ", ".join(["(%s, %s)"] * len(page))
             cursor.execute(CHANGE.format(rows=marks), [*values, *(value for row in page for value in row)])
 
@@ -128,7 +128,7 @@ def adapted(moment: datetime | None) -> Any:
     return None if moment is None else connection.ops.adapt_datetimefield_value(moment)
 
 
-def failed_at(status: str, now: T) -> T | None:
+def failed_at(status: str, now: datetime | None) -> datetime | None:
     return now if status in Item.FAILED_STATUSES else None
 
 
@@ -137,18 +137,11 @@ def insert_items(rows: Iterable[Sequence[Any]]) -> None:
     marks = f"({', '.join(['%s'] * len(ITEM_COLUMNS))})"
     insert = f"INSERT INTO batches_item ({', '.join(ITEM_COLUMNS)}) VALUES "  # noqa: S608
     with connection.cursor() as cursor:
-        for page in pages(rows):
+        for page in pages_of(rows, ROWS_PER_STATEMENT):
             if connection.vendor == "postgresql":
                 cursor.execute(insert + ", ".join([marks] * len(page)), [value for row in page for value in row])
             else:
                 cursor.executemany(insert + marks, page)
-
-
-def pages(values: Iterable[T]) -> Iterator[list[T]]:
-    """As many values at a time as a statement takes."""
-    walk = iter(values)
-    while page := list(islice(walk, ROWS_PER_STATEMENT)):
-        yield page
 
 
 def cover_counts(batch: Batch) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from batches import arguments
 from batches.exceptions import InvalidInput
+from batches.paging import pages_of
 
 IN_MEMORY = 10_000
 """Items of an iterable that are kept as they are; further ones are pickled into a temporary file."""
@@ -97,7 +98,7 @@ class Spool:
             return place, id_of(item), None
 
     def _write(self, rows: Iterator[tuple[int, str, bytes | None]]) -> None:
-        while page := list(islice(rows, PAGE)):
+        for page in pages_of(rows, PAGE):
             self._file.execute("BEGIN")
             try:
                 self._file.executemany("INSERT INTO item VALUES (?, ?, ?)", page)

@@ -14,12 +14,13 @@ from typing import Any
 
 from batches.exceptions import InputRefused
 from batches.intake import cells
-from batches.intake.item_keys import ITEM_KEY, ItemKeys, item_keys_of, pages, refuse_keyless
+from batches.intake.item_keys import ITEM_KEY, ROWS_PER_PAGE, ItemKeys, item_keys_of, refuse_keyless
 from batches.intake.readers import Reader, Row
 from batches.intake.readers.base import checked_object
 from batches.intake.spreadsheet_forms import is_rewritten
 from batches.intake.unmasking import is_over_mask, unmasked
 from batches.models import Batch, Correction, Item
+from batches.paging import pages_of
 from batches.redaction import redact
 
 OUR_COLUMNS = ("_error_code", "_error_message", ITEM_KEY, "_attempts")
@@ -101,7 +102,7 @@ def corrections(
         refuse_header(table, shape)
     places = None if as_written else [] if rewritten is None else rewritten
     file = File(shape, item_keys_of(batch, reader, table=table is not None), places)
-    for page in pages(iter(reader)):
+    for page in pages_of(reader, ROWS_PER_PAGE):
         keys = {key for row in page if (key := file.keys.of(row))}
         items = {item.key: item for item in Item.objects.filter(batch=batch, key__in=keys)}
         yield from (verdict(row, items.get(file.keys.of(row)), file) for row in page)

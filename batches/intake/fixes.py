@@ -19,11 +19,12 @@ from django.utils import timezone
 
 from batches.exceptions import InvalidInput, OperationInProgress
 from batches.intake.corrections import corrections, same
-from batches.intake.item_keys import ITEM_KEY, pages
+from batches.intake.item_keys import ITEM_KEY, ROWS_PER_PAGE
 from batches.intake.readers import Reader
 from batches.intake.source_reports import source_report
 from batches.models import Batch, Checkpoint, Correction, Fix, Item
 from batches.numbering import next_number
+from batches.paging import pages_of
 
 KEPT = timedelta(hours=24)
 MOST_REFUSALS = 100
@@ -54,7 +55,7 @@ def check(batch: Batch, reader: Reader, *, filename: str, actor: str, as_written
     try:
         tally: Counter[str] = Counter()
         rewritten: list[str] = []
-        for page in pages(corrections(batch, reader, as_written=as_written, rewritten=rewritten)):
+        for page in pages_of(corrections(batch, reader, as_written=as_written, rewritten=rewritten), ROWS_PER_PAGE):
             tally.update(row.verdict for row in page)
             store(fix, page, tally.total())
         finish(fix, tally)
@@ -193,7 +194,7 @@ def judge_anew(fix: Fix) -> None:
     if connection.features.has_select_for_update:
         again = rows_to_run(fix, retry_unchanged=True).order_by().values("item")
         list(Item.objects.select_for_update().filter(pk__in=again).order_by("pk").values_list("pk", flat=True))
-    for keys in pages(iter(list(suspects(fix).values_list("pk", flat=True)))):
+    for keys in pages_of(list(suspects(fix).values_list("pk", flat=True)), ROWS_PER_PAGE):
         page = fix.corrections.filter(pk__in=keys).select_related("item")
         late = [(row, why) for row in page if row.item and (why := too_late(row, row.item))]
         for row, why in late:

@@ -15,6 +15,7 @@ from batches.intake.readers.keyed import Keyed
 from batches.intake.reading.child import ChildReader
 from batches.intake.staging import TABLE
 from batches.models import Batch
+from batches.paging import pages_of
 
 ROWS_PER_PAGE = 2_000
 COLUMNS = ("batch_id", "position", "key", "payload", "status", "attempts", "forgiven", "crashes", "message", "code")
@@ -50,10 +51,9 @@ def store_items(batch: Batch, reader: Reader, *, key_column: str = "") -> int:
 def _insert(batch_id: str, rows: Iterable[tuple[int, str, str]]) -> None:
     marks = ", ".join(["%s"] * len(COLUMNS))
     sql = f"INSERT INTO batches_item ({', '.join(COLUMNS)}) VALUES ({marks})"  # noqa: S608 - constants only
-    walk = iter(rows)
     with connection.cursor() as cursor:
-        while page := [(batch_id, *row, *DEFAULTS) for row in islice(walk, ROWS_PER_PAGE)]:
-            cursor.executemany(sql, page)
+        for page in pages_of(rows, ROWS_PER_PAGE):
+            cursor.executemany(sql, [(batch_id, *row, *DEFAULTS) for row in page])
 
 
 def copy_items(from_batch: str, to_batch: str) -> int:
@@ -82,8 +82,7 @@ def _insert_staged(batch_id: str) -> None:
 
 def _copy_pages(batch_id: str, rows: Iterable[tuple[int, str, str]]) -> None:
     """COPY page by page, for rows that come over the same connection: while a COPY runs, it can answer no query."""
-    walk = iter(rows)
-    while page := list(islice(walk, ROWS_PER_PAGE)):
+    for page in pages_of(rows, ROWS_PER_PAGE):
         _copy(batch_id, page)
 
 

@@ -7,16 +7,15 @@ would write so. Where several items are that, or none, the row keeps the key it 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
-from typing import Any
 
 from batches.exceptions import InputRefused
 from batches.intake import cells
 from batches.intake.readers import Reader, Row
 from batches.intake.spreadsheet_forms import is_rewritten, meanings, roundings
 from batches.models import ITEM_KEY_LENGTH, Batch, Item
+from batches.paging import pages_of
 
 ITEM_KEY = "_item_key"
 ROWS_PER_PAGE = 500
@@ -86,14 +85,9 @@ def candidates(text: str, by_meaning: Mapping[object, list[str]]) -> list[str]:
 def existing(batch: Batch, keys: Iterable[str]) -> set[str]:
     return {
         key
-        for page in pages(iter(keys))
+        for page in pages_of(keys, ROWS_PER_PAGE)
         for key in Item.objects.filter(batch=batch, key__in=page).values_list("key", flat=True)
     }
-
-
-def pages(rows: Iterator[Any]) -> Iterator[list[Any]]:
-    while page := list(islice(rows, ROWS_PER_PAGE)):
-        yield page
 
 
 def rows_by_key(reader: Reader, table: bool) -> dict[str, list[int]]:

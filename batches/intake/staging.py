@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import islice
 from typing import Any
 
 from django.db import connection
 
 from batches.intake.reading.child import ChildReader
+from batches.paging import pages_of
 
 FEWEST_ROWS = 5_000
 """Fewer are written in a moment."""
@@ -52,6 +52,6 @@ def fill(cursor: Any, reader: ChildReader) -> None:
     """A savepoint outside a transaction begins one that locks nothing but what it writes to."""
     rows = ((place, row.key, row.payload) for place, row in enumerate(reader.keyed))
     cursor.execute("SAVEPOINT staging")
-    while page := list(islice(rows, ROWS_PER_PAGE)):
+    for page in pages_of(rows, ROWS_PER_PAGE):
         cursor.executemany(f"INSERT INTO {TABLE} VALUES (%s, %s, %s)", page)  # noqa: S608 - constants only
     cursor.execute("RELEASE staging")

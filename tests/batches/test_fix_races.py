@@ -63,7 +63,7 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, happens: Callable[[int], None]) -
             yield row
 
     monkeypatch.setattr(fixes, "corrections", rows)
-    monkeypatch.setattr("batches.intake.item_keys.ROWS_PER_PAGE", 1)
+    monkeypatch.setattr(fixes, "ROWS_PER_PAGE", 1)
 
 
 def test_a_check_holds_no_transaction_and_nobody_sees_it_before_it_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
