@@ -11,11 +11,11 @@ class BatchesConfig(AppConfig):
         from batches import checks, signals  # noqa: F401
         from batches.access import password_changes
         from batches.extensions import register
-        from batches.lanes import global_pause, workers
-        from batches.lifecycle import deliveries
+        from batches.lanes import workers
+        from batches.lifecycle import deliveries, holdups
         from batches.processors.discovery import discover
 
-        for extension in (deliveries.EXTENSION, signals.EXTENSION, global_pause.EXTENSION, workers.EXTENSION):
+        for extension in (deliveries.EXTENSION, signals.EXTENSION, holdups.EXTENSION, workers.EXTENSION):
             register(extension)
         password_changes.connect()
         discover()

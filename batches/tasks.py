@@ -30,8 +30,9 @@ from batches.conf import settings
 from batches.engine import expiry, presence, rehearsals, runner, turns
 from batches.engine.database_errors import first_line
 from batches.lanes import counters, leases, workers
-from batches.lifecycle import deliveries, digests, removals, retention, samples, schedule, transitions
+from batches.lifecycle import deliveries, digests, removals, retention, samples, schedule, transitions, waiting_for_room
 from batches.models import Batch
+from batches.no_room import has_no_room
 
 logger = logging.getLogger("batches")
 
@@ -40,6 +41,8 @@ PR_SET_PDEATHSIG = 1
 SECONDS_TO_REPORT = 0.5
 LOOK_AT_BEAT_EVERY = 2.0  # seconds
 SWEEP_EVERY = 2.0  # seconds
+AFTER_FULL_DISK = 10.0
+"""Seconds without a sweep: once there is room, who still holds a lane writes first, and is taken for no dead worker."""
 
 _stop = mmap.mmap(-1, 1)
 """Shared with the pool's children, which are forked after import: not 0 when the parent wants them to stop."""
@@ -111,14 +114,16 @@ def sweep() -> None:
 def keep_sweeping() -> None:
     """For a thread of the beat's process, as long as it lives."""
     while True:
+        pause = SWEEP_EVERY
         try:
             sweep_now()
         except AnyDatabaseError as error:
             logger.warning("no sweep, the next one will be: %s", first_line(error))
             connection.close()
+            pause = AFTER_FULL_DISK if has_no_room(error) else SWEEP_EVERY
         except Exception:
             logger.exception("no sweep, and the next one will be")
-        sleep(SWEEP_EVERY)
+        sleep(pause)
 
 
 def sweep_in_background() -> None:
@@ -147,6 +152,7 @@ def sweep_now() -> None:
     for batch in Batch.objects.filter(status__in=Batch.WORKING).exclude(scripts_own):
         transitions.settle(batch.pk)
     schedule.start_due()
+    waiting_for_room.resume_stopped()
     digests.queue_due()
     wake_sleepers()
     for pk in rehearsals.unheld().values_list("pk", flat=True):

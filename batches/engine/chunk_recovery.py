@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+from functools import partial
 from time import sleep
 
 from django.db import Error as AnyDatabaseError
@@ -48,7 +49,7 @@ def recover(slice_: Slice, error: Exception, tries: int) -> None:
         blame(slice_, slice_.current, ItemTimeout(TOO_LONG.format(seconds, slice_.isolation.time_limit.seconds)))
         return
     if disk_full.is_full(error):
-        disk_full.pause(slice_.batch.pk)
+        disk_full.insist(partial(disk_full.pause, slice_.batch), slice_.should_stop)
         return
     if tries < CHUNK_TRIES and (isinstance(error, ItemsMoved) or is_transient(error)):
         sleep(random.uniform(0, min(LONGEST_PAUSE, FIRST_PAUSE * 2**tries)))  # noqa: S311
@@ -87,8 +88,13 @@ def blame(slice_: Slice, culprit: Claimed, error: BaseException) -> None:
 def reconnect(slice_: Slice) -> None:
     """Have a working connection again, however long the database is away; then the fence decides.
 
-    `LeaseLost` when the lane is another's by then; the database's error when the slice is over first.
+    `LeaseLost` when the lane is another's by then; the database's error when the slice is over first, or, while its
+    disk is full, when the process is to end.
     """
+
+    def is_over(error: AnyDatabaseError) -> bool:
+        return slice_.should_stop() if disk_full.is_full(error) else slice_.is_over()
+
     tries = 0
     while True:
         try:
@@ -97,9 +103,10 @@ def reconnect(slice_: Slice) -> None:
             connection.ensure_connection()
             leases.renew(slice_.lease)
             return
-        except AnyDatabaseError:
+        except AnyDatabaseError as error:
             connection.close()
-            if slice_.is_over():
+            if is_over(error):
                 raise
             tries += 1
-            sleep(random.uniform(0, min(LONGEST_RECONNECT_PAUSE, 0.1 * 2**tries)))  # noqa: S311
+            longest = disk_full.TRY_EVERY if disk_full.is_full(error) else LONGEST_RECONNECT_PAUSE
+            sleep(random.uniform(0, min(longest, 0.1 * 2**tries)))  # noqa: S311

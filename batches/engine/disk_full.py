@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from time import sleep
+from typing import TypeVar
 
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 
 from batches.isolation.guard import ChunkLost, TransactionBroken, Uncontained
-from batches.lifecycle import transitions
+from batches.lifecycle import transitions, waiting_for_room
 from batches.models import Batch
 from batches.no_room import is_full_database
 
 logger = logging.getLogger("batches")
 
-REASON = "storage_full: the database's disk is full. Nothing is lost: free some space, then resume."
+TRY_EVERY = 1.0  # seconds: less than between two sweeps, which would take the lane for a dead worker's
+
+Written = TypeVar("Written")
 
 
 def is_full(error: BaseException) -> bool:
@@ -24,8 +29,26 @@ def is_full(error: BaseException) -> bool:
     return isinstance(cause, DatabaseError) and is_full_database(cause)
 
 
-def pause(batch_id: str) -> None:
-    """Let the batch wait for a person; if even that cannot be written, the next chunk tries it again."""
-    to, running = Batch.Status.PAUSING, (Batch.Status.RUNNING,)
-    if transitions.move(batch_id, to, verb="pause", from_=running, actor="worker", reason=REASON):
-        logger.error("batch %s: %s", batch_id, REASON)
+def pause(batch: Batch) -> None:
+    """Let the batch wait for room."""
+    to, running, reason = Batch.Status.PAUSING, (Batch.Status.RUNNING,), waiting_for_room.reason_for(batch)
+    if transitions.move(batch.pk, to, verb="pause", from_=running, actor="worker", reason=reason):
+        logger.error("batch %s: %s", batch.pk, reason)
+
+
+def insist(write: Callable[[], Written], should_stop: Callable[[], bool]) -> Written:
+    """Write, and try again every second while the disk is full: what this process holds cannot be given back before.
+    The database's error when the process is to end."""
+    warned = False
+    while True:
+        try:
+            return write()
+        except DatabaseError as error:
+            if not is_full(error) or should_stop() or connection.in_atomic_block:
+                raise
+            if not warned:
+                logger.error(
+                    "the database's disk is full: a worker cannot even write that it stops; it tries until it can"
+                )
+            warned = True
+            sleep(TRY_EVERY)

@@ -177,7 +177,9 @@ def recover(slice_: Slice, calls: Calls, done: deque[Outcome], error: Exception,
         connection.close()
     reconnect(slice_)
     if disk_full.is_full(error):
-        disk_full.pause(slice_.batch.pk)
+        disk_full.insist(partial(disk_full.pause, slice_.batch), slice_.should_stop)
+        if slice_.should_stop():
+            raise error
     sleep(min(1.0, 0.05 * failures))
     still_out = [*calls.in_flight, *(outcome.item.id for outcome in done)]
     unknown_outcomes.resolve_lost_calls(

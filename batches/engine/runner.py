@@ -21,7 +21,7 @@ from django.db import Error as AnyDatabaseError
 from django.db import transaction
 
 from batches import clock
-from batches.engine import declining, external
+from batches.engine import declining, disk_full, external
 from batches.engine.attempts import ends_run, failed_outcome, quarantined_outcome, remembered_outcomes
 from batches.engine.budget import enforce_budget
 from batches.engine.chunk_recovery import recover
@@ -79,8 +79,8 @@ def work_slice(
         counters.add("fence_rejections")
     finally:
         slice_.resources.close()
-        leases.release(slice_.lease)
-        released = transitions.settle(batch_id)
+        disk_full.insist(partial(leases.release, slice_.lease), should_stop)
+        released = disk_full.insist(partial(transitions.settle, batch_id), should_stop)
         counters.flush()
         if slice_.tainted and expendable:
             os._exit(1)  # a call that could not be ended lives in this process: it must not go on

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.db.models import Exists, Subquery
 
-from batches.extensions import Extension, Notice
+from batches.extensions import Notice
 from batches.models import Batch, GlobalPause
 from batches.wording import quantity
 
@@ -66,6 +66,3 @@ def notices() -> list[Notice]:
     batches = f" {quantity(waiting, 'batch waits', 'batches wait')}." if waiting else ""
     why = f"{by_whom(pause)}: {sentence(pause.reason)}{batches}"
     return [Notice("Everything is paused since", pause.began_at, why)]
-
-
-EXTENSION = Extension(name="global pause", notices=notices)

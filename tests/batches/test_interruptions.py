@@ -1,76 +1,21 @@
-"""What stops a batch without being its items' fault: a full disk, a processor that is gone, code that changed."""
+"""What stops a batch without being its items' fault: a processor that is gone, code that changed."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group
-from django.db import connection
-from django.utils import timezone
 
 from batches import operations, processors, tasks
 from batches.engine import code_versions, runner
 from batches.exceptions import InvalidTransition, UnknownProcessor
 from batches.models import Batch, Item
 from batches.processors import processor
-from errors.models import ErrorRecord
 from tests import processors as behaviours
 from tests.helpers import outside  # noqa: F401 - registers its processors
 from tests.helpers.batches import item, modes, ran, statuses, submitted
 
 pytestmark = pytest.mark.usefixtures("engine")
-
-
-# -- the disk ----------------------------------------------------------------------------------------------------------
-
-
-def refuse_growth() -> None:
-    """As a full disk does: SQLite's own limit, PostgreSQL's own words."""
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute("DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '53100', MESSAGE = 'No space left'; END $$")
-        else:
-            cursor.execute("PRAGMA page_count")
-            connection.connection.execute(f"PRAGMA max_page_count = {cursor.fetchone()[0] + 20}")
-            for n in range(10_000):
-                cursor.execute("INSERT INTO auth_group (name) VALUES (%s)", [f"{timezone.now()} {n} {'x' * 100}"])
-
-
-def have_space() -> None:
-    if connection.vendor == "sqlite":
-        connection.connection.execute("PRAGMA max_page_count = 1000000")
-
-
-@pytest.mark.parametrize("swallows", [False, True])
-def test_it_pauses_itself_when_the_disk_is_full_and_goes_on_when_there_is_space(
-    swallows: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    full = [True]
-
-    def write_much(payload: dict[str, Any], context: Any) -> None:
-        if not full:
-            return
-        try:
-            refuse_growth()
-        except Exception:
-            if not swallows:
-                raise
-
-    monkeypatch.setitem(behaviours.MODES, "much", write_much)
-    batch = ran(modes("ok", "ok", "much", "ok", effect=True), max_attempts=1)
-    assert batch.status == "PAUSED"
-    assert batch.reason.startswith("storage_full")
-    assert set(statuses(batch)) == {"PENDING"}
-    assert not ErrorRecord.objects.exists()
-    assert operations.verify(batch.pk) == []
-    full.clear()
-    have_space()
-    operations.resume(batch.pk, actor="ana")
-    runner.work_until_idle(batch.pk)
-    assert statuses(batch) == ["SUCCEEDED"] * 4
-    assert Group.objects.filter(name__startswith=f"{batch.pk}/").count() == 4
-    assert operations.verify(batch.pk) == []
 
 
 # -- the processor -----------------------------------------------------------------------------------------------------
