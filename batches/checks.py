@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from celery import current_app
 from django.core import checks
 from rest_framework.settings import api_settings
 
@@ -62,6 +61,8 @@ def times_are_in_order(app_configs: Any, **kwargs: Any) -> list[checks.CheckMess
 @checks.register("batches")
 def beat_sweeps(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
     """W011: nothing sends the sweep, which finds again what was lost; a scheduler of another kind is believed."""
+    from celery import current_app  # not at every command's start
+
     scheduled = {entry.get("task") for entry in current_app.conf.beat_schedule.values()}
     missing = {entry["task"] for entry in conf.BEAT_SCHEDULE.values()} - scheduled
     if not missing or "celery.beat" not in str(current_app.conf.beat_scheduler):
@@ -101,6 +102,8 @@ def connections_are_guarded(app_configs: Any, **kwargs: Any) -> list[checks.Chec
 @checks.register("batches")
 def a_broker_is_named(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
     """W014: without a broker no worker hears of a batch."""
+    from celery import current_app  # as in `beat_sweeps`
+
     if current_app.conf.broker_url:
         return []
     return [

@@ -10,13 +10,25 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from celery.schedules import crontab
 from django.conf import settings as project
+from django.utils.functional import SimpleLazyObject
+
+
+def once_an_hour(minute: int) -> Any:
+    """Celery's schedule, made when it is asked: no process need import Celery for its settings."""
+
+    def made() -> Any:
+        from celery.schedules import crontab
+
+        return crontab(minute=minute)
+
+    return SimpleLazyObject(made)
+
 
 BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "sweep": {"task": "batches.tasks.sweep", "schedule": 2.0, "options": {"expires": 2}},
-    "clean-up": {"task": "batches.tasks.clean_up", "schedule": crontab(minute=17)},
-    "retention": {"task": "batches.tasks.retain", "schedule": crontab(minute=41)},
+    "clean-up": {"task": "batches.tasks.clean_up", "schedule": once_an_hour(minute=17)},
+    "retention": {"task": "batches.tasks.retain", "schedule": once_an_hour(minute=41)},
 }
 """What Celery's beat does for the engine: without the sweep nothing that was lost is found again."""
 

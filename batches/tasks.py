@@ -8,7 +8,6 @@ import mmap
 import os
 import resource
 import signal
-import socket
 import sys
 import threading
 from collections import Counter
@@ -18,25 +17,22 @@ from time import monotonic, sleep
 from types import FrameType
 from typing import Any
 
-from celery import current_app, shared_task
+from celery import shared_task
 from celery.signals import beat_embedded_init, celeryd_init, worker_process_init, worker_ready, worker_shutting_down
 from django.db import Error as AnyDatabaseError
 from django.db import InterfaceError, connection
 from django.db import OperationalError as DatabaseUnavailable
-from django.db.models import Q
-from kombu.exceptions import OperationalError
 
 from batches.conf import settings
 from batches.engine import expiry, presence, rehearsals, runner, turns
 from batches.engine.database_errors import first_line
-from batches.lanes import counters, leases, workers
-from batches.lifecycle import deliveries, digests, removals, retention, samples, schedule, transitions, waiting_for_room
-from batches.models import Batch
+from batches.lanes import counters
+from batches.lifecycle import deliveries, removals, retention, samples
 from batches.no_room import has_no_room
+from batches.waking import HINT_EXPIRES_AFTER, enqueue_rehearsal, enqueue_slice, sweep_now
 
 logger = logging.getLogger("batches")
 
-HINT_EXPIRES_AFTER = 15  # seconds; the next sweep sends another
 PR_SET_PDEATHSIG = 1
 SECONDS_TO_REPORT = 0.5
 LOOK_AT_BEAT_EVERY = 2.0  # seconds
@@ -96,11 +92,6 @@ def run_rehearsal(pk: int) -> None:
             enqueue_rehearsal(pk)
 
 
-def enqueue_rehearsal(pk: int) -> None:
-    """Ask a worker to go on with that rehearsal; the sweep repeats it."""
-    enqueue(run_rehearsal, pk)
-
-
 @shared_task(name="batches.tasks.sweep", ignore_result=True)
 def sweep() -> None:
     """Make true what the database says should be, unless somebody just did: the beat's process does so without a
@@ -142,58 +133,6 @@ def retain() -> None:
     """Archive and delete what the rules of retention say."""
     with database_may_be_away():
         retention.run()
-
-
-def sweep_now() -> None:
-    """Free the lanes of the dead, settle batches, wake who sleeps while there is work."""
-    leases.expire_dead_workers()
-    leases.revoke_expired()
-    scripts_own = Q(processor="") & ~Q(status__in=(Batch.Status.PAUSING, Batch.Status.CANCELLING))
-    for batch in Batch.objects.filter(status__in=Batch.WORKING).exclude(scripts_own):
-        transitions.settle(batch.pk)
-    schedule.start_due()
-    waiting_for_room.resume_stopped()
-    digests.queue_due()
-    wake_sleepers()
-    for pk in rehearsals.unheld().values_list("pk", flat=True):
-        enqueue_rehearsal(pk)
-    counters.flush()
-    counters.record_heartbeat(socket.gethostname(), counters.SWEEP)
-
-
-def wake_sleepers() -> None:
-    """Send a message for each worker process that has nothing to do, if a batch waits for one."""
-    batch_id = turns.next_batch()
-    if batch_id is not None:
-        for lane in range(max(1, workers.sleepers())):
-            enqueue_slice(batch_id, lane)
-
-
-def wake(batch_id: str) -> None:
-    """Send a message for each lane of a batch that has something to do now, as far as there are processes for them."""
-    batch = Batch.objects.filter(pk=batch_id, status__in=Batch.WORKABLE).first()
-    if batch is None or not batch.processor:
-        return
-    for lane in range(max(1, min(leases.lane_count(batch), workers.sleepers()))):
-        enqueue_slice(batch_id, lane)
-
-
-def enqueue_slice(batch_id: str, lane: int) -> None:
-    """Ask a worker to take that lane for a slice."""
-    enqueue(run_slice, batch_id, lane)
-
-
-def enqueue(task: Any, *arguments: Any) -> None:
-    """Enqueue a task; where the broker is away, the next sweep does it again."""
-    enqueue_by_name(task.name, *arguments)
-
-
-def enqueue_by_name(name: str, *arguments: Any) -> None:
-    """Enqueue the task of that name, for rooms that must not know the tasks, which call them."""
-    try:
-        current_app.send_task(name, arguments, expires=HINT_EXPIRES_AFTER, retry=False)
-    except (OperationalError, OSError) as error:
-        logger.warning("no message to the workers about %s, the sweep will repeat it: %s", arguments, error)
 
 
 def should_stop() -> bool:

@@ -12,7 +12,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from batches.extensions import FailureDescription
 from batches.failures import Failure
 from batches.models import Batch, Item, Transition
-from errors import tasks
+from errors.findings import looks
 from errors.grouping import failing_now, group_counters, overrides, record_rows, regressions
 from errors.grouping.existing_groups import existing_groups
 from errors.grouping.seen_failures import see
@@ -55,7 +55,7 @@ def settle_clean_retries(transition: Transition) -> None:
         clean_retries.settle(batch_id)
         recommendations.verify(batch_id)
         kept_predictions.compare(batch_id)
-        tasks.look_if_large(batch_id)
+        looks.look_if_large(batch_id)
 
 
 def group_rehearsed(batch: Batch, failures: Sequence[Failure]) -> Sequence[FailureDescription]:

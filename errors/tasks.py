@@ -5,19 +5,17 @@ from __future__ import annotations
 from datetime import timedelta
 
 from celery import shared_task
-from django.core.cache import cache
 from django.utils import timezone
 
 from batches.models import Batch
-from batches.tasks import database_may_be_away, enqueue, should_stop, termination_deferred
+from batches.tasks import database_may_be_away, should_stop, termination_deferred
 from errors import expiry, exports, findings, groups
 from errors.exports import file_writer
+from errors.findings import looks
 from errors.grouping import failing_now
 from errors.groups import background, clean_retries
 from errors.recovery import kept_predictions, plan_runs, recommendations
 
-LOOK_REQUEST_SECONDS = 20
-"""Between two requests to the workers to look at one batch."""
 RECENTLY = timedelta(hours=1)
 """For this long after a large batch is over, the sweep makes sure that a worker looks at it."""
 
@@ -37,7 +35,7 @@ def sweep() -> None:
         for pk in background.waiting_jobs().values_list("pk", flat=True):
             background.send(pk)
         for batch_id in findings.large_batches_over_since(timezone.now() - RECENTLY):
-            look_if_large(batch_id)
+            looks.look_if_large(batch_id)
 
 
 @shared_task(name="errors.tasks.clean_up", ignore_result=True)
@@ -71,16 +69,3 @@ def look(batch_id: str) -> None:
     with database_may_be_away():
         findings.findings_of(batch)
         recommendations.current(batch, findings.errors_of(batch))
-
-
-def ask_for_look(batch_id: str) -> None:
-    """Have a worker look at a batch that somebody waits for; one request is enough, however many people wait."""
-    if cache.add(f"look:{batch_id}", True, LOOK_REQUEST_SECONDS):
-        enqueue(look, batch_id)
-
-
-def look_if_large(batch_id: str) -> None:
-    """Have a worker look at a large batch, so that the first person who opens its report need not wait."""
-    batch = Batch.objects.filter(pk=batch_id, total_items__gt=findings.IN_PAGE_LIMIT).first()
-    if batch is not None and findings.is_due(batch):
-        enqueue(look, batch_id)

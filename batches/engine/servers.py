@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from celery import current_app
-from kombu import Connection
-
 from batches.conf import settings
 
 
 def servers() -> dict[str, str]:
     """Their addresses, by name; empty of one that is not used."""
+    from celery import current_app  # with the first question, not with every process
+
     return {"broker": current_app.conf.broker_url or "", "layer": settings.REDIS_URL}
 
 
@@ -28,6 +27,8 @@ def is_away(url: str) -> bool:
     """A server was named and does not answer within a second or two."""
     if not urlsplit(url).hostname:
         return False
+    from kombu import Connection  # as in `servers`
+
     try:
         with Connection(
             url, connect_timeout=1, transport_options={"socket_connect_timeout": 1, "socket_timeout": 1}
@@ -40,6 +41,8 @@ def is_away(url: str) -> bool:
 
 def messages_waiting() -> int | None:
     """Messages in the broker that no worker has fetched; None where it does not say."""
+    from celery import current_app  # as in `servers`
+
     try:
         with current_app.connection_for_read(connect_timeout=1) as link:
             queue = current_app.conf.task_default_queue

@@ -67,7 +67,7 @@ from batches.operations.watching import (
     watch,
     watch_processor,
 )
-from batches.tasks import sweep_now as sweep
+from batches.waking import sweep_now as sweep
 
 __all__ = [
     "ADJUSTABLE",

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import transaction
 
-from batches import tasks
+from batches import waking
 from batches.exceptions import InvalidInput, InvalidTransition
 from batches.lifecycle import transitions
 from batches.models import Batch
@@ -45,7 +45,7 @@ def adjust(batch_id: str, *, actor: str = "", reason: str = "", **changes: Any) 
         transitions.record(
             batch, "adjust", batch.status, batch.status, actor=actor, reason=f"{differences}. {reason}".strip()
         )
-        transaction.on_commit(partial(tasks.wake, batch_id))
+        transaction.on_commit(partial(waking.wake, batch_id))
     return batch
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
-from batches import clock, tasks
+from batches import clock, waking
 from batches.exceptions import BatchConflict, InvalidInput
 from batches.lanes import global_pause
 from batches.models import Batch, GlobalPause
@@ -43,7 +43,7 @@ def lift(*, actor: str = "", reason: str = "") -> GlobalPause:
             raise BatchConflict("Nothing is to be lifted: not everything is paused.")
         pause = GlobalPause.objects.filter(in_force=False).latest("lifted_at")
         leave_out(pause.began_at, now)
-        transaction.on_commit(tasks.wake_sleepers)
+        transaction.on_commit(waking.wake_sleepers)
     return pause
 
 

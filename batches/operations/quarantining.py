@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from batches import tasks
+from batches import waking
 from batches.exceptions import InvalidInput, InvalidTransition, ScopeChanged, UnknownBatch
 from batches.lanes import leases
 from batches.lifecycle import quarantined_items, scopes, transitions
@@ -79,7 +79,7 @@ def release(batch_id: str, number: int, *, actor: str = "", reason: str = "") ->
             transitions.move(
                 batch_id, Status.QUEUED, verb="bring back", from_=(Status.COMPLETED,), actor=actor, reason=why
             )
-        transaction.on_commit(partial(tasks.wake, batch_id))
+        transaction.on_commit(partial(waking.wake, batch_id))
     return act
 
 

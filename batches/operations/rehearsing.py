@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 
-from batches import processors, tasks
+from batches import processors, waking
 from batches.engine import rehearsals
 from batches.exceptions import InvalidInput, InvalidTransition
 from batches.lifecycle import scopes
@@ -37,7 +37,7 @@ def rehearse(
         batch, sample=sample, condition=failed_items(batch, chosen), scope=chosen, actor=actor
     )
     if wake:
-        transaction.on_commit(partial(tasks.enqueue_rehearsal, rehearsal.pk))
+        transaction.on_commit(partial(waking.enqueue_rehearsal, rehearsal.pk))
     return rehearsal
 
 

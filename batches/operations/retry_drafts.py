@@ -14,7 +14,7 @@ from typing import Any
 
 from django.db import transaction
 
-from batches import clock, tasks
+from batches import clock, waking
 from batches.exceptions import InvalidInput, InvalidTransition
 from batches.lifecycle import canaries, retry_waves, transitions
 from batches.models import Batch, Retry
@@ -95,4 +95,4 @@ def set_off(retry: Retry, verb: str, reason: str) -> None:
     if retry.state in Retry.RELEASING:
         retry_waves.release(retry)
     transitions.move(batch.pk, Batch.Status.QUEUED, verb=verb, from_=(batch.status,), actor=retry.actor, reason=reason)
-    transaction.on_commit(partial(tasks.wake, batch.pk))
+    transaction.on_commit(partial(waking.wake, batch.pk))

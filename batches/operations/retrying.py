@@ -10,7 +10,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 
-from batches import extensions, processors, tasks
+from batches import extensions, processors, waking
 from batches.exceptions import (
     IdempotencyConflict,
     InvalidInput,
@@ -196,7 +196,7 @@ def resume_retry(batch_id: str, number: int, *, actor: str = "", reason: str = "
             transitions.move(
                 batch_id, Batch.Status.QUEUED, verb="retry", from_=(batch.status,), actor=actor, reason=reason
             )
-        transaction.on_commit(partial(tasks.wake, batch_id))
+        transaction.on_commit(partial(waking.wake, batch_id))
     return resumed
 
 

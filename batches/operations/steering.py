@@ -11,7 +11,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 
-from batches import processors, tasks
+from batches import processors, waking
 from batches.engine.budget import BUDGETS, holding_reason, totals_of
 from batches.exceptions import InvalidInput, InvalidTransition
 from batches.lanes import leases
@@ -154,7 +154,7 @@ def _steer(verb: str, batch_id: str, actor: str, reason: str) -> Batch:
 def _follow_up(batch_id: str, status: str) -> Batch:
     """Workers are woken for a batch that is queued; one that is to stop comes to rest now if nobody holds it."""
     if status == Status.QUEUED:
-        transaction.on_commit(partial(tasks.wake, batch_id))
+        transaction.on_commit(partial(waking.wake, batch_id))
     else:
         leases.expire_dead_workers()
         transitions.settle(batch_id)

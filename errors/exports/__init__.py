@@ -17,7 +17,7 @@ from batches.exceptions import BatchError
 from batches.lanes import leased_rows
 from batches.models import Batch
 from batches.numbering import next_number
-from batches.tasks import enqueue_by_name
+from batches.waking import enqueue_by_name
 from errors.exports import files
 from errors.exports.exporters import EXPORTERS
 from errors.exports.request import ExportRequest

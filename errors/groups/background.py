@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from batches.exceptions import BatchError
 from batches.lifecycle.removed_rows import delete_in_steps
-from batches.tasks import enqueue_by_name
+from batches.waking import enqueue_by_name
 from errors.grouping.history import record_change
 from errors.groups import gathering, regrouping
 from errors.groups.changes import InvalidGroupTransition

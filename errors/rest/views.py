@@ -19,9 +19,9 @@ from batches.rest.portal_view import OfBatch, PortalView, act, actor_of, checked
 from batches.rest.requests import ReasonSerializer
 from batches.rest.schema import schema_of
 from batches.rest.serializers import OBJECT
-from errors import error_analyzer, tasks
+from errors import error_analyzer
 from errors.filters.rest_filter import ErrorFilterSet
-from errors.findings import IN_PAGE_LIMIT, errors_of, findings_of, is_due
+from errors.findings import IN_PAGE_LIMIT, errors_of, findings_of, is_due, looks
 from errors.models import ErrorRecord, Recommendation
 from errors.recovery import plan_runs, plans, recommendations
 from errors.rest.permissions import MayTriage
@@ -69,8 +69,8 @@ def retry_after(batch: Batch) -> dict[str, str]:
     """Have a worker look at a batch that is too large for a request, if a look is due; when its answer may be there."""
     if batch.total_items <= IN_PAGE_LIMIT or not is_due(batch):
         return {}
-    tasks.ask_for_look(batch.pk)
-    return {"Retry-After": str(tasks.LOOK_REQUEST_SECONDS)}
+    looks.ask_for_look(batch.pk)
+    return {"Retry-After": str(looks.LOOK_REQUEST_SECONDS)}
 
 
 DOCUMENT = {(200, "application/json"): OBJECT}

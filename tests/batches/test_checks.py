@@ -47,7 +47,7 @@ def shop(monkeypatch: pytest.MonkeyPatch) -> Celery:
     """A project's Celery that knows nothing of batches."""
     app = Celery("shop", set_as_current=False)
     app.conf.beat_schedule = {"newsletter": {"task": "shop.newsletter", "schedule": 60}}
-    monkeypatch.setattr(checks, "current_app", app)
+    monkeypatch.setattr("celery.current_app", app)
     return app
 
 

@@ -12,7 +12,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from batches import operations, tasks
+from batches import operations, tasks, waking
 from batches.engine import runner, slices, turns
 from batches.lanes import leases
 from batches.models import Batch, Checkpoint, Item, Worker
@@ -148,7 +148,7 @@ def test_a_long_batch_is_interrupted_for_one_that_is_submitted_meanwhile(monkeyp
 
 def test_messages_are_as_many_as_sleeping_processes_however_many_batches_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[Any] = []
-    monkeypatch.setattr(tasks, "enqueue_slice", lambda *message: sent.append(message))
+    monkeypatch.setattr(waking, "enqueue_slice", lambda *message: sent.append(message))
     for name in ("a:0badc0de:1:1", "a:0badc0de:2:2", "a:0badc0de:3:3"):
         Worker.objects.create(name=name, host="a", code="c", started_at=timezone.now(), heard_at=timezone.now())
     for _ in range(20):

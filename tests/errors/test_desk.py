@@ -18,7 +18,7 @@ from batches.charts import batch_map
 from batches.models import Batch, Checkpoint, Map
 from errors import error_analyzer, findings, tasks
 from errors.desk import advice_section, charts, desk_page, finding_cards, group_list, record_page
-from errors.findings import timeline
+from errors.findings import looks, timeline
 from errors.models import BatchGroup, ErrorGroup, Findings
 from errors.rest import views
 from tests.helpers.failures import batch_of, fail, raised
@@ -194,7 +194,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     for module in (desk_page, finding_cards, advice_section, batch_map):
         monkeypatch.setattr(module, "IN_PAGE_LIMIT", 1)
     heard: list[Any] = []
-    monkeypatch.setattr(tasks, "enqueue", lambda task, *arguments: heard.append((task.name, arguments)))
+    monkeypatch.setattr(looks, "enqueue_by_name", lambda name, *arguments: heard.append((name, arguments)))
     return heard
 
 
@@ -232,7 +232,7 @@ def test_rest_has_a_worker_look_at_a_batch_too_large_for_a_request(
     user_of: UserOf, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     asked: list[Any] = []
-    monkeypatch.setattr(tasks, "enqueue", lambda task, *arguments: asked.append((task.name, arguments)))
+    monkeypatch.setattr(looks, "enqueue_by_name", lambda name, *arguments: asked.append((name, arguments)))
     monkeypatch.setattr(views, "IN_PAGE_LIMIT", 1)
     cache.clear()
     batch, client = failing(), signed_in(user_of("viewer"))

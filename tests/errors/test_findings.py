@@ -19,7 +19,7 @@ from errors.detectors.attributes import attributes, columns_of
 from errors.detectors.conditions import flat, slim
 from errors.detectors.runs import LIKE_CHANCE, long_runs
 from errors.exports.request import ExportRequest
-from errors.findings import LOOK_INTERVAL, findings_of, looked_at, scatter_beside
+from errors.findings import LOOK_INTERVAL, findings_of, looked_at, looks, scatter_beside
 from errors.findings.batch_summary import sample_positions, summary_of
 from errors.models import Findings
 from errors.receivers import batch_transitioned
@@ -232,7 +232,7 @@ def test_it_holds_no_more_of_a_payload_than_it_can_speak_of() -> None:
 def test_a_large_batch_is_looked_at_when_it_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("errors.findings.IN_PAGE_LIMIT", 300)
     told: list[str] = []
-    monkeypatch.setattr(tasks, "enqueue", lambda task, pk: told.append(pk))
+    monkeypatch.setattr(looks, "enqueue_by_name", lambda name, pk: told.append(pk))
     batch = run(400, GERMAN)
     batch_transitioned(Transition(batch_id="b1", from_status="RUNNING", to_status="COMPLETED"))
     assert told == ["b1"]

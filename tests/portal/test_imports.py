@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from django.utils.module_loading import import_string
@@ -25,11 +26,14 @@ command = set(sys.modules)
 run_checks(tags=["admin"])
 checked = set(sys.modules)
 import batchportal.asgi
+web = set(sys.modules)
+from celery import current_app
+app = current_app.main
 
-print(json.dumps({"command": sorted(command), "checked": sorted(checked), "web": sorted(sys.modules)}))
+print(json.dumps({"command": sorted(command), "checked": sorted(checked), "web": sorted(web), "app": app}))
 """
 PAGES = ("batches.admin", "batches.pages", "batches.urls", "errors.admin", "rest_framework.views")
-ON_FIRST_USE = ("httpcore", "httpx", "jsonschema_rs", "numpy", "openpyxl", "xlsxwriter")
+ON_FIRST_USE = ("celery", "httpcore", "httpx", "jsonschema_rs", "numpy", "openpyxl", "xlsxwriter")
 NOT_FOR_COMMANDS = (
     *ON_FIRST_USE,
     *PAGES,
@@ -42,8 +46,9 @@ NOT_FOR_COMMANDS = (
 
 
 @pytest.fixture(scope="module")
-def imported() -> dict[str, list[str]]:
-    """The modules of a command, of a check, and of a web process before its first request."""
+def imported() -> dict[str, Any]:
+    """The modules of a command, of a check, and of a web process before its first request; and the name of its Celery
+    app."""
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "batchportal.settings"}
     command = [sys.executable, "-c", LOOK]
     ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
@@ -51,22 +56,27 @@ def imported() -> dict[str, list[str]]:
 
 
 @pytest.mark.any_database
-def test_it_starts_a_command_without_pages(imported: dict[str, list[str]]) -> None:
+def test_it_starts_a_command_without_pages(imported: dict[str, Any]) -> None:
     assert sorted(set(NOT_FOR_COMMANDS) & set(imported["command"])) == []
 
 
 @pytest.mark.any_database
-def test_it_serves_without_what_few_requests_need(imported: dict[str, list[str]]) -> None:
+def test_it_serves_without_what_few_requests_need(imported: dict[str, Any]) -> None:
     assert sorted({*ON_FIRST_USE, "rich"} & set(imported["web"])) == []
 
 
 @pytest.mark.any_database
-def test_it_checks_every_page(imported: dict[str, list[str]]) -> None:
+def test_it_has_the_portals_celery_app_once_there_is_celery(imported: dict[str, Any]) -> None:
+    assert imported["app"] == "batchportal"
+
+
+@pytest.mark.any_database
+def test_it_checks_every_page(imported: dict[str, Any]) -> None:
     assert {"batches.admin", "errors.admin"} <= set(imported["checked"])
 
 
 @pytest.mark.any_database
-def test_it_has_the_pages_before_the_first_visitor_comes(imported: dict[str, list[str]]) -> None:
+def test_it_has_the_pages_before_the_first_visitor_comes(imported: dict[str, Any]) -> None:
     assert set(PAGES) <= set(imported["web"])
 
 

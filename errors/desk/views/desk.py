@@ -5,14 +5,13 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from batches.rights import VIEW
-from errors import tasks
 from errors.desk.desk_page import desk_page
 from errors.desk.overview import overview
 from errors.desk.prediction_page import prediction_page
 from errors.desk.record_page import record_page
 from errors.desk.views.access import Route, render, require_rights, viewable_batch
 from errors.filters.error_filter import ErrorFilter
-from errors.findings import is_due, timeline
+from errors.findings import is_due, looks, timeline
 
 
 def show_overview(request: HttpRequest) -> HttpResponse:
@@ -48,7 +47,7 @@ def prepare(request: HttpRequest, batch_id: str) -> HttpResponse:
     timeline.current_bins(batch)
     looking = is_due(batch)
     if looking:
-        tasks.ask_for_look(batch.pk)
+        looks.ask_for_look(batch.pk)
     return JsonResponse({"looking": looking})
 
 
