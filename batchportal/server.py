@@ -13,6 +13,9 @@ import sys
 import threading
 from typing import Any, NoReturn
 
+from batchportal import plain_twisted  # noqa: F401
+
+# isort: split
 from daphne import http_protocol, server
 from daphne.cli import CommandLineInterface
 from twisted.internet.endpoints import AdoptedStreamServerEndpoint
