@@ -80,6 +80,7 @@ chaos: $(VENV)/.test ## A long run under fire, on both databases, and every muta
 	python -m tests.chaos.run --items 20000 --ms 1 --lanes 1 --rescues 100
 	python -m tests.chaos.run --database sqlite --items 20000 --ms 1 --lanes 1 --rescues 60
 	python -m tests.chaos.run --processor call --items 5000 --ms 60 --kills 100 --deploys 5 --thaws 5
+	python -m tests.chaos.run --processor ask --items 5000 --ms 60 --kills 50
 	python -m tests.chaos.run --processor import_rows --items 20000 --kills 100
 	python -m tests.chaos.run --items $(N) --poison 30 --ms 1
 	@[ "$$(id -u)" != 0 ] || python -m tests.chaos.run --items $(N) --ms 1 --disks 10 --kills 20

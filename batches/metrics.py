@@ -49,6 +49,11 @@ COUNTED: dict[str, tuple[tuple[str, ...], str]] = {
     "chunk_retries": (("sqlstate",), "Chunks rolled back and done again, by what the database or processor said."),
     "idem_hits": ((), "Items whose response was remembered under their idempotency key, so that nothing ran."),
     "external_repeats": ((), "Calls to the outside that are made once more, because their worker was lost."),
+    "unknown_outcomes": (
+        (),
+        "Calls to the outside of which a person is asked what they did: their worker was lost.",
+    ),
+    "partial_chunks": ((), "Chunks that ended before their last item, for a stop or their time; the rest came later."),
 }
 TIMED: dict[str, tuple[tuple[str, ...], str]] = {
     "item_seconds": (("processor",), "Seconds an attempt at an item took."),

@@ -139,6 +139,8 @@ def run_chunk(slice_: Slice) -> int | None:
         transaction.on_commit(partial(committed.append, True))
     if not committed:
         raise ChunkLost(ChunkLost.__doc__) from slice_.isolation.refused
+    if len(processed) < len(claim.items):
+        counters.add("partial_chunks")
     counters.observe("chunk_commit_seconds", slice_.batch.processor, seconds=[monotonic() - began])
     advance(slice_, processed)
     enforce_budget(slice_, totals, processed)

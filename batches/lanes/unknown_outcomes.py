@@ -44,6 +44,7 @@ def resolve_lost_calls(
     processor = processor_or_none(batch)
     if begun and batch.processor and (processor is None or asks_a_person(batch, processor)):
         quarantine_calls(batch, lane, worker, items, processor or Processor(name=batch.processor, function=print))
+        counters.add("unknown_outcomes", by=len(items))
     else:
         Item.objects.filter(pk__in=[item.pk for item in items]).update(
             status=Item.Status.PENDING, lane=None, claimed_at=None, available_at=now_sql()

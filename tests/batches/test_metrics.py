@@ -14,7 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from batches import metrics, operations
 from batches.engine import runner
 from batches.lanes import counters, leases
-from batches.models import Batch, Checkpoint, Tally, Worker
+from batches.models import Batch, Checkpoint, Item, Tally, Worker
+from tests.helpers import outside  # noqa: F401 - registers its processors
 from tests.helpers.batches import modes, ran, submitted
 from tests.helpers.people import browser, client
 
@@ -102,6 +103,25 @@ def test_it_counts_a_dead_worker_and_the_unclean_take_over_after_it() -> None:
     assert found["worker_deaths_total['lease']"] == 1
     assert (found["lease_takeovers_total['clean']"], found["lease_takeovers_total['unclean']"]) == (1, 1)
     assert found["fence_rejections_total"] == 0
+
+
+def test_it_counts_chunks_that_end_early_and_calls_of_which_a_person_is_asked(tmp_path: Path) -> None:
+    looks = iter(range(1_000))
+    batch = submitted(modes("ok", "ok", "ok"))
+    operations.start(batch.pk)
+    runner.work_slice(batch.pk, should_stop=lambda: next(looks) > 0)
+    runner.work_until_idle(batch.pk)
+    items = [{"log": str(tmp_path / "log")}]
+    lost = operations.submit(processor="outside.ask", items=items, batch_id="lost").batch
+    operations.start(lost.pk)
+    lease = leases.take(lost)
+    assert lease is not None
+    Item.objects.filter(batch=lost).update(status="RUNNING", lane=lease.lane, claimed_at=timezone.now())
+    leases.release(lease)
+    counters.flush()
+    found = scraped()
+    assert (found["partial_chunks_total"], found["unknown_outcomes_total"]) == (1, 1)
+    assert found["external_repeats_total"] == 0
 
 
 def test_it_says_that_nobody_works_and_since_when() -> None:

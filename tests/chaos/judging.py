@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,7 +19,11 @@ EVENTS = (
     (("freezes", "thaws"), 10, ("fence_rejections",), "ledger"),
     (("disconnects", "replies"), 10, ("chunk_retries",), "ledger"),
     (("kills",), 20, ("external_repeats",), "call"),
+    (("kills",), 10, ("unknown_outcomes",), "ask"),
+    (("deploys",), 5, ("partial_chunks",), "ledger"),
 )
+WRONG_BY = timedelta(minutes=30)
+"""What a clock that was moved differs by, in some process."""
 DEATHS = 4  # of workers, that one poisonous item may cost
 POISONS = ("segfault", "hang", "memory")
 COST = {"segfault": "QUARANTINED", "hang": "QUARANTINED", "memory": "FAILED"}
@@ -29,13 +34,18 @@ def faults_of(run: Run, plan: list[str]) -> list[str]:
     from batches import operations
     from tests.chaos import checker
 
-    found = faults_of_calls(run) if run.options.processor == "call" else checker.violations(run.batch_id)
+    external = run.options.processor in ("call", "ask")
+    if run.options.processor == "ask":
+        decide_unknown(run)
+    found = faults_of_calls(run) if external else checker.violations(run.batch_id)
     found += [f"verify: {fault}" for fault in operations.verify(run.batch_id)]
     found += faults_of_outcomes(run)
     if plan and sum(run.landed.values()) < 0.9 * len(plan):
         found.append(f"unknown: {sum(run.landed.values())} of {len(plan)} acts landed")
     found += unfired(plan, run.landed)
-    found += missing_events(run.landed, happened(), run.options.processor)
+    counted = happened()
+    found += missing_events(run.landed, counted, run.options.processor)
+    found += without_trace(run.landed, lambda name: name not in TRACES or TRACES[name](run, counted))
     if run.aftermath > ENDS_WITHIN:
         found.append(f"{run.aftermath:.0f} s after the last act it had not ended; {ENDS_WITHIN:.0f} s are allowed")
     return found
@@ -66,15 +76,43 @@ def missing_events(landed: Mapping[str, int], counted: Mapping[str, float], proc
             yield f"idle: after {done} {' and '.join(acts)} nothing was counted as {' or '.join(events)}"
 
 
-def faults_of_calls(run: Run) -> list[str]:
-    """Calls to the outside: none missing, one key an item, and no more repeats than faults."""
+def without_trace(landed: Mapping[str, int], has_trace: Callable[[str], bool]) -> Iterator[str]:
+    """Acts that are said to be done, and left nothing behind that tells of them."""
+    for name, times in landed.items():
+        if times and not has_trace(name):
+            yield f"idle: {name} is said to be done {times} times, and nothing tells of it"
+
+
+def calls(run: Run) -> list[tuple[str, str]]:
+    """Position and idempotency key of each call that reached the outside."""
     lines = [line.split() for line in run.portal.calls.read_text().splitlines()]
+    return [(position, key) for position, key in lines]
+
+
+def decide_unknown(run: Run) -> None:
+    """What a person does: look at the receiver, and say of each item what became of its call."""
+    from batches import operations
+    from batches.models import Item
+
+    arrived = {int(position) for position, _ in calls(run)}
+    asked = Item.objects.filter(batch=run.batch_id, status="QUARANTINED").order_by("position")
+    for key, position in list(asked.values_list("key", "position")):
+        run.asked_of[position] = "succeeded" if position in arrived else "failed"
+        operations.decide(run.batch_id, key, run.asked_of[position], actor="chaos")
+
+
+def faults_of_calls(run: Run) -> list[str]:
+    """Calls to the outside: none missing, one key an item, and no more repeats than faults; none where a person is to
+    be asked."""
+    lines = calls(run)
     times = Counter(position for position, _ in lines)
     repeats = sum(times.values()) - len(times)
-    faults = sum(number * repeats_of(run, act) for act, number in run.landed.items())
-    run.told = f", {repeats} calls repeated"
+    asks = run.options.processor == "ask"
+    faults = 0 if asks else sum(number * repeats_of(run, act) for act, number in run.landed.items())
+    run.told = f", {repeats} calls repeated, {len(run.asked_of)} asked of a person"
     found = ["an item had two keys"] if len({key for _, key in lines}) != len(times) else []
-    if missing := run.options.items - len(times):
+    uncalled = [position for position, outcome in run.asked_of.items() if outcome == "failed"]
+    if missing := run.options.items - len(times) - len(uncalled):
         found.append(f"{missing} items were never called")
     if repeats > faults:
         found.append(f"{repeats} repeats by {faults} faults")
@@ -93,13 +131,64 @@ def faults_of_outcomes(run: Run) -> list[str]:
     expected = {at: COST[POISONS[n % len(POISONS)]] for n, at in enumerate(run.poisoned())}
     lost = dict(Item.objects.filter(batch=run.batch_id).exclude(status="SUCCEEDED").values_list("position", "status"))
     planned = dict.fromkeys(range(96, run.options.items, 97), "FAILED")
-    wrong = sorted((planned | expected).items() ^ lost.items())
+    decided = {position: outcome.upper() for position, outcome in run.asked_of.items()}
+    due = {position: status for position, status in (planned | expected | decided).items() if status != "SUCCEEDED"}
+    wrong = sorted(due.items() ^ lost.items())
     found = [f"item {position}: {status} is not as it should be" for position, status in wrong[:10]]
     if run.options.poison:
         run.told += f", {run.portal.deaths()} workers died"
         if not run.landed and run.portal.deaths() > DEATHS * run.options.poison:
             found.append(f"{run.portal.deaths()} workers died of {run.options.poison} items")
     return found
+
+
+def is_wrong_clocks(run: Run) -> bool:
+    """Whether an item was begun by a clock that is far off."""
+    from django.db.models import Q
+    from django.utils import timezone
+
+    from batches.models import Item
+
+    now = timezone.now()
+    far_off = Q(started_at__gt=now + WRONG_BY) | Q(started_at__lt=now - WRONG_BY)
+    return Item.objects.filter(far_off, batch=run.batch_id).exists()
+
+
+def in_history(**conditions: str) -> bool:
+    from batches.models import Transition
+
+    return Transition.objects.filter(**conditions).exists()
+
+
+def columns_added() -> int:
+    from tests.chaos import checker
+
+    return int(checker.one("SELECT count(*) FROM information_schema.columns WHERE column_name LIKE 'of_a_release%%'"))
+
+
+def processes_seen() -> int:
+    from batches.models import Worker
+
+    return Worker.objects.count()
+
+
+Trace = Callable[["Run", Mapping[str, float]], bool]
+TRACES: dict[str, Trace] = {
+    "parents": lambda run, counted: bool(counted.get("worker_deaths process")),
+    "deploys": lambda run, counted: processes_seen() > run.portal.workers + 1,
+    "replies": lambda run, counted: run.portal.wire is not None and run.portal.wire.landed > 0,
+    "crashes": lambda run, counted: run.portal.postgresql is not None and run.portal.postgresql.starts > 1,
+    "brokers": lambda run, counted: run.portal.valkey is not None and run.portal.valkey.starts > 1,
+    "clocks": lambda run, counted: is_wrong_clocks(run),
+    "disks": lambda run, counted: (
+        in_history(reason__startswith="storage_full") or bool(counted.get("chunk_retries connection"))
+    ),
+    "schemas": lambda run, counted: columns_added() > 0,
+    "adjustments": lambda run, counted: in_history(verb="adjust", actor="chaos"),
+    "pauses": lambda run, counted: in_history(verb="pause", actor="chaos"),
+    "cancels": lambda run, counted: in_history(verb="cancel", actor="chaos"),
+}
+"""By act, what tells that it was done; of others `EVENTS` does. A redelivered message leaves nothing, as it should."""
 
 
 def figures(run: Run) -> str:

@@ -81,6 +81,12 @@ def call(payload: dict[str, Any], context: Context) -> dict[str, int]:
     return {"position": context.position}
 
 
+@processor("chaos.ask", effects="external", parallel=1, on_unknown="ask")
+def call_once(payload: dict[str, Any], context: Context) -> dict[str, int]:
+    """The same for a receiver that would take a repeated call twice."""
+    return call(payload, context)
+
+
 def wrong_clock(path: Path) -> None:
     """From now on this process's clock is wrong by what the file says, drawn anew for each host: here, each process."""
     right = timezone.now

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.chaos.breakages import (
+    ask_nobody,
     believe_items,
     count_afterwards,
     count_before,
@@ -144,6 +145,13 @@ MUTANTS = {
     ),
     "any text": Mutant(
         "error text is stored as it comes", "--items 300 --patience 10", "instead of COMPLETED", (), store_anything
+    ),
+    "nobody asked": Mutant(
+        "calls of unknown outcome are made again unasked",
+        "--processor ask --items 1000 --ms 10 --kills 10",
+        "repeats by 0 faults",
+        (),
+        ask_nobody,
     ),
     "no sweep": Mutant("what got lost is not looked for", KILLED, "instead of COMPLETED", (), never_sweep),
     "paused early": Mutant(

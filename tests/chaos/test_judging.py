@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from types import SimpleNamespace
+from unittest.mock import patch
 
 import pytest
 
 from tests.chaos.acts import ACTS
-from tests.chaos.judging import EVENTS, missing_events, unfired
+from tests.chaos.judging import EVENTS, TRACES, missing_events, unfired, without_trace
 
 pytestmark = pytest.mark.any_database
 EVERYTHING = {event: 1.0 for _, _, events, _ in EVENTS for event in events}
@@ -24,9 +26,9 @@ def test_an_act_that_was_to_be_done_and_never_was_is_a_failure() -> None:
 def test_what_must_sometimes_happen_and_never_did_is_a_failure(event: str) -> None:
     landed = dict.fromkeys(ACTS, 50)
     counted = {name: times for name, times in EVERYTHING.items() if name != event}
-    for processor in ("ledger", "call"):
+    for processor in ("ledger", "call", "ask"):
         assert list(missing_events(landed, EVERYTHING, processor)) == []
-    assert any(event in fault for kind in ("ledger", "call") for fault in missing_events(landed, counted, kind))
+    assert any(event in fault for kind in ("ledger", "call", "ask") for fault in missing_events(landed, counted, kind))
 
 
 def test_few_acts_need_not_lead_to_anything() -> None:
@@ -35,3 +37,15 @@ def test_few_acts_need_not_lead_to_anything() -> None:
 
 def test_every_act_that_events_name_exists() -> None:
     assert {name for acts, *_ in EVENTS for name in acts} <= set(ACTS)
+
+
+@pytest.mark.parametrize("act", [name for name in ACTS if name not in ("redeliveries",)])
+def test_an_act_that_is_only_said_to_be_done_is_a_failure(act: str, db: None) -> None:
+    """By what it leaves behind, or by what it must lead to."""
+    run = SimpleNamespace(batch_id="b1", portal=SimpleNamespace(workers=3, wire=None, postgresql=None, valkey=None))
+    landed = {act: 50}
+    missed = list(missing_events(landed, {}, "ledger"))
+    with patch("tests.chaos.judging.columns_added", return_value=0):
+        missed += without_trace(landed, lambda name: name not in TRACES or TRACES[name](run, {}))
+    assert missed
+    assert list(without_trace({act: 0}, lambda name: False)) == []

@@ -12,7 +12,7 @@ import pytest
 from tests.chaos import mutants
 from tests.helpers.places import ROOT
 
-FULL = ("many kills", "freezes", "servers", "replies", "disk", "calls")
+FULL = ("many kills", "freezes", "servers", "replies", "disk", "calls", "asked")
 """Of these, and of the broken engines but the first, `make test` runs one, drawn by its seed."""
 SHORT = {
     "kills": "--items 4500 --ms 1 --kills 10 --parents 1 --adjustments 2 --schemas 1",
@@ -23,6 +23,7 @@ SHORT = {
     "poison": "--items 3000 --ms 1 --poison 3",
     "disk": "--items 4000 --ms 2 --disks 2 --kills 2",
     "calls": "--processor call --items 600 --ms 5 --kills 5 --deploys 1 --parents 1",
+    "asked": "--processor ask --items 600 --ms 10 --kills 10",
     "sqlite": "--database sqlite --lanes 1 --items 4000 --ms 1 --kills 12 --pauses 2",
 }
 

@@ -39,6 +39,7 @@ class PostgreSQL:
         self.port, self.settings = free_port(), settings
         self.as_user: dict[str, Any] = {}
         self.process: subprocess.Popen[bytes] | None = None
+        self.starts = 0
         self.binaries = wheel_binaries()
         if os.geteuid() == 0:
             self._become_nobody()
@@ -76,6 +77,7 @@ class PostgreSQL:
         with (self.root / "log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, **common)
         self._wait()
+        self.starts += 1
         return self
 
     def _wait(self) -> None:

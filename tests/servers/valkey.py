@@ -30,6 +30,7 @@ class Valkey:
     def __init__(self) -> None:
         self.port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
+        self.starts = 0
 
     @property
     def url(self) -> str:
@@ -43,6 +44,7 @@ class Valkey:
         where = tempfile.gettempdir()
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=where, start_new_session=True)
         wait_until(self.answers)
+        self.starts += 1
         return self
 
     def answers(self) -> bool:
