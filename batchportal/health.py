@@ -11,7 +11,6 @@ from django.apps import apps
 from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.db import DatabaseError, connection
-from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template import TemplateDoesNotExist
 from django.template.loader import get_template
@@ -28,6 +27,7 @@ from batches.models import Tally
 from batches.rest.permissions import PortalSessionAuthentication, TokenAuthentication
 from batches.rest.portal_view import PortalView
 from batches.rights import VIEW
+from batchportal import migration_state
 
 _migrated: list[bool] = []
 """Not empty once all migrations were seen applied: they are not taken back under a running process."""
@@ -79,8 +79,7 @@ def unapplied() -> list[str]:
     """Migrations that this version has and the database has not."""
     if _migrated:
         return []
-    executor = MigrationExecutor(connection)
-    waiting = [str(step) for step, _ in executor.migration_plan(executor.loader.graph.leaf_nodes())]
+    waiting = migration_state.unapplied()
     if not waiting:
         _migrated.append(True)
     return waiting

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.db import connection, transaction
+from django.db.migrations.recorder import MigrationRecorder
 
 from batches.models import AccessToken, Batch
+from batchportal import migration_state
 from tests.helpers.people import browser, client
 
 pytestmark = pytest.mark.django_db
@@ -48,3 +50,9 @@ def test_it_is_not_ready_on_a_database_without_the_tables_that_readiness_reads(m
     lose("batches_worker")
     answer = client("anonymous").get("/readyz")
     assert (answer.status_code, answer.content) == (503, b"migrations missing")
+
+
+def test_it_names_the_migrations_that_are_not_on_record() -> None:
+    assert migration_state.unapplied() == []
+    MigrationRecorder.Migration.objects.filter(app="batches", name="0003_roles").delete()
+    assert migration_state.unapplied() == ["batches.0003_roles"]
