@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Model, QuerySet
+from django.utils import timezone
 
 from batches.extensions import registered
-from batches.keys import PROCESS, key_of
+from batches.keys import PROCESS, TTL, key_of
 from batches.models import (
     Batch,
     Correction,
@@ -62,9 +63,16 @@ def remove_items(batch: Batch, *, after: int, size: int, archive: bool) -> Remov
     rows = sum(extension.removal.items_removed(batch, pks, archive) for extension in registered())
     for model in OF_ITEMS:
         rows += delete(model._default_manager.filter(item__in=pks))
-    rows += delete(IdempotencyRecord.objects.filter(key__in=[key_of(batch.pk, key, PROCESS) for _, key, _ in page]))
+    if may_be_remembered(batch):
+        keys = [key_of(batch.pk, key, PROCESS) for _, key, _ in page]
+        rows += delete(IdempotencyRecord.objects.filter(key__in=keys))
     rows += delete(Item.objects.filter(pk__in=pks))
     return RemovedPage(len(page), rows, page[-1][2])
+
+
+def may_be_remembered(batch: Batch) -> bool:
+    """Whether outcomes of its items may be remembered still; what has expired goes by itself."""
+    return batch.finished_at is None or batch.finished_at > timezone.now() - 2 * TTL
 
 
 def remove_leftovers(batch: Batch, size: int, *, archive: bool) -> int:

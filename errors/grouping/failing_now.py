@@ -44,12 +44,16 @@ def is_soon(batch: Batch, kept: FailingCount) -> bool:
 
 
 def refresh_stale(*, at_once: bool = False) -> None:
-    """The same for every batch with an open group; small ones, and few of them, while somebody waits for it."""
-    kept = dict(FailingCount.objects.values_list("batch", "revision"))
+    """The same for every batch with an open group; small ones, and few of them, while somebody waits for it.
+
+    Most batches of a year have none, and are not looked at.
+    """
+    has_open = Q(batch__in=BatchGroup.objects.filter(group__state__in=ErrorGroup.OPEN).order_by().values("batch"))
+    kept = dict(FailingCount.objects.filter(has_open).values_list("batch", "revision"))
     stale = [
         pk
-        for pk, sums in sums_of().items()
-        if sums.is_open and kept.get(pk) != sums.revision and not (at_once and sums.errors > MANY_ERRORS)
+        for pk, sums in sums_where(has_open).items()
+        if kept.get(pk) != sums.revision and not (at_once and sums.errors > MANY_ERRORS)
     ]
     if not stale:
         return
@@ -64,8 +68,6 @@ class Sums:
 
     lanes: tuple[int, ...] = ()
     groups: tuple[int, ...] = ()
-    is_open: bool = False
-    """Whether nobody has settled one of its groups."""
 
     @property
     def revision(self) -> str:
@@ -78,10 +80,14 @@ class Sums:
 
 
 def sums_of(*batch_ids: str) -> dict[str, Sums]:
-    """By batch id, of these or of all. Two statements that add up in the database: there may be thousands of batches
-    before a page is shown. Errors that move to another group change the sums that are weighted by group."""
+    """By batch id, of these or of all."""
+    return sums_where(Q(batch__in=batch_ids) if batch_ids else Q())
+
+
+def sums_where(chosen: Q) -> dict[str, Sums]:
+    """Of the batches that the condition names. Two statements that add up in the database: there may be thousands of
+    batches before a page is shown. Errors that move to another group change the sums that are weighted by group."""
     sums: dict[str, Sums] = defaultdict(Sums)
-    chosen = Q(batch__in=batch_ids) if batch_ids else Q()
     lanes = Checkpoint.objects.filter(chosen).order_by().values_list("batch")
     for pk, *counts in lanes.annotate(*(Sum(name) for name in COUNTERS)):
         sums[pk].lanes = tuple(counts)
@@ -90,10 +96,9 @@ def sums_of(*batch_ids: str) -> dict[str, Sums]:
         errors_=Sum("errors"),
         errors_by_group=weighted("errors"),
         rows_by_group=weighted("pk"),
-        open_groups=Count("pk", filter=Q(group__state__in=ErrorGroup.OPEN)),
     )
-    for pk, *counts, open_groups in counted:
-        sums[pk].groups, sums[pk].is_open = tuple(map(int, counts)), open_groups > 0
+    for pk, *counts in counted:
+        sums[pk].groups = tuple(map(int, counts))
     return sums
 
 

@@ -59,6 +59,7 @@ def count_failing() -> None:
     from errors.models import FailingCount
 
     at = timezone.now()
+    FailingCount.objects.all().delete()
     FailingCount.objects.bulk_create(
         FailingCount(batch_id=pk, revision=sums.revision, at=at) for pk, sums in sums_of().items()
     )

@@ -80,21 +80,46 @@ def measure(options: argparse.Namespace, flag: Path) -> str | None:
     try:
         while not done():
             time.sleep(0.2)
-        alone, beside = [], []
+        alone, beside = Windows(processes[0].pid), Windows(processes[0].pid)
         for _ in range(options.windows):
             flag.unlink(missing_ok=True)
-            alone.append(pace())
+            alone.measure()
             flag.touch()
-            beside.append(pace())
+            beside.measure()
     finally:
         for process in processes:
             process.send_signal(signal.SIGKILL)
             process.wait()
     gone = Removal.objects.get().removed_items
-    ratio = statistics.median(other / one for one, other in zip(alone, beside, strict=True))
-    print(f"alone {statistics.median(alone):,.0f} items/s, beside the deletion {statistics.median(beside):,.0f} "
-          f"({ratio:.3f}); {gone:,} items gone, {gone / (options.windows * SECONDS):,.0f} a second")  # fmt: skip
+    ratios = [other / own for own, other in zip(alone.paces, beside.paces, strict=True)]
+    low, ratio, high = statistics.quantiles(ratios, n=4)
+    print(f"alone {alone}, beside the deletion {beside}: {ratio:.3f}, half of the pairs {low:.3f} to {high:.3f}; "
+          f"{gone:,} items gone, {gone / (options.windows * SECONDS):,.0f} a second")  # fmt: skip
     return None if ratio >= 1 - LOSS else f"more than {LOSS:.0%} are lost"
+
+
+class Windows:
+    """Windows of time of one kind: items a second in each, and the processor time that the worker took for them."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid, self.paces, self.cpu = pid, list[float](), list[float]()
+
+    def measure(self) -> None:
+        """One more, once the window before has died away."""
+        time.sleep(SETTLING)
+        items, cpu, began = done(), cpu_seconds(self.pid), time.perf_counter()
+        time.sleep(SECONDS)
+        items = done() - items
+        self.paces.append(items / (time.perf_counter() - began))
+        self.cpu.append(1_000_000 * (cpu_seconds(self.pid) - cpu) / max(1, items))
+
+    def __str__(self) -> str:
+        return f"{statistics.median(self.paces):,.0f} items/s (CPU {statistics.median(self.cpu):,.0f} us an item)"
+
+
+def cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def fill(items: int, pending: int) -> None:
@@ -118,14 +143,6 @@ def fill(items: int, pending: int) -> None:
     with connection.cursor() as cursor:
         cursor.execute(PENDING.format(last=pending - 1))
         cursor.execute(FILL.format(last=items - 1, group=group.pk))
-
-
-def pace() -> float:
-    """Items a second of the batch that runs, once the window before has died away."""
-    time.sleep(SETTLING)
-    before, began = done(), time.perf_counter()
-    time.sleep(SECONDS)
-    return (done() - before) / (time.perf_counter() - began)
 
 
 def done() -> int:
