@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
-from batches.engine.waiting_reasons import WaitingReasons
+from batches.engine.waiting_reasons import Standing, Wait, WaitingReasons
 from batches.lifecycle import removals
 from batches.models import Batch, Removal
 from batches.moments import moment
-from batches.progress_tracker import Progress
+from batches.progress_tracker import Progress, progress_of
 from batches.wording import number_agrees, quantity
 
+NO_WORKER = Standing(Batch.Status.HALTED, "No worker")
+WAITING = Standing(Batch.Status.QUEUED, "Waiting")
 STUCK = "It should be running, but no worker has taken it for a while. Is the worker process up?"
 
 
@@ -19,11 +22,29 @@ def words_of(batch: Batch, progress: Progress, reasons: WaitingReasons | None = 
     """What stands beside a batch's progress, in REST and in frames alike; times of day in UTC."""
     reasons = reasons or WaitingReasons()
     return {
+        "status_text": standing_of(batch, progress, reasons).label,
         "sentence": sentence_of(batch, progress, UTC, reasons),
         "waits_because": waits_because(batch, progress, reasons),
         "reason": batch.reason,
         "ad_hoc": batch.is_ad_hoc,
     }
+
+
+def standing_of(batch: Batch, progress: Progress, reasons: WaitingReasons | None = None) -> Standing:
+    """What stands beside the sentence: the status, unless that says what is not so, as of a batch that runs while no
+    worker may, or could, do anything for it."""
+    wait = wait_of(batch, progress, reasons)
+    if wait is not None and wait.standing is not None:
+        return wait.standing
+    if progress.stuck:
+        return NO_WORKER
+    return WAITING if is_only_waiting(progress) else Standing(batch.status, batch.get_status_display())
+
+
+def standings_of(batches: Sequence[Batch]) -> dict[str, Standing]:
+    """The same of several batches, by id."""
+    progress, reasons = progress_of(batches), WaitingReasons()
+    return {batch.pk: standing_of(batch, progress[batch.pk], reasons) for batch in batches}
 
 
 def sentence_of(
@@ -66,8 +87,14 @@ def starts_at(batch: Batch, zone: tzinfo | None = None) -> str:
 
 def waits_because(batch: Batch, progress: Progress, reasons: WaitingReasons | None = None) -> str:
     """Why the batch waits, and behind what, in a sentence; empty of one that waits for nothing, or for a person."""
+    wait = wait_of(batch, progress, reasons)
+    return wait.sentence if wait else ""
+
+
+def wait_of(batch: Batch, progress: Progress, reasons: WaitingReasons | None = None) -> Wait | None:
+    """None for a batch that waits for nothing, or for a person."""
     is_held = any(lane["worker"] for lane in progress.lanes)
-    return (reasons or WaitingReasons()).why(batch, is_held=is_held)
+    return (reasons or WaitingReasons()).why(batch, is_held=is_held, is_stuck=progress.stuck)
 
 
 def is_only_waiting(progress: Progress) -> bool:

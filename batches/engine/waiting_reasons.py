@@ -1,8 +1,9 @@
-"""Why a batch waits, and behind what: one sentence, the same at every door."""
+"""Why a batch waits, and behind what: one sentence, the same at every door, and the word that stands for it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 
 from batches.engine import turns
@@ -16,6 +17,27 @@ Status = Batch.Status
 LONGEST_LINE = 1_000
 """Batches that have not begun, of which the place in line is told."""
 FIRST = {1: "First", 2: "Second", 3: "Third"}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What people are shown of a batch's status: a label, and the status whose sign and colour it has."""
+
+    status: str
+    label: str
+
+
+PAUSED_EVERYWHERE = Standing(Status.PAUSED, "Paused everywhere")
+PAUSING_EVERYWHERE = Standing(Status.PAUSING, "Pausing everywhere")
+WAITS_FOR_WORKER = Standing(Status.QUEUED, "Waiting for a worker")
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Why a batch waits, in a sentence; `standing` is shown in place of its status, where that would be untrue."""
+
+    sentence: str
+    standing: Standing | None = None
 
 
 class WaitingReasons:
@@ -40,6 +62,12 @@ class WaitingReasons:
         return {pk: place for place, pk in enumerate(rows, 1)}
 
     @cached_property
+    def neglected(self) -> Container[str]:
+        """Batches that have begun and of which an item could be claimed, yet nobody has had them for ten seconds."""
+        rows = turns.deserted().values_list("pk", "is_overdue")[:LONGEST_LINE]
+        return {pk for pk, is_overdue in rows if is_overdue}
+
+    @cached_property
     def at_work(self) -> str:
         """`2 workers, 1 batch runs`."""
         alive = len(workers.presence().alive)
@@ -47,21 +75,26 @@ class WaitingReasons:
         who = quantity(alive, "worker") if alive else "no worker lives"
         return f"{who}, {quantity(running, 'batch runs', 'batches run')}"
 
-    def why(self, batch: Batch, *, is_held: bool) -> str:
-        """Empty for a batch that waits for nothing, or for a person. `is_held`: a worker has it."""
+    def why(self, batch: Batch, *, is_held: bool, is_stuck: bool = False) -> Wait | None:
+        """None for a batch that waits for nothing, or for a person. `is_held`: a worker has it; `is_stuck`: none has,
+        though one should."""
         if batch.is_ad_hoc or batch.status not in Batch.WORKABLE:
-            return ""
+            return None
         if self.pause is not None:
             by_whom, why = global_pause.by_whom(self.pause), global_pause.sentence(self.pause.reason)
-            return f"Everything is paused{by_whom}: {why}"
+            return Wait(f"Everything is paused{by_whom}: {why}", PAUSING_EVERYWHERE if is_held else PAUSED_EVERYWHERE)
         if is_held:
-            return ""
+            return None
         if reason := self.declined.why(batch.pk):
-            return f"Waiting for a worker that can run {batch.processor}. {reason}"
-        return self.place(batch) if batch.status == Status.QUEUED else ""
+            return Wait(f"Waiting for a worker that can run {batch.processor}. {reason}", WAITS_FOR_WORKER)
+        if batch.status == Status.QUEUED:
+            return self.place(batch)
+        if is_stuck or batch.pk not in self.neglected:
+            return None
+        return Wait(f"It has begun, and waits for its next turn: {self.at_work}.", WAITS_FOR_WORKER)
 
-    def place(self, batch: Batch) -> str:
+    def place(self, batch: Batch) -> Wait | None:
         """Of a batch that has not begun: where it stands in line, and who works."""
         if (place := self.line.get(batch.pk)) is None:
-            return ""
-        return f"{batch.sentence} {FIRST.get(place, ordinal(place))} in line; {self.at_work}."
+            return None
+        return Wait(f"{batch.sentence} {FIRST.get(place, ordinal(place))} in line; {self.at_work}.")

@@ -13,15 +13,15 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from batches import operations
-from batches.engine.waiting_reasons import WaitingReasons
+from batches.engine.waiting_reasons import Standing, WaitingReasons
 from batches.lifecycle import attention
 from batches.models import Batch
 from batches.pages.batch_text import eta, speed
 from batches.pages.item_list import items_url
-from batches.pages.markup import batch_pill
+from batches.pages.markup import standing_pill
 from batches.pages.progress_bar import ProgressBar, progress_bar
 from batches.pages.tabs import Tab
-from batches.progress_text import removal_sentence, waits_because
+from batches.progress_text import removal_sentence, standing_of, waits_because
 from batches.progress_tracker import Progress, progress_of
 from batches.rights import OPERATE
 
@@ -43,7 +43,7 @@ class BatchRow:
     bar: ProgressBar
     failures: int
     failed_url: str
-    pill: SafeString
+    standing: Standing
     speed: str
     eta: str
     because: str
@@ -51,6 +51,10 @@ class BatchRow:
     verbs: Sequence[str]
     raise_url: str
     """Where a batch that is held by its error budget gets another one; empty for any other."""
+
+    @property
+    def pill(self) -> SafeString:
+        return standing_pill(self.standing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +140,7 @@ def batch_row(batch: Batch, progress: Progress, reasons: WaitingReasons, may_ope
         bar=progress_bar(progress),
         failures=progress.failed + progress.quarantined,
         failed_url=items_url(batch, failed=True),
-        pill=batch_pill(batch, stuck=progress.stuck),
+        standing=standing_of(batch, progress, reasons),
         speed=speed(progress),
         eta=removal_sentence(batch, reasons).partition(".")[0] if batch.status in Batch.REMOVING else eta(progress),
         because=waits_because(batch, progress, reasons),

@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from batches import durations, operations
+from batches.engine.waiting_reasons import Standing, WaitingReasons
 from batches.extensions import Link, registered
 from batches.lifecycle.unexplained import unexplained
 from batches.lifecycle.velocity import Velocity, velocity_of
@@ -17,10 +18,10 @@ from batches.moments import in_reader_zone
 from batches.pages.batch_text import sentence
 from batches.pages.item_list import items_url
 from batches.pages.map_page import MapPage, map_page
-from batches.pages.markup import batch_pill, pretty, value_text
+from batches.pages.markup import pretty, standing_pill, value_text
 from batches.pages.progress_bar import ProgressBar, progress_bar
 from batches.processors import param_labels_of
-from batches.progress_text import waits_of
+from batches.progress_text import standing_of, waits_of
 from batches.progress_tracker import Progress, get_progress, progress_of
 from batches.redaction import redact
 from batches.rights import DELETE, OPERATE
@@ -90,6 +91,7 @@ class BatchPage:
 
     batch: Batch
     progress: Progress
+    standing: Standing
     pill: SafeString
     sentence: str
     waits: str
@@ -126,15 +128,17 @@ class BatchPage:
 
 
 def batch_page(batch: Batch, request: HttpRequest) -> BatchPage:
-    progress = progress_of([batch])[batch.pk]
+    progress, reasons = progress_of([batch])[batch.pk], WaitingReasons()
+    standing = standing_of(batch, progress, reasons)
     failures = progress.failed + progress.quarantined
     may_operate = request.user.has_perm(OPERATE)  # type: ignore[union-attr]
     history = list(batch.transitions.order_by("-pk")[:SHOWN_HISTORY])
     return BatchPage(
         batch=batch,
         progress=progress,
-        pill=batch_pill(batch, stuck=progress.stuck),
-        sentence=sentence(batch, progress, history),
+        standing=standing,
+        pill=standing_pill(standing),
+        sentence=sentence(batch, progress, history, reasons),
         waits=waits_of(progress),
         live=batch.status in Batch.ACTIVE,
         final_statuses=" ".join(Batch.FINAL),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from batches import durations
+from batches.engine.waiting_reasons import WaitingReasons
 from batches.models import Batch, Transition
 from batches.moments import moment
 from batches.progress_text import STUCK, done_but_for, is_only_waiting, removal_sentence, starts_at, waits_because
@@ -13,15 +14,17 @@ from batches.progress_tracker import Progress
 Status = Batch.Status
 
 
-def sentence(batch: Batch, progress: Progress, history: Sequence[Transition]) -> str:
+def sentence(
+    batch: Batch, progress: Progress, history: Sequence[Transition], reasons: WaitingReasons | None = None
+) -> str:
     """The state, for a person who was just woken. The history is given with its latest rows first."""
     failures = progress.failed + progress.quarantined
     so_far = f" {failures:,} {'item' if failures == 1 else 'items'} failed so far." if failures else ""
     if batch.status in Batch.REMOVED:
-        return removal_sentence(batch)
+        return removal_sentence(batch, reasons)
     if starts := starts_at(batch):
         return starts
-    if waiting := waits_because(batch, progress):
+    if waiting := waits_because(batch, progress, reasons):
         return f"{waiting}{so_far}"
     match batch.status:
         case Status.RUNNING:

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from batches import accounts, operations, processors
 from batches.models import Batch, Watch
+from batches.progress_text import standings_of
 
 SHOWN_BATCHES = 100
 
@@ -53,13 +54,19 @@ class ProcessorRow:
 
 
 @dataclass(frozen=True, slots=True)
+class WatchedBatch:
+    batch: Batch
+    status_text: str
+
+
+@dataclass(frozen=True, slots=True)
 class MailPage:
     address: str
     form: MailForm
     next_digest: datetime | None
     everything: bool
     processors: Sequence[ProcessorRow]
-    batches: Sequence[Batch]
+    batches: Sequence[WatchedBatch]
     """Those that are watched by themselves, the latest first."""
     hidden_batches: int
     watches: int
@@ -69,14 +76,16 @@ class MailPage:
 def mail_page(user: Any, form: MailForm) -> MailPage:
     standing = operations.standing_watches(user)
     watched = Watch.objects.filter(user_id=user.pk)
-    batches, total = list(watched.select_related("batch").order_by("-pk")[:SHOWN_BATCHES]), watched.count()
+    latest, total = watched.select_related("batch").order_by("-pk")[:SHOWN_BATCHES], watched.count()
+    batches = [watch.batch for watch in latest]
+    standings = standings_of(batches)
     return MailPage(
         address=accounts.mail_address(user),
         form=form,
         next_digest=operations.mail_preference(user).digest_at,
         everything=operations.EVERYTHING in standing,
         processors=processor_rows({name for name in standing if name != operations.EVERYTHING}),
-        batches=[watch.batch for watch in batches],
+        batches=[WatchedBatch(batch, standings[batch.pk].label) for batch in batches],
         hidden_batches=total - len(batches),
         watches=total + len(standing),
     )

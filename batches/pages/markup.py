@@ -8,7 +8,7 @@ from typing import Any
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from batches.models import Batch
+from batches.engine.waiting_reasons import Standing
 from batches.processors.parameters import is_description
 
 ICONS = {
@@ -41,9 +41,9 @@ def pill(status: str, label: str) -> SafeString:
     )
 
 
-def batch_pill(batch: Batch, *, stuck: bool) -> SafeString:
-    """The batch's status; nothing is running that no worker has."""
-    return pill("HALTED", "No worker") if stuck else pill(batch.status, batch.get_status_display())
+def standing_pill(standing: Standing) -> SafeString:
+    """What is shown of a batch's status."""
+    return pill(standing.status, standing.label)
 
 
 def pretty(value: Any) -> SafeString:

@@ -14,7 +14,7 @@ from batches import operations
 from batches.models import Batch, Removal, Transition
 from batches.moments import moment
 from batches.operations import RemovalPlan
-from batches.pages.markup import batch_pill
+from batches.pages.markup import pill as status_pill
 from batches.progress_text import removal_sentence
 from batches.progress_tracker import get_progress
 from batches.rights import DELETE
@@ -80,7 +80,7 @@ def removed_batch_page(batch: Batch, request: HttpRequest) -> RemovedBatchPage:
     groups = summary.get("groups", [])
     return RemovedBatchPage(
         batch=batch,
-        pill=batch_pill(batch, stuck=False),
+        pill=status_pill(batch.status, batch.get_status_display()),
         sentence=removal_sentence(batch),
         going=batch.status in Batch.REMOVING,
         may_delete=request.user.has_perm(DELETE),  # type: ignore[union-attr]

@@ -96,6 +96,7 @@ FIELDS = {
     "started_at": "When it began; null: not yet.",
     "state": "How far it has come.",
     "status": "Where it stands.",
+    "status_text": "The status for people; of a batch that waits what it waits for, as in `Paused everywhere`.",
     "succeeded": "Items that would succeed.",
     "title": "What it is, in a few words.",
     "to_status": "Status after.",

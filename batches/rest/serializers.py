@@ -10,10 +10,11 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from batches import accounts, operations, progress_tracker
+from batches.engine.waiting_reasons import WaitingReasons
 from batches.models import Batch, Item, Quarantine, Rehearsal, Retry, Transition
 from batches.operations.submission import OPTIONS
 from batches.processors import Processor
-from batches.progress_text import sentence_of, waits_because
+from batches.progress_text import sentence_of, standing_of, waits_because
 from batches.progress_tracker import Progress
 from batches.redaction import redact, redact_text
 from batches.rest.param_schema import params_schema
@@ -36,6 +37,7 @@ class BatchSerializer(serializers.ModelSerializer[Batch]):
     params = RedactedField(read_only=True)
     source = RedactedField(read_only=True)  # type: ignore[assignment]
     created_by = serializers.SlugRelatedField(accounts.name_field(), read_only=True, allow_null=True)  # type: ignore[var-annotated]
+    status_text = serializers.SerializerMethodField()
     sentence = serializers.SerializerMethodField()
     waits_because = serializers.SerializerMethodField()
     progress = serializers.SerializerMethodField()
@@ -44,8 +46,8 @@ class BatchSerializer(serializers.ModelSerializer[Batch]):
     class Meta:
         model = Batch
         fields = (
-            *("id", "name", "processor", "params", "status", "sentence", "waits_because", "reason", "outcome"),
-            *("total_items", "source"),
+            *("id", "name", "processor", "params", "status", "status_text", "sentence", "waits_because"),
+            *("reason", "outcome", "total_items", "source"),
             *OPTIONS,
             *("follows", "created_by", "created_at", "started_at", "finished_at", "progress"),
         )
@@ -54,6 +56,10 @@ class BatchSerializer(serializers.ModelSerializer[Batch]):
     @extend_schema_field(schema_of(Progress))
     def get_progress(self, batch: Batch) -> dict[str, Any]:
         return self.progress_of(batch).to_dict()
+
+    def get_status_text(self, batch: Batch) -> str:
+        """The status for people; of a batch that waits what it waits for, as in `Paused everywhere`."""
+        return standing_of(batch, self.progress_of(batch), self.context.get("reasons")).label
 
     def get_sentence(self, batch: Batch) -> str:
         return sentence_of(batch, self.progress_of(batch), UTC, self.context.get("reasons"))
@@ -86,7 +92,7 @@ class BatchPageSerializer(BatchSerializer):
 def page_of(batch: Batch) -> dict[str, Any]:
     """A batch as its own page shows it."""
     progress = progress_tracker.progress_of([batch])
-    return dict(BatchPageSerializer(batch, context={"progress": progress}).data)
+    return dict(BatchPageSerializer(batch, context={"progress": progress, "reasons": WaitingReasons()}).data)
 
 
 class ItemSerializer(serializers.ModelSerializer[Item]):

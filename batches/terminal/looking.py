@@ -8,9 +8,10 @@ from typing import Any
 
 from batches import operations, progress_tracker
 from batches.command_line import Screen
+from batches.engine.waiting_reasons import Standing, WaitingReasons
 from batches.extensions import current_notices
 from batches.models import Batch, Item
-from batches.progress_text import sentence_of, starts_at
+from batches.progress_text import sentence_of, standing_of, starts_at
 from batches.redaction import redact
 from batches.terminal.exit_codes import OK, WITH_ERRORS
 
@@ -35,8 +36,9 @@ def list_batches(options: Namespace, screen: Screen) -> int:
     if screen.as_json:
         screen.document([progress[batch.pk].to_dict() | {"name": batch.name} for batch in listed])
         return OK
+    reasons = WaitingReasons()
     for batch in listed:
-        screen.line(batch_line(batch, progress[batch.pk]))
+        screen.line(batch_line(batch, progress[batch.pk], standing_of(batch, progress[batch.pk], reasons)))
     if not listed:
         screen.line("There are no batches.")
     for notice in current_notices():
@@ -44,13 +46,13 @@ def list_batches(options: Namespace, screen: Screen) -> int:
     return OK
 
 
-def batch_line(batch: Batch, progress: progress_tracker.Progress) -> str:
+def batch_line(batch: Batch, progress: progress_tracker.Progress, standing: Standing) -> str:
     failed = progress.failed + progress.quarantined
     waiting = f", {progress.waiting:,} waiting" if progress.waiting else ""
     waiting += "  STUCK" if progress.stuck else ""
     starts = f"  {at}" if (at := starts_at(batch)) else ""
     return (
-        f"{batch.pk:<40} {batch.status.lower():<10} {progress.done_percent:>5} %  "
+        f"{batch.pk:<40} {standing.label.lower():<10} {progress.done_percent:>5} %  "
         f"{progress.done:>9,} of {progress.total_items:,}  {failed:,} failed{waiting}{starts}"
     )
 
@@ -62,8 +64,9 @@ def show(options: Namespace, screen: Screen) -> int:
     if screen.as_json:
         screen.document(progress.to_dict() | batch_document(batch, failed))
         return OK
-    stands = batch.reason or sentence_of(batch, progress)
-    screen.line(f"{batch.pk}  {batch.get_status_display()}  {stands}")
+    reasons = WaitingReasons()
+    stands = batch.reason or sentence_of(batch, progress, reasons=reasons)
+    screen.line(f"{batch.pk}  {standing_of(batch, progress, reasons).label}  {stands}")
     screen.line(
         f"{progress.done:,} of {progress.total_items:,} done, {progress.remaining:,} to go{waiting_of(progress)}:"
     )

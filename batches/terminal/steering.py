@@ -11,9 +11,10 @@ from batches.command_line import COMMAND_LINE, Screen, reason_argument
 from batches.engine.budget import BUDGETS
 from batches.exceptions import InvalidInput
 from batches.models import Batch
+from batches.progress_tracker import get_progress
 from batches.terminal.exit_codes import OK
 from batches.terminal.given_moments import moment_or_none
-from batches.terminal.watching import show_progress
+from batches.terminal.watching import how_it_stands, show_progress
 from batches.wording import quantity
 
 FRACTIONS = ("rate", "item_timeout", "max_error_rate", "rate_limit_seconds")
@@ -24,7 +25,7 @@ def steer(options: Namespace, screen: Screen) -> int:
     """Start, pause or cancel: the operation has the verb's name."""
     operation = getattr(operations, options.command)
     batch = operation(options.id, actor=COMMAND_LINE, reason=options.reason)
-    show_progress(screen, batch.pk, f"{batch.pk}: {batch.get_status_display()}.")
+    show_progress(screen, batch.pk, f"{batch.pk}: {how_it_stands(batch, get_progress(batch.pk))}")
     return OK
 
 
@@ -46,7 +47,7 @@ def resume_arguments(parser: ArgumentParser) -> None:
 
 def resume(options: Namespace, screen: Screen) -> int:
     batch = operations.resume(options.id, actor=COMMAND_LINE, reason=options.reason, **budget_of(options))
-    show_progress(screen, batch.pk, f"{batch.pk}: {batch.get_status_display()}.")
+    show_progress(screen, batch.pk, f"{batch.pk}: {how_it_stands(batch, get_progress(batch.pk))}")
     return OK
 
 

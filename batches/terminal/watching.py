@@ -14,8 +14,9 @@ from batches import operations, progress_tracker
 from batches.command_line import Screen
 from batches.engine.budget import BUDGETS, holding_reason
 from batches.engine.database_errors import first_line
+from batches.engine.waiting_reasons import WaitingReasons
 from batches.models import Batch
-from batches.progress_text import waits_because, waits_of
+from batches.progress_text import standing_of, waits_because, waits_of
 from batches.terminal.exit_codes import BROKE, OK, STOPPED, WITH_ERRORS
 from batches.terminal.progress_bar import SECONDS_BETWEEN_LOOKS, ProgressBar
 
@@ -56,9 +57,7 @@ def sum_up(screen: Screen, batch_id: str) -> int:
     progress = progress_tracker.get_progress(batch_id)
     failed = progress.failed + progress.quarantined
     text = f"{batch_id}: {progress.done:,} of {progress.total_items:,} done, {failed:,} failed."
-    text += f" {batch.get_status_display()}."
-    if because := waits_because(batch, progress):
-        text += f" {because}"
+    text += f" {how_it_stands(batch, progress)}"
     if waits := waits_of(progress):
         text += f" {waits}"
     if batch.reason and batch.status in (Status.HALTED, Status.FAILED):
@@ -67,6 +66,13 @@ def sum_up(screen: Screen, batch_id: str) -> int:
         text += f"\nTo go on: manage.py batch resume {batch_id}{budget_to_give(batch)}"
     show_progress(screen, batch_id, text)
     return exit_code_of(batch, failed)
+
+
+def how_it_stands(batch: Batch, progress: progress_tracker.Progress) -> str:
+    """The status as people are shown it, and why the batch waits, if it does."""
+    reasons = WaitingReasons()
+    standing, because = standing_of(batch, progress, reasons), waits_because(batch, progress, reasons)
+    return f"{standing.label}.{f' {because}' if because else ''}"
 
 
 def budget_to_give(batch: Batch) -> str:

@@ -12,9 +12,9 @@ from batches.extensions import Link
 from batches.models import Batch, Item
 from batches.pages.item_list import items_url
 from batches.pages.map_page import MapPage
-from batches.pages.markup import pill
-from batches.progress_text import waits_of
-from batches.progress_tracker import get_progress
+from batches.pages.markup import standing_pill
+from batches.progress_text import standing_of, waits_of
+from batches.progress_tracker import progress_of
 from errors.desk.addresses import records_url
 from errors.desk.advice_section import AdviceSection, advice_section
 from errors.desk.charts import TimelineChart, map_with_findings, timeline
@@ -38,6 +38,7 @@ class DeskPage:
     """Everything that the desk of a batch shows."""
 
     batch: Batch
+    pill: SafeString
     sentence: str
     waits: str
     """What waits for its next try, and until when; empty if nothing does."""
@@ -57,10 +58,6 @@ class DeskPage:
     filter_bar: FilterBar
     groups: GroupList
     advice: AdviceSection
-
-    @property
-    def pill(self) -> SafeString:
-        return pill(self.batch.status, self.batch.get_status_display())
 
     @property
     def is_waiting(self) -> bool:
@@ -91,10 +88,12 @@ def desk_page(batch: Batch, error_filter: ErrorFilter, after: str = "", *, draw:
     failed, extent, findings = failed_items(batch), extent_of(batch), finding_cards(batch)
     marked = findings[:FINDINGS_SHOWN]
     times = current_bins(batch) if draw else available_bins(batch, extent)
+    progress = progress_of([batch])[batch.pk]
     return DeskPage(
         batch=batch,
+        pill=standing_pill(standing_of(batch, progress)),
         sentence=sentence(batch, failed),
-        waits="" if batch.is_final else waits_of(get_progress(batch.pk)),
+        waits="" if batch.is_final else waits_of(progress),
         failed=failed,
         counts=counts(batch, failed, extent),
         map=map_with_findings(batch, extent, marked, draw=draw),

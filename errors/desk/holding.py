@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from django.urls import reverse
 
 from batches import operations
+from batches.engine.waiting_reasons import WaitingReasons
 from batches.models import Batch
 from batches.moments import moment
+from batches.progress_text import waits_because
 from batches.progress_tracker import get_progress
 
 Status = Batch.Status
@@ -33,6 +35,9 @@ def hold_of(batch: Batch) -> Hold | None:
         return Hold(f"held by the error budget{since}: {batch.reason}", resume if button else "", button)
     if batch.status in (Status.PAUSED, Status.PAUSING):
         return Hold(f"its batch is {batch.get_status_display().lower()}")
-    if batch.status in Batch.ACTIVE and get_progress(batch.pk).stuck:
-        return Hold("no worker has its batch")
-    return None
+    if batch.status not in Batch.ACTIVE:
+        return None
+    progress, reasons = get_progress(batch.pk), WaitingReasons()
+    if reasons.pause is not None and (because := waits_because(batch, progress, reasons)):
+        return Hold(f"{because[0].lower()}{because[1:]}")
+    return Hold("no worker has its batch") if progress.stuck else None

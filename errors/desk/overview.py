@@ -10,9 +10,11 @@ from typing import Any
 from django.db.models import Case, Count, Exists, IntegerField, OuterRef, Q, Sum, Value, When
 from django.utils.safestring import SafeString
 
+from batches.engine.waiting_reasons import WaitingReasons
 from batches.models import Batch
-from batches.pages.markup import pill
+from batches.pages.markup import standing_pill
 from batches.pages.tabs import Tab
+from batches.progress_text import standing_of
 from batches.progress_tracker import Progress, progress_of
 from batches.wording import number_agrees, quantity
 from errors.desk.addresses import desk_url
@@ -32,6 +34,7 @@ class BatchToLookAt:
     """One batch to look at: how much of it failed, and how many of its groups nobody has looked at."""
 
     batch: Batch
+    pill: SafeString
     failures: int
     done: int
     new_groups: int
@@ -53,10 +56,6 @@ class BatchToLookAt:
     @property
     def share(self) -> str:
         return percent(self.failures / self.done) if self.done else ""
-
-    @property
-    def pill(self) -> SafeString:
-        return pill(self.batch.status, self.batch.get_status_display())
 
     @property
     def url(self) -> str:
@@ -155,12 +154,15 @@ def batches_to_look_at() -> tuple[list[BatchToLookAt], int]:
     loud_groups: dict[str, dict[str, int]] = defaultdict(dict)
     for batch_id, state, groups in loud.values_list("batch", "group__state").annotate(n=Count("pk")):
         loud_groups[batch_id][state] = groups
-    progress = progress_of(batches)
-    listed = [batch_row(batch, progress[batch.pk], loud_groups[batch.pk]) for batch in batches]
+    progress, reasons = progress_of(batches), WaitingReasons()
+    listed = [batch_row(batch, progress[batch.pk], reasons, loud_groups[batch.pk]) for batch in batches]
     return listed, rows.count() - len(batches)
 
 
-def batch_row(batch: Batch, progress: Progress, loud_groups: Mapping[str, int]) -> BatchToLookAt:
+def batch_row(
+    batch: Batch, progress: Progress, reasons: WaitingReasons, loud_groups: Mapping[str, int]
+) -> BatchToLookAt:
     """`loud_groups` counts groups by state."""
     failures, new, regressed = progress.failed + progress.quarantined, State.NEW, State.REGRESSED
-    return BatchToLookAt(batch, failures, progress.done, loud_groups.get(new, 0), loud_groups.get(regressed, 0))
+    pill = standing_pill(standing_of(batch, progress, reasons))
+    return BatchToLookAt(batch, pill, failures, progress.done, loud_groups.get(new, 0), loud_groups.get(regressed, 0))

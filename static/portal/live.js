@@ -42,8 +42,8 @@
     if (roots.size === 1) announce(`${said.done_percent_text}. ${said.sentence}`, false);
     if (progress.failed + progress.quarantined && root.querySelector("[data-until-failure]") && Date.now() - refreshedAt > REFRESH) refreshSoon();
     root.dispatchEvent(new CustomEvent("progress", { detail: progress, bubbles: true }));
-    if (String(progress.stuck) !== (root.dataset.stuck ?? "false")) {
-      root.dataset.stuck = progress.stuck;
+    if (progress.status_text !== root.dataset.standing) {
+      root.dataset.standing = progress.status_text;
       refreshSoon();
     }
     if (progress.status !== seen.get(progress.batch_id)) {

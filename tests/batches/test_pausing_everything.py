@@ -252,7 +252,7 @@ def test_a_place_in_a_long_line_is_said_as_people_say_it(place: int, words: str)
     reasons = WaitingReasons()
     batch = submitted(modes("ok"))
     reasons.__dict__["line"] = {batch.pk: place}
-    assert f" {words} in line; " in reasons.place(batch)
+    assert f" {words} in line; " in str(reasons.place(batch))
 
 
 def test_a_worker_in_a_terminal_says_why_it_does_nothing() -> None:

@@ -1,0 +1,91 @@
+"""What is shown of a batch's status is true at every door: nothing runs while no worker may, or could, work on it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from batches import operations
+from batches.models import Batch, Checkpoint, Worker
+from errors.desk.addresses import desk_url
+from tests.helpers.batches import modes, worked_on
+from tests.helpers.command_line import batch_command
+from tests.helpers.pages import page, words
+from tests.helpers.people import client, person, signed_in
+
+pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.any_database]
+WORKER = "elsewhere:0:7:7"
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture(autouse=True)
+def living_worker(engine: None) -> None:
+    now = timezone.now()
+    Worker.objects.create(name=WORKER, host="elsewhere", code="c0de", started_at=now, heard_at=now + 60 * MINUTE)
+
+
+def running(*its_modes: str) -> Batch:
+    """A batch of which one item failed, and that a worker holds."""
+    batch = worked_on(modes("invalid", *its_modes))
+    Checkpoint.objects.filter(batch=batch).update(worker=WORKER, lease_expires_at=timezone.now() + 60 * MINUTE)
+    Batch.objects.filter(pk=batch.pk).update(status=Batch.Status.RUNNING, running_since=timezone.now(), total_items=9)
+    return batch
+
+
+def paused_everywhere() -> Batch:
+    batch = let_go(running("ok"), MINUTE)
+    operations.pause_everything(reason="the provider is down", actor="ana")
+    return batch
+
+
+def pausing_everywhere() -> Batch:
+    batch = running("ok")
+    operations.pause_everything(reason="the provider is down", actor="ana")
+    return batch
+
+
+def let_go(batch: Batch, ago: timedelta) -> Batch:
+    Checkpoint.objects.filter(batch=batch).update(worker="", lease_expires_at=None, saved_at=timezone.now() - ago)
+    Batch.objects.filter(pk=batch.pk).update(running_since=timezone.now() - ago)
+    return batch
+
+
+def all_that_remains_waits() -> Batch:
+    return worked_on(modes("invalid", "later"))
+
+
+def behind_others() -> Batch:
+    return let_go(running("ok"), timedelta(seconds=30))
+
+
+CASES: list[tuple[Callable[[], Batch], str, str]] = [
+    (lambda: running("ok"), "Running", ""),
+    (paused_everywhere, "Paused everywhere", "Everything is paused by ana: the provider is down."),
+    (pausing_everywhere, "Pausing everywhere", "Everything is paused by ana: the provider is down."),
+    (all_that_remains_waits, "Waiting", ""),
+    (behind_others, "Waiting for a worker", "It has begun, and waits for its next turn: 1 worker, 0 batches run."),
+    (lambda: let_go(running("ok"), timedelta(seconds=5)), "Running", ""),
+    (lambda: let_go(running("ok"), 60 * MINUTE), "No worker", ""),
+]
+
+
+@pytest.mark.parametrize(("case", "label", "because"), CASES)
+def test_it_is_shown_by_a_word_that_is_true(case: Callable[[], Batch], label: str, because: str) -> None:
+    batch, rest, user = case(), client("admin"), person("admin")
+    User.objects.update(email="o@example.org")
+    operations.watch(batch.pk, User.objects.get(pk=user.pk))
+    browser = signed_in(user)
+    for address in (f"/api/batches/{batch.pk}", f"/api/batches/{batch.pk}/progress"):
+        answer = rest.get(address).json()
+        assert (answer["status"], answer["status_text"], answer["waits_because"]) == ("RUNNING", label, because)
+    for address in (batch.get_absolute_url(), "/admin/batches/batch/", desk_url(batch.pk)):
+        assert f"</span> {label}</span>" in page(browser, address), address
+    assert f"{batch} {label}" in words(page(browser, "/admin/batches/batch/mail/"))
+    assert f" {label.lower()} " in batch_command("list")[1]
+    assert f"  {label}  " in batch_command("show", batch.pk)[1]
+    assert json.loads(batch_command("show", batch.pk, "--json")[1])["status"] == "RUNNING"
