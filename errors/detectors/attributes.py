@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
-from typing import Any
 
-from errors.detectors.conditions import MAX_FIELDS, MISSING, Atom, Condition, Tally, flat, tallies
+from errors.detectors.columns import Table, Tally, table_of
+from errors.detectors.conditions import Condition
 from errors.detectors.findings import Finding, Stream, Summary, confidence
 from errors.detectors.statistics import llr, tail
 
@@ -22,9 +20,6 @@ MAX_CONDITIONS = 3
 KEPT_INSIDE = 0.8
 BETTER_INSIDE = 1.5
 
-Columns = Mapping[str, Mapping[int, Atom]]
-"""field -> item -> value; items without the field are not in it."""
-
 
 @dataclass(frozen=True, slots=True)
 class Universe:
@@ -34,6 +29,8 @@ class Universe:
     failed: frozenset[int]
     weight: float = 1.0
     """How many items of the batch one that did not fail stands for, in units of one that failed."""
+    is_whole: bool = False
+    """Whether they are all items that are at hand."""
 
     def without(self, gone: Collection[int]) -> Universe:
         items = [item for item in self.items if item not in gone]
@@ -58,39 +55,29 @@ def attributes(summary: Summary) -> list[Finding]:
     """Up to three conditions a stream, each with its equivalents."""
     if not summary.rows:
         return []
-    columns = columns_of(summary.rows)
-    return [finding for stream in summary.streams for finding in explain(stream, summary, columns)]
+    table = table_of(summary.rows)
+    return [finding for stream in summary.streams for finding in explain(stream, summary, table)]
 
 
-def columns_of(rows: Mapping[int, Mapping[str, Any]]) -> dict[str, dict[int, Atom]]:
-    """field -> item -> value, of at most 500 fields, whatever became of their items."""
-    columns: dict[str, dict[int, Atom]] = {}
-    for item, row in rows.items():
-        for name, value in islice(flat(row), MAX_FIELDS):
-            if name in columns or len(columns) < MAX_FIELDS:
-                columns.setdefault(name, {})[item] = value
-    return columns
-
-
-def explain(stream: Stream, summary: Summary, columns: Columns) -> Iterator[Finding]:
+def explain(stream: Stream, summary: Summary, table: Table) -> Iterator[Finding]:
     """The best condition, then the best for what it leaves, and so on."""
     whole = left = universe_of(stream, summary)
     least = max(MIN_FAILURES, MIN_COVERAGE * len(left.failed))
     for _ in range(MAX_CONDITIONS):
-        passing = passing_conditions(left, columns, summary.alpha, least)
+        passing = passing_conditions(left, table, summary.alpha, least)
         if not passing:
             return
         best = passing[0]
-        covered = covers(best.tally.condition, columns, left.items)
+        covered = table.covers(best.tally.condition, left.items)
         also = [
             tested.tally.condition.text
             for tested in passing[1:]
-            if same_items(tested, best, covered, columns, left.items)
+            if same_items(tested, best, covered, table, left.items)
         ]
-        narrower = refine(best, left.within(covered), columns, summary.alpha)
+        narrower = refine(best, left.within(covered), table, summary.alpha)
         conditions = [best.tally.condition, *([narrower] if narrower else [])]
-        hit = covered if narrower is None else covers(narrower, columns, sorted(covered))
-        yield described(stream, summary, whole, conditions, hit, best, also, len(columns))
+        hit = covered if narrower is None else table.covers(narrower, sorted(covered))
+        yield described(stream, summary, whole, conditions, hit, best, also, len(table.columns))
         left = left.without(covered)
 
 
@@ -100,12 +87,12 @@ def universe_of(stream: Stream, summary: Summary) -> Universe:
     items = sorted(failed.union(drawn))
     share, passed = len(failed) / max(1, len(stream.failed)), len(items) - len(failed)
     weight = share * (summary.total - len(stream.failed)) / passed if passed else 1.0
-    return Universe(items, failed, weight)
+    return Universe(items, failed, weight, is_whole=len(items) == len(summary.rows))
 
 
-def passing_conditions(universe: Universe, columns: Columns, alpha: float, least: float) -> list[Tested]:
+def passing_conditions(universe: Universe, table: Table, alpha: float, least: float) -> list[Tested]:
     """Conditions whose items fail at twice the rate of the others, and not by chance; the most telling first."""
-    tried = [tally for tally in counted(universe, columns) if supported(tally, universe)]
+    tried = [tally for tally in counted(universe, table) if supported(tally, universe)]
     total, failures = len(universe.items), len(universe.failed)
     passed = []
     for tally in tried:
@@ -116,11 +103,11 @@ def passing_conditions(universe: Universe, columns: Columns, alpha: float, least
     return sorted(passed, key=lambda tested: -tested.llr)
 
 
-def counted(universe: Universe, columns: Columns) -> Iterator[Tally]:
-    for field, column in columns.items():
-        items = Counter(column.get(item, MISSING) for item in universe.items)
-        failed = Counter(column.get(item, MISSING) for item in universe.failed)
-        yield from tallies(field, items, failed)
+def counted(universe: Universe, table: Table) -> Iterator[Tally]:
+    items = None if universe.is_whole else table.chosen(universe.items)
+    failed = table.chosen(universe.failed)
+    for column in table.columns.values():
+        yield from column.tallies(column.whole if items is None else column.frame(items), failed)
 
 
 def supported(tally: Tally, universe: Universe) -> bool:
@@ -147,24 +134,19 @@ def risk(failed: int, items: int, weight: float) -> float:
     return (failed + 0.5) / (failed + weight * (items - failed) + 1)
 
 
-def covers(condition: Condition, columns: Columns, items: Sequence[int]) -> frozenset[int]:
-    column, holds = columns[condition.field], condition.holds
-    return frozenset(item for item in items if holds(column.get(item, MISSING)))
-
-
-def same_items(tested: Tested, best: Tested, covered: frozenset[int], columns: Columns, items: Sequence[int]) -> bool:
+def same_items(tested: Tested, best: Tested, covered: frozenset[int], table: Table, items: Sequence[int]) -> bool:
     """Whether a condition holds for nearly the same items."""
     smaller, larger = sorted((tested.tally.items, best.tally.items))
     if smaller < SAME_ITEMS * larger:
         return False
-    other = covers(tested.tally.condition, columns, items)
+    other = table.covers(tested.tally.condition, items)
     return len(other & covered) >= SAME_ITEMS * len(other | covered)
 
 
-def refine(best: Tested, inside: Universe, columns: Columns, alpha: float) -> Condition | None:
+def refine(best: Tested, inside: Universe, table: Table, alpha: float) -> Condition | None:
     """A second condition that keeps most of the failures and makes the first much more precise."""
     precision = BETTER_INSIDE * best.tally.failed / best.tally.items
-    for tested in passing_conditions(inside, columns, alpha, KEPT_INSIDE * len(inside.failed)):
+    for tested in passing_conditions(inside, table, alpha, KEPT_INSIDE * len(inside.failed)):
         if tested.tally.failed >= precision * tested.tally.items:
             return tested.tally.condition
     return None

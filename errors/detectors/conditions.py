@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, islice
+from itertools import islice
 from math import ceil, isfinite
+from types import NoneType
 from typing import Any
 
 Atom = tuple[str, Any]
@@ -39,6 +38,10 @@ class Word(str):
     __slots__ = ()
 
 
+SCALARS: frozenset[type] = frozenset({str, int, float, bool, NoneType, Word})
+"""Types of nearly all values."""
+
+
 @dataclass(frozen=True, slots=True)
 class Condition:
     """Something true of some values of one field; `text` is how a person would say it, `test` can be stored."""
@@ -52,27 +55,26 @@ class Condition:
         return TESTS[self.test[0]](*self.test[1:])
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """A condition, how many items it holds for, and how many of those failed."""
-
-    condition: Condition
-    items: int
-    failed: int
-
-
-def flat(payload: Mapping[str, Any], path: str = "", depth: int = 1) -> Iterator[tuple[str, Atom]]:
+def flat(payload: Mapping[str, Any]) -> Iterator[tuple[str, Atom]]:
     """(field path, atom) down to the third level."""
+    for path, value in leaves(payload):
+        yield path, atom_of(value)
+
+
+def leaves(payload: Mapping[str, Any], path: str = "", depth: int = 1) -> Iterator[tuple[str, Any]]:
+    """(field path, value) down to the third level."""
     for name, value in payload.items():
         here = f"{path}.{name}" if path else str(name)
-        if isinstance(value, Mapping) and depth < MAX_DEPTH:
-            yield from flat(value, here, depth + 1)
+        if type(value) not in SCALARS and isinstance(value, Mapping) and depth < MAX_DEPTH:
+            yield from leaves(value, here, depth + 1)
         else:
-            yield here, atom_of(value)
+            yield here, value
 
 
 def slim(value: Any, depth: int = 0) -> Any:
     """As much of a payload as conditions can speak of: thousands of payloads are held at a time."""
+    if type(value) in SCALARS:
+        return value[:MAX_LENGTH] if type(value) is str else value
     if isinstance(value, Mapping) and depth < MAX_DEPTH:
         return {str(name)[:MAX_LENGTH]: slim(inner, depth + 1) for name, inner in islice(value.items(), MAX_FIELDS)}
     if isinstance(value, Mapping):
@@ -97,20 +99,8 @@ def atom_of(value: Any) -> Atom:
     return "list" if isinstance(value, (list, tuple)) else "object", len(value)
 
 
-def tallies(field: str, items: Counter[Atom], failed: Counter[Atom]) -> Iterator[Tally]:
-    """Every condition on a field with its counts, equality first."""
-    yield from equalities(field, items, failed)
-    yield from kinds(field, items, failed)
-    yield from cuts(field, field, "number", items, failed)
-    yield from cuts(field, f"length of {field}", "length", items, failed)
-
-
-def equalities(field: str, items: Counter[Atom], failed: Counter[Atom]) -> Iterator[Tally]:
-    """The most frequent values; a field whose values nearly all differ has none worth a look."""
-    often = Counter({atom: n for atom, n in items.items() if n > 1 and atom != MISSING and atom[0] != "object"})
-    for atom, n in often.most_common(MAX_VALUES):
-        if atom[0] != "list":
-            yield Tally(Condition(field, f"{field} = {shown(atom[1])}", ("is", *atom)), n, failed[atom])
+def equal_condition(field: str, atom: Atom) -> Condition:
+    return Condition(field, f"{field} = {shown(atom[1])}", ("is", *atom))
 
 
 def shown(value: Any) -> str:
@@ -118,16 +108,25 @@ def shown(value: Any) -> str:
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
 
 
-def kinds(field: str, items: Counter[Atom], failed: Counter[Atom]) -> Iterator[Tally]:
-    by_kind, failed_by_kind = Counter[str](), Counter[str]()
-    for atom, n in items.items():
-        by_kind[atom[0]] += n
-        failed_by_kind[atom[0]] += failed[atom]
-    empty = Condition(field, f"{field} is empty", ("empty",))
-    yield Tally(empty, sum(items[atom] for atom in EMPTY), sum(failed[atom] for atom in EMPTY))
-    for kind in sorted(by_kind):
-        text = f"{field} is missing" if kind == "missing" else f"type of {field} is {kind}"
-        yield Tally(Condition(field, text, ("kind", kind)), by_kind[kind], failed_by_kind[kind])
+def empty_condition(field: str) -> Condition:
+    return Condition(field, f"{field} is empty", ("empty",))
+
+
+def kind_condition(field: str, kind: str) -> Condition:
+    text = f"{field} is missing" if kind == "missing" else f"type of {field} is {kind}"
+    return Condition(field, text, ("kind", kind))
+
+
+def at_most_condition(field: str, measure: str, cut: float) -> Condition:
+    return Condition(field, f"{measured_name(field, measure)} <= {cut:g}", ("at_most", measure, cut))
+
+
+def more_than_condition(field: str, measure: str, cut: float) -> Condition:
+    return Condition(field, f"{measured_name(field, measure)} > {cut:g}", ("more_than", measure, cut))
+
+
+def measured_name(field: str, measure: str) -> str:
+    return f"length of {field}" if measure == "length" else field
 
 
 def number_in(atom: Atom) -> float | None:
@@ -147,37 +146,11 @@ def length_of(atom: Atom) -> float | None:
     return float(atom[1]) if atom[0] == "list" else None
 
 
-def cuts(
-    field: str,
-    name: str,
-    measure: str,
-    items: Counter[Atom],
-    failed: Counter[Atom],
-) -> Iterator[Tally]:
-    """At most, and more than, each of 15 quantiles."""
-    counts: dict[float, list[int]] = {}
-    for atom, n in items.items():
-        if (number := MEASURES[measure](atom)) is not None:
-            count = counts.setdefault(number, [0, 0])
-            count[0] += n
-            count[1] += failed[atom]
-    if len(counts) < 2:
-        return
-    numbers = sorted(counts)
-    reached = list(accumulate(counts[number][0] for number in numbers))
-    failing = list(accumulate(counts[number][1] for number in numbers))
-    for at in quantiles(reached):
-        cut = numbers[at]
-        yield Tally(Condition(field, f"{name} <= {cut:g}", ("at_most", measure, cut)), reached[at], failing[at])
-        above = Condition(field, f"{name} > {cut:g}", ("more_than", measure, cut))
-        yield Tally(above, reached[-1] - reached[at], failing[-1] - failing[at])
-
-
-def quantiles(reached: list[int]) -> list[int]:
-    """Where cumulated counts reach equal shares, and ever smaller ones at both ends; never the last: none is above."""
+def quantiles(items: int) -> list[int]:
+    """How many of the items, sorted by their numbers, reach equal shares, and ever smaller ones at both ends."""
     shares = [k / (QUANTILES + 1) for k in range(1, QUANTILES + 1)]
     shares += [end for part in RARE_PARTS for end in (1 / part, 1 - 1 / part)]
-    return sorted({bisect_left(reached, ceil(reached[-1] * share)) for share in shares} - {len(reached) - 1})
+    return sorted({ceil(items * share) for share in shares})
 
 
 def at_most(measure: str, cut: float) -> Callable[[Atom], bool]:

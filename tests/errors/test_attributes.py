@@ -10,7 +10,7 @@ import pytest
 
 from errors.detectors import Finding, Stream, Summary
 from errors.detectors.attributes import attributes, passing_conditions, relative_risk, universe_of
-from errors.detectors.attributes import columns_of as columns
+from errors.detectors.columns import table_of
 from errors.detectors.findings import percent
 
 
@@ -57,7 +57,7 @@ def test_its_percentages_are_all_or_none_only_of_all_or_none(share: float, text:
 def test_it_smooths_the_relative_risk() -> None:
     summary = summary_of(COUNTRIES, GERMAN_FAILURES)
     universe = universe_of(summary.streams[0], summary)
-    best = passing_conditions(universe, columns(summary.rows), 0.01, 5)[0]
+    best = passing_conditions(universe, table_of(summary.rows), 0.01, 5)[0]
     assert relative_risk(best.tally, 1000, 42) == pytest.approx(302.08, abs=5e-3)
 
 

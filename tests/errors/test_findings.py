@@ -15,7 +15,8 @@ from batches.models import Batch, Item, Tenure, Transition
 from errors import error_analyzer, tasks
 from errors.desk.finding_cards import chance_text, p_text
 from errors.detectors import Stream, Summary
-from errors.detectors.attributes import attributes, columns_of
+from errors.detectors.attributes import attributes
+from errors.detectors.columns import table_of
 from errors.detectors.conditions import flat, slim
 from errors.detectors.runs import LIKE_CHANCE, long_runs
 from errors.exports.request import ExportRequest
@@ -226,7 +227,7 @@ def test_it_holds_no_more_of_a_payload_than_it_can_speak_of() -> None:
     held = slim(wide | {str(n): n for n in range(10_000)})
     assert (len(held), len(held["a"]), len(held["b"])) == (500, 500, 500)
     assert list(flat(held))[2] == ("c.d.e", ("object", 1))
-    assert columns_of({0: held}).keys() == dict(flat(held)).keys()
+    assert table_of({0: held}).columns.keys() == dict(flat(held)).keys()
 
 
 def test_a_large_batch_is_looked_at_when_it_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
