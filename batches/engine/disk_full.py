@@ -7,7 +7,7 @@ from collections.abc import Callable
 from time import sleep
 from typing import TypeVar
 
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, transaction
 
 from batches.isolation.guard import ChunkLost, TransactionBroken, Uncontained
 from batches.lifecycle import transitions, waiting_for_room
@@ -32,7 +32,10 @@ def is_full(error: BaseException) -> bool:
 def pause(batch: Batch) -> None:
     """Let the batch wait for room."""
     to, running, reason = Batch.Status.PAUSING, (Batch.Status.RUNNING,), waiting_for_room.reason_for(batch)
-    if transitions.move(batch.pk, to, verb="pause", from_=running, actor="worker", reason=reason):
+    with transaction.atomic():
+        moved = transitions.move(batch.pk, to, verb="pause", from_=running, actor="worker", reason=reason)
+        waiting_for_room.note_time(batch.pk)
+    if moved:
         logger.error("batch %s: %s", batch.pk, reason)
 
 

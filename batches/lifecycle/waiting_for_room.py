@@ -67,8 +67,15 @@ pauses = Pauses()
 def reason_for(batch: Batch) -> str:
     """Why it is paused, and who has it go on."""
     day = clock.now_sql() - WAITS_FOR
-    stops = Transition.objects.filter(batch=batch, to_status=Batch.Status.PAUSED, reason=GOES_ON, at__gt=day)
-    return RESUME_IT if batch.is_ad_hoc or stops.count() >= STOPPED_A_DAY else GOES_ON
+    before = Transition.objects.filter(batch=batch, to_status=Batch.Status.PAUSING, reason=GOES_ON, at__gt=day)
+    return RESUME_IT if batch.is_ad_hoc or before.count() >= STOPPED_A_DAY else GOES_ON
+
+
+def note_time(batch_id: str) -> None:
+    """The stop of a batch bears the database's time: it is measured by that clock, not by the worker's."""
+    stop = Transition.objects.filter(batch=batch_id, to_status=Batch.Status.PAUSING).last()
+    if stop is not None:
+        Transition.objects.filter(pk=stop.pk).update(at=clock.now_sql())
 
 
 def stopped() -> QuerySet[Batch]:
@@ -76,10 +83,14 @@ def stopped() -> QuerySet[Batch]:
     return Batch.objects.filter(status__in=STATUSES, reason__startswith=PREFIX)
 
 
+def stops() -> QuerySet[Transition]:
+    """Stops of the batch of a surrounding query."""
+    return Transition.objects.filter(batch=OuterRef("pk"), to_status=Batch.Status.PAUSING)
+
+
 def may_go_on() -> Q:
     """The condition on batches that go on by themselves."""
-    recent = Transition.objects.filter(batch=OuterRef("pk"), to_status__in=STATUSES, at__gt=clock.now_sql() - WAITS_FOR)
-    return Q(Exists(recent), reason=GOES_ON)
+    return Q(Exists(stops().filter(at__gt=clock.now_sql() - WAITS_FOR)), reason=GOES_ON)
 
 
 def resume_stopped() -> list[str]:
@@ -125,7 +136,9 @@ def there_is_room() -> bool:
 
 def notices() -> list[Notice]:
     """That a full disk has stopped batches, since when, whether they go on by themselves, and what to free."""
-    latest = Transition.objects.filter(batch=OuterRef("pk"), to_status__in=STATUSES).order_by("-pk").values("at")[:1]
+    latest = (
+        Transition.objects.filter(batch=OuterRef("pk"), to_status=Batch.Status.PAUSING).order_by("-pk").values("at")[:1]
+    )
     rows = stopped().annotate(since=Subquery(latest), goes_on=Case(When(may_go_on(), then=True), default=False))
     waiting = list(rows.values_list("since", "goes_on"))
     if not waiting:

@@ -100,7 +100,8 @@ def stopped(batch_id: str, *, reason: str = STOPPED, hours_ago: float = 0, times
     operations.start(batch.pk)
     for _ in range(times):
         transitions.move(batch.pk, Status.QUEUED, verb="resume", from_=(Status.PAUSED,))
-        transitions.move(batch.pk, Status.PAUSED, verb="pause", actor="worker", reason=reason)
+        for to in (Status.RUNNING, Status.PAUSING, Status.PAUSED):
+            transitions.move(batch.pk, to, verb="pause", actor="worker", reason=reason)
     Transition.objects.filter(batch=batch).update(at=timezone.now() - timedelta(hours=hours_ago))
     return batch
 
@@ -154,6 +155,21 @@ def test_a_disk_that_fills_ever_again_needs_a_person() -> None:
     Transition.objects.filter(batch=often).update(at=timezone.now() - timedelta(hours=25))
     assert waiting_for_room.reason_for(often) == STOPPED
     assert waiting_for_room.reason_for(Batch(pk="script")) == waiting_for_room.RESUME_IT
+
+
+@pytest.mark.any_database
+def test_it_goes_on_whatever_a_workers_clock_says(
+    disk: Disk, seconds: Callable[[float], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has the machine's clock only")
+    now = timezone.now
+    with monkeypatch.context() as wrong:
+        wrong.setattr(timezone, "now", lambda: now() - timedelta(hours=25))
+        disk.fill()
+        batch = ran(modes("much"))
+    disk.free()
+    assert [seconds(0), seconds(6)] == [[], [batch.pk]]
 
 
 def test_pauses_grow_while_the_disk_is_full_and_begin_anew_later() -> None:

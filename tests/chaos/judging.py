@@ -176,7 +176,7 @@ Trace = Callable[["Run", Mapping[str, float]], bool]
 TRACES: dict[str, Trace] = {
     "parents": lambda run, counted: bool(counted.get("worker_deaths process")),
     "deploys": lambda run, counted: processes_seen() > run.portal.workers + 1,
-    "replies": lambda run, counted: run.portal.wire is not None and run.portal.wire.landed > 0,
+    "replies": lambda run, counted: run.portal.replies_lost() > 0,
     "crashes": lambda run, counted: run.portal.postgresql is not None and run.portal.postgresql.starts > 1,
     "brokers": lambda run, counted: run.portal.valkey is not None and run.portal.valkey.starts > 1,
     "clocks": lambda run, counted: is_wrong_clocks(run),

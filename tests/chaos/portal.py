@@ -32,6 +32,8 @@ class Portal:
         self.workers, self.mutant = workers, mutant
         self.own_wire = own_wire
         self.wire: Wire | None = None
+        self.cut_before = 0
+        """Replies lost on the wires of workers that are gone."""
         self.calls = Path(tempfile.mkdtemp(prefix="portal-calls-")) / "log"
         self.seen: set[int] = set()
         self.keeper: subprocess.Popen[bytes] | None = None
@@ -78,10 +80,14 @@ class Portal:
         command = [sys.executable, "-m", "batchportal.worker"]
         given = os.environ | {"CHAOS_CLOCK": str(self.clock), "CHAOS_MUTANT": self.mutant}
         if self.own_wire and self.postgresql is not None:
+            self.cut_before = self.replies_lost()
             self.wire = Wire(self.postgresql.port)
             url = given["DATABASE_URL"].replace(f":{self.postgresql.port}/", f":{self.wire.port}/")
             given["DATABASE_URL"] = url
         self.keeper = subprocess.Popen(command, cwd=ROOT, env=given, stdout=log, stderr=log, start_new_session=True)
+
+    def replies_lost(self) -> int:
+        return self.cut_before + (self.wire.landed if self.wire is not None else 0)
 
     def celery(self) -> int | None:
         """The pid of Celery's parent process, under the keeper."""

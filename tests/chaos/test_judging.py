@@ -42,7 +42,8 @@ def test_every_act_that_events_name_exists() -> None:
 @pytest.mark.parametrize("act", [name for name in ACTS if name not in ("redeliveries",)])
 def test_an_act_that_is_only_said_to_be_done_is_a_failure(act: str, db: None) -> None:
     """By what it leaves behind, or by what it must lead to."""
-    run = SimpleNamespace(batch_id="b1", portal=SimpleNamespace(workers=3, wire=None, postgresql=None, valkey=None))
+    portal = SimpleNamespace(workers=3, replies_lost=lambda: 0, postgresql=None, valkey=None)
+    run = SimpleNamespace(batch_id="b1", portal=portal)
     landed = {act: 50}
     missed = list(missing_events(landed, {}, "ledger"))
     with patch("tests.chaos.judging.columns_added", return_value=0):
