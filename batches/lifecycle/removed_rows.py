@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,8 +22,14 @@ from batches.models import (
     RetriedItem,
 )
 
-OF_ITEMS: tuple[type[Model], ...] = (RetriedItem, QuarantinedItem, Correction, Crash)
-"""Tables whose rows go with their item."""
+OF_ITEMS: tuple[tuple[type[Model], Callable[[Batch], QuerySet[Any]]], ...] = (
+    (RetriedItem, lambda batch: batch.retries.all()),
+    (QuarantinedItem, lambda batch: batch.quarantines.all()),
+    (Correction, lambda batch: batch.fixes.all()),
+    (Crash, lambda batch: Crash.objects.all()),
+)
+"""Tables whose rows go with their item, and without which rows they have none of the batch: most have none, and looking
+for thousands of items in them would be half of the work."""
 ROWS_PER_STEP = 500
 NOT_IN_SUMMARY = (
     *("retries", "fixes", "quarantines", "rehearsals", "samples", "tenures", "parameter_files", "watches"),
@@ -61,13 +68,15 @@ def remove_items(batch: Batch, *, after: int, size: int, archive: bool) -> Remov
         return RemovedPage(0, 0, after)
     pks = [pk for pk, _, _ in page]
     rows = sum(extension.removal.items_removed(batch, pks, archive) for extension in registered())
-    for model in OF_ITEMS:
-        rows += delete(model._default_manager.filter(item__in=pks))
+    for model, acts in OF_ITEMS:
+        if acts(batch).exists():
+            rows += delete(model._default_manager.filter(item__in=pks))
     if may_be_remembered(batch):
         keys = [key_of(batch.pk, key, PROCESS) for _, key, _ in page]
         rows += delete(IdempotencyRecord.objects.filter(key__in=keys))
-    rows += delete(Item.objects.filter(pk__in=pks))
-    return RemovedPage(len(page), rows, page[-1][2])
+    last = page[-1][2]
+    rows += delete(Item.objects.filter(batch=batch, position__gt=after, position__lte=last))
+    return RemovedPage(len(page), rows, last)
 
 
 def may_be_remembered(batch: Batch) -> bool:
