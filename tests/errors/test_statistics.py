@@ -6,7 +6,6 @@ import random
 from math import comb
 
 import pytest
-from scipy.stats import fisher_exact, hypergeom
 
 from batches.proportions import wilson
 from errors.detectors.statistics import llr, tail
@@ -33,6 +32,8 @@ def test_the_tail_is_exact_on_both_sides_of_the_mean(total: int, failures: int, 
 
 
 def test_the_tail_agrees_with_scipy() -> None:
+    from scipy.stats import hypergeom  # two seconds of whoever runs this, not of whoever collects it
+
     chance = random.Random(7)
     for _ in range(1_000):
         total = chance.randint(10, 5000)
@@ -44,6 +45,8 @@ def test_the_tail_agrees_with_scipy() -> None:
 
 
 def test_it_is_fishers_one_sided_test() -> None:
+    from scipy.stats import fisher_exact  # as above
+
     here, elsewhere = [40, 10], [2, 948]
     assert tail(40, 1000, 42, 50) == pytest.approx(fisher_exact([here, elsewhere], alternative="greater").pvalue)
 
