@@ -11,6 +11,7 @@ from errors.advice.posterior import Interval, outcome, outcome_of_units
 RECOVERED = "items recovered"
 NOT_KNOWN = "not known yet: nothing like it was retried so far; a canary of 20 would tell"
 NOT_KNOWN_AGAIN = "not known yet: these failed again when they were retried, and none was retried once more"
+TOO_DIFFERENT = "not known yet: retries of such errors came out too differently so far; a canary of 20 would tell"
 STAYS_INVALID = "what is refused as it is stays refused"
 UNCHANGED_FAILS = ("validation", "not_found", "conflict")
 """Categories whose failures depend on the rows alone: unless something is retried, none passes unchanged."""
@@ -23,6 +24,8 @@ LEAST_EARLIER, LEAST_OF_CATEGORY = 3, 5
 STEADY = 0.75
 """Of the share that passed one try earlier: as many as that pass again where items are of one kind."""
 HARDLY_ANY = 0.05
+WIDEST = 0.6
+"""Of the items: what spans more says nothing that a person could plan with."""
 
 
 def group_recoveries(group: GroupFacts) -> Prediction:
@@ -37,7 +40,8 @@ def recoveries_of(category: str, items: int, evidence: Evidence, *, permanent: b
             return predicted
     if category in UNCHANGED_FAILS and (permanent or category != "conflict"):
         return Prediction(RECOVERED, 0, 0, min(items, max(1, items // 10)) if items else 0, STAYS_INVALID)
-    return not_known(items)
+    differ = len(evidence.earlier) >= LEAST_EARLIER or len(evidence.category) >= LEAST_OF_CATEGORY
+    return not_known(items, TOO_DIFFERENT if differ else NOT_KNOWN)
 
 
 def not_known(items: int, basis: str = NOT_KNOWN) -> Prediction:
@@ -116,11 +120,15 @@ def by_category(category: str, items: int, evidence: Evidence) -> Prediction | N
 
 
 def by_units(items: int, units: Sequence[Tried], least: int, what: str) -> Prediction | None:
+    """None too where they differ so much that any share of the items may pass."""
     if len(units) < least:
         return None
     tried, passed = sum(unit[0] for unit in units), sum(unit[1] for unit in units)
     basis = f"{passed:,} of {tried:,} came right in {len(units):,} {what}"
-    return predicted(outcome_of_units(items, units), basis)
+    low, mid, high = outcome_of_units(items, units)
+    if high - low > max(1, WIDEST * items):
+        return None
+    return predicted((low, mid, high), basis)
 
 
 # -- sums --------------------------------------------------------------------------------------------------------------

@@ -27,11 +27,14 @@ PASSED = Q(fate=Fate.RECOVERED) | Q(fate=Fate.RELEASED, item__status__in=Item.SU
 OVER = PASSED | Q(fate__in=[Fate.SAME, Fate.DIFFERENT]) | Q(fate=Fate.RELEASED, item__status__in=Item.FAILED_STATUSES)
 
 
-def evidence_of(batch: Batch, groups: Mapping[str, str]) -> dict[str, Evidence]:
-    """Fingerprint -> what is known of the group; `groups` gives the category of each."""
+def evidence_of(batch: Batch, groups: Mapping[str, str], items: QuerySet[Item] | None = None) -> dict[str, Evidence]:
+    """Fingerprint -> what is known of the group; `groups` gives the category of each.
+
+    `items` are those that are to be retried, None: all that are failed.
+    """
     if not batch.processor or not groups:
         return dict.fromkeys(groups, Evidence())
-    rounds, waiting = rounds_of(batch), waiting_of(batch)
+    rounds, waiting = rounds_of(batch), waiting_of(batch, items)
     attempts, earlier, anywhere = attempts_of(batch), *elsewhere(batch, groups)
     return {
         fingerprint: Evidence(
@@ -56,11 +59,13 @@ def rounds_of(batch: Batch) -> dict[str, list[Tried]]:
     return in_order((kind, times, (tried, passed)) for kind, times, tried, passed in rows)
 
 
-def waiting_of(batch: Batch) -> dict[str, list[int]]:
+def waiting_of(batch: Batch, items: QuerySet[Item] | None) -> dict[str, list[int]]:
     """Fingerprint -> items failed now, by how many bulk retries they have failed so before."""
     if not batch.retries.exists():
         return {}
     last = ErrorRecord.objects.filter(batch=batch, item__failed_at__isnull=False, attempt=F("item__attempts"))
+    if items is not None:
+        last = last.filter(item__in=items.order_by().values("pk"))
     counted = with_times(batch, last.order_by(), OuterRef("item"), OuterRef("group__fingerprint"))
     rows = counted.values_list("group__fingerprint", "times").annotate(n=Count("pk"))
     waiting: dict[str, Counter[int]] = defaultdict(Counter)

@@ -71,13 +71,14 @@ def forecast(batch: Batch, scope: Mapping[str, Any]) -> Forecast:
     name, value = scopes.only_scope(scope)
     condition = scopes.condition(batch, name, value)
     selection = retry_selection.select_failed(batch, condition, permanent=False, quarantined_too=name == "item_keys")
-    failures = last_failures(batch, None if condition == Q() else selection.items)
+    items = None if condition == Q() else selection.items
+    failures = last_failures(batch, items)
     left_out = left_out_by_reason(batch, selection, failures)
     tried = selection.failed - sum(left_out.values())
     categories: Counter[str] = Counter()
     for row in failures:
         categories[row.category] += row.items
-    by_groups, with_permanent = predictions_by_groups(batch, failures)
+    by_groups, with_permanent = predictions_by_groups(batch, failures, items)
     return Forecast(
         failed=selection.failed,
         tried=tried,
@@ -122,10 +123,13 @@ def samples_of(selection: retry_selection.Selection) -> list[Item]:
 
 
 def predictions_by_groups(
-    batch: Batch, failures: Sequence[LastFailures]
+    batch: Batch, failures: Sequence[LastFailures], items: Any
 ) -> tuple[Prediction | None, Prediction | None]:
-    """Sums over the groups, each by its own retries or by its category: without permanent failures, and with them."""
-    evidence = evidence_of(batch, {row.fingerprint: row.category for row in failures})
+    """Sums over the groups, each by its own retries or by its category: without permanent failures, and with them.
+
+    `items` as of `last_failures`: those of a group that were retried before need not be among them.
+    """
+    evidence = evidence_of(batch, {row.fingerprint: row.category for row in failures}, items)
     unchanged = [group_prediction(row, row.items - row.permanent, evidence) for row in failures]
     everything = [group_prediction(row, row.items, evidence) for row in failures]
     return sum_of(unchanged), sum_of(everything)

@@ -139,7 +139,8 @@ def test_earlier_batches_tell_as_far_as_they_agree() -> None:
     alike = group_recoveries(group_of(100, earlier=[(50, 48), (40, 39), (100, 97)]))
     apart = group_recoveries(group_of(100, earlier=[(50, 48), (40, 2), (100, 50)]))
     assert alike.low > 60
-    assert apart.high - apart.low > 80
+    assert (apart.low, apart.mid, apart.high) == (0, None, 100)
+    assert apart.basis.startswith("not known yet: retries of such errors came out too differently")
     assert group_recoveries(group_of(100, earlier=[(50, 48), (40, 39)])).mid is None
 
 

@@ -12,6 +12,7 @@ from batches import operations
 from batches.engine import runner
 from batches.models import Batch, RetriedItem, Retry
 from errors.recovery import kept_predictions
+from tests.helpers.batches import modes, ran
 from tests.helpers.outages import group_address, outage
 from tests.helpers.pages import page
 from tests.helpers.people import UserOf, signed_in
@@ -113,3 +114,15 @@ def test_it_lists_a_retry_that_is_over_by_what_was_kept_of_it(user_of: UserOf) -
         shown = page(client, reverse("admin:errors_retries", args=[batch.pk]))
     assert '?fate=recovered#items">21</a>' in shown
     assert not [each for each in statements if RetriedItem._meta.db_table in each["sql"]]
+
+
+@pytest.mark.usefixtures("engine")
+def test_those_that_were_never_retried_are_predicted_by_those_that_were() -> None:
+    """What failed again at the first retry is not among them."""
+    batch = ran(modes(*["network"] * 100), max_attempts=1, batch_id="part")
+    now_do(batch, "ok", 0, 19)
+    operations.retry(batch.pk, positions=[0, 39])
+    runner.work_until_idle(batch.pk)
+    retry = operations.retry(batch.pk, positions=[40, 99])
+    assert retry.predicted["mid"] == 30
+    assert retry.predicted["basis"] == "20 of 40 came right when they were retried before"
