@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from math import lcm
 
 from batches.wording import ordinal
 from errors.detectors.findings import Finding, Stream, Summary, build_finding
@@ -14,6 +15,8 @@ PERIODS = range(2, 65)
 USUAL_SIZES = (100, 128, 250, 256, 500, 512, 1000)
 MIN_FAILURES = 5
 MIN_RISK = 2.0
+MAX_MODULUS = 20_000
+"""Up to which residues of several periods are counted together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +62,34 @@ def candidates(
     if not failures or failures * MIN_RISK > total:
         return
     absent = absent_from(positions) if positions is not None else ()
-    for period in tried:
-        residue, count = Counter(position % period for position in failed).most_common(1)[0]
+    for period, counts in residues(failed, tried):
+        residue, count = max(counts.items(), key=lambda counted: (counted[1], -counted[0]))
         size = (total + len(absent) - residue - 1) // period + 1
         size -= sum(position % period == residue for position in absent)
         if count >= MIN_FAILURES and count * total >= MIN_RISK * failures * size:
             yield period, residue, count, size, llr(count, size, failures, total)
+
+
+def residues(failed: Sequence[int], periods: Iterable[int]) -> Iterator[tuple[int, Counter[int]]]:
+    """Each period with the failures by residue, counted once for all periods that divide one number."""
+    for modulus, divisors in common_multiples(periods).items():
+        counts = Counter(map(modulus.__rmod__, failed))
+        for period in divisors:
+            folded: Counter[int] = Counter()
+            for residue, count in counts.items():
+                folded[residue % period] += count
+            yield period, folded
+
+
+def common_multiples(periods: Iterable[int]) -> dict[int, list[int]]:
+    """A few numbers, each with the periods among these that divide it."""
+    multiples: dict[int, list[int]] = {}
+    for period in sorted(periods, reverse=True):
+        fitting = (modulus for modulus in multiples if lcm(modulus, period) <= MAX_MODULUS)
+        modulus = min(fitting, key=lambda modulus: lcm(modulus, period), default=1)
+        divisors = multiples.pop(modulus, [])
+        multiples[lcm(modulus, period)] = [*divisors, period]
+    return multiples
 
 
 def absent_from(positions: Sequence[int]) -> Sequence[int]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 
 import pytest
 
 from errors.detectors import Stream, Summary
-from errors.detectors.periods import best_period, periodic
+from errors.detectors.periods import PERIODS, USUAL_SIZES, best_period, periodic, residues
 
 ALPHA = 0.002
 
@@ -68,3 +69,10 @@ def test_it_says_which(period: int, residue: int, text: str) -> None:
     (found,) = periodic(Summary(2000, [Stream("any", failed)], sizes=[100]))
     assert found.text == text
     assert found.items == frozenset(failed)
+
+
+def test_it_counts_the_residues_of_each_period() -> None:
+    failed = sorted(random.Random(3).sample(range(50_000), 4_000))
+    periods = sorted({*PERIODS, *USUAL_SIZES, 7_919})
+    counted = dict(residues(failed, periods))
+    assert counted == {period: Counter(n % period for n in failed) for period in periods}
