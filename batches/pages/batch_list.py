@@ -142,8 +142,15 @@ def batch_row(batch: Batch, progress: Progress, reasons: WaitingReasons, may_ope
         failed_url=items_url(batch, failed=True),
         standing=standing_of(batch, progress, reasons),
         speed=speed(progress),
-        eta=removal_sentence(batch, reasons).partition(".")[0] if batch.status in Batch.REMOVING else eta(progress),
+        eta=eta_or_removal(batch, progress, reasons),
         because=waits_because(batch, progress, reasons),
         verbs=legal if may_operate else [],
         raise_url=reverse("admin:batches_batch_act", args=[batch.pk, "resume"]) if held else "",
     )
+
+
+def eta_or_removal(batch: Batch, progress: Progress, reasons: WaitingReasons) -> str:
+    """How long it will take, or how far it is gone; empty while it waits, as nobody knows for how long."""
+    if batch.status in Batch.REMOVING:
+        return removal_sentence(batch, reasons).partition(".")[0]
+    return "" if waits_because(batch, progress, reasons) else eta(progress)

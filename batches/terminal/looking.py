@@ -8,12 +8,13 @@ from typing import Any
 
 from batches import operations, progress_tracker
 from batches.command_line import Screen
-from batches.engine.waiting_reasons import Standing, WaitingReasons
+from batches.engine.waiting_reasons import WaitingReasons
 from batches.extensions import current_notices
 from batches.models import Batch, Item
-from batches.progress_text import sentence_of, standing_of, starts_at
+from batches.progress_text import sentence_of, standing_of, starts_at, waits_because
 from batches.redaction import redact
 from batches.terminal.exit_codes import OK, WITH_ERRORS
+from batches.terminal.watching import to_go_on
 
 SHOWN_FAILURES, MESSAGE_WIDTH = 20, 160
 
@@ -37,8 +38,10 @@ def list_batches(options: Namespace, screen: Screen) -> int:
         screen.document([progress[batch.pk].to_dict() | {"name": batch.name} for batch in listed])
         return OK
     reasons = WaitingReasons()
-    for batch in listed:
-        screen.line(batch_line(batch, progress[batch.pk], standing_of(batch, progress[batch.pk], reasons)))
+    labels = [standing_of(batch, progress[batch.pk], reasons).label.lower() for batch in listed]
+    width = max([10, *map(len, labels)])
+    for batch, label in zip(listed, labels, strict=True):
+        screen.line(batch_line(batch, progress[batch.pk], f"{label:<{width}}"))
     if not listed:
         screen.line("There are no batches.")
     for notice in current_notices():
@@ -46,13 +49,13 @@ def list_batches(options: Namespace, screen: Screen) -> int:
     return OK
 
 
-def batch_line(batch: Batch, progress: progress_tracker.Progress, standing: Standing) -> str:
+def batch_line(batch: Batch, progress: progress_tracker.Progress, label: str) -> str:
     failed = progress.failed + progress.quarantined
     waiting = f", {progress.waiting:,} waiting" if progress.waiting else ""
     waiting += "  STUCK" if progress.stuck else ""
     starts = f"  {at}" if (at := starts_at(batch)) else ""
     return (
-        f"{batch.pk:<40} {standing.label.lower():<10} {progress.done_percent:>5} %  "
+        f"{batch.pk:<40} {label} {progress.done_percent:>5} %  "
         f"{progress.done:>9,} of {progress.total_items:,}  {failed:,} failed{waiting}{starts}"
     )
 
@@ -65,8 +68,10 @@ def show(options: Namespace, screen: Screen) -> int:
         screen.document(progress.to_dict() | batch_document(batch, failed))
         return OK
     reasons = WaitingReasons()
-    stands = batch.reason or sentence_of(batch, progress, reasons=reasons)
+    stands = waits_because(batch, progress, reasons) or batch.reason or sentence_of(batch, progress, reasons=reasons)
     screen.line(f"{batch.pk}  {standing_of(batch, progress, reasons).label}  {stands}")
+    if remedy := to_go_on(batch):
+        screen.line(remedy)
     screen.line(
         f"{progress.done:,} of {progress.total_items:,} done, {progress.remaining:,} to go{waiting_of(progress)}:"
     )

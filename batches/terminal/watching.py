@@ -62,9 +62,7 @@ def sum_up(screen: Screen, batch_id: str) -> int:
         text += f" {waits}"
     if batch.reason and batch.status in (Status.HALTED, Status.FAILED):
         text += f" {batch.reason}"
-    if batch.status in (Status.PAUSED, Status.PAUSING, Status.HALTED):
-        text += f"\nTo go on: manage.py batch resume {batch_id}{budget_to_give(batch)}"
-    show_progress(screen, batch_id, text)
+    show_progress(screen, batch_id, "\n".join(filter(None, [text, to_go_on(batch)])))
     return exit_code_of(batch, failed)
 
 
@@ -73,6 +71,13 @@ def how_it_stands(batch: Batch, progress: progress_tracker.Progress) -> str:
     reasons = WaitingReasons()
     standing, because = standing_of(batch, progress, reasons), waits_because(batch, progress, reasons)
     return f"{standing.label}.{f' {because}' if because else ''}"
+
+
+def to_go_on(batch: Batch) -> str:
+    """The command by which a batch that stopped goes on; empty of any other."""
+    if batch.status not in (Status.PAUSED, Status.PAUSING, Status.HALTED):
+        return ""
+    return f"To go on: manage.py batch resume {batch.pk}{budget_to_give(batch)}"
 
 
 def budget_to_give(batch: Batch) -> str:

@@ -41,7 +41,7 @@ const portal = (() => {
     const { waits, butFor, only } = waiting(p);
     const speed = p.recent_velocity === null || only ? "" : `${pace(p.recent_velocity)} items a second`;
     const left = p.eta_human === null ? "" : `about ${p.eta_human.replace(/([a-z])/g, " $1")} left`;
-    const eta = p.stuck ? "no worker has it" : only ? `done but for ${butFor}` : left && butFor ? `${left}, with ${butFor}` : left || butFor;
+    const eta = p.waits_because ? "" : p.stuck ? "no worker has it" : only ? `done but for ${butFor}` : left && butFor ? `${left}, with ${butFor}` : left || butFor;
     const tail = failures ? ` ${grouped.format(failures)} ${failures === 1 ? "item" : "items"} failed so far.` : "";
     const stuck = "It should be running, but no worker has taken it for a while. Is the worker process up?";
     const moving = [speed, eta].filter(Boolean).join(", ");

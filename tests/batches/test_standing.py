@@ -13,7 +13,7 @@ from django.utils import timezone
 from batches import operations
 from batches.models import Batch, Checkpoint, Worker
 from errors.desk.addresses import desk_url
-from tests.helpers.batches import modes, worked_on
+from tests.helpers.batches import modes, ran, submitted, worked_on
 from tests.helpers.command_line import batch_command
 from tests.helpers.pages import page, words
 from tests.helpers.people import client, person, signed_in
@@ -89,3 +89,31 @@ def test_it_is_shown_by_a_word_that_is_true(case: Callable[[], Batch], label: st
     assert f" {label.lower()} " in batch_command("list")[1]
     assert f"  {label}  " in batch_command("show", batch.pk)[1]
     assert json.loads(batch_command("show", batch.pk, "--json")[1])["status"] == "RUNNING"
+
+
+def test_it_promises_no_end_while_nobody_knows_for_how_long_everything_is_paused() -> None:
+    batch, browser = all_that_remains_waits(), signed_in(person("admin"))
+    assert "done but for 1 that waits" in page(browser, "/admin/batches/batch/")
+    operations.pause_everything(reason="the provider is down", actor="ana")
+    assert "done but for" not in page(browser, "/admin/batches/batch/")
+    assert "Everything is paused by ana" in batch_command("show", batch.pk)[1]
+
+
+def test_it_lists_batches_in_columns_however_long_the_words_are() -> None:
+    for batch in (running("ok"), behind_others()):
+        assert batch.pk in batch_command("list")[1]
+    first, second = (line.index(" %") for line in batch_command("list")[1].splitlines()[:2])
+    assert first == second
+
+
+def test_it_says_what_a_batch_waits_for_and_not_why_a_person_started_it() -> None:
+    batch = submitted(modes("ok"))
+    operations.start(batch.pk, reason="the file is complete")
+    assert "First in line; 1 worker, 0 batches run." in batch_command("show", batch.pk)[1]
+
+
+def test_it_says_how_a_halted_batch_goes_on() -> None:
+    batch = ran(modes("invalid", "invalid", "ok"), max_errors=0, checkpoint_every=1)
+    text = batch_command("show", batch.pk)[1]
+    assert "the budget is 0." in text
+    assert f"\nTo go on: manage.py batch resume {batch.pk} --max-errors N|none\n" in text
