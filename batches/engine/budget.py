@@ -10,6 +10,7 @@ from batches.lanes.lane_counts import counters_of
 from batches.lanes.outcomes import Outcome
 from batches.lifecycle import quarantined_items, transitions
 from batches.models import Batch, Item, RetriedItem
+from batches.wording import quantity
 
 SMALLEST_SAMPLE = 20  # items, before their error rate counts
 BUDGETS = ("max_errors", "max_error_rate")
@@ -42,7 +43,7 @@ def without_quarantined(batch: Batch, totals: Totals) -> Totals:
 def halt_reason(batch: Batch, totals: Totals) -> str:
     """Why the batch must halt; empty while it may go on."""
     if batch.max_errors is not None and totals.failed > batch.max_errors:
-        return f"{totals.failed:,} items failed; the budget is {batch.max_errors:,}."
+        return f"{quantity(totals.failed, 'item')} failed; the budget is {batch.max_errors:,}."
     if batch.max_error_rate is not None and totals.done >= SMALLEST_SAMPLE:
         rate = 100 * totals.failed / totals.done
         if rate > batch.max_error_rate:

@@ -115,5 +115,5 @@ def test_it_says_what_a_batch_waits_for_and_not_why_a_person_started_it() -> Non
 def test_it_says_how_a_halted_batch_goes_on() -> None:
     batch = ran(modes("invalid", "invalid", "ok"), max_errors=0, checkpoint_every=1)
     text = batch_command("show", batch.pk)[1]
-    assert "the budget is 0." in text
+    assert "1 item failed; the budget is 0." in text
     assert f"\nTo go on: manage.py batch resume {batch.pk} --max-errors N|none\n" in text
