@@ -1,4 +1,4 @@
-"""Items out at the same time: each in a thread of its own, or as a coroutine of one event loop.
+"""Items out at the same time: in threads, or as coroutines of one event loop.
 
 A call that runs over its time limit is interrupted: a coroutine is cancelled, into a thread an `ItemTimeout` is
 raised. One that does not give way is given up, and its process must not be used any longer.
@@ -7,14 +7,12 @@ raised. One that does not give way is given up, and its process must not be used
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import inspect
 import json
 import logging
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Any
@@ -23,8 +21,9 @@ from django.db import connections
 
 from batches import clock
 from batches.engine.attempts import failed_outcome
+from batches.engine.call_threads import Call, CallThreads
 from batches.engine.context import context_of
-from batches.engine.slices import GRACE_SECONDS, Slice, do_nothing
+from batches.engine.slices import GRACE_SECONDS, Slice
 from batches.exceptions import ItemTimeout
 from batches.lanes import outcomes
 from batches.lanes.outcomes import Claimed, Outcome
@@ -33,31 +32,6 @@ from batches.processors import SkipItem
 logger = logging.getLogger("batches")
 
 PAST_LIMIT = "The item ran longer than its limit of {:g} s."
-
-
-@dataclass(slots=True)
-class Call:
-    """The call of one item; `since` is on the monotonic clock."""
-
-    item: Claimed
-    since: float
-    thread: threading.Thread | None = None
-    interrupted: bool = False
-    over: bool = False
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def finish(self) -> None:
-        """From here on it is not interrupted."""
-        with self.lock:
-            self.over = True
-
-    def interrupt(self) -> None:
-        """Raise `ItemTimeout` in its thread, as soon as that runs Python code again."""
-        with self.lock:
-            if not self.over and self.thread is not None and self.thread.ident is not None:
-                self.interrupted = True
-                thread = ctypes.c_ulong(self.thread.ident)
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(ItemTimeout))
 
 
 class InFlightCalls:
@@ -70,6 +44,7 @@ class InFlightCalls:
         self.hung = False
         self._done: SimpleQueue[tuple[int, Outcome]] = SimpleQueue()
         self._loop = self._start_loop() if self.is_async else None
+        self._threads, self._tasks = CallThreads(self._run), set[asyncio.Task[None]]()
 
     def room(self, *, careful: bool) -> int:
         """How many more may be begun; after a worker's death one at a time."""
@@ -77,11 +52,10 @@ class InFlightCalls:
 
     def begin(self, item: Claimed) -> None:
         call = self.in_flight[item.id] = Call(item, monotonic())
-        if self._loop is not None:
-            asyncio.run_coroutine_threadsafe(self._run_coroutine(call), self._loop)
-            return
-        call.thread = threading.Thread(target=self._run, args=(call,), name=f"item {item.position}", daemon=True)
-        call.thread.start()
+        if self._loop is None:
+            self._threads.begin(call, len(self.in_flight))
+        else:
+            self._loop.call_soon_threadsafe(self._start_task, call)
 
     def finished(self, seconds: float) -> list[Outcome]:
         """The outcomes of calls that have ended, or of the first that ends within so many seconds."""
@@ -105,6 +79,7 @@ class InFlightCalls:
 
     def close(self) -> None:
         if self._loop is None:
+            self._threads.close()
             return
         closing = asyncio.run_coroutine_threadsafe(self.slice.resources.aclose(), self._loop)
         try:
@@ -118,14 +93,16 @@ class InFlightCalls:
 
     def _run(self, call: Call) -> None:
         started_at = clock.machine_now()
+        call.enter()
         try:
-            outcome = self._attempt(call, lambda payload, context: self.slice.processor.function(payload, context))
-            call.finish()
-            do_nothing()  # an interruption that was on its way arrives here at the latest
+            try:
+                outcome = self._attempt(call, lambda payload, context: self.slice.processor.function(payload, context))
+            finally:
+                call.leave()
         except ItemTimeout:
             outcome = failed_outcome(self.slice, call.item, ItemTimeout(PAST_LIMIT.format(self.limit)), started_at)
         finally:
-            connections.close_all()
+            connections.close_all()  # a session's settings and locks would outlive their item
         self._done.put((call.item.id, outcome))
 
     def _attempt(self, call: Call, function: Callable[..., Any]) -> Outcome:
@@ -137,6 +114,11 @@ class InFlightCalls:
             raise
         except BaseException as error:
             return self._failed(call.item, error, started_at)
+
+    def _start_task(self, call: Call) -> None:
+        task = asyncio.get_running_loop().create_task(self._run_coroutine(call))
+        self._tasks.add(task)  # the loop itself keeps none alive
+        task.add_done_callback(self._tasks.discard)
 
     async def _run_coroutine(self, call: Call) -> None:
         self._done.put((call.item.id, await self._attempt_coroutine(call.item)))
