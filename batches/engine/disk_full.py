@@ -33,10 +33,10 @@ def pause(batch: Batch) -> None:
     """Let the batch wait for room."""
     to, running, reason = Batch.Status.PAUSING, (Batch.Status.RUNNING,), waiting_for_room.reason_for(batch)
     with transaction.atomic():
-        moved = transitions.move(batch.pk, to, verb="pause", from_=running, actor="worker", reason=reason)
+        if not transitions.move(batch.pk, to, verb="pause", from_=running, actor="worker", reason=reason):
+            return
         waiting_for_room.note_time(batch.pk)
-    if moved:
-        logger.error("batch %s: %s", batch.pk, reason)
+    logger.error("batch %s: %s", batch.pk, reason)
 
 
 def insist(write: Callable[[], Written], should_stop: Callable[[], bool]) -> Written:

@@ -148,6 +148,18 @@ def test_it_goes_on_with_nothing_that_a_person_has_to_look_at(
 
 
 @pytest.mark.any_database
+def test_a_pause_that_a_person_has_asked_for_stays_his_when_the_disk_fills() -> None:
+    batch = submitted(modes("ok"))
+    operations.start(batch.pk)
+    transitions.move(batch.pk, Status.RUNNING, verb="run")
+    transitions.move(batch.pk, Status.PAUSING, verb="pause", actor="ana", reason="lunch")
+    before = list(batch.transitions.values_list("pk", "actor", "at"))
+    disk_full.pause(batch)
+    assert list(batch.transitions.values_list("pk", "actor", "at")) == before
+    assert operations.get_batch(batch.pk).reason == "lunch"
+
+
+@pytest.mark.any_database
 def test_a_disk_that_fills_ever_again_needs_a_person() -> None:
     often = stopped("often", times=waiting_for_room.STOPPED_A_DAY)
     assert waiting_for_room.reason_for(often) == waiting_for_room.RESUME_IT
