@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -39,22 +38,31 @@ def queued(rows: list[dict[str, Any]], **options: Any) -> Batch:
     return operations.start(submitted(rows, checkpoint_every=1, **options).pk)
 
 
+def holders(batch: Batch) -> int:
+    return Checkpoint.objects.filter(batch=batch).exclude(worker="").values("worker").distinct().count()
+
+
+def waiting_since(batch: Batch, seconds: float) -> None:
+    at = timezone.now() - timedelta(seconds=seconds)
+    batch.transitions.filter(to_status="QUEUED").update(at=at)
+
+
 def untouched(batch: Batch) -> bool:
     return set(statuses(batch)) == {"PENDING"}
 
 
-def test_both_take_what_is_of_high_priority_and_leave_it_for_what_has_waited(start: Start, tmp_path: Path) -> None:
+@pytest.mark.full
+def test_both_take_what_is_of_high_priority_and_leave_it_for_what_has_waited(start: Start) -> None:
     """The low one waits while the high one runs, and has its turn once it has waited for two minutes; the normal one
-    has not."""
+    has not, however long the processes take to start. The high one has work for minutes."""
     low, normal = queued(modes("ok", "ok"), priority="low"), queued(modes("ok", "ok"))
-    rows = [*modes("meet", "meet", place=str(tmp_path), others=3), *modes(*["sleep"] * 2_000, seconds=0.02)]
-    high = queued(rows, priority="high", concurrency=2)
+    high = queued(modes(*["sleep"] * 3_000, seconds=0.2), priority="high", concurrency=2)
+    for each in (low, normal, high):
+        waiting_since(each, seconds=-300)
     workers = [start(WORKS) for _ in range(2)]
-    wait_until(lambda: len(list(tmp_path.iterdir())) == 2)
-    assert Checkpoint.objects.filter(batch=high).exclude(worker="").count() == 2
+    wait_until(lambda: holders(high) == 2)
     assert untouched(low)
-    low.transitions.filter(to_status="QUEUED").update(at=timezone.now() - timedelta(seconds=121))
-    (tmp_path / "go").touch()
+    waiting_since(low, seconds=121)
     wait_until(lambda: statuses(low) == ["SUCCEEDED", "SUCCEEDED"])
     assert operations.get_batch(high.pk).status == "RUNNING"
     assert untouched(normal)
