@@ -11,7 +11,9 @@ from batches import conf, outbound
 from batches.command_line import COMMAND_CHECKS
 from batches.conf import settings
 from batches.isolation.connections import GuardedSQLite, guarded_postgresql
+from batches.lanes import quotas
 from batches.plugins import broken_plugins
+from batches.processors import all_processors
 from batches.processors.importable_models import unusable_entries
 
 
@@ -139,4 +141,24 @@ def import_models(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
     return [
         checks.Error(f"PORTAL_IMPORT_MODELS: {entry!r}: {problem}", hint=hint, id="batches.E002")
         for entry, problem in unusable_entries()
+    ]
+
+
+@checks.register("batches")
+def quotas_are_usable(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
+    """E003: an entry of the quotas that is none. W016: a processor names a quota that has no entry."""
+    hint = 'Write {"provider": {"concurrent": 4, "per_second": 10}}; one of the two is enough.'
+    wrong: list[checks.CheckMessage] = [
+        checks.Error(f"PORTAL_QUOTAS: {name!r}: {problem}.", hint=hint, id="batches.E003")
+        for name, problem in quotas.unusable_entries(settings.PORTAL_QUOTAS)
+    ]
+    return wrong or [
+        checks.Warning(
+            f"Processor {processor.name} names quota {processor.quota!r}, which PORTAL_QUOTAS does not have: "
+            "nothing limits it.",
+            hint=hint,
+            id="batches.W016",
+        )
+        for processor in all_processors()
+        if processor.quota and quotas.limits_of(processor.quota) is None
     ]

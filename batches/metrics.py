@@ -23,7 +23,7 @@ from prometheus_client.core import (
 )
 
 from batches.conf import settings
-from batches.lanes import global_pause
+from batches.lanes import global_pause, quotas
 from batches.lanes.counters import BUCKETS, SENDER, SWEEP, WORKER
 from batches.lanes.lane_counts import COUNTERS
 from batches.lifecycle import retention
@@ -79,6 +79,7 @@ class Collector:
         yield from deliveries()
         yield from housekeeping()
         yield from retention_and_removals()
+        yield from quotas_in_use()
         yield gauge("ws_connections", "Open sockets of this web process.", hub.open_sockets())
         dropped = CounterMetricFamily(f"{PREFIX}ws_dropped", "Frames of this web process that a slow client never got.")
         dropped.add_metric((), hub.dropped_frames())
@@ -230,6 +231,19 @@ def housekeeping() -> Iterator[Metric]:
             )
             idle = cursor.fetchone()[0]
         yield gauge("db_idle_in_txn", "Database sessions that are idle within a transaction.", idle)
+
+
+def quotas_in_use() -> Iterator[Metric]:
+    """What batches share, of each quota that is configured."""
+    now, labels = timezone.now(), ("quota",)
+    slots = gauge("quota_slots", "Items that may run at the same time by what lanes were granted.", labels=labels)
+    waiting = gauge("quota_lanes_waiting", "Lanes that wait for their share.", labels=labels)
+    slowed = gauge("quota_slowed_seconds", "For how long nothing begins, as a receiver asked for less.", labels=labels)
+    for state in quotas.states():
+        slots.add_metric((state.name,), state.slots)
+        waiting.add_metric((state.name,), state.lanes_waiting)
+        slowed.add_metric((state.name,), age(now, state.slowed_until) if state.slowed_until else 0.0)
+    yield from (slots, waiting, slowed)
 
 
 def retention_and_removals() -> Iterator[Metric]:

@@ -122,6 +122,10 @@ PORTAL_MAX_UPLOAD_MB = env.float("PORTAL_MAX_UPLOAD_MB", default=conf.DEFAULTS["
 PORTAL_EXPORT_ROWS = env.int("PORTAL_EXPORT_ROWS", default=conf.DEFAULTS["PORTAL_EXPORT_ROWS"])
 PORTAL_EXPORT_XLSX_ROWS = env.int("PORTAL_EXPORT_XLSX_ROWS", default=conf.DEFAULTS["PORTAL_EXPORT_XLSX_ROWS"])
 PORTAL_PROCESSORS = env.list("PORTAL_PROCESSORS", default=conf.DEFAULTS["PORTAL_PROCESSORS"])
+try:
+    PORTAL_QUOTAS = env.json("PORTAL_QUOTAS", default=conf.DEFAULTS["PORTAL_QUOTAS"])
+except ValueError as error:
+    raise ImproperlyConfigured(f"PORTAL_QUOTAS must be JSON: {error}") from None
 PORTAL_WEB = web_processes()
 PORTAL_URL = env.str("PORTAL_URL", default=f"http://127.0.0.1:{env.str('PORT', default='8000')}").rstrip("/")
 PORTAL_SOCKETS = env.int("PORTAL_SOCKETS", default=conf.DEFAULTS["PORTAL_SOCKETS"])

@@ -22,6 +22,7 @@ SHORTEST_WAIT = 0.05  # seconds
 def claim_items(slice_: Slice, limit: int) -> Claim:
     """The next pending items, at most `limit`: retries that are due, looked for once a second, else onwards."""
     limit = 1 if slice_.alone or slice_.lease.careful else slice_.pacer.chunk_size(limit)
+    limit = min(limit, slice_.quota.items)
     if monotonic() >= slice_.retries_seen_at + RETRIES_EVERY:
         slice_.retries_seen_at = monotonic()
         due = claim_due(slice_.lease, limit)
@@ -58,6 +59,7 @@ def await_retry(slice_: Slice) -> bool:
     due = waiting.aggregate(first=Min("available_at"))["first"]
     if due is None:
         return False
+    slice_.quota.let_go()
     seconds = max(SHORTEST_WAIT, (due - clock.now()).total_seconds())
     wait_until(min(monotonic() + seconds, slice_.deadline), slice_.lease, slice_.is_over)
     slice_.retries_seen_at = 0.0

@@ -82,6 +82,9 @@ def begin_calls(slice_: Slice, calls: Calls, done: deque[Outcome]) -> bool:
     room = calls.room(careful=bool(slice_.lease.careful)) - len(done)  # a kill would repeat those, too
     if room < 1 or monotonic() < slice_.pacer.due:
         return True
+    room = slice_.quota.room(len(calls.in_flight), room)
+    if room < 1:
+        return bool(calls.in_flight or done) or slice_.quota.may_wait()
     claim = claim_calls(slice_, room)
     if claim.status != Batch.Status.RUNNING:
         return False
@@ -96,6 +99,7 @@ def begin_calls(slice_: Slice, calls: Calls, done: deque[Outcome]) -> bool:
         else:
             calls.begin(item)
     slice_.pacer.done(len(claim.items))
+    slice_.quota.spend(len(claim.items))
     return True
 
 
@@ -157,6 +161,7 @@ def record(slice_: Slice, group: list[Outcome]) -> None:
     hints.hint(slice_.batch.pk)
     count_items(slice_, group)
     enforce_budget(slice_, totals, group)
+    slice_.quota.obey(group)
     slice_.on_chunk()
 
 

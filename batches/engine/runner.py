@@ -95,6 +95,8 @@ def work(slice_: Slice) -> bool:
             slice_.watchdog.call_off()
             slice_.pacer.wait(slice_.is_over)
         try:
+            if not slice_.quota.await_items(slice_.batch.checkpoint_every, slice_.is_over, slice_.watchdog.call_off):
+                return slice_.is_over()
             recorded = run_chunk(slice_)
         except (AnyDatabaseError, Uncontained, AlreadyRemembered, ItemsMoved) as error:
             slice_.raise_interruption()
@@ -133,6 +135,7 @@ def run_chunk(slice_: Slice) -> int | None:
         if not claim.items:
             return 0
         processed = process_items(slice_, claim.items)
+        slice_.quota.spend(len(processed))
         if not processed:
             slice_.raise_interruption()
         totals = record_outcomes(slice_, processed)
@@ -144,6 +147,7 @@ def run_chunk(slice_: Slice) -> int | None:
     counters.observe("chunk_commit_seconds", slice_.batch.processor, seconds=[monotonic() - began])
     advance(slice_, processed)
     enforce_budget(slice_, totals, processed)
+    slice_.quota.obey(processed)
     slice_.raise_interruption()
     return len(processed)
 

@@ -17,6 +17,7 @@ from django.db.models import Max
 
 from batches.engine import code_versions, declining
 from batches.engine.pacing import Pacer
+from batches.engine.quota_share import QuotaShare
 from batches.engine.resources import Resources
 from batches.exceptions import NestedRun, UnknownProcessor, UnusableParams
 from batches.isolation.guard import Isolation
@@ -63,6 +64,7 @@ class Slice:
     on_chunk: Callable[[], None]
     isolation: Isolation
     pacer: Pacer
+    quota: QuotaShare
     resources: Resources
     watchdog: Watchdog
     chunk_seconds: float
@@ -171,6 +173,7 @@ def open_slice(
         on_chunk=on_chunk,
         isolation=Isolation(item_timeout),
         pacer=Pacer(batch, lease),
+        quota=QuotaShare(processor, lease),
         resources=Resources(processor),
         watchdog=Watchdog(item_timeout + GRACE_SECONDS if expendable else None),
         chunk_seconds=min(CHUNK_SECONDS, (longest_item_timeout() - item_timeout) / 2),

@@ -171,8 +171,13 @@ def may_wait() -> bool:
 class Turn:
     """A process's turn at a batch: it ends when another batch waits for a process."""
 
-    def __init__(self, but: Collection[str] = (), batch_id: str = "") -> None:
+    def __init__(
+        self, but: Collection[str] = (), batch_id: str = "", *, is_idle: bool = False, no_better: Collection[str] = ()
+    ) -> None:
+        """`is_idle`: the process has nothing to do at its batch, and makes nobody wait for two seconds; nor would it at
+        batches of the processors `no_better`."""
         self.batch_id, self.but = batch_id, tuple(but)
+        self.is_idle, self.no_better = is_idle, tuple(no_better)
         self.began = self.looked_at = monotonic()
         self.over = False
 
@@ -193,12 +198,13 @@ class Turn:
     def begun_waits(self) -> bool:
         """Whether a batch that has begun waits; within the first two seconds, whether one does for too long."""
         begun = deserted(self.but)
-        if monotonic() - self.began < SHARED_SECONDS:
+        if not self.is_idle and monotonic() - self.began < SHARED_SECONDS:
             begun = begun.filter(let_go__lte=now_sql() - LONGEST_WAIT)
         return self.at_my_level(begun).exists()
 
     def at_my_level(self, waiting: QuerySet[Any]) -> QuerySet[Any]:
         """Those of the level of the batch that is worked on, or above it; all where that is not known."""
+        waiting = waiting.exclude(processor__in=self.no_better)
         if not self.batch_id:
             return waiting
         mine = Batch.objects.filter(pk=self.batch_id).annotate(base=base_level()).values("base")

@@ -9,6 +9,7 @@ from functools import cached_property
 from batches.engine import turns
 from batches.lanes import global_pause, workers
 from batches.lanes.lane_counts import batches_at_work
+from batches.lanes.quotas import WaitingForQuotas
 from batches.lifecycle import removals
 from batches.models import Batch, GlobalPause, Removal
 from batches.wording import ordinal, quantity
@@ -30,6 +31,7 @@ class Standing:
 PAUSED_EVERYWHERE = Standing(Status.PAUSED, "Paused everywhere")
 PAUSING_EVERYWHERE = Standing(Status.PAUSING, "Pausing everywhere")
 WAITS_FOR_WORKER = Standing(Status.QUEUED, "Waiting for a worker")
+WAITS_FOR_QUOTA = Standing(Status.QUEUED, "Waiting for a quota")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,10 @@ class WaitingReasons:
     @cached_property
     def pause(self) -> GlobalPause | None:
         return global_pause.in_force()
+
+    @cached_property
+    def quotas(self) -> WaitingForQuotas:
+        return WaitingForQuotas()
 
     @cached_property
     def removals(self) -> Mapping[str, Removal]:
@@ -83,6 +89,8 @@ class WaitingReasons:
         if self.pause is not None:
             by_whom, why = global_pause.by_whom(self.pause), global_pause.sentence(self.pause.reason)
             return Wait(f"Everything is paused{by_whom}: {why}", PAUSING_EVERYWHERE if is_held else PAUSED_EVERYWHERE)
+        if waits_for_quota := self.quotas.why(batch):
+            return Wait(waits_for_quota, WAITS_FOR_QUOTA)
         if is_held:
             return None
         if reason := self.declined.why(batch.pk):

@@ -11,7 +11,8 @@ from django.db.models import Max
 
 from batches import clock
 from batches.engine import servers
-from batches.lanes import counters, workers
+from batches.lanes import counters, quotas, workers
+from batches.lanes.quotas import QuotaState
 from batches.models import Batch, Checkpoint, Tally, Transition, Worker
 
 
@@ -53,6 +54,7 @@ class Workforce:
     channel_layer: str
     last_sweep_at: datetime | None
     beat_heard_at: datetime | None
+    quotas: list[QuotaState]
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able, with ISO 8601 times in UTC."""
@@ -75,6 +77,7 @@ def workforce() -> Workforce:
         channel_layer=states["layer"],
         last_sweep_at=last_heard(counters.SWEEP),
         beat_heard_at=last_heard(counters.WORKER),
+        quotas=quotas.states(),
     )
 
 

@@ -50,7 +50,8 @@ class Outcome:
     """What will be written of an item. `status` PENDING means: try again at `available_at`.
 
     `tried` is false when nothing ran, `forgiven` when the attempt does not count towards the limit, `remembered` when
-    the result is that of an earlier doing under the same idempotency key.
+    the result is that of an earlier doing under the same idempotency key. `slow_down`: for how many seconds the
+    receiver of a call asked to be left alone.
     """
 
     item: Claimed
@@ -65,6 +66,7 @@ class Outcome:
     forgiven: bool = False
     remembered: bool = False
     failure: Failure | None = None
+    slow_down: float | None = None
 
 
 class ResultRefused(ItemError):
@@ -167,6 +169,7 @@ def failed(
     kind = text.classification
     forgiven = kind.category == "rate_limit" and kind.classified_by != "message"
     attempt = item.attempts + 1
+    slow_down = (asked_delay(decisive) or timedelta(seconds=BACKOFF_BASE)).total_seconds() if forgiven else None
     attempts_left = forgiven or attempt - item.forgiven < max_attempts
     again = attempts_left and is_retryable(decisive, processor, kind)
     return Outcome(
@@ -178,6 +181,7 @@ def failed(
         code=kind.code,
         available_at=finished_at + retry_delay(decisive, attempt) if again else None,
         forgiven=forgiven and again,
+        slow_down=slow_down,
         failure=Failure(
             item_id=item.id,
             item_key=item.key,
@@ -233,7 +237,15 @@ def retry_delay(exception: BaseException, attempt: int) -> timedelta:
 
     Source: "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
     """
+    asked = asked_delay(exception)
+    if asked is not None:
+        return asked
+    return timedelta(seconds=random.uniform(0, min(BACKOFF_CAP, BACKOFF_BASE * 2.0**attempt)))  # noqa: S311
+
+
+def asked_delay(exception: BaseException) -> timedelta | None:
+    """What the failure asked for, a day at most; None if it did not."""
     seconds = attribute_of(exception, "after")
     if isinstance(seconds, (int, float)) and -math.inf < seconds < math.inf:
         return timedelta(seconds=float(min(max(0, seconds), 24 * 3600)))
-    return timedelta(seconds=random.uniform(0, min(BACKOFF_CAP, BACKOFF_BASE * 2.0**attempt)))  # noqa: S311
+    return None

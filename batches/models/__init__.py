@@ -15,6 +15,7 @@ from batches.models.measurements import Map, Sample, Tally
 from batches.models.parameters import ParameterFile
 from batches.models.preference import Preference
 from batches.models.quarantine import Quarantine, QuarantinedItem
+from batches.models.quota import Quota, QuotaUse
 from batches.models.rehearsal import Rehearsal
 from batches.models.removal import Removal, RetentionRule, RetentionRun
 from batches.models.retry import RetriedItem, Retry
@@ -44,6 +45,8 @@ __all__ = [
     "Preference",
     "Quarantine",
     "QuarantinedItem",
+    "Quota",
+    "QuotaUse",
     "Rehearsal",
     "Removal",
     "RetentionRule",

@@ -7,18 +7,21 @@ from dataclasses import dataclass
 
 from batches import durations
 from batches.engine.workforce import WorkerProcess, Workforce, workforce
+from batches.lanes.quota_grants import Limits
+from batches.lanes.quotas import QuotaState, size_in_words
 
 SERVERS = {"answers": "answers", "away": "does not answer", "embedded": "none: embedded"}
 
 
 @dataclass(frozen=True, slots=True)
 class WorkersPage:
-    """`facts`: (name, value) of what is no time."""
+    """`facts`: (name, value) of what is no time; `quotas`: each with its size in words."""
 
     processes: Sequence[WorkerProcess]
     facts: Sequence[tuple[str, str]]
     force: Workforce
     processors_differ: bool
+    quotas: Sequence[tuple[QuotaState, str]]
 
 
 def workers_page() -> WorkersPage:
@@ -34,4 +37,5 @@ def workers_page() -> WorkersPage:
         ("Broker", SERVERS[force.broker]),
         ("Channel layer", SERVERS[force.channel_layer]),
     )
-    return WorkersPage(force.processes, facts, force, len({process.code for process in alive}) > 1)
+    sizes = [(quota, size_in_words(Limits(quota.concurrent, quota.per_second))) for quota in force.quotas]
+    return WorkersPage(force.processes, facts, force, len({process.code for process in alive}) > 1, sizes)

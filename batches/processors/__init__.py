@@ -38,12 +38,10 @@ __all__ = [
 ]
 
 OnUnknown = Literal["retry", "ask"] | Callable[[dict[str, Any]], str]
-
 Opener = Callable[[], AbstractContextManager[Any] | AbstractAsyncContextManager[Any]]
 
-MAX_PARALLEL = 64
+MAX_PARALLEL, MAX_QUOTA_NAME = 64, 100
 MAX_CHUNK = 50  # the 65th writing savepoint of one transaction overflows PostgreSQL's subtransaction cache
-
 
 LookAtRows = Callable[[Mapping[str, Any], Rows], None]
 
@@ -114,6 +112,7 @@ class Processor:
     per_slice: Opener | None = None
     many: bool = False
     look_at_rows: LookAtRows | None = None
+    quota: str = ""
 
     def run_item(self, payload: dict[str, Any], context: Any) -> Any:
         """The result of one item; of a function that takes many, the one that it gives for a list of one."""
@@ -185,6 +184,7 @@ def processor(
     per_slice: Opener | None = None,
     many: bool = False,
     look_at_rows: LookAtRows | None = None,
+    quota: str = "",
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register a function as the processor of that name; `item_timeout` in seconds, `checkpoint_every` in items.
 
@@ -201,6 +201,9 @@ def processor(
 
     `look_at_rows` is called before a batch is stored, with the cleaned params and the rows, which it may walk through:
     `InvalidInput` refuses the batch, and asks for a parameter by its errors, as in {"params.NAME": […]}.
+
+    `quota` names what its items use up together with those of other processors; else it has one of its own name.
+    `PORTAL_QUOTAS` says how large each is.
     """
     if checkpoint_every is None:
         checkpoint_every = MAX_CHUNK if many else 10
@@ -219,6 +222,8 @@ def processor(
         raise ValueError(f"parallel is {parallel}; it must be from 1 to {MAX_PARALLEL}.")
     if version and not is_version(version):
         raise ValueError(f'version is {version!r}; it must be like "2", "2.1" or "2024.11.3rc1".')
+    if len(quota) > MAX_QUOTA_NAME:
+        raise ValueError(f"A quota's name has at most {MAX_QUOTA_NAME} characters; {quota!r} has more.")
     if max_attempts < 1:
         raise ValueError(f"max_attempts is {max_attempts}; it must be 1 or more.")
 
@@ -248,6 +253,7 @@ def processor(
             per_slice=per_slice,
             many=many,
             look_at_rows=look_at_rows,
+            quota=quota,
         )
         return function
 

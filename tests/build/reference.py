@@ -83,6 +83,11 @@ SETTINGS: dict[str, tuple[str, str]] = {
         "none",
         "tables `import_rows` may write: `catalog.Product`; accounts and permissions field by field: `auth.User.email`",
     ),
+    "PORTAL_QUOTAS": (
+        "`{}`",
+        "JSON: what all batches may use together of a quota that processors name, or of a processor's own name: "
+        '`{"acme": {"concurrent": 4, "per_second": 10}}`, one of the two or both',
+    ),
     "PORTAL_WORKER_MEMORY_MB": ("1024", "an item that needs more gets a `MemoryError`; 0: no limit"),
     "PORTAL_SOCKETS": ("2000", "open sockets of a web process; pages beyond that poll"),
     "PORTAL_SOCKETS_PER_USER": ("10", "the same for each account"),
