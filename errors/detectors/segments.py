@@ -12,6 +12,8 @@ from errors.detectors.findings import Finding, Stream, Summary, build_finding, s
 
 MIN_FAILURES = 5
 RATES = (0.5, 0.9, 0.99)
+ROUNDING = 1e-6
+"""Of a score: sums in another order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +41,29 @@ def hot_segments(failed: Sequence[int], total: int, alpha: float) -> list[Segmen
         return []
     rate = len(failed) / total
     rates = [p for p in sorted({min(0.5, 5 * rate), *RATES}) if p >= 1.5 * rate]
+    least = log(total * len(rates) / alpha) - ROUNDING if rates else 0.0
+    steps = ((log(p / rate), log((1 - p) / (1 - rate))) for p in rates)
     segments = [
         Segment(start, end, failures, score, total * len(rates) * exp(-score))
-        for p in rates
-        for start, end, failures, score in maximal(failed, log(p / rate), log((1 - p) / (1 - rate)))
+        for gain, loss in steps
+        if highest(failed, gain, loss) >= least
+        for start, end, failures, score in maximal(failed, gain, loss)
         if failures >= MIN_FAILURES and total * len(rates) * exp(-score) <= alpha
     ]
     return sorted(without_overlap(segments), key=lambda segment: segment.start)
+
+
+def highest(failed: Sequence[int], gain: float, loss: float) -> float:
+    """The score of the best segment alone: mostly it is too low, and no other need be looked for."""
+    best = score = 0.0
+    before = failed[0] - 1
+    for position in failed:
+        score += loss * (position - before - 1)
+        score = gain if score < 0 else score + gain
+        if score > best:
+            best = score
+        before = position
+    return best
 
 
 def maximal(failed: Sequence[int], gain: float, loss: float) -> list[tuple[int, int, int, float]]:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from errors.detectors import Stream, Summary
-from errors.detectors.segments import hot_ranges, hot_segments, hot_times, maximal
+from errors.detectors.segments import highest, hot_ranges, hot_segments, hot_times, maximal
 
 OTHERS = [17, 250, 733, 901, 999]
 
@@ -62,6 +62,7 @@ def test_the_best_maximal_segment_is_the_best_of_all(failures: list[bool], gain:
     found = maximal(failed, gain, -loss)
     if best > 0:
         assert max(score for *_, score in found) == pytest.approx(best)
+        assert highest(failed, gain, -loss) == pytest.approx(best)
     assert all(one[1] < other[0] for one, other in pairwise(found))
 
 
