@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from functools import cache, partial
 from typing import Any
 
 from django.db.models import F, QuerySet
@@ -17,7 +18,7 @@ from batches.lanes import global_pause, workers
 from batches.lanes.lane_counts import COUNTERS
 from batches.lifecycle import hand_counts, samples
 from batches.lifecycle.samples import active_seconds
-from batches.lifecycle.standstill import is_abandoned, is_stuck
+from batches.lifecycle.standstill import are_all_busy, is_abandoned, is_stuck
 from batches.lifecycle.velocity import Pace, eta_of, recent_pace
 from batches.lifecycle.waiting_items import NOTHING, Waiting, waiting_of
 from batches.models import BATCH_ID, Batch, Checkpoint, Item, Milestone, Sample
@@ -80,7 +81,8 @@ def get_progress(batch_id: str) -> Progress:
 
 
 def progress_of(batches: Sequence[Batch]) -> dict[str, Progress]:
-    """The progress of several batches, in five queries however many there are, and one for each in which items wait."""
+    """The progress of several batches, in five queries however many there are, one for each in which items wait, and
+    one if any seems to be stuck."""
     lanes, milestones = _lanes_and_milestones(batches)
     current = _current_items([lane for rows in lanes.values() for lane in rows if lane.worker])
     is_moving = any(batch.status in Batch.ACTIVE for batch in batches)
@@ -91,6 +93,7 @@ def progress_of(batches: Sequence[Batch]) -> dict[str, Progress]:
     with_workers = any(batch.status in Batch.WORKING and not batch.is_ad_hoc for batch in batches)
     present = workers.presence() if with_workers else workers.NOBODY
     waiting = waiting_of(batches, now)
+    all_busy = cache(partial(are_all_busy, present))
     held = {lane.held_since for rows in lanes.values() for lane in rows} - {None}  # type: ignore[attr-defined]
     return {
         batch.pk: progress(
@@ -103,6 +106,7 @@ def progress_of(batches: Sequence[Batch]) -> dict[str, Progress]:
             now,
             waiting.get(batch.pk, NOTHING),
             min(held, default=None),
+            all_busy,
         )
         for batch in batches
     }
@@ -167,9 +171,10 @@ def progress(
     now: datetime,
     waits: Waiting = NOTHING,
     held_since: datetime | None = None,
+    all_busy: Callable[[], bool] = lambda: False,
 ) -> Progress:
     """Pure arithmetic over a batch, its lanes, milestones and recent samples, the keys of its current items, who lives,
-    the time, what waits, and since when everything is paused."""
+    the time, what waits, since when everything is paused, and whether all workers are busy, asked only if need be."""
     count = {name: sum(getattr(lane, name) for lane in lanes) for name in COUNTERS}
     total = max(batch.total_items, sum(count.values()))
     remaining = total - sum(count.values())
@@ -204,7 +209,7 @@ def progress(
         current_item=next((current.get((batch.pk, lane.next_index)) for lane in busy), None),
         status=batch.status,
         outcome=outcome_of(batch, count, remaining),
-        stuck=not held and (abandoned or is_stuck(batch, lanes, now, remaining, waits)),
+        stuck=not held and (abandoned or is_stuck(batch, lanes, now, remaining, waits, all_busy)),
         milestones=[
             {"milestone": row.milestone, "reached_at": clock.with_iso_times(row.reached_at)} for row in milestones
         ],

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from batches.engine import turns
 from batches.lanes import global_pause, workers
-from batches.lanes.lane_counts import batches_at_work
+from batches.lanes.lane_counts import lanes_in_turn
 from batches.lanes.quotas import WaitingForQuotas
 from batches.lifecycle import removals
 from batches.models import Batch, GlobalPause, Removal
@@ -77,7 +77,7 @@ class WaitingReasons:
     def at_work(self) -> str:
         """`2 workers, 1 batch runs`."""
         alive = len(workers.presence().alive)
-        running = batches_at_work()
+        running = lanes_in_turn().values("batch").distinct().count()
         who = quantity(alive, "worker") if alive else "no worker lives"
         return f"{who}, {quantity(running, 'batch runs', 'batches run')}"
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from django.db.models import F, Sum
+from datetime import timedelta
+
+from django.db.models import F, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
+from batches.clock import now_sql
 from batches.models import Batch, Checkpoint, Item
 
 COUNTERS = ("succeeded", "failed", "skipped", "quarantined")
 """The columns of a lane, each the lower-case name of an item's status."""
+BETWEEN_TURNS = timedelta(seconds=10)
 TO_GO = (Item.Status.PENDING.value, Item.Status.RUNNING.value)
 """The other statuses."""
 
@@ -32,6 +36,12 @@ def items_by_status(batch: Batch) -> dict[str, int]:
 def batches_at_work() -> int:
     """Batches of which a worker holds a lane."""
     return Checkpoint.objects.exclude(worker="").values("batch").distinct().count()
+
+
+def lanes_in_turn() -> QuerySet[Checkpoint]:
+    """Lanes of running batches that a worker holds, or had within ten seconds: batches take turns."""
+    lately = Q(saved_at__gt=now_sql() - BETWEEN_TURNS)
+    return Checkpoint.objects.filter(~Q(worker="") | lately, batch__status=Batch.Status.RUNNING)
 
 
 def shift_count(batch: Batch | str, lane: int | None, status: str, by: int) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from batches.conf import settings
 from batches.lanes import workers
+from batches.lanes.lane_counts import lanes_in_turn
 from batches.lifecycle.waiting_items import NOTHING, Waiting
 from batches.models import Batch, Checkpoint
 
@@ -33,11 +34,17 @@ def is_lost(lane: Checkpoint, present: workers.Presence, now: datetime) -> bool:
 
 
 def is_stuck(
-    batch: Batch, lanes: Sequence[Checkpoint], now: datetime, remaining: int = 0, waits: Waiting = NOTHING
+    batch: Batch,
+    lanes: Sequence[Checkpoint],
+    now: datetime,
+    remaining: int = 0,
+    waits: Waiting = NOTHING,
+    are_all_busy: Callable[[], bool] = lambda: False,
 ) -> bool:
     """Whether workers should have it, yet none has held a lane for longer than a lease; a script's batch needs none.
 
-    Nor does one while all that remains of it waits for its next try.
+    Nor does one while all that remains of it waits for its next try; nor, for ten minutes, while the workers that live
+    are all busy with others, whose turn comes first.
     """
     if batch.is_ad_hoc or batch.status not in Batch.WORKING:
         return False
@@ -49,4 +56,10 @@ def is_stuck(
     last = [lane.saved_at for lane in lanes if lane.saved_at] + [batch.running_since or batch.created_at]
     if waits.due_since and remaining <= waits.items + waits.due:
         last.append(waits.due_since)
-    return now - max(last) > lease
+    idle = now - max(last)
+    return idle > lease and not (idle < workers.REMEMBERED and are_all_busy())
+
+
+def are_all_busy(present: workers.Presence) -> bool:
+    """Whether workers live, and as many lanes are worked on as there are of these."""
+    return present.anybody and lanes_in_turn().count() >= len(present.alive)

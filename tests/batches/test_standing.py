@@ -10,7 +10,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from batches import operations
+from batches import operations, progress_tracker
 from batches.models import Batch, Checkpoint, Worker
 from errors.desk.addresses import desk_url
 from tests.helpers.batches import modes, ran, submitted, worked_on
@@ -89,6 +89,20 @@ def test_it_is_shown_by_a_word_that_is_true(case: Callable[[], Batch], label: st
     assert f" {label.lower()} " in batch_command("list")[1]
     assert f"  {label}  " in batch_command("show", batch.pk)[1]
     assert json.loads(batch_command("show", batch.pk, "--json")[1])["status"] == "RUNNING"
+
+
+def test_it_is_not_stuck_while_every_worker_that_lives_is_busy_with_others() -> None:
+    low = let_go(running("ok"), 3 * MINUTE)
+    assert progress_tracker.get_progress(low.pk).stuck
+    running("ok")
+    assert not progress_tracker.get_progress(low.pk).stuck
+    assert (
+        f"{low.pk}  Waiting for a worker  It has begun, and waits for its next turn: 1 worker, 1 batch runs."
+        in (batch_command("show", low.pk)[1])
+    )
+    assert "STUCK" not in batch_command("list")[1]
+    let_go(low, 10 * MINUTE)
+    assert progress_tracker.get_progress(low.pk).stuck, "whatever its priority, it has a turn before"
 
 
 def test_it_promises_no_end_while_nobody_knows_for_how_long_everything_is_paused() -> None:
