@@ -128,14 +128,15 @@ def widened(
 ) -> Iterator[tuple[Identity, SeenFailure]]:
     """Each failure that is in a family, with what that is; a family may be in a wider one, by a second place."""
     identities = {key: seen.identity for key, seen in own.items()}
-    keys = {*own, *others}
+    keys, others = set(own), set(others) - set(own)
     for _ in range(MAX_PLACES):
-        families = families_in(keys, names, least)
+        families = families_in(keys, names, least, others)
         for key, identity in identities.items():
             if family := families.get(identity.key):
                 title = title_of(identity.title, identity.key, family)
                 identities[key] = Identity("", title, family)
         keys = {families.get(key, key) for key in keys}
+        others = {families.get(key, key) for key in others} - keys
     return ((identity, own[key]) for key, identity in sorted(identities.items()) if key != identity.key)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -21,6 +21,8 @@ MANY_WORDS = 30
 """Words that a place must take in one batch, before they are values."""
 MANY_WORDS_AT_CAP = 8
 """The same where the batch has no room left for more groups of the class and code."""
+MAX_TOKENS = 40
+"""Of a message: what is longer is a text of its own."""
 MAX_WORDS = 3
 """Words of one value, as in "New York"."""
 VALUES = frozenset({"<str>", "<id>", ANY_WORD, ANY_WORDS})
@@ -31,11 +33,24 @@ NO_WORD = re.compile(rf"[\d_{CJK}]|[a-z][A-Z]")
 
 
 class Place(NamedTuple):
-    """A key with one place left open; `words` is what stood there, `length` how many words that are."""
+    """A place of a key that may be left open; `words` is what stands there, `length` how many words that are.
 
-    key: str
+    `mark` is the same for all keys that differ there alone: much smaller than they are.
+    """
+
+    start: int
+    end: int
     words: str
     length: int
+    mark: int
+
+    def opened(self, key: str) -> str:
+        """The key with the place left open."""
+        return opened(key, self.start, self.end, self.length)
+
+
+def opened(key: str, start: int, end: int, length: int) -> str:
+    return f"{key[:start]}{ANY_WORD if length == 1 else ANY_WORDS}{key[end:]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +70,12 @@ class Token:
         return self.is_word or self.text in VALUES
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=2048)
 def places(key: str) -> tuple[Place, ...]:
-    """Every place of a key that may turn out to hold any word, those of one word first."""
+    """Every place of a key that may turn out to hold any word, those of one word first; none in a long text."""
     tokens = [Token(match[0], *match.span()) for match in TOKEN.finditer(key)]
+    if len(tokens) > MAX_TOKENS:
+        return ()
     return tuple(place for length in range(1, MAX_WORDS + 1) for place in places_of_length(key, tokens, length))
 
 
@@ -71,8 +88,8 @@ def places_of_length(key: str, tokens: list[Token], length: int) -> Iterator[Pla
         left = words - sum(token.is_word for token in span)
         recognizable = left >= length or (length == 1 and is_quotation(key, start, end))
         if recognizable and all(token.is_value for token in span) and is_phrase(key, span):
-            opened = ANY_WORD if length == 1 else ANY_WORDS
-            yield Place(key[:start] + opened + key[end:], key[start:end], length)
+            mark = hash((opened(key, start, end, length), length))
+            yield Place(start, end, key[start:end], length, mark)
 
 
 def is_quotation(key: str, start: int, end: int) -> bool:
@@ -85,26 +102,44 @@ def is_phrase(key: str, span: list[Token]) -> bool:
     return all(key[one.end : other.start] == " " for one, other in pairwise(span))
 
 
-def families_in(keys: Iterable[str], names: Collection[str], least: int = MANY_WORDS) -> dict[str, str]:
-    """key -> the key of its family, for those with a place in which `least` different words stand.
+def families_in(
+    keys: Collection[str], names: Collection[str], least: int = MANY_WORDS, others: Collection[str] = ()
+) -> dict[str, str]:
+    """key -> the key of its family, for those with a place in which `least` different words stand, as far as the
+    `keys` have one; of the `others` too.
 
     Names of the input's fields are no values. Of several places the one of the fewest words counts, then that with
     the most different ones.
     """
-    taken: dict[tuple[str, int], set[str]] = defaultdict(set)
-    distinct = sorted(set(keys))
-    for key in distinct:
+    names, before = frozenset(names), words_by_place(frozenset(others), frozenset(names))
+    own = words_by_place(frozenset(keys), names)
+    free: dict[int, int] = {}
+    for mark, words in own.items():
+        together = words | before.get(mark, frozenset())
+        if len(together) >= least and varies(together, least):
+            free[mark] = len(together)
+    if not free:
+        return {}
+    everywhere = before if others else own
+    free |= {m: len(w) for m, w in everywhere.items() if m not in free and len(w) >= least and varies(w, least)}
+    families = {}
+    for key in sorted({*keys, *others}):
+        may_open = [place for place in places(key) if place.words not in names and place.mark in free]
+        if may_open:
+            best = min(may_open, key=lambda place: (place.length, -free[place.mark], place.start))
+            families[key] = best.opened(key)
+    return families
+
+
+@lru_cache(maxsize=8)
+def words_by_place(keys: frozenset[str], names: frozenset[str]) -> Mapping[int, frozenset[str]]:
+    """By the place's mark. What a batch has is asked for chunk after chunk, and seldom changes."""
+    taken: dict[int, set[str]] = defaultdict(set)
+    for key in keys:
         for place in places(key):
             if place.words not in names:
-                taken[place.key, place.length].add(place.words)
-    free = {place: len(words) for place, words in taken.items() if len(words) >= least and varies(words, least)}
-    families = {}
-    for key in distinct:
-        opened = [place for place in places(key) if place.words not in names and (place.key, place.length) in free]
-        if opened:
-            best = min(opened, key=lambda place: (place.length, -free[place.key, place.length], place.key))
-            families[key] = best.key
-    return families
+                taken[place.mark].add(place.words)
+    return {mark: frozenset(words) for mark, words in taken.items()}
 
 
 def varies(words: Collection[str], least: int) -> bool:
@@ -135,12 +170,12 @@ def pattern_of(family: str) -> re.Pattern[str]:
 
 def title_of(title: str, key: str, family: str) -> str:
     """The family's title: that of one of its messages, with the same place open; its key if they do not match."""
-    opened = [number for number, token in enumerate(TOKEN.findall(family)) if token in (ANY_WORD, ANY_WORDS)]
-    words = next((place for place in places(key) if place.key == family), None)
+    open_places = [number for number, token in enumerate(TOKEN.findall(family)) if token in (ANY_WORD, ANY_WORDS)]
+    words = next((place for place in places(key) if place.opened(key) == family), None)
     in_title, in_key = list(TOKEN.finditer(title)), TOKEN.findall(key)
     if words is None or len(in_title) != len(in_key):
         return family
-    first = next(number for number in opened if in_key[number] not in (ANY_WORD, ANY_WORDS))
+    first = next(number for number in open_places if in_key[number] not in (ANY_WORD, ANY_WORDS))
     last = first + words.length - 1
     kind = ANY_WORD if words.length == 1 else ANY_WORDS
     return title[: in_title[first].start()] + kind + title[in_title[last].end() :]
