@@ -2,9 +2,10 @@
 run go one after the other in his own thread.
 
 A claim is committed first: its items are RUNNING, their idempotency rows in progress. They run outside any
-transaction, in threads of their own or as coroutines of one event loop. The outcomes that are there when the lane looks
-commit together under its fence, and none waits for another. So a call is made at least once, with the same idempotency
-key at every attempt; a crash repeats only calls that were out or not recorded yet, never more than run side by side.
+transaction, in threads or as coroutines of one event loop. The outcomes that are there when the lane looks commit
+together under its fence, and none waits for another; the claim of the calls that take their places is part of that
+commit. So a call is made at least once, with the same idempotency key at every attempt; a crash repeats only calls that
+were out or not recorded yet, never more than run side by side.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from batches.engine.claiming import await_retry, claim_items, widen_window
 from batches.engine.in_flight_calls import InFlightCalls
 from batches.engine.recording import count_items, record_outcomes
 from batches.engine.slices import Slice
-from batches.engine.statements import AlreadyRemembered, Claim, ItemsMoved
+from batches.engine.statements import AlreadyRemembered, Claim, ItemsMoved, Totals
 from batches.isolation.guard import ChunkLost
 from batches.keys import PROCESS, key_of
 from batches.lanes import leased_rows, leases, unknown_outcomes
@@ -40,6 +41,7 @@ from batches.models import Batch, Checkpoint, IdempotencyRecord, Item
 logger = logging.getLogger("batches")
 
 Calls = InFlightCalls | CallsInTurn
+Remembered = dict[int, Outcome]
 LOOK_UP_EVERY = 0.25  # seconds
 RECORD_TRIES = 3
 
@@ -55,7 +57,7 @@ def work(slice_: Slice) -> bool:
                 with calls.uninterrupted():
                     more = more and may_begin(slice_, calls) and begin_calls(slice_, calls, done)
                     done.extend(calls.finished(0.0 if done else LOOK_UP_EVERY))
-                    record_all(slice_, done, together=not failures)
+                    record_all(slice_, calls, done, together=not failures, more=more)
                     keep_lease(slice_)
                 slice_.raise_interruption()
                 failures = 0
@@ -85,44 +87,58 @@ def begin_calls(slice_: Slice, calls: Calls, done: deque[Outcome]) -> bool:
     room = slice_.quota.room(len(calls.in_flight), room)
     if room < 1:
         return bool(calls.in_flight or done) or slice_.quota.may_wait()
-    claim = claim_calls(slice_, room)
+    claim, remembered = claim_calls(slice_, room)
     if claim.status != Batch.Status.RUNNING:
         return False
     if not claim.items:
         return widen_window(slice_) or bool(calls.in_flight or done) or await_retry(slice_)
-    remembered = remembered_outcomes(slice_, claim.items)
-    for item in claim.items:
+    begin_claimed(slice_, calls, done, claim.items, remembered)
+    return True
+
+
+def begin_claimed(
+    slice_: Slice, calls: Calls, done: deque[Outcome], items: list[Claimed], remembered: Remembered
+) -> None:
+    """Begin the calls of a claim that is committed; what needs none is done."""
+    if items and items[0].available_at is None:
+        slice_.cursor = max(item.position for item in items)
+    for item in items:
         if item.crashes >= leases.CRASHES_ALLOWED:
             done.append(quarantined_outcome(slice_, item))
         elif item.id in remembered:
             done.append(remembered[item.id])
         else:
             calls.begin(item)
-    slice_.pacer.done(len(claim.items))
-    slice_.quota.spend(len(claim.items))
-    return True
+    slice_.pacer.done(len(items))
+    slice_.quota.spend(len(items))
 
 
-def claim_calls(slice_: Slice, room: int) -> Claim:
+def claim_calls(slice_: Slice, room: int) -> tuple[Claim, Remembered]:
     """Commit a claim, before its calls begin: the items are RUNNING in this lane, their keys in progress."""
     lease = slice_.lease
     with transaction.atomic(durable=True):
-        claim = claim_items(slice_, room)
-        if not claim.items or claim.status != Batch.Status.RUNNING:
-            return claim
-        now = clock.machine_now()
-        Item.objects.filter(pk__in=[item.id for item in claim.items]).update(
-            status=Item.Status.RUNNING, lane=lease.lane, claimed_at=now, started_at=now, available_at=None
-        )
-        if not slice_.processor.is_callers:
-            hold_keys(lease.batch_id, claim.items, now)
-        held = Checkpoint.objects.filter(pk=lease.checkpoint_id, fence=lease.fence)
-        in_flight = claim.items[0].id if lease.careful else None
-        if not leased_rows.keep(held, in_flight=in_flight):
-            raise leases.lost(lease)
-    if claim.items[0].available_at is None:
-        slice_.cursor = max(item.position for item in claim.items)
-    return claim
+        claim, remembered = mark_calls(slice_, room)
+        if claim.items:
+            held = Checkpoint.objects.filter(pk=lease.checkpoint_id, fence=lease.fence)
+            in_flight = claim.items[0].id if lease.careful else None
+            if not leased_rows.keep(held, in_flight=in_flight):
+                raise leases.lost(lease)
+    return claim, remembered
+
+
+def mark_calls(slice_: Slice, room: int) -> tuple[Claim, Remembered]:
+    """Claim as many items as there is room for and mark them RUNNING in this lane, their keys in progress; with the
+    outcomes of those that were done before. No items unless the batch is running."""
+    claim = claim_items(slice_, room)
+    if not claim.items or claim.status != Batch.Status.RUNNING:
+        return Claim(claim.status, []), {}
+    now = clock.machine_now()
+    Item.objects.filter(pk__in=[item.id for item in claim.items]).update(
+        status=Item.Status.RUNNING, lane=slice_.lease.lane, claimed_at=now, started_at=now, available_at=None
+    )
+    if not slice_.processor.is_callers:
+        hold_keys(slice_.batch.pk, claim.items, now)
+    return claim, remembered_outcomes(slice_, claim.items)
 
 
 def hold_keys(batch_id: str, items: list[Claimed], now: datetime) -> None:
@@ -136,25 +152,48 @@ def hold_keys(batch_id: str, items: list[Claimed], now: datetime) -> None:
 # -- recording ---------------------------------------------------------------------------------------------------------
 
 
-def record_all(slice_: Slice, done: deque[Outcome], *, together: bool) -> None:
-    """The outcomes that are there, in one commit; not `together`, each in its own, which tells which is refused."""
+def record_all(slice_: Slice, calls: Calls, done: deque[Outcome], *, together: bool, more: bool) -> None:
+    """The outcomes that are there, in one commit with the claim of the calls that take their places, while there are
+    `more`; not `together`, each in its own and without a claim, which tells which is refused."""
     while done:
         group = list(done) if together else [done[0]]
-        record(slice_, group)
+        room = room_beside(slice_, calls, group) if together and more else 0
+        totals, claimed, remembered = record(slice_, group, room)
         for _ in group:
             done.popleft()
+        begin_claimed(slice_, calls, done, claimed, remembered)
+        account_for(slice_, group, totals)
 
 
-def record(slice_: Slice, group: list[Outcome]) -> None:
-    """Commit the outcomes of a group under the lane's fence: all of them, or none."""
+def room_beside(slice_: Slice, calls: Calls, group: list[Outcome]) -> int:
+    """How many calls may be claimed in the commit of a group. None beside one that failed: what becomes of the batch
+    is decided after its commit. None in a caller's own run, or where one goes at a time."""
+    if slice_.processor.is_callers or slice_.lease.careful or monotonic() < slice_.pacer.due:
+        return 0
+    clean = all(outcome.status == Item.Status.SUCCEEDED for outcome in group)
+    room = calls.room(careful=False) if clean and may_begin(slice_, calls) else 0
+    return slice_.quota.room(len(calls.in_flight), room) if room > 0 else 0
+
+
+def record(slice_: Slice, group: list[Outcome], room: int = 0) -> tuple[Totals, list[Claimed], Remembered]:
+    """Commit the outcomes of a group under the lane's fence, and a claim for so much room: all of it, or none."""
     committed: list[bool] = []
+    claimed, remembered = list[Claimed](), Remembered()
     with transaction.atomic(durable=True):
         totals = record_outcomes(slice_, group)
         if unfinished := [outcome.item.key for outcome in group if outcome.status != Item.Status.SUCCEEDED]:
             unknown_outcomes.forget_in_progress(slice_.batch.pk, unfinished)
+        if room > 0:
+            claim, remembered = mark_calls(slice_, room)
+            claimed = claim.items
         transaction.on_commit(partial(committed.append, True))
     if not committed:
         raise ChunkLost(ChunkLost.__doc__)
+    return totals, claimed, remembered
+
+
+def account_for(slice_: Slice, group: list[Outcome], totals: Totals) -> None:
+    """The group is committed: remember where the lane stands now, and let the batch's budget decide."""
     slice_.lease.position = max(slice_.lease.position, *(outcome.item.position for outcome in group))
     slice_.lease.careful = max(0, slice_.lease.careful - len(group))
     slice_.leased_at = monotonic()

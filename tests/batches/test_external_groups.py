@@ -11,8 +11,8 @@ from django.db import DataError, OperationalError, connection, connections
 
 from batches import operations
 from batches.engine import external, in_flight_calls, runner
-from batches.lanes.outcomes import Outcome
-from batches.models import Batch, IdempotencyRecord
+from batches.lanes.outcomes import Claimed, Outcome
+from batches.models import Batch, IdempotencyRecord, Item
 from tests.helpers import outside
 from tests.helpers.batches import statuses
 
@@ -33,18 +33,18 @@ def groups(monkeypatch: pytest.MonkeyPatch) -> Groups:
             done.extend(finished(calls, seconds))
         return done
 
-    def recorded(slice_: Any, group: list[Outcome]) -> None:
+    def recorded(slice_: Any, group: list[Outcome], room: int = 0) -> Any:
         groups.append([outcome.item.position for outcome in group])
-        record(slice_, group)
+        return record(slice_, group, room)
 
     monkeypatch.setattr(in_flight_calls.InFlightCalls, "finished", all_finished)
     monkeypatch.setattr(external, "record", recorded)
     return groups
 
 
-def started(tmp_path: Path, *modes: str) -> Batch:
+def started(tmp_path: Path, *modes: str, **options: Any) -> Batch:
     items = [{"mode": mode, "log": str(tmp_path / "calls.log"), "n": n} for n, mode in enumerate(modes)]
-    batch = operations.submit(processor="outside.call", items=items, batch_id="outside", actor="ana").batch
+    batch = operations.submit(processor="outside.call", items=items, batch_id="outside", actor="ana", **options).batch
     operations.start(batch.pk)
     return batch
 
@@ -57,14 +57,14 @@ def losing(monkeypatch: pytest.MonkeyPatch, lose: Callable[[Callable[[], None]],
     """`lose` stands in for the commit of the first group."""
     record, lost = external.record, [False]
 
-    def recorded(slice_: Any, group: list[Outcome]) -> None:
+    def recorded(slice_: Any, group: list[Outcome], room: int = 0) -> Any:
         real = connections["default"]
         commit = real._commit
         if not lost[0]:
             lost[0] = True
             real._commit = lambda: lose(commit)
         try:
-            record(slice_, group)
+            return record(slice_, group, room)
         finally:
             real._commit = commit
 
@@ -143,3 +143,32 @@ def test_it_begins_no_call_in_the_place_of_one_that_is_not_recorded(
     runner.work_until_idle(batch.pk)
     assert max(unrecorded) == outside.SIDE_BY_SIDE
     assert called(tmp_path) == list(range(ITEMS))
+
+
+def test_it_claims_the_next_calls_in_the_commit_that_records_and_marks_no_others(
+    tmp_path: Path, groups: Groups, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = started(tmp_path, *["ok"] * ITEMS)
+    begin, begun, marks = in_flight_calls.InFlightCalls.begin, set[int](), list[int]()
+
+    def begin_noted(calls: in_flight_calls.InFlightCalls, item: Claimed) -> None:
+        begun.add(item.id)
+        begin(calls, item)
+
+    def after_commit() -> None:
+        if len(marks) < len(groups):
+            marked = set(Item.objects.filter(claimed_at__isnull=False).values_list("pk", flat=True))
+            assert marked <= begun
+            marks.append(len(marked))
+
+    monkeypatch.setattr(in_flight_calls.InFlightCalls, "begin", begin_noted)
+    runner.work_until_idle(batch.pk, on_chunk=after_commit)
+    assert marks == [outside.SIDE_BY_SIDE, outside.SIDE_BY_SIDE, 0]
+
+
+def test_it_claims_no_call_beside_a_failure_that_halts_the_batch(tmp_path: Path, groups: Groups) -> None:
+    batch = started(tmp_path, "ok", "exit", *["ok"] * ITEMS, max_errors=0)
+    runner.work_until_idle(batch.pk)
+    batch.refresh_from_db()
+    assert batch.status == "HALTED"
+    assert called(tmp_path) == list(range(outside.SIDE_BY_SIDE))
