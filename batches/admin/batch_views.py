@@ -49,8 +49,12 @@ class BatchViews(OperatedAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        if self.get_object(request, object_id) is None and self.get_object(request, unquote(object_id)) is not None:
-            return redirect("admin:batches_batch_change", unquote(object_id))  # Django's own links quote ids
+        if self.get_object(request, object_id) is None:
+            if self.get_object(request, unquote(object_id)) is not None:
+                return redirect("admin:batches_batch_change", unquote(object_id))  # Django's own links quote ids
+            removal = operations.last_removal(object_id)
+            if removal is not None and self.has_view_permission(request):
+                return redirect("admin:batches_removal_change", removal.pk)
         batch = self.viewed(request, object_id)
         if batch.status in Batch.REMOVED:
             return self.render(

@@ -56,8 +56,19 @@ def test_a_batch_that_is_being_deleted_says_how_far_it_is() -> None:
     assert "Being deleted, 50 %" in page("/admin/batches/batch/")
     assert client("viewer").get(f"/api/batches/{batch.pk}").json()["sentence"].startswith("Being deleted, 50 %.")
     removals.work()
-    assert admin.get(f"/admin/batches/batch/{batch.pk}/change/").status_code == 404
+    assert not Batch.objects.filter(pk=batch.pk).exists()
     assert (Removal.objects.get().actor, Removal.objects.get().reason) == ("admin", "old")
+
+
+@pytest.mark.parametrize("role", ["viewer", "admin"])
+def test_the_page_of_a_deleted_batch_leads_to_the_record_of_it(role: str) -> None:
+    """Whoever watched it go, or has its address in a mail, sees who deleted it, when and why."""
+    finished("b_1", (GOOD, BAD))
+    operations.delete("b_1", actor="ana", reason="asked to")
+    removals.work()
+    answer = staff(role).get("/admin/batches/batch/b_1/change/", follow=True)
+    assert answer.redirect_chain == [(f"/admin/batches/removal/{Removal.objects.get().pk}/change/", 302)]
+    assert "asked to" in answer.content.decode()
 
 
 def test_a_list_costs_the_same_however_many_of_its_batches_are_being_deleted() -> None:
