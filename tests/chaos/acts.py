@@ -58,6 +58,7 @@ def deploy(run: Run) -> bool:
     keeper = run.portal.keeper
     if run.worker() is None or keeper is None or run.portal.celery() is None:
         return False
+    run.thaw(wait=True)  # who is frozen cannot end by himself
     everybody, began = descendants_of(keeper.pid), monotonic()
     keeper.terminate()
     code = keeper.wait(PATIENCE)
