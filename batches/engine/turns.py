@@ -71,8 +71,9 @@ LEVELS = {Batch.Priority.HIGH: 3, Batch.Priority.NORMAL: 2, Batch.Priority.LOW: 
 
 def next_batch(but: Collection[str] = ()) -> str | None:
     """The batch whose turn it is, if there is any but those."""
-    firsts = [first_of(deserted(but), 2), first_of(not_begun(but), 1)]
-    if not any(firsts) or has_priorities():
+    ranked = has_priorities()
+    firsts = [first_of(deserted(but), 2), first_of(not_begun(but, ranked=ranked), 1)]
+    if ranked or not any(firsts):
         firsts.append(first_of(shared(but), 3))
     waiting = list(filter(None, firsts))
     return min(waiting)[-1] if waiting else None
@@ -95,12 +96,16 @@ def has_priorities() -> bool:
     return active.exclude(priority=Batch.Priority.NORMAL).exists()
 
 
-def not_begun(but: Collection[str] = ()) -> QuerySet[Any]:
-    """Batches that were started, and that no worker has had since; the one that was submitted first."""
+def not_begun(but: Collection[str] = (), *, ranked: bool = True) -> QuerySet[Any]:
+    """Batches that were started, and that no worker has had since; the one that was submitted first.
+
+    Not `ranked`: without levels, which take a look into the history of every one of them. Of batches of one priority
+    the first is the same.
+    """
     queued = may_be_worked_on(Batch.Status.QUEUED, but)
     started = Transition.objects.filter(batch=OuterRef("pk"), to_status=Batch.Status.QUEUED).order_by("-pk")
     since = Coalesce(Subquery(started.values("at")[:1]), F("created_at"))
-    return with_level(with_room(queued), since).order_by("-level", "created_at")
+    return with_level(with_room(queued), since).order_by(*(["-level"] if ranked else []), "created_at")
 
 
 def deserted(but: Collection[str] = ()) -> QuerySet[Any]:

@@ -63,6 +63,15 @@ def test_a_new_one_goes_first_then_the_one_that_was_let_go_first() -> None:
 
 
 @pytest.mark.any_database
+def test_of_one_priority_the_first_in_line_is_the_same_without_a_look_into_every_history() -> None:
+    first, second = queued(), queued()
+    for ranked in (True, False):
+        assert [batch.pk for batch in turns.not_begun(ranked=ranked)] == [first.pk, second.pk]
+    line = str(turns.not_begun(ranked=False).query).rpartition("ORDER BY")[2]
+    assert "batches_transition" not in line
+
+
+@pytest.mark.any_database
 def test_one_that_has_waited_for_ten_seconds_goes_before_a_new_one() -> None:
     starved = begun(11)
     queued()
