@@ -156,12 +156,12 @@ def failed_otherwise(story: Story) -> None:
     story.retried(0.8)
 
 
-def by_themselves(passes: float, dead: float = 0.0, fault: Fault = RuntimeError) -> Callable[[Story], None]:
+def by_themselves(passes: float, dead: float = 0.0, fault: Fault = ConnectionError) -> Callable[[Story], None]:
     """Automatic attempts had told."""
 
     def tell(story: Story) -> None:
         story.items *= 2
-        story.fails(fault, "refused for now", attempts=3, passes=passes, dead=story.some(dead))
+        story.fails(fault, attempts=3, passes=passes, dead=story.some(dead))
         story.retried(passes)
 
     return tell
