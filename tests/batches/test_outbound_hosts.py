@@ -189,5 +189,6 @@ def test_it_refuses_a_malformed_name_in_words_at_every_door(user_of: Any, settin
 
 def test_it_is_told_at_start_of_an_entry_that_names_no_host(settings: Any) -> None:
     settings.PORTAL_OUTBOUND_HOSTS = ["*", "*.example.com", "[::1]:8080", "api.example.com:8443", "*example.com", "*."]
-    assert [message.id for message in run_checks(tags=["batches"])] == ["batches.E001"] * 2
-    assert "'*example.com'" in run_checks(tags=["batches"])[0].msg
+    errors = [message for message in run_checks(tags=["batches"]) if message.is_serious()]
+    assert [error.id for error in errors] == ["batches.E001"] * 2
+    assert "'*example.com'" in errors[0].msg
