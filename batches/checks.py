@@ -160,5 +160,5 @@ def quotas_are_usable(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessa
             id="batches.W016",
         )
         for processor in all_processors()
-        if processor.quota and quotas.limits_of(processor.quota) is None
+        if processor.quota != processor.name and quotas.limits_of(processor.quota) is None
     ]

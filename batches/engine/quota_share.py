@@ -21,7 +21,7 @@ class QuotaShare:
     """A lane's share of a quota. Without limits, nothing is asked of the database, and everything may begin."""
 
     def __init__(self, processor: Processor, lease: Lease) -> None:
-        self.name, self.lease = processor.quota or processor.name, lease
+        self.name, self.lease = processor.quota, lease
         self.limits = quotas.limits_of(self.name)
         self.slots = self.items = UNLIMITED if self.limits is None else 0
         self._ask_at = self._begin_at = self._look_at = 0.0

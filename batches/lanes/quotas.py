@@ -7,7 +7,7 @@ row: so one after the other is answered, by what the lanes hold whose leases are
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,7 +22,7 @@ from batches.lanes import leases
 from batches.lanes.leases import Lease
 from batches.lanes.quota_grants import Grant, Limits, Request, Share, grant
 from batches.models import Batch, Quota, QuotaUse
-from batches.processors import all_processors
+from batches.processors import MAX_QUOTA_NAME, all_processors
 from batches.wording import quantity
 
 LONGEST_SLOW_DOWN = 600.0  # seconds
@@ -41,13 +41,12 @@ def limits_of(name: str) -> Limits | None:
 
 def quota_of(processor: str) -> str:
     """The quota of the processor of that name: its own if it names none, or is not known to this process."""
-    named = {each.name: each.quota for each in all_processors()}
-    return named.get(processor) or processor
+    return {each.name: each.quota for each in all_processors()}.get(processor, processor)
 
 
 def processors_of(quota: str) -> list[str]:
     """Processors that use it, as far as this process knows."""
-    return [each.name for each in all_processors() if (each.quota or each.name) == quota]
+    return [each.name for each in all_processors() if each.quota == quota]
 
 
 def unusable_entries(quotas: Any) -> Iterable[tuple[str, str]]:
@@ -56,8 +55,8 @@ def unusable_entries(quotas: Any) -> Iterable[tuple[str, str]]:
         yield "", 'it must be a dict, {"provider": {"concurrent": 4, "per_second": 10}}'
         return
     for name, entry in quotas.items():
-        if not isinstance(name, str) or not 1 <= len(name) <= 100:
-            yield str(name), "a quota's name has 1 to 100 characters"
+        if not isinstance(name, str) or not 1 <= len(name) <= MAX_QUOTA_NAME:
+            yield str(name), f"a quota's name has 1 to {MAX_QUOTA_NAME} characters"
         elif not isinstance(entry, Mapping) or not entry or not entry.keys() <= {"concurrent", "per_second"}:
             yield name, 'it must have "concurrent", "per_second" or both, and nothing else'
         elif "concurrent" in entry and not is_from_one(entry["concurrent"]):
@@ -87,13 +86,12 @@ def ask(lease: Lease, name: str, limits: Limits, request: Request, unspent: int 
     now = clock.now()
     leases.renew(lease)
     own, others = shares(quota, lease, now)
-    if quota.slowed_until is not None and now < quota.slowed_until:
+    if quota.slowed_until is not None and quota.is_slowed(now):
         seconds = (quota.slowed_until - now).total_seconds()
         granted = Grant(request.running, 0, quota.free_at, seconds)
     else:
-        is_lowered = quota.lowered_until is not None and now < quota.lowered_until
         free_at = without(quota.free_at, unspent, limits)
-        granted = grant(limits.halved() if is_lowered else limits, request, own, others, free_at, now)
+        granted = grant(limits.halved() if quota.is_lowered(now) else limits, request, own, others, free_at, now)
     if granted.free_at != quota.free_at:
         Quota.objects.filter(pk=name).update(free_at=granted.free_at)
     write(lease, quota, own, granted, waits=not granted.items and not request.running, now=now)
@@ -157,12 +155,15 @@ def slow_down(name: str, batch_id: str, seconds: float) -> None:
     """A receiver asked for less: nothing is begun for so long, ten minutes at most, and half of the quota is granted
     for as long again, ten seconds at least. Who asked for longer stays obeyed."""
     pause = min(max(0.0, seconds), LONGEST_SLOW_DOWN)
-    until, again = timedelta(seconds=pause), timedelta(seconds=pause + max(SHORTEST_LOWERED, pause))
-    row = Quota.objects.filter(pk=name)
-    sooner = Q(slowed_until__isnull=True) | Q(slowed_until__lt=now_sql() + until)
-    row.filter(sooner).update(slowed_until=now_sql() + until, slowed_by=batch_id)
-    sooner = Q(lowered_until__isnull=True) | Q(lowered_until__lt=now_sql() + again)
-    row.filter(sooner).update(lowered_until=now_sql() + again)
+    put_off(name, "slowed_until", pause, slowed_by=batch_id)
+    put_off(name, "lowered_until", pause + max(SHORTEST_LOWERED, pause))
+
+
+def put_off(name: str, column: str, seconds: float, **values: Any) -> None:
+    """Set a time of the quota, and values with it, unless it is later already; one statement decides."""
+    end = now_sql() + timedelta(seconds=seconds)
+    sooner = Q((f"{column}__isnull", True)) | Q((f"{column}__lt", end))
+    Quota.objects.filter(sooner, pk=name).update(**{column: end}, **values)
 
 
 # -- showing -----------------------------------------------------------------------------------------------------------
@@ -187,29 +188,32 @@ class QuotaState:
 
 def states() -> list[QuotaState]:
     """Of every quota that is configured, by name."""
-    if not settings.PORTAL_QUOTAS:
-        return []
-    now, stored = clock.now(), Quota.objects.in_bulk(list(settings.PORTAL_QUOTAS))
-    uses = list(live_uses().values_list("quota", "slots", "waits", "lane__batch"))
+    return states_of(uses_now(), clock.now()) if settings.PORTAL_QUOTAS else []
+
+
+def uses_now() -> list[QuotaUse]:
+    return list(live_uses().select_related("lane"))
+
+
+def states_of(uses: Sequence[QuotaUse], now: datetime) -> list[QuotaState]:
+    stored = Quota.objects.in_bulk(list(settings.PORTAL_QUOTAS))
     return [state_of(stored.get(name, Quota(pk=name)), uses, now) for name in sorted(settings.PORTAL_QUOTAS)]
 
 
-def state_of(quota: Quota, uses: Iterable[tuple[str, int, bool, str]], now: datetime) -> QuotaState:
+def state_of(quota: Quota, uses: Sequence[QuotaUse], now: datetime) -> QuotaState:
     limits = limits_of(quota.pk) or Limits()
-    own = [(slots, waits, batch) for name, slots, waits, batch in uses if name == quota.pk]
-    is_slowed = quota.slowed_until is not None and now < quota.slowed_until
-    is_lowered = quota.lowered_until is not None and now < quota.lowered_until
+    own = [use for use in uses if use.quota_id == quota.pk]
     return QuotaState(
         name=quota.pk,
         concurrent=limits.concurrent,
         per_second=limits.per_second,
-        slots=sum(slots for slots, _, _ in own),
-        lanes=sum(slots > 0 for slots, _, _ in own),
-        lanes_waiting=sum(waits for _, waits, _ in own),
-        batches=sorted({batch for _, _, batch in own}),
-        is_lowered=is_lowered,
-        slowed_until=quota.slowed_until if is_slowed else None,
-        slowed_by=quota.slowed_by if is_lowered else "",
+        slots=sum(use.slots for use in own),
+        lanes=sum(use.slots > 0 for use in own),
+        lanes_waiting=sum(use.waits for use in own),
+        batches=sorted({use.lane.batch_id for use in own}),
+        is_lowered=quota.is_lowered(now),
+        slowed_until=quota.slowed_until if quota.is_slowed(now) else None,
+        slowed_by=quota.slowed_by if quota.is_lowered(now) else "",
     )
 
 
@@ -227,15 +231,17 @@ class WaitingForQuotas:
     """Why batches wait for a quota; asked of the database at most once, and not at all where none is configured."""
 
     def __init__(self) -> None:
-        self.now = clock.now() if settings.PORTAL_QUOTAS else None
-        self.states = {state.name: state for state in states()}
-        self.held_up = held_up(self.now) if self.now is not None and self.states else frozenset[str]()
+        self.states, self.held_up = dict[str, QuotaState](), frozenset[str]()
+        if settings.PORTAL_QUOTAS:
+            self.now, uses = clock.now(), uses_now()
+            self.states = {state.name: state for state in states_of(uses, self.now)}
+            self.held_up = held_up(uses, self.now)
 
     def why(self, batch: Batch) -> str:
         """In a sentence; empty for a batch that waits for none. Nothing of a quota that was slowed down begins; else a
         batch waits of which all lanes do, for two seconds."""
         quota = self.states.get(quota_of(batch.processor))
-        if quota is None or self.now is None:
+        if quota is None:
             return ""
         if quota.slowed_until is not None:
             left = durations.spaced(durations.rough((quota.slowed_until - self.now).total_seconds()))
@@ -249,9 +255,9 @@ class WaitingForQuotas:
         return f"Waiting for quota {quota.name} ({size}){shared}."
 
 
-def held_up(now: datetime) -> frozenset[str]:
+def held_up(uses: Sequence[QuotaUse], now: datetime) -> frozenset[str]:
     """Batches whose lanes all wait, and have for two seconds."""
     waits_long: dict[str, list[bool]] = {}
-    for batch, waits, since in live_uses().values_list("lane__batch", "waits", "since"):
-        waits_long.setdefault(batch, []).append(waits and since <= now - SHOWN_AFTER)
+    for use in uses:
+        waits_long.setdefault(use.lane.batch_id, []).append(use.waits and use.since <= now - SHOWN_AFTER)
     return frozenset(batch for batch, lanes in waits_long.items() if all(lanes))

@@ -120,8 +120,9 @@ def resume(batch_id: str) -> bool:
 
 def there_is_room() -> bool:
     """Whether the database takes a megabyte. It is written in earnest, as SQLite writes nothing before a commit."""
+    now = clock.now()
     row = IdempotencyRecord(
-        key=secrets.token_hex(32), response=secrets.token_hex(ROOM // 2), created_at=clock.now(), expires_at=clock.now()
+        key=secrets.token_hex(32), response=secrets.token_hex(ROOM // 2), created_at=now, expires_at=now
     )
     try:
         row.save(force_insert=True)
@@ -136,9 +137,7 @@ def there_is_room() -> bool:
 
 def notices() -> list[Notice]:
     """That a full disk has stopped batches, since when, whether they go on by themselves, and what to free."""
-    latest = (
-        Transition.objects.filter(batch=OuterRef("pk"), to_status=Batch.Status.PAUSING).order_by("-pk").values("at")[:1]
-    )
+    latest = stops().order_by("-pk").values("at")[:1]
     rows = stopped().annotate(since=Subquery(latest), goes_on=Case(When(may_go_on(), then=True), default=False))
     waiting = list(rows.values_list("since", "goes_on"))
     if not waiting:

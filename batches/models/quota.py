@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.db import models
 
 from batches.models.lane import Checkpoint
@@ -26,6 +28,14 @@ class Quota(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def is_slowed(self, now: datetime) -> bool:
+        """Whether nothing of it may begin."""
+        return self.slowed_until is not None and now < self.slowed_until
+
+    def is_lowered(self, now: datetime) -> bool:
+        """Whether half of it is granted."""
+        return self.lowered_until is not None and now < self.lowered_until
 
 
 class QuotaUse(models.Model):

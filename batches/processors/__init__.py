@@ -253,7 +253,7 @@ def processor(
             per_slice=per_slice,
             many=many,
             look_at_rows=look_at_rows,
-            quota=quota,
+            quota=quota or name,
         )
         return function
 
