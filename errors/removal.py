@@ -16,8 +16,8 @@ from django.db.models import Count, F, Model, QuerySet, Sum
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
-from batches.lifecycle.removed_rows import delete
 from batches.models import Batch
+from batches.paged_deletes import delete
 from batches.removal_hooks import RemovalHooks
 from batches.wording import number_agrees, quantity
 from errors.exports import files

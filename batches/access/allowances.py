@@ -8,8 +8,10 @@ from math import ceil
 from time import time
 
 from django.db import connection
+from django.db.models import F
 
 from batches.models import Allowance
+from batches.paged_deletes import delete_in_steps
 
 SPEND = """
 INSERT INTO batches_allowance (key, started_ms, window_ms, used) VALUES {rows}
@@ -81,9 +83,9 @@ def use_of(spending: Spending, started_ms: int, used: int) -> Use:
 
 def forget_ended() -> int:
     """Remove the counts whose windows have ended; how many."""
-    with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM batches_allowance WHERE started_ms + window_ms <= %s", [int(time() * 1000)])
-        return cursor.rowcount
+    return delete_in_steps(
+        Allowance.objects.alias(ends=F("started_ms") + F("window_ms")).filter(ends__lte=int(time() * 1000))
+    )
 
 
 def forget(*keys: str) -> None:

@@ -12,6 +12,7 @@ from batches.access.allowances import Limit, Spending, Use, spend
 from batches.conf import settings
 from batches.exceptions import TooManyRequests
 from batches.models import FailedSignIn
+from batches.paged_deletes import delete_in_steps
 from batches.wording import quantity
 
 KEPT = timedelta(days=90)
@@ -73,4 +74,4 @@ def forget_refused() -> None:
 
 def forget_old() -> None:
     """Remove the failures that nobody will ask about any more."""
-    FailedSignIn.objects.filter(at__lt=timezone.now() - KEPT).delete()
+    delete_in_steps(FailedSignIn.objects.filter(at__lt=timezone.now() - KEPT))

@@ -24,6 +24,7 @@ from batches.intake.readers import Reader
 from batches.intake.source_reports import source_report
 from batches.models import Batch, Checkpoint, Correction, Fix, Item
 from batches.numbering import next_number
+from batches.paged_deletes import delete_in_steps
 from batches.paging import pages_of
 
 KEPT = timedelta(hours=24)
@@ -238,7 +239,9 @@ def replace_payloads(fix: Fix) -> int:
 
 def forget_expired() -> int:
     """Uploads that nobody applied within a day."""
-    return Fix.objects.filter(expires_at__lte=timezone.now()).delete()[0]
+    expired = Fix.objects.filter(expires_at__lte=timezone.now())
+    corrections_gone = delete_in_steps(Correction.objects.filter(fix__in=expired))
+    return corrections_gone + expired.delete()[0]
 
 
 # -- look --------------------------------------------------------------------------------------------------------------

@@ -32,6 +32,7 @@ from batches.lifecycle.messages import LATE, Outcome
 from batches.lifecycle.side_by_side import SideBySide
 from batches.lifecycle.watchers import watchers_of
 from batches.models import Batch, Delivery, Milestone, Transition, Webhook
+from batches.paged_deletes import delete_in_steps
 
 logger = logging.getLogger("batches")
 
@@ -189,7 +190,7 @@ def record_attempt(delivery: Delivery, outcome: Outcome) -> None:
 def forget_old() -> int:
     """Remove what was delivered or given up long ago; returns how many."""
     old = Delivery.objects.filter(due_at__isnull=True, held=False, created_at__lt=timezone.now() - KEPT_FOR)
-    return old.delete()[0]
+    return delete_in_steps(old)
 
 
 def resend(delivery: Delivery) -> None:

@@ -11,8 +11,8 @@ from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
 from batches.conf import settings
-from batches.lifecycle.removed_rows import delete
 from batches.models import Batch, Removal, Tally
+from batches.paged_deletes import delete
 
 ROWS_PER_TRANSACTION = 500
 FORGOTTEN_ITEMS = "forgotten_removed_items"

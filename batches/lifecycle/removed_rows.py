@@ -21,6 +21,7 @@ from batches.models import (
     QuarantinedItem,
     RetriedItem,
 )
+from batches.paged_deletes import delete, delete_some
 
 OF_ITEMS: tuple[tuple[type[Model], Callable[[Batch], QuerySet[Any]]], ...] = (
     (RetriedItem, lambda batch: batch.retries.all()),
@@ -30,7 +31,6 @@ OF_ITEMS: tuple[tuple[type[Model], Callable[[Batch], QuerySet[Any]]], ...] = (
 )
 """Tables whose rows go with their item, and without which rows they have none of the batch: most have none, and looking
 for thousands of items in them would be half of the work."""
-ROWS_PER_STEP = 500
 NOT_IN_SUMMARY = (
     *("retries", "fixes", "quarantines", "rehearsals", "samples", "tenures", "parameter_files", "watches"),
 )
@@ -102,21 +102,3 @@ def remove_all_but_summary(batch: Batch) -> int:
     for name in NOT_IN_SUMMARY:
         removed += getattr(batch, name).all().delete()[0]
     return removed + sum(extension.removal.archived(batch) for extension in registered())
-
-
-def delete_some(rows: QuerySet[Any], size: int) -> int:
-    pks = list(rows.order_by("pk").values_list("pk", flat=True)[:size])
-    return delete(rows.model._default_manager.filter(pk__in=pks)) if pks else 0
-
-
-def delete_in_steps(rows: QuerySet[Any]) -> int:
-    """All of them, to which nothing refers, a few a transaction; how many."""
-    removed = 0
-    while step := delete_some(rows, ROWS_PER_STEP):
-        removed += step
-    return removed
-
-
-def delete(rows: QuerySet[Any]) -> int:
-    """By one statement; nothing refers to them any more."""
-    return int(rows._raw_delete(rows.db) or 0)  # type: ignore[attr-defined]

@@ -22,6 +22,7 @@ from batches import clock
 from batches.compiled_query import CompiledQuery
 from batches.lanes import counters, global_pause
 from batches.models import Batch, Checkpoint, Sample
+from batches.paged_deletes import delete_in_steps
 
 logger = logging.getLogger("batches")
 
@@ -120,7 +121,7 @@ def thin_out() -> int:
     now, removed = timezone.now(), 0
     for age, kept in THINNED:
         old = Sample.objects.filter(at__lt=now - age).annotate(off=Mod("slot", kept)).filter(off__gt=0)
-        removed += old.delete()[0]
+        removed += delete_in_steps(old)
     return removed
 
 

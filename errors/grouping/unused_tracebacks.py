@@ -9,7 +9,7 @@ from __future__ import annotations
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
-from batches.lifecycle.removed_rows import delete
+from batches.paged_deletes import delete
 from errors.models import ErrorRecord, Traceback
 
 ROWS_PER_TRANSACTION = 200

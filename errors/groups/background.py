@@ -15,7 +15,7 @@ from django.db.models import Q, QuerySet, Sum
 from django.utils import timezone
 
 from batches.exceptions import BatchError
-from batches.lifecycle.removed_rows import delete_in_steps
+from batches.paged_deletes import delete_in_steps
 from batches.waking import enqueue_by_name
 from errors.grouping.history import record_change
 from errors.groups import gathering, regrouping

@@ -14,8 +14,8 @@ from django.utils import timezone
 from batches import operations
 from batches.clock import iso_utc
 from batches.lifecycle import quarantined_items
-from batches.lifecycle.removed_rows import delete_in_steps
 from batches.models import Batch, Retry
+from batches.paged_deletes import delete_in_steps
 from errors.advice import Advice, advise
 from errors.models import AdviceRevision, Findings, Recommendation
 from errors.recovery.actions import UnknownAdvice, apply_once, refusal, scope_of, take_back
