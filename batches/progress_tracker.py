@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from functools import cache, partial
 from typing import Any
 
 from django.db.models import F, QuerySet
@@ -18,7 +17,7 @@ from batches.lanes import global_pause, workers
 from batches.lanes.lane_counts import COUNTERS
 from batches.lifecycle import hand_counts, samples
 from batches.lifecycle.samples import active_seconds
-from batches.lifecycle.standstill import are_all_busy, is_abandoned, is_stuck
+from batches.lifecycle.standstill import Rivals, is_abandoned, is_stuck
 from batches.lifecycle.velocity import Pace, eta_of, recent_pace
 from batches.lifecycle.waiting_items import NOTHING, Waiting, waiting_of
 from batches.models import BATCH_ID, Batch, Checkpoint, Item, Milestone, Sample
@@ -93,7 +92,7 @@ def progress_of(batches: Sequence[Batch]) -> dict[str, Progress]:
     with_workers = any(batch.status in Batch.WORKING and not batch.is_ad_hoc for batch in batches)
     present = workers.presence() if with_workers else workers.NOBODY
     waiting = waiting_of(batches, now)
-    all_busy = cache(partial(are_all_busy, present))
+    rivals = Rivals(present)
     held = {lane.held_since for rows in lanes.values() for lane in rows} - {None}  # type: ignore[attr-defined]
     return {
         batch.pk: progress(
@@ -104,9 +103,9 @@ def progress_of(batches: Sequence[Batch]) -> dict[str, Progress]:
             current,
             present,
             now,
+            rivals,
             waiting.get(batch.pk, NOTHING),
             min(held, default=None),
-            all_busy,
         )
         for batch in batches
     }
@@ -169,12 +168,12 @@ def progress(
     current: dict[tuple[str, int], str],
     present: workers.Presence,
     now: datetime,
+    rivals: Rivals,
     waits: Waiting = NOTHING,
     held_since: datetime | None = None,
-    all_busy: Callable[[], bool] = lambda: False,
 ) -> Progress:
     """Pure arithmetic over a batch, its lanes, milestones and recent samples, the keys of its current items, who lives,
-    the time, what waits, since when everything is paused, and whether all workers are busy, asked only if need be."""
+    the time, who else may have what it waits for, what waits for a next try, and since when everything is paused."""
     count = {name: sum(getattr(lane, name) for lane in lanes) for name in COUNTERS}
     total = max(batch.total_items, sum(count.values()))
     remaining = total - sum(count.values())
@@ -209,7 +208,7 @@ def progress(
         current_item=next((current.get((batch.pk, lane.next_index)) for lane in busy), None),
         status=batch.status,
         outcome=outcome_of(batch, count, remaining),
-        stuck=not held and (abandoned or is_stuck(batch, lanes, now, remaining, waits, all_busy)),
+        stuck=not held and (abandoned or is_stuck(batch, lanes, now, rivals, remaining, waits)),
         milestones=[
             {"milestone": row.milestone, "reached_at": clock.with_iso_times(row.reached_at)} for row in milestones
         ],

@@ -254,6 +254,11 @@ class WaitingForQuotas:
         shared = f", which {quantity(others, 'other batch uses', 'other batches use')}, too" if others else ""
         return f"Waiting for quota {quota.name} ({size}){shared}."
 
+    def is_scarce(self, batch: Batch) -> bool:
+        """Whether nothing of the batch's quota may begin, or other batches have some of it."""
+        quota = self.states.get(quota_of(batch.processor))
+        return quota is not None and (quota.slowed_until is not None or bool(set(quota.batches) - {batch.pk}))
+
 
 def held_up(uses: Sequence[QuotaUse], now: datetime) -> frozenset[str]:
     """Batches whose lanes all wait, and have for two seconds."""

@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from batches.conf import settings
 from batches.lanes import workers
 from batches.lanes.lane_counts import lanes_in_turn
+from batches.lanes.quotas import WaitingForQuotas
 from batches.lifecycle.waiting_items import NOTHING, Waiting
 from batches.models import Batch, Checkpoint
+
+
+class Rivals:
+    """The batches that may have what another one waits for; asked of the database at most once, and only if need be."""
+
+    def __init__(self, present: workers.Presence) -> None:
+        self.present = present
+
+    @cached_property
+    def have_all_workers(self) -> bool:
+        """Whether workers live, and as many lanes are worked on as there are of these."""
+        return self.present.anybody and lanes_in_turn().count() >= len(self.present.alive)
+
+    @cached_property
+    def quotas(self) -> WaitingForQuotas:
+        return WaitingForQuotas()
 
 
 def is_abandoned(batch: Batch, lanes: Sequence[Checkpoint], present: workers.Presence, now: datetime) -> bool:
@@ -37,14 +55,14 @@ def is_stuck(
     batch: Batch,
     lanes: Sequence[Checkpoint],
     now: datetime,
+    rivals: Rivals,
     remaining: int = 0,
     waits: Waiting = NOTHING,
-    are_all_busy: Callable[[], bool] = lambda: False,
 ) -> bool:
     """Whether workers should have it, yet none has held a lane for longer than a lease; a script's batch needs none.
 
-    Nor does one while all that remains of it waits for its next try; nor, for ten minutes, while the workers that live
-    are all busy with others, whose turn comes first.
+    Nor does one while all that remains of it waits for its next try, or its quota is slowed down or used by others;
+    nor, for ten minutes, while the workers that live are all busy with others, whose turn comes first.
     """
     if batch.is_ad_hoc or batch.status not in Batch.WORKING:
         return False
@@ -57,9 +75,6 @@ def is_stuck(
     if waits.due_since and remaining <= waits.items + waits.due:
         last.append(waits.due_since)
     idle = now - max(last)
-    return idle > lease and not (idle < workers.REMEMBERED and are_all_busy())
-
-
-def are_all_busy(present: workers.Presence) -> bool:
-    """Whether workers live, and as many lanes are worked on as there are of these."""
-    return present.anybody and lanes_in_turn().count() >= len(present.alive)
+    if idle <= lease or (idle < workers.REMEMBERED and rivals.have_all_workers):
+        return False
+    return not rivals.quotas.is_scarce(batch)

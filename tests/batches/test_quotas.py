@@ -13,13 +13,13 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from batches import clock, metrics, operations
+from batches import clock, metrics, operations, progress_tracker
 from batches.checks import quotas_are_usable
-from batches.engine import runner, slices
+from batches.engine import presence, runner, slices
 from batches.engine.waiting_reasons import WaitingReasons
 from batches.lanes import leases, quotas
 from batches.lanes.quota_grants import Limits, Request
-from batches.models import Batch, Quota, QuotaUse
+from batches.models import Batch, Quota, QuotaUse, Worker
 from tests.helpers import metered
 from tests.helpers.batches import statuses
 from tests.helpers.people import client, signed_in
@@ -190,6 +190,24 @@ def test_a_batch_that_waits_for_its_quota_pauses_and_gives_way(settings: Any, lo
     operations.start(third.pk)
     runner.work_slice(batch.pk, seconds=PATIENCE)  # the third has not begun: it could use this process
     assert statuses(batch) == ["PENDING"] * 3
+
+
+def test_a_batch_is_not_stuck_while_its_quota_is_slowed_down_or_used_by_others(settings: Any, log: Path) -> None:
+    settings.PORTAL_QUOTAS = {"provider": {"concurrent": 1}}
+    holder, batch = started(log, "metered.rows", 3), started(log, "metered.calls", 3)
+    long_ago = clock.now() - timedelta(seconds=2 * settings.PORTAL_LEASE_SECONDS)
+    Batch.objects.update(status="RUNNING", running_since=long_ago)
+    with presence.at_work():
+        for name in ("other:0badc0de:1:1", "other:0badc0de:2:2"):
+            Worker.objects.create(name=name, host="other", code="c0de", started_at=clock.now(), heard_at=clock.now())
+        assert progress_tracker.get_progress(batch.pk).stuck
+        lease = lane_of(holder)
+        quotas.ask(lease, "provider", Limits(concurrent=1), ONE)
+        assert not progress_tracker.get_progress(batch.pk).stuck
+        leases.release(lease)
+        assert progress_tracker.get_progress(batch.pk).stuck
+        quotas.slow_down("provider", holder.pk, 60)
+        assert not progress_tracker.get_progress(batch.pk).stuck
 
 
 def test_every_door_says_what_a_batch_waits_for(settings: Any, log: Path, user_of: Any) -> None:
