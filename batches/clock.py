@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import sqlite3
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import connection
-from django.db.models import DateTimeField, Value
+from django.db.models import DateTimeField, Expression, Value
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -23,6 +24,38 @@ def now_sql() -> Any:
     if connection.vendor == "postgresql":
         return ClockTimestamp()
     return timezone.now()
+
+
+class MachineTimeAgo:
+    """A parameter of SQLite's that becomes a time whenever a statement is sent, also by one that was made long ago."""
+
+    def __init__(self, span: timedelta) -> None:
+        self.span = span
+
+    def __conform__(self, protocol: Any) -> Any:
+        if protocol is sqlite3.PrepareProtocol:
+            return connection.ops.adapt_datetimefield_value(timezone.now() - self.span)
+        return None
+
+
+class AgoOnSQLite(Expression):
+    """`MachineTimeAgo` for use within a statement."""
+
+    output_field = DateTimeField()
+
+    def __init__(self, span: timedelta) -> None:
+        super().__init__()
+        self.span = span
+
+    def as_sql(self, compiler: Any, connection: Any) -> Any:
+        return "%s", [MachineTimeAgo(self.span)]
+
+
+def ago(span: timedelta) -> Any:
+    """That long before the statement is sent, as an expression: also in SQL that is made once and sent often."""
+    if connection.vendor == "postgresql":
+        return ClockTimestamp() - span
+    return AgoOnSQLite(span)
 
 
 def now_column(machine_time: datetime) -> Any:

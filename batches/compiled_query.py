@@ -10,7 +10,7 @@ from typing import Any
 from django.db import connection
 from django.db.models import QuerySet
 
-BATCH_ID = "\x00batch {}"
+TEXT = "\x00{} {}"
 TIME = datetime(1, 1, 1, tzinfo=UTC)
 """Stand-ins for arguments while SQL is made: nothing that is stored is like these."""
 
@@ -25,44 +25,66 @@ class Compiled:
     converters: dict[int, Any]
 
 
-class CompiledQuery:
-    """A query over batches of which Django makes the SQL once for each number of them, to send it from then on.
+Argument = Sequence[str] | datetime
 
-    `build(batch_ids, *times)` returns it as a `values_list`; each argument may stand in it several times or not at all.
+
+class CompiledQuery:
+    """A query of which Django makes the SQL once for each number of texts, mostly ids of batches, to send it from then
+    on.
+
+    `build(*arguments)` returns it as a `values_list`; each argument may stand in it several times or not at all. A list
+    of texts is one for `IN`: what it is filled up with changes nothing there. The present is asked for anew with each
+    sending where it comes of `clock.ago`.
     """
 
     def __init__(self, build: Callable[..., QuerySet[Any, tuple[Any, ...]]]) -> None:
         self._build = build
-        self._compiled: dict[tuple[str, int], Compiled] = {}
+        self._compiled: dict[tuple[str, tuple[int, ...]], Compiled] = {}
 
-    def rows(self, batch_ids: Sequence[str], *times: datetime) -> Iterator[tuple[Any, ...]]:
-        """The rows for at least one batch, with the values that the `values_list` would have."""
-        # An id named twice changes no IN, and keeps the lengths few.
-        repeated = [*batch_ids, *[batch_ids[-1]] * (2 ** (len(batch_ids) - 1).bit_length() - len(batch_ids))]
-        compiled = self._compiled_for(len(repeated), len(times))
-        arguments = [*repeated, *map(connection.ops.adapt_datetimefield_value, times)]
-        params = list(compiled.params)
-        for place, argument in compiled.places:
-            params[place] = arguments[argument]
+    def rows(self, *arguments: Argument) -> Iterator[tuple[Any, ...]]:
+        """The rows, with the values that the `values_list` would have."""
+        filled = [each if isinstance(each, datetime) else filled_up(each) for each in arguments]
+        compiled = self._compiled_for(filled)
+        values, params = values_of(filled), list(compiled.params)
+        for place, value in compiled.places:
+            params[place] = values[value]
         with connection.cursor() as cursor:
             cursor.execute(compiled.sql, params)
             rows = cursor.fetchall()
         return converted(rows, compiled.converters)
 
-    def _compiled_for(self, batches: int, times: int) -> Compiled:
-        key = (connection.vendor, batches)
+    def _compiled_for(self, arguments: Sequence[Argument]) -> Compiled:
+        lengths = tuple(0 if isinstance(each, datetime) else len(each) for each in arguments)
+        key = (connection.vendor, lengths)
         if key not in self._compiled:
-            self._compiled[key] = self._compile(
-                [BATCH_ID.format(n) for n in range(batches)], [TIME.replace(day=n + 1) for n in range(times)]
-            )
+            self._compiled[key] = self._compile([stand_in(place, length) for place, length in enumerate(lengths)])
         return self._compiled[key]
 
-    def _compile(self, batch_ids: list[str], times: list[datetime]) -> Compiled:
-        compiler = self._build(batch_ids, *times).query.get_compiler(connection=connection)
+    def _compile(self, stand_ins: list[Argument]) -> Compiled:
+        compiler = self._build(*stand_ins).query.get_compiler(connection=connection)
         sql, params = compiler.as_sql()
-        stand_ins = [*batch_ids, *map(connection.ops.adapt_datetimefield_value, times)]
-        places = [(place, stand_ins.index(param)) for place, param in enumerate(params) if param in stand_ins]
+        values = values_of(stand_ins)
+        places = [(place, values.index(param)) for place, param in enumerate(params) if param in values]
         return Compiled(sql, list(params), places, compiler.get_converters([column for column, *_ in compiler.select]))
+
+
+def filled_up(texts: Sequence[str]) -> list[str]:
+    """As many as a power of two, so that there are few lengths: a text named twice changes no `IN`, and no id is ''."""
+    texts = texts or [""]
+    return [*texts, *[texts[-1]] * (2 ** (len(texts) - 1).bit_length() - len(texts))]
+
+
+def stand_in(place: int, length: int) -> Argument:
+    """What stands for the argument at that place: so many texts, or a time."""
+    return [TEXT.format(place, n) for n in range(length)] or TIME.replace(day=place + 1)
+
+
+def values_of(arguments: Sequence[Argument]) -> list[Any]:
+    """One after the other, as the database stores them."""
+    values: list[Any] = []
+    for each in arguments:
+        values += [connection.ops.adapt_datetimefield_value(each)] if isinstance(each, datetime) else each
+    return values
 
 
 def converted(rows: list[tuple[Any, ...]], converters: dict[int, Any]) -> Iterator[tuple[Any, ...]]:

@@ -47,9 +47,9 @@ from django.db.models import (
 )
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Coalesce, Least
-from django.utils import timezone
 
-from batches.clock import now_sql
+from batches import clock
+from batches.compiled_query import CompiledQuery
 from batches.lanes import global_pause
 from batches.models import Batch, Checkpoint, Transition
 
@@ -72,28 +72,27 @@ LEVELS = {Batch.Priority.HIGH: 3, Batch.Priority.NORMAL: 2, Batch.Priority.LOW: 
 def next_batch(but: Collection[str] = ()) -> str | None:
     """The batch whose turn it is, if there is any but those."""
     ranked = has_priorities()
-    firsts = [first_of(deserted(but), 2), first_of(not_begun(but, ranked=ranked), 1)]
+    firsts = [first_of(DESERTED, but, 2), first_of(NOT_BEGUN if ranked else NOT_BEGUN_OF_NO_PRIORITY, but, 1)]
     if ranked or not any(firsts):
-        firsts.append(first_of(shared(but), 3))
+        firsts.append(first_of(SHARED, but, 3))
     waiting = list(filter(None, firsts))
     return min(waiting)[-1] if waiting else None
 
 
-def first_of(rows: QuerySet[Any], place: int) -> tuple[int, int, datetime, str] | None:
+def first_of(query: CompiledQuery, but: Collection[str], place: int) -> tuple[int, int, datetime, str] | None:
     """The first of batches of one kind, as it compares with those of others: its level first, then the kind's place.
 
     One that nobody has had for ten seconds stands before all others of its level. It is the first of its kind, as
     waiting never lowers a level.
     """
-    for pk, level, since, is_overdue in rows.values_list("pk", "level", "since", "is_overdue")[:1]:
+    for pk, level, since, is_overdue in query.rows(tuple(but)):
         return -level, 0 if is_overdue and place in (1, 2) else place, since, pk
     return None
 
 
 def has_priorities() -> bool:
     """Whether any batch that may run now has a priority of its own; without one, what comes first goes first."""
-    active = Batch.objects.filter(status__in=Batch.WORKABLE)
-    return active.exclude(priority=Batch.Priority.NORMAL).exists()
+    return any(PRIORITIES.rows())
 
 
 def not_begun(but: Collection[str] = (), *, ranked: bool = True) -> QuerySet[Any]:
@@ -142,10 +141,9 @@ def base_level() -> Case:
 
 def with_level(batches: QuerySet[Any], since: Any, *, ages: bool = True) -> QuerySet[Any]:
     """`level` by priority and by how long the batch has waited; `since` when; `is_overdue`: for ten seconds."""
-    now = now_sql()
-    waited = [When(since__lte=now - n * AGEING, then=Value(n)) for n in (2, 1)] if ages else []
+    waited = [When(since__lte=clock.ago(n * AGEING), then=Value(n)) for n in (2, 1)] if ages else []
     more = Case(*waited, default=Value(0), output_field=IntegerField()) if ages else Value(0)
-    overdue = ExpressionWrapper(Q(since__lte=now - LONGEST_WAIT), output_field=BooleanField())
+    overdue = ExpressionWrapper(Q(since__lte=clock.ago(LONGEST_WAIT)), output_field=BooleanField())
     return batches.annotate(since=since).annotate(
         level=Least(Value(LEVELS[Batch.Priority.HIGH]), base_level() + more), is_overdue=overdue
     )
@@ -157,20 +155,67 @@ def held_lanes() -> QuerySet[Checkpoint]:
 
 def working(but: Collection[str]) -> QuerySet[Any]:
     """Running batches of which an item could be claimed now. Counted, not looked for among all its items."""
-    now, params = ("CLOCK_TIMESTAMP()", []) if connection.vendor == "postgresql" else ("%s", [now_as_param()])
+    now, params = ("CLOCK_TIMESTAMP()", []) if connection.vendor == "postgresql" else ("%s", [NOW])
     has_work = RawSQL(HAS_WORK.format(now=now), params, output_field=BooleanField())  # noqa: S611 - our own text
     return may_be_worked_on(Batch.Status.RUNNING, but).filter(has_work)
 
 
-def now_as_param() -> Any:
-    """The machine's present as the database stores times."""
-    return connection.ops.adapt_datetimefield_value(timezone.now())
+NOW = clock.MachineTimeAgo(timedelta())
 
 
 def may_wait() -> bool:
     """Whether the rule is worth a look: a batch has not begun, or it has and nobody holds it."""
+    return any(UNHELD.rows())
+
+
+# -- the questions, of which the SQL is made once ----------------------------------------------------------------------
+
+
+def first(rows: QuerySet[Any]) -> QuerySet[Any, tuple[Any, ...]]:
+    return rows.values_list("pk", "level", "since", "is_overdue")[:1]
+
+
+def exists(rows: QuerySet[Any]) -> QuerySet[Any, tuple[Any, ...]]:
+    return rows.order_by().values_list("pk")[:1]
+
+
+def with_priority() -> QuerySet[Batch]:
+    return Batch.objects.filter(status__in=Batch.WORKABLE).exclude(priority=Batch.Priority.NORMAL)
+
+
+def unheld() -> QuerySet[Batch]:
     begun = Q(status=Batch.Status.RUNNING) & ~Exists(held_lanes())
-    return Batch.objects.filter(Q(status=Batch.Status.QUEUED) | begun).exclude(processor="").exists()
+    return Batch.objects.filter(Q(status=Batch.Status.QUEUED) | begun).exclude(processor="")
+
+
+def at_level_of(batch_ids: list[str], waiting: QuerySet[Any], no_better: list[str]) -> QuerySet[Any, tuple[Any, ...]]:
+    """Whether one of those waits that is of the level of that batch or above it, or that batch is not known; but for
+    those of the processors `no_better`."""
+    level = Subquery(Batch.objects.filter(pk__in=batch_ids).annotate(base=base_level()).values("base"))
+    return exists(waiting.exclude(processor__in=no_better).filter(level__gte=Coalesce(level, 0)))
+
+
+def not_begun_waits(but: list[str], batch_ids: list[str], no_better: list[str]) -> QuerySet[Any, tuple[Any, ...]]:
+    return at_level_of(batch_ids, not_begun(but), no_better)
+
+
+def begun_waits(but: list[str], batch_ids: list[str], no_better: list[str]) -> QuerySet[Any, tuple[Any, ...]]:
+    return at_level_of(batch_ids, deserted(but), no_better)
+
+
+def begun_waits_for_long(but: list[str], batch_ids: list[str], no_better: list[str]) -> QuerySet[Any, tuple[Any, ...]]:
+    return at_level_of(batch_ids, deserted(but).filter(let_go__lte=clock.ago(LONGEST_WAIT)), no_better)
+
+
+DESERTED = CompiledQuery(lambda but: first(deserted(but)))
+NOT_BEGUN = CompiledQuery(lambda but: first(not_begun(but)))
+NOT_BEGUN_OF_NO_PRIORITY = CompiledQuery(lambda but: first(not_begun(but, ranked=False)))
+SHARED = CompiledQuery(lambda but: first(shared(but)))
+PRIORITIES = CompiledQuery(lambda: exists(with_priority()))
+UNHELD = CompiledQuery(lambda: exists(unheld()))
+NOT_BEGUN_WAITS = CompiledQuery(not_begun_waits)
+BEGUN_WAITS = CompiledQuery(begun_waits)
+BEGUN_WAITS_FOR_LONG = CompiledQuery(begun_waits_for_long)
 
 
 class Turn:
@@ -195,22 +240,15 @@ class Turn:
 
     def somebody_waits(self) -> bool:
         try:
-            return may_wait() and (self.at_my_level(not_begun(self.but)).exists() or self.begun_waits())
+            return may_wait() and (self.waits(NOT_BEGUN_WAITS) or self.begun_waits())
         except AnyDatabaseError as error:
             logger.info("whose turn it is, is not known: %s", str(error).partition("\n")[0])
             return False
 
     def begun_waits(self) -> bool:
         """Whether a batch that has begun waits; within the first two seconds, whether one does for too long."""
-        begun = deserted(self.but)
-        if not self.is_idle and monotonic() - self.began < SHARED_SECONDS:
-            begun = begun.filter(let_go__lte=now_sql() - LONGEST_WAIT)
-        return self.at_my_level(begun).exists()
+        is_new = not self.is_idle and monotonic() - self.began < SHARED_SECONDS
+        return self.waits(BEGUN_WAITS_FOR_LONG if is_new else BEGUN_WAITS)
 
-    def at_my_level(self, waiting: QuerySet[Any]) -> QuerySet[Any]:
-        """Those of the level of the batch that is worked on, or above it; all where that is not known."""
-        waiting = waiting.exclude(processor__in=self.no_better)
-        if not self.batch_id:
-            return waiting
-        mine = Batch.objects.filter(pk=self.batch_id).annotate(base=base_level()).values("base")
-        return waiting.filter(level__gte=Subquery(mine))
+    def waits(self, query: CompiledQuery) -> bool:
+        return any(query.rows(self.but, (self.batch_id,), self.no_better))

@@ -7,7 +7,7 @@ import pytest
 from django.db.models import Max, Q, QuerySet
 from django.db.models.sql.compiler import SQLCompiler
 
-from batches import progress_tracker
+from batches import clock, progress_tracker
 from batches.compiled_query import CompiledQuery
 from batches.lifecycle import hand_counts
 from batches.models import Batch, Sample
@@ -77,3 +77,30 @@ def test_it_makes_the_sql_that_locks_a_batch_to_count_once() -> None:
     progress_tracker.increment_completed("hand")
     with mock.patch.object(SQLCompiler, "as_sql", autospec=True, side_effect=AssertionError("made anew")):
         hand_counts.free_lane_of("hand")
+
+
+def test_it_asks_for_the_present_whenever_it_is_sent(batches_with_samples: list[str]) -> None:
+    """Samples of the last hour: one that was taken after the SQL was made is among them."""
+
+    def recent(batch_ids: list[str]) -> QuerySet[Sample, tuple[object, ...]]:
+        hour = Sample.objects.filter(at__gt=clock.ago(timedelta(hours=1)), at__lte=clock.ago(timedelta()))
+        return hour.filter(batch__in=batch_ids).values_list("slot")
+
+    query, ids = CompiledQuery(recent), batches_with_samples
+    assert list(query.rows(ids)) == []
+    Sample.objects.filter(batch="b1", slot=2).update(at=clock.now())
+    assert list(query.rows(ids)) == [(2,)]
+    Sample.objects.filter(batch="b1", slot=2).update(at=clock.now() + timedelta(minutes=1))
+    assert list(query.rows(ids)) == []
+
+
+@pytest.mark.parametrize("left_out", [[], ["b0"], ["b4", "b1", "b0"]])
+def test_a_list_of_texts_may_be_empty_and_stand_beside_another(
+    batches_with_samples: list[str], left_out: list[str]
+) -> None:
+    def rows_of(batch_ids: list[str], but: list[str]) -> QuerySet[Sample, tuple[object, ...]]:
+        return Sample.objects.filter(batch__in=batch_ids).exclude(batch__in=but).order_by("pk").values_list("batch_id")
+
+    query, ids = CompiledQuery(rows_of), batches_with_samples
+    assert list(query.rows(ids, left_out)) == list(rows_of(ids, left_out))
+    assert list(query.rows([], left_out)) == []

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from django.db import connection
+from django.db.models.sql.compiler import SQLCompiler
 from django.utils import timezone
 
 from batches import operations, tasks, waking
@@ -110,6 +112,17 @@ def test_lanes_go_to_the_batch_that_has_the_fewest_processes() -> None:
     assert turns.next_batch() == narrow.pk
     hold(narrow, 1)
     assert turns.next_batch() == wide.pk
+
+
+@pytest.mark.any_database
+def test_it_makes_the_sql_of_whose_turn_it_is_once() -> None:
+    """For it takes Django longer than the database takes to answer."""
+    batch = queued()
+    assert turns.next_batch() == batch.pk
+    assert turns.Turn().somebody_waits()
+    with mock.patch.object(SQLCompiler, "as_sql", autospec=True, side_effect=AssertionError("made anew")):
+        assert turns.next_batch() == batch.pk
+        assert turns.Turn().somebody_waits()
 
 
 @pytest.mark.any_database
