@@ -2,76 +2,114 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
 from math import exp, lgamma, log
-from statistics import variance
 
 Interval = tuple[int, int, int]
 """Low, middle and high, in items."""
-TAIL = 0.025
-"""Outcomes below the low end, or above the high one, are this unlikely."""
+MASS = 0.9
+"""Probability of an interval: it has the likeliest outcomes, so that it is no wider than it must be."""
 PRIOR = 0.5
 """Jeffreys' prior: half an item that passed, and half an item that did not."""
 DRIFT = 0.005
 """Two retries are never made under quite the same conditions: evidence counts for 1 / DRIFT items at most."""
 EXACT_UP_TO = 400
-HALVINGS = 50
+SPLITS = 8
+"""In how many ways what lies outside is divided between the two ends."""
+HALVINGS = 40
 FRACTION_TERMS = 200
+LEAST_VARIANCE = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What is known of the share that passes: Beta(a, b); `weight` is the probability of this one among several."""
+
+    a: float
+    b: float
+    weight: float = 1.0
+
+    @property
+    def whole(self) -> float:
+        return self.a + self.b
+
+
+def share_of(passed: float, tried: float) -> Share:
+    weight = 1 / (1 + tried * DRIFT)
+    return Share(PRIOR + passed * weight, PRIOR + (tried - passed) * weight)
+
+
+def share_with(mean: float, variance: float, weight: float = 1.0) -> Share:
+    mean = min(1 - LEAST_VARIANCE, max(LEAST_VARIANCE, mean))
+    size = max(LEAST_VARIANCE, mean * (1 - mean) / max(LEAST_VARIANCE, variance) - 1)
+    return Share(mean * size, (1 - mean) * size, weight)
 
 
 def outcome(items: int, passed: float, tried: float) -> Interval:
     """Of `items`, how many pass if `passed` of `tried` did: the posterior predictive (beta-binomial) interval."""
-    weight = 1 / (1 + tried * DRIFT)
-    low, mid, high = outcome_of_beta(items, PRIOR + passed * weight, PRIOR + (tried - passed) * weight)
+    low, mid, high = outcome_of_shares(items, [share_of(passed, tried)])
     return low, min(high, max(low, round(items * passed / tried))) if tried else mid, high
 
 
-def outcome_of_beta(items: int, a: float, b: float) -> Interval:
-    """Of `items`, each passing with one unknown share whose density is Beta(a, b)."""
-    mid = round(items * a / (a + b))
+def outcome_of_shares(items: int, shares: Sequence[Share]) -> Interval:
+    """Of `items`, each passing with one unknown share; the weights of `shares` sum up to 1."""
     if items <= EXACT_UP_TO:
-        low, high = exact_bounds(items, a, b)
-    else:
-        a, b = with_spread(items, a, b)
-        low, high = (round(items * quantile(a, b, at)) for at in (TAIL, 1 - TAIL))
-    return min(low, mid), mid, max(high, mid)
+        return likeliest(chances(items, shares))
+    spread = [with_spread(items, share) for share in shares]
+
+    def below(x: float) -> float:
+        return sum(share.weight * beta_below(x, share.a, share.b) for share in spread)
+
+    low, mid, high = (round(items * bound) for bound in shortest(below))
+    return low, mid, high
 
 
-def exact_bounds(items: int, a: float, b: float) -> tuple[int, int]:
-    low, high, reached = None, items, 0.0
-    term = exp(lgamma(b + items) - lgamma(b) - lgamma(a + b + items) + lgamma(a + b))
-    for k in range(items + 1):
-        reached += term
-        low = k if low is None and reached >= TAIL else low
-        if reached >= 1 - TAIL:
-            high = k
-            break
-        term *= (items - k) * (a + k) / ((k + 1) * (b + items - k - 1))
-    return low or 0, high
+def chances(items: int, shares: Sequence[Share]) -> list[float]:
+    """P(exactly 0, 1, 2, … of the items pass)."""
+    columns = zip(*(beta_binomial(items, share) for share in shares), strict=True)
+    return [sum(column) for column in columns]
 
 
-def with_spread(items: int, a: float, b: float) -> tuple[float, float]:
+def beta_binomial(items: int, share: Share) -> list[float]:
+    """Times the weight of the share. In logarithms, as the chance of none alone may be too small for a number."""
+    a, b = share.a, share.b
+    none = lgamma(b + items) - lgamma(b) - lgamma(a + b + items) + lgamma(a + b)
+    ratios = ((items - k) * (a + k) / ((k + 1) * (b + items - k - 1)) for k in range(items))
+    return [share.weight * exp(term) for term in accumulate(map(log, ratios), initial=none)]
+
+
+def likeliest(chance: Sequence[float]) -> Interval:
+    """The outcomes that are left when the less likely end is cut off again and again; the median is in the middle."""
+    low, high, spare = 0, len(chance) - 1, sum(chance) - MASS
+    while low < high and (least := min(chance[low], chance[high])) <= spare:
+        spare -= least
+        low, high = (low + 1, high) if chance[low] <= chance[high] else (low, high - 1)
+    middle = next(k for k, reached in enumerate(accumulate(chance)) if reached >= sum(chance) / 2)
+    return low, min(high, max(low, middle)), high
+
+
+def shortest(below: Callable[[float], float]) -> tuple[float, float, float]:
+    """As `likeliest`, of a share; `below` is its distribution."""
+    tails = [(1 - MASS) * split / SPLITS for split in range(SPLITS + 1)]
+    ends = [(quantile(below, tail) if tail else 0.0, quantile(below, tail + MASS)) for tail in tails[:-1]]
+    low, high = min([*ends, (quantile(below, tails[-1]), 1.0)], key=lambda pair: pair[1] - pair[0])
+    return low, min(high, max(low, quantile(below, 0.5))), high
+
+
+def with_spread(items: int, share: Share) -> Share:
     """The Beta of the share that really passes: wider, by how far so many items stray."""
-    whole = a + b
-    size = max(1e-3, items * (whole + 1) / (whole + items) - 1)
-    return size * a / whole, size * b / whole
+    size = max(1e-3, items * (share.whole + 1) / (share.whole + items) - 1)
+    return Share(size * share.a / share.whole, size * share.b / share.whole, share.weight)
 
 
-def outcome_of_units(items: int, units: Sequence[tuple[int, int]]) -> Interval:
-    """From whole retries, (tried, passed) each: how much they differ among each other is how much the next one may."""
-    shares = [(passed + PRIOR) / (tried + 2 * PRIOR) for tried, passed in units]
-    mean = (sum(shares) + PRIOR) / (len(shares) + 2 * PRIOR)
-    spread = max(variance(shares), 1e-4) * (1 + 1 / len(shares)) + 0.05 / len(shares) ** 2
-    size = max(0.5, mean * (1 - mean) / spread - 1)
-    return outcome_of_beta(items, mean * size, (1 - mean) * size)
-
-
-def quantile(a: float, b: float, at: float) -> float:
-    """Of Beta(a, b), by halving."""
+def quantile(below: Callable[[float], float], at: float) -> float:
+    """By halving."""
     low, high = 0.0, 1.0
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        low, high = (middle, high) if beta_below(middle, a, b) < at else (low, middle)
+        low, high = (middle, high) if below(middle) < at else (low, middle)
     return (low + high) / 2
 
 

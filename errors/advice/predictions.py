@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from errors.advice.agreement import share_of_units
 from errors.advice.evidence import Evidence, Tried
 from errors.advice.facts import GroupFacts, Prediction
-from errors.advice.posterior import Interval, outcome, outcome_of_units
+from errors.advice.posterior import Interval, outcome, outcome_of_shares
+from errors.advice.survivors import ONE_KIND, shares_after
 
 RECOVERED = "items recovered"
 NOT_KNOWN = "not known yet: nothing like it was retried so far; a canary of 20 would tell"
@@ -23,8 +25,10 @@ LEAST_EARLIER, LEAST_OF_CATEGORY = 3, 5
 """Retries elsewhere from which on they tell anything."""
 STEADY = 0.75
 """Of the share that passed one try earlier: as many as that pass again where items are of one kind."""
+ONE_KIND_IF_STEADY = 0.95
+"""How likely it is then."""
 HARDLY_ANY = 0.05
-WIDEST = 0.6
+WIDEST = 0.4
 """Of the items: what spans more says nothing that a person could plan with."""
 
 
@@ -75,10 +79,15 @@ def after_rounds(items: int, times: int, evidence: Evidence) -> Prediction:
     rounds = [tried for tried in evidence.rounds if tried[0] >= LEAST_TRIED]
     if times < len(rounds):
         return recoveries(items, rounds[times][1], rounds[times][0], basis_of_retry(rounds[times]))
-    last = rounds[-1]
-    if last[1] <= HARDLY_ANY * last[0] or is_steady(rounds) or is_steady(evidence.attempts):
-        return recoveries(items, last[1], last[0], basis_of_retry(last))
-    return not_known(items, NOT_KNOWN_AGAIN)
+    one_kind = ONE_KIND_IF_STEADY if is_steady(evidence.attempts) else ONE_KIND
+    interval = outcome_of_shares(items, shares_after(tuple(rounds), one_kind=one_kind))
+    if is_wide(interval, items):
+        return not_known(items, NOT_KNOWN_AGAIN)
+    return predicted(interval, basis_of_retry(rounds[-1]))
+
+
+def is_wide(interval: Interval, items: int) -> bool:
+    return interval[2] - interval[0] > max(1, WIDEST * items)
 
 
 def basis_of_retry(tried: Tried) -> str:
@@ -96,19 +105,16 @@ def is_steady(tries: Sequence[Tried]) -> bool:
 
 def by_attempts(category: str, items: int, evidence: Evidence) -> Prediction | None:
     """Automatic attempts: what did not pass by itself, again and again, does not pass later, unless time mends it."""
-    told = [tried for tried in evidence.attempts if tried[0] >= LEAST_TRIED_TWICE]
+    told = tuple(tried for tried in evidence.attempts if tried[0] >= LEAST_TRIED_TWICE)
     if not told:
         return None
     tried, passed = told[-1]
-    basis = f"{passed:,} of {tried:,} came right at the last of their automatic attempts"
-    if passed <= HARDLY_ANY * tried:
-        return None if category in PASSING_WITH_TIME else recoveries(items, passed, tried, basis)
-    if not is_steady(told):
+    if category in PASSING_WITH_TIME and (passed <= HARDLY_ANY * tried or not is_steady(told)):
         return None
-    tries = len(evidence.attempts) + 1
-    low, mid, high = (1 - (1 - bound / 1000) ** tries for bound in outcome(1000, passed, tried))
-    ends = [outcome(items, share * tried, tried) for share in (low, mid, high)]
-    return predicted((ends[0][0], ends[1][1], ends[2][2]), basis)
+    one_kind = ONE_KIND_IF_STEADY if is_steady(told) else ONE_KIND
+    interval = outcome_of_shares(items, shares_after(told, len(evidence.attempts) + 1, one_kind))
+    basis = f"{passed:,} of {tried:,} came right at the last of their automatic attempts"
+    return None if is_wide(interval, items) else predicted(interval, basis)
 
 
 def by_earlier_batches(category: str, items: int, evidence: Evidence) -> Prediction | None:
@@ -125,10 +131,8 @@ def by_units(items: int, units: Sequence[Tried], least: int, what: str) -> Predi
         return None
     tried, passed = sum(unit[0] for unit in units), sum(unit[1] for unit in units)
     basis = f"{passed:,} of {tried:,} came right in {len(units):,} {what}"
-    low, mid, high = outcome_of_units(items, units)
-    if high - low > max(1, WIDEST * items):
-        return None
-    return predicted((low, mid, high), basis)
+    interval = outcome_of_shares(items, [share_of_units(tuple(units))])
+    return None if is_wide(interval, items) else predicted(interval, basis)
 
 
 # -- sums --------------------------------------------------------------------------------------------------------------

@@ -82,7 +82,7 @@ def test_it_labels_items(category: str, different: int, succeeded: bool, crashes
 
 
 @pytest.mark.parametrize(
-    ("waiting", "worked", "tried", "expected"), [(200, 31, 40, (120, 155, 180)), (150, 0, 20, (0, 0, 20))]
+    ("waiting", "worked", "tried", "expected"), [(200, 31, 40, (129, 155, 178)), (150, 0, 20, (0, 0, 11))]
 )
 def test_it_predicts_from_past_retries(waiting: int, worked: int, tried: int, expected: tuple[int, int, int]) -> None:
     found = recoveries(waiting, worked, tried, "")

@@ -1,0 +1,42 @@
+"""Whole retries beside each other: as much as they differed, more than luck alone makes them, the next one may."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from math import exp, lgamma, log
+
+from errors.advice.evidence import Tried
+from errors.advice.posterior import PRIOR, Share, share_with
+
+SIZES = tuple(2.0**power for power in range(11))
+"""How alike retries may be: their shares are spread as those of so many items, each drawn alone."""
+
+
+@lru_cache(maxsize=256)
+def share_of_units(units: tuple[Tried, ...]) -> Share:
+    """The share that passes at the next retry. Each size is weighed by how well it explains these."""
+    fitted = [fit(units, size) for size in SIZES]
+    best = max(likelihood for _, _, likelihood in fitted)
+    weights = [exp(likelihood - best) for _, _, likelihood in fitted]
+    mean = sum(weight * mean for weight, (mean, _, _) in zip(weights, fitted, strict=True)) / sum(weights)
+    squares = ((variance + (each - mean) ** 2) for each, variance, _ in fitted)
+    return share_with(mean, sum(w * square for w, square in zip(weights, squares, strict=True)) / sum(weights))
+
+
+def fit(units: Sequence[Tried], size: float) -> tuple[float, float, float]:
+    """Mean and variance of the next retry's share, and the log-likelihood of `size`, the mean integrated out."""
+    counted = [(tried, passed, (size + 1) / (size + tried)) for tried, passed in units]
+    a = PRIOR + sum(passed * weight for _, passed, weight in counted)
+    b = PRIOR + sum((tried - passed) * weight for tried, passed, weight in counted)
+    mean = a / (a + b)
+    unsure = mean * (1 - mean) / (a + b + 1)
+    likelihood = sum(log_chance(tried, passed, mean * size, (1 - mean) * size) for tried, passed in units)
+    return mean, mean * (1 - mean) / (size + 1) + unsure * size / (size + 1), likelihood + log(unsure) / 2
+
+
+def log_chance(tried: int, passed: int, a: float, b: float) -> float:
+    """ln P(`passed` of `tried` items pass in one order), each with one share drawn from Beta(a, b)."""
+    return (
+        lgamma(a + passed) + lgamma(b + tried - passed) - lgamma(a + b + tried) - lgamma(a) - lgamma(b) + lgamma(a + b)
+    )

@@ -1,0 +1,90 @@
+"""The odds of a retry: how wide an interval must be, and what is read out of earlier tries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from errors.advice.agreement import share_of_units
+from errors.advice.evidence import Evidence
+from errors.advice.facts import Prediction
+from errors.advice.posterior import EXACT_UP_TO, MASS, Share, chances, outcome_of_shares
+from errors.advice.predictions import recoveries_of
+from errors.advice.survivors import shares_after
+
+pytestmark = pytest.mark.any_database
+
+SHARES = [
+    [Share(0.5, 100.5)],
+    [Share(30.0, 12.0)],
+    [Share(200.0, 0.7)],
+    [Share(60.0, 60.0, 0.7), Share(1.0, 80.0, 0.3)],
+]
+
+
+@pytest.mark.parametrize("shares", SHARES, ids=["hardly any", "most", "nearly all", "two kinds"])
+def test_it_spans_nine_tenths_of_what_may_come_and_no_more(shares: list[Share]) -> None:
+    chance = chances(100, shares)
+    low, mid, high = outcome_of_shares(100, shares)
+    inside = sum(chance[low : high + 1])
+    assert sum(chance) == pytest.approx(1)
+    assert inside >= MASS
+    assert low <= mid <= high
+    if low < high:
+        assert inside - min(chance[low], chance[high]) < MASS
+
+
+@pytest.mark.parametrize("shares", SHARES, ids=["hardly any", "most", "nearly all", "two kinds"])
+def test_many_items_are_reckoned_like_few(shares: list[Share]) -> None:
+    few, many = outcome_of_shares(EXACT_UP_TO, shares), outcome_of_shares(EXACT_UP_TO + 1, shares)
+    assert many == pytest.approx(few, abs=0.02 * EXACT_UP_TO)
+
+
+def test_a_very_well_known_share_has_an_interval_of_many_items() -> None:
+    """The chance that none of them passes is too small for a number."""
+    low, mid, high = outcome_of_shares(400, [Share(90_000.0, 10_000.0)])
+    assert (low > 345, mid, high < 375) == (True, 360, True)
+
+
+def predicted(items: int, category: str = "network", **evidence: Any) -> Prediction:
+    return recoveries_of(category, items, Evidence(**evidence))
+
+
+def test_all_automatic_attempts_tell_of_the_next_ones() -> None:
+    """Three more attempts, 30 % each: 50 of 76 pass."""
+    expected = predicted(76, attempts=[(154, 46), (108, 32)])
+    assert expected.low <= 50 <= expected.high
+    assert expected.high - expected.low < 0.4 * 76
+
+
+def test_earlier_batches_in_which_hardly_any_passed_promise_none() -> None:
+    expected = predicted(100, earlier=[(120, 0), (90, 3), (110, 0), (80, 4)])
+    assert expected.low == 0
+    assert expected.high <= 15
+
+
+def test_earlier_batches_that_differ_by_luck_alone_are_as_one() -> None:
+    alike = predicted(100, earlier=[(100, 70), (80, 58), (120, 82), (90, 61)])
+    assert 55 <= alike.low <= 70 <= alike.high <= 82
+    apart = share_of_units(((100, 95), (80, 20), (120, 60), (90, 40)))
+    assert apart.whole < 20
+
+
+def test_two_tries_tell_one_kind_from_two() -> None:
+    """As many pass at the second try, or those that can are gone."""
+    alike, divided = shares_after(((100, 30), (70, 21)))
+    assert alike.weight > divided.weight
+    alike, divided = shares_after(((100, 50), (50, 1)))
+    assert divided.weight > 0.99
+    assert divided.a / divided.whole < 0.05
+
+
+def test_after_one_try_both_kinds_are_likely_and_it_is_not_known() -> None:
+    assert predicted(50, rounds=[(100, 50)], waiting=[0, 50]).mid is None
+
+
+def test_steady_automatic_attempts_say_that_what_failed_again_is_of_one_kind() -> None:
+    expected = predicted(50, rounds=[(100, 50)], waiting=[0, 50], attempts=[(400, 120), (280, 84)])
+    assert expected.mid is not None
+    assert expected.low > 10
