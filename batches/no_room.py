@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import shutil
+from datetime import datetime
 from pathlib import Path
 
 from django.db import DatabaseError, connection
+from django.utils import timezone
 
 from batches.conf import settings
 
@@ -15,6 +17,24 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 TAKE_ROOM = ("exports", "mail")
 """Directories below PORTAL_VAR whose files a person may remove."""
 HARDLY_ANY = 256 * 1024  # bytes
+
+
+class Refusals:
+    """Since when the database takes nothing of this process, for want of room. In memory: there is no other place."""
+
+    since: datetime | None = None
+
+    def note(self, error: BaseException | None) -> None:
+        """To be called where a write has failed, with whatever error that was."""
+        if isinstance(error, DatabaseError) and is_full_database(error) and self.since is None:
+            self.since = timezone.now()
+
+    def forget(self) -> None:
+        """There is room again."""
+        self.since = None
+
+
+refusals = Refusals()
 
 
 def has_no_room(error: BaseException | None) -> bool:

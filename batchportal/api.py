@@ -8,7 +8,7 @@ import sys
 from django.http import HttpRequest, HttpResponse
 from django.views import defaults
 
-from batches.no_room import has_no_room, what_to_free
+from batches.no_room import has_no_room, refusals, what_to_free
 from batches.rest.problems import CONTENT_TYPE, problem, problem_response, status_of, unavailable_text
 
 __all__ = [
@@ -31,7 +31,9 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """500: a problem document below /api/, Django's page elsewhere; 507 where the disk is full."""
-    if has_no_room(sys.exc_info()[1]):
+    error = sys.exc_info()[1]
+    if has_no_room(error):
+        refusals.note(error)
         return page_without_room(request)
     if request.path.startswith("/api/"):
         return page_problem(500, "The portal could not answer this request. What went wrong is in its log.")

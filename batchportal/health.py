@@ -23,6 +23,7 @@ from batches import metrics
 from batches.engine import servers
 from batches.exceptions import TooManyRequests
 from batches.lanes import workers
+from batches.lifecycle import full_database
 from batches.models import Tally
 from batches.rest.permissions import PortalSessionAuthentication, TokenAuthentication
 from batches.rest.portal_view import PortalView
@@ -58,7 +59,9 @@ def readyz(request: HttpRequest) -> HttpResponse:
     states = servers.states()
     away = [name for name, state in states.items() if state == "away"]
     away += [] if workers.presence().anybody else ["worker"]
-    word, status = f"degraded: no {' and no '.join(away)}" if away else "ready", 200
+    lacks = ["the database's disk is full"] if full_database.is_full() else []
+    lacks += [f"no {' and no '.join(away)}"] if away else []
+    word, status = f"degraded: {', '.join(lacks)}" if lacks else "ready", 200
     if missing := missing_files():
         word, status = f"cannot draw pages: no {missing[0]}", 503
     if may_see(request):

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from batches.conf import settings
-from batches.no_room import has_no_room
+from batches.no_room import has_no_room, refusals
 from batchportal.api import page_unavailable, page_without_room, status_of
 
 
@@ -30,6 +30,7 @@ class ReadLimit:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if has_no_room(exception):
+            refusals.note(exception)
             return page_without_room(request)
         return page_unavailable(request, exception) if status_of(exception) == 503 else None
 

@@ -94,10 +94,12 @@ def no_memory_of_other_tests() -> None:
 
     from batches.access.allotments import allotments
     from batches.access.failures import forget_refused
+    from batches.no_room import refusals
 
     cache.clear()
     allotments.clear()
     forget_refused()
+    refusals.forget()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import TypeVar
 from django.db import DatabaseError, connection, transaction
 
 from batches.isolation.guard import ChunkLost, TransactionBroken, Uncontained
-from batches.lifecycle import transitions, waiting_for_room
+from batches.lifecycle import full_database, transitions, waiting_for_room
 from batches.models import Batch
 from batches.no_room import is_full_database
 
@@ -45,13 +45,17 @@ def insist(write: Callable[[], Written], should_stop: Callable[[], bool]) -> Wri
     warned = False
     while True:
         try:
-            return write()
+            written = write()
         except DatabaseError as error:
             if not is_full(error) or should_stop() or connection.in_atomic_block:
                 raise
+            full_database.show(error)
             if not warned:
                 logger.error(
                     "the database's disk is full: a worker cannot even write that it stops; it tries until it can"
                 )
             warned = True
             sleep(TRY_EVERY)
+        else:
+            full_database.hide()
+            return written

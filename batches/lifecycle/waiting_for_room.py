@@ -39,11 +39,12 @@ FIRST_PAUSE, LONGEST_PAUSE = 5.0, 600.0  # seconds
 class Pauses:
     """When this process looks for room, in seconds of the monotonic clock.
 
-    First after 5 s, then after pauses that double, up to 10 minutes. A disk that has filled again before the next look
+    First after 5 s, then after pauses that double, up to `longest`. A disk that has filled again before the next look
     is the same trouble still.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, longest: float = LONGEST_PAUSE) -> None:
+        self.longest = longest
         self.length = 0.0
         self.due = 0.0
 
@@ -51,7 +52,7 @@ class Pauses:
         """Whether it is time to look; if so, or at first, the next pause begins."""
         begun, over = bool(self.length), now >= self.due
         if over:
-            self.length = min(LONGEST_PAUSE, 2 * self.length or FIRST_PAUSE)
+            self.length = min(self.longest, 2 * self.length or FIRST_PAUSE)
             self.due = now + self.length
         return begun and over
 

@@ -29,7 +29,7 @@ from batches.exceptions import (
     UnknownToken,
 )
 from batches.extensions import registered
-from batches.no_room import has_no_room, what_to_free
+from batches.no_room import has_no_room, refusals, what_to_free
 
 CONTENT_TYPE = "application/problem+json"
 STATUSES: tuple[tuple[type[Exception], int], ...] = (
@@ -73,6 +73,7 @@ def problem_response(error: Exception, context: Mapping[str, Any]) -> Response |
 def status_of(error: Exception) -> int | None:
     """The HTTP status of a refusal; None for a fault of our own."""
     if has_no_room(error):
+        refusals.note(error)
         return 507
     if is_not_migrated(error):
         return 503
