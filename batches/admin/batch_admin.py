@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -13,7 +14,7 @@ from django.urls import URLPattern, path
 from batches.admin.acts import act
 from batches.admin.mail_views import MailViews
 from batches.models import Batch
-from batches.pages.batch_list import AttentionFilter, batch_list_page
+from batches.pages.batch_list import AttentionFilter, batch_list_page, whole_tab
 from batches.pages.context import context_of
 from batches.rights import OPERATE
 
@@ -62,8 +63,16 @@ class BatchAdmin(MailViews):
         response = super().changelist_view(request, {"title": "Batches", **(extra_context or {})})
         if isinstance(response, TemplateResponse) and response.context_data and "cl" in response.context_data:
             batches = list(response.context_data["cl"].result_list)
-            response.context_data |= context_of(batch_list_page(batches, request))
+            page = batch_list_page(batches, request, has_actions=bool(response.context_data["action_form"]))
+            response.context_data |= context_of(page)
         return response
+
+    def get_paginator(self, request: HttpRequest, *arguments: Any, **options: Any) -> Paginator[Batch]:
+        """A whole tab has been counted beside the others."""
+        paginator: Paginator[Batch] = super().get_paginator(request, *arguments, **options)
+        if (count := whole_tab(request)) is not None:
+            paginator.count = count
+        return paginator
 
     @admin.action(description="Pause", permissions=["operate"])
     def pause_selected(self, request: HttpRequest, batches: QuerySet[Batch]) -> None:

@@ -26,4 +26,4 @@ def has_failed_items() -> Q:
 
 
 def has_held_retry() -> Q:
-    return Q(Exists(Retry.objects.filter(batch_id=OuterRef("pk"), state=Retry.State.HELD)))
+    return Q(pk__in=Retry.objects.filter(state=Retry.State.HELD).order_by().values("batch"))

@@ -7,22 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
+from django.middleware.csrf import get_token
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from batches import operations
-from batches.engine.waiting_reasons import Standing, WaitingReasons
 from batches.lifecycle import attention
 from batches.models import Batch
-from batches.pages.batch_text import eta, speed
-from batches.pages.item_list import items_url
-from batches.pages.markup import standing_pill
-from batches.pages.progress_bar import ProgressBar, progress_bar
+from batches.pages.batch_row import BatchRow, batch_rows
 from batches.pages.tabs import Tab
-from batches.progress_text import removal_sentence, standing_of, waits_because
-from batches.progress_tracker import Progress, progress_of
+from batches.progress_tracker import progress_of
 from batches.rights import OPERATE
 
 Status = Batch.Status
@@ -30,31 +25,6 @@ WAITS_FOR_A_PERSON = Q(Q(status=Status.PENDING, start_at=None) | Q(status=Status
 WORKING_LOOKED_AT = 200
 """Batches that workers have, of which it is looked at whether they stand still: those that began last."""
 TABS = (("attention", "Needs attention"), ("active", "Active"), ("", "All"), ("archived", "Archived"))
-UNCONFIRMED_VERBS = ("start", "pause", "resume")
-"""Verbs that need no confirmation, and have a button in the list."""
-
-
-@dataclass(frozen=True, slots=True)
-class BatchRow:
-    """One batch of the list; `verbs` are those that are legal now for who looks at it."""
-
-    batch: Batch
-    progress: Progress
-    bar: ProgressBar
-    failures: int
-    failed_url: str
-    standing: Standing
-    speed: str
-    eta: str
-    because: str
-    """Why it waits, and behind what; empty of one that does not."""
-    verbs: Sequence[str]
-    raise_url: str
-    """Where a batch that is held by its error budget gets another one; empty for any other."""
-
-    @property
-    def pill(self) -> SafeString:
-        return standing_pill(self.standing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +32,8 @@ class BatchListPage:
     rows: Sequence[BatchRow]
     may_operate: bool
     tabs: Sequence[Tab]
+    forms: SafeString
+    """What the buttons of all rows send."""
     final_statuses: str
 
 
@@ -78,17 +50,17 @@ class AttentionFilter(admin.SimpleListFilter):
         """Who looks for a batch or a status finds archived ones, too."""
         looks_for_some = "q" in request.GET or any(name.startswith("status") for name in request.GET)
         name = self.value() or ""
-        return queryset if not name and looks_for_some else batches_of_tab(queryset, name, request)
+        return queryset if not name and looks_for_some else queryset.filter(tab_condition(name, request))
 
 
-def batches_of_tab(batches: QuerySet[Batch], name: str, request: HttpRequest) -> QuerySet[Batch]:
-    """Badge and list share this one query, whose conditions are looked up once a request."""
+def tab_condition(name: str, request: HttpRequest) -> Q:
+    """Badge and list share this one condition, which is looked up once a request."""
     if name == "attention":
-        return batches.filter(attention_of(request))
+        return attention_of(request)
     if name == "active":
-        return batches.filter(status__in=Batch.ACTIVE)
+        return Q(status__in=Batch.ACTIVE)
     archived = Q(status__in=(Status.ARCHIVED, Status.ARCHIVING))
-    return batches.filter(archived) if name == "archived" else batches.exclude(archived)
+    return archived if name == "archived" else ~archived
 
 
 def attention_of(request: HttpRequest) -> Q:
@@ -110,47 +82,36 @@ def stuck_batches() -> list[str]:
     return [pk for pk, progress in progress_of(working).items() if progress.stuck] if working else []
 
 
-def batch_list_page(batches: Sequence[Batch], request: HttpRequest) -> BatchListPage:
-    progress, reasons = progress_of(batches), WaitingReasons()
+def tab_counts(request: HttpRequest) -> dict[str, int]:
+    """How many batches each tab has, by its name, counted in one statement, once a request."""
+    if "tab_counts" not in request.__dict__:
+        conditions = {name: tab_condition(name, request) for name, _ in TABS}
+        counts = {f"tab_{name}": Count("pk", filter=condition) for name, condition in conditions.items()}
+        counted = Batch.objects.aggregate(**counts)
+        request.__dict__["tab_counts"] = {name.removeprefix("tab_"): n for name, n in counted.items()}
+    counted_before: dict[str, int] = request.__dict__["tab_counts"]
+    return counted_before
+
+
+def whole_tab(request: HttpRequest) -> int | None:
+    """How many batches the list has, where it is a whole tab; None where it is searched or filtered."""
+    return tab_counts(request).get(request.GET.get("show", "")) if request.GET.keys() <= {"show", "p", "o"} else None
+
+
+def batch_list_page(batches: Sequence[Batch], request: HttpRequest, *, has_actions: bool) -> BatchListPage:
     may_operate = request.user.has_perm(OPERATE)  # type: ignore[union-attr]
-    current = request.GET.get("show", "")
+    current, counts = request.GET.get("show", ""), tab_counts(request)
+    rows = batch_rows(
+        batches, progress_of(batches), may_operate=may_operate, has_checkboxes=may_operate and has_actions
+    )
     return BatchListPage(
-        rows=[batch_row(batch, progress[batch.pk], reasons, may_operate) for batch in batches],
+        rows=rows,
         may_operate=may_operate,
-        tabs=[
-            Tab(
-                label,
-                f"?show={name}" if name else "?",
-                name == current,
-                batches_of_tab(Batch.objects.all(), name, request).count(),
-            )
-            for name, label in TABS
-        ],
+        tabs=[Tab(label, f"?show={name}" if name else "?", name == current, counts[name]) for name, label in TABS],
+        forms=format_html_join("", "{}", ((row.forms(csrf_field(request)),) for row in rows if row.verbs)),
         final_statuses=" ".join(Batch.FINAL),
     )
 
 
-def batch_row(batch: Batch, progress: Progress, reasons: WaitingReasons, may_operate: bool) -> BatchRow:
-    held = may_operate and bool(operations.holding_reason(batch))
-    legal = [verb for verb in UNCONFIRMED_VERBS if operations.status_after(verb, batch) is not None]
-    legal = [verb for verb in legal if not (held and verb == "resume")]
-    return BatchRow(
-        batch=batch,
-        progress=progress,
-        bar=progress_bar(progress),
-        failures=progress.failed + progress.quarantined,
-        failed_url=items_url(batch, failed=True),
-        standing=standing_of(batch, progress, reasons),
-        speed=speed(progress),
-        eta=eta_or_removal(batch, progress, reasons),
-        because=waits_because(batch, progress, reasons),
-        verbs=legal if may_operate else [],
-        raise_url=reverse("admin:batches_batch_act", args=[batch.pk, "resume"]) if held else "",
-    )
-
-
-def eta_or_removal(batch: Batch, progress: Progress, reasons: WaitingReasons) -> str:
-    """How long it will take, or how far it is gone; empty while it waits, as nobody knows for how long."""
-    if batch.status in Batch.REMOVING:
-        return removal_sentence(batch, reasons).partition(".")[0]
-    return "" if waits_because(batch, progress, reasons) else eta(progress)
+def csrf_field(request: HttpRequest) -> SafeString:
+    return format_html('<input type="hidden" name="csrfmiddlewaretoken" value="{}">', get_token(request))

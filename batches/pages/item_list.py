@@ -12,8 +12,13 @@ from batches.models import Batch
 
 def items_url(batch: Batch, *, failed: bool = False, **filters: str) -> str:
     """The address of the batch's items, those that failed, or those that meet the filters of the list."""
-    query = {"batch__id__exact": batch.pk} | ({"failed_at__isnull": "False"} if failed else {}) | filters
+    query = (failed_items_query(batch) if failed else {"batch__id__exact": batch.pk}) | filters
     return f"{reverse('admin:batches_item_changelist')}?{urlencode(query)}"
+
+
+def failed_items_query(batch: Batch) -> dict[str, str]:
+    """The filters of the list that name the batch's failed items."""
+    return {"batch__id__exact": batch.pk, "failed_at__isnull": "False"}
 
 
 def items_between(batch: Batch, first: int, last: int, *, failed: bool = False) -> str:

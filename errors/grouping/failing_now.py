@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from batches.lanes.lane_counts import COUNTERS
 from batches.models import Batch, Checkpoint, Item
+from errors.grouping.stand_at_rest import LAST_LOOK, stand_at_rest
 from errors.models import BatchGroup, ErrorGroup, ErrorRecord, FailingCount
 
 MANY_ERRORS = 20_000
@@ -46,20 +47,36 @@ def is_soon(batch: Batch, kept: FailingCount) -> bool:
 def refresh_stale(*, at_once: bool = False) -> None:
     """The same for every batch with an open group; small ones, and few of them, while somebody waits for it.
 
-    Most batches of a year have none, and are not looked at.
+    Most batches of a year have none, and are not looked at; nor are those at rest, while somebody waits, as long as
+    nothing about them has changed since none of them was stale.
     """
-    has_open = Q(batch__in=BatchGroup.objects.filter(group__state__in=ErrorGroup.OPEN).order_by().values("batch"))
-    kept = dict(FailingCount.objects.filter(has_open).values_list("batch", "revision"))
+    stand = stand_at_rest()
+    is_unchanged = at_once and stand == LAST_LOOK.up_to_date
+    if is_unchanged and not stand.is_any_active:
+        return
+    stale = stale_batches(HAS_OPEN & Q(batch__status__in=Batch.ACTIVE) if is_unchanged else HAS_OPEN, at_once=at_once)
+    if not any(batch.status not in Batch.ACTIVE for batch in stale):
+        LAST_LOOK.up_to_date = stand
+    for batch in stale[:COUNTED_PER_OVERVIEW] if at_once else stale:
+        refresh(batch)
+
+
+HAS_OPEN = Q(batch__in=BatchGroup.objects.filter(group__state__in=ErrorGroup.OPEN).order_by().values("batch"))
+"""Of lanes and counters: their batch has an open group."""
+
+
+def stale_batches(chosen: Q, *, at_once: bool) -> list[Batch]:
+    """Batches that have moved since they were counted, the newest first; without large ones while somebody waits."""
+    kept = dict(FailingCount.objects.filter(chosen).values_list("batch", "revision"))
     stale = [
         pk
-        for pk, sums in sums_where(has_open).items()
+        for pk, sums in sums_where(chosen).items()
         if kept.get(pk) != sums.revision and not (at_once and sums.errors > MANY_ERRORS)
     ]
     if not stale:
-        return
-    chosen = Batch.objects.filter(pk__in=stale).exclude(status__in=Batch.REMOVED).order_by("-created_at")
-    for batch in chosen[:COUNTED_PER_OVERVIEW] if at_once else chosen:
-        refresh(batch)
+        return []
+    batches = Batch.objects.filter(pk__in=stale).exclude(status__in=Batch.REMOVED).order_by("-created_at")
+    return list(batches.only("status", "processor"))
 
 
 @dataclass(slots=True)

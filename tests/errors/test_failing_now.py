@@ -14,13 +14,13 @@ from django.urls import reverse
 
 from batches import operations
 from batches.engine import runner
-from batches.models import Batch, Item
+from batches.models import Batch, Checkpoint, Item
 from errors import error_analyzer, groups
 from errors.desk.addresses import desk_url
 from errors.desk.group_query import GroupQuery, group_overview_list
 from errors.grouping import failing_now
 from errors.groups import regrouping
-from errors.models import BatchGroup, ErrorGroup
+from errors.models import BatchGroup, ErrorGroup, FailingCount
 from tests.helpers.batches import modes, ran, submitted
 from tests.helpers.people import signed_in
 
@@ -114,22 +114,62 @@ def test_the_overview_counts_all_and_names_the_causes_first(admin: Client) -> No
     assert "in 14 batches" in page.partition('id="groups"')[2]
 
 
-def test_what_is_up_to_date_is_seen_in_three_statements_for_any_number_of_batches() -> None:
+def statements_of_a_look() -> list[str]:
+    with CaptureQueriesContext(connection) as statements:
+        failing_now.refresh_stale(at_once=True)
+    return [each["sql"] for each in statements]
+
+
+def test_it_sees_in_one_statement_that_nothing_has_changed_in_any_number_of_batches() -> None:
     for n in range(3):
         failing("network", "invalid", batch_id=f"b{n}")
     failing_now.refresh_stale()
-    with CaptureQueriesContext(connection) as statements:
-        failing_now.refresh_stale(at_once=True)
-    assert len(statements) == 3
-    assert not [each["sql"] for each in statements if "'b0'" in each["sql"]]
+    first, second = statements_of_a_look(), statements_of_a_look()
+    assert (len(first), len(second)) == (1, 1)
+    assert not [sql for sql in second if "'b0'" in sql or "GROUP BY" in sql]
 
 
-def test_what_moved_since_is_counted_anew() -> None:
-    batch = failing("network", "network")
+def test_it_compares_only_batches_at_work_while_nothing_else_has_changed() -> None:
+    failing("network", batch_id="over")
+    failing("network", "network", batch_id="at-work")
+    Batch.objects.filter(pk="at-work").update(status="RUNNING")
     failing_now.refresh_stale()
-    recover(batch, "NETWORK_ERROR")
+    Item.objects.filter(batch="at-work", position=0).update(status="SUCCEEDED", failed_at=None)
+    Checkpoint.objects.filter(batch="at-work").update(failed=1, succeeded=1)
+    statements = statements_of_a_look()
+    assert not [sql for sql in statements if "'over'" in sql]
+    assert BatchGroup.objects.get(batch="at-work").failing == 1
+
+
+@pytest.mark.parametrize("act", ["recover", "set aside", "regroup", "reopen"])
+def test_it_counts_anew_whatever_has_changed_since(act: str) -> None:
+    batch = failing("network", "network", "invalid")
+    network, price = (ErrorGroup.objects.get(code=code) for code in ("NETWORK_ERROR", "PRICE"))
+    groups.ignore(network.pk, actor="ana")
     failing_now.refresh_stale(at_once=True)
-    assert BatchGroup.objects.get().failing == 0
+    failing_now.refresh_stale(at_once=True)
+    match act:
+        case "recover":
+            recover(batch, "NETWORK_ERROR")
+        case "set aside":
+            operations.quarantine(batch.pk, all_failed=True)
+        case "regroup":
+            regrouping.merge(network.pk, price.pk, actor="ana")
+        case "reopen":
+            BatchGroup.objects.update(failing=7)
+            FailingCount.objects.update(revision="")
+            groups.reopen(network.pk, actor="ana")
+    failing_now.refresh_stale(at_once=True)
+    counts = {row.group.code: row.failing for row in BatchGroup.objects.all()}
+    assert (
+        counts
+        == {
+            "recover": {"NETWORK_ERROR": 0, "PRICE": 1},
+            "set aside": {"NETWORK_ERROR": 0, "PRICE": 0},
+            "regroup": {"PRICE": 3},
+            "reopen": {"NETWORK_ERROR": 2, "PRICE": 1},
+        }[act]
+    )
 
 
 def test_the_list_asks_what_needs_attention_once(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
