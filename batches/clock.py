@@ -91,3 +91,8 @@ def now() -> datetime:
             cursor.execute("SELECT CLOCK_TIMESTAMP()")
             return cursor.fetchone()[0]  # type: ignore[no-any-return]
     return timezone.now()
+
+
+def sqlite_text(at: datetime) -> str:
+    """A UTC time as Django stores it in SQLite."""
+    return str(at)[: -len("+00:00")]

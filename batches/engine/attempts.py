@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 from django.utils import timezone
 
@@ -64,10 +65,15 @@ def remembered_outcomes(slice_: Slice, items: Iterable[Claimed]) -> dict[int, Ou
     records = IdempotencyRecord.objects.filter(
         key__in=keys, state=IdempotencyRecord.State.DONE, expires_at__gt=clock.now_sql()
     )
-    remembered = {}
+    remembered: dict[int, Outcome] = {}
     for record in records:
         item = keys[str(record.key)]
-        outcome = outcomes.succeeded(item, record.response, clock.machine_now())
-        outcome.remembered, outcome.tried = True, False
-        remembered[item.id] = outcome
+        remembered[item.id] = remembered_outcome(item, record.response)
     return remembered
+
+
+def remembered_outcome(item: Claimed, result: Any) -> Outcome:
+    """Of an item that was done before under its idempotency key, with that result."""
+    outcome = outcomes.succeeded(item, result, clock.machine_now())
+    outcome.remembered, outcome.tried = True, False
+    return outcome

@@ -7,6 +7,7 @@ from time import monotonic
 from django.db.models import Min
 
 from batches import clock
+from batches.engine.call_marks import Marks
 from batches.engine.pacing import wait_until
 from batches.engine.slices import CLAIM_WINDOW, Slice
 from batches.engine.statements import Claim, claim, claim_due
@@ -19,17 +20,18 @@ RETRIES_EVERY = 1.0  # seconds
 SHORTEST_WAIT = 0.05  # seconds
 
 
-def claim_items(slice_: Slice, limit: int) -> Claim:
-    """The next pending items, at most `limit`: retries that are due, looked for once a second, else onwards."""
+def claim_items(slice_: Slice, limit: int, marks: Marks | None = None) -> Claim:
+    """The next pending items, at most `limit`: retries that are due, looked for once a second, else onwards. With
+    `marks` as calls that are out."""
     limit = 1 if slice_.alone or slice_.lease.careful else slice_.pacer.chunk_size(limit)
     limit = min(limit, slice_.quota.items)
     if monotonic() >= slice_.retries_seen_at + RETRIES_EVERY:
         slice_.retries_seen_at = monotonic()
-        due = claim_due(slice_.lease, limit)
+        due = claim_due(slice_.lease, limit, marks)
         if due.items:
             slice_.retries_seen_at = 0.0
             return due
-    return claim(slice_.lease, limit, after=slice_.cursor, upto=slice_.cursor + slice_.window)
+    return claim(slice_.lease, limit, after=slice_.cursor, upto=slice_.cursor + slice_.window, marks=marks)
 
 
 def mark_next(slice_: Slice) -> Claimed | None:

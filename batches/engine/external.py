@@ -10,9 +10,9 @@ were out or not recorded yet, never more than run side by side.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections import deque
-from datetime import datetime
 from functools import partial
 from time import monotonic, sleep
 
@@ -22,8 +22,9 @@ from django.db import OperationalError, connection, transaction
 from batches import clock
 from batches.conf import settings
 from batches.engine import disk_full
-from batches.engine.attempts import failed_outcome, quarantined_outcome, remembered_outcomes
+from batches.engine.attempts import failed_outcome, quarantined_outcome, remembered_outcome
 from batches.engine.budget import enforce_budget
+from batches.engine.call_marks import Marks
 from batches.engine.calls_in_turn import CallsInTurn
 from batches.engine.chunk_recovery import reconnect
 from batches.engine.claiming import await_retry, claim_items, widen_window
@@ -32,16 +33,14 @@ from batches.engine.recording import count_items, record_outcomes
 from batches.engine.slices import Slice
 from batches.engine.statements import AlreadyRemembered, Claim, ItemsMoved, Totals
 from batches.isolation.guard import ChunkLost
-from batches.keys import PROCESS, key_of
 from batches.lanes import leased_rows, leases, unknown_outcomes
-from batches.lanes.outcomes import Claimed, Outcome
+from batches.lanes.outcomes import Outcome
 from batches.lifecycle import hints
-from batches.models import Batch, Checkpoint, IdempotencyRecord, Item
+from batches.models import Batch, Checkpoint, Item
 
 logger = logging.getLogger("batches")
 
 Calls = InFlightCalls | CallsInTurn
-Remembered = dict[int, Outcome]
 LOOK_UP_EVERY = 0.25  # seconds
 RECORD_TRIES = 3
 
@@ -87,66 +86,48 @@ def begin_calls(slice_: Slice, calls: Calls, done: deque[Outcome]) -> bool:
     room = slice_.quota.room(len(calls.in_flight), room)
     if room < 1:
         return bool(calls.in_flight or done) or slice_.quota.may_wait()
-    claim, remembered = claim_calls(slice_, room)
+    claim = claim_calls(slice_, room)
     if claim.status != Batch.Status.RUNNING:
         return False
     if not claim.items:
         return widen_window(slice_) or bool(calls.in_flight or done) or await_retry(slice_)
-    begin_claimed(slice_, calls, done, claim.items, remembered)
+    begin_claimed(slice_, calls, done, claim)
     return True
 
 
-def begin_claimed(
-    slice_: Slice, calls: Calls, done: deque[Outcome], items: list[Claimed], remembered: Remembered
-) -> None:
+def begin_claimed(slice_: Slice, calls: Calls, done: deque[Outcome], claim: Claim) -> None:
     """Begin the calls of a claim that is committed; what needs none is done."""
+    items = claim.items
     if items and items[0].available_at is None:
         slice_.cursor = max(item.position for item in items)
     for item in items:
         if item.crashes >= leases.CRASHES_ALLOWED:
             done.append(quarantined_outcome(slice_, item))
-        elif item.id in remembered:
-            done.append(remembered[item.id])
+        elif item.id in claim.remembered:
+            done.append(remembered_outcome(item, json.loads(claim.remembered[item.id])))
         else:
             calls.begin(item)
     slice_.pacer.done(len(items))
     slice_.quota.spend(len(items))
 
 
-def claim_calls(slice_: Slice, room: int) -> tuple[Claim, Remembered]:
+def claim_calls(slice_: Slice, room: int) -> Claim:
     """Commit a claim, before its calls begin: the items are RUNNING in this lane, their keys in progress."""
     lease = slice_.lease
     with transaction.atomic(durable=True):
-        claim, remembered = mark_calls(slice_, room)
+        claim = mark_calls(slice_, room)
         if claim.items:
             held = Checkpoint.objects.filter(pk=lease.checkpoint_id, fence=lease.fence)
             in_flight = claim.items[0].id if lease.careful else None
             if not leased_rows.keep(held, in_flight=in_flight):
                 raise leases.lost(lease)
-    return claim, remembered
+    return claim
 
 
-def mark_calls(slice_: Slice, room: int) -> tuple[Claim, Remembered]:
-    """Claim as many items as there is room for and mark them RUNNING in this lane, their keys in progress; with the
-    outcomes of those that were done before. No items unless the batch is running."""
-    claim = claim_items(slice_, room)
-    if not claim.items or claim.status != Batch.Status.RUNNING:
-        return Claim(claim.status, []), {}
-    now = clock.machine_now()
-    Item.objects.filter(pk__in=[item.id for item in claim.items]).update(
-        status=Item.Status.RUNNING, lane=slice_.lease.lane, claimed_at=now, started_at=now, available_at=None
-    )
-    if not slice_.processor.is_callers:
-        hold_keys(slice_.batch.pk, claim.items, now)
-    return claim, remembered_outcomes(slice_, claim.items)
-
-
-def hold_keys(batch_id: str, items: list[Claimed], now: datetime) -> None:
-    """Write down that the items' operations are in progress."""
-    keys = [key_of(batch_id, item.key, PROCESS) for item in items]
-    state = IdempotencyRecord.State.IN_PROGRESS
-    rows = [IdempotencyRecord(key=key, state=state, created_at=now) for key in keys]
-    IdempotencyRecord.objects.bulk_create(rows, ignore_conflicts=True)
+def mark_calls(slice_: Slice, room: int) -> Claim:
+    """Claim as many items as there is room for and mark them as calls that are out: RUNNING in this lane, their keys in
+    progress. No items unless the batch is running."""
+    return claim_items(slice_, room, Marks(clock.machine_now(), with_keys=not slice_.processor.is_callers))
 
 
 # -- recording ---------------------------------------------------------------------------------------------------------
@@ -158,10 +139,11 @@ def record_all(slice_: Slice, calls: Calls, done: deque[Outcome], *, together: b
     while done:
         group = list(done) if together else [done[0]]
         room = room_beside(slice_, calls, group) if together and more else 0
-        totals, claimed, remembered = record(slice_, group, room)
+        totals, claim = record(slice_, group, room)
         for _ in group:
             done.popleft()
-        begin_claimed(slice_, calls, done, claimed, remembered)
+        if claim is not None:
+            begin_claimed(slice_, calls, done, claim)
         account_for(slice_, group, totals)
 
 
@@ -175,21 +157,18 @@ def room_beside(slice_: Slice, calls: Calls, group: list[Outcome]) -> int:
     return slice_.quota.room(len(calls.in_flight), room) if room > 0 else 0
 
 
-def record(slice_: Slice, group: list[Outcome], room: int = 0) -> tuple[Totals, list[Claimed], Remembered]:
+def record(slice_: Slice, group: list[Outcome], room: int = 0) -> tuple[Totals, Claim | None]:
     """Commit the outcomes of a group under the lane's fence, and a claim for so much room: all of it, or none."""
     committed: list[bool] = []
-    claimed, remembered = list[Claimed](), Remembered()
     with transaction.atomic(durable=True):
         totals = record_outcomes(slice_, group)
         if unfinished := [outcome.item.key for outcome in group if outcome.status != Item.Status.SUCCEEDED]:
             unknown_outcomes.forget_in_progress(slice_.batch.pk, unfinished)
-        if room > 0:
-            claim, remembered = mark_calls(slice_, room)
-            claimed = claim.items
+        claim = mark_calls(slice_, room) if room > 0 else None
         transaction.on_commit(partial(committed.append, True))
     if not committed:
         raise ChunkLost(ChunkLost.__doc__)
-    return totals, claimed, remembered
+    return totals, claim
 
 
 def account_for(slice_: Slice, group: list[Outcome], totals: Totals) -> None:

@@ -1,4 +1,5 @@
-"""The two statements of a chunk, by database: claim its items, and record everything that became of them.
+"""The two statements of a chunk, by database: claim its items, and record everything that became of them. Items that
+are calls to the outside are marked as such by the claim.
 
 PostgreSQL does each in one round trip, by a function of `batches.engine.sql`; SQLite has no round trips. `record`
 changes the lane's row only if its fence is still this worker's, and keeps it locked until the commit, so that the
@@ -9,16 +10,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import connection
 
 from batches import clock
+from batches.clock import sqlite_text
 from batches.conf import settings
 from batches.engine import sql
+from batches.engine.call_marks import Marks, mark_sqlite
 from batches.keys import PROCESS, TTL, key_of
 from batches.lanes.lane_counts import COUNTERS
 from batches.lanes.leases import Lease, lost
@@ -38,10 +41,11 @@ class ItemsMoved(Exception):
 @dataclass(frozen=True, slots=True)
 class Claim:
     """The batch's status as the claim saw it, `HELD` while everything is paused, and the items it holds (locked on
-    PostgreSQL)."""
+    PostgreSQL). Of calls, by item id, the result of those that are done already, as JSON."""
 
     status: str
     items: list[Claimed]
+    remembered: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,7 @@ DUE = "available_at <= %s AND available_at IS NOT NULL ORDER BY available_at, po
 BY_ID = "id = %s ORDER BY id"
 
 CLAIM_POSTGRESQL = f"SELECT * FROM {sql.CLAIM}(%s, %s, %s, %s, %s, %s, %s, %s)"  # noqa: S608
+CLAIM_CALLS_POSTGRESQL = f"SELECT * FROM {sql.CLAIM_CALLS}(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"  # noqa: S608
 HELD = "EXISTS (SELECT 1 FROM batches_globalpause WHERE in_force)"
 CLAIM_SQLITE = f"""
 SELECT CASE WHEN {HELD} THEN 'HELD' ELSE b.status END, i.*
@@ -72,15 +77,17 @@ WHERE l.id = %s AND l.fence = %s
 """  # noqa: S608 - only constants of this module are put in
 
 
-def claim(lease: Lease, limit: int, *, after: int, upto: int) -> Claim:
-    """The batch's status and at most `limit` pending items of a window; `LeaseLost` if the lane is another's."""
-    return _claim(lease, limit, ONWARD, (after, upto), after=after, upto=upto)
+def claim(lease: Lease, limit: int, *, after: int, upto: int, marks: Marks | None = None) -> Claim:
+    """The batch's status and at most `limit` pending items of a window, with `marks` as calls that are out;
+    `LeaseLost` if the lane is another's."""
+    return _claim(lease, limit, ONWARD, (after, upto), after=after, upto=upto, marks=marks)
 
 
-def claim_due(lease: Lease, limit: int) -> Claim:
-    """The batch's status and at most `limit` retries whose time has come; `LeaseLost` if the lane is another's."""
+def claim_due(lease: Lease, limit: int, marks: Marks | None = None) -> Claim:
+    """The batch's status and at most `limit` retries whose time has come, with `marks` as calls that are out;
+    `LeaseLost` if the lane is another's."""
     now = clock.now()  # what is due was written by the database's clock
-    return _claim(lease, limit, DUE, (stamp(now),), due=now)
+    return _claim(lease, limit, DUE, (sqlite_text(now),), due=now, marks=marks)
 
 
 def claim_one(lease: Lease, item_id: int) -> Claim:
@@ -98,19 +105,38 @@ def _claim(
     upto: int | None = None,
     due: datetime | None = None,
     item_id: int | None = None,
+    marks: Marks | None = None,
 ) -> Claim:
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            idle_ms = settings.PORTAL_POOLED_IDLE_MS
-            params: Any = (lease.checkpoint_id, lease.fence, limit, after, upto, due, item_id, idle_ms)
-            cursor.execute(CLAIM_POSTGRESQL, params)
-        else:
-            params = (lease.batch_id, *bounds, limit, lease.checkpoint_id, lease.fence)
-            cursor.execute(CLAIM_SQLITE.format(condition=condition), params)
-        rows = cursor.fetchall()
+    if connection.vendor == "postgresql":
+        rows = _claim_postgresql(lease, [limit, after, upto, due], item_id, marks)
+    else:
+        rows = _claim_sqlite(lease, condition, [*bounds, limit])
     if not rows:
         raise lost(lease)
-    return Claim(rows[0][0], [Claimed(*row[1:]) for row in rows if row[1] is not None])
+    items = [Claimed(*row[1:9]) for row in rows if row[1] is not None]
+    if marks is None or not items:
+        return Claim(rows[0][0], items)
+    if connection.vendor == "postgresql":
+        return Claim(rows[0][0], items, {row[1]: row[10] for row in rows if row[9]})
+    return Claim(rows[0][0], items, mark_sqlite(lease, items, marks))
+
+
+def _claim_postgresql(lease: Lease, bounds: list[Any], item_id: int | None, marks: Marks | None) -> list[Any]:
+    lane, idle_ms = [lease.checkpoint_id, lease.fence], settings.PORTAL_POOLED_IDLE_MS
+    with connection.cursor() as cursor:
+        if marks is None:
+            cursor.execute(CLAIM_POSTGRESQL, [*lane, *bounds, item_id, idle_ms])
+        else:
+            keys_of = lease.batch_id if marks.with_keys else None
+            cursor.execute(CLAIM_CALLS_POSTGRESQL, [*lane, *bounds, idle_ms, lease.lane, marks.at, keys_of])
+        return cursor.fetchall()
+
+
+def _claim_sqlite(lease: Lease, condition: str, bounds: list[Any]) -> list[Any]:
+    with connection.cursor() as cursor:
+        params = [lease.batch_id, *bounds, lease.checkpoint_id, lease.fence]
+        cursor.execute(CLAIM_SQLITE.format(condition=condition), params)
+        return cursor.fetchall()
 
 
 def record(lease: Lease, outcomes: Sequence[Outcome], *, position: int, careful: int, processor: Processor) -> Totals:
@@ -186,7 +212,7 @@ def _object_of(lease: Lease, outcome: Outcome, key: str | None) -> dict[str, Any
 
 def _row_of(lease: Lease, outcome: Outcome) -> tuple[Any, ...]:
     """An outcome as the values of `ITEM_SQLITE`; times as text in UTC."""
-    item, status, finished_at = outcome.item, outcome.status, stamp(outcome.finished_at)
+    item, status, finished_at = outcome.item, outcome.status, sqlite_text(outcome.finished_at)
     return (
         str(status),
         item.attempts + outcome.tried,
@@ -195,9 +221,9 @@ def _row_of(lease: Lease, outcome: Outcome) -> tuple[Any, ...]:
         outcome.result_json,
         outcome.message,
         outcome.code,
-        None if outcome.available_at is None else stamp(outcome.available_at),
+        None if outcome.available_at is None else sqlite_text(outcome.available_at),
         finished_at if status in FAILED else None,
-        stamp(outcome.started_at),
+        sqlite_text(outcome.started_at),
         finished_at,
         item.id,
     )
@@ -208,11 +234,6 @@ def _key_to_remember(lease: Lease, outcome: Outcome) -> str | None:
     if outcome.status != SUCCEEDED or outcome.remembered:
         return None
     return key_of(lease.batch_id, outcome.item.key, PROCESS)
-
-
-def stamp(at: datetime) -> str:
-    """A UTC time as Django stores it in SQLite."""
-    return str(at)[: -len("+00:00")]
 
 
 ITEM_SQLITE = """
@@ -249,14 +270,14 @@ def _record_sqlite(
     from_status: str,
 ) -> Recorded:
     now = datetime.now(UTC)
-    saved_at, forgotten_at = stamp(now), stamp(now + TTL)
+    saved_at, forgotten_at = sqlite_text(now), sqlite_text(now + TTL)
     remembered_rows = [
         (bytes.fromhex(key), outcome.result_json, saved_at, forgotten_at)
         for outcome, key in zip(outcomes, keys, strict=True)
         if key is not None
     ]
     added = [counts[status] for status in COUNTED]
-    lease_end = stamp(now + timedelta(seconds=settings.PORTAL_LEASE_SECONDS))
+    lease_end = sqlite_text(now + timedelta(seconds=settings.PORTAL_LEASE_SECONDS))
     with connection.cursor() as cursor:
         cursor.executemany(
             ITEM_SQLITE.format(from_status=from_status), [_row_of(lease, outcome) for outcome in outcomes]

@@ -11,7 +11,11 @@ import batches.migrations
 from batches.engine import sql
 
 MIGRATIONS = [path.read_text() for path in sorted(Path(batches.migrations.__file__).parent.glob("0*.py"))]
-FUNCTIONS = {sql.CLAIM: sql.CREATE_CLAIM, sql.RECORD: sql.CREATE_RECORD}
+FUNCTIONS = {
+    sql.CLAIM: sql.CREATE_CLAIM,
+    sql.CLAIM_CALLS: sql.CREATE_CLAIM_CALLS,
+    sql.RECORD: sql.CREATE_RECORD,
+}
 
 
 @pytest.mark.any_database

@@ -10,6 +10,7 @@ from django.db import connection
 
 from batches import clock
 from batches.engine import statements
+from batches.engine.call_marks import Marks
 from batches.lanes import leases, outcomes
 from batches.models import Batch, Checkpoint, Item
 from batches.processors import Processor
@@ -17,6 +18,7 @@ from batches.processors import Processor
 TABLES = ("batches_item", "batches_checkpoint", "batches_idempotencyrecord")
 ITEMS, CHUNK = 2_000, 10
 NOOP = Processor(name="noop", function=dict)
+CALL = Processor(name="call", function=dict, effects="external")
 
 
 @pytest.fixture(autouse=True)
@@ -67,6 +69,17 @@ def ran(lease: leases.Lease) -> list[int]:
     return [item.position for item in (*onward, *due)]
 
 
+def called(lease: leases.Lease) -> list[int]:
+    """The same with calls to the outside."""
+    after, marks = lease.position, Marks(clock.machine_now(), with_keys=True)
+    onward = statements.claim(lease, CHUNK, after=after, upto=after + 1_000, marks=marks).items
+    lease.position = max((item.position for item in onward), default=after)
+    due = statements.claim_due(lease, CHUNK, marks).items
+    done = [outcomes.succeeded(item, {}, marks.at) for item in (*onward, *due)]
+    statements.record(lease, done, position=lease.position, careful=0, processor=CALL)
+    return [item.position for item in (*onward, *due)]
+
+
 def rows_read() -> int:
     return int(
         execute(
@@ -87,9 +100,10 @@ def test_it_reads_the_rows_of_a_chunk_and_no_others(statistics: str) -> None:
         analyze()
     if statistics.endswith("planned then"):
         ran(filled("empty", items=0))
+        called(filled("empty of calls", items=0))
     lease = filled("a")
     if statistics == "full":
         analyze()
-    before, positions = rows_read(), ran(lease) + ran(lease)
-    assert sorted(positions) == list(range(40))
+    before, positions = rows_read(), [position for chunk in (ran, called, ran, called) for position in chunk(lease)]
+    assert sorted(positions) == list(range(80))
     assert rows_read() - before < 10 * len(positions)
