@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from batches.redaction import redact_shapes, replaced
+from batches.redaction import redact_recurring
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,8 @@ class FailureText:
     secrets: Sequence[str]
 
     def redacted(self, text: str) -> str:
-        """Another text of the same exception, without its secrets."""
-        return redact_shapes(replaced(text, self.secrets)) if text else text
+        """Another text of the same exception, one that others share, without its secrets."""
+        return redact_recurring(text, self.secrets) if text else text
 
 
 @dataclass(frozen=True, slots=True)

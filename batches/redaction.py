@@ -24,6 +24,7 @@ __all__ = [
     "names_secret",
     "redact",
     "redact_cards",
+    "redact_recurring",
     "redact_result",
     "redact_shapes",
     "redact_text",
@@ -59,6 +60,22 @@ def redact_text(text: str, *sources: Any) -> str:
 def redact_values(text: str, *sources: Any) -> str:
     """Without what this process knows to be secret, and what stands under secret keys in these."""
     return replaced(text, forms_in(*sources))
+
+
+def redact_recurring(text: str, secrets: Sequence[str], *, source: bool = False) -> str:
+    """A text that many failures share (a stack, the name of a class) without these secrets and what looks like one.
+
+    It is worked out once, unless an item's own secrets are among them, which are kept nowhere.
+    """
+    if not isinstance(secrets, ProcessForms):
+        return redact_shapes(replaced(text, secrets), source=source)
+    return redacted_for_process(text, secrets, source, secret_words())
+
+
+@lru_cache(maxsize=64)
+def redacted_for_process(text: str, secrets: ProcessForms, source: bool, words: tuple[str, ...]) -> str:
+    """`words` are those by which names of secrets are told: other ones, another text."""
+    return redact_shapes(replaced(text, secrets), source=source)
 
 
 def redact_result(result: Any, secrets: Sequence[str], depth: int = 0) -> Any:
@@ -142,9 +159,15 @@ def forms_in(*sources: Any) -> Sequence[str]:
     return longest_first({form for secret in secrets for form in forms_of(secret)}.union(of_process))
 
 
+class ProcessForms(tuple[str, ...]):
+    """The forms of what this process knows to be secret, and of nothing else."""
+
+    __slots__ = ()
+
+
 @lru_cache(maxsize=8)
-def process_forms(secrets: frozenset[str]) -> tuple[str, ...]:
-    return longest_first({form for secret in secrets for form in forms_of(secret)})
+def process_forms(secrets: frozenset[str]) -> ProcessForms:
+    return ProcessForms(longest_first({form for secret in secrets for form in forms_of(secret)}))
 
 
 def longest_first(forms: set[str]) -> tuple[str, ...]:
@@ -180,15 +203,16 @@ def replaced(text: str, secrets: Sequence[str]) -> str:
             if secret in text:
                 text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", MASK, text)
             continue
-        text = text.replace(secret, MASK)
-        if secret[0] in text[-len(secret) :]:
-            text = without_beginning(text, secret)
+        text = without_beginning(text.replace(secret, MASK), secret)
     return text
 
 
 def without_beginning(text: str, secret: str) -> str:
     """The text, masked at its end where that is the beginning of the secret."""
-    for length in range(min(len(secret) - 1, len(text)), SHORTEST_WITHIN_WORDS - 1, -1):
-        if text.endswith(secret[:length]):
-            return text[:-length] + MASK
+    least = secret[:SHORTEST_WITHIN_WORDS]
+    at = text.find(least, max(0, len(text) - len(secret) + 1))
+    while at >= 0:
+        if secret.startswith(text[at:]):
+            return text[:at] + MASK
+        at = text.find(least, at + 1)
     return text

@@ -11,7 +11,7 @@ from batches.lanes.exception_groups import decisive_member
 from batches.lanes.outcomes import describe_failure, storable
 from batches.models import Batch
 from batches.processors import ItemError
-from batches.redaction import redact_shapes, replaced
+from batches.redaction import redact_recurring
 from errors.grouping.fingerprints import Identity, identify, identify_as_other
 from errors.grouping.tracebacks import stack_of
 
@@ -65,7 +65,7 @@ def read(batch: Batch, failure: Failure) -> SeenFailure:
         error_type=text.redacted(type_name(error))[:200],
         classification=kind,
         identity=replace(identity, title=storable(identity.title)[:600], key=storable(identity.key)[:600]),
-        stack=redact_shapes(replaced(stack_of(failure.exception), text.secrets), source=True),
+        stack=redact_recurring(stack_of(failure.exception), text.secrets, source=True),
         fields=[text.redacted(name) for name in culprit_fields(error)],
         asked_wait=asked_wait(error),
     )

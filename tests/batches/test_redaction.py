@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as some
 
-from batches.redaction import MASK, redact, redact_text
+from batches.redaction import MASK, forms_in, redact, redact_recurring, redact_text
 
 
 @pytest.mark.parametrize("key", ["password", "PASSWORD", "Api-Key", "api_key", "apiKey", "x-auth-token", "db password"])
@@ -130,6 +130,22 @@ def test_yes_no_and_nothing_are_no_secrets() -> None:
 
 def test_it_masks_the_rest_of_a_secret_that_was_cut() -> None:
     assert redact_text("it was hunter2-hun", {"password": "hunter2-hunter2"}) == "it was [redacted]"
+    assert redact_text("it was ababcd-abab", {"password": "ababcd-ababef"}) == "it was [redacted]"
+    assert redact_text("it was aba", {"password": "ababcd-ababef"}) == "it was aba"
+
+
+def test_a_text_that_many_failures_share_follows_what_is_secret_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "a stack with first, second and t=third"
+    payloads: list[tuple[str, dict[str, str]]] = [
+        ("first", {}),
+        ("second", {}),
+        ("second", {"token": "third"}),
+        ("first", {}),
+    ]
+    for secret, payload in payloads:
+        monkeypatch.setenv("PORTAL_SECRET_ABC", secret)
+        expected = text.replace(secret, "[redacted]").replace(payload.get("token", "none"), "[redacted]")
+        assert redact_recurring(text, forms_in(payload)) == expected
 
 
 def test_it_masks_secrets_of_the_process(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
