@@ -9,7 +9,6 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.utils.text import Truncator
 
 from batches.admin.access import OperatedAdmin, ReadOnly
 from batches.admin.acts import act
@@ -19,7 +18,7 @@ from batches.models import Batch, Item
 from batches.pages.context import context_of
 from batches.pages.item_list import items_title
 from batches.pages.item_page import item_page
-from batches.pages.markup import pill
+from batches.pages.item_rows import item_table, message_start, status_pill
 
 LARGEST_SELECTION = 10_000  # items
 
@@ -82,7 +81,10 @@ class ItemAdmin(OperatedAdmin, ReadOnly):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         answer = super().changelist_view(request, {"title": items_title(request.GET), **(extra_context or {})})
         context = answer.context_data if isinstance(answer, TemplateResponse) else None
-        if context and "cl" in context and (text := context["cl"].paginator.count_text):
+        if not context or "cl" not in context:
+            return answer
+        context |= item_table(context["cl"])
+        if text := context["cl"].paginator.count_text:
             # Both: the form of the search says how many it found of how many, where they differ, and needs numbers.
             context["cl"].result_count = context["cl"].full_result_count = text
             context["selection_note_all"] = f"All {text} selected"
@@ -106,11 +108,11 @@ class ItemAdmin(OperatedAdmin, ReadOnly):
 
     @admin.display(description="Status", ordering="status")
     def shown_status(self, item: Item) -> str:
-        return pill(item.status, item.get_status_display())
+        return status_pill(item.status)
 
     @admin.display(description="Message")
     def shown_message(self, item: Item) -> str:
-        return Truncator(item.message).chars(121)
+        return message_start(item)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
