@@ -53,11 +53,11 @@ engine-alone: $(VENV)/.test ## The engine in a project that does not install tri
 	pytest -q --ds=tests.settings_without_errors tests/engine_alone tests/batches/test_admin_pages.py tests/batches/test_rest_batch.py tests/live/test_hub.py
 
 fire: $(VENV)/.test ## Workers, servers and connections killed while a batch runs, for two minutes
-	pytest -q -n 2 tests/chaos/test_under_fire.py tests/chaos/test_guards.py
+	pytest -q tests/chaos/test_under_fire.py tests/chaos/test_guards.py
 
 browser: $(VENV)/.test ## The main job in a real browser, which is installed if it must be
 	@python -m tests.build.browser
-	pytest -q -n 2 tests/browser
+	pytest -q tests/browser
 
 coverage: $(VENV)/.test ## How much of the code the tests on SQLite run
 	coverage erase

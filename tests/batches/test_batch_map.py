@@ -18,7 +18,7 @@ from batches.models import Batch, Checkpoint, Item, Map
 from batches.pages.item_list import items_between, items_url
 from tests.helpers.people import client
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.full_on("postgresql")]
 Status = Item.Status
 
 

@@ -133,6 +133,7 @@ def test_it_lets_one_lane_be_held_by_one_worker_only() -> None:
     assert leases.take(batch, 0) is None
 
 
+@pytest.mark.full_on("sqlite")
 def test_it_frees_the_lanes_of_dead_workers_of_this_host_at_once(in_process: Start) -> None:
     batch = submitted(modes("sleep", seconds=60), item_timeout=39)
     operations.start(batch.pk)
@@ -182,6 +183,7 @@ def test_it_shares_a_batch_between_lanes_without_doing_an_item_twice(in_process:
     assert Checkpoint.objects.filter(batch=batch, succeeded__gt=0).count() == 3
 
 
+@pytest.mark.full_on("sqlite")
 def test_it_pauses_between_chunks_and_does_nothing_after(in_process: Start) -> None:
     batch = submitted(modes(*["sleep"] * 3000, effect=True, seconds=0.01))
     operations.start(batch.pk)
@@ -199,6 +201,7 @@ def test_it_pauses_between_chunks_and_does_nothing_after(in_process: Start) -> N
     assert operations.get_batch(batch.pk).status == "CANCELLED"
 
 
+@pytest.mark.full_on("sqlite")
 def test_it_settles_a_pause_whose_worker_was_killed(in_process: Start) -> None:
     batch = submitted(modes(*["sleep"] * 2000, seconds=0.05))
     operations.start(batch.pk)

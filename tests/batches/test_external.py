@@ -149,6 +149,7 @@ def undecided(log: Path, in_process: Start) -> Batch:
     return batch
 
 
+@pytest.mark.full_on("sqlite")
 def test_it_leaves_calls_of_unknown_outcome_to_a_person(log: Path, undecided: Batch) -> None:
     assert statuses(undecided) == ["QUARANTINED", "QUARANTINED", "SUCCEEDED", "SUCCEEDED"]
     assert len(called(log)) == 4
@@ -167,6 +168,7 @@ def test_a_person_decides_once_what_became_of_a_call(undecided: Batch) -> None:
         operations.decide(undecided.pk, item(undecided, 0).key, "failed", actor="ana")
 
 
+@pytest.mark.full_on("sqlite")
 def test_a_person_decides_for_success_or_failure_only(undecided: Batch) -> None:
     with pytest.raises(InvalidInput, match="succeeded or failed"):
         operations.decide(undecided.pk, item(undecided, 1).key, "perhaps", actor="ana")

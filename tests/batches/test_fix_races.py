@@ -108,6 +108,7 @@ operations.correct(sys.argv[1], file=io.BytesIO(sys.argv[2].encode()), filename=
 """
 
 
+@pytest.mark.full_on("sqlite")
 def test_what_a_dead_process_leaves_of_a_check_expires_unseen(in_process: Any) -> None:
     batch = failed_table()
     content = download(batch, {1: {"mode": "ok"}})
@@ -135,6 +136,7 @@ except Exception as error:
 """
 
 
+@pytest.mark.full_on("sqlite")
 @pytest.mark.parametrize("same", [pytest.param(True, marks=pytest.mark.full), False])
 def test_of_two_uploads_at_once_one_is_applied(in_process: Any, same: bool) -> None:
     batch = failed_table()

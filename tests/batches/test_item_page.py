@@ -19,7 +19,7 @@ from tests.helpers.batches import item, modes, ran, submitted
 from tests.helpers.pages import content, page, words
 from tests.helpers.people import UserOf, signed_in
 
-pytestmark = pytest.mark.usefixtures("engine")
+pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.full_on("postgresql")]
 
 
 def url(row: Item) -> str:

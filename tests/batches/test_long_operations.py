@@ -79,6 +79,7 @@ else:
 """
 
 
+@pytest.mark.full_on("sqlite")
 @pytest.mark.parametrize(
     ("writes", "effects", "place"),
     [

@@ -48,6 +48,7 @@ def worked_on(
     return errors
 
 
+@pytest.mark.full_on("sqlite")
 def test_it_ends_an_item_before_the_database_would_end_its_transaction(
     in_process: Callable[..., subprocess.Popen[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -57,6 +58,7 @@ def test_it_ends_an_item_before_the_database_would_end_its_transaction(
     assert item(batch, 1).code == "TIMEOUT"
 
 
+@pytest.mark.full_on("sqlite")
 def test_it_commits_a_chunk_before_the_database_would_end_its_transaction(
     in_process: Callable[..., subprocess.Popen[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -58,6 +58,7 @@ def test_it_knows_nobody_where_nobody_was_ever_heard_of() -> None:
     assert workers.presence() == workers.NOBODY
 
 
+@pytest.mark.full_on("postgresql")
 def test_one_that_ends_here_is_dead_at_once(in_process: Callable[..., subprocess.Popen[str]]) -> None:
     source = "from batches.engine import presence; presence.register(); print('ready', flush=True); input()"
     process = in_process(source)

@@ -250,7 +250,9 @@ call_command("batch", *sys.argv[1:])
 
 
 @pytest.mark.any_database
-@pytest.mark.parametrize("more", [[], ["--rehearse"]], ids=["run", "rehearse"])
+@pytest.mark.parametrize(
+    "more", [pytest.param([], id="run"), pytest.param(["--rehearse"], id="rehearse", marks=pytest.mark.full)]
+)
 def test_it_ends_with_its_own_exit_code_however_long_the_interpreter_takes_to_shut_down(
     more: list[str], in_process: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:

@@ -38,6 +38,7 @@ def held_by(worker: str) -> Batch:
     return batch
 
 
+@pytest.mark.full_on("sqlite")
 def test_it_declares_a_worker_dead_that_has_ended_here(in_process: Start) -> None:
     worker = in_process(NAME)
     assert worker.stdout is not None

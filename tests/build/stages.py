@@ -1,6 +1,7 @@
 """`make test`, `make full` and `make quick`: their stages in order, and one closing line for all of them.
 
-What fails fast runs first. The stages of a step run side by side; after a step that failed nothing is begun.
+What fails fast runs first. The stages of a step run side by side, one that waits much beside one that computes much;
+after a step that failed nothing is begun.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from typing import Any
 from tests.build import browser
 
 ROOT = Path(__file__).resolve().parents[2]
-EVERYTHING = (("lint", "types", "engine-alone"), ("unit",), ("unit-postgresql",), ("fire", "browser"))
+EVERYTHING = (("lint", "types", "engine-alone"), ("unit", "browser"), ("unit-postgresql", "fire"))
+SEEN = ("unit", "unit-postgresql")
+"""The long ones: their output is seen while they run; that of the others is printed in one piece when they have ended."""
 PLANS = {"test": EVERYTHING, "full": EVERYTHING, "quick": (("lint", "types", "changed"),)}
 
 
@@ -65,18 +68,22 @@ def seed_of(plan: str) -> str:
 
 
 def failed_of(step: Sequence[str], environment: Mapping[str, str]) -> list[str]:
-    """The stages of the step that failed. One alone is seen while it runs; of several each one's output is printed in
-    one piece, when it has ended."""
-    if len(step) == 1:
-        print(f"== {step[0]}", flush=True)
-        return [stage for stage in step if made(stage, environment, None).returncode]
-    with ThreadPoolExecutor() as pool:
-        running = {pool.submit(made, stage, environment, subprocess.PIPE): stage for stage in step}
+    """The stages of the step that failed."""
+    with ThreadPoolExecutor(len(step)) as pool:
+        running = {pool.submit(begun, stage, environment): stage for stage in step}
         failed = []
         for ended in as_completed(running):
-            print(f"== {running[ended]}\n{ended.result().stdout}", flush=True)
+            if ended.result().stdout is not None:
+                print(f"\n== {running[ended]}\n{ended.result().stdout}", flush=True)
             failed += [running[ended]] if ended.result().returncode else []
     return failed
+
+
+def begun(stage: str, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    if stage not in SEEN:
+        return made(stage, environment, subprocess.PIPE)
+    print(f"== {stage}", flush=True)
+    return made(stage, environment, None)
 
 
 def made(stage: str, environment: Mapping[str, str], output: int | None) -> subprocess.CompletedProcess[str]:

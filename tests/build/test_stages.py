@@ -20,13 +20,13 @@ def made(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, Any]]:
     results: dict[str, dict[str, Any]] = {}
 
     def make(stage: str, environment: Mapping[str, str], output: int | None) -> subprocess.CompletedProcess[str]:
-        assert (output is None) == (stage in ("unit", "unit-postgresql"))
+        assert (output is None) == (stage in stages.SEEN)
         result = results.setdefault(stage, {})
         if counts := result.get("counts", GREEN):
             with open(environment["PORTAL_COUNTS"], "a") as lines:
                 lines.write(json.dumps(counts) + "\n")
         result["seed"] = environment["PORTAL_SEED"]
-        return subprocess.CompletedProcess([], result.get("code", 0), f"output of {stage}")
+        return subprocess.CompletedProcess([], result.get("code", 0), output and f"output of {stage}")
 
     monkeypatch.setattr(stages, "made", make)
     monkeypatch.setattr(browser, "main", lambda: 0)
@@ -54,10 +54,17 @@ def test_it_begins_nothing_after_a_step_that_failed(made: Any, capsys: pytest.Ca
     made["types"]["code"] = 2
     assert stages.main("test") == 1
     assert closing(capsys) == (
-        "make test: 0 passed, 0 failed, 0 skipped; failed in types; not begun: unit, unit-postgresql, fire, browser; "
+        "make test: 0 passed, 0 failed, 0 skipped; failed in types; not begun: unit, browser, unit-postgresql, fire; "
         "of make full a tenth, 0 tests, PORTAL_SEED=4711"
     )
     assert set(made) == set(stages.EVERYTHING[0])
+
+
+def test_it_shows_what_each_stage_said_that_was_not_seen_while_it_ran(made: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    stages.main("test")
+    shown = capsys.readouterr().out
+    assert all(f"== {stage}\n" in shown for stage in made)
+    assert {stage for stage in made if f"== {stage}\noutput of {stage}" not in shown} == set(stages.SEEN)
 
 
 def test_it_draws_a_seed_of_its_own_unless_one_is_given(made: Any, monkeypatch: pytest.MonkeyPatch) -> None:

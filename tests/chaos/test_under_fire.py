@@ -12,10 +12,10 @@ import pytest
 from tests.chaos import mutants
 from tests.helpers.places import ROOT
 
-FULL = ("many kills", "freezes", "servers", "replies", "disk", "calls", "asked")
+FULL = ("many kills", "freezes", "servers", "replies", "poison", "disk", "calls", "asked")
 """Of these, and of the broken engines but the first, `make test` runs one, drawn by its seed."""
 SHORT = {
-    "kills": "--items 4500 --ms 1 --kills 10 --parents 1 --adjustments 2 --schemas 1",
+    "kills": "--items 3000 --ms 1 --kills 7 --parents 1 --adjustments 1 --schemas 1",
     "many kills": "--items 9000 --ms 1 --kills 20 --parents 1 --adjustments 3 --schemas 2",
     "freezes": "--items 5000 --ms 2 --freezes 3 --disconnects 6",
     "servers": "--items 6000 --ms 2 --crashes 1 --brokers 2 --redeliveries 3 --pauses 3",
@@ -24,7 +24,7 @@ SHORT = {
     "disk": "--items 4000 --ms 2 --disks 2 --kills 2",
     "calls": "--processor call --items 600 --ms 5 --kills 5 --deploys 1 --parents 1",
     "asked": "--processor ask --items 600 --ms 10 --kills 10",
-    "sqlite": "--database sqlite --lanes 1 --items 4000 --ms 1 --kills 12 --pauses 2",
+    "sqlite": "--database sqlite --lanes 1 --items 2500 --ms 1 --kills 8 --pauses 1",
 }
 
 

@@ -24,7 +24,7 @@ from errors.rest import views
 from tests.helpers.failures import batch_of, fail, raised
 from tests.helpers.people import UserOf, signed_in
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.full_on("postgresql")]
 
 
 def failing(size: int = 10, **more: Any) -> Batch:

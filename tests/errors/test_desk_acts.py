@@ -15,7 +15,7 @@ from tests.helpers.pages import form_answers, page
 from tests.helpers.people import UserOf, signed_in
 from tests.helpers.retries import now_do
 
-pytestmark = pytest.mark.usefixtures("engine")
+pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.full_on("postgresql")]
 
 
 def outage() -> Batch:

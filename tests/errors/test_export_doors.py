@@ -16,7 +16,7 @@ from tests.helpers.check_rows import submitted
 from tests.helpers.failed_rows import FORMULAS, body, failed_rows, table
 from tests.helpers.people import UserOf, client, signed_in
 
-pytestmark = pytest.mark.usefixtures("engine")
+pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.full_on("postgresql")]
 
 CSV = "/api/batches/b1/errors/export/csv"
 TYPES = {

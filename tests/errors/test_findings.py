@@ -27,7 +27,7 @@ from errors.receivers import batch_transitioned
 from tests.helpers.failures import batch_of, failure, report
 from tests.helpers.people import client
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.full_on("postgresql")]
 
 
 def run(size: int, failed: list[int], done: int | None = None, secret: str = "") -> Batch:

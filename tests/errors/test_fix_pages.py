@@ -17,7 +17,7 @@ from tests.helpers.check_rows import committed, finished
 from tests.helpers.pages import page
 from tests.helpers.people import UserOf, signed_in
 
-pytestmark = committed
+pytestmark = [committed, pytest.mark.full_on("postgresql")]
 
 
 def failed(count: int = 3) -> None:

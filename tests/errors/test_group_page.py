@@ -19,7 +19,7 @@ from tests.helpers.group_pages import group_act_url, group_url, half_failed
 from tests.helpers.pages import page, words
 from tests.helpers.people import UserOf, signed_in
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.full_on("postgresql")]
 
 
 def test_it_shows_every_tab_to_a_viewer_without_a_button(user_of: UserOf) -> None:

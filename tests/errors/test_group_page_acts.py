@@ -16,7 +16,7 @@ from tests.helpers.group_pages import group_act_url, group_url, half_failed, now
 from tests.helpers.pages import page, words
 from tests.helpers.people import UserOf, signed_in
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.full_on("postgresql")]
 
 
 def test_it_has_the_buttons_that_are_legal_now(user_of: UserOf) -> None:

@@ -233,6 +233,7 @@ except InvalidTransition:
 """
 
 
+@pytest.mark.full_on("sqlite")
 @committed
 def test_of_two_people_one_applies(in_process: Callable[..., Any]) -> None:
     recommendations.refresh(all_failed())

@@ -20,7 +20,7 @@ from tests.helpers.pages import form_answers, page
 from tests.helpers.people import UserOf, signed_in
 from tests.helpers.retries import now_do
 
-pytestmark = pytest.mark.usefixtures("engine")
+pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.full_on("postgresql")]
 
 
 MATCHING = "admin:errors_retry_matching"

@@ -18,7 +18,7 @@ from tests.helpers.pages import form_answers, page
 from tests.helpers.people import UserOf, signed_in
 from tests.helpers.retries import now_do
 
-pytestmark = pytest.mark.usefixtures("engine")
+pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.full_on("postgresql")]
 
 
 def test_it_is_paused_resumed_and_cancelled_from_its_page(user_of: UserOf) -> None:

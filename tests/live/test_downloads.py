@@ -22,7 +22,7 @@ from tests.helpers.people import key_of
 from tests.helpers.sockets import Web
 from tests.helpers.waiting import PATIENCE, wait_until
 
-pytestmark = pytest.mark.usefixtures("engine")
+pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.full_on("postgresql")]
 ROWS, LONG = 12_000, 2_000
 PATH = "/api/batches/b1/errors/export/"
 

@@ -41,9 +41,14 @@ def pytest_load_initial_conftests(early_config: pytest.Config, parser: Any, args
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """What touches no database passes on any; tests of `live` reach theirs through servers of their own."""
+    """What touches no database passes on any; tests of `live` reach theirs through servers of their own.
+
+    What is `full_on` the database of this run is one of the long tests here, and not on the other database.
+    """
     if "/live/" not in item.nodeid and not touches_database(item):
         item.add_marker("any_database")
+    if any(item.config.getoption("--database") in mark.args for mark in item.iter_markers("full_on")):
+        item.add_marker("full")
 
 
 def touches_database(item: pytest.Item) -> bool:

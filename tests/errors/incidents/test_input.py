@@ -11,7 +11,7 @@ from django.db import IntegrityError
 from batches.processors import ItemError
 from tests.helpers.incidents import Row, incident, orders
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.full_on("postgresql")]
 
 
 def invalid(text: str, field: str = "") -> ItemError:

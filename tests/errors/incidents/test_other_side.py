@@ -10,7 +10,7 @@ import pytest
 from batches.processors import ItemError
 from tests.helpers.incidents import Row, incident, orders
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.full_on("postgresql")]
 DOWN = ConnectionError("ERP does not answer")
 
 

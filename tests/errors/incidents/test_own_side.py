@@ -9,7 +9,7 @@ import pytest
 from batches.processors import ItemError
 from tests.helpers.incidents import Row, incident, orders
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.full_on("postgresql")]
 
 
 def test_memory_speaks_of_memory_and_lanes() -> None:
