@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.urls import reverse
 from django.utils.html import format_html, format_html_join
-from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
 from batches import operations
 from batches.engine.waiting_reasons import Standing, WaitingReasons
 from batches.models import Batch
+from batches.pages.addresses import address
 from batches.pages.batch_text import eta, speed
-from batches.pages.item_list import failed_items_query
+from batches.pages.item_list import items_url
 from batches.pages.markup import standing_pill
 from batches.pages.progress_bar import ProgressBar, progress_bar
 from batches.progress_text import removal_sentence, standing_of, waits_because
@@ -24,27 +23,6 @@ from batches.templatetags.moments import moment
 
 UNCONFIRMED_VERBS = ("start", "pause", "resume")
 """Verbs that need no confirmation, and have a button in the list."""
-PLACE = "BATCH-ID"
-"""Stands in an address for the id of a batch: ids need no quoting."""
-
-
-@dataclass(frozen=True, slots=True)
-class RowAddresses:
-    """The addresses of a row's links with `PLACE` in them, resolved once a page."""
-
-    change: str
-    progress: str
-    items: str
-    acts: dict[str, str]
-
-    @classmethod
-    def resolved(cls) -> RowAddresses:
-        return cls(
-            change=reverse("admin:batches_batch_change", args=[PLACE]),
-            progress=reverse("batch-progress", args=[PLACE]),
-            items=reverse("admin:batches_item_changelist"),
-            acts={verb: reverse("admin:batches_batch_act", args=[PLACE, verb]) for verb in UNCONFIRMED_VERBS},
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +41,6 @@ class BatchRow:
     verbs: Sequence[str]
     is_held: bool
     """Whether its error budget holds it, and who looks at it may give it another one."""
-    addresses: RowAddresses
     has_checkbox: bool
     may_operate: bool
 
@@ -73,11 +50,11 @@ class BatchRow:
         return format_html(
             ROW,
             pk=self.batch.pk,
-            progress_url=self.address(self.addresses.progress),
+            progress_url=address("batch-progress", self.batch.pk),
             status=self.batch.status,
             label=self.standing.label,
             checkbox=format_html(CHECKBOX, self.batch.pk, self.batch) if self.has_checkbox else "",
-            url=self.address(self.addresses.change),
+            url=address("admin:batches_batch_change", self.batch.pk),
             name=self.batch,
             about=self.about,
             pill=standing_pill(self.standing),
@@ -112,12 +89,12 @@ class BatchRow:
     def failures_link(self) -> SafeString:
         if not self.failures:
             return SafeString('<span data-p="failures">0</span>')
-        url = f"{self.addresses.items}?{urlencode(failed_items_query(self.batch))}"
+        url = items_url(self.batch, failed=True)
         return format_html('<a class="bp-fail" href="{}" data-p="failures">{}</a>', url, f"{self.failures:,}")
 
     @property
     def buttons(self) -> SafeString:
-        url = self.address(self.addresses.acts["resume"])
+        url = self.act_url("resume")
         budget = (
             format_html('<a class="bp-button" href="{}">Raise the budget…</a>', url) if self.is_held else SafeString()
         )
@@ -126,11 +103,11 @@ class BatchRow:
 
     def forms(self, csrf: str) -> SafeString:
         """What its buttons send, with the page's token against forgery."""
-        rows = ((verb, self.batch.pk, self.address(self.addresses.acts[verb]), csrf) for verb in self.verbs)
+        rows = ((verb, self.batch.pk, self.act_url(verb), csrf) for verb in self.verbs)
         return format_html_join("\n", FORM, rows)
 
-    def address(self, pattern: str) -> str:
-        return pattern.replace(PLACE, self.batch.pk)
+    def act_url(self, verb: str) -> str:
+        return address("admin:batches_batch_act", self.batch.pk, verb)
 
 
 ROW = """
@@ -166,8 +143,7 @@ FORM = '<form id="bp-{}-{}" method="post" action="{}" hidden>{}</form>'
 def batch_rows(
     batches: Sequence[Batch], progress: dict[str, Progress], *, may_operate: bool, has_checkboxes: bool
 ) -> list[BatchRow]:
-    reasons, addresses = WaitingReasons(), RowAddresses.resolved()
-    rows = []
+    reasons, rows = WaitingReasons(), []
     for batch in batches:
         its_progress = progress[batch.pk]
         is_held = may_operate and bool(operations.holding_reason(batch))
@@ -184,7 +160,6 @@ def batch_rows(
                 because=because,
                 verbs=verbs_of(batch, is_held) if may_operate else [],
                 is_held=is_held,
-                addresses=addresses,
                 has_checkbox=has_checkboxes,
                 may_operate=may_operate,
             )

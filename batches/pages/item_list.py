@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from django.urls import reverse
 from django.utils.http import urlencode
 
 from batches.models import Batch
+from batches.pages.addresses import address
 
 
 def items_url(batch: Batch, *, failed: bool = False, **filters: str) -> str:
     """The address of the batch's items, those that failed, or those that meet the filters of the list."""
-    query = (failed_items_query(batch) if failed else {"batch__id__exact": batch.pk}) | filters
-    return f"{reverse('admin:batches_item_changelist')}?{urlencode(query)}"
-
-
-def failed_items_query(batch: Batch) -> dict[str, str]:
-    """The filters of the list that name the batch's failed items."""
-    return {"batch__id__exact": batch.pk, "failed_at__isnull": "False"}
+    query = {"batch__id__exact": batch.pk} | ({"failed_at__isnull": "False"} if failed else {}) | filters
+    return f"{address('admin:batches_item_changelist')}?{urlencode(query)}"
 
 
 def items_between(batch: Batch, first: int, last: int, *, failed: bool = False) -> str:

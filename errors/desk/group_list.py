@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db.models import Count
-from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from batches.exceptions import InvalidInput
 from batches.models import Batch
+from batches.pages.addresses import address
 from batches.pages.markup import pill
 from batches.wording import number_agrees
 from errors.desk.addresses import group_url, records_url
@@ -82,11 +82,11 @@ class GroupRow:
 
     @property
     def resolve_url(self) -> str:
-        return reverse("admin:errors_group_act", args=[self.rollup.batch_id, self.group.fingerprint, "resolve"])
+        return address("admin:errors_group_act", self.rollup.batch_id, self.group.fingerprint, "resolve")
 
     @property
     def retry_url(self) -> str:
-        return reverse("admin:errors_group_retry", args=[self.rollup.batch_id, self.group.fingerprint])
+        return address("admin:errors_group_retry", self.rollup.batch_id, self.group.fingerprint)
 
     @property
     def errors_url(self) -> str:

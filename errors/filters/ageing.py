@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from django.db.models import BooleanField, Case, Exists, OuterRef, Q, QuerySet, Value, When
+from django.db.models import BooleanField, Case, Exists, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Now
+from django.db.models.lookups import IsNull
 
 from batches.models import Batch
 from errors.models import BatchGroup, ErrorGroup
@@ -18,8 +19,9 @@ AGEING_MEANS = f"New for {AGEING_AFTER.days} days or {CLEAN_BATCHES} clean batch
 def is_ageing(group: str = "") -> Q:
     """New for 7 days, or for 3 batches that completed without it; `group` is the lookup to a group, like "group__"."""
     new_for_long = Q(**{f"{group}first_seen__lte": Now() - AGEING_AFTER})
-    clean_since = clean_batches(group).order_by("created_at")[CLEAN_BATCHES - 1 : CLEAN_BATCHES]
-    return Q(**{f"{group}state": ErrorGroup.State.NEW}) & (new_for_long | Q(Exists(clean_since)))
+    # A value and not `Exists`, which drops the order: in that, only the first batches since then are looked at.
+    third_clean = clean_batches(group).order_by("created_at").values("created_at")[CLEAN_BATCHES - 1 : CLEAN_BATCHES]
+    return Q(**{f"{group}state": ErrorGroup.State.NEW}) & (new_for_long | Q(IsNull(Subquery(third_clean), False)))
 
 
 def ageing_flag(group: str = "") -> Case:

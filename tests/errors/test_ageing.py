@@ -89,3 +89,8 @@ def test_a_list_of_groups_takes_no_more_statements_for_more_of_them(settings: An
         fail(batch, position, ValueError(word))
     statements()  # what fails now is counted once, and kept
     assert statements() == before
+
+
+def test_it_asks_for_the_first_batches_since_then_in_their_order() -> None:
+    """So that an index of times gives them: without an order PostgreSQL reads every batch, once a group."""
+    assert "ORDER BY 1 ASC LIMIT 1 OFFSET 2)" in str(ErrorGroup.objects.filter(is_ageing()).query)
