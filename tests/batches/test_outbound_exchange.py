@@ -6,7 +6,7 @@ import gzip
 import socket
 import threading
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -17,34 +17,15 @@ from django.utils import timezone
 
 from batches import outbound
 from batches.outbound import OutboundRefused
+from tests.corpus.answers import BOMBS, DRIPS, HEAD, LOCATIONS, PAUSE
 from tests.helpers.http_server import Server
 from tests.helpers.raw_server import raw_server
 from tests.helpers.waiting import PATIENCE
 
 pytestmark = pytest.mark.any_database
 
-DRIPS = 60  # with the pauses below six times the timeout; whoever waits for the end gets a good answer
-PAUSE = 0.05
-HEAD = b"HTTP/1.1 200 OK\r\n"
 
-
-def header_lines() -> Iterable[bytes]:
-    return [HEAD, *[b"X-Wait: more\r\n"] * DRIPS, b"Content-Length: 0\r\n\r\n"]
-
-
-def early_hints() -> Iterable[bytes]:
-    return [*[b"HTTP/1.1 103 Early Hints\r\n\r\n"] * DRIPS, HEAD + b"Content-Length: 0\r\n\r\n"]
-
-
-def body_bytes() -> Iterable[bytes]:
-    return [HEAD + b"Content-Length: %d\r\n\r\n" % DRIPS, *[b"x"] * DRIPS]
-
-
-def chunks() -> Iterable[bytes]:
-    return [HEAD + b"Transfer-Encoding: chunked\r\n\r\n", *[b"1\r\nx\r\n"] * DRIPS, b"0\r\n\r\n"]
-
-
-@pytest.mark.parametrize("drip", [header_lines, early_hints, body_bytes, chunks])
+@pytest.mark.parametrize("drip", DRIPS)
 def test_it_gives_up_an_answer_that_drips(drip: Any) -> None:
     with raw_server(drip, pause=PAUSE) as address, pytest.raises(httpx.TimeoutException):
         outbound.send("GET", f"http://{address}/", hosts=[address], timeout=0.5)
@@ -73,7 +54,7 @@ def test_it_gives_up_a_handshake_that_does_not_come() -> None:
 def test_it_gives_up_a_resolver_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     is_over = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: is_over.wait(PATIENCE))
-    with pytest.raises(httpx.ConnectTimeout, match="took too long to look up"):
+    with pytest.raises(httpx.ConnectTimeout, match="took too long"):
         outbound.send("GET", "http://slow.example/", hosts=["slow.example"], timeout=0.3)
     is_over.set()
 
@@ -102,22 +83,15 @@ def test_it_reads_one_content_coding(coding: str, body: bytes) -> None:
         assert outbound.send("GET", f"http://{address}/", hosts=[address]).text == "well"
 
 
-@pytest.mark.parametrize(
-    ("coding", "body", "words"),
-    [
-        ("gzip, gzip", gzip.compress(gzip.compress(b"0" * 10_000_000)), "more than once"),
-        ("gzip", gzip.compress(b"0" * 20_000_000), "longer than"),
-        ("deflate", zlib.compress(b"0" * 20_000_000), "longer than"),
-        ("gzip", b"no gzip", "cannot be decoded"),
-        ("gzip", gzip.compress(b"well", mtime=0)[:-9], "cut short"),
-        ("br", b"well", "not asked for"),
-        ("identity", b"x" * (outbound.MAX_BODY + 1), "longer than"),
-    ],
-)
-def test_it_refuses_an_answer_that_cannot_be_read_within_its_bound(coding: str, body: bytes, words: str) -> None:
-    for address in encoded(coding, body):
-        with pytest.raises(OutboundRefused, match=words):
-            outbound.send("GET", f"http://{address}/", hosts=[address])
+def test_it_refuses_an_answer_that_cannot_be_read_within_its_bound() -> None:
+    refusals = {}
+    for coding, body, words in BOMBS:
+        for address in encoded(coding, body):
+            try:
+                refusals[coding, words] = outbound.send("GET", f"http://{address}/", hosts=[address]).text[:80]
+            except OutboundRefused as refused:
+                refusals[coding, words] = str(refused)
+    assert {case: text for case, text in refusals.items() if case[1] not in text} == {}
 
 
 # -- redirects ---------------------------------------------------------------------------------------------------------
@@ -179,13 +153,16 @@ def test_it_asks_by_get_without_a_body_after_a_303(server: Server) -> None:
     assert server.seen[1]["headers"]["X-Api-Key"] == "s3cret"
 
 
-@pytest.mark.parametrize("location", ["http://[::1", "http://xn--a.example/", "//", "http://h:99999/"])
-def test_it_refuses_a_redirect_to_what_is_no_address(server: Server, location: str) -> None:
-    server.answer = lambda request: (302, {"Location": location}, b"")
-    address = server.address
-    assert outbound.send("GET", f"http://{address}/", hosts=[address]).status == 302
-    with pytest.raises(OutboundRefused):
-        outbound.send("GET", f"http://{address}/", hosts=[address], follow_redirects=True)
+def test_it_refuses_a_redirect_to_what_is_no_address_or_lies_inside(server: Server) -> None:
+    address, followed = server.address, []
+    for location in LOCATIONS:
+        server.answer = lambda request, location=location: (302, {"Location": location}, b"")
+        assert outbound.send("GET", f"http://{address}/", hosts=[address, "*"]).status == 302
+        try:
+            followed.append(outbound.send("GET", f"http://{address}/", hosts=[address, "*"], follow_redirects=True))
+        except OutboundRefused:
+            continue
+    assert followed == []
 
 
 def test_it_refuses_a_circle_of_redirects(server: Server) -> None:

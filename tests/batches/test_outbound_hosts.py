@@ -15,61 +15,31 @@ from batches.exceptions import InvalidInput
 from batches.models import Webhook
 from batches.outbound import OutboundRefused
 from batches.outbound.addresses import is_public
+from tests.corpus.addresses import FORBIDDEN, PUBLIC
 from tests.helpers.http_server import Server
 from tests.helpers.people import client, signed_in
 
 pytestmark = pytest.mark.any_database
 
-FORBIDDEN = [
-    "http://127.0.0.1/",
-    "http://127.1/",
-    "http://2130706433/",
-    "http://0x7f000001/",
-    "http://0177.0.0.1/",
-    "http://localhost/",
-    "http://localhost./",
-    "http://[::1]/",
-    "http://[::ffff:127.0.0.1]/",
-    "http://[::ffff:7f00:1]/",
-    "http://[64:ff9b::7f00:1]/",
-    "http://[2002:7f00:1::]/",
-    "http://0.0.0.0/",
-    "http://10.0.0.1/",
-    "http://172.16.3.4/",
-    "http://192.168.1.1/",
-    "http://169.254.169.254/latest/meta-data/",
-    "http://[::ffff:0:7f00:1]/",
-    "http://[fec0::1]/",
-    "http://[64:ff9b:1::7f00:1]/",
-    "http://[2001:0:7f00:1::]/",
-    "http://[::127.0.0.1]/",
-    "http://[fe80::1%25eth0]/",
-    "http://xn--a.example/",
-    "http://100.64.0.1/",
-    "http://224.0.0.1/",
-    "http://[fe80::1]/",
-    "http://[fd00::1]/",
-    "http://[ff02::1]/",
-    "http://good.example@127.0.0.1/",
-    "http://127.0.0.1\\@good.example/",
-    "http://127.0.0.1:8080/",
-    "https://127。0。0。1/",
-    "gopher://127.0.0.1/",
-    "file:///etc/passwd",
-    "http:///nothing",
-    "http://127.0.0.1:70000/",
-    "not a url",
-]
 
-
-@pytest.mark.parametrize("url", FORBIDDEN)
-def test_it_is_never_sent_to_a_private_address(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_never_sent_to_a_private_address(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also with every public host allowed."""
     connected: list[Any] = []
-    monkeypatch.setattr(socket, "create_connection", lambda *args, **kwargs: connected.append(args))
-    with pytest.raises((OutboundRefused, httpx.ConnectError)):
-        outbound.send("GET", url, hosts=["*"], timeout=2)
-    assert connected == []
+
+    def connect(*arguments: Any, **options: Any) -> None:
+        connected.append(arguments)
+        raise OSError("no network in tests")
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    sent = []
+    for url in FORBIDDEN:
+        try:
+            outbound.send("GET", url, hosts=["*"], timeout=2)
+            sent.append(url)
+        except (OutboundRefused, httpx.ConnectError):
+            sent += [url] if connected else []
+            connected.clear()
+    assert sent == []
 
 
 def test_it_connects_to_the_address_it_checked(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,42 +101,8 @@ def test_it_reads_the_list_of_hosts(host: str, port: int, listed: list[str], ok:
             outbound.refuse_unlisted(host, port, listed)
 
 
-@pytest.mark.parametrize(
-    ("address", "public"),
-    [
-        ("93.184.216.34", True),
-        ("2606:4700:4700::1111", True),
-        ("::ffff:93.184.216.34", True),
-        ("64:ff9b::5db8:d822", True),  # the same, through a network's NAT64
-        ("64:ff9b::a00:1", False),
-        ("::ffff:10.0.0.1", False),
-        ("::ffff:0:5db8:d822", False),
-        ("64:ff9b:1::5db8:d822", False),
-        ("2002:5db8:d822::1", False),
-        ("2001::1", False),
-        ("2001:db8::1", False),
-        ("3fff::1", False),
-        ("2606:4700::5efe:10.0.0.1", False),
-        ("2606:4700::200:5efe:10.0.0.1", False),
-        ("fec0::1", False),
-        ("fe80::1%1", False),
-        ("fc00::1", False),
-        ("ff0e::1", False),
-        ("100::1", False),
-        ("5f00::1", False),
-        ("::", False),
-        ("0.0.0.0", False),
-        ("192.0.0.8", False),
-        ("192.88.99.1", False),
-        ("198.18.0.1", False),
-        ("203.0.113.1", False),
-        ("224.0.0.1", False),
-        ("240.0.0.1", False),
-        ("255.255.255.255", False),
-    ],
-)
-def test_it_calls_public_what_is_globally_routable_and_nothing_else(address: str, public: bool) -> None:
-    assert is_public(address) is public
+def test_it_calls_public_what_is_globally_routable_and_nothing_else() -> None:
+    assert {address: is_public(address) for address in PUBLIC} == PUBLIC
 
 
 BROKEN_NAMES = ["http://xn--a.example/", "http://xn--a-ecp.ru\u0301.example/", "https://xn--/"]

@@ -12,11 +12,12 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as some
 
 from batches.redaction import MASK, forms_in, redact, redact_recurring, redact_text
+from tests.corpus.masked import KEYS, PROSE
 
 
-@pytest.mark.parametrize("key", ["password", "PASSWORD", "Api-Key", "api_key", "apiKey", "x-auth-token", "db password"])
-def test_it_masks_a_secret_however_its_key_is_written(key: str) -> None:
-    assert redact({key: "hunter22", "name": "Ann"}) == {key: "[redacted]", "name": "Ann"}
+def test_it_masks_a_secret_however_its_key_is_written() -> None:
+    for key in KEYS:
+        assert redact({key: "hunter22", "name": "Ann"}) == {key: "[redacted]", "name": "Ann"}, key
 
 
 def test_it_masks_at_any_depth_and_whole_branches() -> None:
@@ -51,55 +52,15 @@ def test_it_follows_the_setting(settings: Any) -> None:
     assert redact({"IBAN": "x", "password": "y"}) == {"IBAN": "[redacted]", "password": "y"}
 
 
-@pytest.mark.parametrize(
-    ("text", "masked"),
-    [
-        ("GET https://u:hunter2@x.io/a failed", "GET https://[redacted]@x.io/a failed"),
-        ("https://x/?token=abc&b=1", "https://x/?token=[redacted]&b=1"),
-        ("password=hunter2 and token: invalid", "password=[redacted] and token: invalid"),
-        ("{'password': 'my pass word', 'a': 1}", "{'password': '[redacted]', 'a': 1}"),
-        ('"api_key": "abc"', '"api_key": "[redacted]"'),
-        ("Bearer abcdefghijkl1234 refused", "Bearer [redacted] refused"),
-        ("key AKIAABCDEFGHIJKLMNOP", "key [redacted]"),
-        ("-----BEGIN RSA PRIVATE KEY-----\nab\n-----END RSA PRIVATE KEY-----, bad", "[redacted], bad"),
-        ("card 4111 1111 1111 1111", "card [redacted]"),
-        ("order 4111111111111112, mail a@b.c", "order 4111111111111112, mail a@b.c"),
-    ],
-)
-def test_it_masks_what_looks_like_a_secret(text: str, masked: str) -> None:
-    assert redact_text(text, {}) == masked
-    assert redact_text(masked, {}) == masked
+def test_it_masks_what_looks_like_a_secret_or_stands_behind_the_name_of_one() -> None:
+    for text, masked in PROSE:
+        assert redact_text(text, {}) == masked
+        assert redact_text(masked, {}) == masked
 
 
 def test_it_masks_a_secret_however_it_is_quoted() -> None:
     payload = {"password": 'it\'s "x"/y'}
     assert redact_text("""'it\\'s "x"/y' it%27s+%22x%22%2Fy""", payload) == "'[redacted]' [redacted]"
-
-
-@pytest.mark.parametrize(
-    ("text", "masked"),
-    [
-        ("password: x", "password: [redacted]"),
-        ("X-Api-Key: x", "X-Api-Key: [redacted]"),
-        ("X-Auth-Token:abc, 3 tries", "X-Auth-Token:[redacted], 3 tries"),
-        ("api key: abc", "api key: [redacted]"),
-        ("password: hunter2 is wrong", "password: [redacted] is wrong"),
-        ("password: 'my pass word'", "password: '[redacted]'"),
-        ("token = abc", "token = [redacted]"),
-        ("Authorization: Basic dTpw", "Authorization: Basic [redacted]"),
-        ("sent Basic dXNlcjpodW50ZXIy there", "sent Basic [redacted] there"),
-        ("Authorization: Token abc", "Authorization: Token [redacted]"),
-        ("Set-Cookie: id=a3f; Path=/", "Set-Cookie: [redacted]"),
-        ("DETAIL:  Failing row contains (1, pbkdf2$x, ann).", "DETAIL:  Failing row contains [redacted]"),
-        ("Key (password)=(a) already exists.", "Key (password)=([redacted]) already exists."),
-        ('COPY auth_user, line 3: "a,b"', "COPY auth_user, line 3: [redacted]"),
-        ('COPY t, line 3, column api_token: "abc"', "COPY t, line 3, column api_token: [redacted]"),
-        ("LINE 1: INSERT INTO t VALUES ('hunter2', 'x')", "LINE 1: INSERT INTO t VALUES ('[redacted]'"),
-    ],
-)
-def test_it_masks_what_stands_behind_the_name_of_a_secret(text: str, masked: str) -> None:
-    assert redact_text(text, {}) == masked
-    assert redact_text(masked, {}) == masked
 
 
 @pytest.mark.parametrize(

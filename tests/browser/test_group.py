@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from tests.corpus.scripts import SCRIPTS
 from tests.helpers.browser import sign_in
 from tests.helpers.portal import Portal
 
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>"
+FIRST_FAILED = 1
 SCHEMA = {"type": "object", "properties": {"price": {"type": "number", "minimum": 0}}}
 BATCH = "hostile-rows"
 
@@ -22,6 +24,8 @@ def group(portal: Portal, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The address of the group of a batch whose rows are hostile."""
     folder: Path = tmp_path_factory.mktemp("rows")
     rows = [{"name": HOSTILE, "price": -n if n % 2 else n, HOSTILE: n} for n in range(40)]
+    for place, text in enumerate(SCRIPTS):
+        rows[FIRST_FAILED] |= {f"v{place}": text, text: place}
     (folder / "rows.json").write_text(json.dumps(rows))
     (folder / "schema.json").write_text(json.dumps(SCHEMA))
     schema = f"schema=@{folder / 'schema.json'}"
@@ -44,6 +48,10 @@ def test_it_shows_one_failure_and_runs_nothing_of_it(page: Any, portal: Portal, 
     page.goto(portal.url + group)
     page.get_by_role("button", name="Copy as Markdown").click()
     expect(page.get_by_role("button", name="Copied").or_(page.get_by_role("button", name="Selected"))).to_be_visible()
+    page.goto(f"{portal.url}/admin/batches/batch/{BATCH}/change/")
+    page.goto(f"{portal.url}/admin/batches/item/?batch__id__exact={BATCH}&position__gte={FIRST_FAILED}")
+    page.locator("#result_list a[href*='/batches/item/']").first.click()
+    expect(page.locator("body")).to_contain_text(SCRIPTS[0])
     assert dialogs == []
 
 

@@ -15,9 +15,10 @@ from python_calamine import CalamineWorkbook
 
 from errors.exports.request import ExportRequest
 from errors.models import Export
+from tests.corpus.formulas import FORMULAS
 from tests.helpers.check_rows import submitted
 from tests.helpers.command_line import batch_command
-from tests.helpers.failed_rows import FORMULAS, failed_rows, table
+from tests.helpers.failed_rows import failed_rows, table
 from tests.helpers.places import ROOT
 from tests.helpers.processes import database_url
 from tests.helpers.waiting import PATIENCE

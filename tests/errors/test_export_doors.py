@@ -12,8 +12,9 @@ from django.urls import reverse
 
 from errors.exports.streams import download_slots
 from errors.models import ErrorRecord, Export
+from tests.corpus.formulas import FORMULAS
 from tests.helpers.check_rows import submitted
-from tests.helpers.failed_rows import FORMULAS, body, failed_rows, table
+from tests.helpers.failed_rows import body, failed_rows, table
 from tests.helpers.people import UserOf, client, signed_in
 
 pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.full_on("postgresql")]

@@ -19,8 +19,9 @@ from errors.exports.request import ExportRequest
 from errors.exports.tables import KINDS
 from errors.filters.error_filter import ErrorFilter
 from errors.models import ErrorGroup, ErrorRecord
+from tests.corpus.formulas import FORMULAS, HARMLESS
 from tests.helpers.batches import modes, ran
-from tests.helpers.failed_rows import FORMULAS, HARMLESS, HEADER, exported, exported_rows, failed_rows, sheet_of, table
+from tests.helpers.failed_rows import HEADER, exported, exported_rows, failed_rows, sheet_of, table
 
 pytestmark = pytest.mark.usefixtures("engine")
 

@@ -9,8 +9,9 @@ import pytest
 from batches import operations
 from batches.models import Batch
 from errors.exports.request import ExportRequest
+from tests.corpus.formulas import FORMULAS, HARMLESS
 from tests.helpers.batches import modes, ran
-from tests.helpers.failed_rows import FORMULAS, HARMLESS, exported, failed_rows
+from tests.helpers.failed_rows import exported, failed_rows
 
 pytestmark = pytest.mark.usefixtures("engine")
 

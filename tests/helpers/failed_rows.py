@@ -15,15 +15,6 @@ from batches.models import Batch
 from errors.exports.request import ExportRequest
 
 HEADER = ["zeta", "alpha", "=cmd", "api_token", "b"]
-FORMULAS = [
-    *("=1+1", "+1+cmd|' /C calc'!A0", "-1+1", "@SUM(A1)", "|calc", "\t=1", "\r=1", "\n=1", " =1", "\u00a0=1"),
-    *("\ufeff=1", "\u200b=1", "'=1", '"=1"', ' "=1"', "＝1+1", "＋1", "－1", "＠SUM(A1)", "=HYPERLINK(\"http://x\")"),
-    *("=cmd|'/c calc'!A1", "@=1", "--1", "+-1", "-", "=", "+49 30 123", "-1,234.50", "=DDE(\"cmd\";\"/c\")", "-- c"),
-    *("=IMPORTXML(\"http://x\",\"//a\")", "=1\r\n=2", "=\"a\"&\"b\"", "%0A=1", "=1;=2", "\t-5", "+1e", "=A1:B2"),
-    *("\u00a0\ufeff=1", "=+-@", "=WEBSERVICE(\"http://x\")"),
-]  # fmt: skip
-"""Texts that a spreadsheet would run, or that look as if it did."""
-HARMLESS = ["-5", "+1", "-5.25", "1e-7", "-1e-7", "a=b", "", "x", "a,b", 'say "hi"', "two\nlines", "ünïcode ✓", "007"]
 SECRET = "hunter2-hunter2"
 
 

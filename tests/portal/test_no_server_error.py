@@ -10,6 +10,7 @@ import pytest
 import tests.processors  # noqa: F401
 from batches import operations
 from batches.exceptions import InputRefused
+from tests.corpus.odd_ids import ODD, ODD_VALUES, PAGE_PATHS, REST_PATHS
 from tests.helpers.check_rows import committed, finished
 from tests.helpers.people import client, person, signed_in
 
@@ -36,38 +37,6 @@ SCOPES = (
     '{"all_failed": true, "count": 99999999999999999999}',
     '{"all_failed": true, "rate": 1e999}',
     '{"all_failed": true, "after": 1e999}',
-)
-ODD = ("%00", "a%00b", "%22", "%27", "..", "%2e%2e", "a%2Fb", "%E2%80%AE", "%0d%0aX", "x" * 300, "%F0%9F%92%A5", "%ff")
-ODD_VALUES = (
-    "%00",
-    "x%00y",
-    "%ED%A0%80",
-    "%ff",
-    "1e999",
-    "99999999999999999999",
-    "%E2%80%AE",
-    "(",
-    "0001-01-01T00:00%2B14",
-)
-REST_PATHS = (
-    "/api/batches/{}",
-    "/api/batches/{}/items",
-    "/api/batches/{}/errors/export/csv",
-    "/api/batches/b1/errors/export/{}",
-    "/api/batches/b1/errors/groups/{}/acknowledge",
-)
-PAGE_PATHS = (
-    "/admin/batches/batch/{}/change/",
-    "/admin/batches/batch/{}/history/",
-    "/admin/batches/batch/{}/delete/",
-    "/admin/batches/batch/{}/act/start/",
-    "/admin/batches/batch/{}/rehearse/",
-    "/admin/batches/batch/add/{}/",
-    "/admin/batches/batch/b1/act/{}/",
-    "/admin/errors/errorgroup/desk/{}/",
-    "/admin/errors/errorgroup/{}/change/",
-    "/admin/{}/",
-    "/{}",
 )
 FIELDS = ("state", "category", "code", "text", "group", "attempt", "positions", "field", "since", "until")
 LISTS = {
