@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from errors.detectors.findings import EVERYTHING, Finding
@@ -10,6 +10,7 @@ from errors.detectors.statistics import tail
 
 SAME_ITEMS = 0.9
 AS_PRECISE = 0.8
+MOSTLY = 0.5
 EXPLAINED_ABOVE = 0.05
 NEWS_BELOW = 1e-8
 """What is left of a finding must be this unlikely: its place was chosen among very many."""
@@ -18,13 +19,42 @@ NEWS_BELOW = 1e-8
 def merge(findings: Iterable[Finding]) -> list[Finding]:
     """The strongest of each cause first, with what else its items are; what may be chance stands last."""
     kept: list[Finding] = []
-    for finding in sorted(findings, key=lambda each: (each.by_chance, -each.llr, each.detector)):
+    strongest_first = sorted(findings, key=lambda each: (each.by_chance, -each.llr, each.detector))
+    kinds = [finding for finding in strongest_first if finding.stream != EVERYTHING and not finding.by_chance]
+    for finding in strongest_first:
         twin = next((n for n, other in enumerate(kept) if same_items(finding, other)), None)
         if twin is not None:
             kept[twin] = with_twin(kept[twin], finding)
-        elif not is_covered(finding, kept):
+        elif not is_covered(finding, [*kept, *parts_of(finding, kinds, kept)]):
             kept.append(finding)
     return kept
+
+
+def parts_of(finding: Finding, kinds: Iterable[Finding], kept: Iterable[Finding]) -> Sequence[Finding]:
+    """Of all failures together: findings of one kind each that make this one up, though each alone is weaker.
+
+    Several kinds that came to one place are one cause: each alone is far less precise there than all of them. Kinds
+    that are as precise at places of their own, near each other or across, are causes of their own.
+    """
+    if finding.stream != EVERYTHING or finding.by_chance:
+        return ()
+    sharing = [kind for kind in kinds if kind.items & finding.items]
+    stronger = frozenset[int]().union(*(other.items for other in kept))
+    if len(stronger & finding.items) >= MOSTLY * len(finding.items):
+        return sharing
+    precise = apart(kind for kind in sharing if kind.precision >= AS_PRECISE * finding.precision)
+    return precise if len(precise) > 1 else ()
+
+
+def apart(findings: Iterable[Finding]) -> Sequence[Finding]:
+    """The strongest, and each further one that has hardly an item of those before it."""
+    chosen: list[Finding] = []
+    taken: frozenset[int] = frozenset()
+    for finding in findings:
+        if len(finding.items & taken) <= (1 - SAME_ITEMS) * len(finding.items):
+            chosen.append(finding)
+            taken |= finding.items
+    return chosen
 
 
 def same_items(finding: Finding, other: Finding) -> bool:

@@ -18,7 +18,7 @@ from errors.models import ErrorGroup, ErrorRecord
 
 Fate = RetriedItem.Fate
 RETRIES_READ = 50
-"""The last retries elsewhere that are learned from."""
+"""The last retries elsewhere that are learned from: of the same processor, and of all."""
 ITEMS_READ = 20_000
 """Larger ones are left out: counting them would keep a page waiting."""
 LEAST_ITEMS = 3
@@ -114,7 +114,9 @@ def elsewhere(batch: Batch, groups: Mapping[str, str]) -> tuple[dict[str, list[T
     others = Retry.objects.exclude(batch=batch).filter(
         kind=Retry.Kind.RETRY, state=Retry.State.DONE, items__lte=ITEMS_READ, changes={}
     )
-    last = list(others.order_by("-pk").values_list("pk", flat=True)[:RETRIES_READ])
+    numbers = others.order_by("-pk").values_list("pk", flat=True)
+    anywhere = set(numbers[:RETRIES_READ])
+    last = anywhere.union(numbers.filter(batch__processor=batch.processor)[:RETRIES_READ])
     if not last:
         return {}, {}
     retried = RetriedItem.objects.filter(retry__in=last).filter(OVER).order_by()
@@ -129,7 +131,8 @@ def elsewhere(batch: Batch, groups: Mapping[str, str]) -> tuple[dict[str, list[T
     for processor, retry, kind, tried, passed in counted:
         if processor == batch.processor and kind in groups and tried >= LEAST_ITEMS:
             earlier[kind].append((tried, passed))
-        by_category[retry, category_of.get((processor, kind), "")].update(tried=tried, passed=passed)
+        if retry in anywhere:
+            by_category[retry, category_of.get((processor, kind), "")].update(tried=tried, passed=passed)
     return earlier, units_by_category(by_category)
 
 

@@ -13,14 +13,17 @@ import random
 import subprocess
 import sys
 import tempfile
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from statistics import median
+from pathlib import Path
 from typing import Any
 
+from tests.bench.prediction_replay import Kept, Known, known_before, report, written
+
 STORIES = 15
+SIZES = (60, 160)
+"""The fewest items of a story, and the most."""
 Fault = Callable[[str], BaseException]
 
 
@@ -47,14 +50,6 @@ def do(payload: dict[str, Any], context: Any) -> None:
     raise fault(text)
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """One compared retry; `held` is None where nothing was known, `width` a share of the items."""
-
-    held: bool | None
-    width: float
-
-
 # -- stories -----------------------------------------------------------------------------------------------------------
 
 
@@ -63,8 +58,9 @@ class Story:
 
     def __init__(self, name: str, chance: random.Random) -> None:
         self.name, self.chance = name, chance
-        self.items = chance.randint(60, 160)
+        self.items = chance.randint(*SIZES)
         self.done = 0
+        self.known: list[Known] = []
         self.compared: Any = None
 
     def fails(self, fault: Fault, text: str = "no answer", attempts: int = 1, passes: float = 0.0, **more: Any) -> None:
@@ -96,6 +92,7 @@ class Story:
         elif self.done:
             scope = {"positions": [self.done, self.items - 1]}
         self.done = first or 0
+        self.known = known_before(self.name, scope)
         self.compared = operations.retry(self.name, permanent=True, **scope)
         runner.work_until_idle(self.name)
 
@@ -244,37 +241,36 @@ def inside() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seed", type=int, default=8_128)
     parser.add_argument("--stories", type=int, default=STORIES)
+    parser.add_argument("--sizes", type=int, nargs=2, default=SIZES, help="fewest and most items of a story")
+    parser.add_argument("--keep", type=Path, help="what prediction_replay reads")
     arguments = parser.parse_args()
+    globals()["SIZES"] = tuple(arguments.sizes)
     call_command("migrate", verbosity=0)
     outcomes.retry_delay = lambda exception, attempt: timedelta(0)
-    told = tell_all(arguments.stories, random.Random(arguments.seed))
-    for title, kinds in (("nothing was tried before", WITHOUT_EVIDENCE), ("with evidence", WITH_EVIDENCE)):
-        print(f"{title}:")
-        for kind in kinds:
-            print(f"  {kind}: {in_words(told[kind])}")
-    every = [outcome for outcomes in told.values() for outcome in outcomes]
-    evidence = [outcome for kind in WITH_EVIDENCE for outcome in told[kind]]
-    print(f"all: {in_words(every)} (at least 90 % hold)")
-    print(f"with evidence: {in_words(evidence)} (median width at most 20 %, at most 40 % not known)")
+    kept = tell_all(arguments.stories, random.Random(arguments.seed))
+    if arguments.keep:
+        arguments.keep.write_text(written(kept))
+    report(kept, [*WITHOUT_EVIDENCE, *WITH_EVIDENCE], WITH_EVIDENCE)
 
 
-def tell_all(times: int, chance: random.Random) -> dict[str, list[Outcome]]:
+def tell_all(times: int, chance: random.Random) -> list[Kept]:
     from batches.processors import processor
 
     stories = WITHOUT_EVIDENCE | WITH_EVIDENCE
     slugs = {kind: f"k{number}" for number, kind in enumerate(stories)}
-    told: dict[str, list[Outcome]] = defaultdict(list)
+    kept: list[Kept] = []
     order = [(kind, number) for kind in stories for number in range(times)]
     chance.shuffle(order)
     for kind, number in order:
         story = Story(f"{slugs[kind]}n{number}-s", chance)
         processor(story.processor)(do)
         stories[kind](story)
-        told[kind].append(outcome_of(story))
-    return told
+        kept.append(kept_of(kind, story))
+    return kept
 
 
-def outcome_of(story: Story) -> Outcome:
+def kept_of(kind: str, story: Story) -> Kept:
+    """With the comparison that the portal itself keeps of the retry."""
     from errors.recovery import kept_predictions
     from errors.recovery.kept_predictions import Comparison
 
@@ -282,17 +278,8 @@ def outcome_of(story: Story) -> Outcome:
     story.compared.refresh_from_db()
     comparison = Comparison(story.compared)
     width = comparison.width if comparison.held is not None else 1.0
-    return Outcome(comparison.held and width < 1, width)
-
-
-def in_words(outcomes: Sequence[Outcome]) -> str:
-    compared = [outcome for outcome in outcomes if outcome.held is not None]
-    unknown = len(outcomes) - len(compared)
-    if not compared:
-        return f"{unknown} of {len(outcomes)} not known yet"
-    held, width = sum(bool(outcome.held) for outcome in compared), median(outcome.width for outcome in compared)
-    share = f"{held} of {len(compared)} held ({held / len(compared):.0%}), median width {width:.0%}"
-    return f"{share}, {unknown} of {len(outcomes)} not known yet"
+    held = comparison.held and width < 1
+    return Kept(kind, story.compared.items, comparison.recovered, story.known, held, width)
 
 
 if __name__ == "__main__":

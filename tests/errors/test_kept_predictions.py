@@ -11,12 +11,13 @@ from django.urls import reverse
 from batches import operations
 from batches.engine import runner
 from batches.models import Batch, RetriedItem, Retry
-from errors.recovery import kept_predictions
+from errors.models import BatchGroup
+from errors.recovery import evidence_queries, kept_predictions
 from tests.helpers.batches import modes, ran
 from tests.helpers.outages import group_address, outage
 from tests.helpers.pages import page
 from tests.helpers.people import UserOf, signed_in
-from tests.helpers.retries import now_do
+from tests.helpers.retries import again, broken, now_do
 
 PREDICTED = {"low": 20, "mid": 22, "high": 24, "basis": "a guess"}
 UNKNOWN = {"low": 0, "mid": None, "high": 30, "basis": "not known yet"}
@@ -126,3 +127,14 @@ def test_those_that_were_never_retried_are_predicted_by_those_that_were() -> Non
     retry = operations.retry(batch.pk, positions=[40, 99])
     assert retry.predicted["mid"] == 30
     assert retry.predicted["basis"] == "20 of 40 came right when they were retried before"
+
+
+@pytest.mark.usefixtures("engine")
+def test_what_others_retried_since_hides_no_earlier_retry_of_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evidence_queries, "RETRIES_READ", 1)
+    again(broken(4))
+    compared(100, PREDICTED, processor="another")
+    failed = broken(4)
+    group = BatchGroup.objects.get(batch=failed).group
+    known = evidence_queries.evidence_of(failed, {group.fingerprint: group.category})[group.fingerprint]
+    assert (list(known.earlier), list(known.category)) == ([(4, 0)], [])

@@ -51,6 +51,37 @@ def test_a_cause_within_the_items_of_another_is_not_lost() -> None:
     assert {finding.text for finding in found} == {"country = DE", "items 600 to 639"}
 
 
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_two_causes_near_each_other_are_two(seed: int) -> None:
+    """All failures together make one window of both, and a stronger one than either."""
+    refused, invalid = some(range(400, 500), 0.95, seed), some(range(515, 640), 0.95, seed + 10)
+    noise = some(set(range(TOTAL)) - refused - invalid, 0.02, seed + 20)
+    found = seen(Summary(TOTAL, streams_of(network=refused, validation=invalid, unknown=noise)))
+    assert {finding.stream for finding in found} == {"network", "validation"}
+    assert len(found) == 2
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_an_outage_that_fails_in_three_ways_is_one_finding(seed: int) -> None:
+    chance = random.Random(seed)
+    kinds: dict[str, set[int]] = {}
+    for n in some(range(300, 420), 0.9, seed):
+        kinds.setdefault(chance.choice(("network", "network", "timeout", "upstream")), set()).add(n)
+    (finding,) = seen(Summary(TOTAL, streams_of(**kinds)))
+    assert finding.stream == "any"
+    assert len(finding.items) >= 100
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_another_cause_that_crosses_it_makes_no_second_finding_of_it(seed: int) -> None:
+    chance = random.Random(seed)
+    rows = {n: {"country": chance.choice(("DE", "FR", "IT"))} for n in range(TOTAL)}
+    german = some([n for n in rows if rows[n]["country"] == "DE"], 0.5, seed + 10)
+    down = some(range(600, 850), 0.99, seed + 20) - german
+    found = seen(Summary(TOTAL, streams_of(validation=german, network=down), rows=rows))
+    assert sorted(finding.stream for finding in found) == ["network", "validation"]
+
+
 def test_what_fails_beside_a_batch_that_mostly_fails_is_found() -> None:
     rows = {n: {"country": "DE" if n % 7 == 0 else "FR"} for n in range(TOTAL)}
     failed = {n for n in rows if n % 7 == 0} | some(range(TOTAL), 0.5, 5)
