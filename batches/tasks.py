@@ -10,7 +10,6 @@ import resource
 import signal
 import sys
 import threading
-from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from time import monotonic, sleep
@@ -24,7 +23,7 @@ from django.db import InterfaceError, connection
 from django.db import OperationalError as DatabaseUnavailable
 
 from batches.conf import settings
-from batches.engine import expiry, presence, rehearsals, runner, turns
+from batches.engine import declining, expiry, presence, rehearsals, runner, slices, turns
 from batches.engine.database_errors import first_line
 from batches.lanes import counters
 from batches.lifecycle import deliveries, removals, retention, samples
@@ -66,22 +65,37 @@ def run_slice(batch_id: str, lane: int) -> None:
 
 
 def work_in_turn() -> None:
-    """Turn after turn, for as long as a message may last; who still has work then gets another message."""
-    until, fruitless = monotonic() + runner.SLICE_SECONDS, set[str]()
-    while (batch_id := next_batch(fruitless)) is not None:
+    """Turn after turn, for as long as a message may last; who still has work then gets another message.
+
+    Whoever comes second at a batch goes on to the next in line; what was `lost` so may be had after the next turn.
+    """
+    until, fruitless, lost = monotonic() + runner.SLICE_SECONDS, set[str](), set[str]()
+    while line := next_in_line(fruitless | lost):
         if (left := until - monotonic()) <= 0:
-            return enqueue_slice(batch_id, 0)
-        turn, tally = turns.Turn(fruitless, batch_id), Counter[str]()
-        runner.work_slice(
-            batch_id, seconds=left, should_stop=should_stop, expendable=True, tally=tally, gives_way=turn.is_over
-        )
-        if not tally:
-            fruitless.add(batch_id)
+            return enqueue_slice(line[0], 0)
+        slice_ = first_slice(line, left, lost)
+        if slice_ is not None:
+            turn = turns.Turn(fruitless, slice_.batch.pk)
+            slice_.gives_way = turn.is_over
+            runner.work_through(slice_)
+            lost &= declining.by_this_process
+            if not slice_.tally:
+                fruitless.add(slice_.batch.pk)
     return None
 
 
-def next_batch(fruitless: Collection[str] = ()) -> str | None:
-    return None if should_stop() else turns.next_batch(fruitless)
+def next_in_line(but: Collection[str]) -> list[str]:
+    return [] if should_stop() else turns.line(but)
+
+
+def first_slice(line: list[str], seconds: float, lost: set[str]) -> slices.Slice | None:
+    """A slice of the first batch in line of which this process gets a lane; those before it are `lost`."""
+    for batch_id in line:
+        slice_ = slices.take_slice(batch_id, None, seconds, should_stop, expendable=True)
+        if slice_ is not None:
+            return slice_
+        lost.add(batch_id)
+    return None
 
 
 @shared_task(name="batches.tasks.run_rehearsal", ignore_result=True)

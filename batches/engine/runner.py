@@ -70,6 +70,11 @@ def work_slice(
     if slice_ is None:
         return False
     slice_.tally, slice_.gives_way = Counter() if tally is None else tally, gives_way
+    return work_through(slice_)
+
+
+def work_through(slice_: Slice) -> bool:
+    """Work on the lane that the slice holds, and give it back; True when time ran out before the work did."""
     unfinished = released = False
     try:
         with slice_.watchdog:
@@ -79,10 +84,10 @@ def work_slice(
         counters.add("fence_rejections")
     finally:
         slice_.resources.close()
-        disk_full.insist(partial(leases.release, slice_.lease), should_stop)
-        released = disk_full.insist(partial(transitions.settle, batch_id), should_stop)
+        disk_full.insist(partial(leases.release, slice_.lease), slice_.should_stop)
+        released = disk_full.insist(partial(transitions.settle, slice_.batch.pk), slice_.should_stop)
         counters.flush()
-        if slice_.tainted and expendable:
+        if slice_.tainted and slice_.expendable:
             os._exit(1)  # a call that could not be ended lives in this process: it must not go on
     return unfinished or released
 

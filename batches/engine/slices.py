@@ -51,8 +51,9 @@ class Slice:
     `deadline` is on the monotonic clock. `cursor` is the position after which the next claim looks, within `window`
     positions; `wrapped` when it has begun again at the start. A chunk takes no further item after `chunk_seconds`, so
     that each has its whole time limit before an idle transaction is ended. `alone` items go one a transaction.
-    `tainted`: a call that could not be ended lives on in this process. `took`: seconds of the
-    `current` item. `looked_up_at`: when the batch's status was read. `tally`: outcomes recorded, by status.
+    `tainted`: a call that could not be ended lives on in this process, which may be killed if it is `expendable`.
+    `took`: seconds of the `current` item. `looked_up_at`: when the batch's status was read. `tally`: outcomes recorded,
+    by status. `gives_way`: whether to end between two chunks, for somebody else.
     """
 
     batch: Batch
@@ -71,6 +72,7 @@ class Slice:
     cursor: int
     last_position: int
     next_milestone: float
+    expendable: bool = False
     window: int = CLAIM_WINDOW
     wrapped: bool = False
     alone: int = 0
@@ -110,10 +112,10 @@ def take_slice(
     batch_id: str,
     lane: int | None,
     seconds: float,
-    should_stop: Callable[[], bool],
-    on_chunk: Callable[[], None],
-    expendable: bool,
-    processor: Processor | None,
+    should_stop: Callable[[], bool] = never,
+    on_chunk: Callable[[], None] = do_nothing,
+    expendable: bool = False,
+    processor: Processor | None = None,
 ) -> Slice | None:
     """Take a free lane of the batch, `lane` or any, for so many seconds; None without one, or if this process
     cannot run the batch."""
@@ -126,10 +128,10 @@ def take_slice(
         declining.decline(batch, str(refused))
         return None
     declining.accept(batch)
-    code_versions.note(batch, processor)
     lease = take_lane(batch, lane)
     if lease is None:
         return None
+    code_versions.note(batch, processor)
     return open_slice(batch, processor, params, lease, monotonic() + seconds, should_stop, on_chunk, expendable)
 
 
@@ -180,4 +182,5 @@ def open_slice(
         cursor=lease.position,
         last_position=-1 if last is None else last,
         next_milestone=milestones.next_milestone(reached),
+        expendable=expendable,
     )

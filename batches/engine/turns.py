@@ -24,6 +24,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from heapq import merge
 from time import monotonic
 from typing import Any
 
@@ -55,6 +56,8 @@ from batches.models import Batch, Checkpoint, Transition
 
 logger = logging.getLogger("batches")
 
+LINE = 16
+"""Batches that a process asks for at once: it passes over those that others take meanwhile."""
 LOOK_UP_EVERY = 0.5
 SHARED_SECONDS = 2.0
 LONGEST_WAIT = timedelta(seconds=10)
@@ -71,23 +74,28 @@ LEVELS = {Batch.Priority.HIGH: 3, Batch.Priority.NORMAL: 2, Batch.Priority.LOW: 
 
 def next_batch(but: Collection[str] = ()) -> str | None:
     """The batch whose turn it is, if there is any but those."""
+    return next(iter(line(but)), None)
+
+
+def line(but: Collection[str] = ()) -> list[str]:
+    """The batches whose turn it is, but those: the first, and so many that come after it."""
     ranked = has_priorities()
-    firsts = [first_of(DESERTED, but, 2), first_of(NOT_BEGUN if ranked else NOT_BEGUN_OF_NO_PRIORITY, but, 1)]
-    if ranked or not any(firsts):
-        firsts.append(first_of(SHARED, but, 3))
-    waiting = list(filter(None, firsts))
-    return min(waiting)[-1] if waiting else None
+    kinds = [kind(DESERTED, but, 2), kind(NOT_BEGUN if ranked else NOT_BEGUN_OF_NO_PRIORITY, but, 1)]
+    if ranked or not any(kinds):
+        kinds.append(kind(SHARED, but, 3))
+    return list(dict.fromkeys(pk for *_, pk in merge(*kinds)))[:LINE]
 
 
-def first_of(query: CompiledQuery, but: Collection[str], place: int) -> tuple[int, int, datetime, str] | None:
-    """The first of batches of one kind, as it compares with those of others: its level first, then the kind's place.
+def kind(query: CompiledQuery, but: Collection[str], place: int) -> list[tuple[int, int, datetime, str]]:
+    """The first batches of one kind, as they compare with those of others: the level first, then the kind's place.
 
     One that nobody has had for ten seconds stands before all others of its level. It is the first of its kind, as
     waiting never lowers a level.
     """
-    for pk, level, since, is_overdue in query.rows(tuple(but)):
-        return -level, 0 if is_overdue and place in (1, 2) else place, since, pk
-    return None
+    return [
+        (-level, 0 if is_overdue and place in (1, 2) else place, since, pk)
+        for pk, level, since, is_overdue in query.rows(tuple(but))
+    ]
 
 
 def has_priorities() -> bool:
@@ -171,8 +179,8 @@ def may_wait() -> bool:
 # -- the questions, of which the SQL is made once ----------------------------------------------------------------------
 
 
-def first(rows: QuerySet[Any]) -> QuerySet[Any, tuple[Any, ...]]:
-    return rows.values_list("pk", "level", "since", "is_overdue")[:1]
+def firsts(rows: QuerySet[Any]) -> QuerySet[Any, tuple[Any, ...]]:
+    return rows.values_list("pk", "level", "since", "is_overdue")[:LINE]
 
 
 def exists(rows: QuerySet[Any]) -> QuerySet[Any, tuple[Any, ...]]:
@@ -207,10 +215,10 @@ def begun_waits_for_long(but: list[str], batch_ids: list[str], no_better: list[s
     return at_level_of(batch_ids, deserted(but).filter(let_go__lte=clock.ago(LONGEST_WAIT)), no_better)
 
 
-DESERTED = CompiledQuery(lambda but: first(deserted(but)))
-NOT_BEGUN = CompiledQuery(lambda but: first(not_begun(but)))
-NOT_BEGUN_OF_NO_PRIORITY = CompiledQuery(lambda but: first(not_begun(but, ranked=False)))
-SHARED = CompiledQuery(lambda but: first(shared(but)))
+DESERTED = CompiledQuery(lambda but: firsts(deserted(but)))
+NOT_BEGUN = CompiledQuery(lambda but: firsts(not_begun(but)))
+NOT_BEGUN_OF_NO_PRIORITY = CompiledQuery(lambda but: firsts(not_begun(but, ranked=False)))
+SHARED = CompiledQuery(lambda but: firsts(shared(but)))
 PRIORITIES = CompiledQuery(lambda: exists(with_priority()))
 UNHELD = CompiledQuery(lambda: exists(unheld()))
 NOT_BEGUN_WAITS = CompiledQuery(not_begun_waits)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from django.db import connection, transaction
 from django.db.models import F, QuerySet
 
-from batches.clock import now_sql
+from batches.clock import ago, now_sql
+from batches.compiled_query import CompiledQuery
 from batches.exceptions import LeaseLost
 from batches.lanes import counters, global_pause, leased_rows, unknown_outcomes, workers
 from batches.models import Batch, Checkpoint, Crash, Item, Tenure
@@ -39,9 +40,17 @@ def lane_count(batch: Batch) -> int:
 def ensure_lanes(batch: Batch) -> None:
     """A checkpoint row for every lane the batch may use; nothing is written where they are all there."""
     lanes = set(range(lane_count(batch)))
-    if missing := sorted(lanes - set(Checkpoint.objects.filter(batch=batch).values_list("lane", flat=True))):
+    if missing := sorted(lanes - {lane for (lane,) in LANES.rows([batch.pk])}):
         rows = [Checkpoint(batch=batch, lane=lane) for lane in missing]
         Checkpoint.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def lanes_of(batch_ids: list[str]) -> QuerySet[Checkpoint, tuple[int]]:
+    return Checkpoint.objects.filter(batch__in=batch_ids).order_by().values_list("lane")
+
+
+LANES = CompiledQuery(lanes_of)
+FREE = CompiledQuery(lambda batch_ids: lanes_of(batch_ids).filter(worker=""))
 
 
 def free_lanes(batch: Batch) -> QuerySet[Checkpoint]:
@@ -51,24 +60,32 @@ def free_lanes(batch: Batch) -> QuerySet[Checkpoint]:
 
 def take(batch: Batch, lane: int | None = None) -> Lease | None:
     """Hold a free lane of the batch, `lane` or any; None when there is none, or the batch is not to be worked on."""
-    candidates = free_lanes(batch) if lane is None else free_lanes(batch).filter(lane=lane)
-    for pk in candidates.order_by("lane").values_list("pk", flat=True):
-        if take_lane(batch, pk):
-            row = Checkpoint.objects.get(pk=pk)
-            counters.add("lease_takeovers", "unclean" if row.careful else "clean")
-            remember_holder(batch, row.lane, row.worker)
-            return Lease(row.pk, batch.pk, row.lane, row.fence, row.worker, row.position, row.careful)
-    return None
+    free = [each for (each,) in FREE.rows([batch.pk]) if each < lane_count(batch) and lane in (None, each)]
+    pk = take_lane(batch, lane) if free else None
+    if pk is None:
+        return None
+    row = Checkpoint.objects.get(pk=pk)
+    counters.add("lease_takeovers", "unclean" if row.careful else "clean")
+    remember_holder(batch, row.lane, row.worker)
+    return Lease(row.pk, batch.pk, row.lane, row.fence, row.worker, row.position, row.careful)
 
 
 @transaction.atomic
-def take_lane(batch: Batch, pk: int) -> bool:
-    """Hold that lane; one statement decides between two who want it.
+def take_lane(batch: Batch, lane: int | None) -> int | None:
+    """Hold the first free lane; returns its key. A lane that somebody takes at this moment is passed over, not waited
+    for; one statement decides between two who want it.
 
     Who pauses or cancels the batch looks at its lanes, perhaps in one transaction with much else. The batch's row is
     held meanwhile, so that whoever comes second sees what the first one did.
     """
-    return holds_still(batch) and leased_rows.take(Checkpoint.objects.filter(pk=pk, worker=""), worker=worker_name())
+    if not holds_still(batch):
+        return None
+    candidates = free_lanes(batch) if lane is None else free_lanes(batch).filter(lane=lane)
+    free = candidates.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked)
+    pk = free.order_by("lane").values_list("pk", flat=True).first()
+    if pk is None or not leased_rows.take(Checkpoint.objects.filter(pk=pk, worker=""), worker=worker_name()):
+        return None
+    return pk
 
 
 def holds_still(batch: Batch) -> bool:
@@ -130,10 +147,18 @@ def held_lanes(batch_id: str) -> QuerySet[Checkpoint]:
 
 def revoke_expired(batch_id: str | None = None) -> int:
     """Take lanes from workers whose lease ran out; the next one does their items one by one. Returns how many lanes."""
-    expired = Checkpoint.objects.exclude(worker="").filter(lease_expires_at__lte=now_sql())
-    if batch_id is not None:
-        expired = expired.filter(batch_id=batch_id)
-    return sum(revoke(pk) for pk in list(expired.values_list("pk", flat=True)))
+    expired = EXPIRED.rows() if batch_id is None else EXPIRED_OF.rows([batch_id])
+    return sum(revoke(pk) for (pk,) in list(expired))
+
+
+def expired_lanes() -> QuerySet[Checkpoint, tuple[int]]:
+    """Held ones whose lease ran out."""
+    held = Checkpoint.objects.exclude(worker="").order_by()
+    return held.filter(lease_expires_at__lte=ago(timedelta())).values_list("pk")
+
+
+EXPIRED = CompiledQuery(expired_lanes)
+EXPIRED_OF = CompiledQuery(lambda batch_ids: expired_lanes().filter(batch__in=batch_ids))
 
 
 @transaction.atomic

@@ -13,7 +13,7 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from batches import operations
+from batches import operations, tasks
 from batches.engine import runner
 from batches.lanes import leases
 from batches.models import Batch, Checkpoint
@@ -103,6 +103,25 @@ def test_of_two_sessions_that_take_a_lane_at_once_one_has_it() -> None:
     other.join(PATIENCE)
     assert taken == [None]
     assert Checkpoint.objects.get(batch=batch).fence == 1
+
+
+def test_a_process_goes_on_to_the_next_in_line_while_another_takes_the_first() -> None:
+    """It neither waits for the other, nor ends its message with nothing, nor asks anew for each that it passes over."""
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite has one writer: nobody comes second")
+    first, second, third = (operations.start(submitted(modes("ok")).pk) for _ in range(3))
+
+    def work() -> None:
+        tasks.work_in_turn()
+        connection.close()
+
+    other = threading.Thread(target=work)
+    with transaction.atomic():
+        assert all(leases.take(batch) for batch in (first, second))
+        other.start()
+        wait_until(lambda: operations.get_batch(third.pk).status == "COMPLETED")
+        assert {operations.get_batch(batch.pk).status for batch in (first, second)} == {"QUEUED"}
+    other.join(PATIENCE)
 
 
 @pytest.mark.parametrize("verb", [operations.pause, operations.cancel])
