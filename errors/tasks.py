@@ -55,9 +55,10 @@ def make_export(pk: int) -> None:
 
 @shared_task(name="errors.tasks.regroup", ignore_result=True)
 def regroup(pk: int) -> None:
-    """Merge or split groups of very many errors."""
+    """Go on merging or splitting groups of very many errors for a while, then queue up behind the others."""
     with database_may_be_away(), termination_deferred():
-        background.run(pk)
+        if background.run(pk, should_stop) and not should_stop():
+            background.send(pk)
 
 
 @shared_task(name="errors.tasks.look", ignore_result=True)

@@ -87,6 +87,11 @@ def counter_statement(batch: Batch, failures: Sequence[SeenFailure], groups: Map
         (batch.pk, groups[key].id, len(ends), new[groups[key].id], db_time(min(ends)), db_time(max(ends)))
         for key, ends in sorted(times.items())
     ]
+    return added_counters(rows)
+
+
+def added_counters(rows: Sequence[Sequence[Any]]) -> Statement:
+    """Rows of batch, group, errors, items and the times of the first and the last, added to what is counted."""
     least, greatest = ("MIN", "MAX") if connection.vendor == "sqlite" else ("LEAST", "GREATEST")
     return insert(ADD_TO_COUNTERS, rows, least=least, greatest=greatest)
 

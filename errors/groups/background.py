@@ -1,6 +1,7 @@
 """Merges and splits as people ask for them: in the request, or by a worker where too many errors move for that.
 
-What waits for a worker is a row; the sweep repeats the word to the workers until the job is done or refused.
+What waits for a worker is a row; the sweep repeats the word to the workers until the job is done or refused. A worker
+begins it in one commit, and moves the records in many, so that no lane waits long to record a failure.
 """
 
 from __future__ import annotations
@@ -8,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from time import monotonic
+from typing import Any, NamedTuple
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet, Sum
@@ -18,35 +20,63 @@ from batches.exceptions import BatchError
 from batches.paged_deletes import delete_in_steps
 from batches.waking import enqueue_by_name
 from errors.grouping.history import record_change
-from errors.groups import gathering, regrouping
+from errors.groups import gathering, record_moves, regrouping
 from errors.groups.changes import InvalidGroupTransition
 from errors.models import BatchGroup, ErrorGroup, RegroupJob
 
-IN_REQUEST_LIMIT = 50_000
-"""Errors of the groups together; a million move in half a minute on PostgreSQL."""
+IN_REQUEST_LIMIT = 5_000
+"""Errors of the group: as many move in one transaction, in which nothing is recorded for the processor."""
+SLICE_SECONDS = 30.0
 KEPT_FOR = timedelta(days=30)
 """After its end; what was done and by whom stays in the history of its group."""
-VERBS: dict[str, Callable[..., Any]] = {
-    "merge": regrouping.merge,
-    "split": regrouping.split,
-    "split_by_place": regrouping.split_by_place,
-    "gather": gathering.gather,
-}
-REFUSALS: dict[str, Callable[..., None]] = {
-    "merge": regrouping.refuse_merge,
-    "split": regrouping.refuse_other_parts,
-    "split_by_place": regrouping.refuse_split,
+
+
+class Verb(NamedTuple):
+    """What a person may ask for, all at once; its beginning; how the records follow, given the ids of the job's groups
+    and whether to go on; and what is refused."""
+
+    at_once: Callable[..., Any]
+    begin: Callable[..., Any]
+    follow: Callable[..., None]
+    refuse: Callable[..., None]
+
+
+def follow_into_last(*args: Any) -> None:
+    """Of the groups of a job, the last one is that into which others were merged."""
+    *_, into_id, goes_on = args
+    record_moves.settle_merged(into_id, goes_on)
+
+
+def follow_out(group_id: int, out_id: int, goes_on: Callable[[], bool]) -> None:
+    record_moves.settle(group_id, out_id, goes_on)
+
+
+def follow_to_parts(group_id: int, goes_on: Callable[[], bool]) -> None:
+    record_moves.settle(group_id, goes_on=goes_on)
+
+
+def refuse_nothing(*groups: ErrorGroup) -> None:
+    """What nobody has asked for is done as far as it is legal."""
+
+
+VERBS = {
+    "merge": Verb(regrouping.merge, regrouping.begin_merge, follow_into_last, regrouping.refuse_merge),
+    "split": Verb(regrouping.split, regrouping.begin_split, follow_out, regrouping.refuse_other_parts),
+    "split_by_place": Verb(
+        regrouping.split_by_place, regrouping.begin_split_by_place, follow_to_parts, regrouping.refuse_split
+    ),
+    "gather": Verb(gathering.begin_gather, gathering.begin_gather, follow_into_last, refuse_nothing),
 }
 
 
 def regroup(verb: str, group_id: int, *other: int, actor: str = "", reason: str = "") -> Any:
-    """What the verb answers; or the RegroupJob that a worker will do, with nothing moved yet.
+    """What the verb answers; or the RegroupJob that a worker will do, with nothing begun yet.
 
     Raises what the verb would, and InvalidGroupTransition for a group that waits for a worker already.
     """
-    if errors_of(group_id, *other) <= IN_REQUEST_LIMIT:
-        return VERBS[verb](group_id, *other, actor=actor, reason=reason)
-    REFUSALS[verb](*(ErrorGroup.objects.get(pk=pk) for pk in (group_id, *other)))
+    if errors_of(group_id) <= IN_REQUEST_LIMIT:
+        return VERBS[verb].at_once(group_id, *other, actor=actor, reason=reason)
+    VERBS[verb].refuse(*(ErrorGroup.objects.get(pk=pk) for pk in (group_id, *other)))
     try:
         with transaction.atomic():
             job = RegroupJob.objects.create(
@@ -98,18 +128,50 @@ def waiting_jobs() -> QuerySet[RegroupJob]:
     return RegroupJob.objects.filter(state=RegroupJob.State.WAITING).order_by("pk")
 
 
-def run(pk: int) -> None:
-    """Do a job, once however many workers were told: the records move in the commit that says so."""
+def run(pk: int, should_stop: Callable[[], bool] = lambda: False) -> bool:
+    """Do a job, or go on with one that was begun; True if there is more to do after half a minute.
+
+    It is begun once however many workers were told, and one of them at a time moves its records.
+    """
+    deadline = monotonic() + SLICE_SECONDS
+
+    def goes_on() -> bool:
+        """Whether this worker does the next page: then it holds the job's row until that is committed."""
+        return monotonic() < deadline and not should_stop() and locked(pk) is not None
+
     try:
-        with transaction.atomic():
-            job = waiting_jobs().select_for_update(skip_locked=True).filter(pk=pk).first()
-            if job is None:
-                return
-            others = [] if job.other_id is None else [job.other_id]
-            VERBS[job.verb](job.group_id, *others, actor=job.actor, reason=job.reason)
-            RegroupJob.objects.filter(pk=pk).update(state=RegroupJob.State.DONE, finished_at=timezone.now())
+        job = begun(pk)
     except BatchError as error:
         refuse(pk, str(error))
+        return False
+    if job is None:
+        return False
+    try:
+        VERBS[job.verb].follow(*ids_of(job), goes_on)
+    except record_moves.Interrupted:
+        return monotonic() >= deadline
+    waiting_jobs().filter(pk=pk).update(state=RegroupJob.State.DONE, finished_at=timezone.now())
+    return False
+
+
+def locked(pk: int) -> RegroupJob | None:
+    """The job, with its row locked; None if it is over, or another worker has it."""
+    return waiting_jobs().select_for_update(skip_locked=True).filter(pk=pk).first()
+
+
+@transaction.atomic
+def begun(pk: int) -> RegroupJob | None:
+    """The job once it is begun, by this worker or by an earlier one; None as `locked`."""
+    job = locked(pk)
+    if job is not None and job.begun_at is None:
+        VERBS[job.verb].begin(*ids_of(job), actor=job.actor, reason=job.reason)
+        job.begun_at = timezone.now()
+        job.save(update_fields=["begun_at"])
+    return job
+
+
+def ids_of(job: RegroupJob) -> list[int]:
+    return [pk for pk in (job.group_id, job.other_id) if pk is not None]
 
 
 def refuse(pk: int, why: str) -> None:

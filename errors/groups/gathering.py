@@ -13,27 +13,22 @@ from django.db.models import Exists, OuterRef
 from batches.models import Batch
 from errors.grouping.family_groups import field_names, is_template_key
 from errors.grouping.word_families import in_family
-from errors.groups.regrouping import batches_of, lock_groups, note_regrouping, recount
-from errors.models import BatchGroup, ErrorGroup, ErrorRecord, GroupChange
+from errors.groups.regrouping import lock_groups, note_regrouping
+from errors.models import BatchGroup, ErrorGroup, GroupChange
 
 WHY = "Their messages differ in a word that may be any."
 
 
-def gather(family_id: int, *, actor: str = "", reason: str = "") -> None:
-    """Move what was recorded, and what is to come, of the family's messages into its group."""
+def begin_gather(family_id: int, *, actor: str = "", reason: str = "") -> None:
+    """What is to come of the family's messages counts in its group."""
     with transaction.atomic():
         (family,) = lock_groups(family_id)
         members = members_of(family) if family.holds_errors else []
         if not members:
             return
         ids = [member.pk for member in members]
-        batches = set(batches_of([*members, family]))
-        for member in members:
-            ErrorRecord.objects.filter(group=member, origin__isnull=True).update(group=family, origin=member)
-        ErrorRecord.objects.filter(group__in=ids).update(group=family)
         ErrorGroup.objects.filter(merged_into__in=ids).update(merged_into=family)
         ErrorGroup.objects.filter(pk__in=ids).update(merged_into=family)
-        recount([family, *members], batches)
         for group in (*members, family):
             note_regrouping(group, "merge", actor, reason or WHY)
 

@@ -24,6 +24,7 @@ class RegroupJob(models.Model):
     actor = models.CharField(max_length=150, blank=True)
     reason = RedactedTextField(blank=True)
     at = models.DateTimeField(auto_now_add=True)
+    begun_at = models.DateTimeField(null=True, blank=True, help_text="Since then, failures to come count there.")
     finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

@@ -98,7 +98,7 @@ def test_the_form_has_it_done_and_few_errors_move_at_once(messages: list[Any], u
     operator = signed_in(user_of("operator"))
     url = reverse("admin:errors_group_act", args=["b", large.fingerprint, "split"])
     said = operator.post(url, {"how": "place", "reason": ""}, follow=True).content.decode()
-    assert "A worker does it: until its 3 errors have moved, they count as before." in said
+    assert "A worker does it: each of its 3 errors counts as before until it has moved." in said
     assert "A split of 3 errors is under way</b>, asked for by operator" in said
     background.run(RegroupJob.objects.get().pk)
     assert ErrorGroup.objects.get(pk=large.pk).by_place

@@ -46,7 +46,7 @@ class MergeForm(GroupForm):
 def in_background(form: GroupForm, job: RegroupJob) -> str:
     """What is not done yet has nothing to undo."""
     form.undo = ""
-    return f"A worker does it: until its {job.errors:,} errors have moved, they count as before."
+    return f"A worker does it: each of its {job.errors:,} errors counts as before until it has moved."
 
 
 def merge_label(row: BatchGroup) -> str:
