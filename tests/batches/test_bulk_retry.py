@@ -17,7 +17,7 @@ from tests.helpers.batches import modes, ran, statuses
 from tests.helpers.people import client
 from tests.helpers.retries import again, broken, now_do, outcome
 
-pytestmark = pytest.mark.usefixtures("engine")
+pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.full_on("postgresql")]
 
 
 def test_it_goes_on_with_the_rest_when_its_canary_recovers() -> None:

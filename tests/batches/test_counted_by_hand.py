@@ -17,7 +17,7 @@ from batches.pages.batch_text import sentence
 from tests.helpers.command_line import batch_command
 from tests.helpers.people import client
 
-pytestmark = pytest.mark.usefixtures("engine")
+pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.full_on("postgresql")]
 
 
 def standing(batch_id: str = "b") -> tuple[str, str | None, int, int]:

@@ -20,7 +20,7 @@ from batches.models import Batch, Delivery, Preference
 from batches.reader_zone import choose_zone
 from tests.helpers.batches import modes, submitted
 
-pytestmark = pytest.mark.usefixtures("engine")
+pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.full_on("postgresql")]
 
 
 def halted(batch: Batch) -> None:

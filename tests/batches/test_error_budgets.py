@@ -18,7 +18,7 @@ from tests.helpers.batches import modes, ran, statuses
 from tests.helpers.command_line import batch_command
 from tests.helpers.people import signed_in
 
-pytestmark = pytest.mark.usefixtures("engine")
+pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.full_on("sqlite")]
 
 
 @pytest.fixture

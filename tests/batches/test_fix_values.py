@@ -11,7 +11,7 @@ from batches.redaction import MASK, redact
 from tests.helpers.batches import item, ran
 from tests.helpers.fixes import check, download, failed_objects, failed_table, fix
 
-pytestmark = pytest.mark.usefixtures("engine")
+pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.full_on("postgresql")]
 
 
 def test_masks_guards_types_and_nested_values_come_back_untouched() -> None:

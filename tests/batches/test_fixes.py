@@ -12,7 +12,7 @@ from batches.models import Correction, Fix, RetriedItem, Retry
 from tests.helpers.batches import item, statuses
 from tests.helpers.fixes import check, download, failed_table, finish, fix
 
-pytestmark = pytest.mark.usefixtures("engine")
+pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.full_on("postgresql")]
 
 
 def whys(made: Fix) -> list[str]:

@@ -144,7 +144,27 @@ def test_it_knows_every_field_that_django_has() -> None:
     assert set(all_fields()) == set(CASES)
 
 
-@pytest.mark.parametrize("kind", all_fields(), ids=lambda kind: kind.__name__)
+OFTEN = (
+    "Boolean",
+    "Char",
+    "DateTime",
+    "Decimal",
+    "Duration",
+    "File",
+    "JSON",
+    "ModelMultipleChoice",
+    "MultiValue",
+    "Typed",
+)
+"""Fields that differ in how a door gives them; of the others `make test` draws a tenth."""
+
+
+def drawn(kind: type[forms.Field]) -> Any:
+    often = kind.__name__.startswith(OFTEN)
+    return pytest.param(kind, id=kind.__name__, marks=() if often else pytest.mark.full)
+
+
+@pytest.mark.parametrize("kind", [drawn(kind) for kind in all_fields()])
 def test_it_hands_a_processor_what_the_field_means_at_every_door(
     register: Register, matrix: Matrix, kind: type[forms.Field]
 ) -> None:

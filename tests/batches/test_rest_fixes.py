@@ -19,7 +19,7 @@ from tests.helpers.check_rows import committed, finished
 from tests.helpers.command_line import batch_command
 from tests.helpers.people import client
 
-pytestmark = committed
+pytestmark = [committed, pytest.mark.full_on("postgresql")]
 URL = "/api/batches/b1/fixes"
 
 

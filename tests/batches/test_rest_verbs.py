@@ -12,7 +12,7 @@ from batches.models import Transition
 from tests.helpers.check_rows import BAD, GOOD, committed, finished, submitted
 from tests.helpers.people import client
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.full_on("postgresql")]
 
 
 def act(verb: str, body: Any = None, batch_id: str = "b1") -> Any:

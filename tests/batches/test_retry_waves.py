@@ -17,7 +17,7 @@ from batches.proportions import wilson
 from tests.helpers.batches import modes, ran, statuses
 from tests.helpers.retries import again, broken, now_do, outcome
 
-pytestmark = pytest.mark.usefixtures("engine")
+pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.full_on("sqlite")]
 
 
 @pytest.mark.parametrize(("canary", "least"), [(0, 0), (1, 1), (5, 1), (20, 1), (50, 5), (100, 13), (1000, 176)])

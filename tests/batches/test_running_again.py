@@ -24,7 +24,7 @@ from tests.helpers.pages import page
 from tests.helpers.people import UserOf, client, person, signed_in
 from tests.helpers.with_params import NAME, Register
 
-pytestmark = pytest.mark.usefixtures("engine")
+pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.full_on("postgresql")]
 NOON = datetime(2099, 6, 1, 10, 0, tzinfo=UTC)
 
 

@@ -14,7 +14,7 @@ from batches.models import Batch, Checkpoint, IdempotencyRecord, Item, Milestone
 from errors.models import BatchGroup, ErrorRecord
 from tests.helpers.batches import modes, ran
 
-pytestmark = pytest.mark.usefixtures("engine")
+pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.full_on("sqlite")]
 
 
 def first(status: str) -> Any:

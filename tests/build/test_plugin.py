@@ -7,11 +7,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from tests.build import plugin
+from tests.servers.plugin import is_full_on
 
 TESTS = """
 import pytest
@@ -82,3 +84,18 @@ def test_it_skips_what_begins_too_late(ran: Any) -> None:
 @pytest.mark.parametrize(("many", "kept"), [(0, 0), (1, 1), (10, 1), (11, 2), (100, 10)])
 def test_it_rounds_a_tenth_up(many: int, kept: int) -> None:
     assert len(plugin.tenth("7", map(str, range(many)))) == kept
+
+
+@pytest.mark.parametrize(
+    ("on", "alone", "long"),
+    [
+        ("postgresql", False, {"postgresql"}),
+        ("sqlite", False, {"sqlite"}),
+        ("sqlite", True, set()),
+        ("", False, set()),
+    ],
+)
+def test_it_is_long_on_the_database_that_is_named_unless_it_runs_nowhere_else(on: str, alone: bool, long: set[str]) -> None:
+    marks = {"full_on": on and pytest.mark.full_on(on).mark, "any_database": pytest.mark.any_database if alone else None}
+    item: Any = SimpleNamespace(get_closest_marker=lambda name: marks[name] or None)
+    assert {database for database in ("sqlite", "postgresql") if is_full_on(item, database)} == long

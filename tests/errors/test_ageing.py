@@ -20,7 +20,7 @@ from errors.models import ErrorGroup
 from tests.helpers.failures import batch_of, fail
 from tests.helpers.people import client
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.full_on("sqlite")]
 LIST = "/api/batches/b1/errors/groups"
 
 

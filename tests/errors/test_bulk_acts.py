@@ -18,7 +18,7 @@ from tests.helpers.batches import modes, ran
 from tests.helpers.pages import form_answers, page
 from tests.helpers.people import UserOf, signed_in
 
-pytestmark = pytest.mark.usefixtures("engine")
+pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.full_on("postgresql")]
 
 
 def three() -> Batch:

@@ -15,7 +15,7 @@ from errors.models import ErrorGroup, ErrorRecord
 from tests.helpers.failures import batch_of, fail, raised
 from tests.helpers.people import client
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.full_on("sqlite")]
 NOON = timezone.now().replace(microsecond=0)
 PAYLOADS = [
     {"country": "DE", "qty": 5, "paid": True, "note": None, "7": "seven", "address": {"city": "Bonn"}},

@@ -23,7 +23,7 @@ from tests.corpus.formulas import FORMULAS, HARMLESS
 from tests.helpers.batches import modes, ran
 from tests.helpers.failed_rows import HEADER, exported, exported_rows, failed_rows, sheet_of, table
 
-pytestmark = pytest.mark.usefixtures("engine")
+pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.full_on("postgresql")]
 
 COLUMNS = {
     "summary": "group_id,fingerprint,category,error_type,error_code,title,state,assignee,items,errors,share_of_errors,"

@@ -24,7 +24,7 @@ from errors.models import BatchGroup, ErrorGroup, FailingCount
 from tests.helpers.batches import modes, ran, submitted
 from tests.helpers.people import signed_in
 
-pytestmark = pytest.mark.usefixtures("engine")
+pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.full_on("sqlite")]
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from tests.corpus.formulas import FORMULAS, HARMLESS
 from tests.helpers.batches import modes, ran
 from tests.helpers.failed_rows import exported, failed_rows
 
-pytestmark = pytest.mark.usefixtures("engine")
+pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.full_on("postgresql")]
 
 
 def checked(batch: Batch, file_format: str, content: bytes) -> tuple[int, int, int, int]:

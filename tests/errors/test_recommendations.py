@@ -25,7 +25,7 @@ from tests.helpers.failures import all_failed, fail_all, failed_before, failure,
 from tests.helpers.people import client, person
 from tests.helpers.waiting import PATIENCE
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.full_on("postgresql")]
 State = Recommendation.State
 URL = "/api/batches/b1/errors"
 

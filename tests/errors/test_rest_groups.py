@@ -11,7 +11,7 @@ from errors.models import ErrorGroup, GroupChange
 from tests.helpers.failures import batch_of, fail, raised
 from tests.helpers.people import client
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.full_on("postgresql")]
 LIST = "/api/batches/b1/errors/groups"
 ACTS = "/api/batches/b1/errors/acts"
 

@@ -12,7 +12,7 @@ from batches.models import Batch, Item
 from errors.findings import findings_of
 from tests.helpers.batches import modes, ran, statuses
 
-pytestmark = pytest.mark.usefixtures("engine")
+pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.full_on("postgresql")]
 
 
 def by_country() -> Batch:

@@ -24,16 +24,17 @@ from tests.helpers.waiting import PATIENCE, wait_until
 
 pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.full_on("postgresql")]
 ROWS, LONG = 12_000, 2_000
+FEW = 1_000
 PATH = "/api/batches/b1/errors/export/"
 
 
-def many_errors() -> None:
-    """Twenty-four megabytes of messages."""
+def many_errors(rows: int = ROWS) -> None:
+    """Twenty-four megabytes of messages; of `FEW` two."""
     now = timezone.now()
-    batch = Batch.objects.create(pk="b1", total_items=ROWS)
+    batch = Batch.objects.create(pk="b1", total_items=rows)
     common = {"error_type": "E", "code": "C", "category": "unknown"}
     group = ErrorGroup.objects.create(fingerprint="f", title="t", first_seen=now, last_seen=now, **common)
-    BatchGroup.objects.create(batch=batch, group=group, errors=ROWS, items=ROWS, first_seen=now, last_seen=now)
+    BatchGroup.objects.create(batch=batch, group=group, errors=rows, items=rows, first_seen=now, last_seen=now)
     times = {"started_at": now - timedelta(seconds=1), "finished_at": now}
     ErrorRecord.objects.create(
         batch=batch, group=group, item_key="k0", position=0, message="x" * LONG, **common, **times
@@ -42,7 +43,7 @@ def many_errors() -> None:
     shared = ", ".join(field.column for field in ErrorRecord._meta.concrete_fields if field.column not in own)
     with connection.cursor() as cursor:
         cursor.execute(
-            f"""WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {ROWS - 1})
+            f"""WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {rows - 1})
                 INSERT INTO errors_errorrecord (item_key, position, {shared})
                 SELECT 'k' || n, n, {shared} FROM numbers, errors_errorrecord WHERE position = 0"""
         )
@@ -105,14 +106,14 @@ def test_a_file_that_breaks_off_has_no_proper_end(web: Web) -> None:
 
 
 def test_a_document_comes_whole(web: Web) -> None:
-    many_errors()
+    many_errors(FEW)
     with asked(web, "json") as answer:
         content = answer.read()
     assert content.startswith(b"{")
-    assert content.endswith(b'"row_count":%d,"complete":true}\n' % ROWS)
+    assert content.endswith(b'"row_count":%d,"complete":true}\n' % FEW)
 
 
 def test_a_workbook_comes_when_it_is_made(web: Web) -> None:
-    many_errors()
+    many_errors(FEW)
     with asked(web, "xlsx?positions=0-99") as answer:
         assert len(CalamineWorkbook.from_filelike(BytesIO(answer.read())).get_sheet_by_index(0).to_python()) == 101

@@ -41,14 +41,19 @@ def pytest_load_initial_conftests(early_config: pytest.Config, parser: Any, args
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """What touches no database passes on any; tests of `live` reach theirs through servers of their own.
-
-    What is `full_on` the database of this run is one of the long tests here, and not on the other database.
-    """
+    """What touches no database passes on any; tests of `live` reach theirs through servers of their own."""
     if "/live/" not in item.nodeid and not touches_database(item):
         item.add_marker("any_database")
-    if any(item.config.getoption("--database") in mark.args for mark in item.iter_markers("full_on")):
+    if is_full_on(item, item.config.getoption("--database")):
         item.add_marker("full")
+
+
+def is_full_on(item: pytest.Item, database: str) -> bool:
+    """Whether it is one of the long tests on that database. The nearest mark counts: a test may differ from its module.
+    What runs on SQLite alone has no other database to be tested on."""
+    mark = item.get_closest_marker("full_on")
+    alone = database == "sqlite" and item.get_closest_marker("any_database") is not None
+    return mark is not None and database in mark.args and not alone
 
 
 def touches_database(item: pytest.Item) -> bool:
