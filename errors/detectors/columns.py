@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import compress, islice
+from itertools import chain, compress, islice
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -23,6 +23,7 @@ from errors.detectors.conditions import (
     SCALARS,
     Atom,
     Condition,
+    Word,
     at_most_condition,
     atom_of,
     empty_condition,
@@ -33,6 +34,9 @@ from errors.detectors.conditions import (
     quantiles,
 )
 
+ABSENT = object()
+HASHED = SCALARS | {object}
+NUMBERS, TEXTS = frozenset({int, float, bool}), frozenset({str, Word})
 NOT_COMPARED = ("missing", "object", "list")
 """Kinds whose values are not looked for one by one."""
 
@@ -127,6 +131,14 @@ class Column:
             self.codes[rank] = number = self.numbers.setdefault(atom_of(value), len(self.numbers))
             if type(value) in SCALARS:
                 kept[value] = number
+
+    def put_all(self, values: Sequence[Any]) -> None:
+        """As `put` each; every value is met once."""
+        number_of: dict[Any, int] = {ABSENT: 0}
+        for value in dict.fromkeys(values):
+            if value is not ABSENT:
+                number_of[value] = self.numbers.setdefault(atom_of(value), len(self.numbers))
+        self.codes = list(map(number_of.__getitem__, values))
 
     @cached_property
     def kinds(self) -> Sequence[str]:
@@ -234,13 +246,31 @@ class Table:
 
 def table_of(rows: Mapping[int, Mapping[str, Any]]) -> Table:
     """At most 500 fields of these items, whatever became of them."""
-    columns: dict[str, Column] = {}
     ranks = {item: rank for rank, item in enumerate(sorted(rows))}
-    for item, rank in ranks.items():
-        for name, value in islice(leaves(rows[item]), MAX_FIELDS):
-            if name not in columns:
-                if len(columns) == MAX_FIELDS:
-                    continue
-                columns[name] = Column(name, [0] * len(ranks))
-            columns[name].put(rank, value)
-    return Table(columns, ranks)
+    flat_rows = [flat_row(rows[item]) for item in ranks]
+    names = islice(dict.fromkeys(chain.from_iterable(flat_rows)), MAX_FIELDS)
+    return Table({name: column_of(name, [row.get(name, ABSENT) for row in flat_rows]) for name in names}, ranks)
+
+
+def flat_row(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """By field path; most rows are flat as they are."""
+    if len(row) <= MAX_FIELDS and SCALARS.issuperset(map(type, row.values())):
+        return row
+    return dict(islice(leaves(row), MAX_FIELDS))
+
+
+def column_of(name: str, values: Sequence[Any]) -> Column:
+    """The values by rank, `ABSENT` where there is none."""
+    column = Column(name, [0] * len(values))
+    if are_told_apart(set(map(type, values))):
+        column.put_all(values)
+    else:
+        for rank, value in enumerate(values):
+            if value is not ABSENT:
+                column.put(rank, value)
+    return column
+
+
+def are_told_apart(types: Set[type]) -> bool:
+    """Whether two values of these types are equal only if they are of one type: 1 is True, and 1.0."""
+    return types <= HASHED and len(types & NUMBERS) <= 1 and len(types & TEXTS) <= 1
