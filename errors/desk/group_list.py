@@ -118,7 +118,8 @@ def group_list(
     try:
         groups = error_filter.groups(batch)
         page, following = BY_ITEMS.page(groups, after, ROWS)
-        matching, matching_errors = groups.count(), count_matching_errors(batch, error_filter, page)
+        matching = groups.count() if page or after else 0
+        matching_errors = count_matching_errors(batch, error_filter, page) if page else {}
     except InvalidInput as error:
         return GroupList([], 0, pager("groups", "", "", ""), str(error))
     rows = [

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from django.db.models import Q
+from django.db.models import OuterRef, Q, Subquery
 from django.db.models.lookups import Exact, IsNull
 
 from batches.lifecycle.scopes import LARGEST_POSITION, parsed_time, refusal, refuse_masked
@@ -65,6 +65,13 @@ def payload_condition(text: str) -> Q:
     paths = [(name,), tuple(name.split("."))] if "." in name else [(name,)]
     condition = Q()
     for path in paths[: 1 if value == "null" else 2]:
-        column = PayloadText("item__payload", *path)
-        condition |= Q(IsNull(column, True)) if value == "null" else Q(Exact(column, value))
+        text_of_item = payload_text(*path)
+        condition |= Q(IsNull(text_of_item, True)) if value == "null" else Q(Exact(text_of_item, value))
     return condition
+
+
+def payload_text(*path: str) -> Subquery:
+    """Of a record: what its item's payload has there. Each payload is looked up by itself: PostgreSQL takes a join with
+    items for one with all of them, of every batch there is, and reads those from end to end."""
+    item = Item.objects.filter(pk=OuterRef("item")).order_by()
+    return Subquery(item.annotate(text=PayloadText("payload", *path)).values("text")[:1])

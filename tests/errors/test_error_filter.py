@@ -139,3 +139,10 @@ def test_it_finds_no_record_of_another_batch(batch: Batch) -> None:
     assert ErrorGroup.objects.filter(title="no vat id").count() == 1
     for error_filter in (ErrorFilter(text="vat"), ErrorFilter(field="country=DE"), ErrorFilter(text="k0")):
         assert set(error_filter.records(other)) == set(ErrorRecord.objects.filter(batch=other))
+
+
+def test_it_looks_up_the_payloads_of_the_errors_that_are_left_alone(batch: Batch) -> None:
+    """A join was planned as one with the items of all batches, which were read from end to end."""
+    sql = str(ErrorFilter(field="country=DE").records(batch).query)
+    assert 'JOIN "batches_item"' not in sql
+    assert 'WHERE U0."id" = ("errors_errorrecord"."item_id") LIMIT 1) = DE' in sql
