@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import chain, compress, islice
+from itertools import chain, compress, count, islice
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -134,11 +134,11 @@ class Column:
 
     def put_all(self, values: Sequence[Any]) -> None:
         """As `put` each; every value is met once."""
-        number_of: dict[Any, int] = {ABSENT: 0}
-        for value in dict.fromkeys(values):
-            if value is not ABSENT:
-                number_of[value] = self.numbers.setdefault(atom_of(value), len(self.numbers))
-        self.codes = list(map(number_of.__getitem__, values))
+        distinct = dict.fromkeys(values)
+        distinct.pop(ABSENT, None)
+        first = len(self.numbers)
+        self.numbers |= zip(map(atom_of, distinct), count(first))
+        self.codes = list(map({ABSENT: 0, **dict(zip(distinct, count(first)))}.__getitem__, values))
 
     @cached_property
     def kinds(self) -> Sequence[str]:
