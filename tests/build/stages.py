@@ -1,7 +1,7 @@
 """`make test`, `make full` and `make quick`: their stages in order, and one closing line for all of them.
 
-What fails fast runs first. The stages of a step run side by side, one that waits much beside one that computes much;
-after a step that failed nothing is begun.
+What fails fast runs first. The rows of a step run side by side, and the stages of a row one after the other; after one
+that failed nothing is begun.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,15 @@ from typing import Any
 from tests.build import browser
 
 ROOT = Path(__file__).resolve().parents[2]
-EVERYTHING = (("lint", "types", "engine-alone"), ("unit", "browser"), ("unit-postgresql", "fire"))
+Step = tuple[tuple[str, ...], ...]
+EVERYTHING: tuple[Step, ...] = (
+    (("lint",), ("types",), ("engine-alone",)),
+    (("unit", "unit-postgresql"), ("browser", "fire")),  # what computes much, and what waits much
+)
+QUICK: tuple[Step, ...] = ((("lint",), ("types",), ("changed",)),)
+PLANS = {"test": EVERYTHING, "full": EVERYTHING, "quick": QUICK}
 SEEN = ("unit", "unit-postgresql")
 """The long ones: their output is seen while they run; that of the others is printed in one piece when they have ended."""
-PLANS = {"test": EVERYTHING, "full": EVERYTHING, "quick": (("lint", "types", "changed"),)}
 
 
 @dataclass(frozen=True)
@@ -54,11 +59,13 @@ def run(plan: str) -> Run:
     with tempfile.TemporaryDirectory() as place:
         counts = Path(place) / "counts"
         environment = os.environ | {"PORTAL_SEED": seed, "PORTAL_COUNTS": str(counts)}
-        failed, steps = [], list(PLANS[plan])
-        while steps and not failed:
-            failed = failed_of(steps.pop(0), environment)
+        passed: dict[str, bool] = {}
+        for step in PLANS[plan]:
+            if all(passed.values()):
+                take(step, environment, passed)
         lines = counts.read_text().splitlines() if counts.exists() else []
-    not_begun = [stage for step in steps for stage in step]
+    failed = [stage for stage, well in passed.items() if not well]
+    not_begun = [stage for step in PLANS[plan] for row in step for stage in row if stage not in passed]
     return Run(plan, failed, not_begun, [json.loads(line) for line in lines], seed, time.monotonic() - began)
 
 
@@ -67,23 +74,26 @@ def seed_of(plan: str) -> str:
     return (os.environ.get("PORTAL_SEED") or str(random.SystemRandom().randrange(100_000))) if plan == "test" else ""
 
 
-def failed_of(step: Sequence[str], environment: Mapping[str, str]) -> list[str]:
-    """The stages of the step that failed."""
+def take(step: Step, environment: Mapping[str, str], passed: dict[str, bool]) -> None:
+    """Its rows side by side; adds to `passed` each stage that was begun, and whether it went well."""
+
+    def take_row(row: Sequence[str]) -> None:
+        for stage in row:
+            if stage == row[0] or all(list(passed.values())):
+                passed[stage] = True
+                passed[stage] = goes_well(stage, environment)
+
     with ThreadPoolExecutor(len(step)) as pool:
-        running = {pool.submit(begun, stage, environment): stage for stage in step}
-        failed = []
-        for ended in as_completed(running):
-            if ended.result().stdout is not None:
-                print(f"\n== {running[ended]}\n{ended.result().stdout}", flush=True)
-            failed += [running[ended]] if ended.result().returncode else []
-    return failed
+        list(pool.map(take_row, step))
 
 
-def begun(stage: str, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    if stage not in SEEN:
-        return made(stage, environment, subprocess.PIPE)
-    print(f"== {stage}", flush=True)
-    return made(stage, environment, None)
+def goes_well(stage: str, environment: Mapping[str, str]) -> bool:
+    if stage in SEEN:
+        print(f"\n== {stage}\n", end="", flush=True)
+        return made(stage, environment, None).returncode == 0
+    ended = made(stage, environment, subprocess.PIPE)
+    print(f"\n== {stage}\n{ended.stdout}\n", end="", flush=True)
+    return ended.returncode == 0
 
 
 def made(stage: str, environment: Mapping[str, str], output: int | None) -> subprocess.CompletedProcess[str]:

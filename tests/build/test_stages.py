@@ -31,7 +31,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, Any]]:
     monkeypatch.setattr(stages, "made", make)
     monkeypatch.setattr(browser, "main", lambda: 0)
     monkeypatch.setenv("PORTAL_SEED", "4711")
-    for stage in stages.EVERYTHING[0]:
+    for (stage,) in stages.EVERYTHING[0]:
         results[stage] = {"counts": None}
     return results
 
@@ -54,10 +54,17 @@ def test_it_begins_nothing_after_a_step_that_failed(made: Any, capsys: pytest.Ca
     made["types"]["code"] = 2
     assert stages.main("test") == 1
     assert closing(capsys) == (
-        "make test: 0 passed, 0 failed, 0 skipped; failed in types; not begun: unit, browser, unit-postgresql, fire; "
+        "make test: 0 passed, 0 failed, 0 skipped; failed in types; not begun: unit, unit-postgresql, browser, fire; "
         "of make full a tenth, 0 tests, PORTAL_SEED=4711"
     )
-    assert set(made) == set(stages.EVERYTHING[0])
+    assert set(made) == {"lint", "types", "engine-alone"}
+
+
+def test_it_begins_nothing_after_a_stage_that_failed(made: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    made["unit"] = {"code": 1}
+    assert stages.main("test") == 1
+    assert "failed in unit; not begun: unit-postgresql" in closing(capsys)
+    assert "unit-postgresql" not in made
 
 
 def test_it_shows_what_each_stage_said_that_was_not_seen_while_it_ran(made: Any, capsys: pytest.CaptureFixture[str]) -> None:
