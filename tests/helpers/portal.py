@@ -9,16 +9,17 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from tests.helpers.migrated import migrate
 from tests.helpers.places import ROOT
 from tests.helpers.waiting import PATIENCE, wait_for_answer
+from tests.servers.commands import Commands
 from tests.servers.ports import free_port
 
 PASSWORD = "correct-horse-battery"
 ROLES = f"""
-import django; django.setup()
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 for name in ("operator", "viewer"):
@@ -34,9 +35,12 @@ class Portal:
     url: str
     environment: dict[str, str]
 
+    @cached_property
+    def commands(self) -> Commands:
+        return Commands(self.environment)
+
     def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "manage.py", *arguments]
-        return subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False)
+        return self.commands.run(arguments)
 
     @contextmanager
     def background(self, *arguments: str) -> Iterator[None]:
@@ -57,13 +61,15 @@ def served(var: Path, **more: str) -> Iterator[Portal]:
     environment["PYTHONPATH"] = str(ROOT)
     made = Portal(f"http://127.0.0.1:{port}", environment)
     migrate(var, environment)
-    subprocess.run([sys.executable, "-c", ROLES], cwd=ROOT, env=environment, check=True)
     modules = ("batchportal.web", "batchportal.worker")
     running = [subprocess.Popen([sys.executable, "-m", name], cwd=ROOT, env=environment) for name in modules]
     try:
+        roles = made.manage("shell", "--command", ROLES)
+        assert roles.returncode == 0, roles.stderr
         wait_for_answer(f"{made.url}/readyz", *running)
         yield made
     finally:
+        made.commands.close()
         for process in running:
             process.send_signal(signal.SIGTERM)
         for process in running:
