@@ -10,7 +10,7 @@ from batches.models import Rehearsal
 from tests.helpers.batches import item, modes, statuses, submitted
 from tests.helpers.people import UserOf, signed_in
 
-pytestmark = pytest.mark.usefixtures("engine")
+pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.full_on("postgresql")]
 
 
 def test_an_operator_rehearses_and_reads_what_would_fail(user_of: UserOf) -> None:

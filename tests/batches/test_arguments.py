@@ -15,7 +15,7 @@ from batches.models import Batch, IdempotencyRecord, Item
 from errors import error_analyzer
 from errors.models import ErrorRecord
 
-pytestmark = pytest.mark.usefixtures("engine")
+pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.full_on("postgresql")]
 
 KEY = "0" * 64
 NUL, HALF = "a\x00b", "a\ud800b"

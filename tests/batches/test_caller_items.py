@@ -18,7 +18,7 @@ from batches.exceptions import InvalidInput
 from batches.models import Batch, Checkpoint, Item
 from tests.helpers.waiting import PATIENCE
 
-pytestmark = pytest.mark.usefixtures("engine")
+pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.full_on("postgresql")]
 Start = Callable[..., "subprocess.Popen[str]"]
 
 ITEMS = [f"item_{n}" for n in range(40)]

@@ -27,7 +27,7 @@ from tests.helpers.with_params import (
     submitted,
 )
 
-pytestmark = pytest.mark.usefixtures("engine", "impatient")
+pytestmark = [pytest.mark.usefixtures("engine", "impatient"), pytest.mark.full_on("postgresql")]
 
 
 # -- other parameters later --------------------------------------------------------------------------------------------

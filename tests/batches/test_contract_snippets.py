@@ -14,7 +14,7 @@ from batches.idempotency_manager import idempotent_operation
 from batches.transaction_manager import OperationFailed
 from errors import error_analyzer
 
-pytestmark = pytest.mark.usefixtures("engine")
+pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.full_on("postgresql")]
 
 
 def add(name: str) -> str:

@@ -13,7 +13,7 @@ from batches.exceptions import InvalidInput
 from batches.models import Checkpoint
 from tests.helpers.batches import modes, ran
 
-pytestmark = pytest.mark.usefixtures("engine")
+pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.full_on("postgresql")]
 
 ITEMS = [f"item_{n}" for n in range(100)]
 

@@ -10,7 +10,7 @@ from batches import checkpoint_manager, operations, progress_tracker
 from batches.exceptions import BatchCancelled
 from tests.helpers.people import client
 
-pytestmark = pytest.mark.usefixtures("engine")
+pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.full_on("postgresql")]
 
 ITEMS = [f"item_{n}" for n in range(40)]
 

@@ -23,7 +23,7 @@ from tests.helpers import outside
 from tests.helpers.batches import item, statuses
 from tests.helpers.waiting import PATIENCE, wait_until
 
-pytestmark = pytest.mark.usefixtures("engine")
+pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.full_on("sqlite")]
 Start = Callable[..., subprocess.Popen[str]]
 WORK = "import sys, tests.helpers.outside; from batches.engine import runner; runner.work_until_idle(sys.argv[1])"
 
@@ -149,7 +149,6 @@ def undecided(log: Path, in_process: Start) -> Batch:
     return batch
 
 
-@pytest.mark.full_on("sqlite")
 def test_it_leaves_calls_of_unknown_outcome_to_a_person(log: Path, undecided: Batch) -> None:
     assert statuses(undecided) == ["QUARANTINED", "QUARANTINED", "SUCCEEDED", "SUCCEEDED"]
     assert len(called(log)) == 4
@@ -168,7 +167,6 @@ def test_a_person_decides_once_what_became_of_a_call(undecided: Batch) -> None:
         operations.decide(undecided.pk, item(undecided, 0).key, "failed", actor="ana")
 
 
-@pytest.mark.full_on("sqlite")
 def test_a_person_decides_for_success_or_failure_only(undecided: Batch) -> None:
     with pytest.raises(InvalidInput, match="succeeded or failed"):
         operations.decide(undecided.pk, item(undecided, 1).key, "perhaps", actor="ana")

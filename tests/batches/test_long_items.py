@@ -22,7 +22,7 @@ from errors.models import ErrorRecord
 from tests.helpers.batches import modes, statuses, submitted
 from tests.helpers.waiting import PATIENCE, wait_until
 
-pytestmark = pytest.mark.usefixtures("engine")
+pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.full_on("sqlite")]
 Start = Callable[..., "subprocess.Popen[str]"]
 ITEMS = [f"item_{n}" for n in range(4)]
 
@@ -78,7 +78,6 @@ def test_it_runs_an_item_of_any_length_once(place: str, in_process: Start) -> No
     assert operations.verify("a") == []
 
 
-@pytest.mark.full_on("sqlite")
 @pytest.mark.usefixtures("short_limits")
 def test_it_repeats_no_item_for_ever_whose_transaction_the_database_ends(in_process: Start) -> None:
     """In a thread nothing can interrupt it. SQLite lets its transaction be; PostgreSQL ends that."""

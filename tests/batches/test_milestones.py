@@ -17,7 +17,7 @@ from tests.helpers.batches import modes, ran, submitted
 from tests.helpers.http_server import Server
 from tests.helpers.webhooks import told_to
 
-pytestmark = pytest.mark.usefixtures("engine")
+pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.full_on("postgresql")]
 
 
 def test_it_tells_a_webhook_each_milestone_and_the_end_once(server: Server, hook: Webhook) -> None:

@@ -17,7 +17,7 @@ from tests.helpers.batches import modes, submitted
 from tests.helpers.pages import content, page, words
 from tests.helpers.people import UserOf, client, person, signed_in
 
-pytestmark = pytest.mark.usefixtures("engine")
+pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.full_on("postgresql")]
 
 
 def run(batch: Batch) -> list[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from batches import operations
 from batches.engine import runner
 from batches.models import Retry
@@ -11,7 +13,7 @@ from errors.models import Recommendation
 from errors.recovery import plans, recommendations
 from tests.helpers.check_rows import BAD, GOOD, committed, finished
 
-pytestmark = committed
+pytestmark = [committed, pytest.mark.full_on("postgresql")]
 State = Recommendation.State
 
 

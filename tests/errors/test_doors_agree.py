@@ -19,7 +19,7 @@ from tests.helpers.outages import outage
 from tests.helpers.pages import page
 from tests.helpers.people import UserOf, client, signed_in
 
-pytestmark = pytest.mark.usefixtures("engine")
+pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.full_on("postgresql")]
 URL = "/api/batches/outage/errors"
 
 

@@ -13,7 +13,7 @@ from errors.groups import clean_retries
 from errors.models import ErrorGroup, GroupChange
 from tests.helpers.batches import modes, ran
 
-pytestmark = pytest.mark.usefixtures("engine")
+pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.full_on("postgresql")]
 
 
 def retried(batch: Batch, fixed: int) -> None:

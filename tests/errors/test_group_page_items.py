@@ -12,7 +12,7 @@ from tests.helpers.group_pages import group_url, half_failed
 from tests.helpers.pages import page
 from tests.helpers.people import UserOf, signed_in
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.full_on("postgresql")]
 
 
 def test_it_lists_each_item_once_page_by_page_and_back(user_of: UserOf, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from tests.corpus.masked import RIGHT_AND_WRONG
 from tests.helpers.check_rows import committed, finished
 from tests.helpers.people import UserOf, client, signed_in
 
-pytestmark = [committed]
+pytestmark = [committed, pytest.mark.full_on("postgresql")]
 
 NESTED = {"api_key": "sesame", "list": [{"token": "abcd"}]}
 ROWS = tuple({"a": n, "password": "hunter22", "nested": NESTED} for n in range(3))

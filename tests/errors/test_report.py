@@ -14,7 +14,7 @@ from errors import error_analyzer
 from errors.models import ErrorRecord
 from tests.helpers.failures import batch_of, fail, failure, report
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.full_on("postgresql")]
 
 
 def test_it_records_errors_of_a_batch_that_does_not_exist_yet() -> None:

@@ -9,7 +9,7 @@ from errors.models import ErrorRecord
 from tests.helpers.check_rows import BAD, GOOD, committed, finished, submitted
 from tests.helpers.people import client
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.full_on("postgresql")]
 
 
 @committed

@@ -11,7 +11,7 @@ from errors.models import ErrorGroup, RecoveryPlan
 from tests.helpers.batches import modes, ran
 from tests.helpers.command_line import batch_command
 
-pytestmark = pytest.mark.usefixtures("engine")
+pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.full_on("postgresql")]
 
 
 def aside() -> list[int]:

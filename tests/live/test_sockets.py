@@ -18,6 +18,8 @@ from tests.helpers.people import key_of, person
 from tests.helpers.sockets import Web, by_cookie, by_token, close_code, frames, path_of
 from tests.helpers.waiting import wait_until
 
+pytestmark = pytest.mark.full_on("postgresql")
+
 
 def test_it_sends_a_snapshot_then_what_happens_then_the_final_state_and_closes(engine: None, web: Web) -> None:
     batch = submitted(modes(*["ok"] * 39, "error"), max_attempts=1)
