@@ -95,7 +95,8 @@ def sentences(record: Record) -> Iterator[str]:
         return
     if record.compared:
         predictions = number_agrees(record.compared, "prediction was", "predictions were")
-        yield f"{record.held:,} of {record.compared:,} {predictions} right ({share_text(record)})."
+        held = f"{record.held:,} of {record.compared:,} {predictions} right"
+        yield f"{held} ({share_text(record)}); nine of ten should be."
         yield f"Half of them left open no more than {percent(record.width or 0)} of the items."
         if record.compared < FEW:
             yield "That is too few to judge by."

@@ -47,7 +47,7 @@ def test_it_keeps_what_came_of_a_retry_as_soon_as_it_is_over(user_of: UserOf) ->
 
     shown = page(client, reverse("admin:errors_predictions"))
 
-    assert "1 of 1 prediction was right (100%)." in shown
+    assert "1 of 1 prediction was right (100%); nine of ten should be." in shown
     assert "That is too few to judge by." in shown
     assert "22 (20-24)" in shown
     assert reverse("admin:errors_retry", args=["outage", 1]) in shown
@@ -66,7 +66,8 @@ def test_it_tells_too_few_from_too_many_and_what_was_not_predicted(user_of: User
 
     assert (record.compared, record.held, record.short, record.beyond, record.unknown) == (5, 2, 1, 2, 1)
     assert record.width == pytest.approx(0.04)
-    assert "2 of 5 predictions were right (40%). Half of them left open no more than 4.0% of the items." in shown
+    assert "2 of 5 predictions were right (40%); nine of ten should be." in shown
+    assert "Half of them left open no more than 4.0% of the items." in shown
     assert shown.count("fewer than predicted") == 1
     assert shown.count("more than predicted") == 2
     assert "Of 1 retry nothing could be predicted, and it was said so." in of_mail
