@@ -23,15 +23,25 @@ SHORTEST_WAIT = 0.05  # seconds
 def claim_items(slice_: Slice, limit: int, marks: Marks | None = None) -> Claim:
     """The next pending items, at most `limit`: retries that are due, looked for once a second, else onwards. With
     `marks` as calls that are out."""
-    limit = 1 if slice_.alone or slice_.lease.careful else slice_.pacer.chunk_size(limit)
-    limit = min(limit, slice_.quota.items)
-    if monotonic() >= slice_.retries_seen_at + RETRIES_EVERY:
+    limit = most_items(slice_, limit)
+    if looks_for_retries(slice_):
         slice_.retries_seen_at = monotonic()
         due = claim_due(slice_.lease, limit, marks)
         if due.items:
             slice_.retries_seen_at = 0.0
             return due
     return claim(slice_.lease, limit, after=slice_.cursor, upto=slice_.cursor + slice_.window, marks=marks)
+
+
+def most_items(slice_: Slice, limit: int) -> int:
+    """How many items the next claim may take, at most `limit`."""
+    limit = 1 if slice_.alone or slice_.lease.careful else slice_.pacer.chunk_size(limit)
+    return min(limit, slice_.quota.items)
+
+
+def looks_for_retries(slice_: Slice) -> bool:
+    """Whether the next claim is to begin with retries that are due."""
+    return monotonic() >= slice_.retries_seen_at + RETRIES_EVERY
 
 
 def mark_next(slice_: Slice) -> Claimed | None:

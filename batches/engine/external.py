@@ -24,6 +24,7 @@ from batches.conf import settings
 from batches.engine import disk_full
 from batches.engine.attempts import failed_outcome, quarantined_outcome, remembered_outcome
 from batches.engine.budget import enforce_budget
+from batches.engine.call_commits import record_and_claim
 from batches.engine.call_marks import Marks
 from batches.engine.calls_in_turn import CallsInTurn
 from batches.engine.chunk_recovery import reconnect
@@ -159,6 +160,8 @@ def room_beside(slice_: Slice, calls: Calls, group: list[Outcome]) -> int:
 
 def record(slice_: Slice, group: list[Outcome], room: int = 0) -> tuple[Totals, Claim | None]:
     """Commit the outcomes of a group under the lane's fence, and a claim for so much room: all of it, or none."""
+    if room > 0 and (at_once := record_and_claim(slice_, group, room)) is not None:
+        return at_once
     committed: list[bool] = []
     with transaction.atomic(durable=True):
         totals = record_outcomes(slice_, group)
@@ -175,7 +178,7 @@ def account_for(slice_: Slice, group: list[Outcome], totals: Totals) -> None:
     """The group is committed: remember where the lane stands now, and let the batch's budget decide."""
     slice_.lease.position = max(slice_.lease.position, *(outcome.item.position for outcome in group))
     slice_.lease.careful = max(0, slice_.lease.careful - len(group))
-    slice_.leased_at = monotonic()
+    slice_.leased_at, slice_.done = monotonic(), totals.done
     hints.hint(slice_.batch.pk)
     count_items(slice_, group)
     enforce_budget(slice_, totals, group)

@@ -52,8 +52,9 @@ class Slice:
     positions; `wrapped` when it has begun again at the start. A chunk takes no further item after `chunk_seconds`, so
     that each has its whole time limit before an idle transaction is ended. `alone` items go one a transaction.
     `tainted`: a call that could not be ended lives on in this process, which may be killed if it is `expendable`.
-    `took`: seconds of the `current` item. `looked_up_at`: when the batch's status was read. `tally`: outcomes recorded,
-    by status. `gives_way`: whether to end between two chunks, for somebody else.
+    `took`: seconds of the `current` item. `done`: items of the batch with an outcome, as the last commit of calls left
+    them. `looked_up_at`: when the batch's status was read. `tally`: outcomes recorded, by status. `gives_way`: whether
+    to end between two chunks, for somebody else.
     """
 
     batch: Batch
@@ -83,6 +84,7 @@ class Slice:
     claimed: list[Claimed] = field(default_factory=list)
     current: Claimed | None = None
     took: float = 0.0
+    done: int = 0
     looked_up_at: float = 0.0
     tally: Counter[str] = field(default_factory=Counter)
     gives_way: Callable[[], bool] = never

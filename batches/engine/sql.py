@@ -7,7 +7,9 @@ array of ids where a join would do). A name carries its version: a migration tha
 that workers of the old release go on with theirs.
 """
 
-CLAIM, CLAIM_CALLS, RECORD = "batches_claim_3", "batches_claim_calls_1", "batches_record_2"
+CLAIM, RECORD = "batches_claim_3", "batches_record_2"
+CLAIM_CALLS, RECORD_CALLS = "batches_claim_calls_1", "batches_record_calls_1"
+APART = "BP001"  # what `RECORD_CALLS` raises
 
 BY_INDEX_ONLY = """\
 SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET enable_incremental_sort = off
@@ -152,5 +154,34 @@ BEGIN
   SELECT (SELECT count(*) FROM written), (SELECT count(*) FROM remembered),
     sum(c.succeeded + c.failed + c.skipped + c.quarantined)::bigint, sum(c.failed + c.quarantined)::bigint
   FROM batches_checkpoint c WHERE c.batch_id = (SELECT lane.batch_id FROM lane) GROUP BY c.batch_id;
+END $$
+"""  # noqa: S608 - only constants of this module are put in
+
+# Calls that succeeded, and the claim of those that take their places. It raises where a transaction of several
+# statements is to tell what is the matter, or to write a milestone.
+CREATE_RECORD_CALLS = f"""
+CREATE FUNCTION {RECORD_CALLS}(lane_id bigint, lane_fence bigint, outcomes jsonb, remember_for interval,
+  lane_position int, lease interval, to_remember int, milestone_at bigint, at_most int, after int, upto int,
+  idle_ms text, of_lane int, began_at timestamptz, keys_of text)
+RETURNS TABLE (done bigint, failed bigint, batch_status text, id bigint, "position" int, key text, payload text,
+  attempts int, forgiven int, crashes int, available_at timestamptz, is_remembered boolean, response text)
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+  succeeded int := jsonb_array_length(outcomes);
+  recorded record;
+BEGIN
+  SELECT r.* INTO recorded FROM {RECORD}(lane_id, lane_fence, outcomes, remember_for, lane_position, 0, lease,
+    succeeded, 0, 0, 0, 'RUNNING') r;
+  IF recorded.written IS DISTINCT FROM succeeded OR recorded.remembered IS DISTINCT FROM to_remember
+    OR recorded.done + succeeded >= milestone_at
+  THEN
+    RAISE EXCEPTION 'not in one statement' USING ERRCODE = '{APART}';
+  END IF;
+  RETURN QUERY SELECT recorded.done + succeeded, recorded.failed, c.*
+    FROM {CLAIM_CALLS}(lane_id, lane_fence, at_most, after, upto, NULL, idle_ms, of_lane, began_at, keys_of) c;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'no lane' USING ERRCODE = '{APART}';
+  END IF;
 END $$
 """  # noqa: S608 - only constants of this module are put in

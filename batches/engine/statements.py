@@ -113,12 +113,16 @@ def _claim(
         rows = _claim_sqlite(lease, condition, [*bounds, limit])
     if not rows:
         raise lost(lease)
+    if marks is not None and connection.vendor == "postgresql":
+        return claim_of_calls(rows)
+    items = [Claimed(*row[1:]) for row in rows if row[1] is not None]
+    return Claim(rows[0][0], items, mark_sqlite(lease, items, marks) if marks and items else {})
+
+
+def claim_of_calls(rows: Sequence[Any]) -> Claim:
+    """The claim that PostgreSQL returns of calls."""
     items = [Claimed(*row[1:9]) for row in rows if row[1] is not None]
-    if marks is None or not items:
-        return Claim(rows[0][0], items)
-    if connection.vendor == "postgresql":
-        return Claim(rows[0][0], items, {row[1]: row[10] for row in rows if row[9]})
-    return Claim(rows[0][0], items, mark_sqlite(lease, items, marks))
+    return Claim(rows[0][0], items, {row[1]: row[10] for row in rows if row[9]})
 
 
 def _claim_postgresql(lease: Lease, bounds: list[Any], item_id: int | None, marks: Marks | None) -> list[Any]:
@@ -143,7 +147,7 @@ def record(lease: Lease, outcomes: Sequence[Outcome], *, position: int, careful:
     """Write items, idempotency rows and, under the fence, the lane. Whatever it raises, roll back."""
     write = _record_postgresql if connection.vendor == "postgresql" else _record_sqlite
     counts = Counter(outcome.status for outcome in outcomes)
-    keys = [None if processor.is_callers else _key_to_remember(lease, outcome) for outcome in outcomes]
+    keys = [None if processor.is_callers else key_to_remember(lease, outcome) for outcome in outcomes]
     lane = write(lease, outcomes, keys, counts, position, careful, processor.claims_as)
     if lane is None:
         raise lost(lease)
@@ -173,7 +177,7 @@ def _record_postgresql(
     careful: int,
     from_status: str,
 ) -> Recorded:
-    rows = json.dumps([_object_of(lease, outcome, key) for outcome, key in zip(outcomes, keys, strict=True)])
+    rows = json.dumps([object_of(lease, outcome, key) for outcome, key in zip(outcomes, keys, strict=True)])
     added = [counts[status] for status in COUNTED]
     lease_length = timedelta(seconds=settings.PORTAL_LEASE_SECONDS)
     params: Any = (lease.checkpoint_id, lease.fence, rows, TTL, position, careful, lease_length, *added, from_status)
@@ -186,7 +190,7 @@ def _record_postgresql(
     return written, remembered, Totals(done + sum(added), failed + added[1] + added[3])
 
 
-def _object_of(lease: Lease, outcome: Outcome, key: str | None) -> dict[str, Any]:
+def object_of(lease: Lease, outcome: Outcome, key: str | None) -> dict[str, Any]:
     """An outcome by the column names of `sql.CREATE_RECORD`; a name that is left out is NULL."""
     item, status, finished_at = outcome.item, outcome.status, outcome.finished_at.isoformat()
     row = {
@@ -229,7 +233,7 @@ def _row_of(lease: Lease, outcome: Outcome) -> tuple[Any, ...]:
     )
 
 
-def _key_to_remember(lease: Lease, outcome: Outcome) -> str | None:
+def key_to_remember(lease: Lease, outcome: Outcome) -> str | None:
     """The idempotency key under which the outcome's result is remembered; None when it is not."""
     if outcome.status != SUCCEEDED or outcome.remembered:
         return None

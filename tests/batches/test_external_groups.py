@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import DataError, OperationalError, connection, connections
+from django.db import DataError, OperationalError, connection
 
-from batches import operations
+from batches import clock, operations
 from batches.engine import external, in_flight_calls, runner
+from batches.lanes import leases
 from batches.lanes.outcomes import Claimed, Outcome
-from batches.models import Batch, IdempotencyRecord, Item
-from tests.helpers import outside
+from batches.lifecycle import milestones
+from batches.models import Batch, Checkpoint, IdempotencyRecord, Item
+from tests.helpers import commits, outside
 from tests.helpers.batches import statuses
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -21,9 +25,14 @@ ITEMS = 3 * outside.SIDE_BY_SIDE
 Groups = list[list[int]]
 
 
-@pytest.fixture
-def groups(monkeypatch: pytest.MonkeyPatch) -> Groups:
-    """The positions of every group that was to be recorded; calls that are out side by side end together."""
+@pytest.fixture(params=["at milestones", "between milestones"])
+def groups(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Groups:
+    """The positions of every group that was to be recorded; calls that are out side by side end together. Each commit
+    of so short a batch reaches a milestone; between two of them, PostgreSQL records and claims by one statement."""
+    if request.param == "between milestones":
+        if connection.vendor != "postgresql":
+            pytest.skip("SQLite commits a transaction")
+        monkeypatch.setattr(milestones, "next_milestone", lambda reached: math.inf)
     finished, record = in_flight_calls.InFlightCalls.finished, external.record
     groups: Groups = []
 
@@ -58,15 +67,11 @@ def losing(monkeypatch: pytest.MonkeyPatch, lose: Callable[[Callable[[], None]],
     record, lost = external.record, [False]
 
     def recorded(slice_: Any, group: list[Outcome], room: int = 0) -> Any:
-        real = connections["default"]
-        commit = real._commit
-        if not lost[0]:
-            lost[0] = True
-            real._commit = lambda: lose(commit)
-        try:
+        if lost[0]:
             return record(slice_, group, room)
-        finally:
-            real._commit = commit
+        lost[0] = True
+        with commits.around(lose):
+            return record(slice_, group, room)
 
     monkeypatch.setattr(external, "record", recorded)
 
@@ -113,14 +118,17 @@ def test_an_outcome_that_is_refused_takes_no_other_with_it(
     tmp_path: Path, groups: Groups, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch = started(tmp_path, *["ok"] * ITEMS)
-    record_outcomes = external.record_outcomes
 
-    def refusing(slice_: Any, group: list[Outcome]) -> Any:
-        if any(outcome.item.position == 2 and outcome.status == "SUCCEEDED" for outcome in group):
-            raise DataError("invalid value")
-        return record_outcomes(slice_, group)
+    def refuse(function: Callable[..., Any]) -> Callable[..., Any]:
+        def refusing(slice_: Any, group: list[Outcome], *room: int) -> Any:
+            if any(outcome.item.position == 2 and outcome.status == "SUCCEEDED" for outcome in group):
+                raise DataError("invalid value")
+            return function(slice_, group, *room)
 
-    monkeypatch.setattr(external, "record_outcomes", refusing)
+        return refusing
+
+    for name in ("record_outcomes", "record_and_claim"):
+        monkeypatch.setattr(external, name, refuse(getattr(external, name)))
     runner.work_until_idle(batch.pk)
     assert called(tmp_path) == list(range(ITEMS))
     assert [n for n, status in enumerate(statuses(batch)) if status != "SUCCEEDED"] == [2]
@@ -172,3 +180,57 @@ def test_it_claims_no_call_beside_a_failure_that_halts_the_batch(tmp_path: Path,
     batch.refresh_from_db()
     assert batch.status == "HALTED"
     assert called(tmp_path) == list(range(outside.SIDE_BY_SIDE))
+
+
+def test_it_records_between_milestones_without_a_transaction(
+    tmp_path: Path, groups: Groups, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = started(tmp_path, *["ok"] * ITEMS)
+    record_outcomes, transactions = external.record_outcomes, list[int]()
+
+    def counted(slice_: Any, group: list[Outcome]) -> Any:
+        transactions.append(len(group))
+        return record_outcomes(slice_, group)
+
+    monkeypatch.setattr(external, "record_outcomes", counted)
+    runner.work_until_idle(batch.pk)
+    assert len(transactions) == (3 if request.node.callspec.params["groups"] == "at milestones" else 0)
+
+
+def before_recording(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    """Somebody acts while the outcomes of the first group are there and not recorded yet."""
+    record, acted = external.record, [False]
+
+    def recorded(slice_: Any, group: list[Outcome], room: int = 0) -> Any:
+        if not acted[0]:
+            acted[0] = True
+            act()
+        return record(slice_, group, room)
+
+    monkeypatch.setattr(external, "record", recorded)
+
+
+def test_it_records_no_outcome_of_an_item_that_was_given_another_status(
+    tmp_path: Path, groups: Groups, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = started(tmp_path, *["ok"] * ITEMS)
+    taken = Item.objects.filter(batch=batch, position=1)
+    before_recording(monkeypatch, lambda: taken.update(status="PENDING", claimed_at=None, lane=None))
+    runner.work_until_idle(batch.pk)
+    assert called(tmp_path) == sorted([*range(ITEMS), 1])
+    assert operations.verify(batch.pk) == []
+
+
+def test_it_records_and_claims_nothing_in_a_lane_that_was_taken_over(
+    tmp_path: Path, groups: Groups, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = started(tmp_path, *["ok"] * ITEMS)
+
+    def take_over() -> None:
+        Checkpoint.objects.filter(batch=batch).update(lease_expires_at=clock.now() - timedelta(seconds=1))
+        leases.revoke_expired(batch.pk)
+
+    before_recording(monkeypatch, take_over)
+    runner.work_until_idle(batch.pk)
+    assert called(tmp_path) == sorted([*range(ITEMS), *range(outside.SIDE_BY_SIDE)])
+    assert operations.verify(batch.pk) == []
