@@ -72,6 +72,15 @@ def test_it_refuses_a_file_that_takes_too_much_memory(monkeypatch: pytest.Monkey
         open_file(io.BytesIO(b'a,b\n1,"' + b"x" * 9_000_000), "f.csv")
 
 
+def test_it_says_of_a_large_workbook_that_csv_may_be_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MEMORY_MB", 12)
+    content = workbook(*((row, column, f"{row} {column}") for row in range(6_000) for column in range(10)))
+    with pytest.raises(
+        InputRefused, match=r"more than 12 MB of memory\. A workbook is read as a whole, .* save it as CSV"
+    ):
+        open_file(io.BytesIO(content), "f.xlsx")
+
+
 def test_it_refuses_a_file_that_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "CPU_SECONDS", 1)
     with pytest.raises(InputRefused, match=r"took more than 1 s\. Split it\."):

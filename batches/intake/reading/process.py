@@ -31,6 +31,10 @@ PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR"
 TEXTS = (".csv", ".tsv", ".txt", ".json", ".ndjson", ".jsonl")
 OUT_OF_MEMORY = {-signal.SIGABRT, -signal.SIGKILL}
 OUT_OF_TIME = {-signal.SIGXCPU} if hasattr(signal, "SIGXCPU") else set()
+WORKBOOK_IS_LARGE = (
+    "A workbook is read as a whole, about a million cells of it: save it as CSV, which is read row by row. Where it "
+    "has not as many, clear what stands far away from the table."
+)
 _turns = threading.BoundedSemaphore(AT_A_TIME)
 
 
@@ -83,9 +87,7 @@ def refusal_of(code: int, words: str, suffix: str) -> InputRefused:
     if code in OUT_OF_MEMORY:
         return InputRefused(
             f"Reading the file took more than {limits.MEMORY_MB} MB of memory.",
-            remedy="Is a quote left open, or a whole file in one cell?"
-            if suffix in TEXTS
-            else "Does a cell stand far away from the others? Clear what is beyond the table, or save it as CSV.",
+            remedy="Is a quote left open, or a whole file in one cell?" if suffix in TEXTS else WORKBOOK_IS_LARGE,
         )
     logger.error("a file could not be read: the process ended with %s: %s", code, words[-2_000:])
     return InputRefused("The file could not be read.", remedy="Is it damaged? Save it again, as another format.")
