@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from itertools import accumulate
 from math import exp, lgamma, log
 
 Interval = tuple[int, int, int]
 """Low, middle and high, in items."""
+Distribution = Callable[[float], float]
 MASS = 0.9
 """Probability of an interval: it has the likeliest outcomes, so that it is no wider than it must be."""
 PRIOR = 0.5
@@ -18,7 +20,8 @@ DRIFT = 0.005
 EXACT_UP_TO = 400
 SPLITS = 8
 """In how many ways what lies outside is divided between the two ends."""
-HALVINGS = 40
+NEWTON_STEPS, MOST_STEPS, PRECISION = 15, 60, 1e-10
+"""Of a quantile; shares are rounded to items, of which there may be millions."""
 FRACTION_TERMS = 200
 LEAST_VARIANCE = 1e-9
 
@@ -55,6 +58,12 @@ def outcome(items: int, passed: float, tried: float) -> Interval:
 
 def outcome_of_shares(items: int, shares: Sequence[Share]) -> Interval:
     """Of `items`, each passing with one unknown share; the weights of `shares` sum up to 1."""
+    return outcome_of(items, tuple(shares))
+
+
+@lru_cache(maxsize=4096)
+def outcome_of(items: int, shares: tuple[Share, ...]) -> Interval:
+    """A page asks for the same again and again: for each group with and without what cannot pass, at each look."""
     if items <= EXACT_UP_TO:
         return likeliest(chances(items, shares))
     spread = [with_spread(items, share) for share in shares]
@@ -62,7 +71,10 @@ def outcome_of_shares(items: int, shares: Sequence[Share]) -> Interval:
     def below(x: float) -> float:
         return sum(share.weight * beta_below(x, share.a, share.b) for share in spread)
 
-    low, mid, high = (round(items * bound) for bound in shortest(below))
+    def density(x: float) -> float:
+        return sum(share.weight * beta_density(x, share.a, share.b) for share in spread)
+
+    low, mid, high = (round(items * bound) for bound in shortest(below, density))
     return low, mid, high
 
 
@@ -90,12 +102,13 @@ def likeliest(chance: Sequence[float]) -> Interval:
     return low, min(high, max(low, middle)), high
 
 
-def shortest(below: Callable[[float], float]) -> tuple[float, float, float]:
-    """As `likeliest`, of a share; `below` is its distribution."""
+def shortest(below: Distribution, density: Distribution) -> tuple[float, float, float]:
+    """As `likeliest`, of a share; `below` is its distribution, and `density` its derivative."""
     tails = [(1 - MASS) * split / SPLITS for split in range(SPLITS + 1)]
-    ends = [(quantile(below, tail) if tail else 0.0, quantile(below, tail + MASS)) for tail in tails[:-1]]
-    low, high = min([*ends, (quantile(below, tails[-1]), 1.0)], key=lambda pair: pair[1] - pair[0])
-    return low, min(high, max(low, quantile(below, 0.5))), high
+    at = partial(quantile, below, density)
+    ends = [(at(tail) if tail else 0.0, at(tail + MASS)) for tail in tails[:-1]]
+    low, high = min([*ends, (at(tails[-1]), 1.0)], key=lambda pair: pair[1] - pair[0])
+    return low, min(high, max(low, at(0.5))), high
 
 
 def with_spread(items: int, share: Share) -> Share:
@@ -104,13 +117,23 @@ def with_spread(items: int, share: Share) -> Share:
     return Share(size * share.a / share.whole, size * share.b / share.whole, share.weight)
 
 
-def quantile(below: Callable[[float], float], at: float) -> float:
-    """By halving."""
-    low, high = 0.0, 1.0
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2
-        low, high = (middle, high) if below(middle) < at else (low, middle)
-    return (low + high) / 2
+def quantile(below: Distribution, density: Distribution, at: float) -> float:
+    """Newton's method within what is left of 0 to 1; by halving where that leads out, or has not led there soon."""
+    low, high, x = 0.0, 1.0, 0.5
+    for step in range(1, MOST_STEPS):
+        above, slope = below(x) - at, density(x)
+        low, high = (x, high) if above < 0 else (low, x)
+        better = x - above / slope if slope > 0 and step <= NEWTON_STEPS else low
+        if high - low < PRECISION or (slope > 0 and abs(above) < PRECISION * slope):
+            break
+        x = better if low < better < high else (low + high) / 2
+    return x
+
+
+def beta_density(x: float, a: float, b: float) -> float:
+    if x <= 0 or x >= 1:
+        return 0.0
+    return exp(lgamma(a + b) - lgamma(a) - lgamma(b) + (a - 1) * log(x) + (b - 1) * log(1 - x))
 
 
 def beta_below(x: float, a: float, b: float) -> float:

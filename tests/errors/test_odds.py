@@ -9,7 +9,16 @@ import pytest
 from errors.advice.agreement import share_of_units
 from errors.advice.evidence import Evidence
 from errors.advice.facts import Prediction
-from errors.advice.posterior import EXACT_UP_TO, MASS, Share, chances, outcome_of_shares
+from errors.advice.posterior import (
+    EXACT_UP_TO,
+    MASS,
+    Share,
+    beta_below,
+    beta_density,
+    chances,
+    outcome_of_shares,
+    quantile,
+)
 from errors.advice.predictions import recoveries_of
 from errors.advice.survivors import shares_after
 
@@ -88,3 +97,20 @@ def test_steady_automatic_attempts_say_that_what_failed_again_is_of_one_kind() -
     expected = predicted(50, rounds=[(100, 50)], waiting=[0, 50], attempts=[(400, 120), (280, 84)])
     assert expected.mid is not None
     assert expected.low > 10
+
+
+@pytest.mark.parametrize("passed", [5, 50, 90])
+def test_a_quantile_takes_a_few_looks_at_the_distribution(passed: int) -> None:
+    """A page has up to seventeen of them for each of its groups."""
+    share = Share(0.5 + passed, 100.5 - passed)
+    looks: list[float] = []
+
+    def below(x: float) -> float:
+        looks.append(x)
+        return beta_below(x, share.a, share.b)
+
+    for at in (0.05, 0.5, 0.95):
+        looks.clear()
+        place = quantile(below, lambda x: beta_density(x, share.a, share.b), at)
+        assert beta_below(place, share.a, share.b) == pytest.approx(at, abs=1e-6)
+        assert len(looks) <= 15  # by halving: 40
