@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from django.db.models import F, Q, QuerySet, Sum
-from django.db.models.functions import Coalesce
 
 from batches.clock import now_sql
+from batches.compiled_query import CompiledQuery
 from batches.models import Batch, Checkpoint, Item
 
 COUNTERS = ("succeeded", "failed", "skipped", "quarantined")
@@ -19,8 +20,17 @@ TO_GO = (Item.Status.PENDING.value, Item.Status.RUNNING.value)
 
 def counters_of(batch_id: str) -> dict[str, int]:
     """Items by outcome: the sum of the lanes' counters."""
-    sums = Checkpoint.objects.filter(batch_id=batch_id).aggregate(**{name: Coalesce(Sum(name), 0) for name in COUNTERS})
-    return {name: int(sums[name]) for name in COUNTERS}
+    sums = next((sums for _, *sums in SUMS.rows([batch_id])), [0] * len(COUNTERS))
+    return dict(zip(COUNTERS, map(int, sums), strict=True))
+
+
+def sums_of_lanes(batch_ids: list[str]) -> QuerySet[Checkpoint, tuple[Any, ...]]:
+    """Of each batch that has lanes: its id, and the sums of their counters."""
+    lanes = Checkpoint.objects.filter(batch__in=batch_ids).order_by().values_list("batch")
+    return lanes.annotate(*map(Sum, COUNTERS))
+
+
+SUMS = CompiledQuery(sums_of_lanes)
 
 
 def items_by_status(batch: Batch) -> dict[str, int]:

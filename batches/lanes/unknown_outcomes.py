@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from batches.clock import now_sql
+from batches.compiled_query import CompiledQuery
 from batches.exceptions import UnknownProcessor, UnusableParams
 from batches.extensions import record_failures
 from batches.keys import PROCESS, TTL, key_of
@@ -35,6 +36,8 @@ def resolve_lost_calls(
 
     `begun`: the calls may have reached their receiver.
     """
+    if not any(OUT.rows([batch_id])):
+        return 0
     lost = Item.objects.filter(batch=batch_id, lane=lane, claimed_at__isnull=False, status=Item.Status.RUNNING)
     items = list(lost.exclude(pk__in=still_out).order_by("pk"))
     if not items:
@@ -52,6 +55,15 @@ def resolve_lost_calls(
         if begun:
             counters.add("external_repeats", by=len(items))
     return len(items)
+
+
+def calls_out(batch_ids: list[str]) -> QuerySet[Item, tuple[int]]:
+    """Whether any lane of the batch has some."""
+    claimed = Item.objects.filter(batch__in=batch_ids, claimed_at__isnull=False, status=Item.Status.RUNNING)
+    return claimed.order_by().values_list("pk")[:1]
+
+
+OUT = CompiledQuery(calls_out)
 
 
 def asks_a_person(batch: Batch, processor: Processor) -> bool:

@@ -24,6 +24,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from batches import clock
+from batches.compiled_query import CompiledQuery
 from batches.conf import settings
 from batches.extensions import Extension
 from batches.lanes import counters
@@ -65,7 +66,7 @@ def queue(batch_id: str, event: str, data: dict[str, Any]) -> int:
     """Within the causing transaction: one delivery for each active webhook and each watcher; returns how many.
 
     Those to who wants a digest are held until it is made."""
-    hooks = list(Webhook.objects.filter(active=True).values_list("pk", flat=True))
+    hooks = [pk for (pk,) in HOOKS.rows()]
     users = watchers_of(batch_id, of_milestones=event == Delivery.Event.MILESTONE)
     if not hooks and not users:
         return 0  # nor are the portal's addresses loaded, which takes a script a quarter of a second
@@ -77,6 +78,9 @@ def queue(batch_id: str, event: str, data: dict[str, Any]) -> int:
         for user, held in users.items()
     ]
     return len(Delivery.objects.bulk_create(rows))
+
+
+HOOKS = CompiledQuery(lambda: Webhook.objects.filter(active=True).values_list("pk"))
 
 
 def queue_transition(transition: Transition) -> None:

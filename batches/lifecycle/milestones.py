@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+
+from batches.compiled_query import CompiledQuery
 from batches.extensions import notify, registered
 from batches.models import MILESTONES, Milestone
 
@@ -14,13 +18,28 @@ def next_milestone(reached: int) -> float:
 def reach_milestones(batch_id: str, done: int, total: int) -> list[int]:
     """Write each milestone that `done` of `total` items has crossed and nobody wrote before; returns the new ones."""
     crossed = [percent for percent in MILESTONES if done * 100 >= percent * total]
-    reached = set(Milestone.objects.filter(batch_id=batch_id).values_list("milestone", flat=True))
+    reached = {percent for (percent,) in REACHED.rows([batch_id])}
     new = [percent for percent in crossed if percent not in reached]
     for percent in new:
-        milestone, created = Milestone.objects.get_or_create(batch_id=batch_id, milestone=percent)
-        if created:
+        if (milestone := written(batch_id, percent)) is not None:
             tell_extensions(milestone, done, total)
     return new
+
+
+def written(batch_id: str, percent: int) -> Milestone | None:
+    """None where another lane wrote it at this moment."""
+    try:
+        with transaction.atomic():
+            return Milestone.objects.create(batch_id=batch_id, milestone=percent)
+    except IntegrityError:
+        return None
+
+
+def reached_by(batch_ids: list[str]) -> QuerySet[Milestone, tuple[int]]:
+    return Milestone.objects.filter(batch__in=batch_ids).order_by().values_list("milestone")
+
+
+REACHED = CompiledQuery(reached_by)
 
 
 def tell_extensions(milestone: Milestone, done: int, total: int) -> None:

@@ -16,6 +16,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from batches import clock
+from batches.compiled_query import CompiledQuery
 from batches.exceptions import OperationInProgress
 from batches.lanes.lane_counts import shift_count
 from batches.lifecycle.canaries import SECOND_WAVE, may_fill_up, objection, tried
@@ -32,12 +33,19 @@ Fate = RetriedItem.Fate
 
 def advance(batch_id: str) -> bool:
     """Judge what is finished and put back the next wave of every retry under way; True if items were put back."""
-    if not Retry.objects.filter(batch=batch_id, state__in=Retry.UNDER_WAY).exists():
+    if not any(UNDER_WAY.rows([batch_id])):
         return False
     finish_lists(batch_id)
     with transaction.atomic():
         released = [step(retry) for retry in lock_retries(batch_id, Retry.RELEASING)]
         return any(released)
+
+
+def under_way(batch_ids: list[str]) -> QuerySet[Retry, tuple[int]]:
+    return Retry.objects.filter(batch__in=batch_ids, state__in=Retry.UNDER_WAY).order_by().values_list("pk")[:1]
+
+
+UNDER_WAY = CompiledQuery(under_way)
 
 
 def step(retry: Retry) -> bool:

@@ -14,13 +14,13 @@ from typing import Any
 
 from django.db import Error as AnyDatabaseError
 from django.db import connection
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Mod
 from django.utils import timezone
 
 from batches import clock
 from batches.compiled_query import CompiledQuery
-from batches.lanes import counters, global_pause
+from batches.lanes import counters, global_pause, lane_counts
 from batches.models import Batch, Checkpoint, Sample
 from batches.paged_deletes import delete_in_steps
 
@@ -83,13 +83,7 @@ def write_samples(batches: list[Batch], slot: int, now: datetime, active: float 
 
 def done_of(ids: Iterable[str]) -> dict[str, int]:
     """Items with any outcome, by batch."""
-    sums = (
-        Checkpoint.objects.filter(batch__in=list(ids))
-        .order_by()
-        .values("batch_id")
-        .annotate(done=Sum(F("succeeded") + F("failed") + F("skipped") + F("quarantined")))
-    )
-    return defaultdict(int, {row["batch_id"]: row["done"] for row in sums})
+    return defaultdict(int, {pk: int(sum(counts)) for pk, *counts in lane_counts.SUMS.rows(list(ids))})
 
 
 def recent_samples(batches: Iterable[Batch], now: datetime) -> dict[str, list[Sample]]:

@@ -6,14 +6,16 @@ Counted when somebody looks, and kept until the batch has moved: no chunk pays f
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
+from typing import Any
 
-from django.db.models import BigIntegerField, Count, ExpressionWrapper, F, Q, Sum
+from django.db.models import BigIntegerField, Count, ExpressionWrapper, F, Q, QuerySet, Sum
 from django.utils import timezone
 
+from batches.compiled_query import CompiledQuery
 from batches.lanes.lane_counts import COUNTERS
 from batches.models import Batch, Checkpoint, Item
 from errors.grouping.stand_at_rest import LAST_LOOK, stand_at_rest
@@ -29,8 +31,10 @@ def refresh(batch: Batch) -> None:
     """Bring the batch's counts up to date; nothing is done where it has not moved since, or where its items go."""
     if batch.status in Batch.REMOVED:
         return
-    current = sums_of(batch.pk)[batch.pk].revision
-    kept = FailingCount.objects.filter(batch=batch).first()
+    sums = sums_of(batch.pk)[batch.pk]
+    kept, current = FailingCount.objects.filter(batch=batch).first(), sums.revision
+    if kept is None and not sums.groups:
+        return  # nothing of it has ever failed
     if kept is not None and (kept.revision == current or is_soon(batch, kept)):
         return
     count(batch.pk, batch.processor)
@@ -98,23 +102,37 @@ class Sums:
 
 def sums_of(*batch_ids: str) -> dict[str, Sums]:
     """By batch id, of these or of all."""
-    return sums_where(Q(batch__in=batch_ids) if batch_ids else Q())
+    return sums_from(LANES.rows(batch_ids), GROUPS.rows(batch_ids)) if batch_ids else sums_where(Q())
 
 
 def sums_where(chosen: Q) -> dict[str, Sums]:
     """Of the batches that the condition names. Two statements that add up in the database: there may be thousands of
     batches before a page is shown. Errors that move to another group change the sums that are weighted by group."""
-    sums: dict[str, Sums] = defaultdict(Sums)
-    lanes = Checkpoint.objects.filter(chosen).order_by().values_list("batch")
-    for pk, *counts in lanes.annotate(*(Sum(name) for name in COUNTERS)):
-        sums[pk].lanes = tuple(counts)
+    return sums_from(sums_of_lanes(chosen), sums_of_groups(chosen))
+
+
+def sums_of_lanes(chosen: Q) -> QuerySet[Checkpoint, tuple[Any, ...]]:
+    return Checkpoint.objects.filter(chosen).order_by().values_list("batch").annotate(*map(Sum, COUNTERS))
+
+
+def sums_of_groups(chosen: Q) -> QuerySet[BatchGroup, tuple[Any, ...]]:
     groups = BatchGroup.objects.filter(chosen).order_by().values_list("batch")
-    counted = groups.annotate(
+    return groups.annotate(
         errors_=Sum("errors"),
         errors_by_group=weighted("errors"),
         rows_by_group=weighted("pk"),
     )
-    for pk, *counts in counted:
+
+
+LANES = CompiledQuery(lambda batch_ids: sums_of_lanes(Q(batch__in=batch_ids)))
+GROUPS = CompiledQuery(lambda batch_ids: sums_of_groups(Q(batch__in=batch_ids)))
+
+
+def sums_from(lanes: Iterable[tuple[Any, ...]], groups: Iterable[tuple[Any, ...]]) -> dict[str, Sums]:
+    sums: dict[str, Sums] = defaultdict(Sums)
+    for pk, *counts in lanes:
+        sums[pk].lanes = tuple(counts)
+    for pk, *counts in groups:
         sums[pk].groups = tuple(map(int, counts))
     return sums
 
