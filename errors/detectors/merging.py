@@ -42,8 +42,30 @@ def parts_of(finding: Finding, kinds: Iterable[Finding], kept: Iterable[Finding]
     stronger = frozenset[int]().union(*(other.items for other in kept))
     if len(stronger & finding.items) >= MOSTLY * len(finding.items):
         return sharing
-    precise = apart(kind for kind in sharing if kind.precision >= AS_PRECISE * finding.precision)
+    own = apart(kind for kind in sharing if has_own_place(kind, finding))
+    precise = apart([*own, *(kind for kind in sharing if is_as_precise(kind, finding, own))])
     return precise if len(precise) > 1 else ()
+
+
+def has_own_place(kind: Finding, whole: Finding) -> bool:
+    """Whether failures of one kind lie together within a place where all kinds fail, and hardly elsewhere in it."""
+    if whole.stream != EVERYTHING or kind.stream == EVERYTHING or kind.by_chance or kind.size >= whole.size:
+        return False
+    if len(kind.items & whole.items) < SAME_ITEMS * len(kind.items):
+        return False
+    failures = min(whole.size, kind.failed + kind.others_failed)
+    return tail(kind.failed, whole.size, failures, kind.size) <= NEWS_BELOW
+
+
+def is_as_precise(kind: Finding, whole: Finding, own: Sequence[Finding]) -> bool:
+    """Also once places within both, of other kinds, are taken out."""
+    if kind.precision >= AS_PRECISE * whole.precision:
+        return True
+    others = [other for other in own if other is not kind]
+    size, failed = sum(other.size for other in others), sum(other.failed for other in others)
+    if not others or kind.size <= size or whole.size <= size:
+        return False
+    return kind.failed / (kind.size - size) >= AS_PRECISE * max(0, whole.failed - failed) / (whole.size - size)
 
 
 def apart(findings: Iterable[Finding]) -> Sequence[Finding]:
@@ -83,7 +105,7 @@ def is_covered(finding: Finding, kept: Iterable[Finding]) -> bool:
     A run within a window, a window within a worker's items, all failures beside those of one kind are parts and views
     of a cause, not causes. What is left of another cause is still far from chance.
     """
-    sharing = [other for other in kept if other.items & finding.items]
+    sharing = [other for other in kept if other.items & finding.items and not has_own_place(finding, other)]
     if not sharing:
         return False
     covered = frozenset().union(*(looked_at(other.items, finding) for other in sharing))

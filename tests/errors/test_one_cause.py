@@ -62,6 +62,15 @@ def test_two_causes_near_each_other_are_two(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_cause_within_another_that_fails_all_the_same_is_named(seed: int) -> None:
+    """From item 600 on nothing passes; half of one stretch of that fails in a way of its own."""
+    refused = some(range(700, 800), 0.5, seed + 10)
+    expired = some(range(600, TOTAL), 0.97, seed) - refused
+    found = seen(Summary(TOTAL, streams_of(network=refused, auth=expired)))
+    assert sorted(finding.stream for finding in found) == ["auth", "network"]
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
 def test_an_outage_that_fails_in_three_ways_is_one_finding(seed: int) -> None:
     chance = random.Random(seed)
     kinds: dict[str, set[int]] = {}
