@@ -9,7 +9,8 @@ import pytest
 
 from batches.exceptions import InputRefused
 from batches.intake.readers import open_reader
-from batches.rest.parsers import MOST_VALUES, parsed
+from batches.rest import parsers
+from batches.rest.parsers import MOST_VALUES, SEARCHED_AT_ONCE, parsed
 
 NAMES = 60_000
 
@@ -28,6 +29,21 @@ NAMES = 60_000
 def test_it_refuses_what_a_process_should_not_hold(text: str, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         parsed(text)
+
+
+@pytest.mark.parametrize("before", [0, SEARCHED_AT_ONCE - 4_301, SEARCHED_AT_ONCE - 1, SEARCHED_AT_ONCE])
+def test_it_finds_a_long_number_wherever_it_stands(before: int) -> None:
+    with pytest.raises(ValueError, match="more than 4,300 digits"):
+        parsed("[" + " " * before + "9" * 4_301 + "]")
+    assert parsed("[" + " " * before + "9" * 4_300 + "]") == [int("9" * 4_300)]
+
+
+def test_it_counts_what_stands_between_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parsers, "MOST_VALUES", 1_000)
+    names = [f'"n{number}":"a,b\\","' for number in range(1_002)]
+    with pytest.raises(ValueError, match="more than 1,000 values"):
+        parsed(f"{{{','.join(names)}}}")
+    assert len(parsed(f"{{{','.join(names[:1_001])}}}")) == 1_001
 
 
 def test_it_counts_nothing_within_texts() -> None:
