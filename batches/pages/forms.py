@@ -6,6 +6,9 @@ from functools import partial
 from typing import Any
 
 from django import forms
+from django.forms.utils import flatatt
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 
 from batches import operations, outbound
 from batches.conf import settings
@@ -90,10 +93,22 @@ class BudgetForm(ReasonedForm):
         return {name: self.cleaned_data[name] for name in operations.BUDGETS if name in self.fields}
 
 
+class LongSelect(forms.Select):
+    """For hundreds of options, each of which is a template of its own in Django's."""
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+        chosen = "" if value is None else str(value)
+        rows = ((key, SafeString(" selected") if key == chosen else "", label) for key, label in self.choices)
+        options = format_html_join("\n", '<option value="{}"{}>{}</option>', rows)
+        return format_html("<select{}>{}</select>", flatatt(self.build_attrs({"name": name}, attrs)), options)
+
+
 class ZoneForm(forms.Form):
     """The zone in which a person reads the moments of every page."""
 
-    zone = forms.ChoiceField(required=False, label="Time zone", help_text="Of every moment on every page.")
+    zone = forms.ChoiceField(
+        required=False, label="Time zone", help_text="Of every moment on every page.", widget=LongSelect
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
