@@ -11,10 +11,11 @@ import inspect
 import json
 import logging
 import threading
+from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
 from queue import Empty, SimpleQueue
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 from django.db import connections
@@ -31,6 +32,7 @@ from batches.processors import SkipItem
 
 logger = logging.getLogger("batches")
 
+GATHERED_FOR, SHARE_OF_A_CALL, WORTH_A_WAIT = 0.005, 0.05, 0.0005  # seconds, part of a call's time, seconds
 PAST_LIMIT = "The item ran longer than its limit of {:g} s."
 
 
@@ -41,7 +43,8 @@ class InFlightCalls:
         self.slice, self.limit = slice_, slice_.batch.item_timeout
         self.is_async = inspect.iscoroutinefunction(slice_.processor.function)
         self.in_flight: dict[int, Call] = {}
-        self.hung = False
+        self.hung, self._lasting = False, 0.0
+        self._to_start, self._start_ordered = deque[Call](), False
         self._done: SimpleQueue[tuple[int, Outcome]] = SimpleQueue()
         self._loop = self._start_loop() if self.is_async else None
         self._threads, self._tasks = CallThreads(self._run), set[asyncio.Task[None]]()
@@ -54,11 +57,15 @@ class InFlightCalls:
         call = self.in_flight[item.id] = Call(item, monotonic())
         if self._loop is None:
             self._threads.begin(call, len(self.in_flight))
-        else:
-            self._loop.call_soon_threadsafe(self._start_task, call)
+            return
+        self._to_start.append(call)
+        if not self._start_ordered:  # else the loop has not looked yet, and will see this one, too
+            self._start_ordered = True
+            self._loop.call_soon_threadsafe(self._start_tasks)
 
     def finished(self, seconds: float) -> list[Outcome]:
-        """The outcomes of calls that have ended, or of the first that ends within so many seconds."""
+        """The outcomes of calls that have ended, or of the first that ends within so many seconds and of those that
+        end so soon after it that they are worth the wait."""
         done: list[Outcome] = []
         until = monotonic() + seconds
         while True:
@@ -70,8 +77,11 @@ class InFlightCalls:
                 item_id, outcome = self._done.get(block=left > 0, timeout=left or None)
             except Empty:
                 return done
-            if self.in_flight.pop(item_id, None) is not None:
+            if call := self.in_flight.pop(item_id, None):
                 done.append(outcome)
+                self._lasting += (monotonic() - call.since - self._lasting) / 8
+                if len(done) == 1 and seconds and self.in_flight:
+                    gather(self._lasting)
 
     def uninterrupted(self) -> AbstractContextManager[Any]:
         """The items run in other threads, which no signal reaches."""
@@ -115,10 +125,12 @@ class InFlightCalls:
         except BaseException as error:
             return self._failed(call.item, error, started_at)
 
-    def _start_task(self, call: Call) -> None:
-        task = asyncio.get_running_loop().create_task(self._run_coroutine(call))
-        self._tasks.add(task)  # the loop itself keeps none alive
-        task.add_done_callback(self._tasks.discard)
+    def _start_tasks(self) -> None:
+        self._start_ordered = False
+        while self._to_start:
+            task = asyncio.get_running_loop().create_task(self._run_coroutine(self._to_start.popleft()))
+            self._tasks.add(task)  # the loop itself keeps none alive
+            task.add_done_callback(self._tasks.discard)
 
     async def _run_coroutine(self, call: Call) -> None:
         self._done.put((call.item.id, await self._attempt_coroutine(call.item)))
@@ -160,6 +172,14 @@ class InFlightCalls:
         loop = asyncio.new_event_loop()
         threading.Thread(target=run_until_stopped, args=(loop,), name="calls", daemon=True).start()
         return loop
+
+
+def gather(lasting: float) -> None:
+    """Wait for other calls to end, where calls take so long (seconds) that the places that stand empty meanwhile are a
+    small part of them: fewer commits, when many end within a moment."""
+    seconds = min(GATHERED_FOR, SHARE_OF_A_CALL * lasting)
+    if seconds >= WORTH_A_WAIT:
+        sleep(seconds)
 
 
 def run_until_stopped(loop: asyncio.AbstractEventLoop) -> None:

@@ -7,8 +7,16 @@ import threading
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 
+from batches.engine import sql
+
 COMMIT = b"COMMIT\x00"
+COMMITS_BY_ITSELF = f"SELECT * FROM {sql.RECORD_CALLS}(".encode()
 SIZE = 64 * 1024
+
+
+def commits(data: bytes) -> bool:
+    """Whether a message to the database ends a transaction, or is one."""
+    return data.endswith(COMMIT) or data.startswith(COMMITS_BY_ITSELF, 5)  # after its kind and length
 
 
 class Wire:
@@ -47,7 +55,7 @@ class Passage:
     def _forth(self) -> None:
         with suppress(OSError):
             while data := self.client.recv(SIZE):
-                if data.endswith(COMMIT) and (when := self._order()):
+                if commits(data) and (when := self._order()):
                     if when == "after":
                         self.muted = True
                         self.server.sendall(data)
