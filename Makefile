@@ -88,7 +88,7 @@ chaos: $(VENV)/.test ## A long run under fire, on both databases, and every muta
 	pytest -q -n 2 tests/chaos/test_every_statement.py
 	pytest -q -n 2 --database=postgresql tests/chaos/test_every_statement.py
 
-bench: $(VENV)/.test ## The engine beside hand-written floors and beside Celery; a thousand sockets; the triage engine; the desk's pages; exports; fairness
+bench: $(VENV)/.test ## The engine beside hand-written floors and beside Celery; a thousand sockets; the triage engine; the desk's pages; exports; fairness; failures at size; memory
 	python -m tests.bench.engine
 	python -m tests.bench.peers
 	python -m tests.bench.ingest
@@ -97,6 +97,8 @@ bench: $(VENV)/.test ## The engine beside hand-written floors and beside Celery;
 	python -m tests.bench.desk
 	python -m tests.bench.exports
 	python -m tests.bench.fairness
+	python -m tests.bench.failures
+	python -m tests.bench.memory
 
 clean: ## Remove what was installed and everything written at run time
 	find . -name '.venv*' -prune -o -name __pycache__ -prune -exec rm -rf {} +

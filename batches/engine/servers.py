@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,9 +11,18 @@ from batches.conf import settings
 
 def servers() -> dict[str, str]:
     """Their addresses, by name; empty of one that is not used."""
-    from celery import current_app  # with the first question, not with every process
+    return {"broker": broker(), "layer": settings.REDIS_URL}
 
-    return {"broker": current_app.conf.broker_url or "", "layer": settings.REDIS_URL}
+
+def broker() -> str:
+    """The broker's address. A process that has sent no message yet has no Celery, of 5 MB: it will use what the
+    settings name."""
+    named = getattr(settings, "CELERY_BROKER_URL", None)
+    if named and "celery" not in sys.modules:
+        return str(named)
+    from celery import current_app
+
+    return current_app.conf.broker_url or ""
 
 
 def states() -> dict[str, str]:
@@ -27,7 +37,7 @@ def is_away(url: str) -> bool:
     """A server was named and does not answer within a second or two."""
     if not urlsplit(url).hostname:
         return False
-    from kombu import Connection  # as in `servers`
+    from kombu import Connection  # as in `broker`
 
     try:
         with Connection(
@@ -41,7 +51,7 @@ def is_away(url: str) -> bool:
 
 def messages_waiting() -> int | None:
     """Messages in the broker that no worker has fetched; None where it does not say."""
-    from celery import current_app  # as in `servers`
+    from celery import current_app  # as in `broker`
 
     try:
         with current_app.connection_for_read(connect_timeout=1) as link:

@@ -27,6 +27,8 @@ run_checks(tags=["admin"])
 checked = set(sys.modules)
 import batchportal.server
 import batchportal.asgi
+from batches.engine import servers
+servers.states()
 web = set(sys.modules)
 from celery import current_app
 app = current_app.main
@@ -52,9 +54,10 @@ NOT_FOR_COMMANDS = (
 
 @pytest.fixture(scope="module")
 def imported() -> dict[str, Any]:
-    """The modules of a command, of a check, and of a web process before its first request; and the name of its Celery
-    app."""
+    """The modules of a command, of a check, and of a web process that has looked for its broker; and the name of its
+    Celery app."""
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "batchportal.settings"}
+    environment["CELERY_BROKER_URL"] = "filesystem://"
     command = [sys.executable, "-c", LOOK]
     ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
     return dict(json.loads(ended.stdout))
