@@ -22,7 +22,7 @@ from errors.grouping.fingerprints import Identity
 from errors.grouping.history import record_change
 from errors.models import AdviceRevision, BatchGroup, ErrorGroup, ErrorRecord, Findings
 
-RECORDS_PER_PAGE = 2_000
+RECORDS_PER_PAGE = 1_000
 
 
 class Interrupted(Exception):

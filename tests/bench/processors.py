@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib.auth.models import Group
 
-from batches.processors import Context, processor
+from batches.processors import Context, ItemError, processor
 from tests.bench.floors import trivial
 
 processor("bench.noop")(trivial)
@@ -31,3 +31,17 @@ def write_many(payloads: list[dict[str, Any]], contexts: list[Context]) -> list[
 def pause(payload: dict[str, Any], context: Context) -> None:
     """An item that takes 10 ms, and nothing of the machine."""
     sleep(0.01)
+
+
+@processor("bench.fail")
+def fail(payload: dict[str, Any], context: Context) -> None:
+    """Every item fails by an exception that it did not mean."""
+    trivial(payload, context)
+    raise ValueError(f"row {payload['n']} is no good")
+
+
+@processor("bench.refuse")
+def refuse(payload: dict[str, Any], context: Context) -> None:
+    """Every item fails on purpose."""
+    trivial(payload, context)
+    raise ItemError(f"row {payload['n']} is no good", code="NO_GOOD")
