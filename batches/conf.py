@@ -17,12 +17,12 @@ from django.utils.functional import SimpleLazyObject
 def once_an_hour(minute: int) -> Any:
     """Celery's schedule, made when it is asked: no process need import Celery for its settings."""
 
-    def made() -> Any:
+    def schedule() -> Any:
         from celery.schedules import crontab
 
         return crontab(minute=minute)
 
-    return SimpleLazyObject(made)
+    return SimpleLazyObject(schedule)
 
 
 BEAT_SCHEDULE: dict[str, dict[str, Any]] = {

@@ -99,20 +99,20 @@ def is_steady(tries: Sequence[Tried]) -> bool:
 
     Where items are of two kinds, those that pass are soon gone, and what is left never does.
     """
-    told = [(passed / tried) for tried, passed in tries if tried >= LEAST_TRIED_TWICE]
-    return len(told) >= 2 and told[-1] > 0 and told[-1] >= STEADY * told[-2]
+    shares = [(passed / tried) for tried, passed in tries if tried >= LEAST_TRIED_TWICE]
+    return len(shares) >= 2 and shares[-1] > 0 and shares[-1] >= STEADY * shares[-2]
 
 
 def by_attempts(category: str, items: int, evidence: Evidence) -> Prediction | None:
     """Automatic attempts: what did not pass by itself, again and again, does not pass later, unless time mends it."""
-    told = tuple(tried for tried in evidence.attempts if tried[0] >= LEAST_TRIED_TWICE)
-    if not told:
+    attempts = tuple(tried for tried in evidence.attempts if tried[0] >= LEAST_TRIED_TWICE)
+    if not attempts:
         return None
-    tried, passed = told[-1]
-    if category in PASSING_WITH_TIME and (passed <= HARDLY_ANY * tried or not is_steady(told)):
+    tried, passed = attempts[-1]
+    if category in PASSING_WITH_TIME and (passed <= HARDLY_ANY * tried or not is_steady(attempts)):
         return None
-    one_kind = ONE_KIND_IF_STEADY if is_steady(told) else ONE_KIND
-    interval = outcome_of_shares(items, shares_after(told, len(evidence.attempts) + 1, one_kind))
+    one_kind = ONE_KIND_IF_STEADY if is_steady(attempts) else ONE_KIND
+    interval = outcome_of_shares(items, shares_after(attempts, len(evidence.attempts) + 1, one_kind))
     basis = f"{passed:,} of {tried:,} came right at the last of their automatic attempts"
     return None if is_wide(interval, items) else predicted(interval, basis)
 

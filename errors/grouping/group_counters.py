@@ -36,16 +36,16 @@ def groups_for(batch: Batch, failures: list[SeenFailure]) -> Placed:
     lock = locks.recording(batch.processor)
     groups = existing_groups(batch, {seen.fingerprint for seen in failures}, first=lock)
     failures, groups = overrides.follow(batch, failures, groups)
-    made: list[int] = []
+    new_families: list[int] = []
     if any(is_new_to_batch(seen, groups) for seen in failures):
         failures, groups = in_families(batch, failures, groups)
         if any(is_new_to_batch(seen, groups) for seen in failures):
-            failures, groups, made = within_cap(batch, failures, groups)
+            failures, groups, new_families = within_cap(batch, failures, groups)
     write_groups(batch, failures, groups)
     fingerprints = {seen.fingerprint for seen in failures}
     if missing := fingerprints - set(groups):
         groups |= existing_groups(batch, missing)
-    return Placed(failures, {fingerprint: groups[fingerprint] for fingerprint in fingerprints}, made)
+    return Placed(failures, {fingerprint: groups[fingerprint] for fingerprint in fingerprints}, new_families)
 
 
 def is_new_to_batch(seen: SeenFailure, groups: Groups) -> bool:
@@ -68,7 +68,7 @@ def within_cap(batch: Batch, failures: list[SeenFailure], groups: Groups) -> Pla
         groups = existing_groups(batch, {seen.fingerprint for seen in failures})
         failures, groups = in_families(batch, failures, groups)
         state = new_templates(batch, failures, groups)
-    made = family_groups.make(state.families)
+    new_families = family_groups.make(state.families)
     if state.families:
         failures, groups = in_families(batch, failures, groups)
     fresh = [seen for seen in failures if is_new_to_batch(seen, groups)]
@@ -78,7 +78,7 @@ def within_cap(batch: Batch, failures: list[SeenFailure], groups: Groups) -> Pla
         ]
         groups |= existing_groups(batch, {seen.fingerprint for seen in failures} - set(groups))
         failures, groups = overrides.follow(batch, failures, groups)
-    return Placed(failures, groups, made)
+    return Placed(failures, groups, new_families)
 
 
 @dataclass(frozen=True, slots=True)

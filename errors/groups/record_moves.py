@@ -141,7 +141,7 @@ def make_part(
     """A group that inherits what people have decided about the whole."""
     part = identity_of_part(whole, frame)
     inherited = ("error_type", "code", "category", "state", "assignee")
-    made = ErrorGroup.objects.create(
+    group = ErrorGroup.objects.create(
         processor=whole.processor,
         fingerprint=part.fingerprint,
         title=part.title,
@@ -151,8 +151,8 @@ def make_part(
         **{name: getattr(whole, name) for name in inherited},
     )
     why = reason or f"From {whole.title!r}."
-    record_change(made.pk, "split", "", made.state, actor=actor, reason=why)
-    return made
+    record_change(group.pk, "split", "", group.state, actor=actor, reason=why)
+    return group
 
 
 # -- the move ----------------------------------------------------------------------------------------------------------

@@ -88,10 +88,10 @@ def with_times(batch: Batch, rows: QuerySet[Any], item: Any, kind: Any, before: 
 
 def in_order(rows: Any) -> dict[str, list[Tried]]:
     """Name -> what it has at 0, 1, 2, …; nothing where there is a gap."""
-    found: dict[str, dict[int, Tried]] = defaultdict(dict)
+    by_place: dict[str, dict[int, Tried]] = defaultdict(dict)
     for name, place, tried in rows:
-        found[name][place] = tried
-    return {name: [places.get(n, (0, 0)) for n in range(max(places) + 1)] for name, places in found.items()}
+        by_place[name][place] = tried
+    return {name: [places.get(n, (0, 0)) for n in range(max(places) + 1)] for name, places in by_place.items()}
 
 
 # -- automatic attempts ------------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ def separator_line(sample: str) -> str:
 def detect_delimiter(sample: str) -> str:
     """The delimiter that cuts the sample's rows into as many fields as the header, and most of them; where the first
     row is no header of the others, into the same number."""
-    pairs_by = {delimiter: found for delimiter in DELIMITERS if (found := widths_of(sample, delimiter))}
+    pairs_by = {delimiter: pairs for delimiter in DELIMITERS if (pairs := widths_of(sample, delimiter))}
     trimmed = {delimiter: [width for _, width in pairs] for delimiter, pairs in pairs_by.items()}
     whole = {delimiter: [width for width, _ in pairs] for delimiter, pairs in pairs_by.items()}
     for score, widths_by in ((as_the_header, whole), (as_the_header, trimmed), (as_one_another, whole)):

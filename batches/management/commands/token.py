@@ -92,10 +92,10 @@ def revoke(options: Namespace, screen: Screen) -> int:
 
 
 def account(name: str) -> Any:
-    found = accounts.named(name)
-    if found is None:
+    owner = accounts.named(name)
+    if owner is None:
         raise CommandError(f"There is no account {name}.")
-    return found
+    return owner
 
 
 def document(token: AccessToken) -> dict[str, Any]:
