@@ -10,9 +10,9 @@ from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
 from batches import operations
+from batches.addresses import address
 from batches.engine.waiting_reasons import Standing, WaitingReasons
 from batches.models import Batch
-from batches.pages.addresses import address
 from batches.pages.batch_text import eta, speed
 from batches.pages.item_list import items_url
 from batches.pages.markup import standing_pill

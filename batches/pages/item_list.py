@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from django.utils.http import urlencode
 
+from batches.addresses import address
 from batches.models import Batch
-from batches.pages.addresses import address
 
 
 def items_url(batch: Batch, *, failed: bool = False, **filters: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from django.urls import reverse
 from django.utils.http import urlencode
 
-from batches.pages.addresses import address
+from batches.addresses import address
 
 
 def desk_url(batch_id: str, query_string: str = "", *, section: str = "") -> str:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from django.db.models import Count
 from django.utils.safestring import SafeString
 
+from batches.addresses import address
 from batches.exceptions import InvalidInput
 from batches.models import Batch
-from batches.pages.addresses import address
 from batches.pages.markup import pill
 from batches.wording import number_agrees
 from errors.desk.addresses import group_url, records_url

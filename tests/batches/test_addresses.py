@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.test import override_settings
 from django.urls import path, reverse, set_script_prefix
 
-from batches.pages.addresses import address
+from batches.addresses import address
 
 pytestmark = pytest.mark.any_database
 ROWS = [
