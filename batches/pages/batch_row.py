@@ -94,10 +94,7 @@ class BatchRow:
 
     @property
     def buttons(self) -> SafeString:
-        url = self.act_url("resume")
-        budget = (
-            format_html('<a class="bp-button" href="{}">Raise the budget…</a>', url) if self.is_held else SafeString()
-        )
+        budget = format_html(BUDGET_LINK, self.act_url("resume")) if self.is_held else SafeString()
         rows = ((verb, self.batch.pk, verb.title(), self.batch, verb.title()) for verb in self.verbs)
         return budget + format_html_join("\n", BUTTON, rows)
 

@@ -155,6 +155,14 @@ def test_it_does_not_call_a_window_over_that_may_go_on(after: int, failed: int) 
     assert one is not None
     assert one.title == "Wait, then try a few of what failed in here"
     assert "it may not be over" in one.why
+
+
+def test_it_does_not_call_a_window_over_after_which_all_fail_in_another_way() -> None:
+    window = found("network", start=1, end=2, after=29, after_failed=0, after_failed_any=29)
+    one = said(facts(group("network", 30), group("unknown", 29), findings=[window]), "network")
+    assert one is not None
+    assert one.title == "Wait, then try a few of what failed in here"
+    assert "Since then 0 of 29 failed so, 29 in any way: it may not be over." in one.why
     assert one.confidence == "weak"
 
 

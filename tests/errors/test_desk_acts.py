@@ -172,6 +172,7 @@ def two_causes() -> Batch:
         modes(*["ok"] * 40, *["network"] * 30, *["error"] * 24, *["invalid"] * 5), max_attempts=1, batch_id="outage"
     )
     now_do(batch, "ok", 40, 69)
+    now_do(batch, "error", 0, 39)  # what their payloads say now tells nobody which of them failed
     return batch
 
 

@@ -32,13 +32,13 @@ def network(facts: Facts) -> list[Advice]:
             why += f" {cause['sentence']}"
         confidence = "weak" if errors >= LEAST_ERRORS else "low"
         return [group_advice(RULE, groups, facts, title, why, confidence, evidence=counts)]
-    after, failed_after, _ = tried_after(window)
+    after, failed_after, failed_in_any_way = tried_after(window)
     inside, size = int(window["failed"]), int(window["size"])
     counts.append(evidence("failed after it, and in it", failed_after, after, inside, size, window["p"]))
-    if is_over(after, failed_after, inside / size):
+    if is_over(after, failed_in_any_way, inside / size):
         return [retry_window(facts, groups, window, counts)]
     title = f"Wait, then try a few of what failed in {window['text']}"
-    why = f"{window['sentence']} Since then {failed_after:,} of {after:,} failed: it may not be over."
+    why = f"{window['sentence']} Since then {failures_since(window)}: it may not be over."
     advice = group_advice(RULE, groups, facts, title, why, "weak", evidence=counts)
     return [replace(advice, findings=[str(window["text"])])]
 
@@ -47,6 +47,14 @@ def tried_after(window: Any) -> tuple[int, int, int]:
     """Items tried since the window, how many of them failed in this way, and how many in any."""
     where = window["where"]
     return int(where["after"]), int(where["after_failed"]), int(where.get("after_failed_any", where["after_failed"]))
+
+
+def failures_since(window: Any) -> str:
+    """`3 of 40 failed`; where others failed in another way, `3 of 40 failed so, 20 in any way`."""
+    after, failed_after, failed_in_any_way = tried_after(window)
+    if failed_in_any_way == failed_after:
+        return f"{failed_after:,} of {after:,} failed"
+    return f"{failed_after:,} of {after:,} failed so, {failed_in_any_way:,} in any way"
 
 
 def retry_window(facts: Facts, groups: Sequence[GroupFacts], window: Any, counts: Sequence[dict[str, Any]]) -> Advice:
@@ -66,9 +74,12 @@ def retry_window(facts: Facts, groups: Sequence[GroupFacts], window: Any, counts
     return replace(advice, params=window["scope"], items=still_failed, minutes=minutes, predicted=back)
 
 
-def is_over(after: int, failed_after: int, failing_inside: float) -> bool:
-    """Enough was tried since, and fails far less than in the window; `failing_inside` is a share."""
-    return after >= LEAST_TRIED_AFTER and wilson(failed_after, after)[1] < failing_inside / 2
+def is_over(after: int, failed_in_any_way: int, failing_inside: float) -> bool:
+    """Enough was tried since, and fails far less than in the window; `failing_inside` is a share.
+
+    What fails otherwise counts too: it may never have come as far as the other side.
+    """
+    return after >= LEAST_TRIED_AFTER and wilson(failed_in_any_way, after)[1] < failing_inside / 2
 
 
 def window_of(facts: Facts, groups: Sequence[GroupFacts]) -> Any:
