@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
-from operator import or_
 from typing import Any
 
 from django.db.models import Count, Max, Q, QuerySet, Sum
-from django.utils.safestring import SafeString
 
 from batches import accounts
-from batches.pages.markup import pill
-from errors.desk.addresses import desk_url, group_url
+from errors.desk.group_overview_row import GroupOverviewRow
 from errors.desk.paging import Keyset, Pager, integer, moment, pager
 from errors.filters.ageing import AGEING_MEANS, ageing_flag, is_ageing
 from errors.filters.query_string import QueryStringFilter
@@ -68,40 +64,6 @@ class GroupChoices:
 
 
 @dataclass(frozen=True, slots=True)
-class GroupOverviewRow:
-    """A group with what it counts over all batches; `batch_id` is the one that saw it last, empty without any."""
-
-    group: ErrorGroup
-    failing: int
-    failing_in: int
-    """Batches in which items of it fail now."""
-    set_aside: int
-    items: int
-    errors: int
-    batches: int
-    ageing: str
-    """Why it should be looked at, if nobody has for too long; empty otherwise."""
-    batch_id: str
-    batch_name: str
-
-    @property
-    def pill(self) -> SafeString:
-        return pill(self.group.state, self.group.state)
-
-    @property
-    def url(self) -> str:
-        return group_url(self.batch_id, self.group.fingerprint) if self.batch_id else ""
-
-    @property
-    def has_recovered(self) -> bool:
-        return not (self.failing or self.set_aside) and self.group.state in ErrorGroup.OPEN
-
-    @property
-    def batch_url(self) -> str:
-        return desk_url(self.batch_id) if self.batch_id else ""
-
-
-@dataclass(frozen=True, slots=True)
 class GroupOverviewList:
     """One page of the groups."""
 
@@ -153,9 +115,10 @@ def latest_rows(groups: Sequence[Any]) -> dict[int, Any]:
 
     Only of these: as columns of the counted groups they were looked for once a batch of each group.
     """
-    last = reduce(or_, (Q(group=group.pk, last_seen=group.seen_at) for group in groups), Q(pk__in=()))
-    rows = BatchGroup.objects.filter(last).select_related("batch").annotate(ageing=ageing_flag("group__"))
-    return {row.group_id: row for row in rows.order_by("pk")}
+    seen_at = {group.pk: group.seen_at for group in groups}
+    rows = BatchGroup.objects.filter(group__in=seen_at, last_seen__in=set(seen_at.values()) - {None})
+    rows = rows.select_related("batch").annotate(ageing=ageing_flag("group__"))
+    return {row.group_id: row for row in rows.order_by("pk") if row.last_seen == seen_at[row.group_id]}
 
 
 def ageing_groups(groups: Sequence[Any], latest: Mapping[int, Any]) -> set[int]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Case, Count, Exists, IntegerField, OuterRef, Q, Sum, Value, When
+from django.db.models import Case, Count, Exists, IntegerField, OuterRef, Q, Sum, Value, When, Window
 from django.utils.safestring import SafeString
 
 from batches.engine.waiting_reasons import WaitingReasons
@@ -149,14 +149,17 @@ def batches_to_look_at() -> tuple[list[BatchToLookAt], int]:
     open_here = BatchGroup.objects.filter(FAILS_OPENLY, batch=OuterRef("pk"))
     rows = Batch.objects.filter(Q(status__in=STOPPED) | Q(Exists(open_here)))
     stopped_first = Case(When(status__in=STOPPED, then=Value(0)), default=Value(1), output_field=IntegerField())
-    batches = list(rows.order_by(stopped_first, "-created_at")[:BATCHES_SHOWN])
+    firsts = rows.order_by(stopped_first, "-created_at").values_list("pk", Window(Count("pk")))[:BATCHES_SHOWN]
+    in_all = dict(firsts)
+    stored = Batch.objects.in_bulk(list(in_all))
+    batches = [stored[pk] for pk in in_all if pk in stored]
     loud = BatchGroup.objects.filter(LOUD_GROUPS, batch__in=batches).order_by()
     loud_groups: dict[str, dict[str, int]] = defaultdict(dict)
     for batch_id, state, groups in loud.values_list("batch", "group__state").annotate(n=Count("pk")):
         loud_groups[batch_id][state] = groups
     progress, reasons = progress_of(batches), WaitingReasons()
     listed = [batch_row(batch, progress[batch.pk], reasons, loud_groups[batch.pk]) for batch in batches]
-    return listed, rows.count() - len(batches)
+    return listed, max(in_all.values(), default=0) - len(in_all)
 
 
 def batch_row(

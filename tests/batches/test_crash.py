@@ -145,6 +145,7 @@ def test_it_frees_the_lanes_of_dead_workers_of_this_host_at_once(in_process: Sta
     assert leases.revoke_expired(batch.pk) == 1
 
 
+@pytest.mark.full_on("sqlite")
 def test_it_lets_two_processes_that_call_at_once_run_an_operation_once(in_process: Start) -> None:
     source = """
 import sys, time
@@ -213,6 +214,7 @@ def test_it_settles_a_pause_whose_worker_was_killed(in_process: Start) -> None:
     assert operations.get_batch(batch.pk).status == "PAUSED"
 
 
+@pytest.mark.full_on("sqlite")
 def test_it_finishes_a_resumed_checkpoint_after_a_kill(in_process: Start) -> None:
     source = """
 import sys, time

@@ -33,6 +33,7 @@ def readable(var: Path) -> list[str]:
     return [name for name, mode in modes(var).items() if mode & 0o077]
 
 
+@pytest.mark.full
 def test_it_starts_with_a_directory_of_its_own(tmp_path: Path) -> None:
     started = start(tmp_path / "state" / "var")
     assert (started.returncode, started.stderr) == (0, "")
