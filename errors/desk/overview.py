@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Case, Count, Exists, IntegerField, OuterRef, Q, Sum, Value, When, Window
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
 from django.utils.safestring import SafeString
 
 from batches.engine.waiting_reasons import WaitingReasons
@@ -81,12 +81,12 @@ def overview(values: Mapping[str, Any]) -> Overview:
     query = GroupQuery.from_query(values)
     by_state = dict(ErrorGroup.objects.filter(holds_errors()).order_by().values_list("state").annotate(n=Count("pk")))
     failing_now.refresh_stale(at_once=True)
-    batches, more = batches_to_look_at()
+    failing, batches = failing_of_open_groups(), batches_to_look_at()
     stopped = Batch.objects.filter(status__in=STOPPED).count()
     return Overview(
-        sentence=sentence(failing_of_open_groups(), stopped, by_state),
+        sentence=sentence(failing, stopped, by_state),
         batches=batches,
-        more_batches=more,
+        more_batches=failing.batches + stopped_without_failures() - len(batches),
         tabs=state_tabs(query, by_state),
         query=query,
         choices=group_choices(),
@@ -144,22 +144,28 @@ def failing_of_open_groups() -> Failing:
     return Failing(**counted)
 
 
-def batches_to_look_at() -> tuple[list[BatchToLookAt], int]:
-    """Batches that stopped, and those of which open groups fail, the latest first; and how many more there are."""
-    open_here = BatchGroup.objects.filter(FAILS_OPENLY, batch=OuterRef("pk"))
-    rows = Batch.objects.filter(Q(status__in=STOPPED) | Q(Exists(open_here)))
-    stopped_first = Case(When(status__in=STOPPED, then=Value(0)), default=Value(1), output_field=IntegerField())
-    firsts = rows.order_by(stopped_first, "-created_at").values_list("pk", Window(Count("pk")))[:BATCHES_SHOWN]
-    in_all = dict(firsts)
-    stored = Batch.objects.in_bulk(list(in_all))
-    batches = [stored[pk] for pk in in_all if pk in stored]
+def batches_to_look_at() -> list[BatchToLookAt]:
+    """Batches that stopped, then those of which open groups fail, the latest of each first."""
+    latest_first = Batch.objects.order_by("-created_at")
+    batches = list(latest_first.filter(status__in=STOPPED)[:BATCHES_SHOWN])
+    if room := BATCHES_SHOWN - len(batches):
+        batches += latest_first.filter(Exists(failing_here())).exclude(status__in=STOPPED)[:room]
     loud = BatchGroup.objects.filter(LOUD_GROUPS, batch__in=batches).order_by()
     loud_groups: dict[str, dict[str, int]] = defaultdict(dict)
     for batch_id, state, groups in loud.values_list("batch", "group__state").annotate(n=Count("pk")):
         loud_groups[batch_id][state] = groups
     progress, reasons = progress_of(batches), WaitingReasons()
-    listed = [batch_row(batch, progress[batch.pk], reasons, loud_groups[batch.pk]) for batch in batches]
-    return listed, max(in_all.values(), default=0) - len(in_all)
+    return [batch_row(batch, progress[batch.pk], reasons, loud_groups[batch.pk]) for batch in batches]
+
+
+def failing_here() -> QuerySet[BatchGroup]:
+    """Open groups that fail, of the batch of a surrounding query."""
+    return BatchGroup.objects.filter(FAILS_OPENLY, batch=OuterRef("pk"))
+
+
+def stopped_without_failures() -> int:
+    """How many batches stopped without an open group that fails."""
+    return Batch.objects.filter(~Exists(failing_here()), status__in=STOPPED).count()
 
 
 def batch_row(
