@@ -99,7 +99,7 @@ def group_overview_list(query: GroupQuery, after: str) -> GroupOverviewList:
 
 def with_counts(groups: QuerySet[ErrorGroup]) -> QuerySet[Any]:
     """Groups with what they count over all batches, and when one saw them last."""
-    return groups.select_related("assignee").annotate(
+    return groups.prefetch_related("assignee").annotate(
         failing=Sum("batches__failing", default=0),
         failing_in=Count("batches", filter=Q(batches__failing__gt=0)),
         set_aside=Sum("batches__set_aside", default=0),
