@@ -24,13 +24,13 @@ def counters_of(batch_id: str) -> dict[str, int]:
     return dict(zip(COUNTERS, map(int, sums), strict=True))
 
 
-def sums_of_lanes(batch_ids: list[str]) -> QuerySet[Checkpoint, tuple[Any, ...]]:
-    """Of each batch that has lanes: its id, and the sums of their counters."""
-    lanes = Checkpoint.objects.filter(batch__in=batch_ids).order_by().values_list("batch")
-    return lanes.annotate(*map(Sum, COUNTERS))
+def sums_of_lanes(chosen: Q) -> QuerySet[Checkpoint, tuple[Any, ...]]:
+    """Of each batch of the chosen lanes: its id, and the sums of their counters."""
+    return Checkpoint.objects.filter(chosen).order_by().values_list("batch").annotate(*map(Sum, COUNTERS))
 
 
-SUMS = CompiledQuery(sums_of_lanes)
+SUMS = CompiledQuery(lambda batch_ids: sums_of_lanes(Q(batch__in=batch_ids)))
+"""The same of the batches with these ids."""
 
 
 def items_by_status(batch: Batch) -> dict[str, int]:

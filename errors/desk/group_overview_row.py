@@ -55,7 +55,8 @@ class GroupOverviewRow:
 
     @property
     def url(self) -> str:
-        return group_url(self.batch_id, self.group.fingerprint) if self.batch_id else ""
+        """In the batch that saw it last."""
+        return group_url(self.batch_id, self.group.fingerprint)
 
     @property
     def has_recovered(self) -> bool:
@@ -63,7 +64,7 @@ class GroupOverviewRow:
 
     @property
     def title(self) -> SafeString:
-        if not self.url:
+        if not self.batch_id:
             return format_html("{}", self.group)
         return format_html('<a href="{}">{}</a>', self.url, Truncator(self.group).chars(160))
 
@@ -79,7 +80,7 @@ class GroupOverviewRow:
     @property
     def ever(self) -> SafeString:
         items = f"{self.items:,}"
-        if not self.url:
+        if not self.batch_id:
             return SafeString(items)
         return format_html('<a href="{}?tab=items" aria-label="{} items">{}</a>', self.url, items, items)
 

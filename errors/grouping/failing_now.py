@@ -16,8 +16,8 @@ from django.db.models import BigIntegerField, Count, ExpressionWrapper, F, Q, Qu
 from django.utils import timezone
 
 from batches.compiled_query import CompiledQuery
-from batches.lanes.lane_counts import COUNTERS
-from batches.models import Batch, Checkpoint, Item
+from batches.lanes import lane_counts
+from batches.models import Batch, Item
 from errors.grouping.stand_at_rest import LAST_LOOK, stand_at_rest
 from errors.models import BatchGroup, ErrorGroup, ErrorRecord, FailingCount
 
@@ -102,17 +102,13 @@ class Sums:
 
 def sums_of(*batch_ids: str) -> dict[str, Sums]:
     """By batch id, of these or of all."""
-    return sums_from(LANES.rows(batch_ids), GROUPS.rows(batch_ids)) if batch_ids else sums_where(Q())
+    return sums_from(lane_counts.SUMS.rows(batch_ids), GROUPS.rows(batch_ids)) if batch_ids else sums_where(Q())
 
 
 def sums_where(chosen: Q) -> dict[str, Sums]:
     """Of the batches that the condition names. Two statements that add up in the database: there may be thousands of
     batches before a page is shown. Errors that move to another group change the sums that are weighted by group."""
-    return sums_from(sums_of_lanes(chosen), sums_of_groups(chosen))
-
-
-def sums_of_lanes(chosen: Q) -> QuerySet[Checkpoint, tuple[Any, ...]]:
-    return Checkpoint.objects.filter(chosen).order_by().values_list("batch").annotate(*map(Sum, COUNTERS))
+    return sums_from(lane_counts.sums_of_lanes(chosen), sums_of_groups(chosen))
 
 
 def sums_of_groups(chosen: Q) -> QuerySet[BatchGroup, tuple[Any, ...]]:
@@ -124,7 +120,6 @@ def sums_of_groups(chosen: Q) -> QuerySet[BatchGroup, tuple[Any, ...]]:
     )
 
 
-LANES = CompiledQuery(lambda batch_ids: sums_of_lanes(Q(batch__in=batch_ids)))
 GROUPS = CompiledQuery(lambda batch_ids: sums_of_groups(Q(batch__in=batch_ids)))
 
 
