@@ -6,7 +6,6 @@ make the calls.
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 from math import ceil, isinf
 from typing import Any
@@ -18,7 +17,7 @@ from batches.conf import settings
 from batches.engine import sql
 from batches.engine.claiming import looks_for_retries, most_items
 from batches.engine.slices import Slice
-from batches.engine.statements import Claim, Totals, claim_of_calls, key_to_remember, object_of
+from batches.engine.statements import Claim, Totals, claim_of_calls, key_to_remember, rows_of
 from batches.keys import TTL
 from batches.lanes.outcomes import Outcome
 
@@ -59,11 +58,10 @@ def recorded(slice_: Slice, group: list[Outcome]) -> list[Any]:
     """What is recorded, as the statement's first parameters."""
     lease = slice_.lease
     keys = [key_to_remember(lease, outcome) for outcome in group]
-    rows = [object_of(lease, outcome, key) for outcome, key in zip(group, keys, strict=True)]
     position = max(lease.position, *(outcome.item.position for outcome in group))
     held_for = timedelta(seconds=settings.PORTAL_LEASE_SECONDS)
     to_remember = len(keys) - keys.count(None)
-    return [lease.checkpoint_id, lease.fence, json.dumps(rows), TTL, position, held_for, to_remember]
+    return [lease.checkpoint_id, lease.fence, rows_of(lease, group, keys), TTL, position, held_for, to_remember]
 
 
 def claimed(slice_: Slice, room: int) -> list[Any]:

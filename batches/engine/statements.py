@@ -8,7 +8,6 @@ check and the commit are one act.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,14 +17,14 @@ from typing import Any
 from django.db import connection
 
 from batches import clock
-from batches.clock import sqlite_text
+from batches.clock import sqlite_text, utc_text
 from batches.conf import settings
 from batches.engine import sql
 from batches.engine.call_marks import Marks, mark_sqlite
 from batches.keys import PROCESS, TTL, key_of
 from batches.lanes.lane_counts import COUNTERS
 from batches.lanes.leases import Lease, lost
-from batches.lanes.outcomes import Claimed, Outcome
+from batches.lanes.outcomes import Claimed, Outcome, encode_json
 from batches.models import Item
 from batches.processors import Processor
 
@@ -107,13 +106,14 @@ def _claim(
     item_id: int | None = None,
     marks: Marks | None = None,
 ) -> Claim:
-    if connection.vendor == "postgresql":
+    on_postgresql = connection.vendor == "postgresql"
+    if on_postgresql:
         rows = _claim_postgresql(lease, [limit, after, upto, due], item_id, marks)
     else:
         rows = _claim_sqlite(lease, condition, [*bounds, limit])
     if not rows:
         raise lost(lease)
-    if marks is not None and connection.vendor == "postgresql":
+    if marks is not None and on_postgresql:
         return claim_of_calls(rows)
     items = [Claimed(*row[1:]) for row in rows if row[1] is not None]
     return Claim(rows[0][0], items, mark_sqlite(lease, items, marks) if marks and items else {})
@@ -177,9 +177,9 @@ def _record_postgresql(
     careful: int,
     from_status: str,
 ) -> Recorded:
-    rows = json.dumps([object_of(lease, outcome, key) for outcome, key in zip(outcomes, keys, strict=True)])
     added = [counts[status] for status in COUNTED]
     lease_length = timedelta(seconds=settings.PORTAL_LEASE_SECONDS)
+    rows = rows_of(lease, outcomes, keys)
     params: Any = (lease.checkpoint_id, lease.fence, rows, TTL, position, careful, lease_length, *added, from_status)
     with connection.cursor() as cursor:
         cursor.execute(RECORD_POSTGRESQL, params)
@@ -190,28 +190,31 @@ def _record_postgresql(
     return written, remembered, Totals(done + sum(added), failed + added[1] + added[3])
 
 
-def object_of(lease: Lease, outcome: Outcome, key: str | None) -> dict[str, Any]:
-    """An outcome by the column names of `sql.CREATE_RECORD`; a name that is left out is NULL."""
-    item, status, finished_at = outcome.item, outcome.status, outcome.finished_at.isoformat()
-    row = {
-        "id": item.id,
-        "remember": key,
-        "status": status,
-        "attempts": item.attempts + outcome.tried,
-        "forgiven": item.forgiven + outcome.forgiven,
-        "result": outcome.result_json,
-        "started_at": outcome.started_at.isoformat(),
-        "finished_at": finished_at,
-    }
+def rows_of(lease: Lease, outcomes: Sequence[Outcome], keys: Sequence[str | None]) -> str:
+    """Outcomes as a JSON array of objects, by the columns of `sql.CREATE_RECORD`; a name that is left out is NULL."""
+    return f"[{','.join([row_of(lease, outcome, key) for outcome, key in zip(outcomes, keys, strict=True)])}]"
+
+
+def row_of(lease: Lease, outcome: Outcome, key: str | None) -> str:
+    """Put together as text: every item pays for it, and a dict and its encoder take three times as long."""
+    item, status, finished_at = outcome.item, outcome.status, utc_text(outcome.finished_at)
+    row = (
+        f'{{"id":{item.id},"attempts":{item.attempts + outcome.tried},"forgiven":{item.forgiven + outcome.forgiven},'
+        f'"started_at":"{utc_text(outcome.started_at)}","finished_at":"{finished_at}","status":"' + status + '"'
+    )
+    if key is not None:
+        row += f',"remember":"{key}"'
+    if outcome.result_json is not None:
+        row += f',"result":{encode_json(outcome.result_json)}'
     if status != PENDING:
-        row["lane"] = lease.lane
+        row += f',"lane":{lease.lane}'
     if outcome.message or outcome.code:
-        row["message"], row["code"] = outcome.message, outcome.code
+        row += f',"message":{encode_json(outcome.message)},"code":{encode_json(outcome.code)}'
     if outcome.available_at is not None:
-        row["available_at"] = outcome.available_at.isoformat()
+        row += f',"available_at":"{outcome.available_at.isoformat()}"'
     if status in FAILED:
-        row["failed_at"] = finished_at
-    return row
+        row += f',"failed_at":"{finished_at}"'
+    return row + "}"
 
 
 def _row_of(lease: Lease, outcome: Outcome) -> tuple[Any, ...]:
