@@ -7,19 +7,21 @@ import html
 import json
 import re
 from base64 import b64encode, urlsafe_b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, quote_plus
 
 from batches.known_secrets import known_secrets
-from batches.masked_names import MASK, is_secret, names_secret, secret_words
+from batches.masked_names import MASK, is_secret, may_name_secret, names_secret, secret_words
 from batches.secret_shapes import may_name, named_values, redact_cards, redact_shapes
 
 __all__ = [
     "MASK",
+    "SharedSources",
     "forms_in",
+    "forms_in_payload",
     "is_secret",
     "names_secret",
     "redact",
@@ -128,6 +130,22 @@ def secrets_in(value: Any, words: tuple[str, ...], depth: int = 0) -> Iterator[s
         yield from secrets_in(dict(value), words, depth)
 
 
+class SharedSources(tuple[Any, ...]):
+    """What many items have in common, as the parameters of a slice: looked through once, and changed by nobody."""
+
+    looked_through: tuple[tuple[str, ...], frozenset[str]] | None = None
+
+    def secrets(self, words: tuple[str, ...]) -> frozenset[str]:
+        """What `secrets_in` finds in them."""
+        if self.looked_through is None or self.looked_through[0] != words:
+            self.looked_through = (words, frozenset(secrets_in(tuple(self), words)))
+        return self.looked_through[1]
+
+
+def secrets_of(source: Any, words: tuple[str, ...]) -> Iterable[str]:
+    return source.secrets(words) if isinstance(source, SharedSources) else secrets_in(source, words)
+
+
 def is_plain(value: Any) -> bool:
     """Whether no secret can stand in it, as in most values of a payload."""
     return value is None or isinstance(value, (int, float)) or (isinstance(value, str) and not may_name(value))
@@ -152,11 +170,20 @@ def forms_in(*sources: Any) -> Sequence[str]:
     """What this process knows to be secret and what stands under secret keys in these, in every form in which a text
     may have it, the longest first."""
     words = secret_words()
-    secrets = {secret for source in sources if source for secret in secrets_in(source, words)}
+    secrets = {secret for source in sources if source for secret in secrets_of(source, words)}
     of_process = process_forms(known_secrets())
     if not secrets:
         return of_process
     return longest_first({form for secret in secrets for form in forms_of(secret)}.union(of_process))
+
+
+def forms_in_payload(payload_json: str, params: SharedSources) -> Sequence[str]:
+    """`forms_in` an item's payload and its parameters. Every item pays for the look, so a payload is read only where
+    the name of a secret may stand in it, and in most none does."""
+    words = secret_words()
+    if may_name_secret(payload_json, words):
+        return forms_in(json.loads(payload_json), params)
+    return forms_in(params) if params.secrets(words) else process_forms(known_secrets())
 
 
 class ProcessForms(tuple[str, ...]):

@@ -33,6 +33,7 @@ from batches.lanes.outcomes import Claimed, Outcome
 from batches.processors import Opener, Processor, SkipItem, get
 from batches.processors.calls import answers_of, result_of
 from batches.processors.parameters import Params
+from batches.redaction import SharedSources
 
 __all__ = ["TriedItem", "trial"]
 
@@ -125,7 +126,7 @@ def tried_together(processor: Processor, items: list[Claimed], contexts: list[Tr
 
     def attempt(items: list[Claimed]) -> list[Outcome]:
         started_at = clock.machine_now()
-        payloads = [json.loads(item.payload_json) for item in items]
+        payloads = [item.payload() for item in items]
         with transaction.atomic():
             given = processor.function(payloads, [contexts[item.position] for item in items])
             answers = answers_of(given, len(items))
@@ -146,7 +147,7 @@ def tried_together(processor: Processor, items: list[Claimed], contexts: list[Tr
 def tried_item(processor: Processor, item: Claimed, context: TrialContext) -> Outcome:
     def run() -> Any:
         with transaction.atomic():
-            result = processor.run_item(json.loads(item.payload_json), context)
+            result = processor.run_item(item.payload(), context)
             outcomes.encode_result(result)
             refuse_broken_transaction()
             return result
@@ -164,9 +165,9 @@ def outcome_of(
 ) -> Outcome:
     """What the item's result, or the exception in its place, comes to."""
     try:
-        return outcomes.succeeded(item, run(), started_at)
+        return outcomes.succeeded(item, run(), started_at, SharedSources())
     except SkipItem as skip:
-        return outcomes.skipped(item, skip.reason, started_at)
+        return outcomes.skipped(item, skip.reason, started_at, SharedSources())
     except Exception as error:
         return outcomes.failed(
             item,

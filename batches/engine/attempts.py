@@ -17,6 +17,7 @@ from batches.lanes import outcomes
 from batches.lanes.outcomes import Claimed, Outcome
 from batches.models import IdempotencyRecord, Item
 from batches.processors import ItemError
+from batches.redaction import SharedSources
 
 
 class WorkerCrash(ItemError):
@@ -74,6 +75,6 @@ def remembered_outcomes(slice_: Slice, items: Iterable[Claimed]) -> dict[int, Ou
 
 def remembered_outcome(item: Claimed, result: Any) -> Outcome:
     """Of an item that was done before under its idempotency key, with that result."""
-    outcome = outcomes.succeeded(item, result, clock.machine_now())
+    outcome = outcomes.succeeded(item, result, clock.machine_now(), SharedSources())
     outcome.remembered, outcome.tried = True, False
     return outcome

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import AbstractContextManager
 from functools import partial
 from time import sleep
@@ -57,11 +56,11 @@ class CallsInTurn:
     def _attempt(self, item: Claimed) -> Outcome:
         slice_, started_at = self.slice, clock.machine_now()
         try:
-            call = partial(slice_.processor.function, json.loads(item.payload_json), context_of(slice_, item))
+            call = partial(slice_.processor.function, item.payload(), context_of(slice_, item))
             with heartbeats.beating(partial(leases.try_to_renew, slice_.lease)):
-                return outcomes.succeeded(item, self._run(call), started_at)
+                return outcomes.succeeded(item, self._run(call), started_at, slice_.params.sources)
         except SkipItem as skip:
-            return outcomes.skipped(item, skip.reason, started_at)
+            return outcomes.skipped(item, skip.reason, started_at, slice_.params.sources)
         except BaseException as error:
             if slice_.ends_run(error):
                 raise

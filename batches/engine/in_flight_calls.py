@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import json
 import logging
 import threading
 from collections import deque
@@ -118,7 +117,7 @@ class InFlightCalls:
     def _attempt(self, call: Call, function: Callable[..., Any]) -> Outcome:
         started_at = clock.machine_now()
         try:
-            result = function(json.loads(call.item.payload_json), context_of(self.slice, call.item))
+            result = function(call.item.payload(), context_of(self.slice, call.item))
             return outcomes.succeeded(call.item, result, started_at, self.slice.params.sources)
         except ItemTimeout:
             raise
@@ -141,7 +140,7 @@ class InFlightCalls:
             async with limit:
                 await self.slice.resources.prepare()
                 function: Callable[..., Awaitable[Any]] = self.slice.processor.function
-                result = await function(json.loads(item.payload_json), context_of(self.slice, item))
+                result = await function(item.payload(), context_of(self.slice, item))
             return outcomes.succeeded(item, result, started_at, self.slice.params.sources)
         except TimeoutError as error:
             late = ItemTimeout(PAST_LIMIT.format(self.limit)) if limit.expired() else error

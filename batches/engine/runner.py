@@ -8,7 +8,6 @@ commits, it is done, and if anything at all goes wrong before that, nothing of i
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections import Counter
@@ -18,7 +17,6 @@ from functools import partial
 from time import monotonic, sleep
 
 from django.db import Error as AnyDatabaseError
-from django.db import transaction
 
 from batches import clock
 from batches.engine import declining, disk_full, external
@@ -144,7 +142,7 @@ def run_chunk(slice_: Slice) -> int | None:
         if not processed:
             slice_.raise_interruption()
         totals = record_outcomes(slice_, processed)
-        transaction.on_commit(partial(committed.append, True))
+        slice_.isolation.connection.on_commit(partial(committed.append, True))
     if not committed:
         raise ChunkLost(ChunkLost.__doc__) from slice_.isolation.refused
     if len(processed) < len(claim.items):
@@ -187,10 +185,12 @@ def ends_early(slice_: Slice, started: float, last: Outcome) -> bool:
 
     A caller's own items are recorded as soon as one has failed.
     """
-    late = monotonic() - started > slice_.chunk_seconds or slice_.isolation.held_lock_for() > LOCK_SECONDS
-    stop = slice_.isolation.session_changed or slice_.isolation.interruptions.are_due() or slice_.should_stop()
-    failed = last.failure is not None and slice_.processor.is_callers
-    return late or stop or failed or is_stopped(slice_)
+    isolation = slice_.isolation
+    if monotonic() - started > slice_.chunk_seconds or isolation.held_lock_for() > LOCK_SECONDS:
+        return True
+    if isolation.session_changed or isolation.interruptions.are_due() or slice_.should_stop():
+        return True
+    return (last.failure is not None and slice_.processor.is_callers) or is_stopped(slice_)
 
 
 def is_stopped(slice_: Slice) -> bool:
@@ -218,7 +218,7 @@ def process(slice_: Slice, item: Claimed) -> Outcome | None:
     began = monotonic()
     try:
         context = context_of(slice_, item)
-        payload = json.loads(item.payload_json)
+        payload = item.payload()
         call = partial(copy_context().run, slice_.processor.run_item, payload, context)
         with slice_.isolation.item():
             result = slice_.isolation.interruptions.run_item(call)

@@ -6,7 +6,6 @@ of its items is undone, and made again without them; one that raises is undone, 
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Sequence
 from contextvars import copy_context
@@ -67,7 +66,7 @@ def call(slice_: Slice, items: list[Claimed]) -> list[Outcome]:
     slice_.current, slice_.took, started_at, began = None, 0.0, clock.machine_now(), monotonic()
     contexts = [context_of(slice_, item) for item in items]
     take_in_hand(f"[{','.join(item.payload_json for item in items)}]", slice_.params.sources)
-    payloads = [json.loads(item.payload_json) for item in items]
+    payloads = [item.payload() for item in items]
     function = partial(copy_context().run, slice_.processor.function, payloads, contexts)
     attempted: list[Outcome] = []
     try:

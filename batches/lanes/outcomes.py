@@ -16,11 +16,21 @@ from batches.lanes.classification import attribute_of, classify
 from batches.lanes.exception_groups import decisive_member, others_beside
 from batches.models import Item
 from batches.processors import ItemError, Processor, RetryItem
-from batches.redaction import forms_in, redact_cards, redact_result, redact_shapes, redact_text, replaced
+from batches.redaction import (
+    SharedSources,
+    forms_in,
+    forms_in_payload,
+    redact_cards,
+    redact_result,
+    redact_shapes,
+    redact_text,
+    replaced,
+)
 
 MAX_RESULT = 64 * 1024  # characters of JSON
 MAX_MESSAGE = 8 * 1024  # characters
 encode_json = json.JSONEncoder(allow_nan=False).encode
+decode_json = json.JSONDecoder().raw_decode
 BACKOFF_BASE, BACKOFF_CAP = 1.0, 300.0  # seconds
 
 
@@ -36,6 +46,10 @@ class Claimed:
     forgiven: int
     crashes: int
     available_at: Any
+
+    def payload(self) -> Any:
+        """A payload of the caller's own: made anew each time."""
+        return decode_json(self.payload_json)[0]
 
 
 def claimed_of(item: Item) -> Claimed:
@@ -131,22 +145,23 @@ def storable(text: str) -> str:
     return clean if len(text) <= MAX_MESSAGE else f"{clean}…"
 
 
-def succeeded(item: Claimed, result: Any, started_at: datetime, params: Any = None) -> Outcome:
+def succeeded(item: Claimed, result: Any, started_at: datetime, params: SharedSources) -> Outcome:
     result_json = encode_result(result)
     if result_json != "null":
-        result_json = without_secrets(result_json, forms_in(json.loads(item.payload_json), params))
+        result_json = without_secrets(result_json, forms_in_payload(item.payload_json, params))
     return Outcome(item, Item.Status.SUCCEEDED, started_at, clock.machine_now(), result_json=result_json)
 
 
 def without_secrets(result_json: str, secrets: Sequence[str]) -> str:
     """The result's JSON text; most hold no secret, and are left as they are."""
-    if not any(secret in result_json for secret in secrets):
-        return result_json
-    return encode_json(redact_result(json.loads(result_json), secrets))
+    for secret in secrets:
+        if secret in result_json:
+            return encode_json(redact_result(json.loads(result_json), secrets))
+    return result_json
 
 
-def skipped(item: Claimed, reason: str, started_at: datetime, params: Any = None) -> Outcome:
-    text = redact_text(reason, json.loads(item.payload_json), params)
+def skipped(item: Claimed, reason: str, started_at: datetime, params: SharedSources) -> Outcome:
+    text = redact_text(reason, item.payload(), params)
     return Outcome(item, Item.Status.SKIPPED, started_at, clock.machine_now(), message=storable(text))
 
 
@@ -163,7 +178,7 @@ def failed(
     """FAILED, or PENDING with `available_at` when the failure may pass and attempts are left; rate-limited ones do not
     count."""
     finished_at = clock.machine_now()
-    payload = json.loads(item.payload_json)
+    payload = item.payload()
     decisive = decisive_member(exception)
     text = describe_failure(exception, explicit_code(decisive), payload, params)
     kind = text.classification

@@ -28,6 +28,7 @@ from django.utils.datastructures import MultiValueDict
 
 from batches.exceptions import InvalidInput
 from batches.processors.json_values import NoJsonValue, json_value
+from batches.redaction import SharedSources
 
 LARGEST_FILE = 1024 * 1024
 """Bytes of one file that is a parameter; it is kept in the database, beside its batch."""
@@ -212,7 +213,7 @@ class Params:
     """Cleaned parameters, for all items of a time slice; `sources`: where secrets of theirs may stand, by name."""
 
     cleaned: dict[str, Any] = field(default_factory=dict)
-    sources: tuple[Any, ...] = ()
+    sources: SharedSources = SharedSources()  # noqa: RUF009 - nobody changes it
 
     def for_item(self) -> dict[str, Any]:
         """A dict of the item's own: what it does to a value in it is not seen by the items after or beside it."""

@@ -14,7 +14,7 @@ from batches.processors import Processor
 from batches.processors.broken_code import named_if_it_breaks
 from batches.processors.json_values import NoJsonValue
 from batches.processors.parameters import Given, Params, cleaned, kept, takes_files
-from batches.redaction import redact_text
+from batches.redaction import SharedSources, redact_text
 
 
 def load(batch: Batch, processor: Processor) -> Given:
@@ -48,7 +48,7 @@ def params_of(batch: Batch, processor: Processor) -> Params:
     Between a submission and its run a deploy may change the form, and time what it accepts.
     """
     if batch.params_cleaned or processor.params is None:
-        return Params(dict(batch.params), (batch.params,))
+        return Params(dict(batch.params), SharedSources((batch.params,)))
     try:
         did = "checked the batch's parameters"
         with named_if_it_breaks(batch.processor, did, batch.params, raises=UnusableParams, is_repeated=True):
@@ -58,7 +58,8 @@ def params_of(batch: Batch, processor: Processor) -> Params:
     except InvalidInput as refused:
         problem = f"The form of processor {batch.processor} does not take the batch's parameters any more: {refused}"
         raise UnusableParams(redact_text(problem, batch.params), refused.errors) from None
-    return Params(values, (batch.params, {name: value for name, value in values.items() if not is_lazy(value)}))
+    given = {name: value for name, value in values.items() if not is_lazy(value)}
+    return Params(values, SharedSources((batch.params, given)))
 
 
 def is_lazy(value: Any) -> bool:

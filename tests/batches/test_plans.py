@@ -14,6 +14,7 @@ from batches.engine.call_marks import Marks
 from batches.lanes import leases, outcomes
 from batches.models import Batch, Checkpoint, Item
 from batches.processors import Processor
+from batches.redaction import SharedSources
 
 TABLES = ("batches_item", "batches_checkpoint", "batches_idempotencyrecord")
 ITEMS, CHUNK = 2_000, 10
@@ -64,7 +65,7 @@ def ran(lease: leases.Lease) -> list[int]:
     alone = [item for claimed in due[:1] for item in statements.claim_one(lease, claimed.id).items]
     assert alone == due[:1]
     now = clock.machine_now()
-    done = [outcomes.succeeded(item, {}, now) for item in (*onward, *due)]
+    done = [outcomes.succeeded(item, {}, now, SharedSources()) for item in (*onward, *due)]
     statements.record(lease, done, position=lease.position, careful=0, processor=NOOP)
     return [item.position for item in (*onward, *due)]
 
@@ -75,7 +76,7 @@ def called(lease: leases.Lease) -> list[int]:
     onward = statements.claim(lease, CHUNK, after=after, upto=after + 1_000, marks=marks).items
     lease.position = max((item.position for item in onward), default=after)
     due = statements.claim_due(lease, CHUNK, marks).items
-    done = [outcomes.succeeded(item, {}, marks.at) for item in (*onward, *due)]
+    done = [outcomes.succeeded(item, {}, marks.at, SharedSources()) for item in (*onward, *due)]
     statements.record(lease, done, position=lease.position, careful=0, processor=CALL)
     return [item.position for item in (*onward, *due)]
 

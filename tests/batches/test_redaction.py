@@ -11,7 +11,15 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as some
 
-from batches.redaction import MASK, forms_in, redact, redact_recurring, redact_text
+from batches.redaction import (
+    MASK,
+    SharedSources,
+    forms_in,
+    forms_in_payload,
+    redact,
+    redact_recurring,
+    redact_text,
+)
 from tests.corpus.masked import KEYS, PROSE
 
 
@@ -137,3 +145,40 @@ def test_no_form_of_a_secret_is_left(secret: str, around: str, write: Any) -> No
     text = around.format(write(secret))
     assume(secret not in MASK and MASK not in secret)
     assert write(secret) not in redact_text(text, {"password": secret}) or write(secret) in MASK
+
+
+NAMES = some.sampled_from(
+    ["password", "Pass-Word", "API key", "api_key", "x-API\u2003Key", "TOKEN", "name", "pass", "word"]
+)
+TEXTS = some.sampled_from(
+    ["hunter22", "Cookie: a=hunter22", "password = hunter22", "Api-Key: hunter22", "plain", "a: b"]
+)
+PAYLOADS = some.recursive(
+    TEXTS | NAMES | some.integers() | some.booleans() | some.none(),
+    lambda inner: some.lists(inner, max_size=3) | some.dictionaries(NAMES, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(payload=some.dictionaries(NAMES, PAYLOADS, max_size=3), ascii_only=some.booleans())
+@example(payload={"pass": ["word", "hunter22"]}, ascii_only=True)
+def test_it_finds_the_secrets_of_a_payload_also_where_it_reads_only_what_may_hold_one(
+    payload: dict[str, Any], ascii_only: bool
+) -> None:
+    params = SharedSources(({"token": "of-the-parameters"}, {}))
+
+    for shared in (params, SharedSources()):
+        found = forms_in_payload(json.dumps(payload, ensure_ascii=ascii_only), shared)
+
+        assert set(found) == set(forms_in(payload, tuple(shared)))
+
+
+def test_it_looks_for_the_names_that_are_set_now(settings: Any) -> None:
+    params = SharedSources(({"maiden_name": "Meier"},))
+    assert "Meier" not in forms_in_payload("{}", params)
+    assert "Meier" not in forms_in_payload('{"maiden name": "Meier"}', SharedSources())
+
+    settings.PORTAL_REDACT = ["maiden_name"]
+
+    assert "Meier" in forms_in_payload("{}", params)
+    assert "Meier" in forms_in_payload('{"maiden name": "Meier"}', SharedSources())
