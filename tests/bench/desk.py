@@ -37,10 +37,12 @@ FROM batches_item i, generate_series(1, 2) a WHERE i.batch_id = 'big' AND i.posi
 
 def main() -> None:
     from tests.servers.postgresql import PostgreSQL
+    from tests.servers.starter import end_in_order
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--items", type=int, default=ITEMS)
     items = parser.parse_args().items
+    end_in_order()
     server = PostgreSQL(settings=("fsync=on", "synchronous_commit=on")).start()
     try:
         with tempfile.TemporaryDirectory() as var:

@@ -27,7 +27,9 @@ Run = Callable[[str], None]
 def main() -> None:
     """Each database in a process of its own, since Django is told which one at its start."""
     from tests.servers.postgresql import PostgreSQL
+    from tests.servers.starter import end_in_order
 
+    end_in_order()
     server = PostgreSQL(settings=("fsync=on", "synchronous_commit=on")).start()
     try:
         for name, url in (("PostgreSQL", server.create("bench")), ("SQLite", "")):

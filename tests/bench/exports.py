@@ -38,7 +38,9 @@ COPY = """COPY (SELECT r.batch_id, r.position, r.item_key, r.attempt, r.started_
 
 def main() -> None:
     from tests.servers.postgresql import PostgreSQL
+    from tests.servers.starter import end_in_order
 
+    end_in_order()
     server = PostgreSQL().start()
     try:
         with tempfile.TemporaryDirectory() as var:

@@ -38,6 +38,7 @@ PROCESSORS = ("bench.noop", "bench.fail", "bench.refuse")
 
 def main() -> None:
     from tests.servers.postgresql import PostgreSQL
+    from tests.servers.starter import end_in_order
 
     parser = argparse.ArgumentParser()
     parser.add_argument("--items", type=int, default=1_000_000, help="failed items of the retry, errors of the merge")
@@ -45,6 +46,7 @@ def main() -> None:
     parser.add_argument("--of-round", type=int, default=5_000, help="items")
     parser.add_argument("--only", choices=("pace", "retry", "merge"))
     options = parser.parse_args()
+    end_in_order()
     server = PostgreSQL(settings=("fsync=on", "synchronous_commit=on", "max_wal_size=4GB")).start()
     try:
         with tempfile.TemporaryDirectory() as var:

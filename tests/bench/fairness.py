@@ -27,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def main() -> None:
     """Each setting in a process of its own, since Django is told which one at its start."""
     from tests.servers.postgresql import PostgreSQL
+    from tests.servers.starter import end_in_order
     from tests.servers.valkey import Valkey
 
     parser = argparse.ArgumentParser()
@@ -35,6 +36,7 @@ def main() -> None:
     parser.add_argument("--database", choices=("sqlite", "postgresql"), help="only that setting")
     parser.add_argument("--workers", type=int, choices=(1, 2), help="only with as many processes")
     options = parser.parse_args()
+    end_in_order()
     server, valkey = PostgreSQL(settings=("fsync=on", "synchronous_commit=on")).start(), Valkey().start()
     try:
         for workers in (options.workers,) if options.workers else (1, 2):
@@ -61,11 +63,16 @@ def measure_in_process(name: str, workers: int, options: argparse.Namespace, **u
 def measure(name: str, workers: str, submissions: str, rounds: str) -> None:
     import django
 
+    from tests.servers.starter import dies_with_starter, end_in_order
+
+    end_in_order()
     django.setup()
     from django.core.management import call_command
 
     call_command("migrate", verbosity=0)
-    keeper = subprocess.Popen([sys.executable, "-m", "batchportal.worker"], cwd=ROOT)
+    keeper = subprocess.Popen(
+        [sys.executable, "-m", "batchportal.worker"], cwd=ROOT, preexec_fn=dies_with_starter(signal.SIGTERM)
+    )
     try:
         long_ones = [submitted(f"long-{n}", LONG) for n in range(int(workers))]
         wait_for(lambda: all(done_of(pk) for pk in long_ones))

@@ -48,12 +48,14 @@ PAGES = (
 
 def main() -> None:
     from tests.servers.postgresql import PostgreSQL
+    from tests.servers.starter import end_in_order
 
     parser = argparse.ArgumentParser()
     parser.add_argument("--days", type=int, default=30)
     parser.add_argument("--batches", type=int, default=100, help="a day")
     parser.add_argument("--items", type=int, default=1_000, help="a batch")
     options = parser.parse_args()
+    end_in_order()
     server = PostgreSQL(settings=("fsync=off", "shared_buffers=512MB", "max_wal_size=4GB")).start()
     try:
         with tempfile.TemporaryDirectory() as var:

@@ -22,7 +22,9 @@ SMALL, LARGE, ROUNDS = 10_000, 1_000_000, 3
 
 def main() -> None:
     from tests.servers.postgresql import PostgreSQL
+    from tests.servers.starter import end_in_order
 
+    end_in_order()
     server = PostgreSQL(settings=("fsync=on", "synchronous_commit=on", "max_wal_size=4GB")).start()
     try:
         with tempfile.TemporaryDirectory() as var:

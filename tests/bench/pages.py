@@ -25,6 +25,7 @@ ITEMS, HISTORY, BATCHES, ROUNDS, LIMIT_MS, SLOW_MS = 1_000_000, 5_000_000, 5_000
 
 def main() -> None:
     from tests.servers.postgresql import PostgreSQL
+    from tests.servers.starter import end_in_order
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--items", type=int, default=ITEMS)
@@ -33,6 +34,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="addresses that hold this text")
     parser.add_argument("--quiet", action="store_true", help="no plans")
     options = parser.parse_args()
+    end_in_order()
     server = PostgreSQL(settings=("fsync=off", "shared_buffers=512MB", "max_wal_size=4GB")).start()
     try:
         with tempfile.TemporaryDirectory() as var:

@@ -40,8 +40,10 @@ def process(pk: int) -> None:
 
 def main() -> None:
     from tests.servers.postgresql import PostgreSQL
+    from tests.servers.starter import end_in_order
     from tests.servers.valkey import Valkey
 
+    end_in_order()
     server, valkey = PostgreSQL(settings=("fsync=on", "synchronous_commit=on")).start(), Valkey().start()
     try:
         with tempfile.TemporaryDirectory() as var:

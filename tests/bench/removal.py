@@ -48,11 +48,13 @@ REMOVES = "import sys, django; django.setup(); from tests.bench import removal; 
 
 def main() -> None:
     from tests.servers.postgresql import PostgreSQL
+    from tests.servers.starter import end_in_order
 
     parser = argparse.ArgumentParser()
     parser.add_argument("--items", type=int, default=1_000_000)
     parser.add_argument("--windows", type=int, default=10, help="of each kind")
     options = parser.parse_args()
+    end_in_order()
     server = PostgreSQL(settings=("fsync=on", "synchronous_commit=on")).start()
     try:
         with tempfile.TemporaryDirectory() as var:

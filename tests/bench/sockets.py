@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import resource
-import signal
 import statistics
 import subprocess
 import sys
@@ -32,9 +31,10 @@ def main() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     from tests.servers.postgresql import PostgreSQL
+    from tests.servers.starter import end_in_order
     from tests.servers.valkey import Valkey
 
-    signal.signal(signal.SIGTERM, lambda signum, frame: sys.exit(143))  # so that the servers are ended, too
+    end_in_order()
     server, valkey = PostgreSQL().start(), Valkey().start()
     try:
         with tempfile.TemporaryDirectory() as var:

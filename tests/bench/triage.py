@@ -168,7 +168,9 @@ def large(chance: random.Random) -> None:
 
 def on_postgresql(what: str) -> None:
     from tests.servers.postgresql import PostgreSQL
+    from tests.servers.starter import end_in_order
 
+    end_in_order()
     server = PostgreSQL(settings=("fsync=on", "synchronous_commit=on")).start()
     try:
         with tempfile.TemporaryDirectory() as var:

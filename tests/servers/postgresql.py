@@ -15,6 +15,7 @@ from typing import Any
 
 from tests.helpers.waiting import PATIENCE, wait_until
 from tests.servers.ports import free_port
+from tests.servers.starter import dies_with_starter
 
 # Process death is what the tests inflict, and the operating system's cache survives that: no fsync is needed.
 FAST = ("fsync=off", "full_page_writes=off", "synchronous_commit=off")
@@ -75,7 +76,8 @@ class PostgreSQL:
         for option in options:
             command += ["-c", option]
         with (self.root / "log").open("ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, **common)
+            common |= {"start_new_session": True, "preexec_fn": dies_with_starter(signal.SIGINT)}
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, **common)
         self._wait()
         self.starts += 1
         return self

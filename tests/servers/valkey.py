@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests.helpers.waiting import PATIENCE, wait_until
 from tests.servers.ports import free_port
+from tests.servers.starter import dies_with_starter
 
 
 def wheel_binary() -> Path:
@@ -41,8 +42,13 @@ class Valkey:
         if not os.access(binary, os.X_OK):
             binary.chmod(0o755)
         command = [str(binary), "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-        where = tempfile.gettempdir()
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=where, start_new_session=True)
+        self.process = subprocess.Popen(
+            command,
+            stdout=subprocess.DEVNULL,
+            cwd=tempfile.gettempdir(),
+            start_new_session=True,
+            preexec_fn=dies_with_starter(signal.SIGTERM),
+        )
         wait_until(self.answers)
         self.starts += 1
         return self
