@@ -8,6 +8,7 @@ from typing import Any
 
 from batches.engine.waiting_reasons import Standing, Wait, WaitingReasons
 from batches.lifecycle import removals
+from batches.lifecycle.waiting_items import tried_items
 from batches.models import Batch, Removal
 from batches.moments import moment
 from batches.progress_tracker import Progress, progress_of
@@ -113,6 +114,24 @@ def waits_of(progress: Progress, zone: tzinfo | None = None) -> str:
     first, last = (moment(_time(progress.waits[name]), zone=zone) for name in ("first_at", "last_at"))
     when = f"at {first}" if first == last else f"the first at {first}, the last at {last}"
     return f"{who} for {try_}{f' ({why})' if why else ''}: {when}."
+
+
+def unfinished_text(batch: Batch, progress: Progress) -> str:
+    """Of a batch that is over: `12 items have no outcome: 9 were never tried, 3 were tried and waited for their next
+    try.`; empty where every item has one. Of what a script tried without a report nothing is known."""
+    if not progress.remaining:
+        return ""
+    has = number_agrees(progress.remaining, "has", "have")
+    left = f"{quantity(progress.remaining, 'item')} {has} no outcome"
+    tried = min(tried_items(batch.pk).count(), progress.remaining)
+    untried = progress.remaining - tried
+    if batch.is_ad_hoc and not tried:
+        return f"{left}."
+    parts = [f"{untried:,} {number_agrees(untried, 'was', 'were')} never tried"] if untried else []
+    if tried:
+        was, next_try = number_agrees(tried, "was", "were"), number_agrees(tried, "its next try", "their next try")
+        parts.append(f"{tried:,} {was} tried and waited for {next_try}")
+    return f"{left}: {', '.join(parts)}."
 
 
 def done_but_for(progress: Progress, zone: tzinfo | None = None) -> str:

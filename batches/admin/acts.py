@@ -17,7 +17,7 @@ MESSAGES = {
     "start": "{batch} is queued: a worker picks it up now.",
     "pause": "Pausing {batch}: the worker finishes the chunk in its hands, nothing after it.",
     "resume": "{batch} goes on where it stopped.",
-    "cancel": "Cancelling {batch}: what is done stays done, the rest stays untouched.",
+    "cancel": "Cancelling {batch}: what is done stays done, the rest gets no outcome.",
     "retry": "{batch}: {items} failed items are tried again.",
     "give_up": "{batch}: {items} items that waited have failed now.",
 }

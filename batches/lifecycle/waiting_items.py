@@ -78,5 +78,12 @@ def why_of(batch_id: str, now: datetime) -> tuple[int | None, list[str]]:
     return max((attempts + 1 for _, attempts in rows), default=None), [code for code, _ in codes.most_common()]
 
 
+def tried_items(batch_id: str) -> QuerySet[Item]:
+    """Items without an outcome that were tried before; the index of waiting items answers."""
+    return Item.objects.filter(
+        batch=batch_id, status=Item.Status.PENDING, available_at__isnull=False, attempts__gt=0
+    ).order_by()
+
+
 def waiting_items(batch_id: str, now: Any) -> QuerySet[Item]:
     return Item.objects.filter(batch=batch_id, available_at__gt=now)

@@ -44,7 +44,7 @@ class Batch(models.Model):
         Status.PAUSING: "Pause was asked for; the worker is finishing the chunk in its hands.",
         Status.PAUSED: "Nothing runs. Everything done is kept, and resume goes on where it stopped.",
         Status.CANCELLING: "Cancel was asked for; the worker is finishing the chunk in its hands.",
-        Status.CANCELLED: "Stopped for good. What was done is kept; untouched items stay untouched.",
+        Status.CANCELLED: "Stopped for good. What was done is kept; what has no outcome gets none.",
         Status.HALTED: "Stopped by its error budget. Nothing is lost: raise the budget or fix the cause, then resume.",
         Status.COMPLETED: "Every item has its outcome.",
         Status.FAILED: "The portal could not run this batch. Nothing is lost: mend the cause, then resume.",
@@ -64,6 +64,8 @@ class Batch(models.Model):
     """Of ad hoc batches, which no worker runs; where there is none, `SENTENCES` has it."""
     ENDED = (Status.COMPLETED, Status.CANCELLED, Status.FAILED)
     """It has come to its end, and is whole."""
+    CLOSED = (Status.COMPLETED, Status.CANCELLED)
+    """Nothing makes it go on with items that have no outcome."""
     REMOVING = (Status.ARCHIVING, Status.DELETING)
     REMOVED = (*REMOVING, Status.ARCHIVED)
     """Its items are gone or going: nothing runs, corrects or retries them."""

@@ -134,7 +134,7 @@ def refuse_spent_budget(batch: Batch) -> None:
 
 
 def cancel(batch_id: str, *, actor: str = "", reason: str = "") -> Batch:
-    """Stop the batch for good after the chunk in hand. What is done stays done; untouched items stay pending."""
+    """Stop the batch for good after the chunk in hand. What is done stays done; the others stay pending."""
     return _steer("cancel", batch_id, actor, reason)
 
 

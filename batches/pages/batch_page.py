@@ -28,6 +28,7 @@ from batches.rights import DELETE, OPERATE
 from batches.wording import number_agrees, quantity
 
 SHOWN_FAILURES, SHOWN_HISTORY, SHOWN_RETRIES, SHOWN_REHEARSALS, SHOWN_FOLLOWERS = 20, 100, 10, 5, 5
+TO_GO = "to go"
 LABELS = {
     "start": "Start",
     "pause": "Pause",
@@ -211,12 +212,13 @@ def counts(batch: Batch, progress: Progress) -> list[Count]:
         ("failed", progress.failed, "FAILED"),
         ("skipped", progress.skipped, "SKIPPED"),
         ("quarantined", progress.quarantined, "QUARANTINED"),
-        ("to go", progress.remaining, "PENDING"),
+        (TO_GO, progress.remaining, "PENDING"),
     )
+    labels = {TO_GO: "without an outcome"} if batch.status in Batch.CLOSED else {}
     waiting = Count("of them waiting", "waiting", progress.waiting, items_url(batch, available_at__isnull="False"))
     return [
         *(
-            Count(label, label.replace(" ", "_"), n, items_url(batch, status__exact=status))
+            Count(labels.get(label, label), label.replace(" ", "_"), n, items_url(batch, status__exact=status))
             for label, n, status in numbers
         ),
         waiting,
@@ -269,7 +271,8 @@ def confirmation(batch: Batch, verb: str) -> Confirmation:
         effects = [waits_of(progress), f"Nothing tries {items} again by itself; a retry still can."]
         question = f"Give up on {quantity(progress.waiting, 'item')} of {batch}?"
         return Confirmation(batch, verb, question, effects, f"Give up on {items}", progress.waiting)
-    left = f"{progress.remaining:,} items will not be processed."
+    waiting = f", {progress.waiting:,} of which {number_agrees(progress.waiting, 'waits', 'wait')} for another try"
+    left = f"{quantity(progress.remaining, 'item')} will get no outcome{waiting if progress.waiting else ''}."
     effects = [
         f"{left} This cannot be undone: to stop for a while, pause instead.",
         f"The {progress.done:,} items that are done stay done.",

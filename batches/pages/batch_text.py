@@ -8,7 +8,15 @@ from batches import durations
 from batches.engine.waiting_reasons import WaitingReasons
 from batches.models import Batch, Transition
 from batches.moments import moment
-from batches.progress_text import STUCK, done_but_for, is_only_waiting, removal_sentence, starts_at, waits_because
+from batches.progress_text import (
+    STUCK,
+    done_but_for,
+    is_only_waiting,
+    removal_sentence,
+    starts_at,
+    unfinished_text,
+    waits_because,
+)
 from batches.progress_tracker import Progress
 
 Status = Batch.Status
@@ -39,7 +47,7 @@ def sentence(
             return completed(progress, failures)
         case Status.CANCELLED:
             who = by_whom(history, Status.CANCELLED)
-            return f"Cancelled{who}. {progress.remaining:,} items were never touched."
+            return f"Cancelled{who}. {unfinished_text(batch, progress)}".rstrip()
         case Status.FAILED:
             return f"The portal could not run it: {batch.reason}"
     return f"{batch.sentence}{so_far}"

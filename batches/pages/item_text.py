@@ -6,11 +6,18 @@ from django.utils import timezone
 
 from batches import durations
 from batches.lanes import unknown_outcomes
-from batches.models import Item, QuarantinedItem
+from batches.models import Batch, Item, QuarantinedItem
 from batches.moments import moment
 from batches.redaction import redact_text
 
 Status = Item.Status
+HELD_UP: dict[str, str] = {
+    Batch.Status.PENDING: " Its batch has not been started.",
+    Batch.Status.PAUSED: " Its batch is paused: nothing runs before that goes on.",
+    Batch.Status.HALTED: " Its batch is halted: nothing runs before that goes on.",
+    Batch.Status.FAILED: " The portal could not run its batch: nothing runs before that goes on.",
+}
+"""By the batch's status, why an item of it does not run."""
 
 
 def sentence(item: Item, quarantined: QuarantinedItem | None) -> str:
@@ -26,9 +33,19 @@ def sentence(item: Item, quarantined: QuarantinedItem | None) -> str:
         return f"{failed}; nothing runs it again until somebody asks."
     if item.status == Status.RUNNING:
         return f"A worker has it: {attempt_text(item.attempts + 1)} is under way."
+    return pending(item)
+
+
+def pending(item: Item) -> str:
+    """Of an item without an outcome: what it waits for, and what keeps its batch from trying it."""
+    next_try = attempt_text(item.attempts + 1)
+    if item.batch.status in Batch.CLOSED:
+        return f"It has no outcome: its batch ended before {next_try}."
     if item.available_at and item.available_at > timezone.now():
-        return f"It waits until {moment(item.available_at)} for {attempt_text(item.attempts + 1)}."
-    return "It waits for its turn." if not item.attempts else f"It waits for {attempt_text(item.attempts + 1)}."
+        waits = f"It waits until {moment(item.available_at)} for {next_try}."
+    else:
+        waits = f"It waits for {next_try}." if item.attempts else "It waits for its turn."
+    return f"{waits}{HELD_UP.get(item.batch.status, '')}"
 
 
 def attempt_text(n: int) -> str:

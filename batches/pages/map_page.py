@@ -18,7 +18,7 @@ COLUMNS, HEIGHT = 250, 56
 """Of the picture; a column is a unit wide."""
 STACKED = (2, 3, 4, 1, 0)
 """From below: failed, quarantined, waiting, skipped, done."""
-LABELS = {"done": "done", "skipped": "skipped", "failed": "failed", "quarantined": "set aside", "waiting": "to go"}
+LABELS = {"done": "done", "skipped": "skipped", "failed": "failed", "quarantined": "set aside", "waiting": "no outcome"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,7 @@ def removed_batch_page(batch: Batch, request: HttpRequest) -> RemovedBatchPage:
             ("Failed", progress.failed),
             ("Skipped", progress.skipped),
             ("Set aside", progress.quarantined),
-            ("Never touched", progress.remaining),
+            ("Without an outcome", progress.remaining),
         ],
         promises=promises_text(summary),
         groups=groups,

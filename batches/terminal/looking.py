@@ -11,7 +11,7 @@ from batches.command_line import Screen
 from batches.engine.waiting_reasons import WaitingReasons
 from batches.extensions import current_notices
 from batches.models import Batch, Item
-from batches.progress_text import sentence_of, standing_of, starts_at, waits_because
+from batches.progress_text import sentence_of, standing_of, starts_at, unfinished_text, waits_because
 from batches.redaction import redact
 from batches.terminal.exit_codes import OK, WITH_ERRORS
 from batches.terminal.watching import to_go_on
@@ -72,14 +72,19 @@ def show(options: Namespace, screen: Screen) -> int:
     screen.line(f"{batch.pk}  {standing_of(batch, progress, reasons).label}  {stands}")
     if remedy := to_go_on(batch):
         screen.line(remedy)
-    screen.line(
-        f"{progress.done:,} of {progress.total_items:,} done, {progress.remaining:,} to go{waiting_of(progress)}:"
-    )
+    screen.line(f"{progress.done:,} of {progress.total_items:,} done, {left_of(batch, progress)}:")
     for name in ("completed", "failed", "skipped", "quarantined"):
         screen.line(f"  {getattr(progress, name):>9,} {name}")
     for item in failed:
         screen.line(f"  {item.key}: {item.code}: {item.message[:MESSAGE_WIDTH]}")
     return OK
+
+
+def left_of(batch: Batch, progress: progress_tracker.Progress) -> str:
+    """What has no outcome: to go, or for good."""
+    if batch.status in Batch.CLOSED and progress.remaining:
+        return unfinished_text(batch, progress).rstrip(".")
+    return f"{progress.remaining:,} to go{waiting_of(progress)}"
 
 
 def waiting_of(progress: progress_tracker.Progress) -> str:

@@ -112,7 +112,7 @@
     }
 
     function legend() {
-      const place = figure.querySelector(".bp-legend"), labels = { quarantined: "set aside", waiting: "to go" };
+      const place = figure.querySelector(".bp-legend"), labels = { quarantined: "set aside", waiting: "no outcome" };
       const present = found.outcomes.filter((name, nth) => found.bins.some((bin) => bin[nth]));
       if (place.dataset.shown === present.join()) return;
       place.dataset.shown = present.join();
