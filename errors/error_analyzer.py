@@ -148,6 +148,7 @@ def group_of(row: BatchGroup) -> dict[str, Any]:
         "items": row.items,
         "failing": row.failing,
         "set_aside": row.set_aside,
+        "waiting": row.waiting,
         "first_seen": iso_utc(row.first_seen),
         "last_seen": iso_utc(row.last_seen),
     }

@@ -78,7 +78,7 @@ def begun(batch: Batch, why: str) -> None:
     for name in ready.values_list("file", flat=True):
         transaction.on_commit(partial(files.delete, name))
     ready.update(state=Export.State.EXPIRED, note=why)
-    BatchGroup.objects.filter(batch=batch).update(failing=0, set_aside=0)
+    BatchGroup.objects.filter(batch=batch).update(failing=0, set_aside=0, waiting=0)
 
 
 def items_removed(batch: Batch, items: Sequence[int], archive: bool) -> int:

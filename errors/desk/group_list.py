@@ -74,7 +74,7 @@ class GroupRow:
     def has_recovered(self) -> bool:
         """Whether nobody has to do anything about it any more, and it is open still."""
         rollup = self.rollup
-        return not (rollup.failing or rollup.set_aside) and self.group.state in ErrorGroup.OPEN
+        return not (rollup.failing or rollup.set_aside or rollup.waiting) and self.group.state in ErrorGroup.OPEN
 
     @property
     def failing_url(self) -> str:

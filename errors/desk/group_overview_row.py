@@ -23,6 +23,8 @@ class GroupOverviewRow:
     failing_in: int
     """Batches in which items of it fail now."""
     set_aside: int
+    waiting: int
+    """Items that failed so last and have no outcome: they are to be tried again, where their batch goes on."""
     items: int
     errors: int
     batches: int
@@ -60,7 +62,7 @@ class GroupOverviewRow:
 
     @property
     def has_recovered(self) -> bool:
-        return not (self.failing or self.set_aside) and self.group.state in ErrorGroup.OPEN
+        return not (self.failing or self.set_aside or self.waiting) and self.group.state in ErrorGroup.OPEN
 
     @property
     def title(self) -> SafeString:
@@ -75,6 +77,8 @@ class GroupOverviewRow:
             failing += format_html(" <small>in {} batches</small>", f"{self.failing_in:,}")
         if self.set_aside:
             failing += format_html(" <small>{} set aside</small>", f"{self.set_aside:,}")
+        if self.waiting:
+            failing += format_html(" <small>{} without an outcome</small>", f"{self.waiting:,}")
         return failing + SafeString(" <small>all recovered</small>") if self.has_recovered else failing
 
     @property

@@ -1,4 +1,4 @@
-"""How many items fail now, by group: those that are failed, each in the group of its last failure.
+"""How many items fail now, or are to be tried again, by group: each in the group of its last failure.
 
 Counted when somebody looks, and kept until the batch has moved: no chunk pays for it.
 """
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import BigIntegerField, Count, ExpressionWrapper, F, Q, QuerySet, Sum
 from django.utils import timezone
@@ -141,18 +141,37 @@ def count(batch_id: str, processor: str) -> None:
     """Row by row, each by itself: a chunk that waits for one of them waits for nothing else."""
     counted = counted_items(batch_id) if processor else {}
     for row in BatchGroup.objects.filter(batch=batch_id).order_by("pk"):
-        failing, aside = counted.get(row.group_id, (0, 0)) if processor else (row.items, 0)
-        if (failing, aside) != (row.failing, row.set_aside):
-            BatchGroup.objects.filter(pk=row.pk).update(failing=failing, set_aside=aside)
+        now = counted.get(row.group_id, NONE) if processor else Now(failing=row.items)
+        if now != Now(row.failing, row.set_aside, row.waiting):
+            BatchGroup.objects.filter(pk=row.pk).update(**now._asdict())
 
 
-def counted_items(batch_id: str) -> Mapping[int, tuple[int, int]]:
-    """group -> items that are failed, and that are set aside, by their last failures."""
-    last = ErrorRecord.objects.filter(
-        item__batch=batch_id, item__failed_at__isnull=False, attempt=F("item__attempts")
-    ).order_by()
-    rows = last.values_list("group").annotate(
-        failing=Count("pk", filter=Q(item__status=Item.Status.FAILED)),
-        aside=Count("pk", filter=Q(item__status=Item.Status.QUARANTINED)),
-    )
-    return {group: (failing, aside) for group, failing, aside in rows}
+class Now(NamedTuple):
+    """How the items stand that failed alike last."""
+
+    failing: int = 0
+    set_aside: int = 0
+    waiting: int = 0
+
+
+NONE = Now()
+
+
+def counted_items(batch_id: str) -> Mapping[int, Now]:
+    """group -> how its items stand, by their last failures. What failed, and what is to be tried again, are asked for
+    apart: each has an index of its own, which has no item that succeeded at once."""
+    counted: dict[int, Now] = defaultdict(Now)
+    for group, status, n in by_last_failure(batch_id, failed_at__isnull=False):
+        name = "failing" if status == Item.Status.FAILED else "set_aside"
+        counted[group] = counted[group]._replace(**{name: n})
+    for group, status, n in by_last_failure(batch_id, available_at__isnull=False):
+        if status == Item.Status.PENDING:
+            counted[group] = counted[group]._replace(waiting=n)
+    return counted
+
+
+def by_last_failure(batch_id: str, **of_items: bool) -> QuerySet[ErrorRecord, tuple[Any, ...]]:
+    """(group, status of items, how many of them), of the items that the lookups name."""
+    chosen = {f"item__{lookup}": value for lookup, value in of_items.items()}
+    last = ErrorRecord.objects.filter(item__batch=batch_id, attempt=F("item__attempts"), **chosen).order_by()
+    return last.values_list("group", "item__status").annotate(n=Count("pk"))

@@ -128,6 +128,9 @@ class BatchGroup(models.Model):
     set_aside = models.PositiveIntegerField(
         default=0, db_default=0, help_text="Items that are set aside now, and failed so last."
     )
+    waiting = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="Items that failed so last, and are to be tried again: without an outcome."
+    )
     first_seen = models.DateTimeField()
     last_seen = models.DateTimeField()
 

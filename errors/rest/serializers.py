@@ -58,7 +58,7 @@ class BatchGroupSerializer(serializers.ModelSerializer[BatchGroup]):
         fields = (
             *("fingerprint", "title", "state", "ageing", "category", "code", "error_type", "assignee"),
             *("until", "resolved_in", "late", "clean_after", "merged"),
-            *("errors", "items", "failing", "set_aside", "first_seen", "last_seen"),
+            *("errors", "items", "failing", "set_aside", "waiting", "first_seen", "last_seen"),
         )
         read_only_fields = fields
 

@@ -11,6 +11,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from batches import operations
 from batches.engine import runner
@@ -21,7 +22,7 @@ from errors.desk.group_query import GroupQuery, group_overview_list
 from errors.grouping import failing_now
 from errors.groups import regrouping
 from errors.models import BatchGroup, ErrorGroup, FailingCount
-from tests.helpers.batches import modes, ran, submitted
+from tests.helpers.batches import modes, ran, submitted, worked_on
 from tests.helpers.people import signed_in
 
 pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.full_on("sqlite")]
@@ -72,6 +73,31 @@ def test_what_is_set_aside_fails_no_more_and_has_not_recovered(admin: Client) ->
     operations.quarantine(batch.pk, all_failed=True)
     assert counts_of(batch) == {"NETWORK_ERROR": (1, 0, 1)}
     assert "all recovered" not in admin.get(desk_url(batch.pk)).content.decode()
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_what_waits_for_its_next_try_has_not_recovered(admin: Client, *, ends: bool) -> None:
+    batch = worked_on(modes("ok", "invalid", "later", "later"))
+    if ends:
+        operations.cancel(batch.pk)
+    for url in (desk_url(batch.pk), reverse("admin:errors_overview")):
+        listed = admin.get(url).content.decode()
+        assert "all recovered" not in listed
+        assert "<small>2 without an outcome</small>" in listed
+    groups = admin.get(f"/api/batches/{batch.pk}/errors/groups").json()["results"]
+    assert {row["code"]: (row["failing"], row["waiting"]) for row in groups} == {"UNKNOWN": (0, 2), "PRICE": (1, 0)}
+
+
+def test_what_waited_and_recovered_waits_no_more(admin: Client) -> None:
+    batch = worked_on(modes("ok", "later"))
+    assert "1 without an outcome" in admin.get(desk_url(batch.pk)).content.decode()
+    Item.objects.filter(batch=batch, available_at__isnull=False).update(
+        available_at=timezone.now(), payload={"mode": "ok"}
+    )
+    runner.work_until_idle(batch.pk)
+    listed = admin.get(desk_url(batch.pk)).content.decode()
+    assert "all recovered" in listed
+    assert "without an outcome" not in listed
 
 
 def test_a_group_that_was_split_or_merged_is_counted_anew() -> None:
