@@ -88,9 +88,9 @@ chaos: $(VENV)/.test ## A long run under fire, on both databases, and every muta
 	pytest -q -n 2 tests/chaos/test_every_statement.py
 	pytest -q -n 2 --database=postgresql tests/chaos/test_every_statement.py
 
-bench: $(VENV)/.test ## The engine beside hand-written floors and beside Celery; a thousand sockets; the triage engine; the desk's pages; exports; fairness; failures at size; memory
+bench: $(VENV)/.test ## The engine beside hand-written floors; the worker beside other task queues, into docs/benchmarks.md; a thousand sockets; the triage engine; the desk's pages; exports; fairness; failures at size; memory
 	python -m tests.bench.engine
-	python -m tests.bench.peers
+	python -m tests.bench.peers --write
 	python -m tests.bench.ingest
 	python -m tests.bench.sockets
 	python -m tests.bench.triage
