@@ -7,11 +7,22 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin import ModelAdmin
+from django.contrib.admin.views.main import ChangeList
 from django.http import HttpRequest
 
 FILTER_LOOKUPS = ("", "__exact", "__isnull", "__isempty", "__gte", "__lt", "__id__exact")
 """What Django's filters of a field append to its name."""
 DRILL_DOWN_LOOKUPS = ("__year", "__month", "__day", "__gte", "__lt")
+
+
+class RowList(ChangeList):
+    """Speaks of results, and offers all rows, only where something was searched or filtered: rows are counted once, so
+    Django cannot tell by their number."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        if not self.query and not self.get_filters_params():
+            self.full_result_count = self.result_count
 
 
 class ClosedLookups(admin.ModelAdmin):
@@ -22,6 +33,9 @@ class ClosedLookups(admin.ModelAdmin):
 
     linked_lookups: tuple[str, ...] = ()
     """By what other pages lead to the list."""
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return RowList
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
         allowed = lookup in self.linked_lookups or lookup in lookups_of_filters(self, request)

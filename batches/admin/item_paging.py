@@ -5,11 +5,12 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
-from django.contrib.admin.views.main import ALL_VAR, ERROR_FLAG, ORDER_VAR, PAGE_VAR, ChangeList
+from django.contrib.admin.views.main import ALL_VAR, ERROR_FLAG, ORDER_VAR, PAGE_VAR
 from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from batches.closed_lookups import RowList
 from batches.lanes.lane_counts import counters_of, items_by_status
 from batches.models import Batch, Item
 
@@ -54,7 +55,7 @@ class ItemPaginator(Paginator):
         return Page(self.items.filter(position__gte=place)[: self.per_page], number, self)
 
 
-class ItemChangeList(ChangeList):
+class ItemChangeList(RowList):
     """Is sorted as asked for where that can be done without reading every item of a large batch."""
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Item]:

@@ -94,6 +94,11 @@ def may_go_on() -> Q:
     return Q(Exists(stops().filter(at__gt=clock.now_sql() - WAITS_FOR)), reason=GOES_ON)
 
 
+def goes_on_by_itself(batch_id: str) -> bool:
+    """Whether the batch was stopped by a full disk, and goes on once there is room."""
+    return stopped().filter(may_go_on(), pk=batch_id).exists()
+
+
 def resume_stopped() -> list[str]:
     """Have batches go on if there is room again, and it is time to look; returns their ids."""
     waiting = stopped().filter(may_go_on(), status=Batch.Status.PAUSED)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from time import sleep
 from typing import Any
 
 from batches import operations
@@ -10,7 +12,7 @@ from batches.command_line import COMMAND_LINE, Screen
 from batches.engine import presence, rehearsals, runner
 from batches.intake.readers import FORMATS_TEXT
 from batches.lanes import global_pause
-from batches.lifecycle import removals
+from batches.lifecycle import removals, transitions, waiting_for_room
 from batches.models import Batch
 from batches.moments import in_reader_zone
 from batches.operations.submission import OPTIONS
@@ -24,6 +26,7 @@ from batches.terminal.progress_bar import ProgressBar
 from batches.terminal.watching import show_progress, sum_up
 
 SHOWN_GROUPS, GROUP_WIDTH = 20, 160
+BETWEEN_LOOKS = 1.0  # seconds, while a full disk has stopped the batch
 
 
 def run_arguments(parser: ArgumentParser) -> None:
@@ -121,8 +124,22 @@ def run_here(screen: Screen, batch_id: str) -> int:
     paused, shown = PauseOnInterrupt(batch_id, screen.remark), ProgressBar(batch_id, silent=screen.as_json)
     with presence.at_work(), paused as pause, shown as update:
         runner.work_until_idle(batch_id, should_stop=pause.should_stop, on_chunk=update)
+        while waits_for_room(screen, batch_id, pause.should_stop):
+            runner.work_until_idle(batch_id, should_stop=pause.should_stop, on_chunk=update)
         update(True)
     return sum_up(screen, batch_id)
+
+
+def waits_for_room(screen: Screen, batch_id: str, should_stop: Callable[[], bool]) -> bool:
+    """Whether a full disk had stopped the batch, and it goes on now: nobody else may be there to look for room."""
+    if not waiting_for_room.goes_on_by_itself(batch_id):
+        return False
+    screen.remark(f"{operations.get_batch(batch_id).reason} This command waits for that.")
+    while waiting_for_room.goes_on_by_itself(batch_id) and not should_stop():
+        transitions.settle(batch_id)
+        if batch_id not in waiting_for_room.resume_stopped():
+            sleep(BETWEEN_LOOKS)
+    return not should_stop()
 
 
 def rehearse_arguments(parser: ArgumentParser) -> None:
