@@ -88,7 +88,7 @@ chaos: $(VENV)/.test ## A long run under fire, on both databases, and every muta
 	pytest -q -n 2 tests/chaos/test_every_statement.py
 	pytest -q -n 2 --database=postgresql tests/chaos/test_every_statement.py
 
-bench: $(VENV)/.test ## The engine beside hand-written floors; the worker beside other task queues, into docs/benchmarks.md; a thousand sockets; the triage engine; the desk's pages; exports; fairness; failures at size; memory
+bench: $(VENV)/.test ## The engine beside hand-written floors; the worker beside other task queues, into docs/benchmarks.md; a thousand sockets; the triage engine; the desk's pages; exports; fairness; calls to the outside; failures at size; memory
 	python -m tests.bench.engine
 	python -m tests.bench.peers --write
 	python -m tests.bench.ingest
@@ -97,6 +97,7 @@ bench: $(VENV)/.test ## The engine beside hand-written floors; the worker beside
 	python -m tests.bench.desk
 	python -m tests.bench.exports
 	python -m tests.bench.fairness
+	python -m tests.bench.calls
 	python -m tests.bench.failures
 	python -m tests.bench.memory
 

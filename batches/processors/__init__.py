@@ -40,7 +40,7 @@ __all__ = [
 OnUnknown = Literal["retry", "ask"] | Callable[[dict[str, Any]], str]
 Opener = Callable[[], AbstractContextManager[Any] | AbstractAsyncContextManager[Any]]
 
-MAX_PARALLEL, MAX_QUOTA_NAME = 64, 100
+MAX_PARALLEL, MAX_QUOTA_NAME = 128, 100
 MAX_CHUNK = 50  # the 65th writing savepoint of one transaction overflows PostgreSQL's subtransaction cache
 
 LookAtRows = Callable[[Mapping[str, Any], Rows], None]
