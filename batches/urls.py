@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from batches.rest import (
     act_views,
@@ -16,6 +16,7 @@ from batches.rest import (
     worker_views,
 )
 from batches.rest.routes import route
+from batches.rest.schema_view import SchemaView
 
 DOCS = SpectacularSwaggerSplitView.as_view(
     url_name="schema", template_name="batches/api_docs.html", metadata_class=None
@@ -71,6 +72,6 @@ urlpatterns = [
     *route("processors", batch_views.ProcessorList.as_view(), "processors"),
     *route("tokens", token_views.Tokens.as_view(), "tokens"),
     *route("tokens/<int:number>", token_views.TokenDetail.as_view(), "token"),
-    *route("schema", SpectacularAPIView.as_view(), "schema"),
+    *route("schema", SchemaView.as_view(), "schema"),
     *route("docs", DOCS, "docs"),
 ]

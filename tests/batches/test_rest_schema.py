@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 from django.core.wsgi import get_wsgi_application
+from drf_spectacular.generators import SchemaGenerator
 from hypothesis import HealthCheck, given, settings
 
 from batches import processors
+from batches.rest import schema_view
 from tests.helpers.check_rows import committed, finished
 from tests.helpers.people import client
 
@@ -92,3 +94,18 @@ def test_it_describes_problems_and_the_idempotency_key() -> None:
     submit = described()["paths"]["/api/batches"]["post"]
     assert list(submit["responses"]["default"]["content"]) == ["application/problem+json"]
     assert "Idempotency-Key" in [parameter["name"] for parameter in submit["parameters"]]
+
+
+def test_it_is_made_once_and_again_for_other_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Any] = []
+    make = SchemaGenerator.get_schema
+    monkeypatch.setattr(SchemaGenerator, "get_schema", lambda *args, **named: made.append(1) or make(*args, **named))
+    schema_view._kept.clear()
+    first = client("viewer").get("/api/schema", headers=OPENAPI)
+    again = client("operator").get("/api/schema", headers=OPENAPI)
+    assert (again.content, again.headers["Content-Type"]) == (first.content, first.headers["Content-Type"])
+    assert len(made) == 1
+    assert client("viewer").get("/api/schema").headers["Content-Type"].startswith("application/vnd.oai.openapi;")
+    monkeypatch.setattr(schema_view, "any_params", lambda: {"anyOf": ["another processor"]})
+    described()
+    assert len(made) == 3
