@@ -33,6 +33,19 @@ def django_db_modify_db_settings() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def quick_migrations() -> None:
+    from pathlib import Path
+
+    from django.db import connections
+
+    from tests.servers.migrated_once import one_migration
+
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        creation = type(connections["default"].creation)
+        creation.create_test_db = one_migration(creation.create_test_db, Path(os.environ["PORTAL_TESTS_IN"]))
+
+
+@pytest.fixture(scope="session", autouse=True)
 def quick_emptying() -> None:
     from django.test import TransactionTestCase
 
