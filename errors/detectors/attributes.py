@@ -61,7 +61,7 @@ def attributes(summary: Summary) -> list[Finding]:
 
 def explain(stream: Stream, summary: Summary, table: Table) -> Iterator[Finding]:
     """The best condition, then the best for what it leaves, and so on."""
-    whole = left = universe_of(stream, summary)
+    whole = left = universe_of(stream, summary, table)
     least = max(MIN_FAILURES, MIN_COVERAGE * len(left.failed))
     for _ in range(MAX_CONDITIONS):
         passing = passing_conditions(left, table, summary.alpha, least)
@@ -81,10 +81,9 @@ def explain(stream: Stream, summary: Summary, table: Table) -> Iterator[Finding]
         left = left.without(covered)
 
 
-def universe_of(stream: Stream, summary: Summary) -> Universe:
+def universe_of(stream: Stream, summary: Summary, table: Table) -> Universe:
     failed = frozenset(stream.failed).intersection(summary.rows)
-    drawn = summary.rows if summary.sample is None else summary.sample.intersection(summary.rows)
-    items = sorted(failed.union(drawn))
+    items = table.items if summary.sample is None else sorted(failed | summary.sample.intersection(summary.rows))
     share, passed = len(failed) / max(1, len(stream.failed)), len(items) - len(failed)
     weight = share * (summary.total - len(stream.failed)) / passed if passed else 1.0
     return Universe(items, failed, weight, is_whole=len(items) == len(summary.rows))

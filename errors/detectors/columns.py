@@ -141,6 +141,11 @@ class Column:
         self.codes = list(map({ABSENT: 0, **dict(zip(distinct, count(first)))}.__getitem__, values))
 
     @cached_property
+    def atoms(self) -> Sequence[Atom]:
+        """By code."""
+        return list(self.numbers)
+
+    @cached_property
     def kinds(self) -> Sequence[str]:
         """By value."""
         return [kind for kind, _ in self.numbers]
@@ -197,9 +202,8 @@ class Column:
     def tallies(self, frame: Frame, failed: Chosen) -> Iterator[Tally]:
         """Every condition on the field with its counts, equality first."""
         name, counts, kinds = self.name, Counter(failed.of(self.codes)), Counter(failed.of(self.kinds_by_rank))
-        atoms = list(self.numbers) if frame.values else []
         for code, n in frame.values:
-            yield Tally(equal_condition, (name, atoms[code]), n, counts[code])
+            yield Tally(equal_condition, (name, self.atoms[code]), n, counts[code])
         yield Tally(empty_condition, (name,), frame.empty, self.empty(counts))
         for kind, n in frame.kinds:
             yield Tally(kind_condition, (name, kind), n, kinds[kind])
@@ -229,6 +233,8 @@ class Table:
 
     columns: Mapping[str, Column]
     ranks: Mapping[int, int]
+    items: Sequence[int]
+    """By rank."""
 
     def chosen(self, items: Collection[int]) -> Chosen:
         ranks, mask = [self.ranks[item] for item in items], bytearray(len(self.ranks))
@@ -246,10 +252,11 @@ class Table:
 
 def table_of(rows: Mapping[int, Mapping[str, Any]]) -> Table:
     """At most 500 fields of these items, whatever became of them."""
-    ranks = {item: rank for rank, item in enumerate(sorted(rows))}
-    flat_rows = [flat_row(rows[item]) for item in ranks]
+    items = sorted(rows)
+    flat_rows = [flat_row(rows[item]) for item in items]
     names = islice(dict.fromkeys(chain.from_iterable(flat_rows)), MAX_FIELDS)
-    return Table({name: column_of(name, [row.get(name, ABSENT) for row in flat_rows]) for name in names}, ranks)
+    ranks = {item: rank for rank, item in enumerate(items)}
+    return Table({name: column_of(name, [row.get(name, ABSENT) for row in flat_rows]) for name in names}, ranks, items)
 
 
 def flat_row(row: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -130,11 +130,12 @@ def measured_name(field: str, measure: str) -> str:
 
 
 def number_in(atom: Atom) -> float | None:
-    """A number, also one written as text, as every CSV file has them."""
-    if atom[0] not in ("number", "text"):
+    """A number, also one written as text, as every CSV file has them; what begins with a letter is no finite one."""
+    kind, value = atom
+    if kind not in ("number", "text") or (kind == "text" and value[:1].isalpha()):
         return None
     try:
-        number = float(atom[1])
+        number = float(value)
     except (ValueError, OverflowError):
         return None
     return number if isfinite(number) else None

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from math import isfinite, nan
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from errors.detectors import Finding, Stream, Summary
 from errors.detectors.attributes import attributes, passing_conditions, relative_risk, universe_of
 from errors.detectors.columns import table_of
+from errors.detectors.conditions import number_in
 from errors.detectors.findings import percent
 
 
@@ -56,9 +60,20 @@ def test_its_percentages_are_all_or_none_only_of_all_or_none(share: float, text:
 
 def test_it_smooths_the_relative_risk() -> None:
     summary = summary_of(COUNTRIES, GERMAN_FAILURES)
-    universe = universe_of(summary.streams[0], summary)
-    best = passing_conditions(universe, table_of(summary.rows), 0.01, 5)[0]
+    table = table_of(summary.rows)
+    best = passing_conditions(universe_of(summary.streams[0], summary, table), table, 0.01, 5)[0]
     assert relative_risk(best.tally, 1000, 42) == pytest.approx(302.08, abs=5e-3)
+
+
+@given(
+    st.one_of(st.text(), st.floats().map(str), st.sampled_from(["inf", "Infinity", "-inf", "nan", "1e400", " 7 ", "٣"]))
+)
+def test_it_reads_a_number_in_a_text_as_float_does(text: str) -> None:
+    try:
+        number = float(text)
+    except ValueError:
+        number = nan
+    assert number_in(("text", text)) == (number if isfinite(number) else None)
 
 
 def test_it_explains_nothing_by_three_failures() -> None:
