@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
+import signal
+from tempfile import TemporaryFile
 from typing import Any
 
 import pytest
@@ -12,7 +15,8 @@ from batches import operations
 from batches.exceptions import InputRefused
 from batches.intake.readers import keyed, open_reader
 from batches.intake.readers.keyed import Keyed
-from batches.intake.reading import child, limits
+from batches.intake.reading import __main__ as reading
+from batches.intake.reading import child, limits, process
 from batches.intake.reading.child import ChildReader, open_file
 from batches.models import Batch, Item
 
@@ -83,8 +87,21 @@ def test_it_says_of_a_large_workbook_that_csv_may_be_longer(monkeypatch: pytest.
 
 def test_it_refuses_a_file_that_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "CPU_SECONDS", 1)
-    with pytest.raises(InputRefused, match=r"took more than 1 s\. Split it\."):
+    with pytest.raises(InputRefused, match=r"1 s is the limit\. Split it into \d+ files\."):
         open_file(io.BytesIO(b"a,b\n" + b"1,2\n" * 1_500_000), "f.csv")
+    refused = process.refusal_of(-signal.SIGXCPU, "", ".csv")
+    assert re.search(r"took more than \d+ s\. Split it\.", str(refused))
+
+
+def test_it_says_early_that_a_file_will_take_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "process_time", lambda: 2.0)
+    with TemporaryFile() as file, TemporaryFile() as spool:
+        file.write(b"a\n" + b"1\n" * 200_000)
+        file.seek(0)
+        request = {"options": {"filename": "f.csv"}, "key_column": "", "repeats": False, "most_rows": 0}
+        with pytest.raises(InputRefused, match="10 s is the limit") as caught:
+            reading.read(file, spool, cpu_seconds=10, most_bytes=10**9, **request)
+    assert caught.value.row == reading.ROWS_PER_LOOK + 1
 
 
 def test_it_refuses_rows_that_are_far_larger_than_their_file(settings: Any) -> None:
