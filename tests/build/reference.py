@@ -40,7 +40,8 @@ SETTINGS: dict[str, tuple[str, str]] = {
     ),
     "PORTAL_ADMIN_PASSWORD": (
         "made and printed once",
-        "the password of the user `admin` that `batchportal setup` creates; one that is short, common, or all digits is "
+        "the password of the user `admin` that `batchportal setup` creates; one that is short, common, or all digits "
+        "is "
         "refused",
     ),
     "PORTAL_WEB": ("2; 1 where `DEBUG` is on", "web processes, which share the port"),
@@ -98,7 +99,8 @@ SETTINGS: dict[str, tuple[str, str]] = {
     ),
     "PORTAL_PROXIES": (
         "0; 1 with `PORTAL_BEHIND_TLS`",
-        "proxies before the portal, each of which appends to `X-Forwarded-For` where a request came from; by that address "
+        "proxies before the portal, each of which appends to `X-Forwarded-For` where a request came from; by that "
+        "address "
         "callers are counted and put on record",
     ),
     "PORTAL_RATE_PER_CALLER": (
@@ -114,11 +116,13 @@ SETTINGS: dict[str, tuple[str, str]] = {
     ),
     "PORTAL_COOL_OFF_MINUTES": (
         "15",
-        "how long that rest is, from the first failure; who is signed in stays so, and the name may sign in from elsewhere",
+        "how long that rest is, from the first failure; who is signed in stays so, and the name may sign in from "
+        "elsewhere",
     ),
     "PORTAL_ARCHIVE_AFTER_DAYS": (
         "0",
-        "days after which a batch that has ended is archived, 0 for never; holds until somebody makes a rule on the page "
+        "days after which a batch that has ended is archived, 0 for never; holds until somebody makes a rule on the "
+        "page "
         "Retention. What failed, is unresolved, watched or at work stays",
     ),
     "PORTAL_DELETE_AFTER_DAYS": ("0", "the same for deleting it, archived or not"),

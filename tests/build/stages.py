@@ -31,7 +31,7 @@ EVERYTHING: tuple[Step, ...] = (
 QUICK: tuple[Step, ...] = ((("lint",), ("types",), ("changed",)),)
 PLANS = {"test": EVERYTHING, "full": EVERYTHING, "quick": QUICK}
 SEEN = ("unit", "unit-postgresql")
-"""The long ones: their output is seen while they run; that of the others is printed in one piece when they have ended."""
+"""The long ones: their output is seen while they run; that of the others is printed in one piece at their end."""
 
 
 @dataclass(frozen=True)

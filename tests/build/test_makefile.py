@@ -26,13 +26,13 @@ def test_it_has_an_environment_for_each_python(given: list[str], environment: st
 
 
 def as_begun_anew() -> dict[str, str]:
-    """The environment without what the make that runs these tests was given: another Python, by a variable or a word."""
+    """The environment without what the make that runs these tests was given, as another Python."""
     return {name: value for name, value in os.environ.items() if name != "PYTHON" and not name.startswith("MAKE")}
 
 
 def test_it_keeps_bytecode_whatever_its_environment_says() -> None:
     """Python takes an empty value for none."""
-    command = ["make", "--silent", "--eval", "kept: ; @echo \"[$$PYTHONDONTWRITEBYTECODE]\"", "kept"]
+    command = ["make", "--silent", "--eval", 'kept: ; @echo "[$$PYTHONDONTWRITEBYTECODE]"', "kept"]
     environment = {**as_begun_anew(), "PYTHONDONTWRITEBYTECODE": "1"}
     shown = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
     assert shown.strip() == "[]"

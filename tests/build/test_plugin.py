@@ -95,7 +95,12 @@ def test_it_rounds_a_tenth_up(many: int, kept: int) -> None:
         ("", False, set()),
     ],
 )
-def test_it_is_long_on_the_database_that_is_named_unless_it_runs_nowhere_else(on: str, alone: bool, long: set[str]) -> None:
-    marks = {"full_on": on and pytest.mark.full_on(on).mark, "any_database": pytest.mark.any_database if alone else None}
+def test_it_is_long_on_the_database_that_is_named_unless_it_runs_nowhere_else(
+    on: str, alone: bool, long: set[str]
+) -> None:
+    marks = {
+        "full_on": on and pytest.mark.full_on(on).mark,
+        "any_database": pytest.mark.any_database if alone else None,
+    }
     item: Any = SimpleNamespace(get_closest_marker=lambda name: marks[name] or None)
     assert {database for database in ("sqlite", "postgresql") if is_full_on(item, database)} == long

@@ -67,7 +67,9 @@ def test_it_begins_nothing_after_a_stage_that_failed(made: Any, capsys: pytest.C
     assert "unit-postgresql" not in made
 
 
-def test_it_shows_what_each_stage_said_that_was_not_seen_while_it_ran(made: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_shows_what_each_stage_said_that_was_not_seen_while_it_ran(
+    made: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     stages.main("test")
     shown = capsys.readouterr().out
     assert all(f"== {stage}\n" in shown for stage in made)
