@@ -21,12 +21,17 @@ pytestmark = [pytest.mark.django_db, pytest.mark.full_on("postgresql")]
 
 HOSTILE = (
     "<script>alert(1)</script>",
-    "<img src=x onerror=alert(1)>",
-    '"><svg onload=alert(1)>',
     "' autofocus onfocus=alert(1) x='",
-    "</pre></textarea></title><iframe src=javascript:alert(1)>",
     "{{ 7|add:7 }}{% debug %}${7*7}<!--",
-    "\u202egnp.exe\u200b]]>&lt;b&gt;&#x3c;script&#x3e;",
+    *(
+        pytest.param(text, marks=pytest.mark.full)
+        for text in (
+            "<img src=x onerror=alert(1)>",
+            '"><svg onload=alert(1)>',
+            "</pre></textarea></title><iframe src=javascript:alert(1)>",
+            "\u202egnp.exe\u200b]]>&lt;b&gt;&#x3c;script&#x3e;",
+        )
+    ),
 )
 
 
