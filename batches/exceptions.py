@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from batches.wording import number_agrees, quantity
+
 
 class BatchError(Exception):
     """Anything the portal refuses or reports about a batch."""
@@ -48,7 +50,7 @@ class ScopeChanged(InvalidInput):
     """What was confirmed is not what is there any more. `current` is how many items it means now."""
 
     def __init__(self, confirmed: int, current: int) -> None:
-        problem = f"It means {current:,} items now, not {confirmed:,}."
+        problem = f"It means {quantity(current, 'item')} now, not {confirmed:,}."
         super().__init__(f"{problem} Nothing was done: look at it again.", {"count": [problem]})
         self.confirmed, self.current = confirmed, current
 
@@ -83,7 +85,8 @@ class BatchCancelled(BatchError):
     def __init__(self, batch_id: str, remaining: int, reason: str = "", result: dict[str, Any] | None = None) -> None:
         why = f" ({reason})" if reason else ""
         super().__init__(
-            f"Batch {batch_id} was cancelled{why}: {remaining:,} items were not processed. "
+            f"Batch {batch_id} was cancelled{why}: {quantity(remaining, 'item')} "
+            f"{number_agrees(remaining, 'was', 'were')} not processed. "
             "Stop here; progress_tracker.start_batch begins it anew."
         )
         self.batch_id, self.remaining, self.reason, self.result = batch_id, remaining, reason, result

@@ -12,6 +12,7 @@ from batches.clock import iso_utc
 from batches.lanes.classification import RETRYABLE
 from batches.models import Batch
 from batches.proportions import percent_of
+from batches.wording import quantity, quantity_are
 from errors.advice import Facts, GroupFacts, advise
 from errors.detectors.runs import runs_of
 from errors.findings import IN_REPORT_LIMIT, findings_of, looked_at, scatter_of
@@ -191,7 +192,7 @@ def recommendations(rows: list[BatchGroup], items: int, advice: list[dict[str, A
     sentences = [f"{KINDS[rule]}: {title}. {why}" for rule, (title, why) in (plain | stored).items() if rule in KINDS]
     top = max(rows, key=lambda row: row.errors, default=None)
     if top is not None and top.errors >= LEAST_OF_ONE_GROUP and "recurring" not in plain | stored:
-        sentences.append(f"{KINDS['recurring']}: {top.errors:,} errors are the same: {top.group.title}.")
+        sentences.append(f"{KINDS['recurring']}: {quantity_are(top.errors, 'error')} the same: {top.group.title}.")
     categories = Counter[str]()
     for row in rows:
         categories[row.group.category] += row.errors
@@ -199,7 +200,7 @@ def recommendations(rows: list[BatchGroup], items: int, advice: list[dict[str, A
         if not (plain | stored).keys() & {category, *RULES_OF.get(category, ())}:
             kind = category.replace("_", " ").capitalize()
             advice_on = CRASHED if category == "crash" else f"{kind} errors: look at the group's samples."
-            sentences.append(f"{advice_on} ({errors:,} errors)")
+            sentences.append(f"{advice_on} ({quantity(errors, 'error')})")
     return sentences
 
 

@@ -12,14 +12,15 @@ from batches import operations
 from batches.exceptions import BatchError
 from batches.models import Batch
 from batches.rights import OPERATE
+from batches.wording import number_agrees, quantity, quantity_are
 
 MESSAGES = {
     "start": "{batch} is queued: a worker picks it up now.",
     "pause": "Pausing {batch}: the worker finishes the chunk in its hands, nothing after it.",
     "resume": "{batch} goes on where it stopped.",
     "cancel": "Cancelling {batch}: what is done stays done, the rest gets no outcome.",
-    "retry": "{batch}: {items} failed items are tried again.",
-    "give_up": "{batch}: {items} items that waited have failed now.",
+    "retry": "{batch}: {failed_items_are} tried again.",
+    "give_up": "{batch}: {items_that_waited} failed now.",
 }
 """Verb -> what happens now."""
 SCRIPT_MESSAGES = {
@@ -43,8 +44,12 @@ def act(verb: str, batch_id: str, request: HttpRequest, **scope: Any) -> None:
     except BatchError as error:
         messages.warning(request, str(error))
     else:
-        items = f"{result:,}" if verb == "give_up" else f"{result.items:,}" if verb == "retry" else ""
+        items = result if verb == "give_up" else result.items if verb == "retry" else 0
+        counts = {
+            "failed_items_are": quantity_are(items, "failed item"),
+            "items_that_waited": f"{quantity(items, 'item')} that waited {number_agrees(items, 'has', 'have')}",
+        }
         text = MESSAGES[verb]
         if isinstance(result, Batch) and result.is_ad_hoc:
             text = SCRIPT_MESSAGES.get(verb, text)
-        messages.success(request, text.format(batch=batch_id, items=items))
+        messages.success(request, text.format(batch=batch_id, **counts))

@@ -30,6 +30,7 @@ from batches.pages.rehearsal_page import rehearsal_page
 from batches.pages.removal_page import removed_batch_page
 from batches.plugins import broken_plugins
 from batches.reader_zone import choose_zone, chosen_zone
+from batches.wording import quantity
 
 
 class BatchViews(OperatedAdmin):
@@ -179,7 +180,9 @@ class BatchViews(OperatedAdmin):
         if request.method == "POST" and form.is_valid():
             try:
                 again = form.run_again(batch, request.user)
-                messages.success(request, f"{again.pk} runs {batch.pk} again: {again.total_items:,} items stored.")
+                messages.success(
+                    request, f"{again.pk} runs {batch.pk} again: {quantity(again.total_items, 'item')} stored."
+                )
                 return redirect(again)
             except BatchError as error:
                 form.add_error(None, str(error))

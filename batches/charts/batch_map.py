@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from batches import clock
 from batches.models import Batch, Checkpoint, Item, Map
+from batches.wording import quantity
 
 BIN_LIMIT = 1_000
 IN_PAGE_LIMIT = 20_000
@@ -164,4 +165,4 @@ def describe(total: int, stretch: int, bins: Sequence[Sequence[int]]) -> str:
     counts = ", ".join(f"{n:,} {name}" for n, name in zip(sums, OUTCOMES, strict=True) if n)
     thickest = "; ".join(hot.words for hot in hot_stretches(total, stretch, bins, 3))
     tail = f" Failures lie thickest at {thickest}." if thickest else ""
-    return f"Batch map of {total:,} items by position: {counts or 'no items'}.{tail}"
+    return f"Batch map of {quantity(total, 'item')} by position: {counts or 'no items'}.{tail}"

@@ -47,7 +47,7 @@ def halt_reason(batch: Batch, totals: Totals) -> str:
     if batch.max_error_rate is not None and totals.done >= SMALLEST_SAMPLE:
         rate = 100 * totals.failed / totals.done
         if rate > batch.max_error_rate:
-            failed = f"{totals.failed:,} of {totals.done:,} items failed ({rate:.1f} %)"
+            failed = f"{totals.failed:,} of {quantity(totals.done, 'item')} failed ({rate:.1f} %)"
             return f"{failed}; the budget is {batch.max_error_rate:g} %."
     return ""
 

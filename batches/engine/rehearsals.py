@@ -32,6 +32,7 @@ from batches.lifecycle import quarantined_items
 from batches.models import Batch, Item, Rehearsal
 from batches.processors import Processor, get
 from batches.processors.stored_params import params_of
+from batches.wording import number_agrees, quantity
 from batches.worker_names import worker_name
 
 logger = logging.getLogger("batches")
@@ -74,7 +75,8 @@ def create(batch: Batch, *, sample: int | None, condition: Q, scope: dict[str, A
     elif scope:
         if count > MOST_CHOSEN:
             raise InvalidInput(
-                f"{count:,} items match; rehearse a sample of at most {MOST_CHOSEN:,} of them.",
+                f"{quantity(count, 'item')} {number_agrees(count, 'matches', 'match')}; rehearse a sample of "
+                f"at most {MOST_CHOSEN:,} of them.",
                 {"sample": [f"At most {MOST_CHOSEN:,}."]},
             )
         chosen = sorted(items.values_list("pk", flat=True))

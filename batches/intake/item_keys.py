@@ -16,6 +16,7 @@ from batches.intake.readers import Reader, Row
 from batches.intake.spreadsheet_forms import is_rewritten, meanings, roundings
 from batches.models import ITEM_KEY_LENGTH, Batch, Item
 from batches.paging import pages_of
+from batches.wording import quantity
 
 ITEM_KEY = "_item_key"
 ROWS_PER_PAGE = 500
@@ -49,7 +50,7 @@ def item_keys_of(batch: Batch, reader: Reader, *, table: bool) -> ItemKeys:
     keys = resolved(batch, rows, unknown) if table and unknown else ItemKeys(table, rows)
     if len(unknown) == len(rows) and not keys.rewritten and not keys.alike:
         raise InputRefused(
-            f"None of its {len(rows):,} keys is the key of an item of batch {batch.pk}.",
+            f"None of its {quantity(len(rows), 'key')} is the key of an item of batch {batch.pk}.",
             remedy="Is it the file of another batch? Download the failing rows of this one.",
             column=ITEM_KEY,
         )

@@ -6,6 +6,7 @@ from django.db.models import Count
 
 from batches.models import RetriedItem, Retry
 from batches.proportions import wilson
+from batches.wording import quantity
 
 SECOND_WAVE = 100
 LEAST_SHARE = 0.2
@@ -43,11 +44,11 @@ def objection(retry: Retry) -> str:
         return ""
     successes = recovered(retry)
     if retry.state == Retry.State.CANARY and successes < min(retry.needed, done):
-        return f"{successes:,} of the {done:,} items of the canary recovered; {retry.needed:,} were asked for"
+        return f"{successes:,} of the {quantity(done, 'item')} of the canary recovered; {retry.needed:,} were asked for"
     worst = most_in_a_new_way(retry)
     if worst < NEW_FAILURES_LEAST or worst <= NEW_FAILURES_SHARE * done:
         return ""
-    return f"{worst:,} of the first {done:,} items failed in a way that none of them had before"
+    return f"{worst:,} of the first {quantity(done, 'item')} failed in a way that none of them had before"
 
 
 def most_in_a_new_way(retry: Retry) -> int:

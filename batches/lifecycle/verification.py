@@ -18,6 +18,7 @@ from batches.keys import PROCESS, TTL, key_of
 from batches.lanes.lane_counts import COUNTERS
 from batches.lifecycle.unexplained import unexplained
 from batches.models import MILESTONES, Batch, Checkpoint, IdempotencyRecord, Item, QuarantinedItem, may_follow
+from batches.wording import quantity, quantity_are, quantity_have
 
 Status = Item.Status
 PAGE = 500
@@ -59,19 +60,19 @@ def counters_equal_items(batch: Batch, counts: list[Count]) -> Iterator[str]:
     by_lane = {(count.lane, count.status): count.items for count in counts}
     total = sum(by_lane.values())
     if batch.processor and total != batch.total_items:
-        yield f"The batch says it has {batch.total_items:,} items; there are {total:,}."
+        yield f"The batch says it has {quantity(batch.total_items, 'item')}; there are {total:,}."
     for row in Checkpoint.objects.filter(batch=batch):
         for name in COUNTERS:
             says, are = getattr(row, name), by_lane.pop((row.lane, name.upper()), 0)
             if says != are + getattr(row, f"{name}_by_hand", 0):
-                yield f"Lane {row.lane} counts {says:,} items {name}; there are {are:,}."
+                yield f"Lane {row.lane} counts {quantity(says, 'item')} {name}; there are {are:,}."
     held = set(Checkpoint.objects.filter(batch=batch).exclude(worker="").values_list("lane", flat=True))
     for (lane, status), n in by_lane.items():
         if status == Status.RUNNING:
             if lane not in held:
-                yield f"{n:,} items are running on lane {lane}, which nobody holds."
+                yield f"{quantity_are(n, 'item')} running on lane {lane}, which nobody holds."
         elif lane is not None or status != Status.PENDING:
-            yield f"{n:,} items are {status.lower()} with lane {lane}, which no lane counts."
+            yield f"{quantity_are(n, 'item')} {status.lower()} with lane {lane}, which no lane counts."
 
 
 def marks_agree_with_status(counts: list[Count]) -> Iterator[str]:
@@ -79,11 +80,17 @@ def marks_agree_with_status(counts: list[Count]) -> Iterator[str]:
     for count in counts:
         if count.failed != (count.items if count.status in Item.FAILED_STATUSES else 0):
             taken = f"lists and exports take {count.failed:,} for failed"
-            yield f"Of {count.items:,} items {count.status.lower()}, {taken}."
+            yield f"Of {quantity(count.items, 'item')} {count.status.lower()}, {taken}."
         if count.out != (count.items if count.status == Status.RUNNING else 0):
-            yield f"Of {count.items:,} items {count.status.lower()}, {count.out:,} are taken for calls that are out."
+            yield (
+                f"Of {quantity(count.items, 'item')} {count.status.lower()}, {count.out:,} are taken for "
+                f"calls that are "
+                f"out."
+            )
         if count.waiting and count.status != Status.PENDING:
-            yield f"Of {count.items:,} items {count.status.lower()}, {count.waiting:,} wait to be tried again."
+            yield (
+                f"Of {quantity(count.items, 'item')} {count.status.lower()}, {count.waiting:,} wait to be tried again."
+            )
 
 
 def final_states_are_final(batch: Batch, counts: list[Count]) -> Iterator[str]:
@@ -91,9 +98,9 @@ def final_states_are_final(batch: Batch, counts: list[Count]) -> Iterator[str]:
     for count in counts:
         open_items[count.status] += count.items
     if batch.is_final and open_items[Status.RUNNING]:
-        yield f"The batch is {batch.status.lower()}, yet {open_items[Status.RUNNING]:,} items are running."
+        yield f"The batch is {batch.status.lower()}, yet {quantity_are(open_items[Status.RUNNING], 'item')} running."
     if batch.status == Batch.Status.COMPLETED and open_items[Status.PENDING]:
-        yield f"The batch is completed, yet {open_items[Status.PENDING]:,} items are pending."
+        yield f"The batch is completed, yet {quantity_are(open_items[Status.PENDING], 'item')} pending."
 
 
 def pages_of(batch: Batch) -> Iterator[list[tuple[str, str, Any, datetime | None]]]:
@@ -121,11 +128,11 @@ def successes_are_remembered(batch: Batch) -> Iterator[str]:
             else:
                 wrong += status in Item.FAILED_STATUSES
     if missing:
-        yield f"{missing:,} succeeded items have no idempotency row."
+        yield f"{quantity_have(missing, 'succeeded item')} no idempotency row."
     if different:
-        yield f"{different:,} succeeded items have an idempotency row with another response."
+        yield f"{quantity_have(different, 'succeeded item')} an idempotency row with another response."
     if wrong:
-        yield f"{wrong:,} failed items have an idempotency row that says they were done."
+        yield f"{quantity_have(wrong, 'failed item')} an idempotency row that says they were done."
 
 
 def history_is_a_path(batch: Batch) -> Iterator[str]:
@@ -152,7 +159,7 @@ def taken_items_are_quarantined(batch: Batch) -> Iterator[str]:
     quarantined = QuarantinedItem.objects.filter(quarantine__batch=batch, back_at__isnull=True)
     loose = quarantined.exclude(item__status=Status.QUARANTINED).count()
     if loose:
-        yield f"{loose:,} items are set aside, yet not quarantined."
+        yield f"{quantity_are(loose, 'item')} set aside, yet not quarantined."
 
 
 def quarantines_are_explained(batch: Batch) -> Iterator[str]:
@@ -160,7 +167,7 @@ def quarantines_are_explained(batch: Batch) -> Iterator[str]:
     wronged = unexplained(batch).count()
     if wronged:
         yield (
-            f"{wronged:,} items are set aside as killers of their workers, which lived on. "
+            f"{quantity_are(wronged, 'item')} set aside as killers of their workers, which lived on. "
             f"Bring them back: manage.py batch retry {batch.pk} --unexplained"
         )
 

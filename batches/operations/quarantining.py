@@ -15,6 +15,7 @@ from batches.lifecycle import quarantined_items, scopes, transitions
 from batches.models import Batch, Item, Quarantine
 from batches.numbering import next_number, numbered
 from batches.operations.lookups import get_batch
+from batches.wording import quantity
 
 Status = Batch.Status
 LEGAL = (
@@ -52,7 +53,7 @@ def quarantine(
         if count not in (None, act.items):
             raise ScopeChanged(count or 0, act.items)
         act.save(update_fields=["items"])
-        why = f"{act.items:,} items set aside. {reason}".strip()
+        why = f"{quantity(act.items, 'item')} set aside. {reason}".strip()
         transitions.record(batch, "set aside", batch.status, batch.status, actor=actor, reason=why)
     transitions.settle(batch_id)
     return act
@@ -73,7 +74,7 @@ def release(batch_id: str, number: int, *, actor: str = "", reason: str = "") ->
         returned = quarantined_items.release(act.taken.all(), batch)
         act.back_at, act.back_by = timezone.now(), actor
         act.save(update_fields=["back_at", "back_by"])
-        why = f"{sum(returned.values()):,} items brought back. {reason}".strip()
+        why = f"{quantity(sum(returned.values()), 'item')} brought back. {reason}".strip()
         transitions.record(batch, "bring back", batch.status, batch.status, actor=actor, reason=why)
         if returned.get(Item.Status.PENDING) and batch.status == Status.COMPLETED:
             transitions.move(

@@ -32,6 +32,7 @@ from batches.operations.retry_drafts import (
 from batches.operations.steering import give_budget
 from batches.operations.submission import refuse_bad_options
 from batches.processors import parameters, stored_params
+from batches.wording import quantity
 
 __all__ = [
     "DEFAULT_CANARY",
@@ -107,7 +108,7 @@ def retry(
         change_params(batch, draft, params)
         number_retry(batch, draft)
         freeze_items(draft, condition, count)
-        set_off(draft, "retry", reason or f"retry {draft.number}: {draft.items:,} items")
+        set_off(draft, "retry", reason or f"retry {draft.number}: {quantity(draft.items, 'item')}")
     return draft
 
 

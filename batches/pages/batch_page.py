@@ -263,7 +263,7 @@ def confirmation(batch: Batch, verb: str) -> Confirmation:
     """Of cancelling the batch, or of retrying all that failed in it."""
     progress = get_progress(batch.pk)
     if verb == "retry":
-        question = f"Retry {progress.failed + progress.quarantined:,} items that failed?"
+        question = f"Retry {quantity(progress.failed + progress.quarantined, 'item')} that failed?"
         effects = ["They run with the same parameters, all of them at once. Nothing that succeeded runs again."]
         return Confirmation(batch, verb, question, effects, "Retry them")
     if verb == "give_up":
@@ -275,6 +275,6 @@ def confirmation(batch: Batch, verb: str) -> Confirmation:
     left = f"{quantity(progress.remaining, 'item')} will get no outcome{waiting if progress.waiting else ''}."
     effects = [
         f"{left} This cannot be undone: to stop for a while, pause instead.",
-        f"The {progress.done:,} items that are done stay done.",
+        f"What is done stays done: {quantity(progress.done, 'item')}.",
     ]
     return Confirmation(batch, verb, f"Cancel {batch}?", effects, "Cancel the batch")

@@ -18,6 +18,7 @@ from batches.progress_text import (
     waits_because,
 )
 from batches.progress_tracker import Progress
+from batches.wording import every, number_agrees, quantity
 
 Status = Batch.Status
 
@@ -40,7 +41,7 @@ def sentence(
         case Status.PAUSED:
             who = by_whom(history, Status.PAUSED)
             then = "after resume its script may go on" if batch.is_ad_hoc else "resume goes on where it stopped"
-            return f"Paused{who}. {progress.remaining:,} items to go; {then}."
+            return f"Paused{who}. {quantity(progress.remaining, 'item')} to go; {then}."
         case Status.HALTED:
             return f"Halted: {batch.reason} Nothing is lost."
         case Status.COMPLETED:
@@ -71,11 +72,13 @@ def driven(progress: Progress) -> str:
 def completed(progress: Progress, failures: int) -> str:
     took = durations.rough(progress.active_seconds)
     if progress.remaining:
-        counted = f"{progress.done:,} of {progress.total_items:,} items have an outcome"
+        counted = f"{progress.done:,} of {quantity(progress.total_items, 'item')} have an outcome"
         return f"Finished by its script after {took}: {counted}, {failures:,} of them failed."
     if not failures:
-        return f"All {progress.total_items:,} items are done, in {took}."
-    return f"Done in {took}: {failures:,} of {progress.total_items:,} items failed."
+        return (
+            f"{every(progress.total_items, 'item')} {number_agrees(progress.total_items, 'is', 'are')} done, in {took}."
+        )
+    return f"Done in {took}: {failures:,} of {quantity(progress.total_items, 'item')} failed."
 
 
 def by_whom(history: Sequence[Transition], status: str) -> str:

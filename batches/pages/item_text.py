@@ -9,6 +9,7 @@ from batches.lanes import unknown_outcomes
 from batches.models import Batch, Item, QuarantinedItem
 from batches.moments import moment
 from batches.redaction import redact_text
+from batches.wording import quantity
 
 Status = Item.Status
 HELD_UP: dict[str, str] = {
@@ -65,7 +66,7 @@ def why_quarantined(item: Item, quarantined: QuarantinedItem | None) -> str:
     if item.code == unknown_outcomes.CODE:
         return "Nobody knows whether its call arrived: look at the receiver, then decide."
     if item.crashes:
-        return f"It is set aside: its worker died {item.crashes:,} times while it was in flight."
+        return f"It is set aside: its worker died {quantity(item.crashes, 'time')} while it was in flight."
     return "It is set aside: nothing runs it until somebody asks."
 
 

@@ -19,6 +19,7 @@ from batches.operations.submission import OPTIONS
 from batches.pages.file_options_form import FileOptionsForm
 from batches.pages.start_form import StartForm
 from batches.processors import Processor
+from batches.wording import quantity
 
 LONG_TEXT_LIMIT = 1024 * 1024
 EMPTY: tuple[Any, ...] = (None, "")
@@ -205,7 +206,7 @@ class NewBatchForm(FileOptionsForm, StartForm):
         if not self.created:
             return f"{batch.pk} was submitted before with the same content: this is it."
         queued = " and queued" if batch.status != Batch.Status.PENDING else ""
-        return f"{batch.pk}: {batch.total_items:,} items stored{queued}."
+        return f"{batch.pk}: {quantity(batch.total_items, 'item')} stored{queued}."
 
 
 def is_empty(value: Any) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 from batches.extensions import retry_address
 from batches.models import Batch, Rehearsal
+from batches.wording import every, quantity
 
 State = Rehearsal.State
 COUNTS = {"would succeed": "succeeded", "would be skipped": "skipped", "would fail": "failed"}
@@ -32,7 +33,7 @@ class RehearsalPage:
 
 def rehearsal_page(batch: Batch, rehearsal: Rehearsal) -> RehearsalPage:
     report = rehearsal.to_dict()
-    done = f"{report['done']:,} of {report['items']:,} items"
+    done = f"{report['done']:,} of {quantity(report['items'], 'item')}"
     is_cut = rehearsal.state != State.RUNNING and report["done"] < report["items"]
     return RehearsalPage(
         batch=batch,
@@ -51,12 +52,12 @@ def sentence(report: Mapping[str, Any]) -> str:
     """What became of the items so far; with a scope, they were failed ones that are to be retried."""
     done, failed = report["done"], report["failed"]
     if report["state"] == State.RUNNING:
-        return f"Rehearsing: {done:,} of {report['items']:,} items so far."
+        return f"Rehearsing: {done:,} of {quantity(report['items'], 'item')} so far."
     if report["state"] == State.CANCELLED:
         return f"Ended early: {report['note']}"
     if report["scope"]:
         again = f" and {failed:,} would fail again" if failed else ""
         return f"Of {done:,} rehearsed, {report['succeeded'] + report['skipped']:,} would recover{again}."
     if failed:
-        return f"{failed:,} of {done:,} items would fail ({report['error_rate']:.1f} %)."
-    return f"All {done:,} items would succeed."
+        return f"{failed:,} of {quantity(done, 'item')} would fail ({report['error_rate']:.1f} %)."
+    return f"{every(done, 'item')} would succeed."

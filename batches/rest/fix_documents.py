@@ -16,6 +16,7 @@ from batches.intake.readers import FORMATS_TEXT
 from batches.models import Correction, Fix
 from batches.rest.requests import FileOptionsMixin, ItemsField, ReasonSerializer, file_options_of
 from batches.rest.serializers import OBJECT, RetrySerializer
+from batches.wording import quantity, quantity_are
 
 SHOWN = 1_000
 """Rows of a kind that one document holds; a fix that was applied has them all at `rows`."""
@@ -103,7 +104,8 @@ def dry_run(batch_id: str, **source: Any) -> dict[str, Any]:
 def lines(fix: Mapping[str, Any]) -> list[str]:
     """A fix's document for a terminal."""
     counts = ", ".join(f"{fix[name]:,} {name}" for name in ("changed", "unchanged", "refused"))
-    texts = [f"{fix['batch_id']}: {fix['rows']:,} rows: {counts}; {fix['not_in_file']:,} failed items not in the file."]
+    missing = f"{quantity(fix['not_in_file'], 'failed item')} not in the file"
+    texts = [f"{fix['batch_id']}: {quantity(fix['rows'], 'row')}: {counts}; {missing}."]
     texts[:0] = fix.get("notes", ())
     texts += [line_of(row) for row in fix["diff"][:LINES]]
     if fix["changed"] > LINES:
@@ -112,7 +114,7 @@ def lines(fix: Mapping[str, Any]) -> list[str]:
     retry = fix["retry"]
     if retry is None:
         return [*texts, "Nothing was changed."]
-    return [*texts, f"{retry['items']:,} items are tried again (retry {retry['number']})."]
+    return [*texts, f"{quantity_are(retry['items'], 'item')} tried again (retry {retry['number']})."]
 
 
 def line_of(row: Mapping[str, Any]) -> str:

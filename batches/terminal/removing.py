@@ -14,6 +14,7 @@ from batches.lifecycle import removals
 from batches.models import Removal
 from batches.operations import RemovalPlan
 from batches.terminal.exit_codes import OK, WITH_ERRORS
+from batches.wording import quantity
 
 SECONDS_BETWEEN_LOOKS = 0.2
 
@@ -94,4 +95,4 @@ def removal_line(removal: Removal) -> str:
     participle = removals.PARTICIPLES[Removal.Kind(removal.kind)]
     if removal.state == Removal.State.RUNNING:
         return f"{removal.batch_id}: being {participle}, {removal.percent} %."
-    return f"{removal.batch_id}: {participle}, {removal.removed_items:,} items."
+    return f"{removal.batch_id}: {participle}, {quantity(removal.removed_items, 'item')}."

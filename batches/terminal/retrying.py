@@ -12,6 +12,7 @@ from batches.moments import moment
 from batches.terminal.exit_codes import OK
 from batches.terminal.file_options import file_arguments, file_options, opened
 from batches.terminal.steering import budget_arguments, budget_of
+from batches.wording import quantity_are
 
 
 def canary_arguments(parser: ArgumentParser) -> None:
@@ -60,7 +61,7 @@ def retry_text(begun: Retry) -> str:
     first = f", {begun.canary:,} of them first" if begun.canary else ""
     first += f", not before {moment(begun.not_before)}" if begun.not_before else ""
     later = " once they are written down" if begun.state == Retry.State.PREPARING else ""
-    return f"{begun.items:,} items are tried again{first}{later} (retry {begun.number})."
+    return f"{quantity_are(begun.items, 'item')} tried again{first}{later} (retry {begun.number})."
 
 
 def fix_arguments(parser: ArgumentParser) -> None:

@@ -24,6 +24,7 @@ from batches.terminal.given_params import params_of
 from batches.terminal.interrupts import PauseOnInterrupt
 from batches.terminal.progress_bar import ProgressBar
 from batches.terminal.watching import show_progress, sum_up
+from batches.wording import quantity
 
 SHOWN_GROUPS, GROUP_WIDTH = 20, 160
 BETWEEN_LOOKS = 1.0  # seconds, while a full disk has stopped the batch
@@ -94,10 +95,10 @@ def go_on(submission: operations.Submission, options: Namespace, screen: Screen)
         return rehearse_here(options, screen, batch.pk)
     batch = operations.start_stored(batch, at=options.start_at, actor=COMMAND_LINE)
     if batch.status == Batch.Status.PENDING:
-        show_progress(screen, batch.pk, f"{batch.pk}: {batch.total_items:,} items stored. {starts_at(batch)}")
+        show_progress(screen, batch.pk, f"{batch.pk}: {quantity(batch.total_items, 'item')} stored. {starts_at(batch)}")
         return OK
     if options.detach:
-        show_progress(screen, batch.pk, f"{batch.pk}: {batch.total_items:,} items queued.")
+        show_progress(screen, batch.pk, f"{batch.pk}: {quantity(batch.total_items, 'item')} queued.")
         return OK
     if not submission.created:
         screen.remark(f"{batch.pk} was submitted before with the same content; going on with it.")
@@ -162,7 +163,8 @@ def rehearse_here(options: Namespace, screen: Screen, batch_id: str) -> int:
 
 def rehearsal_lines(batch_id: str, report: dict[str, Any]) -> list[str]:
     lines = [
-        f"{batch_id}: rehearsed {report['done']:,} of {report['items']:,} items, {report['failed']:,} would fail. "
+        f"{batch_id}: rehearsed {report['done']:,} of {quantity(report['items'], 'item')}, "
+        f"{report['failed']:,} would fail. "
         "Nothing was changed."
     ]
     for group in report["groups"][:SHOWN_GROUPS]:

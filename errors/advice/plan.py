@@ -149,7 +149,9 @@ def retry_step(group: GroupFacts, facts: Facts, advice: Sequence[Advice], canary
     if predicted.high < LEAST_RECOVERED * items:
         return None
     first = (
-        f"Try {min(canary, items):,} of {items:,} items, then the rest" if items > canary else f"Try {items:,} items"
+        f"Try {min(canary, items):,} of {quantity(items, 'item')}, then the rest"
+        if items > canary
+        else f"Try {quantity(items, 'item')}"
     )
     return Step(
         kind="retry",

@@ -124,7 +124,7 @@ def effects(batch: Batch, verb: str, by_state: Mapping[str, int]) -> Iterator[st
 
 def examples(rows: QuerySet[BatchGroup]) -> list[str]:
     titles = rows.values_list("group__title", "group__state", "items")[:EXAMPLES]
-    return [f"{title or 'no message'} ({state}, {items:,} items here)" for title, state, items in titles]
+    return [f"{title or 'no message'} ({state}, {quantity(items, 'item')} here)" for title, state, items in titles]
 
 
 def groups_text(count: int) -> str:

@@ -13,6 +13,7 @@ from batches.clock import iso_utc
 from batches.models import Batch
 from batches.moments import moment
 from batches.pages.map_page import HEIGHT, MapPage, map_page
+from batches.wording import quantity
 from errors.desk.addresses import records_url
 from errors.desk.finding_cards import FindingCard
 from errors.findings.timeline import MAX_ERRORS_IN_PAGE, Extent, TimeBins
@@ -75,13 +76,13 @@ class TimelineChart:
         """The picture for whoever cannot see it."""
         if self.columns is None:
             return self.caption
-        return f"{self.errors:,} errors over time, most of them at {moment(self.columns.busiest)}."
+        return f"{quantity(self.errors, 'error')} over time, most of them at {moment(self.columns.busiest)}."
 
     @property
     def caption(self) -> str:
         """What stands under the picture while nothing in it is pointed at."""
         if self.is_pending:
-            return f"Counting {self.errors:,} errors…"
+            return f"Counting {quantity(self.errors, 'error')}…"
         return f"{self.columns.width} a column" if self.columns else "No errors"
 
 

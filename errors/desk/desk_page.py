@@ -15,6 +15,7 @@ from batches.pages.map_page import MapPage
 from batches.pages.markup import standing_pill
 from batches.progress_text import standing_of, waits_of
 from batches.progress_tracker import progress_of
+from batches.wording import quantity
 from errors.desk.addresses import records_url
 from errors.desk.advice_section import AdviceSection, advice_section
 from errors.desk.charts import TimelineChart, map_with_findings, timeline
@@ -113,7 +114,11 @@ def sentence(batch: Batch, failed: FailedItems) -> str:
     """The desk's first line, for a person who was just woken."""
     if not failed.affected:
         return f"No item is failed now; {failed.done:,} of {failed.total:,} are done."
-    of = f"of {failed.done:,} items so far" if failed.done < failed.total else f"of {failed.total:,} items"
+    of = (
+        f"of {quantity(failed.done, 'item')} so far"
+        if failed.done < failed.total
+        else f"of {quantity(failed.total, 'item')}"
+    )
     tail = f"Halted: {exceeded_budget(batch, failed)}" if batch.status == Batch.Status.HALTED else budget(batch)
     return f"{failed.affected:,} {of} failed ({failed.share}). {tail}".rstrip()
 
@@ -129,7 +134,7 @@ def exceeded_budget(batch: Batch, failed: FailedItems) -> str:
 
 def budget(batch: Batch) -> str:
     """How much may fail before the batch is halted; empty without a limit."""
-    limits = [f"{batch.max_errors:,} items"] if batch.max_errors is not None else []
+    limits = [quantity(batch.max_errors, "item")] if batch.max_errors is not None else []
     limits += [f"{batch.max_error_rate:g}%"] if batch.max_error_rate is not None else []
     return f"Its budget is {' or '.join(limits)}." if limits else ""
 

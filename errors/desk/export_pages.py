@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from batches.models import Batch
+from batches.wording import quantity
 from errors.desk.addresses import desk_url
 from errors.desk.export_menu import KIND_NAMES, ExportMenu
 from errors.exports.request import ExportRequest
@@ -26,7 +27,7 @@ class ExportConfirmation:
 
     @property
     def title(self) -> str:
-        return f"Export of {self.export_request.row_count:,} rows"
+        return f"Export of {quantity(self.export_request.row_count, 'row')}"
 
     @property
     def what(self) -> str:

@@ -16,7 +16,7 @@ from batches.models import Batch, Correction, Fix
 from batches.pages.markup import pill
 from batches.pages.tabs import Tab
 from batches.redaction import redact_text
-from batches.wording import number_agrees, quantity
+from batches.wording import number_agrees, quantity, quantity_are
 from errors.desk.addresses import retry_url
 from errors.desk.fix_forms import ApplyForm
 from errors.desk.predictions import expectation_text
@@ -64,7 +64,7 @@ class FixDifference:
             parts.append(f"{n:,} {number_agrees(n, 'says', 'say')} what is stored")
         if n := self.fix.refused:
             parts.append(f"{n:,} {number_agrees(n, 'is', 'are')} refused")
-        missing = f" {self.fix.not_in_file:,} failed items are not in the file, and stay as they are."
+        missing = f" {quantity_are(self.fix.not_in_file, 'failed item')} not in the file, and stay as they are."
         return f"{', '.join(parts)}.{missing if self.fix.not_in_file else ''}"
 
     @property

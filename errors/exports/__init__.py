@@ -18,6 +18,7 @@ from batches.lanes import leased_rows
 from batches.models import Batch
 from batches.numbering import next_number
 from batches.waking import enqueue_by_name
+from batches.wording import quantity
 from errors.exports import files
 from errors.exports.exporters import EXPORTERS
 from errors.exports.request import ExportRequest
@@ -122,7 +123,7 @@ def cancel(batch_id: str, number: int, *, actor: str) -> Export:
 def file_blocks(export: Export) -> Iterator[bytes]:
     """The finished file. Raises `ExportNotReady` before it is whole, `ExportGone` after its day."""
     if export.state in Export.OPEN:
-        raise ExportNotReady(f"It is being made: {export.done:,} of {export.rows:,} rows stand in it.")
+        raise ExportNotReady(f"It is being made: {export.done:,} of {quantity(export.rows, 'row')} stand in it.")
     if export.state != Export.State.READY or (export.expires_at and export.expires_at <= timezone.now()):
         raise ExportGone("The file is gone: files are kept for a day. Ask for the export again.")
     try:

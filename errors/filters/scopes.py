@@ -12,6 +12,7 @@ from batches.exceptions import InvalidInput
 from batches.lifecycle.scopes import by_payload, refusal
 from batches.models import Batch, Item
 from batches.redaction import redact
+from batches.wording import quantity, quantity_have
 from errors.detectors.conditions import all_hold, is_test
 from errors.filters.error_filter import ErrorFilter
 from errors.models import BatchGroup, ErrorGroup, ErrorRecord
@@ -70,7 +71,7 @@ def failures_have_records(batch: Batch) -> Iterator[str]:
     failed = Item.objects.filter(batch=batch, failed_at__isnull=False, attempts__gt=0)
     without_record = failed.filter(~Exists(records)).count() if batch.processor else 0
     if without_record:
-        yield f"{without_record:,} failed items have no error record."
+        yield (f"{quantity_have(without_record, 'failed item')} no error record.")
     ahead = ErrorRecord.objects.filter(batch=batch, item__isnull=False, attempt__gt=F("item__attempts")).count()
     if ahead:
         yield f"{ahead:,} error records are of an attempt their item has not had."
@@ -79,7 +80,10 @@ def failures_have_records(batch: Batch) -> Iterator[str]:
     counted = {row["group"]: [row["errors"], row["items"]] for row in rows}
     for group, *says in BatchGroup.objects.filter(batch=batch).values_list("group", "errors", "items"):
         if (are := counted.pop(group, [0, 0])) != says:
-            yield f"An error group counts {says[0]:,} errors of {says[1]:,} items; there are {are[0]:,} of {are[1]:,}."
+            yield (
+                f"An error group counts {quantity(says[0], 'error')} of {quantity(says[1], 'item')}; there "
+                f"are {are[0]:,} of {are[1]:,}."
+            )
     if counted:
         yield f"{sum(errors for errors, _ in counted.values()):,} error records are counted by no group."
 

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from batches.lanes.lane_counts import counters_of
 from batches.models import Batch
+from batches.wording import quantity
 from errors.detectors import find
 from errors.detectors.findings import Finding, Summary
 from errors.detectors.runs import LIKE_CHANCE, scattered
@@ -108,7 +109,7 @@ class LookedAt:
     @property
     def text(self) -> str:
         """`Looked at 19,981 of 20,000 items.`; empty if that was all of them."""
-        return f"Looked at {self.looked_at:,} of {self.items:,} items." if self.is_part else ""
+        return f"Looked at {self.looked_at:,} of {quantity(self.items, 'item')}." if self.is_part else ""
 
 
 def looked_at(batch: Batch, done: int | None = None) -> LookedAt:

@@ -15,6 +15,7 @@ from packaging.version import Version
 
 from batches.models import Batch
 from batches.processors import version_of
+from batches.wording import quantity
 from errors.grouping.existing_groups import GroupSnapshot
 from errors.grouping.history import record_change
 from errors.grouping.seen_failures import SeenFailure
@@ -93,7 +94,7 @@ def date_passed(date: str, now: datetime) -> str:
 
 def too_many(items: int, most: int) -> str:
     """Why a group ignored until more than `most` items comes back; empty while it has no more."""
-    return f"un-ignored because {items:,} items > {most:,}" if items > most else ""
+    return f"un-ignored because {quantity(items, 'item')} > {most:,}" if items > most else ""
 
 
 def items_of(group_id: int) -> int:
@@ -107,7 +108,10 @@ def too_often(batch: Batch, group_id: int, most: float) -> str:
     for items, total in here.values_list("items", "batch__total_items"):
         if total and 100 * items > most * total:
             rate = 100 * items / total
-            return f"un-ignored because {rate:.3g} % > {most:g} % ({items:,} of {total:,} items of batch {batch.pk})"
+            return (
+                f"un-ignored because {rate:.3g} % > {most:g} % ({items:,} of {quantity(total, 'item')} of "
+                f"batch {batch.pk})"
+            )
     return ""
 
 

@@ -7,6 +7,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from batches.models import Batch, Retry
+from batches.wording import quantity
 from errors.grouping.history import record_change
 from errors.models import ErrorGroup, ErrorRecord
 
@@ -38,7 +39,10 @@ def decide(group: ErrorGroup) -> None:
     )
     with transaction.atomic():
         if ErrorGroup.objects.filter(pk=group.pk, state=group.state, clean_after=retry).update(**changes):
-            clean = f"Retry {retry.number} of {retry.batch_id} is clean: none of its {retry.items:,} items fail alike."
+            clean = (
+                f"Retry {retry.number} of {retry.batch_id} is clean: none of its "
+                f"{quantity(retry.items, 'item')} fail alike."
+            )
             verb = "not_clean" if why else "resolve"
             record_change(group.pk, verb, group.state, to, reason=why or clean, actor=group.clean_by)
 

@@ -13,6 +13,7 @@ from django.db.models import Max, Min, QuerySet, Value
 from django.db.models.functions import Coalesce
 
 from batches.exceptions import InvalidInput
+from batches.wording import quantity
 from errors.grouping import locks
 from errors.grouping.history import record_change
 from errors.groups import record_moves
@@ -78,7 +79,7 @@ def begin_split_by_place(group_id: int, *, actor: str = "", reason: str = "") ->
         refuse_split(group)
         parts = [record_moves.make_part(group, *place, actor=actor, reason=reason) for place in places]
         ErrorGroup.objects.filter(pk=group.pk).update(by_place=True, **NO_AWAITED_RETRY)
-        note_regrouping(group, "split", actor, reason or f"By place in the code: {len(parts):,} parts.")
+        note_regrouping(group, "split", actor, reason or f"By place in the code: {quantity(len(parts), 'part')}.")
     return [part.pk for part in parts]
 
 

@@ -17,6 +17,7 @@ from batches.models import Batch
 from batches.rest.idempotent_requests import once_per_key
 from batches.rest.portal_view import LatestOfBatch, PortalView, act, actor_of, checked
 from batches.rest.requests import ReasonSerializer
+from batches.wording import quantity
 from errors.groups import bulk
 from errors.models import BulkAct
 from errors.rest.group_views import LISTED, filter_of, matching, resolve_options
@@ -63,7 +64,7 @@ def chosen(batch: Batch, criteria: Mapping[str, Any], count: int | None) -> dict
         rows = rows.filter(group__fingerprint__in=fingerprints)
     names = bulk.fingerprints_of(rows)
     if count not in (None, len(names)):
-        problem = f"The filter meets {len(names):,} groups now, not {count:,}."
+        problem = f"The filter meets {quantity(len(names), 'group')} now, not {count:,}."
         raise InvalidInput(problem, {"count": ["Look at the list again."]})
     return names
 

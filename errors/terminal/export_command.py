@@ -14,6 +14,7 @@ from typing import Any, TextIO
 from batches import operations
 from batches.command_line import COMMAND_LINE, Screen
 from batches.exceptions import InvalidInput
+from batches.wording import quantity
 from errors import exports
 from errors.exports.downloads import parse_filter
 from errors.exports.exporters import EXPORTERS
@@ -47,7 +48,7 @@ def run(options: Namespace, screen: Screen) -> int:
     if not options.output:
         return to_stream(export_request.blocks(), screen.out)
     document = written(export_request, Path(options.output))
-    counts = f"{document['rows']:,} rows, {document['bytes']:,} bytes"
+    counts = f"{quantity(document['rows'], 'row')}, {document['bytes']:,} bytes"
     screen.answer(document, [f"{batch.pk}: {counts} written to {options.output}"])
     return OK
 

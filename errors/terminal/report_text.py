@@ -9,6 +9,7 @@ from typing import Any
 from batches import operations
 from batches.command_line import Screen
 from batches.terminal.exit_codes import OK
+from batches.wording import quantity
 from errors.error_analyzer import aggregate_errors
 from errors.findings.counted import counted_text
 
@@ -27,7 +28,10 @@ def lines(report: dict[str, Any]) -> Iterator[str]:
     if not report["total_errors"]:
         yield f"{report['batch_id']}: no errors."
         return
-    yield f"{report['batch_id']}: {report['total_errors']:,} errors, {report['error_rate']:g} for every 100 items."
+    yield (
+        f"{report['batch_id']}: {quantity(report['total_errors'], 'error')}, {report['error_rate']:g} for "
+        f"every 100 items."
+    )
     yield from below("Groups", (group_line(group) for group in report["groups"][:GROUPS]))
     titles = {group["fingerprint"]: group["title"] for group in report["groups"]}
     yield from below("In common", (finding_line(finding, titles) for finding in report["findings"]))

@@ -11,6 +11,7 @@ from batches.command_line import COMMAND_LINE, Screen, reason_argument
 from batches.exceptions import InvalidInput
 from batches.models import Quarantine
 from batches.terminal.exit_codes import OK
+from batches.wording import quantity
 from errors.filters.conditions import position_range
 from errors.recovery import plan_runs, plans
 from errors.terminal import report_text
@@ -33,7 +34,7 @@ def quarantine(options: Namespace, screen: Screen) -> int:
     if options.positions:
         scope["positions"] = list(position_range(options.positions))
     act = operations.quarantine(options.id, count=options.count, reason=options.reason, actor=COMMAND_LINE, **scope)
-    done = f"{options.id}: {act.items:,} items set aside (no. {act.number})."
+    done = f"{options.id}: {quantity(act.items, 'item')} set aside (no. {act.number})."
     back = f"To bring them back: manage.py batch bring-back {options.id} {act.number}"
     screen.answer(quarantine_document(act), [done, back])
     return OK

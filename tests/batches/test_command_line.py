@@ -151,7 +151,7 @@ def test_it_steers_a_batch(batch: Run) -> None:
     assert "Paused" in batch("pause", made.pk, "--reason", "lunch").stdout
     assert "Queued" in batch("resume", made.pk).stdout
     assert batch("worker").returncode == 0
-    assert "1 items are tried again" in batch("retry", made.pk).stdout
+    assert "1 item is tried again" in batch("retry", made.pk).stdout
     assert batch("cancel", made.pk).returncode == 0
     late = batch("pause", made.pk)
     assert (late.returncode, late.stderr.strip()) == (2, f"Cannot pause batch {made.pk}: it is cancelled.")

@@ -64,7 +64,7 @@ def test_it_refuses_two_rows_that_are_about_one_item_by_different_spellings() ->
 
 
 def test_it_takes_another_items_number_for_no_rewritten_key() -> None:
-    with pytest.raises(InvalidInput, match="None of its 1 keys is the key of an item"):
+    with pytest.raises(InvalidInput, match="None of its 1 key is the key of an item"):
         check(with_keys("00123"), "sku,mode,_item_key\n124,ok,124\n")
 
 

@@ -60,7 +60,7 @@ def test_it_makes_items_of_a_queryset() -> None:
         ("k,v\na,1\n   ,2\n", {"key_column": "k"}, ["row 3", "the key is empty"]),
         (f"k,v\na,1\n{'x' * 201},2\n", {"key_column": "k"}, ["row 3", "201 characters"]),
         ("k,v\na,1\n", {"key_column": "nope"}, ["no column 'nope'", "Choose one of: k, v"]),
-        ("k,v\na,1\nb\n", {}, ["row 3", "1 fields", "2"]),
+        ("k,v\na,1\nb\n", {}, ["row 3", "1 field", "2"]),
         ("k,v\na,1\nb,2,3\n", {}, ["row 3", "3 fields"]),
         ("k,v\na,\x00\n", {}, ["row 2", "'v'", "NUL"]),
         (f"k,v\na,{'x' * (10 * 1024 * 1024)}\n", {}, ["row 2", "'v'"]),

@@ -90,7 +90,7 @@ def test_it_can_be_read_twice() -> None:
     ("content", "name", "words", "row", "line", "column"),
     [
         (b"", "f.csv", "empty", None, None, None),
-        (b"a,b\n1,2\n3\n", "f.csv", "1 fields, the header has 2", 3, 3, None),
+        (b"a,b\n1,2\n3\n", "f.csv", "1 field, the header has 2", 3, 3, None),
         (b'a,b\n"1\n1",2\n3,4,5\n', "f.csv", "3 fields, the header has 2", 3, 4, None),
         (b"a,a\n1,2\n", "f.csv", "two columns 'a'", 1, None, "a"),
         (b"a,\n1,2\n", "f.csv", "column B has no name, and '2' stands in it", 2, 2, None),

@@ -53,7 +53,7 @@ def test_it_reads_in_a_process_what_it_reads_here(content: bytes, name: str) -> 
 def test_it_says_the_place_of_what_the_process_refused() -> None:
     with pytest.raises(InputRefused) as caught:
         open_file(io.BytesIO(b"a,b\n1,2\n3\n"), "f.csv")
-    assert "the row has 1 fields, the header has 2." in str(caught.value)
+    assert "the row has 1 field, the header has 2." in str(caught.value)
     assert (caught.value.row, caught.value.line) == (3, 3)
 
 

@@ -136,6 +136,6 @@ def test_the_command_line_shows_the_difference_and_applies_it(tmp_path: Path) ->
     file.write_text("a,secret,b,_item_key\n0,new,5,99\n")
     code, _, err = batch_command("fix", "b1", str(file))
     assert code == 2
-    assert "None of its 1 keys" in err
+    assert "None of its 1 key" in err
     code, _, err = batch_command("fix", "b1", str(tmp_path / "none.csv"))
     assert code == 2

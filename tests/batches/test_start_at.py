@@ -86,7 +86,7 @@ def test_the_command_line_takes_shows_and_changes_it(tmp_path: Path) -> None:
     file.write_text('[{"mode": "ok"}]')
     options = ("run", "test.do", str(file), "--id", "b1", "--start-at", "2099-06-01T12:00:00+02:00")
     code, out, _ = batch_command(*options)
-    assert (code, out.strip()) == (0, f"b1: 1 items stored. {SENTENCE}")
+    assert (code, out.strip()) == (0, f"b1: 1 item stored. {SENTENCE}")
     assert SENTENCE in batch_command("list")[1]
     assert batch_command("adjust", "b1", "--start-at", "2099-06-01T12:00")[0] == 2
     assert batch_command("adjust", "b1", "--start-at", "none")[0] == 0

@@ -41,7 +41,7 @@ def set_aside(lived_on: bool) -> Batch:
 def test_verify_tells_those_whose_workers_lived_on_and_the_command_brings_them_back() -> None:
     batch = set_aside(lived_on=True)
     (broken,) = operations.verify(batch.pk)
-    assert broken.startswith("1 items are set aside as killers of their workers, which lived on.")
+    assert broken.startswith("1 item is set aside as killers of their workers, which lived on.")
     assert broken.endswith(f"batch retry {batch.pk} --unexplained")
     code, _, complaint = batch_command("retry", batch.pk, "--unexplained")
     assert code == 0, complaint

@@ -38,11 +38,11 @@ BROKEN: dict[str, tuple[Callable[[Batch], Any], str]] = {
     ),
     "a completed batch has a pending item": (
         lambda b: first("SKIPPED").update(status="PENDING", lane=None),
-        "yet 1 items are pending",
+        "yet 1 item is pending",
     ),
     "a success is not remembered": (
         lambda b: IdempotencyRecord.objects.filter(state="DONE").first().delete(),  # type: ignore[union-attr]
-        "have no idempotency row",
+        "has no idempotency row",
     ),
     "a success is remembered otherwise": (
         lambda b: first("SUCCEEDED").update(result={"n": "other"}),

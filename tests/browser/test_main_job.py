@@ -67,7 +67,7 @@ def test_it_shows_what_is_wrong_with_a_file_and_keeps_what_was_typed(page: Any, 
     with page.expect_response(re.compile("add/check_rows")) as answer:
         page.get_by_role("button", name="Submit the batch").click()
     assert answer.value.status == 200
-    expect(page.locator(".bp-error")).to_contain_text("row 3: the row has 1 fields, the header has 2.")
+    expect(page.locator(".bp-error")).to_contain_text("row 3: the row has 1 field, the header has 2.")
     assert page.input_value("input[name=name]") == "my rows"
 
 

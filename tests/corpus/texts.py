@@ -109,7 +109,7 @@ SHAPES = [
         (),
         {"name_columns": True},
     ),
-    refused("a short row", b"sku,qty\nA-1,5\nB-2\n", "row 3", "1 fields, the header has 2", "--short-rows"),
+    refused("a short row", b"sku,qty\nA-1,5\nB-2\n", "row 3", "1 field, the header has 2", "--short-rows"),
     Case("… taken as it is", "f.csv", b"sku,qty\nA-1\n", [{"sku": "A-1", "qty": ""}], (), {"short_rows": True}),
     refused("a long row", b"sku,qty\nA-1,5,6\n", "3 fields, the header has 2", "Quote"),
     refused("a preamble", PREAMBLE.encode(), "row 4 has 3 names (sku, name, qty)", "2 such rows", "--header-row 4"),

@@ -151,7 +151,7 @@ CASES = [
     ),
     Case("a formula", "f.xlsx", FORMULA, [{"a": 1, "b": 2}]),
     Case("zeros by format", "f.xlsx", book([["zip"], [None]], Sheet1=zero_padded), [{"zip": "00007"}]),
-    Case("rows that a filter hides", "f.xlsx", book(TABLE, Sheet1=filtered), ROWS, ("1 rows are hidden",)),
+    Case("rows that a filter hides", "f.xlsx", book(TABLE, Sheet1=filtered), ROWS, ("1 row is hidden",)),
     Case("years as names", "f.xlsx", book([["region", 2024], ["north", 10]]), [{"region": "north", "2024": 10}]),
     Case(
         "dates and times",

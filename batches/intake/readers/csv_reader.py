@@ -23,6 +23,7 @@ from batches.intake.readers.header import (
 from batches.intake.readers.options import FileOptions
 from batches.intake.readers.preambles import refuse_preamble
 from batches.intake.readers.text_streams import Unclosed
+from batches.wording import quantity
 
 LATE_QUOTE = re.compile(r'[ \t]+"')
 ESCAPED = re.compile("[\udc80-\udcff]")
@@ -104,14 +105,15 @@ class CsvReader(FileReader):
         surplus = trimmed(cells[header.width :])
         if surplus and any(map(LATE_QUOTE.match, cells)):
             raise InputRefused(
-                f"the row has {len(cells):,} fields, the header {header.width:,}, and a blank stands before a quote.",
+                f"the row has {quantity(len(cells), 'field')}, the header {header.width:,}, and a blank "
+                f"stands before a quote.",
                 remedy=f"Take out blanks between {self.delimiter!r} and a quote: the quote does not count after one.",
                 row=row,
                 line=line,
             )
         if len(cells) < header.width or (surplus and not header.nameless):
             raise InputRefused(
-                f"the row has {len(cells):,} fields, the header has {header.width:,}.",
+                f"the row has {quantity(len(cells), 'field')}, the header has {header.width:,}.",
                 remedy=f"Quote fields that hold {self.delimiter!r} or line breaks, and give every row all fields"
                 f"{'; or take short rows as they are (--short-rows)' if len(cells) < header.width else ''}.",
                 row=row,

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from batches.exceptions import InputRefused
 from batches.intake.readers.base import MAX_COLUMNS
+from batches.wording import quantity
 
 ROWS_LOOKED_AT = 200
 NUMBER = re.compile(r"[-+]?[\d., \u00a0']*\d[\d., \u00a0']*%?\Z", re.ASCII)
@@ -102,7 +103,7 @@ def refuse_header(header: Header) -> None:
         )
     if len(names) > MAX_COLUMNS:
         raise InputRefused(
-            f"The header has {len(names):,} columns.", remedy=f"At most {MAX_COLUMNS} are read.", row=row
+            f"The header has {quantity(len(names), 'column')}.", remedy=f"At most {MAX_COLUMNS} are read.", row=row
         )
     for name, times in Counter(names).items():
         if times > 1:

@@ -27,6 +27,7 @@ from batches.intake.readers.options import FileOptions
 from batches.intake.readers.preambles import refuse_preamble
 from batches.intake.readers.sheet_cells import SheetCells, cells_of
 from batches.intake.readers.workbook_archives import refuse_bomb
+from batches.wording import quantity_are
 
 SHEETS_NAMED = 10
 BINARY = ("xls", "xlsb")
@@ -71,7 +72,8 @@ class WorkbookReader(FileReader):
             notes.append(f"The sheet {self.sheet!r} was read, and not {listed}.")
         if self.cells.hidden_rows:
             notes.append(
-                f"{self.cells.hidden_rows:,} rows are hidden, by a filter or by hand, and are items all the same."
+                f"{quantity_are(self.cells.hidden_rows, 'row')} hidden, by a filter or by hand, and are items "
+                f"all the same."
             )
         if not self.knows_errors:
             notes.append("In this file an error such as #N/A cannot be told from an empty cell.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from batches.proportions import wilson
+from batches.wording import quantity
 from errors.advice.facts import Advice, Facts, Prediction, alternative, evidence
 from errors.advice.recurring import spike
 from errors.advice.remedies import Remedy, sure_findings, with_remedy
@@ -60,7 +61,7 @@ def title_of(facts: Facts) -> str:
 
 def how_high(facts: Facts) -> str:
     rate = percent(facts.failed / facts.tried)
-    sentence = f"{facts.failed:,} of the {facts.tried:,} items tried failed ({rate})."
+    sentence = f"{facts.failed:,} of the {quantity(facts.tried, 'item')} tried failed ({rate})."
     if spike(facts.failed, facts.tried, facts.history.rates) == "yes":
         sentence += f" That is more than twice the worst of the last {facts.history.batches} batches."
     return sentence

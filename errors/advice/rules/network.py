@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from batches.proportions import wilson
+from batches.wording import quantity
 from errors.advice.facts import Advice, Facts, GroupFacts, evidence
 from errors.advice.predictions import recoveries
 from errors.advice.remedies import Remedy, cause_of_all, is_of_payload, sure_findings, with_remedy
@@ -27,7 +28,7 @@ def network(facts: Facts) -> list[Advice]:
     window = window_of(facts, groups)
     if window is None or errors < LEAST_ERRORS:
         title = "Check connectivity, then try a few of them"
-        why = f"{errors:,} attempts could not reach the other side, or were answered with its errors."
+        why = f"{quantity(errors, 'attempt')} could not reach the other side, or were answered with its errors."
         if cause := cause_of_all(groups, facts, is_of_payload):
             why += f" {cause['sentence']}"
         confidence = "weak" if errors >= LEAST_ERRORS else "low"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from batches.wording import quantity
 from errors.advice.facts import Advice, Facts, Prediction, evidence
 
 LEAST_ITEMS = 3
@@ -13,7 +14,10 @@ def poison(facts: Facts) -> list[Advice]:
     if items < LEAST_ITEMS:
         return []
     lost = round(sum(problem.next_works for problem in poisonous), 1)
-    why = f"{items:,} items failed three times or more, always in the same way; one more try might save {lost:g}."
+    why = (
+        f"{quantity(items, 'item')} failed three times or more, always in the same way; one more try might "
+        f"save {lost:g}."
+    )
     attempts = max(1, facts.max_attempts)
     most = items * attempts
     return [

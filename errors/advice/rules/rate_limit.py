@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from batches.wording import quantity
 from errors.advice.facts import Advice, Facts, GroupFacts, alternative, evidence
 from errors.advice.rules.group_advice import LEAST_ERRORS, failed_attempts, failed_items, group_advice, longest_wait
 
@@ -19,7 +20,7 @@ def rate_limit(facts: Facts) -> list[Advice]:
     if not errors:
         return []
     target = min(facts.concurrency_target or max(1, facts.concurrency // 2), facts.concurrency)
-    why = f"{errors:,} of {facts.attempts:,} attempts were turned away by a rate limit."
+    why = f"{errors:,} of {quantity(facts.attempts, 'attempt')} were turned away by a rate limit."
     if wait := max(group.asked_wait for group in groups):
         why += f" The other side asked to wait for up to {wait:,.0f} s: do not retry before that."
     if target == facts.concurrency and facts.parallel > 1:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from math import ceil
 from typing import Any
 
+from batches.wording import quantity
 from errors.advice.facts import Advice, Facts, GroupFacts, Prediction, alternative, evidence
 from errors.advice.posterior import outcome
 from errors.advice.remedies import Remedy, with_remedy
@@ -25,7 +26,7 @@ def timeout(facts: Facts) -> list[Advice]:
     if not errors:
         return []
     if errors < LEAST_ERRORS or facts.timeout_verdict is None:
-        why = f"{errors:,} attempts ran out of time; too few to tell whether more of it would help."
+        why = f"{quantity(errors, 'attempt')} ran out of time; too few to tell whether more of it would help."
         return [group_advice(RULE, groups, facts, "Probe the timeouts with a few items", why, "low")]
     counts = [evidence("attempts timed out", errors, facts.attempts)]
     if facts.timeout_seconds and facts.timeout_seconds[1] < facts.item_timeout / 2:

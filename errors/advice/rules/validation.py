@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from batches.wording import quantity
 from errors.advice.facts import Advice, Facts, GroupFacts, Prediction, evidence
 from errors.advice.predictions import group_recoveries, total
 from errors.advice.recurring import is_dominant
@@ -26,7 +27,10 @@ def validation(facts: Facts) -> list[Advice]:
     tested = errors >= LEAST_ERRORS or is_dominant(errors, facts.errors)
     confidence = ("strong" if items >= MANY_ITEMS else "moderate") if tested else "low"
     top = max(groups, key=lambda group: group.errors)
-    why = f"{errors:,} attempts at {items:,} items were refused as invalid, most of them: {top.title}."
+    why = (
+        f"{quantity(errors, 'attempt')} at {quantity(items, 'item')} were refused as invalid, most of them: "
+        f"{top.title}."
+    )
     fields = fields_to_check(facts, groups, top)
     title = f"Check the format of {fields}, correct these rows, and submit them again"
     counts, none = [evidence("validation errors", errors, facts.errors)], recovered_unchanged(groups)

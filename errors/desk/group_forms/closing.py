@@ -9,6 +9,7 @@ from django import forms
 from batches.exceptions import InvalidInput
 from batches.models import Retry
 from batches.processors import version_of
+from batches.wording import quantity
 from errors import groups
 from errors.desk.group_forms.base import GroupForm, Option, how
 from errors.desk.until_fields import UntilFields
@@ -67,7 +68,7 @@ class ResolveForm(GroupForm):
 
 
 def retry_label(retry: Retry) -> str:
-    return f"{retry.number}: {retry.items:,} items, {retry.get_state_display().split(':')[0].lower()}"
+    return f"{retry.number}: {quantity(retry.items, 'item')}, {retry.get_state_display().split(':')[0].lower()}"
 
 
 class IgnoreForm(UntilFields, GroupForm):

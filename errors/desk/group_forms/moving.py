@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 
+from batches.wording import quantity
 from errors.desk.group_forms.base import GroupForm, Option
 from errors.groups import background
 from errors.models import BatchGroup, RegroupJob
@@ -46,7 +47,7 @@ class MergeForm(GroupForm):
 def in_background(form: GroupForm, job: RegroupJob) -> str:
     """What is not done yet has nothing to undo."""
     form.undo = ""
-    return f"A worker does it: each of its {job.errors:,} errors counts as before until it has moved."
+    return f"A worker does it: each of its {quantity(job.errors, 'error')} counts as before until it has moved."
 
 
 def merge_label(row: BatchGroup) -> str:

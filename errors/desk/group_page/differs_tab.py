@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from django.db.models import F
 
 from batches.models import Batch
+from batches.wording import quantity
 from errors.desk.finding_cards import p_text
 from errors.desk.rate_bars import RateBar, rate_bars
 from errors.detectors.attributes import attributes
@@ -63,9 +64,11 @@ def compare_items(batch: Batch, group: ErrorGroup) -> DiffersTab:
     rows = {position: row for position, row in payloads(batch.items.all()).items() if position in settled}
     summary = Summary(total=len(settled), streams=[Stream(group.fingerprint, failed)], rows=rows)
     fields, others = len({name for row in rows.values() for name in row}), len(settled) - len(failed)
-    basis = f"{len(failed):,} items that fail so, against the other {others:,}, by {fields:,} fields."
+    basis = (
+        f"{quantity(len(failed), 'item')} that fail so, against the other {others:,}, by {quantity(fields, 'field')}."
+    )
     if len(settled) < batch.total_items:
-        basis = f"{basis} Looked at {len(settled):,} of {batch.total_items:,} items."
+        basis = f"{basis} Looked at {len(settled):,} of {quantity(batch.total_items, 'item')}."
     return DiffersTab([difference(finding.as_dict()) for finding in attributes(summary)], basis)
 
 

@@ -15,6 +15,7 @@ from batches.extensions import Link
 from batches.models import Batch, Retry
 from batches.pages.markup import pill
 from batches.pages.tabs import Tab
+from batches.wording import quantity
 from errors.desk.export_menu import ExportMenu
 from errors.desk.group_forms.base import seen
 from errors.desk.group_page.differs_tab import DiffersTab, differs_tab
@@ -129,8 +130,8 @@ class GroupPage:
             return ""
         if self.job.verb == "merge" and self.job.other is not None:
             other = str(self.job.other)
-            return f"A merge of {self.job.errors:,} errors into “{other[:80]}”"
-        return f"A split of {self.job.errors:,} errors"
+            return f"A merge of {quantity(self.job.errors, 'error')} into “{other[:80]}”"
+        return f"A split of {quantity(self.job.errors, 'error')}"
 
     @property
     def tabs(self) -> list[Tab]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from batches.models import Batch
+from batches.wording import quantity
 from errors.desk.addresses import group_url
 from errors.desk.group_page.header import share
 from errors.models import BatchGroup, ErrorGroup
@@ -85,7 +86,7 @@ def spark_bars(batches: Sequence[Batch], items: Mapping[str, int], current: Batc
     bars = []
     for place, (batch, part) in enumerate(zip(batches, shares, strict=True)):
         height = max(SEEN_LEAST, part / highest * (HEIGHT - SEEN_LEAST)) if part else UNSEEN
-        hit = f"{items[batch.pk]:,} of {batch.total_items:,} items" if batch.pk in items else "not seen"
+        hit = f"{items[batch.pk]:,} of {quantity(batch.total_items, 'item')}" if batch.pk in items else "not seen"
         bars.append(
             SparkBar(
                 x=round(place * step, 1),

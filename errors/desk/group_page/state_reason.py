@@ -7,7 +7,7 @@ from datetime import datetime
 from django.db.models import F
 
 from batches.moments import moment
-from batches.wording import quantity
+from batches.wording import number_agrees, quantity
 from errors.grouping.regressions import items_of
 from errors.models import ErrorGroup, GroupChange
 
@@ -62,7 +62,10 @@ def until_when(group: ErrorGroup) -> str:
         return f"until {moment(datetime.fromisoformat(until['date']), seconds=False)}"
     if "items" in until:
         seen = items_of(group.pk) - int(until.get("from", 0))
-        return f"until more than {until['items']:,} items have it ({max(0, seen):,} so far)"
+        return (
+            f"until more than {quantity(until['items'], 'item')} "
+            f"{number_agrees(until['items'], 'has', 'have')} it ({max(0, seen):,} so far)"
+        )
     if "rate" in until:
         return f"until it hits more than {until['rate']:g} % of a batch's items"
     return "until it is in a batch submitted later" if "next_batch" in until else "for good"

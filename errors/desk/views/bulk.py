@@ -7,7 +7,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from batches.exceptions import ScopeChanged
-from batches.wording import number_agrees
+from batches.wording import number_agrees, quantity
 from errors.desk.bulk_form import BulkForm
 from errors.desk.bulk_pages import BulkResult, bulk_confirmation, groups_text
 from errors.desk.confirm_form import page_key
@@ -41,7 +41,10 @@ def act_on_groups(request: HttpRequest, batch_id: str, verb: str) -> HttpRespons
     if isinstance(outcome, HttpResponse):
         return outcome
     if isinstance(outcome, ScopeChanged):
-        notice = f"Meanwhile this changed: {outcome.current:,} groups match now, not {outcome.confirmed:,}. "
+        notice = (
+            f"Meanwhile this changed: {quantity(outcome.current, 'group')} "
+            f"{number_agrees(outcome.current, 'matches', 'match')} now, not {outcome.confirmed:,}. "
+        )
         notice += "Nothing was done."
         form = BulkForm(verb, outcome.current, request.user)
     page = bulk_confirmation(batch, verb, error_filter, form, notice=notice)

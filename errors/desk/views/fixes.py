@@ -10,6 +10,7 @@ from batches import operations
 from batches.exceptions import BatchError
 from batches.models import Batch, Fix
 from batches.rights import OPERATE
+from batches.wording import quantity, quantity_are
 from errors.desk.fix_difference import fix_difference
 from errors.desk.fix_forms import ApplyForm, UploadForm
 from errors.desk.fix_steps import fix_steps
@@ -58,7 +59,10 @@ def apply_fix(request: HttpRequest, batch: Batch, fix: Fix, form: ApplyForm) -> 
         form.add_error(None, str(error))
         return None
     assert applied.retry is not None
-    messages.success(request, f"{applied.changed:,} rows corrected, {applied.retry.items:,} items are tried again.")
+    messages.success(
+        request,
+        f"{quantity(applied.changed, 'row')} corrected, {quantity_are(applied.retry.items, 'item')} tried again.",
+    )
     return redirect("admin:errors_retry", batch.pk, applied.retry.number)
 
 

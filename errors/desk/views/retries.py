@@ -14,6 +14,7 @@ from batches.exceptions import ScopeChanged
 from batches.lifecycle.retry_states import LEGAL_STATES
 from batches.models import Batch, Item, Retry
 from batches.page_acts import say_not_done
+from batches.wording import quantity
 from errors.desk.confirm_form import page_key
 from errors.desk.retry_confirmation import retry_confirmation
 from errors.desk.retry_form import RetryForm
@@ -91,7 +92,9 @@ def confirm(
     if isinstance(outcome, HttpResponse):
         return outcome
     if isinstance(outcome, ScopeChanged):
-        notice = f"Meanwhile this changed: it means {outcome.current:,} items now, not {outcome.confirmed:,}. "
+        notice = (
+            f"Meanwhile this changed: it means {quantity(outcome.current, 'item')} now, not {outcome.confirmed:,}. "
+        )
         notice += "Nothing was done. Look at it again, and confirm what is there now."
         expected = forecast(batch, scope)
         form = RetryForm(batch, expected, initial=form.answers())
