@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
+
+Row = TypeVar("Row", bound=Model)
 
 TEXT = "\x00{} {}"
 TIME = datetime(1, 1, 1, tzinfo=UTC)
+NUMBER = 31_415
 """Stand-ins for arguments while SQL is made: nothing that is stored is like these."""
 
 
@@ -25,7 +28,7 @@ class Compiled:
     converters: dict[int, Any]
 
 
-Argument = Sequence[str] | datetime
+Argument = Sequence[str] | datetime | int
 
 
 class CompiledQuery:
@@ -33,17 +36,18 @@ class CompiledQuery:
     on.
 
     `build(*arguments)` returns it as a `values_list`; each argument may stand in it several times or not at all. A list
-    of texts is one for `IN`: what it is filled up with changes nothing there. The present is asked for anew with each
-    sending where it comes of `clock.ago`.
+    of texts is one for `IN`: what it is filled up with changes nothing there; a number is a key or a bound. The present
+    is asked for anew with each sending where it comes of `clock.ago`.
     """
 
-    def __init__(self, build: Callable[..., QuerySet[Any, tuple[Any, ...]]]) -> None:
-        self._build = build
+    def __init__(self, build: Callable[..., QuerySet[Any, tuple[Any, ...]]], *, suffix: str = "") -> None:
+        """`suffix`: how the statement ends, for what Django has no word."""
+        self._build, self._suffix = build, suffix
         self._compiled: dict[tuple[str, tuple[int, ...]], Compiled] = {}
 
     def rows(self, *arguments: Argument) -> Iterator[tuple[Any, ...]]:
         """The rows, with the values that the `values_list` would have."""
-        filled = [each if isinstance(each, datetime) else filled_up(each) for each in arguments]
+        filled = [each if isinstance(each, (datetime, int)) else filled_up(each) for each in arguments]
         compiled = self._compiled_for(filled)
         values, params = values_of(filled), list(compiled.params)
         for place, value in compiled.places:
@@ -54,7 +58,7 @@ class CompiledQuery:
         return converted(rows, compiled.converters)
 
     def _compiled_for(self, arguments: Sequence[Argument]) -> Compiled:
-        lengths = tuple(0 if isinstance(each, datetime) else len(each) for each in arguments)
+        lengths = tuple(length_of(each) for each in arguments)
         key = (connection.vendor, lengths)
         if key not in self._compiled:
             self._compiled[key] = self._compile([stand_in(place, length) for place, length in enumerate(lengths)])
@@ -65,7 +69,12 @@ class CompiledQuery:
         sql, params = compiler.as_sql()
         values = values_of(stand_ins)
         places = [(place, values.index(param)) for place, param in enumerate(params) if param in values]
-        return Compiled(sql, list(params), places, compiler.get_converters([column for column, *_ in compiler.select]))
+        return Compiled(
+            sql + self._suffix,
+            list(params),
+            places,
+            compiler.get_converters([column for column, *_ in compiler.select]),
+        )
 
 
 def filled_up(texts: Sequence[str]) -> list[str]:
@@ -74,8 +83,17 @@ def filled_up(texts: Sequence[str]) -> list[str]:
     return [*texts, *[texts[-1]] * (2 ** (len(texts) - 1).bit_length() - len(texts))]
 
 
+def length_of(argument: Argument) -> int:
+    """How many texts it is; 0 for a time, -1 for a number."""
+    if isinstance(argument, datetime):
+        return 0
+    return -1 if isinstance(argument, int) else len(argument)
+
+
 def stand_in(place: int, length: int) -> Argument:
-    """What stands for the argument at that place: so many texts, or a time."""
+    """What stands for the argument at that place: so many texts, a time, or a number."""
+    if length < 0:
+        return NUMBER + place
     return [TEXT.format(place, n) for n in range(length)] or TIME.replace(day=place + 1)
 
 
@@ -83,7 +101,10 @@ def values_of(arguments: Sequence[Argument]) -> list[Any]:
     """One after the other, as the database stores them."""
     values: list[Any] = []
     for each in arguments:
-        values += [connection.ops.adapt_datetimefield_value(each)] if isinstance(each, datetime) else each
+        if isinstance(each, datetime):
+            values.append(connection.ops.adapt_datetimefield_value(each))
+        else:
+            values += [each] if isinstance(each, int) else each
     return values
 
 
@@ -95,3 +116,18 @@ def converted(rows: list[tuple[Any, ...]], converters: dict[int, Any]) -> Iterat
             for convert in functions:
                 values[place] = convert(values[place], column, connection)
         yield tuple(values)
+
+
+class CompiledRows(Generic[Row]):
+    """The same of a model's whole rows: what `build` returns is a query of them."""
+
+    def __init__(self, model: type[Row], build: Callable[..., QuerySet[Row]]) -> None:
+        self._model = model
+        self._names = [field.attname for field in model._meta.concrete_fields]
+        self._query = CompiledQuery(lambda *arguments: build(*arguments).values_list(*self._names))
+
+    def first(self, *arguments: Argument) -> Row | None:
+        """The first of the rows, if there is any."""
+        for values in self._query.rows(*arguments):
+            return self._model.from_db(connection.alias, self._names, values)
+        return None

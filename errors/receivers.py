@@ -9,9 +9,11 @@ from collections.abc import Sequence
 
 from django.db.models import Exists, OuterRef, QuerySet
 
+from batches.compiled_query import CompiledQuery
 from batches.extensions import FailureDescription
 from batches.failures import Failure
-from batches.models import Batch, Item, Transition
+from batches.lanes import batch_rows
+from batches.models import Batch, Item, Retry, Transition
 from errors.findings import looks
 from errors.grouping import failing_now, group_counters, overrides, record_rows, regressions
 from errors.grouping.existing_groups import existing_groups
@@ -51,11 +53,16 @@ def settle_clean_retries(transition: Transition) -> None:
     """
     batch_id = transition.batch_id
     if transition.to_status in Batch.FINAL:
-        failing_now.refresh(Batch.objects.get(pk=batch_id))
-        clean_retries.settle(batch_id)
-        recommendations.verify(batch_id)
-        kept_predictions.compare(batch_id)
+        failing_now.refresh(batch_rows.batch_of(batch_id))
+        if any(RETRIED.rows([batch_id])):
+            clean_retries.settle(batch_id)
+            recommendations.verify(batch_id)
+            kept_predictions.compare(batch_id)
         looks.look_if_large(batch_id)
+
+
+RETRIED = CompiledQuery(lambda batch_ids: Retry.objects.filter(batch__in=batch_ids).order_by().values_list("pk")[:1])
+"""Without a retry no group waits for one, no advice was carried out, and nothing was predicted."""
 
 
 def group_rehearsed(batch: Batch, failures: Sequence[Failure]) -> Sequence[FailureDescription]:

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from django.db import connection
-from django.db.models import Max
+from django.db.models import QuerySet
 
+from batches.compiled_query import CompiledQuery
 from batches.engine import code_versions, declining
 from batches.engine.pacing import Pacer
 from batches.engine.quota_share import QuotaShare
@@ -22,10 +23,10 @@ from batches.engine.resources import Resources
 from batches.exceptions import NestedRun, UnknownProcessor, UnusableParams
 from batches.isolation.guard import Isolation
 from batches.isolation.time_limits import Watchdog, legal_item_timeout, longest_item_timeout
-from batches.lanes import leases
+from batches.lanes import batch_rows, leases
 from batches.lanes.outcomes import Claimed
 from batches.lifecycle import milestones, transitions
-from batches.models import Batch, Item, Milestone
+from batches.models import Batch, Item
 from batches.processors import Processor, get
 from batches.processors.parameters import Params
 from batches.processors.stored_params import params_of
@@ -122,7 +123,7 @@ def take_slice(
     """Take a free lane of the batch, `lane` or any, for so many seconds; None without one, or if this process
     cannot run the batch."""
     refuse_nesting()
-    batch = Batch.objects.get(pk=batch_id)
+    batch = batch_rows.batch_of(batch_id)
     try:
         processor = processor or get(batch.processor)
         params = params_of(batch, processor)
@@ -153,6 +154,13 @@ def take_lane(batch: Batch, lane: int | None) -> leases.Lease | None:
     return lease
 
 
+def last_position(batch_ids: list[str]) -> QuerySet[Item, tuple[int]]:
+    return Item.objects.filter(batch__in=batch_ids).order_by("-position").values_list("position")[:1]
+
+
+LAST_POSITION = CompiledQuery(last_position)
+
+
 def open_slice(
     batch: Batch,
     processor: Processor,
@@ -165,8 +173,7 @@ def open_slice(
 ) -> Slice:
     """`expendable`: this process may be killed to end an item that survives its timeout."""
     item_timeout = legal_item_timeout(batch.item_timeout)
-    last = Item.objects.filter(batch=batch).aggregate(last=Max("position"))["last"]
-    reached = Milestone.objects.filter(batch=batch).aggregate(top=Max("milestone"))["top"] or 0
+    last = next((position for (position,) in LAST_POSITION.rows([batch.pk])), -1)
     return Slice(
         batch=batch,
         processor=processor,
@@ -182,7 +189,7 @@ def open_slice(
         watchdog=Watchdog(item_timeout + GRACE_SECONDS if expendable else None),
         chunk_seconds=min(CHUNK_SECONDS, (longest_item_timeout() - item_timeout) / 2),
         cursor=lease.position,
-        last_position=-1 if last is None else last,
-        next_milestone=milestones.next_milestone(reached),
+        last_position=last,
+        next_milestone=milestones.next_milestone(max(milestones.reached(batch.pk), default=0)),
         expendable=expendable,
     )

@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from django.db.models import F, QuerySet
 
 from batches.clock import ago, now_sql
-from batches.compiled_query import CompiledQuery
+from batches.compiled_query import CompiledQuery, CompiledRows
 from batches.exceptions import LeaseLost
 from batches.lanes import counters, global_pause, leased_rows, unknown_outcomes, workers
 from batches.models import Batch, Checkpoint, Crash, Item, Tenure
@@ -53,9 +53,15 @@ LANES = CompiledQuery(lanes_of)
 FREE = CompiledQuery(lambda batch_ids: lanes_of(batch_ids).filter(worker=""))
 
 
-def free_lanes(batch: Batch) -> QuerySet[Checkpoint]:
-    """Lanes that the batch may use and no worker holds."""
-    return Checkpoint.objects.filter(batch=batch, worker="", lane__lt=lane_count(batch))
+def first_free(batch_ids: list[str], least: int, most: int) -> QuerySet[Checkpoint, tuple[int]]:
+    """The first lane from `least` to `most` that no worker holds, without those that another takes at this moment."""
+    free = Checkpoint.objects.filter(batch__in=batch_ids, worker="", lane__gte=least, lane__lte=most)
+    locked = free.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked)
+    return locked.order_by("lane").values_list("pk")[:1]
+
+
+FIRST_FREE = CompiledQuery(first_free)
+ROW = CompiledRows(Checkpoint, lambda pk: Checkpoint.objects.filter(pk=pk).order_by())
 
 
 def take(batch: Batch, lane: int | None = None) -> Lease | None:
@@ -64,7 +70,9 @@ def take(batch: Batch, lane: int | None = None) -> Lease | None:
     pk = take_lane(batch, lane) if free else None
     if pk is None:
         return None
-    row = Checkpoint.objects.get(pk=pk)
+    row = ROW.first(pk)
+    if row is None:
+        return None
     counters.add("lease_takeovers", "unclean" if row.careful else "clean")
     remember_holder(batch, row.lane, row.worker)
     return Lease(row.pk, batch.pk, row.lane, row.fence, row.worker, row.position, row.careful)
@@ -80,9 +88,8 @@ def take_lane(batch: Batch, lane: int | None) -> int | None:
     """
     if not holds_still(batch):
         return None
-    candidates = free_lanes(batch) if lane is None else free_lanes(batch).filter(lane=lane)
-    free = candidates.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked)
-    pk = free.order_by("lane").values_list("pk", flat=True).first()
+    least, most = (0, lane_count(batch) - 1) if lane is None else (lane, min(lane, lane_count(batch) - 1))
+    pk = next((pk for (pk,) in FIRST_FREE.rows([batch.pk], least, most)), None)
     if pk is None or not leased_rows.take(Checkpoint.objects.filter(pk=pk, worker=""), worker=worker_name()):
         return None
     return pk
@@ -91,20 +98,30 @@ def take_lane(batch: Batch, lane: int | None) -> int | None:
 def holds_still(batch: Batch) -> bool:
     """Whether the batch is to be worked on, and not everything is paused; its status stays what it is until the
     transaction ends. SQLite, which has one writer, needs a statement that writes for that."""
-    workable = Batch.objects.filter(~global_pause.is_in_force(), pk=batch.pk, status__in=Batch.WORKABLE)
     if connection.vendor != "postgresql":
-        return bool(workable.update(status=F("status")))
-    sql, params = workable.order_by().values("pk").query.sql_with_params()
-    with connection.cursor() as cursor:
-        cursor.execute(f"{sql} FOR SHARE", params)
-        return cursor.fetchone() is not None
+        return bool(workable([batch.pk]).update(status=F("status")))
+    return any(WORKABLE.rows([batch.pk]))
+
+
+def workable(batch_ids: list[str]) -> QuerySet[Batch]:
+    return Batch.objects.filter(~global_pause.is_in_force(), pk__in=batch_ids, status__in=Batch.WORKABLE)
+
+
+WORKABLE = CompiledQuery(lambda batch_ids: workable(batch_ids).order_by().values_list("pk"), suffix=" FOR SHARE")
 
 
 def remember_holder(batch: Batch, lane: int, worker: str) -> None:
     """Write since when this worker holds the lane: by the machine's clock, as the times of its items are."""
-    last = Tenure.objects.filter(batch=batch, lane=lane).order_by("-since").values_list("worker", flat=True).first()
+    last = next((name for (name,) in LAST_HOLDER.rows([batch.pk], lane)), None)
     if last != worker:
         Tenure.objects.create(batch=batch, lane=lane, worker=worker, since=datetime.now(UTC))
+
+
+def last_holder(batch_ids: list[str], lane: int) -> QuerySet[Tenure, tuple[str]]:
+    return Tenure.objects.filter(batch__in=batch_ids, lane=lane).order_by("-since").values_list("worker")[:1]
+
+
+LAST_HOLDER = CompiledQuery(last_holder)
 
 
 def renew(lease: Lease) -> None:

@@ -18,8 +18,8 @@ def next_milestone(reached: int) -> float:
 def reach_milestones(batch_id: str, done: int, total: int) -> list[int]:
     """Write each milestone that `done` of `total` items has crossed and nobody wrote before; returns the new ones."""
     crossed = [percent for percent in MILESTONES if done * 100 >= percent * total]
-    reached = {percent for (percent,) in REACHED.rows([batch_id])}
-    new = [percent for percent in crossed if percent not in reached]
+    written_before = reached(batch_id)
+    new = [percent for percent in crossed if percent not in written_before]
     for percent in new:
         if (milestone := written(batch_id, percent)) is not None:
             tell_extensions(milestone, done, total)
@@ -40,6 +40,11 @@ def reached_by(batch_ids: list[str]) -> QuerySet[Milestone, tuple[int]]:
 
 
 REACHED = CompiledQuery(reached_by)
+
+
+def reached(batch_id: str) -> set[int]:
+    """The milestones of the batch that are written."""
+    return {percent for (percent,) in REACHED.rows([batch_id])}
 
 
 def tell_extensions(milestone: Milestone, done: int, total: int) -> None:

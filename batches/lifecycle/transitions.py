@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from batches import clock
 from batches.extensions import notify, registered
-from batches.lanes import counters, global_pause, leases
+from batches.lanes import batch_rows, counters, global_pause, leases
 from batches.lanes.lane_counts import counters_of
 from batches.lifecycle import hints, milestones, retry_states, retry_waves, samples
 from batches.models import Batch, Checkpoint, Item, Retry, Transition, may_follow
@@ -33,7 +33,7 @@ def move(
 ) -> bool:
     """Compare-and-set the status and write history; False when the batch was in none of `from_`, or not `only_if`."""
     with transaction.atomic():
-        batch = Batch.objects.select_for_update().filter(pk=batch_id, status__in=from_ or Status.values).first()
+        batch = batch_rows.locked(batch_id, list(from_ or Status.values))
         if batch is None or not may_follow(batch, batch.status, to):
             return False
         rows = Batch.objects.filter(pk=batch_id, status=batch.status)
@@ -96,7 +96,7 @@ def settle(batch_id: str) -> bool:
     """
     leases.revoke_expired(batch_id)
     released = retry_waves.advance(batch_id)
-    batch = Batch.objects.filter(pk=batch_id).first()
+    batch = batch_rows.batch_or_none(batch_id)
     if batch is None or batch.status not in Batch.ACTIVE:
         return False
     if is_done(batch) and complete(batch):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.core.cache import cache
 
-from batches.models import Batch
+from batches.lanes import batch_rows
 from batches.waking import enqueue_by_name
 from errors import findings
 
@@ -20,6 +20,6 @@ def ask_for_look(batch_id: str) -> None:
 
 def look_if_large(batch_id: str) -> None:
     """Have a worker look at a large batch, so that the first person who opens its report need not wait."""
-    batch = Batch.objects.filter(pk=batch_id, total_items__gt=findings.IN_PAGE_LIMIT).first()
-    if batch is not None and findings.is_due(batch):
+    batch = batch_rows.batch_or_none(batch_id)
+    if batch is not None and batch.total_items > findings.IN_PAGE_LIMIT and findings.is_due(batch):
         enqueue_by_name("errors.tasks.look", batch_id)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from django.db.models import BigIntegerField, Count, ExpressionWrapper, F, Q, QuerySet, Sum
 from django.utils import timezone
 
-from batches.compiled_query import CompiledQuery
+from batches.compiled_query import CompiledQuery, CompiledRows
 from batches.lanes import lane_counts
 from batches.models import Batch, Item
 from errors.grouping.stand_at_rest import LAST_LOOK, stand_at_rest
@@ -32,13 +32,16 @@ def refresh(batch: Batch) -> None:
     if batch.status in Batch.REMOVED:
         return
     sums = sums_of(batch.pk)[batch.pk]
-    kept, current = FailingCount.objects.filter(batch=batch).first(), sums.revision
+    kept, current = KEPT.first([batch.pk]), sums.revision
     if kept is None and not sums.groups:
         return  # nothing of it has ever failed
     if kept is not None and (kept.revision == current or is_soon(batch, kept)):
         return
     count(batch.pk, batch.processor)
     FailingCount.objects.update_or_create(batch=batch, defaults={"revision": current, "at": timezone.now()})
+
+
+KEPT = CompiledRows(FailingCount, lambda batch_ids: FailingCount.objects.filter(batch__in=batch_ids).order_by())
 
 
 def is_soon(batch: Batch, kept: FailingCount) -> bool:

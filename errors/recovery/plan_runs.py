@@ -7,8 +7,10 @@ from functools import partial
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
+from batches.compiled_query import CompiledQuery
 from batches.exceptions import BatchError
 from batches.models import Batch, Retry, Transition
 from errors.models import PlanStep, RecoveryPlan
@@ -92,9 +94,16 @@ def advance_all() -> None:
         advance(batch_id)
 
 
+def going_on(batch_ids: list[str]) -> QuerySet[RecoveryPlan, tuple[str]]:
+    return RecoveryPlan.objects.filter(batch__in=batch_ids, state=State.RUNNING).order_by().values_list("pk")[:1]
+
+
+GOING_ON = CompiledQuery(going_on)
+
+
 def advance(batch_id: str) -> None:
     """Begin the steps that can begin now; a second call changes nothing."""
-    if not RecoveryPlan.objects.filter(batch=batch_id, state=State.RUNNING).exists():
+    if not any(GOING_ON.rows([batch_id])):
         return
     with transaction.atomic():
         Batch.objects.select_for_update().get(pk=batch_id)

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from unittest import mock
 
 import pytest
-from django.db.models import Max, Q, QuerySet
+from django.db.models import Max, Model, Q, QuerySet
 from django.db.models.sql.compiler import SQLCompiler
 
 from batches import clock, progress_tracker
-from batches.compiled_query import CompiledQuery
+from batches.compiled_query import CompiledQuery, CompiledRows
+from batches.lanes import batch_rows
 from batches.lifecycle import hand_counts
 from batches.models import Batch, Sample
 
@@ -55,6 +57,34 @@ def test_it_returns_times_of_aggregates_as_times(batches_with_samples: list[str]
         return rows.annotate(newest=Max("at"))
 
     assert list(CompiledQuery(newest).rows(["b3"])) == [("b3", NOON + timedelta(minutes=3))]
+
+
+def values_of(row: Model) -> dict[str, object]:
+    return {name: value for name, value in vars(row).items() if name != "_state"}
+
+
+def test_it_returns_the_first_whole_row_that_the_queryset_has(batches_with_samples: list[str]) -> None:
+    rows = CompiledRows(Sample, lambda ids, slot: Sample.objects.filter(batch__in=ids, slot__gte=slot).order_by("slot"))
+    assert rows.first(["b1"], 4) is None
+
+    row = rows.first(["b3"], 2)
+
+    assert row is not None
+    assert values_of(row) == values_of(Sample.objects.get(batch="b3", slot=2))
+    assert not row._state.adding
+
+
+@pytest.mark.parametrize("read", [batch_rows.batch_of, lambda pk: batch_rows.locked(pk, ["PENDING", "RUNNING"])])
+def test_a_batch_is_read_as_it_is_stored(read: Callable[[str], Batch]) -> None:
+    for pk in ("one", "two"):
+        Batch.objects.create(pk=pk, params={"at": ["noon", 1.5, None]}, name=pk, start_at=NOON)
+        assert values_of(read(pk)) == values_of(Batch.objects.get(pk=pk))
+
+    Batch.objects.filter(pk="two").update(status="CANCELLED")
+
+    assert batch_rows.locked("two", ["PENDING", "RUNNING"]) is None
+    with pytest.raises(Batch.DoesNotExist):
+        batch_rows.batch_of("three")
 
 
 def test_it_makes_the_sql_of_a_progress_once() -> None:
