@@ -13,14 +13,12 @@ from urllib.parse import unquote, urlsplit
 from django.core.signals import setting_changed
 
 from batches.conf import settings
+from batches.masked_names import SETTINGS_READ_EVERY
 
 SECRET_ENVIRONMENT = "PORTAL_SECRET_"  # noqa: S105 - a prefix of names
 PREFIX = SECRET_ENVIRONMENT.encode()
 SHORTEST_PASSWORD = 6
 """Characters of a setting's password below which it is a word that stands in messages by chance."""
-
-
-SETTINGS_READ_EVERY = 0.1  # seconds
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from batches.lifecycle.waiting_items import tried_items
 from batches.models import Batch, Removal
 from batches.moments import moment
 from batches.progress_tracker import Progress, progress_of
-from batches.wording import number_agrees, quantity
+from batches.wording import number_agrees, quantity, quantity_have
 
 NO_WORKER = Standing(Batch.Status.HALTED, "No worker")
 WAITING = Standing(Batch.Status.QUEUED, "Waiting")
@@ -121,8 +121,7 @@ def unfinished_text(batch: Batch, progress: Progress) -> str:
     try.`; empty where every item has one. Of what a script tried without a report nothing is known."""
     if not progress.remaining:
         return ""
-    has = number_agrees(progress.remaining, "has", "have")
-    left = f"{quantity(progress.remaining, 'item')} {has} no outcome"
+    left = f"{quantity_have(progress.remaining, 'item')} no outcome"
     tried = min(tried_items(batch.pk).count(), progress.remaining)
     untried = progress.remaining - tried
     if batch.is_ad_hoc and not tried:

@@ -180,10 +180,9 @@ def forms_in(*sources: Any) -> Sequence[str]:
 def forms_in_payload(payload_json: str, params: SharedSources) -> Sequence[str]:
     """`forms_in` an item's payload and its parameters. Every item pays for the look, so a payload is read only where
     the name of a secret may stand in it, and in most none does."""
-    words = secret_words()
-    if may_name_secret(payload_json, words):
+    if may_name_secret(payload_json, secret_words()):
         return forms_in(json.loads(payload_json), params)
-    return forms_in(params) if params.secrets(words) else process_forms(known_secrets())
+    return forms_in(params)
 
 
 class ProcessForms(tuple[str, ...]):

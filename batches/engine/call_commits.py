@@ -17,7 +17,7 @@ from batches.conf import settings
 from batches.engine import sql
 from batches.engine.claiming import looks_for_retries, most_items
 from batches.engine.slices import Slice
-from batches.engine.statements import Claim, Totals, claim_of_calls, key_to_remember, rows_of
+from batches.engine.statements import Claim, Totals, claim_of_calls, json_rows_of, key_to_remember
 from batches.keys import TTL
 from batches.lanes.outcomes import Outcome
 
@@ -61,7 +61,7 @@ def recorded(slice_: Slice, group: list[Outcome]) -> list[Any]:
     position = max(lease.position, *(outcome.item.position for outcome in group))
     held_for = timedelta(seconds=settings.PORTAL_LEASE_SECONDS)
     to_remember = len(keys) - keys.count(None)
-    return [lease.checkpoint_id, lease.fence, rows_of(lease, group, keys), TTL, position, held_for, to_remember]
+    return [lease.checkpoint_id, lease.fence, json_rows_of(lease, group, keys), TTL, position, held_for, to_remember]
 
 
 def claimed(slice_: Slice, room: int) -> list[Any]:

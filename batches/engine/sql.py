@@ -114,7 +114,7 @@ BEGIN
 END $$
 """  # noqa: S608 - only constants of this module are put in
 
-# `outcomes` are as `statements.row_of` writes them. The sums returned are as before this commit.
+# `outcomes` are as `statements.json_row_of` writes them. The sums returned are as before this commit.
 CREATE_RECORD = f"""
 CREATE FUNCTION {RECORD}(lane_id bigint, lane_fence bigint, outcomes jsonb, remember_for interval,
   lane_position int, lane_careful int, lease interval, more_succeeded int, more_failed int, more_skipped int,

@@ -179,7 +179,7 @@ def _record_postgresql(
 ) -> Recorded:
     added = [counts[status] for status in COUNTED]
     lease_length = timedelta(seconds=settings.PORTAL_LEASE_SECONDS)
-    rows = rows_of(lease, outcomes, keys)
+    rows = json_rows_of(lease, outcomes, keys)
     params: Any = (lease.checkpoint_id, lease.fence, rows, TTL, position, careful, lease_length, *added, from_status)
     with connection.cursor() as cursor:
         cursor.execute(RECORD_POSTGRESQL, params)
@@ -190,12 +190,12 @@ def _record_postgresql(
     return written, remembered, Totals(done + sum(added), failed + added[1] + added[3])
 
 
-def rows_of(lease: Lease, outcomes: Sequence[Outcome], keys: Sequence[str | None]) -> str:
+def json_rows_of(lease: Lease, outcomes: Sequence[Outcome], keys: Sequence[str | None]) -> str:
     """Outcomes as a JSON array of objects, by the columns of `sql.CREATE_RECORD`; a name that is left out is NULL."""
-    return f"[{','.join([row_of(lease, outcome, key) for outcome, key in zip(outcomes, keys, strict=True)])}]"
+    return f"[{','.join([json_row_of(lease, outcome, key) for outcome, key in zip(outcomes, keys, strict=True)])}]"
 
 
-def row_of(lease: Lease, outcome: Outcome, key: str | None) -> str:
+def json_row_of(lease: Lease, outcome: Outcome, key: str | None) -> str:
     """Put together as text: every item pays for it, and a dict and its encoder take three times as long."""
     item, status, finished_at = outcome.item, outcome.status, utc_text(outcome.finished_at)
     row = (

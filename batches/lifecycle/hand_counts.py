@@ -21,7 +21,7 @@ from batches.lanes import leases
 from batches.lanes.lane_counts import COUNTERS
 from batches.lifecycle import milestones, samples, transitions
 from batches.models import MILESTONES, Batch, Checkpoint, Item, Milestone
-from batches.wording import number_agrees, quantity
+from batches.wording import quantity_have
 from batches.worker_names import worker_name
 
 Status = Batch.Status
@@ -186,5 +186,5 @@ def refuse_open_items(batch: Batch) -> None:
         raise InvalidInput(
             f"Batch {batch.pk} cannot be finished: {waiting:,} of its items have no outcome. "
             "Call resume_from_checkpoint for them, or cancel the batch.",
-            {"batch_id": [f"{quantity(waiting, 'item')} {number_agrees(waiting, 'has', 'have')} no outcome."]},
+            {"batch_id": [f"{quantity_have(waiting, 'item')} no outcome."]},
         )

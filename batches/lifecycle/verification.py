@@ -82,11 +82,8 @@ def marks_agree_with_status(counts: list[Count]) -> Iterator[str]:
             taken = f"lists and exports take {count.failed:,} for failed"
             yield f"Of {quantity(count.items, 'item')} {count.status.lower()}, {taken}."
         if count.out != (count.items if count.status == Status.RUNNING else 0):
-            yield (
-                f"Of {quantity(count.items, 'item')} {count.status.lower()}, {count.out:,} are taken for "
-                f"calls that are "
-                f"out."
-            )
+            taken = f"{count.out:,} are taken for calls that are out"
+            yield f"Of {quantity(count.items, 'item')} {count.status.lower()}, {taken}."
         if count.waiting and count.status != Status.PENDING:
             yield (
                 f"Of {quantity(count.items, 'item')} {count.status.lower()}, {count.waiting:,} wait to be tried again."

@@ -71,7 +71,7 @@ def failures_have_records(batch: Batch) -> Iterator[str]:
     failed = Item.objects.filter(batch=batch, failed_at__isnull=False, attempts__gt=0)
     without_record = failed.filter(~Exists(records)).count() if batch.processor else 0
     if without_record:
-        yield (f"{quantity_have(without_record, 'failed item')} no error record.")
+        yield f"{quantity_have(without_record, 'failed item')} no error record."
     ahead = ErrorRecord.objects.filter(batch=batch, item__isnull=False, attempt__gt=F("item__attempts")).count()
     if ahead:
         yield f"{ahead:,} error records are of an attempt their item has not had."

@@ -29,8 +29,8 @@ def lines(report: dict[str, Any]) -> Iterator[str]:
         yield f"{report['batch_id']}: no errors."
         return
     yield (
-        f"{report['batch_id']}: {quantity(report['total_errors'], 'error')}, {report['error_rate']:g} for "
-        f"every 100 items."
+        f"{report['batch_id']}: {quantity(report['total_errors'], 'error')}, {report['error_rate']:g} "
+        "for every 100 items."
     )
     yield from below("Groups", (group_line(group) for group in report["groups"][:GROUPS]))
     titles = {group["fingerprint"]: group["title"] for group in report["groups"]}

@@ -105,8 +105,8 @@ class CsvReader(FileReader):
         surplus = trimmed(cells[header.width :])
         if surplus and any(map(LATE_QUOTE.match, cells)):
             raise InputRefused(
-                f"the row has {quantity(len(cells), 'field')}, the header {header.width:,}, and a blank "
-                f"stands before a quote.",
+                f"the row has {quantity(len(cells), 'field')}, the header {header.width:,}, "
+                "and a blank stands before a quote.",
                 remedy=f"Take out blanks between {self.delimiter!r} and a quote: the quote does not count after one.",
                 row=row,
                 line=line,

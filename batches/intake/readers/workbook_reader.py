@@ -72,8 +72,8 @@ class WorkbookReader(FileReader):
             notes.append(f"The sheet {self.sheet!r} was read, and not {listed}.")
         if self.cells.hidden_rows:
             notes.append(
-                f"{quantity_are(self.cells.hidden_rows, 'row')} hidden, by a filter or by hand, and are items "
-                f"all the same."
+                f"{quantity_are(self.cells.hidden_rows, 'row')} hidden, by a filter or by hand, "
+                "and are items all the same."
             )
         if not self.knows_errors:
             notes.append("In this file an error such as #N/A cannot be told from an empty cell.")
