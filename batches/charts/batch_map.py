@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from time import perf_counter
@@ -13,6 +13,7 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from batches import clock
+from batches.lanes.lane_counts import counters_of, items_by_status
 from batches.models import Batch, Checkpoint, Item, Map
 from batches.wording import quantity
 
@@ -88,19 +89,63 @@ def stretch_of(total: int) -> int:
 
 
 def count(batch: Batch, revision: str) -> Map:
-    """One grouped statement over the batch's items."""
+    """From the index of failures where that tells all, else from every item."""
     began, stretch = perf_counter(), stretch_of(batch.total_items)
-    bins = [[0] * len(OUTCOMES) for _ in range(-(-batch.total_items // stretch))]
-    table = Item._meta.db_table
-    with connection.cursor() as cursor:
-        sql = f"SELECT position / %s, status, COUNT(*) FROM {table} WHERE batch_id = %s GROUP BY 1, 2"  # noqa: S608
-        cursor.execute(sql, [stretch, batch.pk])
-        for place, status, n in cursor.fetchall():
-            while place >= len(bins):
-                bins.append([0] * len(OUTCOMES))
-            bins[place][PLACE[status]] += n
+    bins = bins_of_failures(batch, stretch) or bins_of_items(batch, stretch)
     values = {"revision": revision, "stretch": stretch, "bins": bins, "took": perf_counter() - began}
     return Map.objects.update_or_create(batch=batch, defaults=values | {"at": timezone.now()})[0]
+
+
+def bins_of_items(batch: Batch, stretch: int) -> list[list[int]]:
+    """One grouped statement over the batch's items."""
+    bins = empty_bins(batch, stretch)
+    for place, status, n in counted(batch, stretch, "status"):
+        while place >= len(bins):
+            bins.append([0] * len(OUTCOMES))
+        bins[place][PLACE[status]] += n
+    return bins
+
+
+def bins_of_failures(batch: Batch, stretch: int) -> list[list[int]]:
+    """The same where all items that did not fail stand alike, as the lanes have counted; empty where they do not.
+
+    Only failures are read, by their index: each bin holds the others up to its size, as positions have no gaps.
+    """
+    counters = items_by_status(batch) and counters_of(batch.pk)
+    if not counters or last_position(batch) != batch.total_items - 1:
+        return []
+    failures = counters["failed"] + counters["quarantined"]
+    to_go = batch.total_items - sum(counters.values())
+    others = {"SUCCEEDED": counters["succeeded"], "SKIPPED": counters["skipped"], "PENDING": to_go}
+    present = [status for status, n in others.items() if n]
+    if len(present) > 1:
+        return []
+    bins = empty_bins(batch, stretch)
+    kind = "status" if counters["quarantined"] else "'FAILED'"
+    for place, status, n in counted(batch, stretch, kind, "AND failed_at IS NOT NULL") if failures else ():
+        bins[place][PLACE[status]] += n
+        failures -= n
+    for place, counts in enumerate(bins) if present else ():
+        counts[PLACE[present[0]]] = min(stretch, batch.total_items - place * stretch) - sum(counts)
+    return [] if failures else bins
+
+
+def empty_bins(batch: Batch, stretch: int) -> list[list[int]]:
+    return [[0] * len(OUTCOMES) for _ in range(-(-batch.total_items // stretch))]
+
+
+def counted(batch: Batch, stretch: int, status: str, where: str = "") -> Iterable[tuple[int, str, int]]:
+    """Rows of (bin, status, items); `status` is a column or a literal of SQL."""
+    with connection.cursor() as cursor:
+        sql = f"SELECT position / %s, {status}, COUNT(*) FROM {Item._meta.db_table} WHERE batch_id = %s {where} GROUP BY 1, 2"  # noqa: S608, E501
+        cursor.execute(sql, [stretch, batch.pk])
+        return cursor.fetchall()
+
+
+def last_position(batch: Batch) -> int | None:
+    """Of the batch's items; None without any."""
+    positions = Item.objects.filter(batch=batch).order_by("-position").values_list("position", flat=True)
+    return positions.first()
 
 
 def as_map(batch: Batch, stored: Map, current: bool, most: int) -> BatchMap:

@@ -12,8 +12,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from batches.charts import batch_map
-from batches.charts.batch_map import hot_stretches, map_now, map_of, stretch_of
+from batches.charts.batch_map import bins_of_items, hot_stretches, map_now, map_of, stretch_of
 from batches.charts.drawing import bars, strip, ticks
+from batches.lanes.lane_counts import COUNTERS
 from batches.models import Batch, Checkpoint, Item, Map
 from batches.pages.item_list import items_between, items_url
 from tests.helpers.people import client
@@ -27,7 +28,8 @@ def batch_of(statuses: list[str], **more: str) -> Batch:
     Item.objects.bulk_create(
         Item(batch=batch, position=n, key=str(n), payload={}, status=status) for n, status in enumerate(statuses)
     )
-    Checkpoint.objects.create(batch=batch)
+    Item.objects.filter(status__in=Item.FAILED_STATUSES).update(failed_at=timezone.now())
+    Checkpoint.objects.create(batch=batch, **{name: statuses.count(name.upper()) for name in COUNTERS})
     return batch
 
 
@@ -51,6 +53,47 @@ def test_it_counts_every_item_once_by_outcome() -> None:
     assert [sum(n) for n in zip(*coarse["bins"], strict=True)] == [500, 500, 500, 500, 1_000]
 
 
+def counted(batch: Batch) -> tuple[list[list[int]], list[str]]:
+    """The batch's bins counted anew, and the statements that read items for them."""
+    Map.objects.all().delete()
+    with CaptureQueriesContext(connection) as queries:
+        bins = map_of(batch).bins
+    return bins, [query["sql"] for query in queries if "GROUP BY" in query["sql"] and "batches_item" in query["sql"]]
+
+
+ALIKE: dict[str, list[Status]] = {
+    "all passed": [Status.SUCCEEDED] * 25,
+    "some failed": [Status.SUCCEEDED] * 11 + [Status.FAILED] * 3 + [Status.SUCCEEDED] * 7,
+    "some are set aside": [Status.SKIPPED, Status.QUARANTINED, Status.FAILED, Status.SKIPPED],
+    "none has begun": [Status.PENDING] * 12,
+    "all failed": [Status.FAILED] * 5,
+}
+
+
+@pytest.mark.parametrize("statuses", ALIKE.values(), ids=ALIKE.keys())
+def test_it_reads_failures_alone_where_all_others_stand_alike(
+    statuses: list[Status], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch_map, "BIN_LIMIT", 4)
+    batch = batch_of([status.value for status in statuses])
+    bins, statements = counted(batch)
+    assert bins == bins_of_items(batch, stretch_of(batch.total_items))
+    assert all("failed_at" in statement for statement in statements)
+
+
+@pytest.mark.parametrize("counters", [{"succeeded": 3, "failed": 1}, {"succeeded": 1, "failed": 2, "skipped": 1}])
+def test_it_reads_all_items_where_counters_do_not_say_it(counters: dict[str, int]) -> None:
+    batch = batch_of(["SUCCEEDED", "FAILED", "SKIPPED", "FAILED"])
+    Checkpoint.objects.update(**dict.fromkeys(COUNTERS, 0) | counters)
+    assert counted(batch)[0] == [[1, 0, 0, 0, 0], [0, 0, 1, 0, 0], [0, 1, 0, 0, 0], [0, 0, 1, 0, 0]]
+
+
+def test_it_reads_all_items_where_positions_have_gaps() -> None:
+    batch = batch_of(["SUCCEEDED", "SUCCEEDED", "SUCCEEDED"])
+    Item.objects.filter(position=2).update(position=7)
+    assert sum(sum(counts) for counts in counted(batch)[0]) == 3
+
+
 @pytest.mark.parametrize("bins", ["0", "-1", "x", "1001", "1e3", "9" * 40, "²"])
 def test_it_refuses_a_strange_number_of_bins(bins: str) -> None:
     batch_of(["FAILED"])
@@ -71,7 +114,7 @@ def test_it_counts_again_only_when_a_commit_changed_something() -> None:
     ) as queries:
         map_of(batch)
     assert not any("GROUP BY" in query["sql"] for query in queries)
-    Item.objects.filter(position=1).update(status=Status.FAILED)
+    Item.objects.filter(position=1).update(status=Status.FAILED, failed_at=timezone.now())
     Checkpoint.objects.filter(batch=batch).update(failed=1, sequence=1)
     assert map_of(batch).bins[1] == [0, 0, 1, 0, 0]
 
