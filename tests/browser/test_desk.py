@@ -25,6 +25,9 @@ DONE = """() => Number(document.querySelector("[data-picture=map] canvas")?.getA
 MOST_SHIFT = 0.02
 """Over all pages of a test; what browsers call good is 0.1 on one of them."""
 
+SLOW_NETWORK = {"offline": False, "latency": 100, "downloadThroughput": 40_000, "uploadThroughput": -1}
+"""Milliseconds, and bytes a second."""
+
 
 @pytest.fixture(scope="module")
 def failed(portal: Portal) -> str:
@@ -68,6 +71,18 @@ def test_it_says_what_a_column_holds_and_opens_it(operator: Any, portal: Portal,
     expect(operator.locator("tr[data-row]")).to_have_count(min(100, errors))
     expect(box).to_have_count(0)
     expect(operator.locator(".bp-chips")).to_contain_text("since")
+
+
+def test_nothing_jumps_while_a_page_arrives_bit_by_bit(operator: Any, portal: Portal, failed: str) -> None:
+    operator.goto(desk(portal, failed))
+    group = operator.locator("#groups [data-row] th a").first.get_attribute("href")
+    browser = operator.context.new_cdp_session(operator)
+    browser.send("Network.enable")
+    browser.send("Network.emulateNetworkConditions", SLOW_NETWORK)
+    for path in (group, f"/admin/batches/item/?batch__id__exact={failed}", "/admin/errors/errorgroup/desk/"):
+        operator.evaluate("sessionStorage.shifted = 0")
+        operator.goto(portal.url + path)
+        assert (path, float(operator.evaluate("sessionStorage.shifted"))) == (path, 0)
 
 
 def test_it_is_worked_with_keys(operator: Any, portal: Portal, failed: str) -> None:
