@@ -11,7 +11,7 @@ from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.text import Truncator
 
-from batches.admin import ReadOnly
+from batches.admin import LongListAdmin, ReadOnly
 from batches.models import Batch
 from errors.desk.views import advice, bulk, desk, exports, fixes, group, quarantine, retries
 from errors.desk.views.access import leading_to_batch
@@ -31,14 +31,13 @@ ROUTES = (
 
 
 @admin.register(ErrorGroup)
-class ErrorGroupAdmin(ReadOnly):
+class ErrorGroupAdmin(LongListAdmin):
     """Groups as a list, and the desk."""
 
     list_display = ("shown_title", "state", "category", "code", "processor", "assignee", "first_seen", "last_seen")
     list_filter = ("state", "category", "processor")
     list_select_related = ("assignee",)
     search_fields = ("title", "fingerprint")
-    show_full_result_count = False
 
     @admin.display(description="What failed", ordering="title")
     def shown_title(self, group: ErrorGroup) -> str:
@@ -63,14 +62,28 @@ class ErrorGroupAdmin(ReadOnly):
         ]
 
 
+class KindFilter(admin.AllValuesFieldListFilter):
+    """By a column that groups have, too: of these there are few, while every record would be read for its values.
+
+    A processor that groups its failures itself may give other codes to records of a group: an address can name these.
+    """
+
+    GROUPS_LISTED = 1_000
+
+    def __init__(self, field: Any, *args: Any, **kwargs: Any) -> None:
+        super().__init__(field, *args, **kwargs)
+        kinds = ErrorGroup.objects.order_by().values_list(field.name, flat=True).distinct()
+        self.lookup_choices = sorted(kinds[: self.GROUPS_LISTED])  # type: ignore[assignment]
+
+
 @admin.register(ErrorRecord)
-class ErrorRecordAdmin(ReadOnly):
+class ErrorRecordAdmin(LongListAdmin):
     list_display = ("item_key", "batch", "attempt", "code", "category", "message", "finished_at")
-    list_filter = ("category", "code", "final")
+    list_filter = (("category", KindFilter), ("code", KindFilter), "final")
     search_fields = ("=item_key",)
     linked_lookups = ("batch__id__exact", "group__fingerprint")
     list_select_related = ("batch", "group")
-    show_full_result_count = False
+    list_per_page = 50
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None

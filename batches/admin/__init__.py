@@ -6,6 +6,7 @@ from batches.admin.access_admin import FailedSignInAdmin, TokenAdmin
 from batches.admin.batch_admin import BatchAdmin
 from batches.admin.delivery_admin import DeliveryAdmin, WebhookAdmin
 from batches.admin.item_admin import ItemAdmin
+from batches.admin.long_lists import LongListAdmin
 from batches.admin.retention_admin import RemovalAdmin, RetentionRuleAdmin
 from batches.admin.worker_admin import WorkerAdmin
 
@@ -14,6 +15,7 @@ __all__ = [
     "DeliveryAdmin",
     "FailedSignInAdmin",
     "ItemAdmin",
+    "LongListAdmin",
     "ReadOnly",
     "RemovalAdmin",
     "RetentionRuleAdmin",

@@ -12,6 +12,7 @@ from django.shortcuts import redirect
 
 from batches import operations
 from batches.admin.access import AdminsOnly, ReadOnly
+from batches.admin.long_lists import LongListAdmin
 from batches.closed_lookups import ClosedLookups
 from batches.exceptions import InvalidInput
 from batches.models import AccessToken, FailedSignIn
@@ -116,7 +117,7 @@ def may_see(user: Any, token: AccessToken) -> bool:
 
 
 @admin.register(FailedSignIn)
-class FailedSignInAdmin(AdminsOnly, ReadOnly):
+class FailedSignInAdmin(AdminsOnly, LongListAdmin):
     """Passwords and tokens that were refused, and where they came from."""
 
     list_display = ("at", "shown_name", "door", "address", "locked")
@@ -124,7 +125,6 @@ class FailedSignInAdmin(AdminsOnly, ReadOnly):
     search_fields = ("=name", "=address")
     date_hierarchy = "at"
     list_per_page = 100
-    show_full_result_count = False
 
     has_add_permission = ReadOnly.has_add_permission
     has_change_permission = ReadOnly.has_change_permission

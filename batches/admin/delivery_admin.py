@@ -11,7 +11,8 @@ from django.http import HttpRequest
 from django.utils.text import Truncator
 
 from batches import operations
-from batches.admin.access import AdminsOnly, OperatedAdmin, ReadOnly
+from batches.admin.access import AdminsOnly, OperatedAdmin
+from batches.admin.long_lists import LongListAdmin
 from batches.lifecycle import deliveries, signing_secrets
 from batches.models import Delivery, Webhook
 from batches.pages.forms import WebhookForm
@@ -55,14 +56,13 @@ class WebhookAdmin(AdminsOnly):
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(OperatedAdmin, ReadOnly):
+class DeliveryAdmin(OperatedAdmin, LongListAdmin):
     """The delivery log: what was sent to whom, how often, and what was answered."""
 
     list_display = ("created_at", "event", "batch", "receiver", "state", "attempts", "shown_answer")
     list_filter = ("event", "webhook")
     search_fields = ("=batch__id",)
     list_select_related = ("batch", "webhook", "user")
-    show_full_result_count = False
     list_per_page = 100
     actions = ("send_again",)
     fields = ("event", "batch", "receiver", "state", "attempts", "due_at", "delivered_at", "shown_data", "answer")

@@ -13,6 +13,7 @@ from django.template.response import TemplateResponse
 from batches.admin.access import OperatedAdmin, ReadOnly
 from batches.admin.acts import act
 from batches.admin.item_paging import IN_ORDER, ItemChangeList, item_paginator
+from batches.admin.long_lists import say_count
 from batches.extensions import registered
 from batches.models import Batch, Item
 from batches.pages.context import context_of
@@ -84,10 +85,7 @@ class ItemAdmin(OperatedAdmin, ReadOnly):
         if not context or "cl" not in context:
             return answer
         context |= item_table(context["cl"])
-        if text := context["cl"].paginator.count_text:
-            # Both: the form of the search says how many it found of how many, where they differ, and needs numbers.
-            context["cl"].result_count = context["cl"].full_result_count = text
-            context["selection_note_all"] = f"All {text} selected"
+        say_count(context)
         return answer
 
     @admin.action(description="Retry…", permissions=["operate"])

@@ -6,20 +6,15 @@ from functools import cached_property
 from typing import Any
 
 from django.contrib.admin.views.main import ALL_VAR, ERROR_FLAG, ORDER_VAR, PAGE_VAR
-from django.core.paginator import Page, Paginator
+from django.core.paginator import Page
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from batches.closed_lookups import RowList
+from batches.admin import long_lists
+from batches.admin.long_lists import CappedPaginator, LongList, count_limit
 from batches.lanes.lane_counts import counters_of, items_by_status
 from batches.models import Batch, Item
 
-COUNTED_ROWS = 10_000
-"""Items that are counted for a list where no lane has; beyond them it says "10,000+"."""
-PAGES_AHEAD = 10
-"""Who pages beyond that can always go so many pages further, if there are."""
-SORTED_ROWS = 20_000
-"""A list of up to so many items can be sorted by any column; a longer one only by those that have an index."""
 OFFSET_ROWS = 1_000
 """From here on the position of a page's first item is looked up in the index, before any item is read."""
 IN_ORDER = ("batch_id", "position")
@@ -29,21 +24,20 @@ SHOWN_OTHERWISE = {PAGE_VAR, ORDER_VAR, ALL_VAR, ERROR_FLAG, OF_BATCH}
 """Parameters of an address that do not narrow the items of a batch."""
 
 
-class ItemPaginator(Paginator):
+class ItemPaginator(CappedPaginator):
     """`kept_count` is what the batch's lanes have counted, None where they count other items than the list holds."""
 
     def __init__(self, items: QuerySet[Item], per_page: int, kept_count: int | None, limit: int, batch_id: str) -> None:
-        super().__init__(items, per_page)
-        self.items, self.kept_count, self.limit, self.batch_id = items, kept_count, limit, batch_id
+        super().__init__(items, per_page, limit)
+        self.items, self.kept_count, self.batch_id = items, kept_count, batch_id
 
     @cached_property
     def count(self) -> int:
-        return counted_up_to(self.items, self.limit) if self.kept_count is None else self.kept_count
+        return super().count if self.kept_count is None else self.kept_count
 
     @property
     def count_text(self) -> str:
-        """The count where it goes on beyond what was counted; empty otherwise."""
-        return f"{self.limit:,}+" if self.kept_count is None and self.count > self.limit else ""
+        return super().count_text if self.kept_count is None else ""
 
     def page(self, number: int | str) -> Page:
         """A page far into a batch begins at a position, found in the index alone."""
@@ -55,42 +49,26 @@ class ItemPaginator(Paginator):
         return Page(self.items.filter(position__gte=place)[: self.per_page], number, self)
 
 
-class ItemChangeList(RowList):
-    """Is sorted as asked for where that can be done without reading every item of a large batch."""
+class ItemChangeList(LongList):
+    """Knows from the lanes how many items there are, where these count them."""
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Item]:
         """Of a status that no item of the batch has: none, without a look at all of them."""
         items: QuerySet[Item] = super().get_queryset(request, exclude_parameters)
         return items.none() if "status__exact" in request.GET and kept_count_of(request) == 0 else items
 
-    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Item]) -> list[Any]:
-        by_column = column_sorted_by(self)
-        indexed = INDEXED_COLUMNS if request.GET.get(OF_BATCH) else ()
-        if ORDER_VAR in self.params and by_column not in indexed and is_long(request, queryset):
-            self.params.pop(ORDER_VAR)
-            self.sortable_by = indexed
-        return super().get_ordering(request, queryset.order_by())
+    def indexed_columns(self, request: HttpRequest) -> tuple[str, ...]:
+        return INDEXED_COLUMNS if request.GET.get(OF_BATCH) else ()
 
-
-def is_long(request: HttpRequest, items: QuerySet[Item]) -> bool:
-    """Whether the list is too long to be sorted by a column without an index."""
-    kept_count = kept_count_of(request)
-    return (counted_up_to(items, SORTED_ROWS) if kept_count is None else kept_count) > SORTED_ROWS
-
-
-def column_sorted_by(items: ItemChangeList) -> str:
-    """The one column by which an address sorts; empty for none and for several."""
-    chosen = items.params.get(ORDER_VAR, "").lstrip("-")
-    columns = list(items.list_display)
-    return str(columns[int(chosen)]) if chosen.isdecimal() and int(chosen[:3]) < len(columns) else ""
+    def is_long(self, request: HttpRequest, rows: QuerySet[Item]) -> bool:
+        kept_count = kept_count_of(request)
+        return super().is_long(request, rows) if kept_count is None else kept_count > long_lists.SORTED_ROWS
 
 
 def item_paginator(request: HttpRequest, items: QuerySet[Item], per_page: int) -> ItemPaginator:
     """For the list that the request asks for."""
-    page = request.GET.get(PAGE_VAR, "")
-    ahead = (int(page) + PAGES_AHEAD) * per_page if page.isdecimal() and len(page) < 8 else 0
-    kept_count, batch_id = kept_count_of(request), request.GET.get(OF_BATCH, "")
-    return ItemPaginator(items, per_page, kept_count, max(COUNTED_ROWS, ahead), batch_id)
+    batch_id = request.GET.get(OF_BATCH, "")
+    return ItemPaginator(items, per_page, kept_count_of(request), count_limit(request, per_page), batch_id)
 
 
 def kept_count_of(request: HttpRequest) -> int | None:
@@ -116,8 +94,3 @@ def kept_count(request: HttpRequest) -> int | None:
         return None
     status = narrowed["status__exact"]
     return items_by_status(batch).get(status) if status in Item.Status.values else 0
-
-
-def counted_up_to(items: QuerySet[Item], limit: int) -> int:
-    """How many there are; `limit` + 1 for more than `limit`."""
-    return items.order_by()[: limit + 1].count()

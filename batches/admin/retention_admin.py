@@ -13,7 +13,8 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
 from batches import operations
-from batches.admin.access import AdminsOnly, ReadOnly
+from batches.admin.access import AdminsOnly
+from batches.admin.long_lists import LongListAdmin
 from batches.models import Removal, RetentionRule
 from batches.moments import moment
 from batches.pages.context import context_of
@@ -65,7 +66,7 @@ class RetentionRuleAdmin(AdminsOnly):
 
 
 @admin.register(Removal)
-class RemovalAdmin(ReadOnly):
+class RemovalAdmin(LongListAdmin):
     """Who may see batches sees which are gone, by whom and why."""
 
     fields = (
@@ -76,7 +77,6 @@ class RemovalAdmin(ReadOnly):
     list_display = ("batch_id", "kind", "state", "items", "actor", "reason", "began", "ended")
     list_filter = ("kind", "state", "processor")
     search_fields = ("batch_id", "name")
-    show_full_result_count = False
     list_per_page = 100
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:

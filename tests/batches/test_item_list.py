@@ -10,7 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from batches.admin import item_paging
+from batches.admin import item_paging, long_lists
 from batches.models import Batch, Item
 from tests.helpers.batches import modes, ran
 from tests.helpers.people import UserOf, signed_in
@@ -98,7 +98,7 @@ def test_it_reads_no_item_of_a_status_that_none_has(client: Client, batch: Batch
 
 
 def test_it_says_how_far_it_has_counted(client: Client, batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(item_paging, "COUNTED_ROWS", 5)
+    monkeypatch.setattr(long_lists, "COUNTED_ROWS", 5)
     assert listed(client).result_count == "5+"
     assert "5+ items" in client.get(reverse(ITEMS)).content.decode()
 
@@ -123,7 +123,7 @@ def test_it_sorts_a_large_batch_by_columns_with_an_index_alone(
         return str(listed(client, o=f"-{columns.index(column)}", **query).queryset.query.order_by[0])
 
     assert order("attempts", batch__id__exact=batch.pk) == "-attempts"
-    monkeypatch.setattr(item_paging, "SORTED_ROWS", 5)
+    monkeypatch.setattr(long_lists, "SORTED_ROWS", 5)
     assert order("attempts", batch__id__exact=batch.pk) == "batch_id"
     assert order("key", batch__id__exact=batch.pk) == "-key"
     assert order("key") == "batch_id"
