@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from django.db.models import CharField, Count, Exists, F, Max, OuterRef, Q, QuerySet
+from django.db.models import CharField, Exists, F, Max, OuterRef, Q, QuerySet
 from django.db.models.functions import Cast, Coalesce, Left
 
 from batches.extensions import registered
@@ -19,17 +20,25 @@ NAMING_SCOPES = frozenset({"item_keys", "fix"})
 """Scopes that name each of their items: these also select items that a person has quarantined."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Selection:
-    """The failed items of a scope, their number, the highest id, and the reasons for which some are left out.
+    """The failed items of a scope, and the reasons for which some are left out.
 
     Of several reasons to leave an item out the first one counts.
     """
 
     items: QuerySet[Item]
     reasons: Sequence[tuple[Q, str]]
-    highest_id: int
-    failed: int
+
+    @cached_property
+    def failed(self) -> int:
+        """Their number."""
+        return self.items.order_by().count()
+
+    @cached_property
+    def highest_id(self) -> int:
+        """Of the items; 0 without any."""
+        return self.items.aggregate(highest_id=Max("pk"))["highest_id"] or 0
 
     @property
     def left_out(self) -> dict[str, int]:
@@ -56,14 +65,13 @@ class Selection:
 
 def select_failed(batch: Batch, condition: Q, *, permanent: bool, quarantined_too: bool = False) -> Selection:
     """Every failed item that meets the condition; without `permanent`, what cannot pass unchanged is left out."""
-    items = Item.objects.filter(condition, batch=batch, failed_at__isnull=False, status__in=Item.FAILED_STATUSES)
+    items = Item.objects.filter(condition, batch=batch, failed_at__isnull=False)
     quarantined = QuarantinedItem.objects.filter(item=OuterRef("pk"), back_at__isnull=True)
     reasons = [] if quarantined_too else [(Q(Exists(quarantined)), QUARANTINED)]
     if not permanent:
         added = (extension.permanent_failures for extension in registered())
         reasons += [(permanent_failures(batch), UNCHANGED) for permanent_failures in added if permanent_failures]
-    totals = items.aggregate(failed=Count("pk"), highest_id=Max("pk"))
-    return Selection(items, reasons, totals["highest_id"] or 0, totals["failed"])
+    return Selection(items, reasons)
 
 
 def selection_of(retry: Retry, condition: Q) -> Selection:

@@ -44,6 +44,16 @@ def refresh(batch: Batch) -> None:
 KEPT = CompiledRows(FailingCount, lambda batch_ids: FailingCount.objects.filter(batch__in=batch_ids).order_by())
 
 
+def kept_counts(batch: Batch) -> dict[int, int]:
+    """group -> items that failed so last and stand so now, set aside or not; empty where the batch has moved since
+    they were counted."""
+    kept = KEPT.first([batch.pk]) if batch.processor else None
+    if kept is None or kept.revision != sums_of(batch.pk)[batch.pk].revision:
+        return {}
+    rows = BatchGroup.objects.filter(batch=batch).order_by().values_list("group", "failing", "set_aside")
+    return {group: failing + set_aside for group, failing, set_aside in rows if failing or set_aside}
+
+
 def is_soon(batch: Batch, kept: FailingCount) -> bool:
     if batch.status not in Batch.ACTIVE or timezone.now() - kept.at > SECONDS_BETWEEN_COUNTS:
         return False

@@ -6,12 +6,13 @@ A number of queries that grows neither with errors nor with groups.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from django.db.models import Count, F, IntegerField, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models import Count, Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 
+from batches.lanes.lane_counts import TO_GO, items_by_status
 from batches.models import Batch, Item, RetriedItem, Retry
 from errors.advice.evidence import Evidence, Tried
 from errors.models import ErrorGroup, ErrorRecord
@@ -35,7 +36,7 @@ def evidence_of(batch: Batch, groups: Mapping[str, str], items: QuerySet[Item] |
     if not batch.processor or not groups:
         return dict.fromkeys(groups, Evidence())
     rounds, waiting = rounds_of(batch), waiting_of(batch, items)
-    attempts, earlier, anywhere = attempts_of(batch), *elsewhere(batch, groups)
+    attempts, earlier, anywhere = attempts_of(batch, groups), *elsewhere(batch, groups)
     return {
         fingerprint: Evidence(
             rounds=rounds.get(fingerprint, ()),
@@ -97,13 +98,34 @@ def in_order(rows: Any) -> dict[str, list[Tried]]:
 # -- automatic attempts ------------------------------------------------------------------------------------------------
 
 
-def attempts_of(batch: Batch) -> dict[str, list[Tried]]:
-    """Fingerprint -> items tried again by themselves after failing so once, twice, …, and how many passed then."""
-    again = ErrorRecord.objects.filter(batch=batch, final=False, item__isnull=False).order_by()
-    passed = Q(item__status__in=Item.SUCCESSFUL_STATUSES, item__attempts=F("attempt") + 1)
-    over = again.exclude(item__status__in=[Item.Status.PENDING, Item.Status.RUNNING])
-    rows = over.values_list("group__fingerprint", "attempt").annotate(tried=Count("pk"), n=Count("pk", filter=passed))
-    return in_order((name, attempt - 1, (tried, n)) for name, attempt, tried, n in rows)
+def attempts_of(batch: Batch, groups: Collection[str]) -> dict[str, list[Tried]]:
+    """Fingerprint -> items tried again by themselves after failing so once, twice, …, and how many passed then.
+
+    Those that are failed now have not passed: their own index tells, and only the others are looked up.
+    """
+    names = dict(
+        ErrorGroup.objects.filter(processor=batch.processor, fingerprint__in=groups).values_list("pk", "fingerprint")
+    )
+    again = ErrorRecord.objects.filter(batch=batch, final=False, item__isnull=False, group__in=names).order_by()
+    over = again if is_done(batch) else again.exclude(item__status__in=TO_GO)
+    failed = Item.objects.filter(batch=batch, failed_at__isnull=False, position=OuterRef("position"))
+    passed = again.filter(~Exists(failed), item__status__in=Item.SUCCESSFUL_STATUSES, item__attempts=F("attempt") + 1)
+    n_passed = counted_by_attempt(passed)
+    return in_order(
+        (names[group], attempt - 1, (tried, n_passed.get((group, attempt), 0)))
+        for (group, attempt), tried in counted_by_attempt(over).items()
+    )
+
+
+def counted_by_attempt(records: QuerySet[ErrorRecord]) -> dict[tuple[int, int], int]:
+    """(group, attempt) -> records."""
+    rows = records.values_list("group", "attempt").annotate(n=Count("pk"))
+    return {(group, attempt): n for group, attempt, n in rows}
+
+
+def is_done(batch: Batch) -> bool:
+    """Whether every item of the batch has an outcome, as its lanes have counted."""
+    return items_by_status(batch).get(Item.Status.PENDING) == 0
 
 
 # -- elsewhere ---------------------------------------------------------------------------------------------------------

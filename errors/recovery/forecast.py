@@ -15,7 +15,8 @@ from errors.advice.evidence import Evidence
 from errors.advice.facts import Prediction
 from errors.advice.predictions import RECOVERED, recoveries, recoveries_of, total
 from errors.findings import errors_of
-from errors.models import ErrorRecord, Recommendation
+from errors.grouping import failing_now
+from errors.models import ErrorGroup, ErrorRecord, Recommendation
 from errors.recovery.actions import scope_of
 from errors.recovery.evidence_queries import evidence_of
 
@@ -94,13 +95,23 @@ def forecast(batch: Batch, scope: Mapping[str, Any]) -> Forecast:
 
 def last_failures(batch: Batch, items: Any) -> list[LastFailures]:
     """How the items failed last, by group; `items` of None are all failed ones of the batch."""
-    last = ErrorRecord.objects.filter(batch=batch, attempt=F("item__attempts"))
-    failed = Q(item__failed_at__isnull=False) if items is None else Q(item__in=items.order_by().values("pk"))
-    groups = (
-        last.filter(failed).order_by().values_list("group", "group__fingerprint", "group__title", "group__category")
+    last = ErrorRecord.objects.filter(batch=batch, attempt=F("item__attempts")).order_by()
+    failed = last.filter(
+        Q(item__failed_at__isnull=False) if items is None else Q(item__in=items.order_by().values("pk"))
     )
-    counted: Any = groups.annotate(items=Count("pk"), permanent=Count("pk", filter=Q(retryable=False)))
-    return [LastFailures(*row) for row in counted]
+    kept = failing_now.kept_counts(batch) if items is None else {}
+    if kept:
+        rows: Any = failed.filter(retryable=False).values_list("group").annotate(Count("pk"))
+        permanent = dict(rows)
+        counted = {group: (n, permanent.get(group, 0)) for group, n in kept.items()}
+    else:
+        counts = {"items": Count("pk"), "permanent": Count("pk", filter=Q(retryable=False))}
+        rows = failed.values_list("group").annotate(**counts)
+        counted = {group: (n, permanent) for group, n, permanent in rows}
+    groups = ErrorGroup.objects.filter(pk__in=counted).order_by("pk")
+    return [
+        LastFailures(group.pk, group.fingerprint, group.title, group.category, *counted[group.pk]) for group in groups
+    ]
 
 
 def left_out_by_reason(

@@ -1,0 +1,70 @@
+"""What the page of a retry reads: counts that are kept are not counted anew, and failed items are not looked up."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from batches.lifecycle import retry_selection
+from batches.models import Batch
+from errors.grouping import failing_now
+from errors.models import BatchGroup, FailingCount
+from errors.recovery import evidence_queries
+from errors.recovery.forecast import Forecast, forecast
+from tests.helpers.batches import modes, ran
+from tests.helpers.outages import outage
+
+pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.full_on("postgresql")]
+
+
+def forecast_of(batch: Batch) -> tuple[Forecast, list[str]]:
+    """Of all that failed, and the statements about records."""
+    with CaptureQueriesContext(connection) as statements:
+        expected = forecast(batch, {"all_failed": True})
+    return expected, [each["sql"] for each in statements if "errors_errorrecord" in each["sql"]]
+
+
+def test_it_reads_how_many_failed_by_group_where_that_is_kept() -> None:
+    batch = outage()
+    FailingCount.objects.all().delete()
+    counted, statements = forecast_of(batch)
+    failing_now.refresh(batch)
+    kept, fewer = forecast_of(batch)
+    assert kept == counted
+    assert (kept.failed, kept.tried, kept.permanent, kept.groups) == (34, 30, 4, 2)
+    assert [each for each in statements if "FILTER" in each or "CASE WHEN" in each]
+    assert not [each for each in fewer if "FILTER" in each or "CASE WHEN" in each]
+
+
+def test_it_counts_anew_what_has_moved_since_it_was_kept() -> None:
+    batch = outage()
+    failing_now.refresh(batch)
+    BatchGroup.objects.filter(items=4).update(errors=5, failing=2)
+    assert forecast_of(batch)[0].permanent == 4
+
+
+def test_what_failed_finally_is_looked_up_by_its_index_alone() -> None:
+    batch = ran(modes(*["network"] * 6), max_attempts=2, batch_id="b1")
+    fingerprint = BatchGroup.objects.get(batch=batch).group.fingerprint
+    with CaptureQueriesContext(connection) as statements:
+        assert evidence_queries.attempts_of(batch, [fingerprint]) == {fingerprint: [(6, 0)]}
+    of_items = [each["sql"] for each in statements if 'JOIN "batches_item"' in each["sql"]]
+    assert [each for each in of_items if "NOT EXISTS" in each or "NOT (EXISTS" in each] == of_items
+
+
+def test_a_selection_counts_without_reading_items() -> None:
+    batch = outage()
+    with CaptureQueriesContext(connection) as statements:
+        assert retry_selection.select_failed(batch, retry_selection.Q(), permanent=True).failed == 34
+    assert [each["sql"] for each in statements if "status" in each["sql"]] == []
+
+
+def test_what_passed_with_its_next_attempt_is_counted() -> None:
+    batch = ran(modes("fail_once", "fail_once", "ok", "network"), max_attempts=2, batch_id="b2")
+    attempts = evidence_queries.attempts_of(batch, fingerprints(batch))
+    assert sorted(tuple(each) for each in attempts.values()) == [((1, 0),), ((2, 2),)]
+
+
+def fingerprints(batch: Batch) -> list[str]:
+    return list(BatchGroup.objects.filter(batch=batch).values_list("group__fingerprint", flat=True))
