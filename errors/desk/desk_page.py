@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.utils.safestring import SafeString
 
 from batches.extensions import Link
@@ -84,8 +85,11 @@ class DeskPage:
         return bool(self.failed.affected or self.timeline.errors or self.is_moving)
 
 
-def desk_page(batch: Batch, error_filter: ErrorFilter, after: str = "", *, draw: bool = False) -> DeskPage:
-    """The desk with the groups behind the token `after`; with `draw` the pictures however long they take."""
+def desk_page(
+    batch: Batch, error_filter: ErrorFilter, user: AbstractBaseUser, after: str = "", *, draw: bool = False
+) -> DeskPage:
+    """The desk with the groups behind the token `after`, as far as the person may act upon them; with `draw` the
+    pictures however long they take."""
     failed, extent, findings = failed_items(batch), extent_of(batch), finding_cards(batch)
     marked = findings[:FINDINGS_SHOWN]
     times = current_bins(batch) if draw else available_bins(batch, extent)
@@ -105,7 +109,7 @@ def desk_page(batch: Batch, error_filter: ErrorFilter, after: str = "", *, draw:
         is_looking=batch.total_items > IN_PAGE_LIMIT and is_due(batch),
         problem_items=items_that_keep_failing(batch, extent),
         filter_bar=filter_bar(batch, error_filter),
-        groups=group_list(batch, error_filter, after, extent, times),
+        groups=group_list(batch, error_filter, after, extent, times, user),
         advice=advice_section(batch),
     )
 

@@ -5,23 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.db.models import Count
-from django.utils.safestring import SafeString
 
-from batches.addresses import address
 from batches.exceptions import InvalidInput
 from batches.models import Batch
-from batches.pages.markup import pill
-from batches.wording import number_agrees
-from errors.desk.addresses import group_url, records_url
-from errors.desk.charts import Spark, spark
+from batches.rights import OPERATE
+from errors.desk.charts import spark
+from errors.desk.group_row import GroupRow
 from errors.desk.paging import Keyset, Pager, integer, pager
 from errors.detectors.findings import percent
-from errors.filters.ageing import AGEING_MEANS
 from errors.filters.error_filter import ErrorFilter
 from errors.findings.timeline import Extent, TimeBins
 from errors.grouping import failing_now
-from errors.models import BatchGroup, ErrorGroup
+from errors.models import BatchGroup
+from errors.rights import TRIAGE
 
 ROWS = 25
 ACTS = ("acknowledge", "resolve", "ignore", "assign", "reopen")
@@ -33,64 +31,6 @@ BY_ITEMS = Keyset(
         integer("pk"),
     )
 )
-
-
-@dataclass(frozen=True, slots=True)
-class GroupRow:
-    """One group of the batch."""
-
-    rollup: BatchGroup
-    share: str
-    """Its share of the batch's errors."""
-    matching_errors: int | None
-    """How many of its errors the filter meets; None where that is all of them."""
-    spark: Spark | None
-    """Its trend; None while the errors of a large batch are being counted."""
-
-    @property
-    def group(self) -> ErrorGroup:
-        return self.rollup.group
-
-    @property
-    def pill(self) -> SafeString:
-        return pill(self.group.state, self.group.state)
-
-    @property
-    def ageing(self) -> str:
-        """Why it should be looked at, if nobody has for too long; empty otherwise."""
-        return AGEING_MEANS if self.rollup.ageing else ""  # type: ignore[attr-defined]
-
-    @property
-    def errors_text(self) -> str:
-        if self.matching_errors is None:
-            return self.share
-        return f"{self.matching_errors:,} {number_agrees(self.matching_errors, 'matches', 'match')}"
-
-    @property
-    def url(self) -> str:
-        return group_url(self.rollup.batch_id, self.group.fingerprint)
-
-    @property
-    def has_recovered(self) -> bool:
-        """Whether nobody has to do anything about it any more, and it is open still."""
-        rollup = self.rollup
-        return not (rollup.failing or rollup.set_aside or rollup.waiting) and self.group.state in ErrorGroup.OPEN
-
-    @property
-    def failing_url(self) -> str:
-        return group_url(self.rollup.batch_id, self.group.fingerprint, tab="items", now="failed")
-
-    @property
-    def resolve_url(self) -> str:
-        return address("admin:errors_group_act", self.rollup.batch_id, self.group.fingerprint, "resolve")
-
-    @property
-    def retry_url(self) -> str:
-        return address("admin:errors_group_retry", self.rollup.batch_id, self.group.fingerprint)
-
-    @property
-    def errors_url(self) -> str:
-        return records_url(self.rollup.batch_id, group=self.group.fingerprint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +51,9 @@ class GroupList:
 
 
 def group_list(
-    batch: Batch, error_filter: ErrorFilter, after: str, extent: Extent, times: TimeBins | None
+    batch: Batch, error_filter: ErrorFilter, after: str, extent: Extent, times: TimeBins | None, user: AbstractBaseUser
 ) -> GroupList:
-    """The page behind the token `after`."""
+    """The page behind the token `after`, for that person."""
     failing_now.refresh(batch)
     try:
         groups = error_filter.groups(batch)
@@ -122,12 +62,15 @@ def group_list(
         matching_errors = count_matching_errors(batch, error_filter, page) if page else {}
     except InvalidInput as error:
         return GroupList([], 0, pager("groups", "", "", ""), str(error))
+    may_operate, may_triage = user.has_perm(OPERATE), user.has_perm(TRIAGE)  # type: ignore[attr-defined]
     rows = [
         GroupRow(
             rollup=rollup,
             share=percent(rollup.errors / extent.errors) if extent.errors else "",
             matching_errors=matching_errors.get(rollup.group_id),
             spark=spark(times.groups.get(rollup.group_id, ())) if times else None,
+            may_operate=may_operate,
+            may_triage=may_triage,
         )
         for rollup in page
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from batches.rights import VIEW
@@ -30,7 +32,8 @@ def show_predictions(request: HttpRequest) -> HttpResponse:
 def show_desk(request: HttpRequest, batch_id: str) -> HttpResponse:
     """One batch's desk."""
     batch, query = viewable_batch(request, batch_id), request.GET
-    page = desk_page(batch, ErrorFilter.from_query(query), query.get("after", ""), draw=query.get("draw") == "1")
+    user: Any = request.user
+    page = desk_page(batch, ErrorFilter.from_query(query), user, query.get("after", ""), draw=query.get("draw") == "1")
     return render(request, "desk.html", page, title=f"Triage: {batch}")
 
 
