@@ -32,14 +32,15 @@ def note(batch: Batch, processor: Processor) -> None:
     code = code_of(processor) if batch.processor else ""
     if not code or code in batch.code:
         return
+    if not batch.code and Batch.objects.filter(pk=batch.pk, code=[]).update(code=[code]):
+        batch.code = [code]
+        return
     with transaction.atomic():
         locked = Batch.objects.select_for_update().get(pk=batch.pk)
         if code in locked.code:
             return
         batch.code = [*locked.code, code]
         Batch.objects.filter(pk=batch.pk).update(code=batch.code)
-        if not locked.code:
-            return
         version = f" It is version {processor.version} now." if processor.version else ""
         why = f"The code of {processor.name} changed since the batch began: {locked.code[-1]} → {code}.{version}"
         transitions.record(locked, "code", locked.status, locked.status, actor="worker", reason=why)

@@ -113,6 +113,8 @@ def work(slice_: Slice) -> bool:
         if recorded:
             slice_.pacer.done(recorded)
             slice_.on_chunk()
+            if slice_.is_all_done():
+                return False
         elif not widen_window(slice_) and not await_retry(slice_):
             return False
     return True
@@ -148,6 +150,7 @@ def run_chunk(slice_: Slice) -> int | None:
     if len(processed) < len(claim.items):
         counters.add("partial_chunks")
     counters.observe("chunk_commit_seconds", slice_.batch.processor, seconds=[monotonic() - began])
+    slice_.done = totals.done
     advance(slice_, processed)
     enforce_budget(slice_, totals, processed)
     slice_.quota.obey(processed)

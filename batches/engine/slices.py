@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import QuerySet
 
 from batches.compiled_query import CompiledQuery
@@ -53,7 +53,7 @@ class Slice:
     positions; `wrapped` when it has begun again at the start. A chunk takes no further item after `chunk_seconds`, so
     that each has its whole time limit before an idle transaction is ended. `alone` items go one a transaction.
     `tainted`: a call that could not be ended lives on in this process, which may be killed if it is `expendable`.
-    `took`: seconds of the `current` item. `done`: items of the batch with an outcome, as the last commit of calls left
+    `took`: seconds of the `current` item. `done`: items of the batch with an outcome, as the last commit left
     them. `looked_up_at`: when the batch's status was read. `tally`: outcomes recorded, by status. `gives_way`: whether
     to end between two chunks, for somebody else.
     """
@@ -93,6 +93,10 @@ class Slice:
     def is_over(self) -> bool:
         return monotonic() >= self.deadline or self.should_stop() or self.gives_way()
 
+    def is_all_done(self) -> bool:
+        """Whether all items of the batch had an outcome at the last commit; a caller's own run may grow."""
+        return self.done >= self.batch.total_items and not self.processor.is_callers
+
     def ends_run(self, error: BaseException) -> bool:
         """Whether an exception out of an item ends the run: a signal's, Ctrl-C, a caller's own exit or cancellation."""
         interruptions = self.isolation.interruptions
@@ -131,10 +135,9 @@ def take_slice(
         declining.decline(batch, str(refused))
         return None
     declining.accept(batch)
-    lease = take_lane(batch, lane)
+    lease = take_lane(batch, lane, processor)
     if lease is None:
         return None
-    code_versions.note(batch, processor)
     return open_slice(batch, processor, params, lease, monotonic() + seconds, should_stop, on_chunk, expendable)
 
 
@@ -144,14 +147,24 @@ def refuse_nesting() -> None:
         raise NestedRun(NestedRun.__doc__)
 
 
-def take_lane(batch: Batch, lane: int | None) -> leases.Lease | None:
-    """Hold a lane of the batch; the first one held makes the batch RUNNING."""
+def take_lane(batch: Batch, lane: int | None, processor: Processor | None = None) -> leases.Lease | None:
+    """Hold a lane of the batch; the first one held makes the batch RUNNING. The processor's code is noted."""
     leases.revoke_expired(batch.pk)
     leases.ensure_lanes(batch)
     lease = leases.take(batch, lane)
     if lease is not None and batch.status == Batch.Status.QUEUED:
-        transitions.move(batch.pk, Batch.Status.RUNNING, verb="run", from_=(Batch.Status.QUEUED,), actor="worker")
+        begin(batch, processor)
+    elif lease is not None and processor is not None:
+        code_versions.note(batch, processor)
     return lease
+
+
+@transaction.atomic
+def begin(batch: Batch, processor: Processor | None) -> None:
+    """One commit, since each waits for the disk."""
+    transitions.move(batch.pk, Batch.Status.RUNNING, verb="run", from_=(Batch.Status.QUEUED,), actor="worker")
+    if processor is not None:
+        code_versions.note(batch, processor)
 
 
 def last_position(batch_ids: list[str]) -> QuerySet[Item, tuple[int]]:

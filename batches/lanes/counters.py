@@ -19,6 +19,7 @@ from django.db import connection
 from django.utils import timezone
 
 from batches.clock import now_sql
+from batches.commits import not_waited_for
 from batches.models import Tally
 
 logger = logging.getLogger("batches")
@@ -99,7 +100,7 @@ def flush() -> None:
     now = timezone.now()
     values = [value for (name, labels), count in counted.items() for value in (name, labels, float(count), now)]
     try:
-        with connection.cursor() as cursor:
+        with not_waited_for(), connection.cursor() as cursor:
             cursor.execute(ADD.format(rows=", ".join(["(%s, %s, %s, %s)"] * len(counted))), values)
     except AnyDatabaseError as error:
         logger.info("counts are kept for the next time: %s", str(error).partition("\n")[0])

@@ -10,6 +10,7 @@ from django.db import connection, transaction
 from django.db.models import F, QuerySet
 
 from batches.clock import ago, now_sql
+from batches.commits import not_waited_for
 from batches.compiled_query import CompiledQuery, CompiledRows
 from batches.exceptions import LeaseLost
 from batches.lanes import counters, global_pause, leased_rows, unknown_outcomes, workers
@@ -67,21 +68,17 @@ ROW = CompiledRows(Checkpoint, lambda pk: Checkpoint.objects.filter(pk=pk).order
 def take(batch: Batch, lane: int | None = None) -> Lease | None:
     """Hold a free lane of the batch, `lane` or any; None when there is none, or the batch is not to be worked on."""
     free = [each for (each,) in FREE.rows([batch.pk]) if each < lane_count(batch) and lane in (None, each)]
-    pk = take_lane(batch, lane) if free else None
-    if pk is None:
-        return None
-    row = ROW.first(pk)
+    row = take_lane(batch, lane) if free else None
     if row is None:
         return None
     counters.add("lease_takeovers", "unclean" if row.careful else "clean")
-    remember_holder(batch, row.lane, row.worker)
     return Lease(row.pk, batch.pk, row.lane, row.fence, row.worker, row.position, row.careful)
 
 
 @transaction.atomic
-def take_lane(batch: Batch, lane: int | None) -> int | None:
-    """Hold the first free lane; returns its key. A lane that somebody takes at this moment is passed over, not waited
-    for; one statement decides between two who want it.
+def take_lane(batch: Batch, lane: int | None) -> Checkpoint | None:
+    """Hold the first free lane; returns it as it is then. A lane that somebody takes at this moment is passed over,
+    not waited for; one statement decides between two who want it.
 
     Who pauses or cancels the batch looks at its lanes, perhaps in one transaction with much else. The batch's row is
     held meanwhile, so that whoever comes second sees what the first one did.
@@ -92,7 +89,10 @@ def take_lane(batch: Batch, lane: int | None) -> int | None:
     pk = next((pk for (pk,) in FIRST_FREE.rows([batch.pk], least, most)), None)
     if pk is None or not leased_rows.take(Checkpoint.objects.filter(pk=pk, worker=""), worker=worker_name()):
         return None
-    return pk
+    row = ROW.first(pk)
+    if row is not None:
+        remember_holder(batch, row.lane, row.worker)
+    return row
 
 
 def holds_still(batch: Batch) -> bool:
@@ -135,9 +135,12 @@ def try_to_renew(lease: Lease) -> None:
     leased_rows.keep(_held(lease))
 
 
-@transaction.atomic
+@not_waited_for()
 def release(lease: Lease) -> None:
-    """Give the lane back, clean. Nothing happens when it was taken over already."""
+    """Give the lane back, clean. Nothing happens when it was taken over already.
+
+    If the server dies at that moment, the lane may be held still: until its lease ends.
+    """
     if leased_rows.give_up(_held(lease), worker="", in_flight=None):
         unknown_outcomes.resolve_lost_calls(lease.batch_id, lease.lane, lease.worker)
 

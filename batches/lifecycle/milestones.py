@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from django.db import IntegrityError, transaction
+from operator import itemgetter
+
+from django.db import connection
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from batches.compiled_query import CompiledQuery
 from batches.extensions import notify, registered
 from batches.models import MILESTONES, Milestone
+
+WRITE = """
+    INSERT INTO batches_milestone (batch_id, milestone, reached_at) VALUES {rows}
+    ON CONFLICT (batch_id, milestone) DO NOTHING RETURNING id, milestone
+"""
 
 
 def next_milestone(reached: int) -> float:
@@ -18,21 +26,21 @@ def next_milestone(reached: int) -> float:
 def reach_milestones(batch_id: str, done: int, total: int) -> list[int]:
     """Write each milestone that `done` of `total` items has crossed and nobody wrote before; returns the new ones."""
     crossed = [percent for percent in MILESTONES if done * 100 >= percent * total]
-    written_before = reached(batch_id)
-    new = [percent for percent in crossed if percent not in written_before]
-    for percent in new:
-        if (milestone := written(batch_id, percent)) is not None:
-            tell_extensions(milestone, done, total)
-    return new
+    new = written(batch_id, crossed) if crossed else []
+    for milestone in new:
+        tell_extensions(milestone, done, total)
+    return [milestone.milestone for milestone in new]
 
 
-def written(batch_id: str, percent: int) -> Milestone | None:
-    """None where another lane wrote it at this moment."""
-    try:
-        with transaction.atomic():
-            return Milestone.objects.create(batch_id=batch_id, milestone=percent)
-    except IntegrityError:
-        return None
+def written(batch_id: str, percents: list[int]) -> list[Milestone]:
+    """Those that neither this lane nor another wrote before, in their order: one statement decides."""
+    now = timezone.now()
+    at = connection.ops.adapt_datetimefield_value(now)
+    values = [value for percent in percents for value in (batch_id, percent, at)]
+    with connection.cursor() as cursor:
+        cursor.execute(WRITE.format(rows=", ".join(["(%s, %s, %s)"] * len(percents))), values)
+        rows = sorted(cursor.fetchall(), key=itemgetter(1))
+    return [Milestone(pk=pk, batch_id=batch_id, milestone=percent, reached_at=now) for pk, percent in rows]
 
 
 def reached_by(batch_ids: list[str]) -> QuerySet[Milestone, tuple[int]]:

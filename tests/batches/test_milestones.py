@@ -33,8 +33,16 @@ def test_it_tells_a_webhook_each_milestone_and_the_end_once(server: Server, hook
 
 def test_it_costs_a_chunk_without_a_milestone_nothing(hook: Webhook, django_assert_num_queries: Any) -> None:
     batch = submitted(modes("ok"))
-    with django_assert_num_queries(1, connection=connection):
+    with django_assert_num_queries(0, connection=connection):
         milestones.reach_milestones(batch.pk, 0, 100)
+
+
+def test_it_costs_a_chunk_that_crosses_all_of_them_one_statement(django_assert_num_queries: Any) -> None:
+    batch = submitted(modes("ok"))
+    with django_assert_num_queries(1 + 2 * 4, connection=connection):  # and who is told of each
+        assert milestones.reach_milestones(batch.pk, 100, 100) == [25, 50, 75, 100]
+    with django_assert_num_queries(1, connection=connection):
+        assert milestones.reach_milestones(batch.pk, 100, 100) == []
 
 
 @pytest.fixture

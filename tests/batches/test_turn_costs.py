@@ -1,0 +1,95 @@
+"""What a small batch takes of a worker beside its items: statements, and commits that wait for the disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+
+from batches import operations, tasks
+from batches.commits import not_waited_for
+from batches.lanes import counters, leases
+from tests.helpers.batches import modes, submitted
+
+pytestmark = pytest.mark.usefixtures("engine")
+
+MOST_STATEMENTS = 66
+
+
+@contextmanager
+def sent() -> Iterator[list[str]]:
+    """The statements that are sent meanwhile."""
+    statements: list[str] = []
+
+    def note(execute: Any, sql: str, *more: Any) -> Any:
+        statements.append(sql)
+        return execute(sql, *more)
+
+    with connection.execute_wrapper(note):
+        yield statements
+
+
+def worked(*, items: int) -> list[str]:
+    """The statements of a worker for one small batch, begun and ended."""
+    batch = operations.start(submitted(modes(*["ok"] * items)).pk)
+    with sent() as statements:
+        tasks.run_slice(batch.pk, 0)
+    assert operations.get_batch(batch.pk).status == "COMPLETED"
+    return statements
+
+
+def test_it_begins_and_ends_a_small_batch_in_few_statements() -> None:
+    worked(items=1)
+    statements = worked(items=10)
+    statements = [one for one in statements if not one.startswith(("BEGIN", "SAVEPOINT", "RELEASE", "SET LOCAL"))]
+    assert len(statements) <= MOST_STATEMENTS, "\n".join(one[:150] for one in statements)
+
+
+def test_it_looks_for_no_further_items_once_all_have_an_outcome() -> None:
+    statements = worked(items=10)
+    claims = [sql for sql in statements if "batches_claim" in sql or "'HELD' ELSE b.status" in sql]
+    assert len(claims) == 2  # the chunk's own: first for what is due again
+    assert not [sql for sql in statements if 'MIN("batches_item"' in sql]
+
+
+def waits_for_disk() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW synchronous_commit")
+        return bool(cursor.fetchone()[0] != "off")
+
+
+@pytest.fixture
+def waiting(engine: None) -> Iterator[None]:
+    """A session that waits for the disk, as servers do by default."""
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite waits for each commit alike")
+    with connection.cursor() as cursor:
+        cursor.execute("SET synchronous_commit TO ON")
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute("RESET synchronous_commit")
+
+
+@pytest.mark.usefixtures("waiting")
+def test_only_a_transaction_of_its_own_is_not_waited_for() -> None:
+    with not_waited_for():
+        assert not waits_for_disk()
+    assert waits_for_disk()
+    with transaction.atomic(), not_waited_for():
+        assert waits_for_disk()
+
+
+@pytest.mark.any_database
+def test_giving_a_lane_back_and_counting_are_not_waited_for() -> None:
+    batch = operations.start(submitted(modes("ok")).pk)
+    lease = leases.take(batch)
+    assert lease is not None
+    with sent() as statements:
+        leases.release(lease)
+        counters.add("turns")
+        counters.flush()
+    quick = [sql for sql in statements if "synchronous_commit" in sql]
+    assert len(quick) == (2 if connection.vendor == "postgresql" else 0)
