@@ -230,6 +230,7 @@ SPECTACULAR_SETTINGS = {
         "BatchStatus": "batches.models.Batch.Status",
         "FixState": "batches.models.Fix.State",
         "ItemStatus": "batches.models.Item.Status",
+        "RemovalKind": "batches.models.Removal.Kind",
     },
 }
 REDIS_URL = env.str("REDIS_URL", default="")

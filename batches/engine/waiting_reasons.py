@@ -12,6 +12,7 @@ from batches.lanes.lane_counts import lanes_in_turn
 from batches.lanes.quotas import WaitingForQuotas
 from batches.lifecycle import removals
 from batches.models import Batch, GlobalPause, Removal
+from batches.processors import all_processors
 from batches.wording import ordinal, quantity
 
 Status = Batch.Status
@@ -53,6 +54,10 @@ class WaitingReasons:
         return global_pause.in_force()
 
     @cached_property
+    def present(self) -> workers.Presence:
+        return workers.presence()
+
+    @cached_property
     def quotas(self) -> WaitingForQuotas:
         return WaitingForQuotas()
 
@@ -76,7 +81,7 @@ class WaitingReasons:
     @cached_property
     def at_work(self) -> str:
         """`2 workers, 1 batch runs`."""
-        alive = len(workers.presence().alive)
+        alive = len(self.present.alive)
         running = lanes_in_turn().values("batch").distinct().count()
         who = quantity(alive, "worker") if alive else "no worker lives"
         return f"{who}, {quantity(running, 'batch runs', 'batches run')}"
@@ -95,11 +100,24 @@ class WaitingReasons:
             return None
         if reason := self.declined.why(batch.pk):
             return Wait(f"Waiting for a worker that can run {batch.processor}. {reason}", WAITS_FOR_WORKER)
+        if unknown := self.known_to_nobody(batch):
+            return Wait(unknown, WAITS_FOR_WORKER)
         if batch.status == Status.QUEUED:
             return self.place(batch)
         if is_stuck or batch.pk not in self.neglected:
             return None
         return Wait(f"It has begun, and waits for its next turn: {self.at_work}.", WAITS_FOR_WORKER)
+
+    def known_to_nobody(self, batch: Batch) -> str:
+        """While no worker lives: that neither those heard of last nor this process know the batch's processor; empty
+        where one does."""
+        is_known = any(processor.name == batch.processor for processor in all_processors())
+        if is_known or self.present.anybody or workers.could_run(batch):
+            return ""
+        return (
+            f"Waiting for a worker that can run {batch.processor}. No worker lives, and this process does not know "
+            f"{batch.processor} either: is the code that registers it installed?"
+        )
 
     def place(self, batch: Batch) -> Wait | None:
         """Of a batch that has not begun: where it stands in line, and who works."""

@@ -214,14 +214,15 @@ def counts(batch: Batch, progress: Progress) -> list[Count]:
         ("quarantined", progress.quarantined, "QUARANTINED"),
         (TO_GO, progress.remaining, "PENDING"),
     )
-    labels = {TO_GO: "without an outcome"} if batch.status in Batch.CLOSED else {}
+    is_closed = batch.status in Batch.CLOSED  # nothing of it is tried again
+    labels = {TO_GO: "without an outcome"} if is_closed else {}
     waiting = Count("of them waiting", "waiting", progress.waiting, items_url(batch, available_at__isnull="False"))
     return [
         *(
             Count(labels.get(label, label), label.replace(" ", "_"), n, items_url(batch, status__exact=status))
             for label, n, status in numbers
         ),
-        waiting,
+        *([] if is_closed else [waiting]),
     ]
 
 

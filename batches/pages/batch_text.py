@@ -43,7 +43,7 @@ def sentence(
             then = "after resume its script may go on" if batch.is_ad_hoc else "resume goes on where it stopped"
             return f"Paused{who}. {quantity(progress.remaining, 'item')} to go; {then}."
         case Status.HALTED:
-            return f"Halted: {batch.reason} Nothing is lost."
+            return f"Halted: {batch.reason} Nothing is lost{halted_items(progress)}."
         case Status.COMPLETED:
             return completed(progress, failures)
         case Status.CANCELLED:
@@ -52,6 +52,16 @@ def sentence(
         case Status.FAILED:
             return f"The portal could not run it: {batch.reason}"
     return f"{batch.sentence}{so_far}"
+
+
+def halted_items(progress: Progress) -> str:
+    """What of a halted batch is to be tried again once it goes on; empty if nothing is."""
+    waiting = progress.waiting
+    if not waiting:
+        return ""
+    who = f"{quantity(waiting, 'item')} {number_agrees(waiting, 'waits', 'wait')}"
+    which = number_agrees(waiting, "its next try, which it has", "their next try, which they have")
+    return f": {who} for {which} after resume"
 
 
 def running(progress: Progress) -> str:

@@ -46,7 +46,9 @@ def parts(field: Any) -> Schema:
 
 
 def one_of(field: Any) -> Schema:
-    return TEXT | {"enum": [str(value) for value in choice_values(field.choices)]}
+    """Of a field that has no choices here nothing can be given, which a schema has no word for: any text."""
+    values = [str(value) for value in choice_values(field.choices)]
+    return TEXT | ({"enum": values} if values else {})
 
 
 def choice_values(choices: Iterable[Any]) -> Iterable[Any]:

@@ -16,7 +16,7 @@ from batches.pages.map_page import MapPage
 from batches.pages.markup import standing_pill
 from batches.progress_text import standing_of, waits_of
 from batches.progress_tracker import progress_of
-from batches.wording import quantity
+from batches.wording import number_agrees, quantity
 from errors.desk.addresses import records_url
 from errors.desk.advice_section import AdviceSection, advice_section
 from errors.desk.charts import TimelineChart, map_with_findings, timeline
@@ -100,7 +100,7 @@ def desk_page(
         sentence=sentence(batch, failed),
         waits="" if batch.is_final else waits_of(progress),
         failed=failed,
-        counts=counts(batch, failed, extent),
+        counts=counts(batch, failed, extent, 0 if batch.is_final else progress.waiting),
         map=map_with_findings(batch, extent, marked, draw=draw),
         timeline=timeline(batch, extent, times, marked),
         findings=marked,
@@ -143,15 +143,22 @@ def budget(batch: Batch) -> str:
     return f"Its budget is {' or '.join(limits)}." if limits else ""
 
 
-def counts(batch: Batch, failed: FailedItems, extent: Extent) -> list[Link]:
-    """A batch of the Python API may have failures without items of its own: these are listed as records."""
+def counts(batch: Batch, failed: FailedItems, extent: Extent, waiting: int) -> list[Link]:
+    """A batch of the Python API may have failures without items of its own: these are listed as records. `waiting`
+    items are to be tried again, and are named where there are any."""
     affected_url = items_url(batch, failed=True) if batch.processor else records_url(batch.pk)
+    waiting_url = items_url(batch, available_at__isnull="False")
     aside_url = items_url(batch, status__exact=Item.Status.QUARANTINED.value)
     return [
         Link("item affected" if failed.affected == 1 else "items affected", affected_url, failed.affected),
         Link("error (attempts)" if extent.errors == 1 else "errors (attempts)", records_url(batch.pk), extent.errors),
         Link("group" if extent.groups == 1 else "groups", "#groups", extent.groups),
         Link("set aside", aside_url, failed.quarantined),
+        *(
+            [Link(number_agrees(waiting, "waits", "wait") + " for another try", waiting_url, waiting)]
+            if waiting
+            else []
+        ),
     ]
 
 

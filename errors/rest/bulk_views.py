@@ -29,6 +29,7 @@ class ActOnGroups(PortalView):
     """One of the verbs upon all groups of a batch that a filter meets, each on its own."""
 
     verb: str = ""
+    operation_name = "all"
     serializer_class: Any = None
     permission_classes = (MayTriage,)
 

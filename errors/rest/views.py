@@ -159,6 +159,7 @@ class ApplyStep(Decision):
 
 
 class ApplyPlan(Decision):
+    operation_name = "all"
     permission_classes = (MayApply,)
 
     @act(ReasonSerializer, DOCUMENTS)

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 from django.core.wsgi import get_wsgi_application
+from drf_spectacular.drainage import GENERATOR_STATS
 from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.validation import validate_schema
 from hypothesis import HealthCheck, given, settings
 
 from batches import processors
@@ -109,3 +111,12 @@ def test_it_is_made_once_and_again_for_other_parameters(monkeypatch: pytest.Monk
     monkeypatch.setattr(schema_view, "any_params", lambda: {"anyOf": ["another processor"]})
     described()
     assert len(made) == 3
+
+
+def test_it_is_made_without_a_warning_and_is_valid() -> None:
+    GENERATOR_STATS.reset()
+    document = SchemaGenerator().get_schema(request=None, public=True)
+    validate_schema(document)
+    warnings = [str(warning) for warning in GENERATOR_STATS._warn_cache]
+    GENERATOR_STATS.reset()
+    assert warnings == []

@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.full_on("postgresql
 
 COLUMNS = {
     "summary": "group_id,fingerprint,category,error_type,error_code,title,state,assignee,items,errors,share_of_errors,"
-    "share_of_items,first_seen,last_seen,sample_item_key,sample_message,recommendation,failing_now",
+    "share_of_items,first_seen,last_seen,sample_item_key,sample_message,recommendation,failing_now,waiting",
     "detail": "batch_id,item_index,item_key,attempt,started_at,finished_at,duration_ms,worker,category,error_type,"
     "error_code,message,template,group_id,group_state,retryable,final_state,traceback_sha,url",
 }

@@ -21,7 +21,7 @@ class Summary(Table):
     columns = (
         *("group_id", "fingerprint", "category", "error_type", "error_code", "title", "state", "assignee", "items"),
         *("errors", "share_of_errors", "share_of_items", "first_seen", "last_seen", "sample_item_key"),
-        *("sample_message", "recommendation", "failing_now"),
+        *("sample_message", "recommendation", "failing_now", "waiting"),
     )
     untrusted = ("error_type", "error_code", "title", "assignee", "sample_item_key", "sample_message", "recommendation")
 
@@ -55,7 +55,7 @@ class Summary(Table):
                 *(percent(items_and_errors[1], errors), percent(items_and_errors[0], self.batch.total_items)),
                 *(iso(row.first_seen), iso(row.last_seen), row.sample_key, row.sample_message),
                 advice.get(group.fingerprint),
-                row.failing,
+                *(row.failing, row.waiting),
             )
 
     def filtered_counts(self) -> dict[int, tuple[int, int]]:
