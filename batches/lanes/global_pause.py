@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.db.models import Exists, Subquery
+from django.db.models import Exists, QuerySet, Subquery
 
+from batches.compiled_query import CompiledQuery
 from batches.extensions import Notice
 from batches.models import Batch, GlobalPause
 from batches.wording import quantity
@@ -28,7 +29,14 @@ def is_in_force() -> Exists:
 
 def goes_on(batch_id: str) -> bool:
     """Whether the batch is to be worked on still: nobody has paused or ended it, or paused everything."""
-    return Batch.objects.filter(~is_in_force(), pk=batch_id, status=Batch.Status.RUNNING).exists()
+    return any(GOES_ON.rows([batch_id]))
+
+
+def going_on(batch_ids: list[str]) -> QuerySet[Batch, tuple[str]]:
+    return Batch.objects.filter(~is_in_force(), pk__in=batch_ids, status=Batch.Status.RUNNING).values_list("pk")
+
+
+GOES_ON = CompiledQuery(lambda batch_ids: going_on(batch_ids).order_by())
 
 
 def since_column() -> Subquery:
@@ -38,8 +46,10 @@ def since_column() -> Subquery:
 
 def end_of_active_time(now: datetime) -> datetime:
     """Up to when a batch that works now has been active: the pause of everything is not counted."""
-    began_at = GlobalPause.objects.filter(in_force=True).values_list("began_at", flat=True).first()
-    return now if began_at is None else min(now, began_at)
+    return min([now, *(began_at for (began_at,) in BEGAN_AT.rows())])
+
+
+BEGAN_AT = CompiledQuery(lambda: GlobalPause.objects.filter(in_force=True).order_by().values_list("began_at"))
 
 
 def by_whom(pause: GlobalPause) -> str:

@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from batches import operations, tasks
 from batches.commits import not_waited_for
 from batches.lanes import counters, leases
+from batches.models import Batch, Tenure, Transition
 from tests.helpers.batches import modes, submitted
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -53,6 +54,27 @@ def test_it_looks_for_no_further_items_once_all_have_an_outcome() -> None:
     claims = [sql for sql in statements if "batches_claim" in sql or "'HELD' ELSE b.status" in sql]
     assert len(claims) == 2  # the chunk's own: first for what is due again
     assert not [sql for sql in statements if 'MIN("batches_item"' in sql]
+
+
+def worked_off(many: int) -> tuple[list[str], int]:
+    """So many that wait at once: in which order they began, by their places, and the statements for all of them."""
+    batches = [operations.start(submitted(modes("ok", "ok")).pk) for _ in range(many)]
+    with sent() as statements:
+        tasks.run_slice(batches[-1].pk, 0)
+    begun = Transition.objects.filter(batch__in=batches, to_status=Batch.Status.RUNNING).order_by("pk")
+    places = {batch.pk: str(place) for place, batch in enumerate(batches)}
+    assert all(operations.verify(batch.pk) == [] for batch in batches)
+    assert Tenure.objects.filter(batch__in=batches).count() == many
+    return [places[pk] for pk in begun.values_list("batch", flat=True)], len(statements)
+
+
+@pytest.mark.any_database
+def test_many_that_wait_at_once_begin_once_in_their_order_at_the_price_of_few() -> None:
+    worked(items=1)
+    _, few = worked_off(3)
+    order, many = worked_off(24)
+    assert order == [str(place) for place in range(24)]
+    assert many / 24 <= few / 3
 
 
 def waits_for_disk() -> bool:
