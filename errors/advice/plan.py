@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from batches.wording import quantity
+from errors.advice.canary import canary_of
 from errors.advice.facts import Advice, Facts, GroupFacts, Prediction
 from errors.advice.predictions import recoveries_of
 from errors.advice.remedies import REPAIRED_BY_PEOPLE, RETRIED, Remedy, remedy_of, subjects_of
@@ -56,11 +57,8 @@ class Ledger:
         return self.left[group.fingerprint]
 
 
-def plan(facts: Facts, advice: Sequence[Advice], *, canary: int) -> list[Step]:
-    """Ordered steps; each stands alone and may be left out. `canary`: items of a group that are retried first.
-
-    What a person has ignored is left alone.
-    """
+def plan(facts: Facts, advice: Sequence[Advice]) -> list[Step]:
+    """Ordered steps; each stands alone and may be left out. What a person has ignored is left alone."""
     ignored = {group.fingerprint for group in facts.groups if group.is_ignored}
     advice = [piece for piece in advice if subject_of(piece) not in ignored]
     facts = replace(facts, groups=[group for group in facts.groups if not group.is_ignored])
@@ -68,7 +66,7 @@ def plan(facts: Facts, advice: Sequence[Advice], *, canary: int) -> list[Step]:
     by_verb = {verb: [piece for piece in advice if piece.verb == verb] for verb in ("pause", "adjust", "hold", "wait")}
     held = [step for piece in by_verb["hold"] if (step := hold_step(piece, ledger))]
     waits = {str(piece.params["group"]) for piece in by_verb["wait"] if "group" in piece.params}
-    retries = [*window_steps(advice, ledger), *retry_steps(facts, advice, waits, canary, ledger)]
+    retries = [*window_steps(advice, ledger), *retry_steps(facts, advice, waits, ledger)]
     return [
         *(Step("stop", stop.title, "pause", {}, stop.items) for stop in by_verb["pause"]),
         *(settings_step(adjustment) for adjustment in by_verb["adjust"] if adjustment.items),
@@ -130,9 +128,9 @@ def is_retried(group: GroupFacts, facts: Facts) -> bool:
     return remedy_of(group, facts) in RETRIED
 
 
-def retry_steps(facts: Facts, advice: Sequence[Advice], waits: set[str], canary: int, ledger: Ledger) -> Iterator[Step]:
+def retry_steps(facts: Facts, advice: Sequence[Advice], waits: set[str], ledger: Ledger) -> Iterator[Step]:
     """A retry a group, with a canary in front; those that recover most a minute come first."""
-    steps = [retry_step(group, facts, advice, canary, ledger) for group in facts.groups if is_retried(group, facts)]
+    steps = [retry_step(group, facts, advice, ledger) for group in facts.groups if is_retried(group, facts)]
     worth = [step for step in steps if step is not None and step.params["group"] not in waits]
     for step in sorted(worth, key=lambda step: -recovered_a_minute(step)):
         group = next(group for group in facts.groups if group.fingerprint == step.params["group"])
@@ -140,7 +138,7 @@ def retry_steps(facts: Facts, advice: Sequence[Advice], waits: set[str], canary:
         yield step
 
 
-def retry_step(group: GroupFacts, facts: Facts, advice: Sequence[Advice], canary: int, ledger: Ledger) -> Step | None:
+def retry_step(group: GroupFacts, facts: Facts, advice: Sequence[Advice], ledger: Ledger) -> Step | None:
     """None where nothing can be hoped for, or the engine would leave all of them out."""
     items = min(ledger.of(group), group.items - group.permanent)
     if items <= 0:
@@ -148,8 +146,9 @@ def retry_step(group: GroupFacts, facts: Facts, advice: Sequence[Advice], canary
     predicted = prediction_of(group, items, advice)
     if predicted.high < LEAST_RECOVERED * items:
         return None
+    canary = canary_of(items)
     first = (
-        f"Try {min(canary, items):,} of {quantity(items, 'item')}, then the rest"
+        f"Try {canary:,} of {quantity(items, 'item')}, then the rest"
         if items > canary
         else f"Try {quantity(items, 'item')}"
     )

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from errors.advice.agreement import share_of_units
+from errors.advice.canary import canary_of
 from errors.advice.evidence import Evidence, Tried
 from errors.advice.facts import GroupFacts, Prediction
 from errors.advice.posterior import Interval, outcome, outcome_of_shares
 from errors.advice.survivors import ONE_KIND, shares_after
 
 RECOVERED = "items recovered"
-NOT_KNOWN = "not known yet: nothing like it was retried so far; a canary of 20 would tell"
+NOT_KNOWN = "not known yet: nothing like it was retried so far"
 NOT_KNOWN_AGAIN = "not known yet: these failed again when they were retried, and none was retried once more"
-TOO_DIFFERENT = "not known yet: retries of such errors came out too differently so far; a canary of 20 would tell"
+TOO_DIFFERENT = "not known yet: retries of such errors came out too differently so far"
 STAYS_INVALID = "what is refused as it is stays refused"
 UNCHANGED_FAILS = ("validation", "not_found", "conflict")
 """Categories whose failures depend on the rows alone: unless something is retried, none passes unchanged."""
@@ -50,7 +51,9 @@ def recoveries_of(category: str, items: int, evidence: Evidence, *, permanent: b
 
 def not_known(items: int, basis: str = NOT_KNOWN) -> Prediction:
     """Nearly everything may come of it, and no number is most likely."""
-    return Prediction(RECOVERED, 0, None, items, basis)
+    canary = canary_of(items)
+    would_tell = f"; a canary of {canary} would tell" if canary < items else ""
+    return Prediction(RECOVERED, 0, None, items, f"{basis}{would_tell}")
 
 
 def recoveries(items: int, recovered: float, tried: float, basis: str) -> Prediction:

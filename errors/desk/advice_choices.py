@@ -8,11 +8,11 @@ from typing import Any
 from django.urls import reverse
 from django.utils.http import urlencode
 
-from batches import operations
 from batches.extensions import Link
 from batches.models import Batch
 from batches.pages.item_list import items_url
 from batches.wording import number_agrees
+from errors.advice.canary import canary_of
 from errors.desk.addresses import desk_url, group_url, with_query
 
 LABELS = {"pause": "Pause", "assign": "Take it on", "wait": "Note it", "resolve": "Resolve if clean"}
@@ -24,7 +24,7 @@ def choices(batch: Batch, advice: Mapping[str, Any], url: str) -> list[Link]:
     verb, params, items = advice["action"].get("verb", ""), advice["action"].get("params", {}), items_of(advice)
     if verb == "fix":
         return corrections(batch, items, advice.get("rule", ""))
-    if verb == "retry" and 0 < items <= operations.DEFAULT_CANARY:
+    if verb == "retry" and 0 < items <= canary_of(items):
         return [Link(f"Retry {items:,}", with_query(url, wait_of(params)), primary=True), *looks(batch, params)]
     return [*prepared(verb, params, items, url), *others(batch, advice), *looks(batch, params)]
 
@@ -38,7 +38,7 @@ def prepared(verb: str, params: Mapping[str, Any], items: int, url: str) -> list
     if verb in ("retry", "hold") and not items:
         return []
     if verb == "retry":
-        canary, wait = operations.DEFAULT_CANARY, wait_of(params)
+        canary, wait = canary_of(items), wait_of(params)
         return [
             Link(f"Try {canary} first", with_query(url, {"canary": canary, **wait}), primary=True),
             Link(f"Retry {items:,}", with_query(url, {"canary": 0, "needed": 0, **wait})),

@@ -13,6 +13,7 @@ from batches.intake.readers.options import NAMES
 from batches.intake.readers.packed import FRAMES
 from batches.models import Batch, Fix
 from batches.pages.file_options_form import FileOptionsForm
+from errors.advice.canary import canary_of
 
 
 class UploadForm(FileOptionsForm):
@@ -80,11 +81,11 @@ class ApplyForm(forms.Form):
 
     def describe_choices(self, fix: Fix) -> None:
         """Name the choices after the fix as it stands now; those that decide nothing are not asked."""
-        canary = operations.DEFAULT_CANARY
+        self.first = canary_of(fix.changed)
         for name, label, is_asked in (
             ("leave_out", f"Leave out the {fix.refused:,} refused, apply the others", fix.refused),
             ("retry_unchanged", f"Run the {fix.unchanged:,} unchanged again, too", fix.unchanged),
-            ("canary", f"{canary} go first; the others only if one of them recovers", fix.changed > canary),
+            ("canary", f"{self.first} go first; the others only if one of them recovers", fix.changed > self.first),
         ):
             self.fields[name].label = label
             self.fields[name].disabled = not is_asked
@@ -96,5 +97,5 @@ class ApplyForm(forms.Form):
     def options(self) -> dict[str, Any]:
         """The arguments of the operation."""
         answers = self.cleaned_data
-        canary = operations.DEFAULT_CANARY if answers["canary"] else 0
+        canary = self.first if answers["canary"] else 0
         return {name: answers[name] for name in ("leave_out", "retry_unchanged", "reason")} | {"canary": canary}

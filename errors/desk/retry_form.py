@@ -12,11 +12,13 @@ from batches import operations
 from batches.exceptions import BatchError
 from batches.models import Batch
 from batches.processors import param_labels_of
+from errors.advice.canary import LEAST, MOST
 from errors.desk.confirm_form import TYPED_ABOVE, ConfirmForm
 from errors.recovery.forecast import Forecast
 from errors.recovery.suggested_canary import suggested_canary
 
 CAREFUL_FIELDS = ("canary", "needed")
+CANARY_HELP = f"A tenth, from {LEAST} to {MOST}, tells what may come of the rest."
 FURTHER_FIELDS = ("after", "rate", "concurrency", "params")
 
 
@@ -25,7 +27,10 @@ class RetryForm(ConfirmForm):
 
     unchanged = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
     canary = forms.IntegerField(
-        label="Items that go first", min_value=0, max_value=operations.LARGEST_CANARY, help_text="0: all at once."
+        label="Items that go first",
+        min_value=0,
+        max_value=operations.LARGEST_CANARY,
+        help_text=f"0: all at once. {CANARY_HELP}",
     )
     needed = forms.IntegerField(
         label="So many of them must recover",
@@ -65,7 +70,7 @@ class RetryForm(ConfirmForm):
         if forecast.tried + forecast.permanent > TYPED_ABOVE and "typed" not in self.fields:
             self.fields["typed"] = deepcopy(self.base_fields["typed"])
         expected = (forecast.predicted.mid or 0) if forecast.predicted else None
-        canary, needed = suggested_canary(forecast.tried, expected)
+        canary, needed = suggested_canary(forecast.tried, expected, self.chosen_canary)
         self.fields["canary"].initial, self.fields["needed"].initial = canary, needed
         self.fields["concurrency"].initial = batch.concurrency
         self.fields["unchanged"].initial = forecast.permanent
@@ -80,6 +85,12 @@ class RetryForm(ConfirmForm):
             del self.fields["permanent"]
         elif not forecast.tried:
             self.fields["permanent"].initial = True
+
+    @property
+    def chosen_canary(self) -> int | None:
+        """As the address asks that leads here; None: as is proposed, or as was answered."""
+        chosen = self.initial.get("canary")
+        return chosen if isinstance(chosen, int) else None
 
     @property
     def careful_fields(self) -> list[forms.BoundField]:

@@ -14,6 +14,7 @@ from batches.exceptions import BatchError, InvalidTransition
 from batches.lifecycle.scopes import all_scopes
 from batches.models import Batch, Retry
 from errors import groups
+from errors.advice.canary import LEAST
 from errors.models import ErrorGroup, PlanStep, Recommendation, holds_errors
 from errors.recovery.suggested_canary import suggested_canary
 
@@ -51,8 +52,8 @@ def _pause(order: Order) -> Result:
 
 
 def _retry(order: Order) -> Result:
-    _, needed = suggested_canary(order.items, order.expected)
-    as_advised = {"canary": operations.DEFAULT_CANARY, "needed": needed or None}
+    canary, needed = suggested_canary(order.items, order.expected)
+    as_advised = {"canary": canary or LEAST, "needed": needed or None}
     options = {**(as_advised if order.carefulness is None else order.carefulness)}
     options["reason"] = options.get("reason") or order.reason
     return Result(operations.retry(order.batch_id, actor=order.actor, **{**order.params, **options}))

@@ -23,7 +23,7 @@ def make(batch_id: str, *, actor: str = "") -> RecoveryPlan:
     """Work the plan out anew; the one before is replaced. Raises `InvalidTransition` while that one is run."""
     batch = operations.get_batch(batch_id)
     facts = facts_of(batch)
-    steps = plan(facts, advise(facts), canary=operations.DEFAULT_CANARY)
+    steps = plan(facts, advise(facts))
     with transaction.atomic():
         Batch.objects.select_for_update().get(pk=batch.pk)
         under_way = RecoveryPlan.objects.filter(batch=batch, state__in=RecoveryPlan.UNDER_WAY).first()

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from batches import operations
+from errors.advice.canary import canary_of
 
-DEFAULT_NEEDED, LEAST_NEEDED = 16, 2
-"""Of the default canary, so many must recover where all are expected to; fewer where fewer are."""
+NEEDED_SHARE, LEAST_NEEDED = 0.8, 2
+"""Of the canary, such a share must recover where all are expected to; fewer where fewer are."""
 
 
-def suggested_canary(items: int, expected: float | None) -> tuple[int, int]:
-    """Of `items`, of which so many are `expected` to recover; None: nobody knows. No canary where all are as few."""
-    canary = operations.DEFAULT_CANARY
-    if items <= canary:
+def suggested_canary(items: int, expected: float | None, chosen: int | None = None) -> tuple[int, int]:
+    """Of `items`, of which so many are `expected` to recover; None: nobody knows. No canary where all are as few.
+
+    `chosen`: so many go first as whoever leads here has chosen.
+    """
+    canary = canary_of(items) if chosen is None else chosen
+    if items <= canary or not canary:
         return 0, 0
     share = 1.0 if expected is None else expected / items
-    return canary, max(LEAST_NEEDED, int(DEFAULT_NEEDED * share))
+    return canary, min(canary, max(LEAST_NEEDED, int(canary * NEEDED_SHARE * share)))

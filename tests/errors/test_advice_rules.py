@@ -251,7 +251,7 @@ def test_a_plan_stops_the_bleeding_first_and_hands_out_the_rows_last() -> None:
     given = facts(
         group("validation", 60), group("network", 200), group("rate_limit", 52), active=True, concurrency=8, tried=400
     )
-    steps = plan(given, advise(given), canary=20)
+    steps = plan(given, advise(given))
     assert [step.kind for step in steps] == ["stop", "settings", "retry", "retry", "fix", "resolve"]
     whole = totals(given, steps)
     assert (whole["failed"], whole["corrected"]) == (312, 60)
@@ -262,7 +262,7 @@ def test_a_plan_stops_the_bleeding_first_and_hands_out_the_rows_last() -> None:
 
 def test_a_plan_never_retries_what_hangs() -> None:
     given = facts(group("timeout", 9), timeout_verdict=Verdict("hang", 0.0), item_timeout=5.0)
-    assert [step.kind for step in plan(given, advise(given), canary=20)] == ["hold"]
+    assert [step.kind for step in plan(given, advise(given))] == ["hold"]
 
 
 @pytest.mark.parametrize("concurrency", [1, 8])
@@ -271,7 +271,7 @@ def test_it_waits_as_long_as_the_other_side_asked(concurrency: int) -> None:
     one = said(facts(turned_away, concurrency=concurrency), "rate_limit")
     assert one is not None
     assert one.params.get("retry", one.params)["after"] == 60
-    steps = plan(facts(turned_away), advise(facts(turned_away)), canary=20)
+    steps = plan(facts(turned_away), advise(facts(turned_away)))
     assert [step.params.get("after") for step in steps if step.verb == "retry"] == [60]
 
 
@@ -290,7 +290,7 @@ def test_it_says_nothing_of_hanging_where_the_timeouts_ended_long_before_the_lim
 
 def test_a_plan_leaves_alone_what_a_person_ignored() -> None:
     ignored, other = group("network", 76, is_ignored=True), group("upstream", 30)
-    steps = plan(facts(ignored, other), advise(facts(ignored, other)), canary=20)
+    steps = plan(facts(ignored, other), advise(facts(ignored, other)))
     assert [step.params.get("group") for step in steps if step.verb == "retry"] == ["f-upstream"]
     assert steps[-1].title == "Resolve “a upstream error” if no item of the retry fails in the same way"
 
@@ -299,4 +299,4 @@ def test_a_plan_sets_nothing_aside_that_is_to_be_corrected() -> None:
     where = {"fields": ["vat_id"], "conditions": [{"field": "vat_id", "test": ["empty"]}]}
     for stream in ("f-validation", "validation"):
         given = facts(group("validation", 60), findings=[found(stream, **where)])
-        assert [step.kind for step in plan(given, advise(given), canary=20)] == ["fix"]
+        assert [step.kind for step in plan(given, advise(given))] == ["fix"]

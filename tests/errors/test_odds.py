@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from errors.advice.agreement import share_of_units
+from errors.advice.canary import canary_of
 from errors.advice.evidence import Evidence
 from errors.advice.facts import Prediction
 from errors.advice.posterior import (
@@ -21,6 +22,7 @@ from errors.advice.posterior import (
 )
 from errors.advice.predictions import recoveries_of
 from errors.advice.survivors import shares_after
+from errors.recovery.suggested_canary import suggested_canary
 
 pytestmark = pytest.mark.any_database
 
@@ -114,3 +116,30 @@ def test_a_quantile_takes_a_few_looks_at_the_distribution(passed: int) -> None:
         place = quantile(below, lambda x: beta_density(x, share.a, share.b), at)
         assert beta_below(place, share.a, share.b) == pytest.approx(at, abs=1e-6)
         assert len(looks) <= 15  # by halving: 40
+
+
+def test_the_largest_canary_tells_of_the_rest_to_a_fifth() -> None:
+    """Of 2,000 items half pass: after 20, two fifths of them may come or not."""
+    few, proposed = (predicted(2_000 - n, rounds=[(n, n // 2)], waiting=[2_000 - n]) for n in (20, canary_of(2_000)))
+    assert few.high - few.low > 0.3 * 1_980
+    assert proposed.high - proposed.low <= 0.2 * 1_880
+
+
+@pytest.mark.parametrize(
+    ("items", "canary"), [(1, 20), (200, 20), (201, 20), (450, 45), (1_200, 120), (1_000_000, 120)]
+)
+def test_a_canary_is_a_tenth_of_the_items(items: int, canary: int) -> None:
+    assert canary_of(items) == canary
+
+
+@pytest.mark.parametrize(
+    ("items", "basis"), [(20, "so far"), (30, "a canary of 20 would tell"), (500, "a canary of 50 would tell")]
+)
+def test_what_is_not_known_yet_says_what_would_tell(items: int, basis: str) -> None:
+    assert predicted(items).basis.endswith(basis)
+
+
+def test_fewer_must_recover_of_a_canary_that_was_chosen_smaller() -> None:
+    assert suggested_canary(1_000, 1_000) == (100, 80)
+    assert suggested_canary(1_000, 1_000, chosen=20) == (20, 16)
+    assert suggested_canary(1_000, 1_000, chosen=1) == (1, 1)
