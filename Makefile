@@ -44,7 +44,7 @@ changed: $(VENV)/.test ## The tests nearest to what changed
 	python -m tests.build.changed
 
 unit: $(VENV)/.test ## Tests on SQLite
-	pytest -q -n 3 $(UNIT) tests/portal tests/existing_project tests/build
+	pytest -q -n 2 $(UNIT) tests/portal tests/existing_project tests/build
 
 unit-postgresql: $(VENV)/.test ## The tests on PostgreSQL, but for those that any database passes alike
 	pytest -q -n 3 --database=postgresql -m "not any_database" $(UNIT)

@@ -112,6 +112,7 @@ runner.work_until_idle(sys.argv[1])
 
 
 @pytest.mark.any_database
+@pytest.mark.full
 def test_it_is_not_taken_for_hung_while_it_waits_for_its_turn(
     in_process: Callable[..., subprocess.Popen[str]],
 ) -> None:

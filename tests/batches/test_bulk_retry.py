@@ -154,6 +154,7 @@ def test_it_takes_the_items_that_are_named(scope: dict[str, Any], positions: lis
         {"code": "NOBODY_HAS_IT"},
     ],
 )
+@pytest.mark.full
 def test_it_refuses_nonsense_and_touches_nothing(asked: dict[str, Any]) -> None:
     batch = broken(2)
     with pytest.raises(InvalidInput):

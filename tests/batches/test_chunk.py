@@ -62,6 +62,7 @@ def test_it_gives_every_item_its_outcome_and_keeps_every_promise() -> None:
         ("no_type", ""),
     ],
 )
+@pytest.mark.full_on("sqlite")
 def test_it_lets_a_hostile_item_cost_only_itself(mode: str, words: str) -> None:
     batch = ran(modes("ok", "ok", mode, "ok", "ok", effect=True), max_attempts=1)
     assert statuses(batch) == ["SUCCEEDED", "SUCCEEDED", "FAILED", "SUCCEEDED", "SUCCEEDED"]

@@ -220,6 +220,7 @@ def test_it_stops_watching_at_ctrl_c_and_the_batch_goes_on(monkeypatch: Any, cap
     assert made.status == "QUEUED"
 
 
+@pytest.mark.full
 def test_it_leaves_without_a_word_when_its_reader_has_had_enough(environment: dict[str, str]) -> None:
     for _ in range(3):
         submitted(modes("ok"), name="n" * 100)

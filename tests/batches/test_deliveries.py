@@ -20,7 +20,7 @@ from tests.helpers.pages import page
 from tests.helpers.people import signed_in
 from tests.helpers.webhooks import answering, queued_delivery, told_to
 
-pytestmark = pytest.mark.usefixtures("engine")
+pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.full_on("postgresql")]
 
 
 def test_it_signs_so_that_the_standards_own_library_believes_it(server: Server, hook: Webhook) -> None:

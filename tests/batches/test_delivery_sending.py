@@ -45,6 +45,7 @@ ODD = [
 @pytest.mark.any_database
 @pytest.mark.parametrize("headers", ODD)
 @pytest.mark.parametrize("status", [429, 302])
+@pytest.mark.full
 def test_it_tells_the_others_whatever_one_of_them_answers(
     server: Server, hook: Webhook, other_hook: Webhook, status: int, headers: dict[str, str]
 ) -> None:

@@ -43,6 +43,7 @@ def with_keys(*keys: str) -> Batch:
         ("2026-12-05", "12/5/2026"),
     ],
 )
+@pytest.mark.full
 def test_it_finds_the_item_of_a_key_that_a_spreadsheet_rewrote(key: str, rewritten: str) -> None:
     batch = with_keys(key, "x-1")
     fix(batch, f"sku,mode,_item_key\n{rewritten},ok,{rewritten}\n")

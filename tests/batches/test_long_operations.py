@@ -188,6 +188,7 @@ def test_it_undoes_one_whose_lease_ran_out_when_somebody_else_has_begun_it_again
     assert operation(lambda: "third")() == "second"
 
 
+@pytest.mark.full_on("sqlite")
 def test_it_is_run_again_at_once_after_its_process_was_killed(in_process: Start) -> None:
     first = in_process(LONG, "first", "database", "main")
     assert first.stdout is not None

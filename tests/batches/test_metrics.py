@@ -19,7 +19,7 @@ from tests.helpers import outside  # noqa: F401 - registers its processors
 from tests.helpers.batches import modes, ran, submitted
 from tests.helpers.people import browser, client
 
-pytestmark = pytest.mark.usefixtures("engine")
+pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.full_on("postgresql")]
 
 
 @pytest.fixture(autouse=True)

@@ -26,6 +26,7 @@ pytestmark = pytest.mark.any_database
 
 
 @pytest.mark.parametrize("drip", DRIPS)
+@pytest.mark.full
 def test_it_gives_up_an_answer_that_drips(drip: Any) -> None:
     with raw_server(drip, pause=PAUSE) as address, pytest.raises(httpx.TimeoutException):
         outbound.send("GET", f"http://{address}/", hosts=[address], timeout=0.5)

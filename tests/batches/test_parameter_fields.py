@@ -165,6 +165,7 @@ def drawn(kind: type[forms.Field]) -> Any:
 
 
 @pytest.mark.parametrize("kind", [drawn(kind) for kind in all_fields()])
+@pytest.mark.full
 def test_it_hands_a_processor_what_the_field_means_at_every_door(
     register: Register, matrix: Matrix, kind: type[forms.Field]
 ) -> None:

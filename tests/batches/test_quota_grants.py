@@ -95,6 +95,7 @@ def simulated(limits: Limits, lanes: list[Lane], seconds: float, item_seconds: f
 
 @pytest.mark.parametrize("in_turn", [True, False])
 @pytest.mark.parametrize("limits", [Limits(1), Limits(3), Limits(4, 5.0), Limits(None, 0.5), Limits(2, 3.0)])
+@pytest.mark.full
 def test_no_lane_is_left_out_and_the_quota_holds_at_every_moment(limits: Limits, in_turn: bool) -> None:
     for seed in range(5):
         lanes = [Lane(in_turn) for _ in range(5)]

@@ -75,6 +75,7 @@ def work_in_two_processes(start: Any, batches: list[Batch], size: dict[str, Any]
     assert [operations.verify(batch.pk) for batch in batches] == [[]] * len(batches)
 
 
+@pytest.mark.full_on("sqlite")
 def test_two_processes_with_two_processors_run_no_more_at_once_than_the_quota_has(
     in_process: Callable[..., subprocess.Popen[str]], log: Path
 ) -> None:
@@ -84,6 +85,7 @@ def test_two_processes_with_two_processors_run_no_more_at_once_than_the_quota_ha
     assert len(metered.spans(log)) == 30
 
 
+@pytest.mark.full_on("sqlite")
 def test_two_processes_begin_no_more_items_a_second_than_the_quota_has(
     in_process: Callable[..., subprocess.Popen[str]], log: Path
 ) -> None:

@@ -16,7 +16,7 @@ from batches.access.allowances import Limit, Spending, spend
 from batches.models import AccessToken, Allowance, FailedSignIn
 from tests.helpers.people import browser, client
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.full_on("postgresql")]
 PATH = "/api/processors"
 
 

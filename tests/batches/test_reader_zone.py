@@ -18,6 +18,7 @@ from errors.models import ErrorGroup, GroupChange
 from tests.helpers.batches import modes, ran, submitted
 from tests.helpers.people import signed_in
 
+pytestmark = pytest.mark.full_on("postgresql")
 NOON = datetime(2026, 11, 26, 12, 0, 5, tzinfo=UTC)
 TOKYO, BERLIN = ZoneInfo("Asia/Tokyo"), ZoneInfo("Europe/Berlin")
 

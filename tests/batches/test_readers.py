@@ -147,6 +147,7 @@ def test_it_reads_what_can_be_walked_only_once_again_and_from_the_beginning() ->
     assert first == second == [Row(n + 1, None, {"n": n}) for n in range(5)]
 
 
+@pytest.mark.full
 def test_it_holds_no_long_iterable_in_memory() -> None:
     tracemalloc.start()
     reader = ItemsReader({"text": f"{n}".ljust(1_000)} for n in range(30_000))
@@ -160,6 +161,7 @@ TEXT = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\x0
 
 
 @given(st.lists(st.lists(TEXT, min_size=3, max_size=3).filter(lambda row: any(map(str.strip, row))), min_size=1))
+@pytest.mark.full
 def test_it_reads_back_what_the_csv_module_wrote(rows: list[list[str]]) -> None:
     stream = io.StringIO(newline="")
     csv.writer(stream, quoting=csv.QUOTE_ALL).writerows([["x", "y", "z"], *rows])
@@ -174,6 +176,7 @@ JSON = st.recursive(
 
 
 @given(st.lists(st.dictionaries(TEXT, JSON, max_size=4), min_size=1, max_size=8))
+@pytest.mark.full
 def test_it_reads_back_any_json(items: list[dict[str, Any]]) -> None:
     assert read(json.dumps(items).encode(), "f.json") == items
     assert read("\n".join(json.dumps(item) for item in items).encode(), "f.ndjson") == items

@@ -65,6 +65,7 @@ def test_it_refuses_a_workbook_whose_last_cell_is_in_the_last_corner(opened: Any
         opened(io.BytesIO(content), "f.xlsx")
 
 
+@pytest.mark.full
 def test_it_reads_a_sheet_whose_last_rows_are_empty() -> None:
     content = workbook((0, 0, "k"), (1, 0, 2), (300_000, 0, 3))
     assert [row.payload for row in open_file(io.BytesIO(content), "f.xlsx")] == [{"k": 2}, {"k": 3}]
@@ -76,6 +77,7 @@ def test_it_refuses_a_file_that_takes_too_much_memory(monkeypatch: pytest.Monkey
         open_file(io.BytesIO(b'a,b\n1,"' + b"x" * 9_000_000), "f.csv")
 
 
+@pytest.mark.full
 def test_it_says_of_a_large_workbook_that_csv_may_be_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "MEMORY_MB", 12)
     content = workbook(*((row, column, f"{row} {column}") for row in range(6_000) for column in range(10)))

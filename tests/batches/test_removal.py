@@ -117,6 +117,7 @@ def test_a_group_with_nothing_left_keeps_what_people_decided() -> None:
 
 
 @pytest.mark.parametrize("kind", ["delete", "archive"])
+@pytest.mark.full_on("sqlite")
 def test_it_goes_on_where_a_killed_process_left_off(in_process: Start, kind: str) -> None:
     batch = ran(modes(*["ok", "invalid"] * 30))
     getattr(operations, kind)(batch.pk, actor="ana")

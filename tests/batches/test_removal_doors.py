@@ -104,6 +104,7 @@ def test_an_archived_batch_is_in_a_list_of_its_own_and_shows_its_summary() -> No
 
 @pytest.mark.parametrize(("role", "status"), [("viewer", 403), ("operator", 403), ("admin", 302)])
 @pytest.mark.parametrize("verb", ["delete", "archive"])
+@pytest.mark.full
 def test_deleting_has_a_right_of_its_own(role: str, status: int, verb: str) -> None:
     finished()
     assert staff(role).post(f"/admin/batches/batch/b1/{verb}/").status_code == status

@@ -100,6 +100,7 @@ def test_it_writes_the_times_of_the_chart_as_all_others() -> None:
 @pytest.mark.parametrize(
     "page", ["", "/progress", "/checkpoint", "/items", "/transitions", "/errors", "/errors/records"]
 )
+@pytest.mark.full
 def test_it_knows_no_other_batch(batch_id: str, page: str) -> None:
     submitted()
     answer = client("viewer").get(f"/api/batches/{batch_id}{page}")

@@ -13,7 +13,7 @@ from batches.models import Batch
 from tests.helpers.check_rows import BAD, GOOD, committed, finished, submitted
 from tests.helpers.people import client
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.full_on("postgresql")]
 
 
 def ids(query: str) -> list[str]:

@@ -98,6 +98,7 @@ def test_it_retries_and_tells_what_became_of_it(scope: dict[str, Any]) -> None:
         {"positions": [1]},
     ],
 )
+@pytest.mark.full
 def test_it_refuses_a_retry_of_nothing(scope: dict[str, Any]) -> None:
     finished()
     assert act("retry", scope).status_code == 400
@@ -106,6 +107,7 @@ def test_it_refuses_a_retry_of_nothing(scope: dict[str, Any]) -> None:
 
 @committed
 @pytest.mark.parametrize("number", ["0", "2", str(10**30), "-1", "x", "9" * 5_000])
+@pytest.mark.full
 def test_it_knows_no_other_retry(number: str) -> None:
     finished()
     act("retry", {"all_failed": True})

@@ -127,6 +127,7 @@ def test_what_comes_between_is_seen_by_the_statement_that_begins() -> None:
         ("cancelled", {"cancelled"}),
     ],
 )
+@pytest.mark.full
 def test_a_rule_takes_an_outcome_also_of_what_is_archived(outcome: str, taken: set[str]) -> None:
     ended("clean")
     ended("errors", GOOD, BAD)

@@ -75,6 +75,7 @@ CASES: list[tuple[Callable[[], Batch], str, str]] = [
 
 
 @pytest.mark.parametrize(("case", "label", "because"), CASES)
+@pytest.mark.full
 def test_it_is_shown_by_a_word_that_is_true(case: Callable[[], Batch], label: str, because: str) -> None:
     batch, rest, user = case(), client("admin"), person("admin")
     User.objects.update(email="o@example.org")

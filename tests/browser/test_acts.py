@@ -55,6 +55,7 @@ def test_a_retry_says_what_its_answers_mean_and_is_watched_to_its_end(page: Any,
     expect(page.get_by_role("link", name="After the last retry")).to_be_visible()
 
 
+@pytest.mark.full
 def test_groups_are_acknowledged_together_and_taken_back(page: Any, portal: Portal, desk: str) -> None:
     sign_in(page, portal, "operator")
     page.goto(desk)

@@ -111,6 +111,7 @@ def test_it_is_worked_with_keys(operator: Any, portal: Portal, failed: str) -> N
     operator.wait_for_url(re.compile("/group/"))
 
 
+@pytest.mark.full
 def test_it_says_what_to_do_when_nothing_matches(operator: Any, portal: Portal, failed: str) -> None:
     operator.goto(f"{desk(portal, failed)}?text=nothing+like+it")
     operator.get_by_role("link", name="Show all groups").click()

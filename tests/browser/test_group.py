@@ -55,6 +55,7 @@ def test_it_shows_one_failure_and_runs_nothing_of_it(page: Any, portal: Portal, 
     assert dialogs == []
 
 
+@pytest.mark.full
 def test_it_is_ignored_with_its_options_and_taken_back(page: Any, portal: Portal, group: str) -> None:
     sign_in(page, portal, "operator")
     page.goto(portal.url + group)

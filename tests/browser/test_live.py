@@ -112,6 +112,7 @@ def test_it_polls_when_there_is_no_socket_and_says_so(quiet_page: Any, portal: P
     expect(page.locator(".bp-pill").first).to_contain_text("Completed")
 
 
+@pytest.mark.full
 def test_it_is_silent_in_a_hidden_tab(page: Any, portal: Portal) -> None:
     page.add_init_script(COUNT_SOCKETS)
     sign_in(page, portal, "viewer")
@@ -127,6 +128,7 @@ def test_it_is_silent_in_a_hidden_tab(page: Any, portal: Portal) -> None:
     expect(page.locator(".bp-pill").first).to_contain_text("Cancelled")
 
 
+@pytest.mark.full
 def test_it_says_what_will_be_drawn_before_it_has_run_and_hears_of_the_first_failure(page: Any, portal: Portal) -> None:
     sign_in(page, portal, "operator")
     made = portal.manage("shell", "--command", SUBMIT)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.helpers.browser import sign_in
@@ -71,6 +72,7 @@ def test_it_shows_what_is_wrong_with_a_file_and_keeps_what_was_typed(page: Any, 
     assert page.input_value("input[name=name]") == "my rows"
 
 
+@pytest.mark.full
 def test_it_gives_a_viewer_no_buttons(page: Any, portal: Portal) -> None:
     sign_in(page, portal, "viewer")
     expect(page.get_by_role("link", name="New batch")).to_have_count(0)

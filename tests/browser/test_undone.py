@@ -73,6 +73,7 @@ def test_a_session_that_has_ended(tab: Any, portal: Portal) -> None:
     resume(tab)
 
 
+@pytest.mark.full
 def test_a_network_that_is_gone(tab: Any) -> None:
     tab.context.set_offline(True)
     expect(pause(tab)).to_contain_text("“Pause” was not done: there is no network.")
@@ -81,6 +82,7 @@ def test_a_network_that_is_gone(tab: Any) -> None:
     resume(tab)
 
 
+@pytest.mark.full
 def test_a_server_that_is_away(tab: Any) -> None:
     tab.route("**/*", lambda route: route.abort("connectionrefused"))
     expect(pause(tab)).to_contain_text("Nobody knows whether “Pause” was done: the server did not answer.")

@@ -100,6 +100,7 @@ AT_STATEMENTS = [mode for mode, how in MODES.items() if not how["commits"]]
 
 
 @pytest.mark.parametrize("mode", AT_COMMITS)
+@pytest.mark.full_on("sqlite")
 def test_it_survives_at_every_commit(mode: str) -> None:
     assert survive(mode, range(1, AT_MOST)) > 6
 

@@ -63,6 +63,7 @@ def file_names() -> list[str]:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("file_format", [name for name, kind in EXPORTERS.items() if kind.resumable])
+@pytest.mark.full
 def test_a_file_made_in_slices_is_the_one_that_is_streamed(kind: str, file_format: str) -> None:
     batch = failed_rows(ROWS)
     made = begun(batch, kind=kind, format=file_format)
@@ -115,6 +116,7 @@ file_writer.work(int(sys.argv[1]))
 """
 
 
+@pytest.mark.full_on("sqlite")
 def test_a_killed_worker_costs_what_it_wrote_since(
     in_process: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:

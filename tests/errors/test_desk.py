@@ -112,6 +112,7 @@ def test_it_masks_secrets_in_samples(user_of: UserOf) -> None:
         ("state=rubbish", 0),
     ],
 )
+@pytest.mark.full
 def test_it_filters_the_groups(user_of: UserOf, query: str, shown: int) -> None:
     page = signed_in(user_of("viewer")).get(f"{desk_url(failing())}?{query}")
     assert page.status_code == 200
@@ -119,6 +120,7 @@ def test_it_filters_the_groups(user_of: UserOf, query: str, shown: int) -> None:
 
 
 @pytest.mark.parametrize("after", ["", "x", "-1", "9" * 40, "0"])
+@pytest.mark.full
 def test_it_pages_through_a_groups_items_whatever_the_address_says(user_of: UserOf, after: str) -> None:
     url = group_url(failing(), category="validation")
     assert signed_in(user_of("viewer")).get(url, {"after": after}).status_code == 200

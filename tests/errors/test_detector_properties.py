@@ -43,6 +43,7 @@ def shuffled(total: int, chance: random.Random) -> list[int]:
 
 @few
 @given(seeds)
+@pytest.mark.full
 def test_what_is_exchangeable_raises_at_most_the_budgeted_alarms(seed: int) -> None:
     chance, alarms = random.Random(seed), 0
     for _ in range(BATCHES):
@@ -65,6 +66,7 @@ def test_a_planted_range_is_found_where_it_is(seed: int, start: int, size: int) 
 
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(seeds, st.integers(3, 40))
+@pytest.mark.full
 def test_a_planted_period_is_found(seed: int, period: int) -> None:
     chance = random.Random(seed)
     residue = chance.randrange(period)
@@ -77,6 +79,7 @@ def test_a_planted_period_is_found(seed: int, period: int) -> None:
 
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(seeds, st.sampled_from(["country", "amount", "attempt's host"]))
+@pytest.mark.full
 def test_a_planted_attribute_is_found(seed: int, field: str) -> None:
     chance = random.Random(seed)
     rows = rows_of(1000, chance)
@@ -118,6 +121,7 @@ def test_whatever_waits_a_cause_is_found_as_in_a_batch_of_the_others(seed: int, 
 
 @settings(max_examples=12, deadline=None, derandomize=True)
 @given(seeds, st.floats(0.001, 0.6), st.integers(3, 40))
+@pytest.mark.full
 def test_whatever_waits_a_period_is_found(seed: int, share: float, period: int) -> None:
     chance = random.Random(seed)
     residue = chance.randrange(period)
@@ -130,6 +134,7 @@ def test_whatever_waits_a_period_is_found(seed: int, share: float, period: int) 
 
 @settings(max_examples=4, deadline=None, derandomize=True)
 @given(seeds)
+@pytest.mark.full
 def test_what_waits_raises_no_alarms(seed: int) -> None:
     chance, alarms = random.Random(seed), 0
     for _ in range(BATCHES):

@@ -77,6 +77,7 @@ def iso(minutes: int) -> str:
         ({"field": "country='; DROP"}, [], []),
     ],
 )
+@pytest.mark.full_on("postgresql")
 def test_it_meets_the_same_errors_everywhere(
     batch: Batch, said: dict[str, str], positions: list[int], titles: list[str]
 ) -> None:
@@ -106,6 +107,7 @@ def listed(what: str, error_filter: ErrorFilter) -> list[dict[str, Any]]:
         *({"field": bad} for bad in ("country", "=DE", "password=hunter22", "a.api_key=1", 'a"b=1')),
     ],
 )
+@pytest.mark.full_on("postgresql")
 def test_it_refuses_what_cannot_be_meant_and_says_how_to_write_it(batch: Batch, said: dict[str, str]) -> None:
     error_filter = ErrorFilter.from_query(said)
     for query in (error_filter.records, error_filter.groups, error_filter.items):

@@ -122,6 +122,7 @@ def test_it_asks_every_stranger_to_sign_in(user_of: Any, method: str) -> None:
 @committed
 @pytest.mark.parametrize("method", ["get", "post"])
 @pytest.mark.any_database
+@pytest.mark.full
 def test_it_refuses_staff_without_rights_every_page(user_of: Any, method: str) -> None:
     charlie = user_of("charlie")
     charlie.is_staff = True

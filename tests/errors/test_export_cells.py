@@ -118,6 +118,7 @@ TEXT = some.text(alphabet=" \t\r\n\"',;=+-@|＝＠\ufeff\u00a0\u200b01.eE", max_
 
 @given(some.lists(TEXT, max_size=5))
 @settings(max_examples=300, deadline=None)
+@pytest.mark.full
 def test_whatever_stands_in_a_cell_comes_back_and_cannot_run(texts: list[str]) -> None:
     """The quick look at a whole page decides as the rule for one cell does."""
     exporter = Csv(OneColumn(Batch(pk="x"), ErrorFilter(), 0), dict)

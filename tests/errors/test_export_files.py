@@ -126,6 +126,7 @@ def test_items_that_came_another_way_have_the_columns_of_their_fields() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("file_format", EXPORTERS)
+@pytest.mark.full
 def test_every_kind_has_as_many_rows_as_it_says_in_every_format(kind: str, file_format: str) -> None:
     batch = failed_rows([*FORMULAS[:3], *HARMLESS])
     export_request = ExportRequest(batch, kind=kind, format=file_format)
@@ -150,6 +151,7 @@ def test_semicolons_stand_between_cells_where_the_decimal_sign_is_a_comma() -> N
 
 
 @pytest.mark.parametrize("file_format", EXPORTERS)
+@pytest.mark.full
 def test_a_batch_without_failures_gives_an_empty_file(file_format: str) -> None:
     batch = ran(modes("ok"))
     for kind in KINDS:

@@ -29,6 +29,7 @@ def test_a_file_that_nobody_changed_changes_nothing(file_format: str) -> None:
 
 
 @pytest.mark.parametrize("file_format", ["csv", "xlsx", "ndjson", "json"])
+@pytest.mark.full
 def test_values_of_all_kinds_come_back(file_format: str) -> None:
     odd = {"n": 0.1, "t": True, "no": None, "deep": {"a": [1, None]}, "big": 2**60, "=cmd": "=1", "text": "007"}
     batch = ran([{**row, **odd} for row in modes("value", "value")], max_attempts=1)

@@ -60,6 +60,7 @@ def test_it_says_until_when_it_is_ignored_and_why_no_longer(user_of: UserOf) -> 
         ({"how": "date", "date": "2099-01-02T03:04"}, "ignored until 2 Jan 2099 03:04 UTC"),
     ],
 )
+@pytest.mark.full
 def test_it_is_ignored_until_what_was_said(user_of: UserOf, said: dict[str, str], words_then: str) -> None:
     batch, client = half_failed(), signed_in(user_of("operator"))
     assert client.post(group_act_url(batch, "ignore"), said).status_code == 302

@@ -50,6 +50,7 @@ def test_it_finds_none(failed: list[int]) -> None:
     assert best_period(failed, 1000, ALPHA) is None
 
 
+@pytest.mark.full
 def test_it_raises_few_false_alarms() -> None:
     chance = random.Random(2)
     clean = [sorted(chance.sample(range(1000), chance.randint(5, 300))) for _ in range(400)]

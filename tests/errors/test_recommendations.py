@@ -235,6 +235,7 @@ except InvalidTransition:
 
 @pytest.mark.full_on("sqlite")
 @committed
+@pytest.mark.full_on("sqlite")
 def test_of_two_people_one_applies(in_process: Callable[..., Any]) -> None:
     recommendations.refresh(all_failed())
     number = of_rule("network").number

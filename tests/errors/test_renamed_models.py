@@ -46,6 +46,7 @@ def user_who_may_view(app: str, model: str) -> User:
 
 
 @pytest.mark.parametrize("old_models", [("errors", "0002_roles")], indirect=True)
+@pytest.mark.full_on("sqlite")
 def test_it_keeps_rows_and_rights_of_renamed_models(old_models: Any) -> None:
     now = timezone.now()
     group = old_models.get_model("errors", "ErrorGroup").objects.create(fingerprint="f", first_seen=now, last_seen=now)

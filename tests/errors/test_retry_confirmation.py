@@ -112,6 +112,7 @@ def test_it_retries_the_items_that_were_selected_in_a_list(user_of: UserOf) -> N
     assert Retry.objects.get().items == 2
 
 
+@pytest.mark.full
 def test_above_a_thousand_the_number_has_to_be_typed(user_of: UserOf) -> None:
     outage(1_001, 0)
     client = signed_in(user_of("operator"))
@@ -137,6 +138,7 @@ def test_above_a_thousand_the_number_has_to_be_typed(user_of: UserOf) -> None:
         ({"token": "<script>"}, "valid value"),
     ],
 )
+@pytest.mark.full
 def test_it_says_what_is_wrong_with_an_answer_and_does_nothing(
     user_of: UserOf, changes: dict[str, Any], words: str
 ) -> None:

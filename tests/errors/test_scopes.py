@@ -42,6 +42,7 @@ def test_a_finding_sets_aside_exactly_the_items_it_speaks_of() -> None:
         ({"state": "new"}, 42),
     ],
 )
+@pytest.mark.full
 def test_a_filter_of_the_desk_means_everything_it_meets(wanted: dict[str, Any], items: int) -> None:
     assert operations.retry(by_country().pk, matching=wanted).items == items
 

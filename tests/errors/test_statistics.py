@@ -31,6 +31,7 @@ def test_the_tail_is_exact_on_both_sides_of_the_mean(total: int, failures: int, 
         assert tail(c, total, failures, n) == pytest.approx(exact, rel=1e-9, abs=1e-15)
 
 
+@pytest.mark.full
 def test_the_tail_agrees_with_scipy() -> None:
     from scipy.stats import hypergeom  # two seconds of whoever runs this, not of whoever collects it
 

@@ -17,7 +17,7 @@ from errors.models import BatchGroup, ErrorGroup, ErrorRecord, RegroupJob
 from errors.receivers import group_rehearsed
 from tests.helpers.failures import batch_of, failure, report
 
-pytestmark = [pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.full_on("postgresql")]
 SYLLABLES = ("ba", "ke", "lo", "mi", "nu", "sa", "to", "ri", "du", "pe", "fa", "go")
 WORDS = [first + second for first, second in product(SYLLABLES, SYLLABLES)]
 STOCK = "no stock for <any word>"
@@ -50,6 +50,7 @@ def test_one_cause_with_many_words_is_one_group() -> None:
 
 
 @pytest.mark.parametrize("at_once", [1, 50])
+@pytest.mark.full
 def test_it_is_the_same_however_the_failures_come(at_once: int) -> None:
     batch = batch_of(130)
     fails(batch, reversed([f"no stock for {word}" for word in WORDS[:130]]), at_once)
@@ -116,6 +117,7 @@ def test_a_family_merged_by_hand_is_followed() -> None:
     assert counts(batch) == {"warehouse closed": 81}
 
 
+@pytest.mark.full
 def test_words_in_two_places_are_one_cause_at_the_cap(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(group_counters, "MAX_TEMPLATES", 100)
     batch = batch_of(300)

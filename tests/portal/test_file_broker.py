@@ -42,6 +42,7 @@ def test_it_is_the_broker_of_a_portal_that_names_no_other() -> None:
 
 
 @pytest.mark.usefixtures("restless")
+@pytest.mark.full
 def test_whoever_looks_while_messages_come_gets_each_of_them_whole(channel: Open) -> None:
     written, read = channel(), channel()
     writer = threading.Thread(target=lambda: [written._put("work", {"n": n}) for n in range(MESSAGES)])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 from tests.helpers.places import ROOT
 from tests.servers.ports import free_port
 
@@ -15,6 +17,7 @@ input()
 """
 
 
+@pytest.mark.full
 def test_it_gives_no_port_twice_whoever_asks() -> None:
     pipe = subprocess.PIPE
     command = [sys.executable, "-c", RESERVE]

@@ -32,6 +32,7 @@ def test_it_refuses_a_key_that_others_can_read(tmp_path: Path) -> None:
         read_or_create_secret_key(path)
 
 
+@pytest.mark.full
 def test_it_gives_processes_that_start_together_one_key(tmp_path: Path) -> None:
     source = READ.replace(
         "import batchportal.secret_key as s",
