@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import repeat
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from django.utils import timezone
 
 from batches import operations
 from batches.lanes import counters
-from batches.lifecycle import deliveries
+from batches.lifecycle import deliveries, side_by_side
 from batches.models import Delivery, Tally, Webhook
 from tests.helpers.batches import modes, submitted
 from tests.helpers.http_server import Server
@@ -159,14 +161,18 @@ def test_an_address_that_cannot_be_one_holds_up_no_other(watched: str, ana: Any,
 def test_a_mail_server_that_drips_holds_up_no_webhook_and_is_not_waited_for(
     watched: str, server: Server, hook: Webhook, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deliveries, "PATIENCE", 0.5)
-    monkeypatch.setattr(deliveries, "ROUND_SECONDS", 0.1)
-    with raw_server(lambda: [b"220-wait\r\n"] * 60, pause=0.05) as address:
+    with raw_server(lambda: repeat(b"220-wait\r\n"), pause=0.05) as address:
         settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
         settings.EMAIL_HOST, settings.EMAIL_PORT = address.split(":")
         deliveries.queue(watched, Delivery.Event.HALTED, {"status": "HALTED"})
-        assert deliveries.send_due() == 2
-    assert Delivery.objects.get(webhook=hook).delivered_at is not None
+        sender = deliveries.Sender()
+        assert sender.start_due() == 2
+        sender.record_finished(wait=60)
+        assert Delivery.objects.get(webhook=hook).delivered_at is not None
+        assert sender.exchanges.awaited == 1
+        monkeypatch.setattr(side_by_side, "monotonic", lambda: monotonic() + deliveries.PATIENCE)
+        sender.record_finished(wait=0)
+        assert sender.exchanges.awaited == 0
     late = Delivery.objects.get(webhook=None)
     assert late.answer == "It did not come to an end in time."
     assert late.due_at is not None
