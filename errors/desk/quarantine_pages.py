@@ -49,21 +49,33 @@ def items_to_take(batch: Batch, scope: Mapping[str, Any]) -> QuerySet[Item]:
     return quarantined_items.select(batch, scopes.with_waiting_items(batch, name, value))
 
 
+@dataclass(frozen=True, slots=True)
+class ItemsToTake:
+    """How many items would be set aside, and how many of them have not had their turn yet."""
+
+    all: int
+    waiting: int
+
+
+def count_to_take(items: QuerySet[Item]) -> ItemsToTake:
+    waiting = Count("pk", filter=Q(status=Item.Status.PENDING))
+    return ItemsToTake(**items.order_by().aggregate(all=Count("pk"), waiting=waiting))
+
+
 def quarantine_confirmation(
-    batch: Batch, scope: Mapping[str, Any], items: QuerySet[Item], form: ConfirmForm, *, notice: str
+    batch: Batch, scope: Mapping[str, Any], items: QuerySet[Item], counted: ItemsToTake, form: ConfirmForm, notice: str
 ) -> ActConfirmation:
-    counts = items.order_by().aggregate(all=Count("pk"), waiting=Count("pk", filter=Q(status=Item.Status.PENDING)))
-    number = quantity(counts["all"], "item")
+    number = quantity(counted.all, "item")
     return ActConfirmation(
         batch=batch,
         crumb="Set aside",
         question=f"Set {number} {describe_scope(batch, scope)} aside?",
-        effects=effects(counts["waiting"]),
+        effects=effects(counted.waiting),
         button=f"Set {number} aside",
         form=form,
         back_url=desk_url(batch.pk),
         samples=item_samples(items.order_by("position")[:SAMPLES]),
-        is_possible=counts["all"] > 0,
+        is_possible=counted.all > 0,
         notice=notice,
     )
 

@@ -14,7 +14,7 @@ from batches.exceptions import ScopeChanged
 from batches.models import Batch
 from batches.wording import quantity
 from errors.desk.confirm_form import ConfirmForm
-from errors.desk.quarantine_pages import items_to_take, quarantine_confirmation, quarantine_list
+from errors.desk.quarantine_pages import count_to_take, items_to_take, quarantine_confirmation, quarantine_list
 from errors.desk.views.access import Route, operable_batch, or_404, reason_of, refusals_shown, render, viewable_batch
 from errors.desk.views.confirming import answers_of, carry_out
 from errors.desk.views.retries import matching_scope
@@ -38,7 +38,8 @@ def confirm(
     Without `begin` the operation itself sets the items aside.
     """
     items = or_404(lambda: items_to_take(batch, scope))
-    form = ConfirmForm(items.count(), answers_of(request))
+    counted = count_to_take(items)
+    form = ConfirmForm(counted.all, answers_of(request))
 
     def act() -> HttpResponse:
         confirmed: dict[str, Any] = {"count": form.confirmed, "key": form.key}
@@ -55,8 +56,9 @@ def confirm(
         return outcome
     if isinstance(outcome, ScopeChanged):
         notice = str(outcome)
+        counted = count_to_take(items)
         form = ConfirmForm(outcome.current, initial=form.answers())
-    page = quarantine_confirmation(batch, scope, items, form, notice=notice)
+    page = quarantine_confirmation(batch, scope, items, counted, form, notice)
     return render(request, "act_confirm.html", page, title=page.question, status=409 if notice else 200)
 
 
