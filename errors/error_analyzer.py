@@ -44,6 +44,8 @@ KINDS = {
     "certificate": "Certificate errors",
     "code": "Defects",
     "memory": "Resource errors",
+    "disk": "Resource errors",
+    "files": "Resource errors",
     "missing": "Not found errors",
     "place": "Errors at one place",
     "deadlock": "Conflicts",
@@ -60,7 +62,7 @@ RULES_OF = {
     "network": ("network", "certificate"),
     "auth": ("credentials",),
     "defect": ("code",),
-    "resource": ("memory",),
+    "resource": ("memory", "disk", "files"),
     "not_found": ("missing",),
     "conflict": ("deadlock", "duplicate"),
 }

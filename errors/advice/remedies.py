@@ -17,6 +17,9 @@ EXPLAINED = 0.8
 """Of the failures counted, this share lies within a finding that explains them."""
 PLACES_OF_RUN = (CIRCUMSTANCE_PREFIX + "host", CIRCUMSTANCE_PREFIX + "worker")
 CERTIFICATE = re.compile(r"certificate|CERT_HAS_EXPIRED", re.I)
+DISK = re.compile(r"\[Errno (28|122)\]|no space left|disk (is )?full|disk quota", re.I)
+FILES = re.compile(r"\[Errno 2[34]\]|too many open files", re.I)
+"""Of failures for want of a resource: which one it was. Else it was memory."""
 
 
 class Remedy(StrEnum):
@@ -31,6 +34,8 @@ class Remedy(StrEnum):
     CERTIFICATE = "certificate", "A certificate has to be renewed"
     CODE = "code", "The code has to be mended"
     MEMORY = "memory", "Workers need more memory, or fewer lanes"
+    DISK = "disk", "A disk needs room"
+    FILES = "files", "Workers may open too few files, or leave them open"
     DUPLICATE = "duplicate", "They exist already: nothing is to be done"
     HOST = "host", "A worker or its machine has to be mended"
     PLACE = "place", "What happens at this place of the input has to be mended"
@@ -56,7 +61,8 @@ BY_CATEGORY: Mapping[str, Remedy] = {
 }
 """Of the other categories items may pass as they are."""
 REPAIRED_BY_PEOPLE = (
-    *(Remedy.MISSING, Remedy.CREDENTIALS, Remedy.CERTIFICATE, Remedy.CODE, Remedy.MEMORY, Remedy.HOST, Remedy.PLACE),
+    *(Remedy.MISSING, Remedy.CREDENTIALS, Remedy.CERTIFICATE, Remedy.CODE, Remedy.MEMORY, Remedy.DISK, Remedy.FILES),
+    *(Remedy.HOST, Remedy.PLACE),
 )
 """Nothing that a batch can do by itself: somebody mends something, and retries."""
 RETRIED = (Remedy.RETRY, Remedy.SLOWER, Remedy.TIME)
@@ -75,9 +81,16 @@ def remedy_of(group: GroupFacts, facts: Facts) -> Remedy:
         return Remedy.PLACE
     if group.category == "network" and CERTIFICATE.search(group.title):
         return Remedy.CERTIFICATE
+    if group.category == "resource":
+        return resource_remedy(group.title)
     if group.category == "conflict" and group.permanent < group.items:
         return Remedy.RETRY
     return BY_CATEGORY.get(group.category, Remedy.RETRY)
+
+
+def resource_remedy(title: str) -> Remedy:
+    """By what the message says that there was too little of."""
+    return Remedy.DISK if DISK.search(title) else Remedy.FILES if FILES.search(title) else Remedy.MEMORY
 
 
 def with_remedy(facts: Facts, *remedies: Remedy) -> list[GroupFacts]:

@@ -20,7 +20,10 @@ RULE = "attribute"
 PASSING = (Remedy.SLOWER, Remedy.TIME, Remedy.DUPLICATE)
 """Whatever sets such failures apart, it is not what has to be set aside."""
 PASSING_CATEGORIES = ("conflict", "network", "upstream")
-REPAIRS = (Remedy.CREDENTIALS, Remedy.CERTIFICATE, Remedy.CODE, Remedy.MEMORY, Remedy.MISSING, Remedy.PLACE)
+REPAIRS = (
+    *(Remedy.CREDENTIALS, Remedy.CERTIFICATE, Remedy.CODE, Remedy.MEMORY, Remedy.DISK, Remedy.FILES),
+    *(Remedy.MISSING, Remedy.PLACE),
+)
 """Advice of their own names the attribute."""
 
 

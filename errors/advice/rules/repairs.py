@@ -37,6 +37,13 @@ REPAIRS = (
         "give the workers more memory, or run fewer lanes",
         "{errors} ran out of memory or of another resource.",
     ),
+    Repair("disk", Remedy.DISK, "free room on the disk", "{errors} found no room on a disk."),
+    Repair(
+        "files",
+        Remedy.FILES,
+        "let workers open more files, or run fewer lanes",
+        "{errors} had too many files or connections open; code that leaves them open may be the reason.",
+    ),
     Repair(
         "missing",
         Remedy.MISSING,

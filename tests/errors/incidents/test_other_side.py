@@ -148,3 +148,22 @@ def test_dead_devices_among_flaky_ones_are_not_retried_again() -> None:
     assert "root cause" not in desk.text
     assert desk.items_of("hold") >= 7
     assert desk.items_of("retry") + desk.items_of("hold") == desk.totals["failed"]
+
+
+def test_half_an_outage_that_is_over_is_one_finding_and_retried_exactly() -> None:
+    chance = random.Random(7)
+    desk = incident(orders(600), lambda n, row: [DOWN] if 200 <= n < 300 and chance.random() < 0.5 else [])
+    assert desk.first["title"].startswith("It looks over: retry exactly what failed in items 200 to 299")
+    assert (len(desk.findings), desk.kinds()) == (1, ["retry"])
+    assert "Review the input" not in desk.text
+
+
+def test_a_storm_of_deadlocks_is_retried() -> None:
+    chance = random.Random(7)
+    desk = incident(
+        orders(600),
+        lambda n, row: [RuntimeError("deadlock detected")] if 300 <= n < 420 and chance.random() < 0.8 else [],
+    )
+    assert desk.first["title"] == "Retry them: a deadlock passes"
+    assert desk.kinds()[0] == "retry"
+    assert "Review the input" not in desk.text

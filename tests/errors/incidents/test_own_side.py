@@ -108,3 +108,20 @@ def test_three_causes_in_a_message_of_ones_own_are_not_promised() -> None:
     assert "root cause" not in desk.text
     assert "~" not in desk.totals["line"]
     assert desk.items_of("hold") + desk.items_of("retry") + desk.totals["unclear"] >= desk.totals["failed"]
+
+
+def test_a_full_disk_asks_for_room_not_for_memory() -> None:
+    desk = incident(
+        orders(400),
+        lambda n, row: [OSError(28, "No space left on device", f"/spool/{n}.pdf")] if n >= 250 else [],
+    )
+    assert desk.first["title"].startswith("Free room on the disk, then retry 150 items")
+    assert desk.kinds() == ["repair"]
+    assert "memory" not in desk.text.lower()
+
+
+def test_files_left_open_are_not_a_lack_of_memory() -> None:
+    desk = incident(orders(400), lambda n, row: [OSError(24, "Too many open files", f"/in/{n}")] if n >= 300 else [])
+    assert desk.first["title"].startswith("Let workers open more files, or run fewer lanes, then retry 100 items")
+    assert "leaves them open" in desk.first["why"]
+    assert "memory" not in desk.text.lower()
