@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from codecs import getincrementaldecoder
 from collections.abc import Mapping
 from typing import IO, Any
 
@@ -15,10 +16,15 @@ from rest_framework.parsers import JSONParser
 from batches.intake.readers.base import MAX_DIGITS, first_repeated
 
 MOST_VALUES = 1_000_000
+MOST_MEMORY = 84 * 1024 * 1024
+"""Bytes that a body may take while it is parsed: its text, and the values that are made of it."""
+MEMORY_OF = {"{": 184, "[": 88, ",": 80}
+"""Bytes of an object, of a list, and of one value more in either, without the letters of its texts."""
 PIECES = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|([^"]++|")', re.S)
 """Whole texts, and as a group what stands between them; a quote that is never closed is no text."""
 LONG_NUMBER = re.compile(rf"(?<![0-9])[0-9]{{{MAX_DIGITS + 1}}}")
-SEARCHED_AT_ONCE = 256 * 1024
+READ_AT_ONCE = 256 * 1024
+OUTSIDE_BMP = re.compile("[\U00010000-\U0010ffff]")
 HALF_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -32,10 +38,40 @@ class StrictJSONParser(JSONParser):
         if length > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
             raise RequestDataTooBig
         try:
-            value: dict[str, Any] = parsed(stream.read().decode())
+            value: dict[str, Any] = parsed(text_of(stream))
         except ValueError as error:
             raise ParseError(f"The body is not usable JSON: {error}") from None
         return value
+
+
+def text_of(stream: IO[bytes]) -> str:
+    """The body; `ValueError` if it is not UTF-8, or takes more memory than a process should give for one.
+
+    It is read piece by piece: all of its bytes are never held beside the text, and what is too large is not read on.
+    Python keeps as many bytes for every letter as the widest one takes, so that one emoji makes a text four times as
+    large.
+    """
+    decoder = getincrementaldecoder("utf-8")()
+    pieces, length, width = [], 0, 1
+    while block := stream.read(READ_AT_ONCE):
+        pieces.append(decoder.decode(block))
+        length += len(pieces[-1])
+        width = max(width, bytes_a_letter(pieces[-1]))
+        if 2 * width * length > MOST_MEMORY:
+            raise too_large()
+    decoder.decode(b"", final=True)
+    return "".join(pieces)
+
+
+def bytes_a_letter(text: str) -> int:
+    """At most so many bytes does Python keep for each letter of the text."""
+    return 1 if text.isascii() else 4 if OUTSIDE_BMP.search(text) else 2
+
+
+def too_large() -> ValueError:
+    return ValueError(
+        f"it takes more than {MOST_MEMORY / 1024**2:,.0f} MB of memory at once; send the items as a file."
+    )
 
 
 def parsed(text: str) -> Any:
@@ -64,22 +100,40 @@ def refuse_too_much(text: str) -> None:
     goes step by step: other threads wait while a search lasts, and a copy would double what is held.
     """
     may_be_long = has_long_number(text)
-    if text.count(",") <= MOST_VALUES and not may_be_long:
+    memory = 2 * bytes_a_letter(text) * len(text)
+    if text.count(",") <= MOST_VALUES and memory + memory_between(text) <= MOST_MEMORY and not may_be_long:
         return
     values = 0
     for piece in PIECES.finditer(text):
-        rest = piece[1] or ""
-        values += rest.count(",")
+        begin, end = piece.span(1)
+        if begin == end:
+            continue
+        values += text.count(",", begin, end)
         if values > MOST_VALUES:
             raise ValueError(f"it holds more than {MOST_VALUES:,} values; send the items as a file.")
-        if may_be_long and has_long_number(rest):
+        memory += memory_between(text, begin, end)
+        if memory > MOST_MEMORY:
+            raise too_large()
+        if may_be_long and has_long_number(text, begin, end):
             raise ValueError(f"a number has more than {MAX_DIGITS:,} digits; send it as a text.")
 
 
-def has_long_number(text: str) -> bool:
-    """Whether a number has more digits than are read, also one that stands in a text."""
-    begins = range(0, len(text), SEARCHED_AT_ONCE)
-    return any(LONG_NUMBER.search(text, begin, begin + SEARCHED_AT_ONCE + MAX_DIGITS + 1) for begin in begins)
+def memory_between(text: str, begin: int = 0, end: int | None = None) -> int:
+    """Bytes of the values there, if no letter there is within a text."""
+    return sum(size * text.count(sign, begin, end) for sign, size in MEMORY_OF.items())
+
+
+def has_long_number(text: str, begin: int = 0, end: int | None = None) -> bool:
+    """Whether a number there has more digits than are read, also one that stands in a text.
+
+    Such a number covers a multiple of its length: only there is a digit looked for, and around it a number.
+    """
+    end = len(text) if end is None else end
+    return any(
+        "0" <= text[probe] <= "9"
+        and LONG_NUMBER.search(text, max(begin, probe - MAX_DIGITS), min(end, probe + MAX_DIGITS + 1))
+        for probe in range(begin, end, MAX_DIGITS + 1)
+    )
 
 
 def refuse_constant(name: str) -> None:

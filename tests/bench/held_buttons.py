@@ -46,6 +46,23 @@ SIGNED_IN: dict[str, Callable[[], Request]] = {
     "14,000,000 empty items": lambda: ("/api/batches", JSON, b'{"items":[' + b"{}," * 14_000_000 + b"{}]}"),
     "80 KB of brackets": lambda: ("/api/batches", JSON, b'{"items":' + b"[" * 80_000),
     "a number of 45 MB": lambda: ("/api/batches", JSON, b'{"items":' + b"9" * 45_000_000 + b"}"),
+    "a text of 45 MB": lambda: ("/api/batches", JSON, b'{"items":"' + b"a" * 45_000_000 + b'"}'),
+    "a text of 42 MB": lambda: ("/api/batches", JSON, b'{"items":"' + b"a" * 42_000_000 + b'"}'),
+    "a text of 45 MB with one emoji": lambda: (
+        "/api/batches",
+        JSON,
+        b'{"items":"' + "\U0001f600".encode() + b"a" * 45_000_000 + b'"}',
+    ),
+    "990,000 items of one number": lambda: (
+        "/api/batches",
+        JSON,
+        b'{"processor":"check_rows","params":{"schema":"{}"},"items":[' + b'{"a":1},' * 989_999 + b'{"a":1}]}',
+    ),
+    "250,000 items of one number": lambda: (
+        "/api/batches",
+        JSON,
+        b'{"processor":"check_rows","params":{"schema":"{}"},"items":[' + b'{"a":1},' * 249_999 + b'{"a":1}]}',
+    ),
     "an open quote before 45 MB": lambda: upload(b'a,b\n"' + b"1,2\n" * 11_000_000),
     "12,000,000 short rows": lambda: upload(b"a\n" + b"1\n" * 12_000_000),
     "a key twice after 400,000 rows": lambda: upload(b"".join(b"%d\n" % n for n in [0, *range(400_000)]), key="0"),
