@@ -44,9 +44,22 @@ def open_reader(file: BinaryIO, filename: str, *, is_fix: bool = False, **option
     suffix = packed.suffix_of(filename)
     if suffix.endswith(packed.FRAMES):
         file, filename = packed.unpacked(file, filename, chosen.sheet, READERS)
-        suffix = packed.suffix_of(filename)
-        if suffix == ".gz" or suffix == ".zip":
-            raise InputRefused("It is packed twice.", remedy="Unpack it once.")
+    try:
+        reader = unpacked_reader(file, filename, chosen, is_fix=is_fix)
+    except BaseException:
+        if file is not upload:
+            file.close()
+        raise
+    if file is not upload:
+        finalize(reader, file.close)
+    return reader
+
+
+def unpacked_reader(file: BinaryIO, filename: str, chosen: FileOptions, *, is_fix: bool) -> FileReader:
+    """The reader of a file that was taken out of its frame, if it had one."""
+    suffix = packed.suffix_of(filename)
+    if suffix.endswith(packed.FRAMES):
+        raise InputRefused("It is packed twice.", remedy="Unpack it once.")
     if suffix not in READERS:
         raise formats.strange_name(file, filename, f"Use one of {', '.join(sorted(READERS))}.")
     size = file.seek(0, os.SEEK_END)
@@ -55,10 +68,7 @@ def open_reader(file: BinaryIO, filename: str, *, is_fix: bool = False, **option
         raise InputRefused("The file is empty.", remedy="Check that the export it came from was finished.")
     if is_fix and suffix == ".json" and is_document(file):
         return DownloadReader(file, PurePath(filename).name, chosen)
-    reader = reader_of(file, PurePath(filename).name, suffix, chosen)
-    if file is not upload:
-        finalize(reader, file.close)
-    return reader
+    return reader_of(file, PurePath(filename).name, suffix, chosen)
 
 
 def is_document(file: BinaryIO) -> bool:
