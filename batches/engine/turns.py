@@ -116,8 +116,12 @@ def not_begun(but: Collection[str] = (), *, ranked: bool = True) -> QuerySet[Any
 
 
 def deserted(but: Collection[str] = ()) -> QuerySet[Any]:
-    """Batches that have begun, that nobody holds, and that have work; the one that was let go first."""
-    let_go = Coalesce(Max("lanes__saved_at"), F("running_since"), F("created_at"))
+    """Batches that have begun, that nobody holds, and that have work; the one that was let go first.
+
+    Its lanes are asked apart: joined, each would be a group of its own, as the clock goes on between their rows.
+    """
+    lanes = Checkpoint.objects.filter(batch=OuterRef("pk")).order_by().values("batch")
+    let_go = Coalesce(Subquery(lanes.annotate(at=Max("saved_at")).values("at")), F("running_since"), F("created_at"))
     batches = working(but).filter(~Exists(held_lanes())).annotate(let_go=let_go)
     return with_level(batches, F("let_go")).order_by("-level", "let_go")
 

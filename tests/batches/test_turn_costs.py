@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from django.utils import timezone
 
 from batches import operations, tasks
 from batches.commits import not_waited_for
+from batches.engine import slices, turns
 from batches.lanes import counters, leases
-from batches.models import Batch, Tenure, Transition
+from batches.models import Batch, Checkpoint, Tenure, Transition
 from tests.helpers.batches import modes, submitted
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -75,6 +78,19 @@ def test_many_that_wait_at_once_begin_once_in_their_order_at_the_price_of_few() 
     order, many = worked_off(24)
     assert order == [str(place) for place in range(24)]
     assert many / 24 <= few / 3
+
+
+@pytest.mark.any_database
+def test_a_lane_that_nobody_needs_any_more_does_not_put_its_batch_before_new_ones() -> None:
+    """A batch was let go when the last of its lanes was."""
+    batch = operations.start(submitted(modes(*["ok"] * 9), concurrency=2).pk)
+    leases.ensure_lanes(batch)
+    leases.release(slices.take_lane(batch, 0))  # type: ignore[arg-type]
+    now = timezone.now()
+    for lane, saved_at in ((0, now), (1, now - timedelta(minutes=1))):
+        Checkpoint.objects.update_or_create(batch=batch, lane=lane, defaults={"saved_at": saved_at})
+    new = operations.start(submitted(modes("ok")).pk)
+    assert turns.line() == [new.pk, batch.pk]
 
 
 def waits_for_disk() -> bool:
