@@ -11,8 +11,7 @@ from django.db import IntegrityError, connection, transaction
 from batches.exceptions import InputRefused
 from batches.intake.readers import Reader
 from batches.intake.readers.base import MAX_COLUMNS
-from batches.intake.readers.keyed import Keyed
-from batches.intake.reading.child import ChildReader
+from batches.intake.reading.child import keyed_rows
 from batches.intake.staging import TABLE
 from batches.models import Batch
 from batches.paging import pages_of
@@ -28,13 +27,13 @@ def store_items(batch: Batch, reader: Reader, *, key_column: str = "") -> int:
     The names of the rows' fields are put into the batch's `source`, if they are few enough for a table. Must run in a
     transaction, which the refusal is to roll back.
     """
-    rows = reader.keyed if isinstance(reader, ChildReader) else Keyed(reader, key_column)
+    rows = reader.staged or keyed_rows(reader, key_column)
     store = _insert
     if connection.vendor == "postgresql":
         store = _copy_pages if reader.reads_database else _copy
     try:
         with transaction.atomic():
-            if isinstance(reader, ChildReader) and reader.is_staged:
+            if reader.staged:
                 _insert_staged(batch.pk)
             else:
                 store(batch.pk, ((place, row.key, row.payload) for place, row in enumerate(rows)))

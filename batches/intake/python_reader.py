@@ -22,11 +22,15 @@ IN_MEMORY = 4 * 1024 * 1024
 class PythonReader(Reader):
     """A reader whose content is what its payloads are, not the bytes of a file."""
 
+    _fingerprint = ""
+
     def fingerprint(self) -> str:
-        digest = sha256()
-        for _, _, payload in self:
-            digest.update(json.dumps(payload, sort_keys=True).encode() + b"\n")
-        return digest.hexdigest()
+        if not self._fingerprint:
+            digest = sha256()
+            for _, _, payload in self:
+                digest.update(json.dumps(payload, sort_keys=True).encode() + b"\n")
+            self._fingerprint = digest.hexdigest()
+        return self._fingerprint
 
 
 class ItemsReader(PythonReader):
@@ -35,6 +39,7 @@ class ItemsReader(PythonReader):
 
     def __init__(self, items: Iterable[Mapping[str, Any]]) -> None:
         self.items = items if isinstance(items, (list, tuple)) else ()
+        self.reads_database = not self.items  # it may: who walks an iterable cannot know
         self.once = enumerate(() if self.items else items, 1)
         self.copy = SpooledTemporaryFile(IN_MEMORY, "w+", encoding="utf-8")  # noqa: SIM115 - open as long as this is
         finalize(self, self.copy.close)
@@ -49,6 +54,10 @@ class ItemsReader(PythonReader):
             checked_row = checked(row, item)
             print(json.dumps(checked_row.payload), file=self.copy)
             yield checked_row
+
+    def is_long(self, rows: int) -> bool:
+        """An iterable may write while it is walked, which is to be undone with the submission: it is not known."""
+        return len(self.items) >= rows
 
     def report(self) -> dict[str, Any]:
         return {"format": "items"}
@@ -71,6 +80,9 @@ class QuerysetReader(PythonReader):
         for row, values in enumerate(self.queryset.iterator(chunk_size=ROWS_PER_PAGE), 1):
             payload = json.loads(json.dumps(values, cls=DjangoJSONEncoder))
             yield Row(row, None, checked_object(payload, row=row))
+
+    def is_long(self, rows: int) -> bool:
+        return self.queryset.order_by()[:rows].count() >= rows
 
     def report(self) -> dict[str, Any]:
         return {"format": "queryset", "model": self.queryset.model._meta.label}

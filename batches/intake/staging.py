@@ -1,8 +1,8 @@
-"""Rows of a long file beside the database, before they are written to it.
+"""Many rows beside the database, before they are written to it.
 
-SQLite has one writer, and whoever presses a button waits for it. What takes longest of storing a file, reading its
-rows and binding them, goes into a temporary table first, which is this connection's own and takes no lock of the
-database; one statement then copies the rows. A process that is killed meanwhile leaves nothing behind.
+SQLite has one writer, and whoever presses a button waits for it. What takes longest of storing rows, checking and
+binding them, goes into a temporary table first, which is this connection's own and takes no lock of the database; one
+statement then copies the rows. A process that is killed meanwhile leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import Any
 
 from django.db import connection
 
-from batches.intake.reading.child import ChildReader
+from batches.intake.readers import Reader
+from batches.intake.reading.child import keyed_rows
 from batches.paging import pages_of
 
 FEWEST_ROWS = 5_000
@@ -23,35 +24,41 @@ TABLE = "temp.batchportal_staged_items"
 
 
 @contextmanager
-def staged(reader: Any) -> Iterator[None]:
-    """While it lasts, the rows of a long file stand in the temporary table, if that spares others a wait."""
+def staged(reader: Any, key_column: str) -> Iterator[None]:
+    """While it lasts, the rows of a long reader stand in the temporary table, if that spares others a wait.
+    `InputRefused` names the row that cannot be an item."""
     if not is_worth_it(reader):
         yield
         return
-    reader.fingerprint()  # reads the whole file, and is kept
-    with connection.cursor() as cursor:
-        cursor.execute(f"DROP TABLE IF EXISTS {TABLE}")
-        cursor.execute(f"CREATE TABLE {TABLE} (position integer PRIMARY KEY, key text, payload text)")
-        fill(cursor, reader)
-    reader.is_staged = True
+    reader.fingerprint()  # reads everything, and is kept
+    rows = keyed_rows(reader, key_column)
     try:
+        with connection.cursor() as cursor:
+            cursor.execute(f"DROP TABLE IF EXISTS {TABLE}")
+            cursor.execute(f"CREATE TABLE {TABLE} (position integer PRIMARY KEY, key text, payload text)")
+            fill(cursor, rows)
+            cursor.execute(f"SELECT 1 FROM {TABLE} GROUP BY key HAVING count(*) > 1 LIMIT 1")  # noqa: S608
+            if cursor.fetchone():
+                rows.refuse_repeated_key()
+        reader.staged = rows
         yield
     finally:
-        reader.is_staged = False
+        reader.staged = None
         with connection.cursor() as cursor:
             cursor.execute(f"DROP TABLE IF EXISTS {TABLE}")
 
 
 def is_worth_it(reader: Any) -> bool:
     """In a transaction the caller is the writer already."""
-    is_long = isinstance(reader, ChildReader) and reader.keyed.count >= FEWEST_ROWS
-    return is_long and connection.vendor == "sqlite" and not connection.in_atomic_block
+    spares_others = connection.vendor == "sqlite" and not connection.in_atomic_block
+    return spares_others and isinstance(reader, Reader) and not reader.staged and reader.is_long(FEWEST_ROWS)
 
 
-def fill(cursor: Any, reader: ChildReader) -> None:
-    """A savepoint outside a transaction begins one that locks nothing but what it writes to."""
-    rows = ((place, row.key, row.payload) for place, row in enumerate(reader.keyed))
-    cursor.execute("SAVEPOINT staging")
-    for page in pages_of(rows, ROWS_PER_PAGE):
+def fill(cursor: Any, rows: Any) -> None:
+    """A savepoint outside a transaction begins one that locks nothing but what it writes to. Rows are read outside of
+    it, as reading them may ask the database."""
+    numbered = ((place, row.key, row.payload) for place, row in enumerate(rows))
+    for page in pages_of(numbered, ROWS_PER_PAGE):
+        cursor.execute("SAVEPOINT staging")
         cursor.executemany(f"INSERT INTO {TABLE} VALUES (%s, %s, %s)", page)  # noqa: S608 - constants only
-    cursor.execute("RELEASE staging")
+        cursor.execute("RELEASE staging")

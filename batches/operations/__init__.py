@@ -44,7 +44,7 @@ from batches.operations.steering import (
     status_after,
     suggested_budget,
 )
-from batches.operations.submission import Submission, free_ending, proposed_id, read_upload, staged, submit
+from batches.operations.submission import Submission, free_ending, proposed_id, read_source, staged, submit
 from batches.operations.tokens import (
     NewToken,
     TokenRequest,
@@ -119,7 +119,7 @@ __all__ = [
     "preview_fix",
     "proposed_id",
     "quarantine",
-    "read_upload",
+    "read_source",
     "rehearse",
     "release",
     "removable_as",

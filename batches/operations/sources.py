@@ -36,11 +36,15 @@ def opened(
     return file if isinstance(file, Reader) else read_upload(file, filename, reading, key_column)
 
 
-def read_upload(
-    file: BinaryIO, filename: str, file_options: FileOptions | Mapping[str, Any], key_column: str = ""
-) -> Reader:
-    """What `submit` takes for a file, for who is to hold a transaction only after it was read."""
-    reading = file_options if isinstance(file_options, FileOptions) else options_of(file_options)
+def read_source(arguments: Mapping[str, Any]) -> Reader:
+    """The reader of a submission's file or items, which `submit` takes for its file: for who is to hold a transaction
+    only after they were read."""
+    reading, key_column = options_of(arguments["file_options"]), arguments.get("key_column", "")
+    filename = arguments.get("filename", "")
+    return opened(arguments.get("file"), filename, arguments.get("items"), None, reading, key_column)  # type: ignore[no-any-return]
+
+
+def read_upload(file: BinaryIO, filename: str, reading: FileOptions, key_column: str) -> Reader:
     refuse_large(file)
     return open_file(file, filename, key_column=key_column, options=reading)
 

@@ -30,7 +30,7 @@ from batches.isolation.time_limits import longest_item_timeout
 from batches.lanes import leases
 from batches.lifecycle import removals, transitions
 from batches.models import BATCH_ID, Batch
-from batches.operations.sources import opened, read_upload
+from batches.operations.sources import opened, read_source
 from batches.processors import Processor, parameters, stored_params
 from batches.processors.broken_code import named_if_it_breaks
 from batches.processors.parameters import Given
@@ -95,7 +95,7 @@ def submit(
     `max_error_rate` in percent; `file_options` says how the file is to be read where it would be read wrongly
     (`batches.intake.readers.FileOptions`). Raises `InvalidInput` (and its kinds `InputRefused`, `UnknownProcessor`)
     with nothing written, and `BatchConflict` when the id belongs to a batch with other content; the same content again
-    answers the batch that is there. `file` may have been read already, by `read_upload`. `ClientLeft`: the sender
+    answers the batch that is there. `file` may have been read already, by `read_source`. `ClientLeft`: the sender
     `has_left` before all was stored, so nothing is.
     """
     refuse_masked_key(key_column)
@@ -120,7 +120,7 @@ def submit(
     def is_same(earlier: Batch) -> bool:
         return bool(earlier.fingerprint) and earlier.fingerprint == fingerprint_of(draft, reader, key_column)
 
-    with staged(reader):
+    with staged(reader, key_column):
         return stored_once(batch, write, is_same, "with other content")
 
 
@@ -272,4 +272,4 @@ def fingerprint_of(draft: Draft, reader: Any, key_column: str) -> str:
     return sha256(f"{settings_text}\n{reader.fingerprint()}".encode()).hexdigest()
 
 
-__all__ = ["BATCH_ID", "Submission", "free_ending", "proposed_id", "read_upload", "staged", "submit"]
+__all__ = ["BATCH_ID", "Submission", "free_ending", "proposed_id", "read_source", "staged", "submit"]

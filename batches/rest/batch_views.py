@@ -78,11 +78,10 @@ class BatchList(PortalView, ListAPIView[Batch]):
         if earlier := earlier_answer(request):
             return earlier
         arguments = submission_of(body)
-        if "file" in arguments and HEADER in request.headers:
-            arguments["file"] = operations.read_upload(
-                arguments["file"], arguments["filename"], arguments["file_options"], arguments.get("key_column", "")
-            )
-        with operations.staged(arguments.get("file")):
+        if HEADER in request.headers:
+            arguments["file"] = operations.read_source(arguments)
+            arguments.pop("items", None)
+        with operations.staged(arguments.get("file"), arguments.get("key_column", "")):
             return self.submit(request, body, arguments)
 
     @once_per_key

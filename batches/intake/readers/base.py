@@ -36,9 +36,15 @@ class Reader(ABC):
     """The names in a table's header; None: objects, which may differ."""
     batch_id = ""
     """The batch whose download it is, if it says so; known once it was read."""
+    staged: Any = None
+    """Its keyed rows, while they stand in this connection's temporary table (`intake.staging`)."""
 
     @abstractmethod
     def __iter__(self) -> Iterator[Row]: ...
+
+    def is_long(self, rows: int) -> bool:
+        """Whether it is known to have at least so many, and reading them does nothing else."""
+        return False
 
     @abstractmethod
     def report(self) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from weakref import finalize
 from batches.conf import settings
 from batches.intake.readers import READERS, FileOptions, Reader, Row, open_reader
 from batches.intake.readers.base import FileReader
-from batches.intake.readers.keyed import KeyedRow
+from batches.intake.readers.keyed import Keyed, KeyedRow
 from batches.intake.readers.packed import FRAMES, suffix_of
 from batches.intake.reading.process import TEXTS, have_read, temporary_file
 from batches.intake.reading.spool import read_rows
@@ -53,9 +53,6 @@ def open_file(
 class ChildReader(FileReader):
     """All rows of a file, read and checked by a process of its own before the first is handed on."""
 
-    is_staged = False
-    """Whether they stand in this connection's temporary table, see `intake.staging`."""
-
     def __init__(self, file: BinaryIO, filename: str, request: dict[str, Any], options: FileOptions) -> None:
         super().__init__(file, PurePath(filename).name, options)
         self.request, self.spool = request, temporary_file()
@@ -68,6 +65,9 @@ class ChildReader(FileReader):
     def __iter__(self) -> Iterator[Row]:
         for keyed in read_rows(self.spool):
             yield Row(keyed.row, keyed.line, json.loads(keyed.payload))
+
+    def is_long(self, rows: int) -> bool:
+        return self.keyed.count >= rows
 
     def details(self) -> dict[str, Any]:
         return self.learnt
@@ -85,3 +85,8 @@ class Spooled:
     def refuse_repeated_key(self) -> None:
         """Name the first row whose key an earlier row has; the process looks for it."""
         have_read(self.reader.file, self.reader.spool, self.reader.request | {"repeats": True})
+
+
+def keyed_rows(reader: Reader, key_column: str) -> Keyed | Spooled:
+    """The rows of any reader as the items they become."""
+    return reader.keyed if isinstance(reader, ChildReader) else Keyed(reader, key_column)
