@@ -91,14 +91,14 @@ KINDS: dict[type[forms.Field], Callable[[Any], Schema]] = {
 def params_schema(processor: processors.Processor) -> Schema:
     """All parameters of a processor; what is missing is as the form has it at first."""
     fields, labels = processor.param_fields(), processor.param_labels()
+    required = [name for name, field in fields.items() if field.required and field.initial is None]
     return {
         "type": "object",
         "title": processor.name,
         "description": processor.description,
         "properties": {name: described(field, labels[name]) for name, field in fields.items()},
-        "required": [name for name, field in fields.items() if field.required and field.initial is None],
         "additionalProperties": False,
-    }
+    } | ({"required": required} if required else {})
 
 
 def described(field: forms.Field, label: str) -> Schema:
