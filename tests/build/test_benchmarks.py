@@ -80,5 +80,5 @@ def test_it_writes_a_section_and_nothing_else(tmp_path: Path) -> None:
 
 def test_it_counts_the_processor_time_of_processes_that_have_ended() -> None:
     before = seconds_of(os.getpid())
-    subprocess.run([sys.executable, "-c", "import time\nwhile time.process_time() < 0.1: pass"], check=True)
-    assert seconds_of(os.getpid()) - before >= 0.09
+    subprocess.run([sys.executable, "-c", "import time\nwhile time.process_time() < 0.3: pass"], check=True)
+    assert seconds_of(os.getpid()) - before >= 0.25  # it is told in hundredths

@@ -54,16 +54,16 @@ def test_it_begins_nothing_after_a_step_that_failed(made: Any, capsys: pytest.Ca
     made["types"]["code"] = 2
     assert stages.main("test") == 1
     assert closing(capsys) == (
-        "make test: 0 passed, 0 failed, 0 skipped; failed in types; not begun: unit, browser, fire, unit-postgresql; "
+        "make test: 0 passed, 0 failed, 0 skipped; failed in types; not begun: unit, unit-postgresql, browser, fire; "
         "of make full a tenth, 0 tests, PORTAL_SEED=4711"
     )
     assert set(made) == {"lint", "types", "engine-alone"}
 
 
 def test_it_begins_nothing_after_a_stage_that_failed(made: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    made["fire"] = {"code": 1}
+    made["unit"] = {"code": 1}
     assert stages.main("test") == 1
-    assert "failed in fire; not begun: unit-postgresql" in closing(capsys)
+    assert "failed in unit; not begun: unit-postgresql" in closing(capsys)
     assert "unit-postgresql" not in made
 
 
