@@ -100,7 +100,7 @@ def sqlite_text(at: datetime) -> str:
 
 
 def utc_text(at: datetime) -> str:
-    """`at.isoformat()` of a UTC time, in a sixth of the time: every item has two."""
+    """`at.isoformat()` of a UTC time, in two thirds of the time: every item has two."""
     second = until_second("T", at.year, at.month, at.day, at.hour, at.minute, at.second)
     return f"{second}{fraction(at.microsecond)}+00:00"
 
