@@ -10,10 +10,10 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from batches.admin.access import OperatedAdmin, ReadOnly
+from batches.admin.access import OperatedAdmin
 from batches.admin.acts import act
 from batches.admin.item_paging import IN_ORDER, ItemChangeList, item_paginator
-from batches.admin.long_lists import say_count
+from batches.admin.long_lists import LongListAdmin
 from batches.extensions import registered
 from batches.models import Batch, Item
 from batches.pages.context import context_of
@@ -54,7 +54,7 @@ class StatusFilter(admin.ChoicesFieldListFilter):
 
 
 @admin.register(Item)
-class ItemAdmin(OperatedAdmin, ReadOnly):
+class ItemAdmin(OperatedAdmin, LongListAdmin):
     list_display = ("position", "key", "batch", "shown_status", "attempts", "code", "shown_message", "finished_at")
     list_display_links = ("key",)
     list_filter = (("status", StatusFilter), CodeFilter)
@@ -65,7 +65,6 @@ class ItemAdmin(OperatedAdmin, ReadOnly):
     ordering = IN_ORDER
     list_select_related = ("batch",)
     list_per_page = 100
-    show_full_result_count = False
     actions = ("retry_selected",)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ItemChangeList]:
@@ -80,13 +79,10 @@ class ItemAdmin(OperatedAdmin, ReadOnly):
         return (items_of_key(queryset, search_term.strip()) if search_term.strip() else queryset), False
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        answer = super().changelist_view(request, {"title": items_title(request.GET), **(extra_context or {})})
-        context = answer.context_data if isinstance(answer, TemplateResponse) else None
-        if not context or "cl" not in context:
-            return answer
-        context |= item_table(context["cl"])
-        say_count(context)
-        return answer
+        return super().changelist_view(request, {"title": items_title(request.GET), **(extra_context or {})})
+
+    def table_of(self, rows: Any) -> dict[str, Any]:
+        return item_table(rows)
 
     @admin.action(description="Retry…", permissions=["operate"])
     def retry_selected(self, request: HttpRequest, items: QuerySet[Item]) -> HttpResponse | None:

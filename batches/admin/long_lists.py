@@ -73,8 +73,13 @@ class LongListAdmin(ReadOnly):
         answer = super().changelist_view(request, extra_context)
         context = answer.context_data if isinstance(answer, TemplateResponse) else None
         if context and "cl" in context:
+            context |= self.table_of(context["cl"])
             say_count(context)
         return answer
+
+    def table_of(self, rows: Any) -> dict[str, Any]:
+        """What the page's table reads, where an admin draws its rows itself."""
+        return {}
 
 
 def say_count(context: dict[str, Any]) -> None:

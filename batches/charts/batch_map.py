@@ -13,6 +13,7 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from batches import clock
+from batches.lanes import batch_rows
 from batches.lanes.lane_counts import counters_of, items_by_status
 from batches.models import Batch, Checkpoint, Item, Map
 from batches.wording import quantity
@@ -112,7 +113,7 @@ def bins_of_failures(batch: Batch, stretch: int) -> list[list[int]]:
     Only failures are read, by their index: each bin holds the others up to its size, as positions have no gaps.
     """
     counters = items_by_status(batch) and counters_of(batch.pk)
-    if not counters or last_position(batch) != batch.total_items - 1:
+    if not counters or batch_rows.last_position(batch.pk) != batch.total_items - 1:
         return []
     failures = counters["failed"] + counters["quarantined"]
     to_go = batch.total_items - sum(counters.values())
@@ -140,12 +141,6 @@ def counted(batch: Batch, stretch: int, status: str, where: str = "") -> Iterabl
         sql = f"SELECT position / %s, {status}, COUNT(*) FROM {Item._meta.db_table} WHERE batch_id = %s {where} GROUP BY 1, 2"  # noqa: S608, E501
         cursor.execute(sql, [stretch, batch.pk])
         return cursor.fetchall()
-
-
-def last_position(batch: Batch) -> int | None:
-    """Of the batch's items; None without any."""
-    positions = Item.objects.filter(batch=batch).order_by("-position").values_list("position", flat=True)
-    return positions.first()
 
 
 def as_map(batch: Batch, stored: Map, current: bool, most: int) -> BatchMap:

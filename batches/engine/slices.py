@@ -13,9 +13,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from django.db import connection, transaction
-from django.db.models import QuerySet
 
-from batches.compiled_query import CompiledQuery
 from batches.engine import code_versions, declining
 from batches.engine.pacing import Pacer
 from batches.engine.quota_share import QuotaShare
@@ -26,7 +24,7 @@ from batches.isolation.time_limits import Watchdog, legal_item_timeout, longest_
 from batches.lanes import batch_rows, leases
 from batches.lanes.outcomes import Claimed
 from batches.lifecycle import milestones, transitions
-from batches.models import Batch, Item
+from batches.models import Batch
 from batches.processors import Processor, get
 from batches.processors.parameters import Params
 from batches.processors.stored_params import params_of
@@ -167,13 +165,6 @@ def begin(batch: Batch, processor: Processor | None) -> None:
         code_versions.note(batch, processor)
 
 
-def last_position(batch_ids: list[str]) -> QuerySet[Item, tuple[int]]:
-    return Item.objects.filter(batch__in=batch_ids).order_by("-position").values_list("position")[:1]
-
-
-LAST_POSITION = CompiledQuery(last_position)
-
-
 def open_slice(
     batch: Batch,
     processor: Processor,
@@ -186,7 +177,6 @@ def open_slice(
 ) -> Slice:
     """`expendable`: this process may be killed to end an item that survives its timeout."""
     item_timeout = legal_item_timeout(batch.item_timeout)
-    last = next((position for (position,) in LAST_POSITION.rows([batch.pk])), -1)
     return Slice(
         batch=batch,
         processor=processor,
@@ -202,7 +192,7 @@ def open_slice(
         watchdog=Watchdog(item_timeout + GRACE_SECONDS if expendable else None),
         chunk_seconds=min(CHUNK_SECONDS, (longest_item_timeout() - item_timeout) / 2),
         cursor=lease.position,
-        last_position=last,
+        last_position=batch_rows.last_position(batch.pk),
         next_milestone=milestones.next_milestone(max(milestones.reached(batch.pk), default=0)),
         expendable=expendable,
     )

@@ -37,9 +37,10 @@ def staged(reader: Any, key_column: str) -> Iterator[None]:
             cursor.execute(f"DROP TABLE IF EXISTS {TABLE}")
             cursor.execute(f"CREATE TABLE {TABLE} (position integer PRIMARY KEY, key text, payload text)")
             fill(cursor, rows)
-            cursor.execute(f"SELECT 1 FROM {TABLE} GROUP BY key HAVING count(*) > 1 LIMIT 1")  # noqa: S608
-            if cursor.fetchone():
-                rows.refuse_repeated_key()
+            if key_column:
+                cursor.execute(f"SELECT 1 FROM {TABLE} GROUP BY key HAVING count(*) > 1 LIMIT 1")  # noqa: S608
+                if cursor.fetchone():
+                    rows.refuse_repeated_key()
         reader.staged = rows
         yield
     finally:

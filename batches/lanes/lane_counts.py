@@ -43,6 +43,11 @@ def items_by_status(batch: Batch) -> dict[str, int]:
     return {name.upper(): n for name, n in counters.items()} | to_go
 
 
+def is_done(batch: Batch) -> bool:
+    """Whether every item of the batch has an outcome, as far as the lanes can tell."""
+    return items_by_status(batch).get(Item.Status.PENDING) == 0
+
+
 def batches_at_work() -> int:
     """Batches of which a worker holds a lane."""
     return Checkpoint.objects.exclude(worker="").values("batch").distinct().count()

@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from batches import clock
-from batches.lanes.lane_counts import items_by_status, shift_count
+from batches.lanes.lane_counts import is_done, shift_count
 from batches.models import Batch, Item, Quarantine, QuarantinedItem, RetriedItem
 
 TAKEABLE_STATUSES = (Item.Status.PENDING, *Item.FAILED_STATUSES)
@@ -34,7 +34,7 @@ def select(batch: Batch, condition: Q) -> QuerySet[Item]:
     Where the lanes know that none waits, the index of failed items has them all.
     """
     items = Item.objects.filter(condition, ~quarantined_by_person(), batch=batch, status__in=TAKEABLE_STATUSES)
-    return items.filter(failed_at__isnull=False) if items_by_status(batch).get(Item.Status.PENDING) == 0 else items
+    return items.filter(failed_at__isnull=False) if is_done(batch) else items
 
 
 def quarantine(act: Quarantine, condition: Q) -> int:

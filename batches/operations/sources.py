@@ -22,7 +22,7 @@ def opened(
     queryset: QuerySet[Any] | None,
     reading: FileOptions,
     key_column: str,
-) -> Any:
+) -> Reader:
     """The reader of exactly one source."""
     if sum(source is not None for source in (file, items, queryset)) != 1:
         raise InvalidInput(
@@ -41,7 +41,7 @@ def read_source(arguments: Mapping[str, Any]) -> Reader:
     only after they were read."""
     reading, key_column = options_of(arguments["file_options"]), arguments.get("key_column", "")
     filename = arguments.get("filename", "")
-    return opened(arguments.get("file"), filename, arguments.get("items"), None, reading, key_column)  # type: ignore[no-any-return]
+    return opened(arguments.get("file"), filename, arguments.get("items"), None, reading, key_column)
 
 
 def read_upload(file: BinaryIO, filename: str, reading: FileOptions, key_column: str) -> Reader:

@@ -12,7 +12,7 @@ from typing import Any
 from django.db.models import Count, Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 
-from batches.lanes.lane_counts import TO_GO, items_by_status
+from batches.lanes.lane_counts import TO_GO, is_done
 from batches.models import Batch, Item, RetriedItem, Retry
 from errors.advice.evidence import Evidence, Tried
 from errors.models import ErrorGroup, ErrorRecord
@@ -121,11 +121,6 @@ def counted_by_attempt(records: QuerySet[ErrorRecord]) -> dict[tuple[int, int], 
     """(group, attempt) -> records."""
     rows = records.values_list("group", "attempt").annotate(n=Count("pk"))
     return {(group, attempt): n for group, attempt, n in rows}
-
-
-def is_done(batch: Batch) -> bool:
-    """Whether every item of the batch has an outcome, as its lanes have counted."""
-    return items_by_status(batch).get(Item.Status.PENDING) == 0
 
 
 # -- elsewhere ---------------------------------------------------------------------------------------------------------
