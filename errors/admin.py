@@ -6,13 +6,14 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.text import Truncator
 
-from batches.admin import LongListAdmin, ReadOnly
-from batches.models import Batch
+from batches.admin import CappedPaginator, LongListAdmin, ReadOnly, batches_with_key, counted_rows, forms_of_key
+from batches.models import Batch, Item
 from errors.desk.views import advice, bulk, desk, exports, fixes, group, quarantine, retries
 from errors.desk.views.access import leading_to_batch
 from errors.models import BatchGroup, ErrorGroup, ErrorRecord
@@ -85,6 +86,15 @@ class ErrorRecordAdmin(LongListAdmin):
     list_select_related = ("batch", "group")
     list_per_page = 50
 
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[ErrorRecord], search_term: str
+    ) -> tuple[QuerySet[ErrorRecord], bool]:
+        key = search_term.strip()
+        return (queryset.filter(of_key(request, key)) if key else queryset), False
+
+    def get_paginator(self, request: HttpRequest, queryset: Any, per_page: int, *args: Any, **kwargs: Any) -> Any:
+        return CappedPaginator(queryset, per_page, counted_rows(request, per_page))
+
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
@@ -92,6 +102,14 @@ class ErrorRecordAdmin(LongListAdmin):
         record = seen_by(self, request, object_id)
         page = reverse("admin:errors_group", args=[record.batch_id, record.group.fingerprint])
         return redirect(f"{page}?sample={record.pk}")
+
+
+def of_key(request: HttpRequest, key: str) -> Q:
+    """On records: that their item has the key, or that they are of none, in a batch without items, and have it."""
+    forms, ad_hoc = forms_of_key(key), Batch.objects.filter(processor="").order_by()
+    items = Item.objects.filter(batch__in=batches_with_key(request, key), key__in=forms).order_by()
+    without_item = {"batch__in": list(ad_hoc.values_list("pk", flat=True)), "item_key__in": forms}
+    return Q(item__in=list(items.values_list("pk", flat=True))) | Q(item__isnull=True, **without_item)
 
 
 def seen_by(page: ReadOnly, request: HttpRequest, object_id: str) -> Any:

@@ -13,6 +13,7 @@ from django.template.response import TemplateResponse
 from batches.admin.access import OperatedAdmin
 from batches.admin.acts import act
 from batches.admin.item_paging import IN_ORDER, ItemChangeList, item_paginator
+from batches.admin.key_search import OF_BATCH, items_of_key
 from batches.admin.long_lists import LongListAdmin
 from batches.extensions import registered
 from batches.models import Batch, Item
@@ -34,7 +35,7 @@ class CodeFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         failed = Item.objects.filter(failed_at__isnull=False)
-        if batch := request.GET.get("batch__id__exact"):
+        if batch := request.GET.get(OF_BATCH):
             failed = failed.filter(batch=batch.replace("\x00", ""))
         codes = set(failed.order_by("batch_id", "position").values_list("code", flat=True)[: self.ITEMS_READ])
         codes |= {chosen} if (chosen := self.value()) else set()
@@ -76,7 +77,8 @@ class ItemAdmin(OperatedAdmin, LongListAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Item], search_term: str
     ) -> tuple[QuerySet[Item], bool]:
-        return (items_of_key(queryset, search_term.strip()) if search_term.strip() else queryset), False
+        key = search_term.strip()
+        return (items_of_key(request, queryset, key) if key else queryset), False
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         return super().changelist_view(request, {"title": items_title(request.GET), **(extra_context or {})})
@@ -119,12 +121,6 @@ class ItemAdmin(OperatedAdmin, LongListAdmin):
         context = {**self.admin_site.each_context(request), "opts": self.opts, "title": f"Item {item.key}"}
         page = context_of(item_page(item, request))
         return TemplateResponse(request, "admin/batches/item/item.html", context | page)
-
-
-def items_of_key(items: QuerySet[Item], key: str) -> QuerySet[Item]:
-    """Those of a key, as it was typed or all in capitals or all in small letters: each is a look into the index, which
-    is that of a key within its batch."""
-    return items.filter(batch__in=Batch.objects.order_by().values("pk"), key__in={key, key.upper(), key.lower()})
 
 
 def refused_selection(batches: int, items: int) -> str:

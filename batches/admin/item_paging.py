@@ -11,7 +11,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from batches.admin import long_lists
-from batches.admin.long_lists import CappedPaginator, LongList, count_limit
+from batches.admin.key_search import OF_BATCH, counted_rows
+from batches.admin.long_lists import CappedPaginator, LongList
 from batches.lanes.lane_counts import counters_of, items_by_status
 from batches.models import Batch, Item
 
@@ -19,7 +20,6 @@ OFFSET_ROWS = 1_000
 """From here on the position of a page's first item is looked up in the index, before any item is read."""
 IN_ORDER = ("batch_id", "position")
 INDEXED_COLUMNS = ("position", "key")
-OF_BATCH = "batch__id__exact"
 SHOWN_OTHERWISE = {PAGE_VAR, ORDER_VAR, ALL_VAR, ERROR_FLAG, OF_BATCH}
 """Parameters of an address that do not narrow the items of a batch."""
 
@@ -68,7 +68,7 @@ class ItemChangeList(LongList):
 def item_paginator(request: HttpRequest, items: QuerySet[Item], per_page: int) -> ItemPaginator:
     """For the list that the request asks for."""
     batch_id = request.GET.get(OF_BATCH, "")
-    return ItemPaginator(items, per_page, kept_count_of(request), count_limit(request, per_page), batch_id)
+    return ItemPaginator(items, per_page, kept_count_of(request), counted_rows(request, per_page), batch_id)
 
 
 def kept_count_of(request: HttpRequest) -> int | None:

@@ -92,9 +92,13 @@ def say_count(context: dict[str, Any]) -> None:
 
 def count_limit(request: HttpRequest, per_page: int) -> int:
     """Up to how many rows the list is counted that the request asks for."""
+    return max(COUNTED_ROWS, rows_ahead(request, per_page))
+
+
+def rows_ahead(request: HttpRequest, per_page: int) -> int:
+    """Up to how many rows a page that the request asks for leads on; 0 for the first."""
     page = request.GET.get(PAGE_VAR, "")
-    ahead = (int(page) + PAGES_AHEAD) * per_page if page.isdecimal() and len(page) < 8 else 0
-    return max(COUNTED_ROWS, ahead)
+    return (int(page) + PAGES_AHEAD) * per_page if page.isdecimal() and len(page) < 8 else 0
 
 
 def column_sorted_by(rows: LongList) -> str:

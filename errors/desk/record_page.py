@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.utils.safestring import SafeString
+
 from batches.exceptions import InvalidInput
 from batches.models import Batch
 from errors.desk.filter_bar import FilterBar, filter_bar
 from errors.desk.paging import Keyset, Pager, integer, pager
+from errors.desk.record_row import record_row
 from errors.filters.error_filter import ErrorFilter
 from errors.models import ErrorRecord
 
@@ -27,6 +30,10 @@ class RecordPage:
     pager: Pager
     problem: str = ""
     """Why the filter cannot be used; empty if it can."""
+
+    @property
+    def rows(self) -> list[SafeString]:
+        return [record_row(record) for record in self.records]
 
 
 def record_page(batch: Batch, error_filter: ErrorFilter, after: str = "") -> RecordPage:

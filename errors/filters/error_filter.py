@@ -80,10 +80,14 @@ class ErrorFilter(QueryStringFilter):
 
     def count_records(self, batch: Batch) -> int:
         """How many records match: from the groups' counters where these can tell."""
-        if self.needs_records or self.text:
+        if self.needs_records:
             return self.records(batch).count()
-        total = self.narrow(BatchGroup.objects.filter(batch=batch), batch).aggregate(n=Sum("errors", default=0))
-        return int(total["n"])
+        groups = BatchGroup.objects.filter(self.group_condition(), batch=batch)
+        if not self.text:
+            return errors_of(groups)
+        by_words, by_item_key = text_conditions(batch, self.text)
+        of_item = ErrorRecord.objects.filter(by_item_key, batch=batch, group__in=groups.order_by().values("group"))
+        return errors_of(groups.filter(by_words)) + of_item.exclude(by_words).count()
 
     def group_condition(self) -> Q:
         """On rows that have a `group`: its state, category, code and fingerprint."""
@@ -121,10 +125,14 @@ class ErrorFilter(QueryStringFilter):
         first, last = position_range(self.positions) if self.positions else (0, LARGEST_POSITION)
         if last - first < MAX_PAYLOADS_SEARCHED:
             return
-        rows = BatchGroup.objects.filter(self.group_condition(), batch=batch)
-        if rows.aggregate(n=Sum("errors", default=0))["n"] > MAX_PAYLOADS_SEARCHED:
+        if errors_of(BatchGroup.objects.filter(self.group_condition(), batch=batch)) > MAX_PAYLOADS_SEARCHED:
             raise refusal(
                 "field",
                 f"Payloads of at most {MAX_PAYLOADS_SEARCHED:,} errors are searched: choose a group, a category or a "
                 "position range as well.",
             )
+
+
+def errors_of(groups: QuerySet[BatchGroup]) -> int:
+    """How many errors these groups count."""
+    return int(groups.aggregate(n=Sum("errors", default=0))["n"])

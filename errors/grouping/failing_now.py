@@ -47,11 +47,16 @@ KEPT = CompiledRows(FailingCount, lambda batch_ids: FailingCount.objects.filter(
 def kept_counts(batch: Batch) -> dict[int, int]:
     """group -> items that failed so last and stand so now, set aside or not; empty where the batch has moved since
     they were counted."""
-    kept = KEPT.first([batch.pk]) if batch.processor else None
-    if kept is None or kept.revision != sums_of(batch.pk)[batch.pk].revision:
+    if not is_up_to_date(batch):
         return {}
     rows = BatchGroup.objects.filter(batch=batch).order_by().values_list("group", "failing", "set_aside")
     return {group: failing + set_aside for group, failing, set_aside in rows if failing or set_aside}
+
+
+def is_up_to_date(batch: Batch) -> bool:
+    """Whether the batch has not moved since its items were counted, group by group."""
+    kept = KEPT.first([batch.pk]) if batch.processor else None
+    return kept is not None and kept.revision == sums_of(batch.pk)[batch.pk].revision
 
 
 def is_soon(batch: Batch, kept: FailingCount) -> bool:

@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from batches.exceptions import InvalidInput
@@ -90,6 +92,13 @@ def test_it_meets_the_same_errors_everywhere(
     assert {row["title"] for row in listed("groups", error_filter)} == set(titles)
     last = {record.position for record in found if (record.position, record.attempt) != (1, 1)}
     assert [item.position for item in error_filter.items(batch)] == sorted(last)
+
+
+def test_it_counts_errors_by_words_from_their_groups(batch: Batch) -> None:
+    for said, errors in (({"text": "vat"}, 2), ({"text": "vat", "state": "resolved"}, 0), ({"text": "nothing"}, 0)):
+        with CaptureQueriesContext(connection) as statements:
+            assert ErrorFilter.from_query(said).count_records(batch) == errors
+        assert any("SUM(" in each["sql"] and "errors_batchgroup" in each["sql"] for each in statements)
 
 
 def listed(what: str, error_filter: ErrorFilter) -> list[dict[str, Any]]:

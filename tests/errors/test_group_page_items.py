@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
-from batches.models import Item
+from batches.models import Checkpoint, Item
+from errors.grouping import failing_now
 from tests.helpers.failures import fail, raised
 from tests.helpers.group_pages import group_url, half_failed
-from tests.helpers.pages import page
+from tests.helpers.pages import page, words
 from tests.helpers.people import UserOf, signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.full_on("postgresql")]
@@ -79,3 +83,24 @@ def test_it_narrows_its_items_by_what_the_address_says(user_of: UserOf) -> None:
         shown = page(client, group_url(batch, tab="items", **query))
         assert shown.count("data-row") == rows, query
         assert ("Write the first and the last position" in shown) == (query.get("positions") == "9-1")
+
+
+def test_its_rows_and_those_of_errors_are_drawn_without_templates(user_of: UserOf) -> None:
+    batch, client = half_failed(), signed_in(user_of("viewer"))
+    for address in (group_url(batch, tab="items"), reverse("admin:errors_records", args=[batch.pk])):
+        answer = client.get(address)
+        assert len(re.findall("data-row>", answer.content.decode())) == 3
+        assert "admin/errors/record_item.html" not in {template.name for template in answer.templates}
+
+
+def test_what_still_fails_is_taken_from_what_is_kept(user_of: UserOf) -> None:
+    batch, client = half_failed(), signed_in(user_of("viewer"))
+    for is_kept in (False, True):
+        with CaptureQueriesContext(connection) as statements:
+            assert "3 still fail" in words(page(client, group_url(batch, tab="history")))
+        counted = [each["sql"] for each in statements if "COUNT" in each["sql"] and '"failed_at" IS NOT' in each["sql"]]
+        assert bool(counted) is not is_kept
+        failing_now.refresh(batch)
+    Item.objects.filter(batch=batch, position=0).update(status="SUCCEEDED", failed_at=None)
+    Checkpoint.objects.filter(batch=batch).update(failed=2, succeeded=4)
+    assert "2 still fail" in words(page(client, group_url(batch, tab="history")))

@@ -10,7 +10,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from batches.admin import long_lists
+from batches.admin import key_search, long_lists
+from batches.models import Batch
+from errors.error_analyzer import record_error
 from tests.helpers.batches import modes, ran
 from tests.helpers.pages import content, page
 from tests.helpers.people import UserOf, signed_in
@@ -22,6 +24,11 @@ pytestmark = pytest.mark.usefixtures("engine")
 def client(user_of: UserOf) -> Client:
     ran(modes("ok", *["invalid"] * 6))
     return signed_in(user_of("admin"))
+
+
+def adhoc_failure(key: str) -> None:
+    Batch.objects.create(pk="adhoc", status=Batch.Status.RUNNING)
+    record_error("adhoc", key, 0, ValueError("no such thing"))
 
 
 def listed(client: Client, query: str = "") -> tuple[str, list[str]]:
@@ -49,3 +56,23 @@ def test_it_sorts_many_records_by_their_order_alone(client: Client, monkeypatch:
     assert [each for each in listed(client, "?o=5")[1] if 'BY "errors_errorrecord"."message"' in each]
     monkeypatch.setattr(long_lists, "SORTED_ROWS", 5)
     assert not [each for each in listed(client, "?o=5")[1] if 'BY "errors_errorrecord"."message"' in each]
+
+
+def test_it_finds_records_of_a_key_by_the_index_of_keys(client: Client) -> None:
+    adhoc_failure("sku-9")
+    for typed, key in (("3", "3"), ("SKU-9", "sku-9"), ("nobody", "")):
+        text, statements = listed(client, f"?q={typed}")
+        assert re.findall(r'class="field-item_key">.*?>([^<]+)</a>', text) == ([key] if key else [])
+        assert not [each for each in statements if "UPPER(" in each or "LIKE" in each]
+
+
+def test_it_says_in_how_many_batches_it_has_found_a_key(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(3):
+        ran(modes("ok", *["invalid"] * 3))
+    assert "4 results" in listed(client, "?q=3")[0]
+    monkeypatch.setattr(key_search, "BATCHES_FOUND", 2)
+    monkeypatch.setattr(long_lists, "PAGES_AHEAD", 0)
+    text, _ = listed(client, "?q=3")
+    assert "2+" in text
+    assert len(re.findall('class="field-item_key"', text)) == 3
+    assert len(re.findall('class="field-item_key"', listed(client, "?q=3&final__exact=1")[0])) == 4

@@ -9,10 +9,11 @@ from django.db.models import F
 from batches.wording import number_agrees
 from errors.desk.addresses import group_url, records_url
 from errors.detectors.findings import percent
+from errors.grouping import failing_now
 from errors.models import BatchGroup, ErrorRecord
 
 COUNTED_UP_TO = 10_000
-"""With more errors than this, how many items still fail is not counted while a page waits."""
+"""With more errors than this, how many items still fail is not counted anew while a page waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,9 @@ def share(count: int, whole: int) -> str:
 
 
 def still_failing(rollup: BatchGroup) -> int | None:
-    """Items whose last attempt failed so; None where that is unknown or would take long."""
+    """Items whose last attempt failed so, as they are kept; None where that is unknown or would take long."""
+    if failing_now.is_up_to_date(rollup.batch):
+        return rollup.failing + rollup.set_aside
     if not rollup.batch.processor or rollup.errors > COUNTED_UP_TO:
         return None
     last = ErrorRecord.objects.filter(batch=rollup.batch_id, group=rollup.group_id, attempt=F("item__attempts"))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from errors.grouping.message_patterns import PLACEHOLDER, PLACEHOLDER_KINDS
@@ -33,6 +33,10 @@ class Part(NamedTuple):
         if self.kind:
             return format_html('<span class="bp-chip" title="varies: {}">{}</span>', self.kind, self.text)
         return format_html("{}", self.text)
+
+
+def markup_of(parts: Iterable[Part]) -> SafeString:
+    return format_html_join("", "{}", ((part.markup,) for part in parts))
 
 
 class Line(NamedTuple):
