@@ -179,6 +179,8 @@ class Extension:
     """Within the transaction of a change of a batch's status, or of an act upon it."""
     milestone_recorded: Callable[[Milestone, int, int], None] = no_note
     """Within the transaction that reaches a milestone, with the number of items that are done, and of all."""
+    milestones_recorded: Callable[[Sequence[Milestone], int, int], None] = no_note
+    """The same, once for all that this transaction reaches."""
     batch_transitioned: Callable[[Transition], None] = no_note
     """After the commit of a transition."""
     milestone_reached: Callable[[Milestone], None] = no_note

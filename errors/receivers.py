@@ -6,20 +6,22 @@ Every lane writes in one order (groups, tracebacks, counters, each sorted), so t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
+from operator import or_
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from batches.compiled_query import CompiledQuery
 from batches.extensions import FailureDescription
 from batches.failures import Failure
 from batches.lanes import batch_rows
 from batches.models import Batch, Item, Retry, Transition
-from errors.findings import looks
+from errors.findings import IN_PAGE_LIMIT, looks
 from errors.grouping import failing_now, group_counters, overrides, record_rows, regressions
 from errors.grouping.existing_groups import existing_groups
 from errors.grouping.seen_failures import see
 from errors.groups import background, clean_retries
-from errors.models import ErrorRecord
+from errors.models import BatchGroup, ErrorRecord, FailingCount, RecoveryPlan
 from errors.recovery import kept_predictions, plan_runs, recommendations
 
 
@@ -39,11 +41,24 @@ def make_final(batch: Batch, items: QuerySet[Item]) -> None:
 
 
 def batch_transitioned(transition: Transition) -> None:
-    """Each does its part, whatever becomes of the other."""
+    """Each does its part, whatever becomes of the other: most batches are none of their business."""
+    if transition.to_status not in (*Batch.FINAL, *Batch.AT_REST) or not any(CONCERNED.rows([transition.batch_id])):
+        return
     try:
         settle_clean_retries(transition)
     finally:
         plan_runs.advance_at_rest(transition)
+
+
+def concerned(batch_ids: list[str]) -> QuerySet[Batch, tuple[str]]:
+    """The batch, if something of it has failed, it was retried, it has a plan, or it is large."""
+    rows = (BatchGroup.objects, FailingCount.objects, Retry.objects, RecoveryPlan.objects)
+    some = reduce(or_, (Exists(each.filter(batch=OuterRef("pk"))) for each in rows))
+    large = Q(total_items__gt=IN_PAGE_LIMIT)
+    return Batch.objects.filter(some | large, pk__in=batch_ids).order_by().values_list("pk")
+
+
+CONCERNED = CompiledQuery(concerned)
 
 
 def settle_clean_retries(transition: Transition) -> None:

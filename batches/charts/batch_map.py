@@ -113,7 +113,7 @@ def bins_of_failures(batch: Batch, stretch: int) -> list[list[int]]:
     Only failures are read, by their index: each bin holds the others up to its size, as positions have no gaps.
     """
     counters = items_by_status(batch) and counters_of(batch.pk)
-    if not counters or batch_rows.last_position(batch.pk) != batch.total_items - 1:
+    if not counters or batch_rows.ends_of(batch.pk)[0] != batch.total_items - 1:
         return []
     failures = counters["failed"] + counters["quarantined"]
     to_go = batch.total_items - sum(counters.values())

@@ -147,8 +147,6 @@ def refuse_nesting() -> None:
 
 def take_lane(batch: Batch, lane: int | None, processor: Processor | None = None) -> leases.Lease | None:
     """Hold a lane of the batch; the first one held makes the batch RUNNING. The processor's code is noted."""
-    leases.revoke_expired(batch.pk)
-    leases.ensure_lanes(batch)
     lease = leases.take(batch, lane)
     if lease is not None and batch.status == Batch.Status.QUEUED:
         begin(batch, processor)
@@ -177,6 +175,7 @@ def open_slice(
 ) -> Slice:
     """`expendable`: this process may be killed to end an item that survives its timeout."""
     item_timeout = legal_item_timeout(batch.item_timeout)
+    last_position, reached = batch_rows.ends_of(batch.pk)
     return Slice(
         batch=batch,
         processor=processor,
@@ -192,7 +191,7 @@ def open_slice(
         watchdog=Watchdog(item_timeout + GRACE_SECONDS if expendable else None),
         chunk_seconds=min(CHUNK_SECONDS, (longest_item_timeout() - item_timeout) / 2),
         cursor=lease.position,
-        last_position=batch_rows.last_position(batch.pk),
-        next_milestone=milestones.next_milestone(max(milestones.reached(batch.pk), default=0)),
+        last_position=last_position,
+        next_milestone=milestones.next_milestone(reached),
         expendable=expendable,
     )

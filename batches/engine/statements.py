@@ -85,7 +85,7 @@ def claim(lease: Lease, limit: int, *, after: int, upto: int, marks: Marks | Non
 def claim_due(lease: Lease, limit: int, marks: Marks | None = None) -> Claim:
     """The batch's status and at most `limit` retries whose time has come, with `marks` as calls that are out;
     `LeaseLost` if the lane is another's."""
-    now = clock.now()  # what is due was written by the database's clock
+    now = clock.machine_now()  # PostgreSQL goes by its own clock, by which what is due was written
     return _claim(lease, limit, DUE, (sqlite_text(now),), due=now, marks=marks)
 
 

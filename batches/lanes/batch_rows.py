@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.db.models import OuterRef, QuerySet, Subquery
+
 from batches.compiled_query import CompiledQuery, CompiledRows
-from batches.models import Batch, Item
+from batches.models import Batch, Item, Milestone
 
 BY_ID = CompiledRows(Batch, lambda batch_ids: Batch.objects.filter(pk__in=batch_ids).order_by())
 IN_STATUS = CompiledRows(
@@ -12,9 +16,15 @@ IN_STATUS = CompiledRows(
         Batch.objects.select_for_update().filter(pk__in=batch_ids, status__in=statuses).order_by()
     ),
 )
-LAST_POSITION = CompiledQuery(
-    lambda batch_ids: Item.objects.filter(batch__in=batch_ids).order_by("-position").values_list("position")[:1]
-)
+
+
+def ends(batch_ids: list[str]) -> QuerySet[Batch, tuple[Any, ...]]:
+    last = Item.objects.filter(batch=OuterRef("pk")).order_by("-position").values("position")[:1]
+    reached = Milestone.objects.filter(batch=OuterRef("pk")).order_by("-milestone").values("milestone")[:1]
+    return Batch.objects.filter(pk__in=batch_ids).order_by().values_list(Subquery(last), Subquery(reached))
+
+
+ENDS = CompiledQuery(ends)
 
 
 def batch_or_none(batch_id: str) -> Batch | None:
@@ -34,6 +44,7 @@ def locked(batch_id: str, statuses: list[str]) -> Batch | None:
     return IN_STATUS.first([batch_id], statuses)
 
 
-def last_position(batch_id: str) -> int:
-    """Of the batch's items; -1 without any."""
-    return next((position for (position,) in LAST_POSITION.rows([batch_id])), -1)
+def ends_of(batch_id: str) -> tuple[int, int]:
+    """The last position of the batch's items, -1 without any, and its last milestone reached, 0 without one."""
+    last, reached = next(iter(ENDS.rows([batch_id])), (None, None))
+    return -1 if last is None else last, reached or 0

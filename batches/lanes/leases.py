@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F, QuerySet
+from django.db.models import BooleanField, ExpressionWrapper, F, Q, QuerySet
 
 from batches.clock import ago, now_sql
 from batches.commits import not_waited_for
@@ -40,35 +42,50 @@ def lane_count(batch: Batch) -> int:
 
 def ensure_lanes(batch: Batch) -> None:
     """A checkpoint row for every lane the batch may use; nothing is written where they are all there."""
-    lanes = set(range(lane_count(batch)))
-    if missing := sorted(lanes - {lane for (lane,) in LANES.rows([batch.pk])}):
+    add_missing(batch, (lane for lane, *_ in LANES.rows([batch.pk])))
+
+
+def add_missing(batch: Batch, lanes: Iterable[int]) -> bool:
+    """A row for each lane that the batch may use, and that is not among these; whether there was one."""
+    missing = sorted(set(range(lane_count(batch))).difference(lanes))
+    if missing:
         rows = [Checkpoint(batch=batch, lane=lane) for lane in missing]
         Checkpoint.objects.bulk_create(rows, ignore_conflicts=True)
+    return bool(missing)
 
 
-def lanes_of(batch_ids: list[str]) -> QuerySet[Checkpoint, tuple[int]]:
-    return Checkpoint.objects.filter(batch__in=batch_ids).order_by().values_list("lane")
+def lanes_of(batch_ids: list[str]) -> QuerySet[Checkpoint, tuple[Any, ...]]:
+    """Number, holder, and whether the holder's lease ran out."""
+    is_lost = ExpressionWrapper(Q(lease_expires_at__lte=ago(timedelta())), output_field=BooleanField())
+    return Checkpoint.objects.filter(batch__in=batch_ids).order_by().values_list("lane", "worker", is_lost)
 
 
 LANES = CompiledQuery(lanes_of)
-FREE = CompiledQuery(lambda batch_ids: lanes_of(batch_ids).filter(worker=""))
 
 
-def first_free(batch_ids: list[str], least: int, most: int) -> QuerySet[Checkpoint, tuple[int]]:
+def has_free(batch: Batch, lane: int | None = None) -> bool:
+    """Whether nobody holds the batch's lane, or any of its lanes; those whose lease ran out are freed before, and those
+    that it lacks are added."""
+    lanes = list(LANES.rows([batch.pk]))
+    lost = any(worker and is_lost for _, worker, is_lost in lanes)
+    if (lost and revoke_expired(batch.pk)) or add_missing(batch, (number for number, *_ in lanes)):
+        lanes = list(LANES.rows([batch.pk]))
+    return any(not worker and number < lane_count(batch) and lane in (None, number) for number, worker, _ in lanes)
+
+
+def first_free(batch_ids: list[str], least: int, most: int) -> QuerySet[Checkpoint]:
     """The first lane from `least` to `most` that no worker holds, without those that another takes at this moment."""
     free = Checkpoint.objects.filter(batch__in=batch_ids, worker="", lane__gte=least, lane__lte=most)
     locked = free.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked)
-    return locked.order_by("lane").values_list("pk")[:1]
+    return locked.order_by("lane")
 
 
-FIRST_FREE = CompiledQuery(first_free)
-ROW = CompiledRows(Checkpoint, lambda pk: Checkpoint.objects.filter(pk=pk).order_by())
+FIRST_FREE = CompiledRows(Checkpoint, first_free)
 
 
 def take(batch: Batch, lane: int | None = None) -> Lease | None:
     """Hold a free lane of the batch, `lane` or any; None when there is none, or the batch is not to be worked on."""
-    free = [each for (each,) in FREE.rows([batch.pk]) if each < lane_count(batch) and lane in (None, each)]
-    row = take_lane(batch, lane) if free else None
+    row = take_lane(batch, lane) if has_free(batch, lane) else None
     if row is None:
         return None
     counters.add("lease_takeovers", "unclean" if row.careful else "clean")
@@ -86,12 +103,11 @@ def take_lane(batch: Batch, lane: int | None) -> Checkpoint | None:
     if not holds_still(batch):
         return None
     least, most = (0, lane_count(batch) - 1) if lane is None else (lane, min(lane, lane_count(batch) - 1))
-    pk = next((pk for (pk,) in FIRST_FREE.rows([batch.pk], least, most)), None)
-    if pk is None or not leased_rows.take(Checkpoint.objects.filter(pk=pk, worker=""), worker=worker_name()):
+    row = FIRST_FREE.first([batch.pk], least, most)
+    if row is None or not leased_rows.take(Checkpoint.objects.filter(pk=row.pk, worker=""), worker=worker_name()):
         return None
-    row = ROW.first(pk)
-    if row is not None:
-        remember_holder(batch, row.lane, row.worker)
+    row.worker, row.fence = worker_name(), row.fence + 1  # it is held: nobody else has changed it meanwhile
+    remember_holder(batch, row)
     return row
 
 
@@ -110,11 +126,12 @@ def workable(batch_ids: list[str]) -> QuerySet[Batch]:
 WORKABLE = CompiledQuery(lambda batch_ids: workable(batch_ids).order_by().values_list("pk"), suffix=" FOR SHARE")
 
 
-def remember_holder(batch: Batch, lane: int, worker: str) -> None:
+def remember_holder(batch: Batch, row: Checkpoint) -> None:
     """Write since when this worker holds the lane: by the machine's clock, as the times of its items are."""
-    last = next((name for (name,) in LAST_HOLDER.rows([batch.pk], lane)), None)
-    if last != worker:
-        Tenure.objects.create(batch=batch, lane=lane, worker=worker, since=datetime.now(UTC))
+    had_holder = row.fence > 1
+    last = next((name for (name,) in LAST_HOLDER.rows([batch.pk], row.lane)), None) if had_holder else None
+    if last != row.worker:
+        Tenure.objects.create(batch=batch, lane=row.lane, worker=row.worker, since=datetime.now(UTC))
 
 
 def last_holder(batch_ids: list[str], lane: int) -> QuerySet[Tenure, tuple[str]]:

@@ -12,7 +12,7 @@ import logging
 import secrets
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from time import monotonic, sleep
@@ -20,6 +20,7 @@ from typing import Any
 
 from django.db import Error as AnyDatabaseError
 from django.db import close_old_connections, transaction
+from django.db.models import Exists, OuterRef, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
@@ -32,7 +33,7 @@ from batches.lifecycle import messages
 from batches.lifecycle.messages import LATE, Outcome
 from batches.lifecycle.side_by_side import SideBySide
 from batches.lifecycle.watchers import watchers_of
-from batches.models import Batch, Delivery, Milestone, Transition, Webhook
+from batches.models import Batch, Delivery, Milestone, StandingWatch, Transition, Watch, Webhook
 from batches.paged_deletes import delete_in_steps
 
 logger = logging.getLogger("batches")
@@ -62,25 +63,35 @@ EVENTS = {
 # -- queueing ----------------------------------------------------------------------------------------------------------
 
 
-def queue(batch_id: str, event: str, data: dict[str, Any]) -> int:
-    """Within the causing transaction: one delivery for each active webhook and each watcher; returns how many.
+def queue(batch_id: str, event: str, *messages: dict[str, Any]) -> int:
+    """Within the causing transaction: of each message a delivery for each active webhook and each watcher; returns how
+    many.
 
     Those to who wants a digest are held until it is made."""
-    hooks = [pk for (pk,) in HOOKS.rows()]
-    users = watchers_of(batch_id, of_milestones=event == Delivery.Event.MILESTONE)
-    if not hooks and not users:
+    if not any(LISTENS.rows([batch_id])):
         return 0  # nor are the portal's addresses loaded, which takes a script a quarter of a second
+    hooks = list(Webhook.objects.filter(active=True).order_by("pk").values_list("pk", flat=True))
+    users = watchers_of(batch_id, of_milestones=event == Delivery.Event.MILESTONE)
     now, common = clock.now(), {"batch_id": batch_id, "event": event}
-    data = {"batch_id": batch_id, **data, "url": settings.PORTAL_URL + page_of(batch_id)}
-    rows = [Delivery(webhook_id=hook, data=data, due_at=now, **common) for hook in hooks]
-    rows += [
-        Delivery(user_id=user, data=data, due_at=None if held else now, held=held, **common)
-        for user, held in users.items()
-    ]
+    rows = []
+    for message in messages:
+        data = {"batch_id": batch_id, **message, "url": settings.PORTAL_URL + page_of(batch_id)}
+        rows += [Delivery(webhook_id=hook, data=data, due_at=now, **common) for hook in hooks]
+        rows += [
+            Delivery(user_id=user, data=data, due_at=None if held else now, held=held, **common)
+            for user, held in users.items()
+        ]
     return len(Delivery.objects.bulk_create(rows))
 
 
-HOOKS = CompiledQuery(lambda: Webhook.objects.filter(active=True).values_list("pk"))
+def listened_to(batch_ids: list[str]) -> QuerySet[Batch, tuple[str]]:
+    """The batch, if there is anybody who may want to be told of it."""
+    hooks, watches = Webhook.objects.filter(active=True), Watch.objects.filter(batch=OuterRef("pk"))
+    anybody = Exists(hooks) | Exists(watches) | Exists(StandingWatch.objects.all())
+    return Batch.objects.filter(anybody, pk__in=batch_ids).order_by().values_list("pk")
+
+
+LISTENS = CompiledQuery(listened_to)
 
 
 def queue_transition(transition: Transition) -> None:
@@ -91,13 +102,15 @@ def queue_transition(transition: Transition) -> None:
         queue(transition.batch_id, event, data | transition.counters)
 
 
-def queue_milestone(milestone: Milestone, done: int, total: int) -> None:
-    reached_at = clock.iso_utc(milestone.reached_at)
-    data = {"milestone": milestone.milestone, "reached_at": reached_at, "done": done, "total": total}
-    queue(milestone.batch_id, Delivery.Event.MILESTONE, data)
+def queue_milestones(reached: Sequence[Milestone], done: int, total: int) -> None:
+    messages = [
+        {"milestone": each.milestone, "reached_at": clock.iso_utc(each.reached_at), "done": done, "total": total}
+        for each in reached
+    ]
+    queue(reached[0].batch_id, Delivery.Event.MILESTONE, *messages)
 
 
-EXTENSION = Extension(name="deliveries", transition_recorded=queue_transition, milestone_recorded=queue_milestone)
+EXTENSION = Extension(name="deliveries", transition_recorded=queue_transition, milestones_recorded=queue_milestones)
 """Deliveries hang in the engine as another app would."""
 
 

@@ -18,7 +18,7 @@ from batches import adhoc, arguments
 from batches.compiled_query import CompiledQuery
 from batches.exceptions import BatchCancelled, InvalidInput, InvalidTransition, UnknownBatch
 from batches.lanes import leases
-from batches.lanes.lane_counts import COUNTERS
+from batches.lanes.lane_counts import COUNTERS, counters_of
 from batches.lifecycle import milestones, samples, transitions
 from batches.models import MILESTONES, Batch, Checkpoint, Item, Milestone
 from batches.wording import quantity_have
@@ -65,7 +65,7 @@ def run(batch: Batch) -> None:
     now = timezone.now()
     Batch.objects.filter(pk=batch.pk).update(running_since=now, started_at=now)
     batch.refresh_from_db()
-    samples.begin_stretch(batch, now)
+    samples.begin_stretch(batch, now, done=sum(counters_of(batch.pk).values()))
     transitions.record(batch, "start", Status.RUNNING, Status.RUNNING, actor=ACTOR)
 
 

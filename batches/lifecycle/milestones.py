@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from operator import itemgetter
 
 from django.db import connection
-from django.db.models import QuerySet
 from django.utils import timezone
 
-from batches.compiled_query import CompiledQuery
-from batches.extensions import notify, registered
+from batches.extensions import Extension, notify, registered
 from batches.models import MILESTONES, Milestone
 
 WRITE = """
@@ -27,8 +27,8 @@ def reach_milestones(batch_id: str, done: int, total: int) -> list[int]:
     """Write each milestone that `done` of `total` items has crossed and nobody wrote before; returns the new ones."""
     crossed = [percent for percent in MILESTONES if done * 100 >= percent * total]
     new = written(batch_id, crossed) if crossed else []
-    for milestone in new:
-        tell_extensions(milestone, done, total)
+    if new:
+        tell_extensions(new, done, total)
     return [milestone.milestone for milestone in new]
 
 
@@ -43,20 +43,15 @@ def written(batch_id: str, percents: list[int]) -> list[Milestone]:
     return [Milestone(pk=pk, batch_id=batch_id, milestone=percent, reached_at=now) for pk, percent in rows]
 
 
-def reached_by(batch_ids: list[str]) -> QuerySet[Milestone, tuple[int]]:
-    return Milestone.objects.filter(batch__in=batch_ids).order_by().values_list("milestone")
-
-
-REACHED = CompiledQuery(reached_by)
-
-
-def reached(batch_id: str) -> set[int]:
-    """The milestones of the batch that are written."""
-    return {percent for (percent,) in REACHED.rows([batch_id])}
-
-
-def tell_extensions(milestone: Milestone, done: int, total: int) -> None:
-    """Now, and once it is committed."""
+def tell_extensions(reached: Sequence[Milestone], done: int, total: int) -> None:
+    """Now, and once they are committed."""
     for extension in registered():
-        extension.milestone_recorded(milestone, done, total)
-    notify(lambda extension: extension.milestone_reached(milestone))
+        extension.milestones_recorded(reached, done, total)
+        for milestone in reached:
+            extension.milestone_recorded(milestone, done, total)
+    for milestone in reached:
+        notify(partial(tell_of_reached, milestone))
+
+
+def tell_of_reached(milestone: Milestone, extension: Extension) -> None:
+    extension.milestone_reached(milestone)

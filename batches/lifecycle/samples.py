@@ -6,7 +6,7 @@ import logging
 import socket
 import threading
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from itertools import pairwise
 from time import sleep, time
@@ -59,13 +59,21 @@ def take_samples() -> int:
     return len(batches)
 
 
-def begin_stretch(batch: Batch, now: datetime) -> None:
+def begin_stretch(batch: Batch, now: datetime, *, done: int) -> None:
     """The sample where a stretch of running begins: nothing before it counts as recent."""
-    write_samples([batch], int(now.timestamp() * 1000), now, active=batch.active_seconds)
+    write_samples([batch], int(now.timestamp() * 1000), now, active=batch.active_seconds, done={batch.pk: done})
 
 
-def write_samples(batches: list[Batch], slot: int, now: datetime, active: float | None = None) -> None:
-    done = done_of(batch.pk for batch in batches)
+def write_samples(
+    batches: list[Batch],
+    slot: int,
+    now: datetime,
+    *,
+    active: float | None = None,
+    done: Mapping[str, int] | None = None,
+) -> None:
+    """`done`: items with any outcome, by batch, if that is known already."""
+    done = done_of(batch.pk for batch in batches) if done is None else done
     Sample.objects.bulk_create(
         [
             Sample(

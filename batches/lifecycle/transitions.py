@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+from datetime import datetime
 from functools import partial
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef
+from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
 from batches import clock
+from batches.compiled_query import CompiledQuery
 from batches.extensions import notify, registered
 from batches.lanes import batch_rows, counters, global_pause, leases
 from batches.lanes.lane_counts import counters_of
@@ -32,29 +34,30 @@ def move(
     only_if: Any = None,
 ) -> bool:
     """Compare-and-set the status and write history; False when the batch was in none of `from_`, or not `only_if`."""
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):  # whoever began a transaction ends it as one
         batch = batch_rows.locked(batch_id, list(from_ or Status.values))
         if batch is None or not may_follow(batch, batch.status, to):
             return False
         rows = Batch.objects.filter(pk=batch_id, status=batch.status)
         if only_if is not None:
             rows = rows.filter(only_if)
-        if not rows.update(status=to, reason=reason, **clock_changes(batch, to)):
+        now = clock.now()
+        if not rows.update(status=to, reason=reason, **clock_changes(batch, to, now)):
             return False
+        counts = counters_of(batch_id)
         if to == Status.RUNNING:
-            samples.begin_stretch(batch, clock.now())
+            samples.begin_stretch(batch, now, done=sum(counts.values()))
         if to in (Status.CANCELLED, Status.FAILED):
             retry_states.cancel_open_retries(batch_id, f"The batch is {Status(to).label.lower()}.")
-        record(batch, verb, batch.status, to, actor=actor, reason=reason)
+        record(batch, verb, batch.status, to, actor=actor, reason=reason, counts=counts)
     return True
 
 
-def clock_changes(batch: Batch, to: str) -> dict[str, Any]:
+def clock_changes(batch: Batch, to: str, now: datetime) -> dict[str, Any]:
     """Start, stop and finish times, by the one clock that all workers share: active time runs while a worker may be
     working."""
     if to in Batch.REMOVED or batch.status in Batch.REMOVED:
         return {}  # when it ended stays as it was
-    now = clock.now()
     changes: dict[str, Any] = {"finished_at": now if to in Batch.FINAL else None}
     if to == Status.RUNNING:
         changes |= {"running_since": now, "started_at": batch.started_at or now}
@@ -65,8 +68,18 @@ def clock_changes(batch: Batch, to: str) -> dict[str, Any]:
     return changes
 
 
-def record(batch: Batch, verb: str, from_: str, to: str, *, actor: str = "", reason: str = "") -> None:
-    """Write one row of history, and announce it once it is committed."""
+def record(
+    batch: Batch,
+    verb: str,
+    from_: str,
+    to: str,
+    *,
+    actor: str = "",
+    reason: str = "",
+    counts: dict[str, int] | None = None,
+) -> None:
+    """Write one row of history, and announce it once it is committed. `counts`: the items by outcome, if they are known
+    already."""
     transition = Transition.objects.create(
         batch_id=batch.pk,
         verb=verb,
@@ -74,7 +87,7 @@ def record(batch: Batch, verb: str, from_: str, to: str, *, actor: str = "", rea
         to_status=to,
         actor=actor,
         reason=reason,
-        counters=counters_of(batch.pk) | {"total": batch.total_items},
+        counters=(counters_of(batch.pk) if counts is None else counts) | {"total": batch.total_items},
     )
     for extension in registered():
         extension.transition_recorded(transition)
@@ -94,8 +107,10 @@ def settle(batch_id: str) -> bool:
 
     Its retries advance before that; True when one of them put items back, so that there is work again.
     """
-    leases.revoke_expired(batch_id)
-    released = retry_waves.advance(batch_id)
+    released = False
+    if any(UNSETTLED.rows([batch_id])):
+        leases.revoke_expired(batch_id)
+        released = retry_waves.advance(batch_id)
     batch = batch_rows.batch_or_none(batch_id)
     if batch is None or batch.status not in Batch.ACTIVE:
         return False
@@ -105,6 +120,15 @@ def settle(batch_id: str) -> bool:
         grant(batch)
     return released
 
+
+def unsettled(batch_ids: list[str]) -> QuerySet[Batch, tuple[str]]:
+    """The batch, if it has a lane whose lease ran out, or a retry under way."""
+    lost = Exists(leases.expired_lanes().filter(batch=OuterRef("pk")))
+    advancing = Exists(Retry.objects.filter(batch=OuterRef("pk"), state__in=Retry.UNDER_WAY))
+    return Batch.objects.filter(lost | advancing, pk__in=batch_ids).order_by().values_list("pk")
+
+
+UNSETTLED = CompiledQuery(unsettled)
 
 REQUESTS = {Status.PAUSING: (Status.PAUSED, "pause"), Status.CANCELLING: (Status.CANCELLED, "cancel")}
 """Status in which a request waits for workers -> the status that grants it, and its verb."""
