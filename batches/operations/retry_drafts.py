@@ -15,6 +15,7 @@ from typing import Any
 from django.db import transaction
 
 from batches import clock, waking
+from batches.canary_sizes import suggested_canary
 from batches.exceptions import InvalidInput, InvalidTransition
 from batches.lifecycle import canaries, retry_waves, transitions
 from batches.models import Batch, Retry
@@ -88,10 +89,20 @@ def number_retry(batch: Batch, retry: Retry) -> None:
     retry.save()
 
 
+def propose_canary(retry: Retry, needed: int | None) -> None:
+    """Give it the canary that a page would propose, by its items and by what is expected of them."""
+    expected = (retry.predicted.get("mid") or 0) if retry.predicted else None
+    retry.canary, retry.needed = suggested_canary(retry.items, expected)
+    if needed is not None:
+        retry.needed = min(whole_number(needed, "needed"), retry.canary)
+    if retry.canary and retry.state == Retry.State.RUNNING:
+        retry.state = Retry.State.CANARY
+
+
 def set_off(retry: Retry, verb: str, reason: str) -> None:
     """Put back the first items, queue the batch and wake its workers; all of it with the caller's transaction."""
     batch = retry.batch
-    retry.save(update_fields=["state", "items", "frozen_to"])
+    retry.save(update_fields=["state", "items", "frozen_to", "canary", "needed"])
     if retry.state in Retry.RELEASING:
         retry_waves.release(retry)
     transitions.move(batch.pk, Batch.Status.QUEUED, verb=verb, from_=(batch.status,), actor=retry.actor, reason=reason)

@@ -26,6 +26,7 @@ from batches.operations.retry_drafts import (
     LONGEST_WAIT,
     drafted_retry,
     number_retry,
+    propose_canary,
     refuse_unrest,
     set_off,
 )
@@ -53,7 +54,7 @@ def retry(
     *,
     actor: str = "",
     reason: str = "",
-    canary: int = 0,
+    canary: int | None = 0,
     needed: int | None = None,
     rate: float | None = None,
     after: float = 0,
@@ -68,26 +69,26 @@ def retry(
 ) -> Retry:
     """Put failed items back to pending, with fresh attempts, and let the batch run; what succeeded stays done.
 
-    With a `canary` so many items go first, and the rest only if `needed` of them recover (by default as many as leave
-    hope for 20 % of all) and not a tenth of them fails in a new way; such a retry leaves out what cannot pass
-    unchanged, unless `permanent` or other `params` are given. `rate` is in items a second, `concurrency` in lanes until
-    the retry is over; none of the items runs before `after` seconds have passed. The same `key` again is the same
-    retry, and no other. With `count` it is refused if it means another number of items; `predicted` is kept beside what
-    becomes of it, by default what extensions predict. `budget`: the batch's `max_errors` or `max_error_rate` from now
-    on, None for no limit.
+    With a `canary` so many items go first (None: as many as a page proposes, of which as many must recover), and the
+    rest only if `needed` of them recover (by default as many as leave hope for 20 % of all) and not a tenth of them
+    fails in a new way; such a retry leaves out what cannot pass unchanged, unless `permanent` or other `params` are
+    given. `rate` is in items a second, `concurrency` in lanes until the retry is over; none of the items runs before
+    `after` seconds have passed. The same `key` again is the same retry, and no other. With `count` it is refused if it
+    means another number of items; `predicted` is kept beside what becomes of it, by default what extensions predict.
+    `budget`: the batch's `max_errors` or `max_error_rate` from now on, None for no limit.
     """
     batch = get_batch(batch_id)
     name, value = scopes.only_scope(scope)
     if earlier := retry_of_key(batch, key, {name: value}):
         return earlier
     condition = scopes.condition(batch, name, value)
-    permanent = (not canary or params is not None) if permanent is None else permanent
+    permanent = (canary == 0 or params is not None) if permanent is None else permanent
     if predicted is None and batch.status in Batch.AT_REST:
         predicted = extensions.prediction_of(batch, {name: value}, permanent=permanent)
     draft = drafted_retry(
         {name: value},
-        canary=canary,
-        needed=needed,
+        canary=canary or 0,
+        needed=None if canary is None else needed,
         rate=rate,
         after=after,
         permanent=permanent,
@@ -108,6 +109,8 @@ def retry(
         change_params(batch, draft, params)
         number_retry(batch, draft)
         freeze_items(draft, condition, count)
+        if canary is None:
+            propose_canary(draft, needed)
         set_off(draft, "retry", reason or f"retry {draft.number}: {quantity(draft.items, 'item')}")
     return draft
 

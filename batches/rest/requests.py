@@ -225,13 +225,13 @@ class ScopeSerializer(FailedItemsSerializer):
 class RetryRequestSerializer(BudgetSerializer, ScopeSerializer):
     """Exactly one scope.
 
-    With a `canary` so many items go first, the rest only if `needed` of them recover; items whose failure cannot pass
-    unchanged are left out, unless `permanent` says otherwise. `rate` is in items a second, `concurrency` in lanes until
-    the retry is over; none of the items runs before `after` seconds have passed. `max_errors` and `max_error_rate` are
-    the batch's from then on.
+    With a `canary` so many items go first, the rest only if `needed` of them recover; null: as many of each as the page
+    proposes. Items whose failure cannot pass unchanged are left out, unless `permanent` says otherwise. `rate` is in
+    items a second, `concurrency` in lanes until the retry is over; none of the items runs before `after` seconds have
+    passed. `max_errors` and `max_error_rate` are the batch's from then on.
     """
 
-    canary = serializers.IntegerField(required=False, min_value=0, max_value=100_000)
+    canary = serializers.IntegerField(required=False, allow_null=True, min_value=0, max_value=100_000)
     needed = serializers.IntegerField(required=False, min_value=0, max_value=100_000)
     rate = serializers.FloatField(required=False, min_value=0.001, max_value=1_000_000)
     after = serializers.FloatField(required=False, min_value=0, max_value=24 * 3600)

@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace
 from typing import Any
 
 from batches import operations
+from batches.canary_sizes import suggested_canary
 from batches.command_line import COMMAND_LINE, Screen, reason_argument
 from batches.models import Retry
 from batches.moments import moment
@@ -15,8 +16,9 @@ from batches.terminal.steering import budget_arguments, budget_of
 from batches.wording import quantity_are
 
 
-def canary_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--canary", type=int, default=0, metavar="N", help="N items first, the rest if they recover")
+def canary_arguments(parser: ArgumentParser, **more: Any) -> None:
+    canary = {"metavar": "N", "help": "N items first, the rest if they recover", **more}
+    parser.add_argument("--canary", type=int, default=0, **canary)
     parser.add_argument(
         "--needed",
         type=int,
@@ -26,7 +28,9 @@ def canary_arguments(parser: ArgumentParser) -> None:
 
 
 def retry_arguments(parser: ArgumentParser) -> None:
-    canary_arguments(parser)
+    canary_arguments(
+        parser, nargs="?", const=None, help="N items first, the rest if they recover; without N as the page proposes"
+    )
     parser.add_argument("--after", type=float, default=0, metavar="SECONDS", help="none of them runs earlier")
     budget_arguments(parser)
     which = parser.add_mutually_exclusive_group()
@@ -48,13 +52,19 @@ def retry(options: Namespace, screen: Screen) -> int:
         canary=options.canary,
         needed=options.needed,
         after=options.after,
-        permanent=True,
+        permanent=options.canary is not None or None,
         budget=budget_of(options),
         **scope,
     )
     document = {"batch_id": options.id, "retry": begun.number, "items": begun.items}
-    screen.answer(document, [f"{options.id}: {retry_text(begun)}"])
+    screen.answer(document, [f"{options.id}: {retry_text(begun)}", *proposal(begun)])
     return OK
+
+
+def proposal(begun: Retry) -> list[str]:
+    """What the page would have proposed, where all of many items go at once."""
+    first = 0 if begun.canary else suggested_canary(begun.items, None)[0]
+    return [f"The next time --canary would try {first:,} of them first."] if first else []
 
 
 def retry_text(begun: Retry) -> str:

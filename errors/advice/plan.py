@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from batches.canary_sizes import canary_of
 from batches.wording import quantity
-from errors.advice.canary import canary_of
 from errors.advice.facts import Advice, Facts, GroupFacts, Prediction
 from errors.advice.predictions import recoveries_of
 from errors.advice.remedies import REPAIRED_BY_PEOPLE, RETRIED, Remedy, remedy_of, subjects_of

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from batches.canary_sizes import canary_of
 from errors.advice.agreement import share_of_units
-from errors.advice.canary import canary_of
 from errors.advice.evidence import Evidence, Tried
 from errors.advice.facts import GroupFacts, Prediction
 from errors.advice.posterior import Interval, outcome, outcome_of_shares

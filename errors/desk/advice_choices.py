@@ -8,11 +8,11 @@ from typing import Any
 from django.urls import reverse
 from django.utils.http import urlencode
 
+from batches.canary_sizes import canary_of
 from batches.extensions import Link
 from batches.models import Batch
 from batches.pages.item_list import items_url
 from batches.wording import number_agrees
-from errors.advice.canary import canary_of
 from errors.desk.addresses import desk_url, group_url, with_query
 
 LABELS = {"pause": "Pause", "assign": "Take it on", "wait": "Note it", "resolve": "Resolve if clean"}

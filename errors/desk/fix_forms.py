@@ -7,13 +7,13 @@ from typing import Any
 from django import forms
 
 from batches import operations
+from batches.canary_sizes import canary_of
 from batches.exceptions import BatchError
 from batches.intake.readers import READERS
 from batches.intake.readers.options import NAMES
 from batches.intake.readers.packed import FRAMES
 from batches.models import Batch, Fix
 from batches.pages.file_options_form import FileOptionsForm
-from errors.advice.canary import canary_of
 
 
 class UploadForm(FileOptionsForm):

@@ -9,13 +9,12 @@ from typing import Any
 from django import forms
 
 from batches import operations
+from batches.canary_sizes import LEAST, MOST, suggested_canary
 from batches.exceptions import BatchError
 from batches.models import Batch
 from batches.processors import param_labels_of
-from errors.advice.canary import LEAST, MOST
 from errors.desk.confirm_form import TYPED_ABOVE, ConfirmForm
 from errors.recovery.forecast import Forecast
-from errors.recovery.suggested_canary import suggested_canary
 
 CAREFUL_FIELDS = ("canary", "needed")
 CANARY_HELP = f"A tenth, from {LEAST} to {MOST}, tells what may come of the rest."

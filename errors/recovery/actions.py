@@ -10,13 +10,12 @@ from django.db import transaction
 from django.utils import timezone
 
 from batches import accounts, operations
+from batches.canary_sizes import LEAST, suggested_canary
 from batches.exceptions import BatchError, InvalidTransition
 from batches.lifecycle.scopes import all_scopes
 from batches.models import Batch, Retry
 from errors import groups
-from errors.advice.canary import LEAST
 from errors.models import ErrorGroup, PlanStep, Recommendation, holds_errors
-from errors.recovery.suggested_canary import suggested_canary
 
 
 class UnknownAdvice(BatchError):

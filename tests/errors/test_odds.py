@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from batches.canary_sizes import canary_of, suggested_canary
 from errors.advice.agreement import share_of_units
-from errors.advice.canary import canary_of
 from errors.advice.evidence import Evidence
 from errors.advice.facts import Prediction
 from errors.advice.posterior import (
@@ -22,7 +22,6 @@ from errors.advice.posterior import (
 )
 from errors.advice.predictions import recoveries_of
 from errors.advice.survivors import shares_after
-from errors.recovery.suggested_canary import suggested_canary
 
 pytestmark = pytest.mark.any_database
 

@@ -1,11 +1,18 @@
-"""How many items of a retry go first, and how many of them must recover: the same on a form and in a plan."""
+"""How many items of a retry go first, and how many of them must recover: the same at every door."""
 
 from __future__ import annotations
 
-from errors.advice.canary import canary_of
-
+SHARE = 10
+"""One of so many items goes first."""
+LEAST, MOST = 20, 120
+"""Of 120, half of which pass, the rest is known to a fifth of its items; more would tell little more."""
 NEEDED_SHARE, LEAST_NEEDED = 0.8, 2
 """Of the canary, such a share must recover where all are expected to; fewer where fewer are."""
+
+
+def canary_of(items: int) -> int:
+    """Not fewer than `LEAST`, which may be all of the items."""
+    return min(MOST, max(LEAST, items // SHARE))
 
 
 def suggested_canary(items: int, expected: float | None, chosen: int | None = None) -> tuple[int, int]:
