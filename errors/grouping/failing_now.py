@@ -59,6 +59,15 @@ def is_up_to_date(batch: Batch) -> bool:
     return kept is not None and kept.revision == sums_of(batch.pk)[batch.pk].revision
 
 
+def groups_left_by_items(batch: Batch) -> list[int] | None:
+    """Groups in which items failed that do not stand so now; None where the batch has moved since they were counted."""
+    if not is_up_to_date(batch):
+        return None
+    standing = F("failing") + F("set_aside") + F("waiting")
+    rows = BatchGroup.objects.filter(batch=batch, items__gt=standing).order_by()
+    return list(rows.values_list("group", flat=True))
+
+
 def is_soon(batch: Batch, kept: FailingCount) -> bool:
     if batch.status not in Batch.ACTIVE or timezone.now() - kept.at > SECONDS_BETWEEN_COUNTS:
         return False

@@ -15,6 +15,7 @@ from django.db.models.functions import Coalesce
 from batches.lanes.lane_counts import TO_GO, is_done
 from batches.models import Batch, Item, RetriedItem, Retry
 from errors.advice.evidence import Evidence, Tried
+from errors.grouping import failing_now
 from errors.models import ErrorGroup, ErrorRecord
 
 Fate = RetriedItem.Fate
@@ -101,7 +102,8 @@ def in_order(rows: Any) -> dict[str, list[Tried]]:
 def attempts_of(batch: Batch, groups: Collection[str]) -> dict[str, list[Tried]]:
     """Fingerprint -> items tried again by themselves after failing so once, twice, …, and how many passed then.
 
-    Those that are failed now have not passed: their own index tells, and only the others are looked up.
+    Those that are failed now have not passed: what is kept of groups tells it of all items of some, and of others the
+    index of failures does. Only the rest is looked up.
     """
     names = dict(
         ErrorGroup.objects.filter(processor=batch.processor, fingerprint__in=groups).values_list("pk", "fingerprint")
@@ -110,7 +112,8 @@ def attempts_of(batch: Batch, groups: Collection[str]) -> dict[str, list[Tried]]
     over = again if is_done(batch) else again.exclude(item__status__in=TO_GO)
     failed = Item.objects.filter(batch=batch, failed_at__isnull=False, position=OuterRef("position"))
     passed = again.filter(~Exists(failed), item__status__in=Item.SUCCESSFUL_STATUSES, item__attempts=F("attempt") + 1)
-    n_passed = counted_by_attempt(passed)
+    left = failing_now.groups_left_by_items(batch)
+    n_passed = counted_by_attempt(passed if left is None else passed.filter(group__in=left)) if left != [] else {}
     return in_order(
         (names[group], attempt - 1, (tried, n_passed.get((group, attempt), 0)))
         for (group, attempt), tried in counted_by_attempt(over).items()

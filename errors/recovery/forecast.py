@@ -24,6 +24,8 @@ SAMPLES = 5
 PREDICTED_UP_TO = 200_000
 """Errors of a batch, up to which a retry without a confirmation page is predicted."""
 ITEMS_SEARCHED_FOR_SAMPLES = 200
+WHOLE_GROUPS = ("all_failed", "group")
+"""Scopes that mean all failed items of a group, or none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ def forecast(batch: Batch, scope: Mapping[str, Any]) -> Forecast:
     condition = scopes.condition(batch, name, value)
     selection = retry_selection.select_failed(batch, condition, permanent=False, quarantined_too=name == "item_keys")
     items = None if condition == Q() else selection.items
-    failures = last_failures(batch, items)
+    failures = last_failures(batch, items, kept_of(batch, name, value))
     left_out = left_out_by_reason(batch, selection, failures)
     tried = selection.failed - sum(left_out.values())
     categories: Counter[str] = Counter()
@@ -93,18 +95,29 @@ def forecast(batch: Batch, scope: Mapping[str, Any]) -> Forecast:
     )
 
 
-def last_failures(batch: Batch, items: Any) -> list[LastFailures]:
-    """How the items failed last, by group; `items` of None are all failed ones of the batch."""
+def kept_of(batch: Batch, name: str, value: Any) -> Mapping[int, int]:
+    """group -> its items of the scope, where the batch has not moved since they were counted; empty where it has, and
+    for scopes that cut through groups."""
+    kept = failing_now.kept_counts(batch) if name in WHOLE_GROUPS else {}
+    if name != "group" or not kept:
+        return kept
+    own = ErrorGroup.objects.filter(processor=batch.processor, fingerprint=str(value), merged_into__isnull=True)
+    return {group: kept[group] for group in own.values_list("pk", flat=True) if group in kept}
+
+
+def last_failures(batch: Batch, items: Any, kept: Mapping[int, int]) -> list[LastFailures]:
+    """How the items failed last, by group; `items` of None are all failed ones of the batch. Where `kept` tells how
+    many there are, only those that cannot pass are looked for."""
     last = ErrorRecord.objects.filter(batch=batch, attempt=F("item__attempts")).order_by()
-    failed = last.filter(
-        Q(item__failed_at__isnull=False) if items is None else Q(item__in=items.order_by().values("pk"))
-    )
-    kept = failing_now.kept_counts(batch) if items is None else {}
     if kept:
-        rows: Any = failed.filter(retryable=False).values_list("group").annotate(Count("pk"))
+        failed = last.filter(item__failed_at__isnull=False, retryable=False, group__in=kept)
+        rows: Any = failed.values_list("group").annotate(Count("pk"))
         permanent = dict(rows)
         counted = {group: (n, permanent.get(group, 0)) for group, n in kept.items()}
     else:
+        failed = last.filter(
+            Q(item__failed_at__isnull=False) if items is None else Q(item__in=items.order_by().values("pk"))
+        )
         counts = {"items": Count("pk"), "permanent": Count("pk", filter=Q(retryable=False))}
         rows = failed.values_list("group").annotate(**counts)
         counted = {group: (n, permanent) for group, n, permanent in rows}
@@ -124,10 +137,12 @@ def left_out_by_reason(
 
 
 def samples_of(selection: retry_selection.Selection) -> list[Item]:
-    """The first items that would be tried, or of all, if none of the first would."""
-    first = list(selection.items.order_by("position")[:ITEMS_SEARCHED_FOR_SAMPLES])
-    left_out = selection.reasons_of(Item.objects.filter(pk__in=[item.pk for item in first]))
-    return [item for item in first if item.pk not in left_out][:SAMPLES] or first[:SAMPLES]
+    """The first items that would be tried, or of all, if none of the first would. Whole items are read of these alone:
+    a payload may be large."""
+    first = list(selection.items.order_by("position").values_list("pk", flat=True)[:ITEMS_SEARCHED_FOR_SAMPLES])
+    left_out = selection.reasons_of(Item.objects.filter(pk__in=first))
+    chosen = [pk for pk in first if pk not in left_out][:SAMPLES] or first[:SAMPLES]
+    return list(Item.objects.filter(pk__in=chosen).order_by("position"))
 
 
 # -- predictions -------------------------------------------------------------------------------------------------------

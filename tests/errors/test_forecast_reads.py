@@ -37,6 +37,18 @@ def test_it_reads_how_many_failed_by_group_where_that_is_kept() -> None:
     assert not [each for each in fewer if "FILTER" in each or "CASE WHEN" in each]
 
 
+def test_it_reads_how_many_failed_of_one_group_where_that_is_kept() -> None:
+    batch = outage()
+    for fingerprint in fingerprints(batch):
+        FailingCount.objects.all().delete()
+        counted = forecast(batch, {"group": fingerprint})
+        failing_now.refresh(batch)
+        with CaptureQueriesContext(connection) as statements:
+            assert forecast(batch, {"group": fingerprint}) == counted
+        of_records = [each["sql"] for each in statements if "errors_errorrecord" in each["sql"]]
+        assert not [each for each in of_records if "FILTER" in each or "CASE WHEN" in each]
+
+
 def test_it_counts_anew_what_has_moved_since_it_was_kept() -> None:
     batch = outage()
     failing_now.refresh(batch)
@@ -64,6 +76,33 @@ def test_what_passed_with_its_next_attempt_is_counted() -> None:
     batch = ran(modes("fail_once", "fail_once", "ok", "network"), max_attempts=2, batch_id="b2")
     attempts = evidence_queries.attempts_of(batch, fingerprints(batch))
     assert sorted(tuple(each) for each in attempts.values()) == [((1, 0),), ((2, 2),)]
+
+
+def test_nobody_looks_for_items_that_passed_among_those_that_all_stand_failed() -> None:
+    batch = ran(modes(*["network"] * 6), max_attempts=2, batch_id="b1")
+    failing_now.refresh(batch)
+    with CaptureQueriesContext(connection) as statements:
+        assert list(evidence_queries.attempts_of(batch, fingerprints(batch)).values()) == [[(6, 0)]]
+    assert not [each["sql"] for each in statements if 'JOIN "batches_item"' in each["sql"]]
+
+
+def test_what_passed_is_counted_also_where_counts_are_kept() -> None:
+    batch = ran(modes("fail_once", "fail_once", "ok", "network"), max_attempts=2, batch_id="b2")
+    failing_now.refresh(batch)
+    attempts = evidence_queries.attempts_of(batch, fingerprints(batch))
+    assert sorted(tuple(each) for each in attempts.values()) == [((1, 0),), ((2, 2),)]
+
+
+def test_whole_items_are_read_of_samples_alone() -> None:
+    batch = outage()
+    with CaptureQueriesContext(connection) as statements:
+        samples = forecast(batch, {"all_failed": True}).samples
+    assert [item.position for item in samples] == sorted(item.position for item in samples)
+    (of_items,) = (
+        each["sql"] for each in statements if each["sql"].startswith("SELECT") and '"payload"' in each["sql"]
+    )
+    assert len(samples) == 5
+    assert "LIMIT 200" not in of_items
 
 
 def fingerprints(batch: Batch) -> list[str]:
