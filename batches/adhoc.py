@@ -10,10 +10,11 @@ from contextvars import ContextVar
 from datetime import datetime
 from typing import Any
 
-from django.db import connection
+from django.db import IntegrityError, connection
 from django.db.models import Count
 from django.utils import timezone
 
+from batches import unfinished
 from batches.arguments import checked_id
 from batches.conf import settings
 from batches.exceptions import InvalidInput, InvalidTransition
@@ -51,9 +52,13 @@ def is_driving(batch_id: str) -> bool:
 
 
 def batch_for(batch_id: str) -> Batch:
-    """The batch of that id; an ad hoc one is stored if there is none."""
+    """The batch of that id; an ad hoc one is stored if there is none. `OperationInProgress` while one is."""
     defaults = {"status": Batch.Status.PENDING, "item_timeout": settings.PORTAL_ITEM_TIMEOUT}
-    return Batch.objects.get_or_create(pk=checked_id(batch_id), defaults=defaults)[0]
+    try:
+        return Batch.objects.get_or_create(pk=checked_id(batch_id), defaults=defaults)[0]
+    except IntegrityError:
+        unfinished.refuse(batch_id)
+        raise
 
 
 def lane_for(batch: Batch) -> Checkpoint:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
@@ -96,7 +96,8 @@ class ErrorReport:
     recovery_plan: list[dict[str, Any]] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """JSON-able; its lists are the report's own, not copies."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
 
 
 def aggregate_errors(batch_id: str, total_items: int | None = None) -> ErrorReport:

@@ -12,13 +12,11 @@ from batches.exceptions import InputRefused
 from batches.intake.readers import Reader
 from batches.intake.readers.base import MAX_COLUMNS
 from batches.intake.reading.child import keyed_rows
-from batches.intake.staging import TABLE
+from batches.intake.staging import COLUMNS, DEFAULTS, end_of_rows, insert
 from batches.models import Batch
 from batches.paging import pages_of
 
 ROWS_PER_PAGE = 2_000
-COLUMNS = ("batch_id", "position", "key", "payload", "status", "attempts", "forgiven", "crashes", "message", "code")
-DEFAULTS = ("PENDING", 0, 0, 0, "", "")
 
 
 def store_items(batch: Batch, reader: Reader, *, key_column: str = "") -> int:
@@ -27,16 +25,16 @@ def store_items(batch: Batch, reader: Reader, *, key_column: str = "") -> int:
     The names of the rows' fields are put into the batch's `source`, if they are few enough for a table. Must run in a
     transaction, which the refusal is to roll back.
     """
-    rows = reader.staged or keyed_rows(reader, key_column)
+    rows = reader.staged.rows if reader.staged else keyed_rows(reader, key_column)
     store = _insert
     if connection.vendor == "postgresql":
         store = _copy_pages if reader.reads_database else _copy
     try:
         with transaction.atomic():
-            if reader.staged:
-                _insert_staged(batch.pk)
-            else:
+            if not reader.staged:
                 store(batch.pk, ((place, row.key, row.payload) for place, row in enumerate(rows)))
+            elif not reader.staged.batch:
+                insert(batch.pk, 0, end_of_rows())
     except IntegrityError:
         rows.refuse_repeated_key()
         raise
@@ -70,13 +68,6 @@ def analyze() -> None:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE batches_item")
-
-
-def _insert_staged(batch_id: str) -> None:
-    marks = ", ".join(["%s"] * len(DEFAULTS))
-    sql = f"INSERT INTO batches_item ({', '.join(COLUMNS)}) SELECT %s, position, key, payload, {marks} FROM {TABLE}"  # noqa: S608 - constants only
-    with connection.cursor() as cursor:
-        cursor.execute(f"{sql} ORDER BY position", [batch_id, *DEFAULTS])
 
 
 def _copy_pages(batch_id: str, rows: Iterable[tuple[int, str, str]]) -> None:

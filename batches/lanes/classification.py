@@ -8,6 +8,8 @@ from functools import lru_cache
 from typing import Any
 
 from batches.failures import Classification
+from batches.lanes import error_codes
+from batches.lanes.failure_words import DATABASE_WORDS, MESSAGE_PATTERNS
 
 CODES = {
     "rate_limit": "RATE_LIMITED",
@@ -39,35 +41,6 @@ RETRYABLE: dict[str, bool | None] = {
 }
 """Whether a category is worth another try; None: it depends."""
 
-HTTP = {
-    **dict.fromkeys((429, 509), "rate_limit"),
-    **dict.fromkeys((408, 504), "timeout"),
-    **dict.fromkeys((500, 502, 503), "upstream"),
-    **dict.fromkeys((400, 422), "validation"),
-    **dict.fromkeys((409, 412), "conflict"),
-    **dict.fromkeys((401, 403), "auth"),
-    **dict.fromkeys((404, 410), "not_found"),
-}
-ERRNO = {
-    110: "timeout",
-    **dict.fromkeys((101, 103, 104, 111, 113), "network"),
-    **dict.fromkeys((12, 24, 28), "resource"),
-}
-MYSQL = {1062: "conflict", 1205: "deadlock", 1213: "deadlock"}
-SQLSTATE = (
-    (re.compile("57014"), "timeout"),
-    (re.compile("40001|40P01"), "deadlock"),
-    (re.compile("23505"), "conflict"),
-    (re.compile("22...|23502|23503|23514"), "validation"),
-    (re.compile("28..."), "auth"),
-)
-SQLITE = (
-    (re.compile("SQLITE_(BUSY|LOCKED)"), "deadlock"),
-    (re.compile("SQLITE_CONSTRAINT_(UNIQUE|PRIMARYKEY)"), "conflict"),
-    (re.compile("SQLITE_(CONSTRAINT|MISMATCH|TOOBIG)"), "validation"),
-    (re.compile("SQLITE_(FULL|NOMEM)"), "resource"),
-)
-THROTTLED = re.compile(r"Throttl|RequestThrottled|RequestLimitExceeded|\bLimitExceeded", re.I)
 HAPPENED = r"(_?(EXCEEDED|REACHED|HIT|ERROR|EXCEPTION|EXPIRED|FAILURE|FAILED))?$"
 """What may follow the words of an own code by which it is tried again; any other word after them is about something
 else: TIMEOUT_DATE_IN_PAST, CONNECTION_TYPE_UNKNOWN."""
@@ -110,29 +83,28 @@ CLASS_PATTERNS = (
     ("conflict", re.compile(r"^IntegrityError$")),
     ("defect", re.compile(r"^(AttributeError|NameError|ImportError|AssertionError|TypeError|IndexError)$")),
 )
-MESSAGE_PATTERNS = (
-    ("conflict", re.compile(r"\bdeadlock(ed|s)?\b", re.I)),
-    ("rate_limit", re.compile(r"\brate[ _-]?limit(s|ed|ing)?\b|\btoo many requests\b|\bquota\b", re.I)),
-    ("timeout", re.compile(r"\btimed?[ -]?out\b", re.I)),
-    ("network", re.compile(r"\bconnection (refused|reset|aborted)\b|\bunreachable\b", re.I)),
-)
-"""What prose says: it gives a failure its category, and nothing is tried again for it."""
 RPC_STATUS = re.compile(
     r"(?:^|\bStatusCode\.|\bstatus ?[:=] ?)(RESOURCE_EXHAUSTED|DEADLINE_EXCEEDED|UNAVAILABLE)(?=$|\W)"
 )
-RPC = {"RESOURCE_EXHAUSTED": "rate_limit", "DEADLINE_EXCEEDED": "timeout", "UNAVAILABLE": "network"}
-LOCKED = re.compile(r"deadlock|database (table )?is locked|lock wait timeout", re.I)
 DATABASE_CLASS = re.compile(r"^(OperationalError|DatabaseError|InternalError|TransactionRollbackError)$")
 STATUS_IN_TEXT = re.compile(
-    r"(?:\bHTTP(?:/[\d.]+)?(?: (?:status|error|code))*:?|\bstatus[ _]code:?=?|\bstatus ?[:=])\s*(\d{3})\b"
+    r"(?:\bHTTP(?:/[\d.]+)?(?: (?:status|error|code))*:?|\bstatus[ _]code:?=?|\bstatus ?[:=]|<Response \[)\s*(\d{3})\b"
     r"|\bstatus (\d{3})(?=$|[.,;:)\]]|\s*[-–(])"
     r"|\b(\d{3}) (?:Client|Server) Error",
     re.I,
 )
 """An HTTP status in words; `status 500 pieces` is none."""
-SQLSTATE_IN_TEXT = re.compile(r"\bSQLSTATE[ \[]+([0-9A-Z]{5})\b")
-ERRNO_IN_TEXT = re.compile(r"\[Errno (\d+)\]")
-MYSQL_IN_TEXT = re.compile(r"^\((\d{4}),")
+REASON_IN_TEXT = re.compile(
+    r"(?:^|[:(\[-]\s?)(\d{3})[ :-]{1,3}"
+    rf"({'|'.join(error_codes.LONG_REASONS)}|(?:{'|'.join(error_codes.SHORT_REASONS)})(?=\s*(?:$|[\n.,;:()<-])|\s+for\b))",
+    re.I,
+)
+"""A status with its reason, as servers and proxies write them: `503 Service Unavailable`, not `423 locked accounts`."""
+SQLSTATE_IN_TEXT = re.compile(r"\bSQLSTATE[ \[:=]+([0-9A-Z]{5})\b|^\('([0-9A-Z]{5})', ")
+ERRNO_IN_TEXT = re.compile(r"\[Errno (-?\d+)\]")
+MYSQL_IN_TEXT = re.compile(r"^\((\d{4}),|^(?:ERROR )?(\d{4}) \([0-9A-Z]{5}\)")
+ORACLE_IN_TEXT = re.compile(r"\bORA-(\d{5})\b")
+SERVICE_IN_TEXT = re.compile(r"\bAn error occurred \((\w{3,60})\)")
 DIGIT = re.compile(r"\d")
 KILLED_IN_TEXT = re.compile(r"exit (?:code|status) 137\b", re.I)
 MESSAGE_LENGTH_READ = 2000  # characters of a message in which words are looked for
@@ -181,39 +153,40 @@ def by_own_code(code: str) -> str:
     plain = code.upper().replace("-", "_")
     default = next((category for category, default in CODES.items() if default == plain), "")
     number = re.fullmatch(r"(?:HTTP_?)?(\d{3})", plain)
-    by_number = HTTP.get(int(number[1]), "") if number else ""
+    by_number = error_codes.HTTP.get(int(number[1]), "") if number else ""
     return default or by_number or by_sqlstate(plain) or first_match(OWN_CODE_PATTERNS, plain)
 
 
 def by_attributes(exception: BaseException, message: str) -> str:
     """By what drivers and clients hang on their exceptions: SQLSTATE, SQLite's name, HTTP status, errno."""
     for error in (exception, exception.__cause__):
-        state, name = attribute_of(error, "pgcode"), attribute_of(error, "sqlite_errorname")
+        state = attribute_of(error, "pgcode") or attribute_of(error, "sqlstate")
+        name = attribute_of(error, "sqlite_errorname")
         if category := by_sqlstate(state) or (sqlite_category(name) if isinstance(name, str) else ""):
             return category
     if category := by_http(status_of(exception), f"{message} {code_in_response(exception)}"):
         return category
     number = attribute_of(exception, "errno")
-    return ERRNO.get(number, "") if isinstance(number, int) else ""
+    return error_codes.ERRNO.get(number) or error_codes.MYSQL.get(number, "") if isinstance(number, int) else ""
 
 
 def by_sqlstate(state: object) -> str:
     if not isinstance(state, str):
         return ""
-    return next((category for pattern, category in SQLSTATE if pattern.fullmatch(state)), "")
+    return next((category for pattern, category in error_codes.SQLSTATE if pattern.fullmatch(state)), "")
 
 
 def sqlite_category(name: str) -> str:
-    return next((category for pattern, category in SQLITE if pattern.match(name)), "")
+    return next((category for pattern, category in error_codes.SQLITE if pattern.match(name)), "")
 
 
 def by_http(status: int, text: str) -> str:
     """A status alone, or one that the text beside it turns into something else."""
-    if status in (400, 403, 503) and THROTTLED.search(text):
+    if status in (400, 403, 503) and error_codes.THROTTLED.search(text):
         return "rate_limit"
     if status == 400 and "RequestTimeout" in text:
         return "timeout"
-    return HTTP.get(status, "")
+    return error_codes.HTTP.get(status, "")
 
 
 def status_of(exception: BaseException) -> int:
@@ -237,27 +210,39 @@ def code_in_response(exception: BaseException) -> str:
 
 
 def by_status_in(message: str) -> str:
-    """By a status in the words: HTTP's, gRPC's, an SQLSTATE, an errno, MySQL's, the exit code of a killed process."""
+    """By a status in the words: HTTP's, gRPC's, an SQLSTATE, an errno, a database's, a killed process's."""
     if match := RPC_STATUS.search(message[:512]):
-        return RPC[match[1]]
+        return error_codes.RPC[match[1]]
+    if match := SERVICE_IN_TEXT.search(message):
+        return first_match(error_codes.SERVICES, match[1])
     if not DIGIT.search(message):
         return ""
     if match := STATUS_IN_TEXT.search(message[:512]):
         return by_http(int(match[1] or match[2] or match[3]), message)
+    match = REASON_IN_TEXT.search(message[:512])
+    if match and error_codes.REASONS[match[2].lower()] == int(match[1]):
+        return by_http(int(match[1]), message)
+    return by_number_in(message)
+
+
+def by_number_in(message: str) -> str:
+    """By a number that a database or the system has given to the failure."""
     if match := SQLSTATE_IN_TEXT.search(message):
-        return by_sqlstate(match[1])
+        return by_sqlstate(match[1] or match[2])
     if match := ERRNO_IN_TEXT.search(message):
-        return ERRNO.get(int(match[1]), "")
+        return error_codes.ERRNO.get(int(match[1]), "")
     if match := MYSQL_IN_TEXT.search(message):
-        return MYSQL.get(int(match[1]), "")
+        return error_codes.MYSQL.get(int(match[1] or match[2]), "")
+    if match := ORACLE_IN_TEXT.search(message):
+        return error_codes.ORACLE.get(int(match[1]), "")
     return "resource" if KILLED_IN_TEXT.search(message) else ""
 
 
 def by_class(exception: BaseException, message: str) -> str:
-    """By the class or the nearest of its bases that says anything; a database's error may say that of a lock."""
+    """By the class or the nearest of its bases that says anything; a database's error may say more."""
     for base in type(exception).__mro__:
-        if DATABASE_CLASS.match(base.__name__) and LOCKED.search(message):
-            return "deadlock"
+        if DATABASE_CLASS.match(base.__name__) and (category := first_match(DATABASE_WORDS, message)):
+            return category
         if category := by_class_name(base.__name__):
             return category
     return ""

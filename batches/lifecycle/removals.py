@@ -14,10 +14,10 @@ from time import monotonic, sleep
 from typing import Any
 
 from django.db import Error as AnyDatabaseError
-from django.db import close_old_connections, connection, transaction
+from django.db import close_old_connections, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
-from batches import clock
+from batches import clock, unfinished
 from batches.exceptions import BatchConflict, InvalidTransition, UnknownBatch
 from batches.extensions import registered
 from batches.lanes import global_pause
@@ -25,6 +25,7 @@ from batches.lanes.lane_counts import counters_of
 from batches.lifecycle import removed_rows, retry_states, transitions
 from batches.lifecycle.verification import broken_promises
 from batches.models import Batch, Checkpoint, Delivery, Fix, Rehearsal, Removal, Retry
+from batches.steps import Steps
 
 logger = logging.getLogger("batches")
 Status = Batch.Status
@@ -37,8 +38,6 @@ REMOVABLE = {
     Kind.ARCHIVE: Batch.ENDED,
 }
 """The statuses in which a batch may be deleted or archived."""
-SECONDS_PER_STEP = {"postgresql": 0.5, "sqlite": 0.1}
-"""SQLite has one writer, for whom all others wait; on PostgreSQL nobody waits, and a step's own costs are spread."""
 FEWEST, MOST = 100, 5_000
 """Items a transaction."""
 ACTOR = "archive"
@@ -137,19 +136,15 @@ class Remover:
     """Removes a little at a time; how much, the last time it took decides."""
 
     def __init__(self) -> None:
-        self.size = FEWEST
+        self.steps = Steps(FEWEST, MOST)
 
     def step(self, pk: int) -> bool:
         """Remove a little of it in a transaction; False when there is nothing left to do, or somebody else is at it."""
         removal = Removal.objects.filter(pk=pk, state=Removal.State.RUNNING).first()
         if removal is None or not self.may_archive(removal):
             return False
-        began = monotonic()
-        with transaction.atomic():
-            going_on = remove_some(pk, self.size)
-        took = max(monotonic() - began, 0.001)
-        self.size = max(FEWEST, min(MOST, int(self.size * min(2.0, SECONDS_PER_STEP[connection.vendor] / took))))
-        return going_on
+        with self.steps.step() as size:
+            return remove_some(pk, size)
 
     def may_archive(self, removal: Removal) -> bool:
         """Before the first item of an archived batch goes, what it was is written down, and its promises are looked at.
@@ -275,6 +270,7 @@ def keep_removing(should_stop: Callable[[], bool] = lambda: False) -> None:
     while not should_stop():
         try:
             close_old_connections()
+            unfinished.forget_left(should_stop)
             work(lambda: should_stop() or global_pause.is_on(), pause=True)
         except AnyDatabaseError as error:
             logger.warning("nothing is removed for now: %s", str(error).partition("\n")[0])

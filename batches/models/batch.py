@@ -7,11 +7,19 @@ import re
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator, ProhibitNullCharactersValidator, RegexValidator
 from django.db import models
+from django.db.models import Manager
 from django.urls import reverse
 
 from batches.models.fields import RedactedCharField, RedactedTextField, positive_number
 
 BATCH_ID = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
+
+
+class WholeBatches(Manager["Batch"]):
+    """Every batch but those whose items are being written still."""
+
+    def get_queryset(self) -> models.QuerySet[Batch]:
+        return super().get_queryset().exclude(status=Batch.BEING_STORED)
 
 
 class Batch(models.Model):
@@ -77,6 +85,8 @@ class Batch(models.Model):
     """A worker may have it: its active time is counted."""
     AT_REST = (Status.COMPLETED, Status.PAUSED, Status.HALTED)
     """No worker has it, and it can be put back to work: failed items may be retried or corrected."""
+    BEING_STORED = "STORING"
+    """In the place of a status while its id is reserved and its items are written: no batch yet."""
 
     id = models.CharField(
         primary_key=True,
@@ -174,6 +184,9 @@ class Batch(models.Model):
     running_since = models.DateTimeField(null=True, blank=True, help_text="Set while active time is being counted.")
     active_seconds = models.FloatField(default=0.0, help_text="Active time up to `running_since`, pauses excluded.")
     finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects = WholeBatches()
+    with_unfinished = Manager["Batch"]()
 
     class Meta:
         verbose_name_plural = "batches"

@@ -44,7 +44,7 @@ from batches.operations.steering import (
     status_after,
     suggested_budget,
 )
-from batches.operations.submission import Submission, free_ending, proposed_id, read_source, staged, submit
+from batches.operations.submission import Submission, chosen_id, free_ending, proposed_id, read_source, staged, submit
 from batches.operations.tokens import (
     NewToken,
     TokenRequest,
@@ -93,6 +93,7 @@ __all__ = [
     "check_fix",
     "check_token",
     "choose_digest",
+    "chosen_id",
     "correct",
     "create_token",
     "decide",

@@ -8,9 +8,9 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from batches import processors
-from batches.exceptions import InvalidInput, InvalidTransition
-from batches.intake import ingest
+from batches import processors, unfinished
+from batches.exceptions import InvalidInput, InvalidTransition, OperationInProgress
+from batches.intake import ingest, staging
 from batches.lanes import leases
 from batches.lifecycle import removals, transitions
 from batches.models import Batch, Correction, Fix, ParameterFile
@@ -24,6 +24,7 @@ from batches.operations.submission import (
     stored_once,
 )
 from batches.processors.stored_params import params_of
+from batches.unfinished import Unfinished
 from batches.wording import quantity
 
 VERB = "run again"
@@ -87,12 +88,13 @@ def run_again(
     batch.name = name or batch.name
     refuse_bad_start(start_at)
     refuse_bad_options(batch)
-    return stored_once(
-        batch,
-        partial(store, batch, followed, actor),
-        lambda earlier: earlier.follows_id == followed.pk,
-        "already, and follows another",
-    )
+    with staging.copied(followed, batch.pk) as begun:
+        return stored_once(
+            batch,
+            partial(store, batch, followed, begun, corrected, actor),
+            lambda earlier: earlier.follows_id == followed.pk,
+            "already, and follows another",
+        )
 
 
 def refuse_unfit(batch: Batch) -> None:
@@ -106,13 +108,16 @@ def refuse_unfit(batch: Batch) -> None:
     params_of(batch, processors.get(batch.processor))
 
 
-def store(batch: Batch, followed: Batch, actor: str) -> None:
+def store(batch: Batch, followed: Batch, begun: Unfinished | None, corrected: int, actor: str) -> None:
     """Batch, items, files and the first line of history; the caller's transaction makes it all or nothing."""
-    batch.save(force_insert=True)
+    unfinished.insert(batch, begun)
     removals.refuse_deleted_id(batch.pk)
-    copied = ingest.copy_items(followed.pk, batch.pk)
-    if copied != followed.total_items:  # they go: a removal has begun meanwhile
+    items = staging.end_of_rows() if begun else ingest.copy_items(followed.pk, batch.pk)
+    whole = Batch.objects.filter(pk=followed.pk).exclude(status__in=Batch.REMOVED)
+    if items != followed.total_items or not whole.exists():  # a removal has begun meanwhile
         raise InvalidTransition(followed.pk, VERB, "being removed", "Its items are gone.")
+    if corrected_items(followed) != corrected:
+        raise OperationInProgress(f"Items of {followed.pk} are being corrected at this moment; ask again shortly.")
     files = ParameterFile.objects.filter(batch=followed).values_list("sha256", "content")
     ParameterFile.objects.bulk_create(
         ParameterFile(batch=batch, sha256=sha256, content=content) for sha256, content in files

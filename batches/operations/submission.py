@@ -17,7 +17,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from batches import processors
+from batches import processors, unfinished
 from batches.clients import stays
 from batches.conf import settings
 from batches.exceptions import BatchConflict, ClientLeft, InvalidInput
@@ -95,8 +95,8 @@ def submit(
     `max_error_rate` in percent; `file_options` says how the file is to be read where it would be read wrongly
     (`batches.intake.readers.FileOptions`). Raises `InvalidInput` (and its kinds `InputRefused`, `UnknownProcessor`)
     with nothing written, and `BatchConflict` when the id belongs to a batch with other content; the same content again
-    answers the batch that is there. `file` may have been read already, by `read_source`. `ClientLeft`: the sender
-    `has_left` before all was stored, so nothing is.
+    answers the batch that is there; `OperationInProgress` while it is being stored. `file` may have been read already,
+    by `read_source`. `ClientLeft`: the sender `has_left` before all was stored, so nothing is.
     """
     refuse_masked_key(key_column)
     runs = processors.get(processor)
@@ -105,7 +105,7 @@ def submit(
         *(rate_limit_attempts, rate_limit_seconds, priority, start_at),
     )
     options = {option: value for option, value in zip(OPTIONS, values, strict=True) if value is not None}
-    batch = drafted(runs, batch_id, name, redact_shapes(redact_values(PurePath(filename).name)), options, user)
+    batch = drafted(runs, chosen_id(batch_id, name, filename, processor), name, shown_filename(filename), options, user)
     draft = checked(batch, runs, params or {})
     reading = options_of({"encoding": encoding, **(file_options or {})})
     reader = opened(file, filename, items, queryset, reading, key_column)
@@ -120,7 +120,7 @@ def submit(
     def is_same(earlier: Batch) -> bool:
         return bool(earlier.fingerprint) and earlier.fingerprint == fingerprint_of(draft, reader, key_column)
 
-    with staged(reader, key_column):
+    with staged(reader, key_column, batch.pk):
         return stored_once(batch, write, is_same, "with other content")
 
 
@@ -139,6 +139,7 @@ def stored_once(
     except IntegrityError:
         earlier = Batch.objects.filter(pk=batch.pk).first()
         if earlier is None:
+            unfinished.refuse(batch.pk)
             raise
     if is_same(earlier):
         return Submission(earlier, created=False)
@@ -158,7 +159,7 @@ def drafted(
 ) -> Batch:
     """The batch of a submission; not checked and not stored yet."""
     batch = Batch(
-        id=batch_id or proposed_id(name or filename or processor.name),
+        id=batch_id,
         name=name or PurePath(filename).name[:200],
         processor=processor.name,
         checkpoint_every=processor.checkpoint_every,
@@ -220,6 +221,16 @@ def refuse_bad_options(batch: Batch) -> None:
         raise InvalidInput(f"{field}: {messages[0]}", errors)
 
 
+def shown_filename(filename: str) -> str:
+    """Without its folder, and without what it says that is secret."""
+    return redact_shapes(redact_values(PurePath(filename).name))
+
+
+def chosen_id(batch_id: str = "", name: str = "", filename: str = "", processor: str = "", **others: Any) -> str:
+    """The id of a submission with these arguments, of which the first that says something counts."""
+    return batch_id or proposed_id(name or shown_filename(filename) or processor)
+
+
 def proposed_id(name: str, ending: str = "") -> str:
     """A readable id: words of the name, and an ending, by default one that is free."""
     words = re.sub(r"[^a-z0-9]+", "-", PurePath(name).stem.lower()).strip("-")[:40] or "batch"
@@ -240,7 +251,7 @@ def refuse_left(batch: Batch, has_left: Callable[[], bool]) -> None:
 def store(draft: Draft, reader: Any, key_column: str, actor: str) -> None:
     """Write batch, items, lanes and the first line of history; the caller's transaction makes it all or nothing."""
     batch = draft.batch
-    batch.save(force_insert=True)
+    unfinished.insert(batch, reader.staged.batch if reader.staged else None)
     removals.refuse_deleted_id(batch.pk)
     stored_params.store_files(batch, draft.given)
     batch.total_items = ingest.store_items(batch, reader, key_column=key_column)
@@ -272,4 +283,4 @@ def fingerprint_of(draft: Draft, reader: Any, key_column: str) -> str:
     return sha256(f"{settings_text}\n{reader.fingerprint()}".encode()).hexdigest()
 
 
-__all__ = ["BATCH_ID", "Submission", "free_ending", "proposed_id", "read_source", "staged", "submit"]
+__all__ = ["BATCH_ID", "Submission", "chosen_id", "free_ending", "proposed_id", "read_source", "staged", "submit"]

@@ -81,7 +81,8 @@ class BatchList(PortalView, ListAPIView[Batch]):
         if HEADER in request.headers:
             arguments["file"] = operations.read_source(arguments)
             arguments.pop("items", None)
-        with operations.staged(arguments.get("file"), arguments.get("key_column", "")):
+            arguments["batch_id"] = operations.chosen_id(**arguments)
+        with operations.staged(arguments.get("file"), arguments.get("key_column", ""), arguments["batch_id"]):
             return self.submit(request, body, arguments)
 
     @once_per_key

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -29,7 +29,9 @@ class CheckpointOverview:
     truncated: bool
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self) | {"timestamp": self.timestamp and clock.iso_utc(self.timestamp)}
+        """JSON-able; the lists are these, not copies."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return values | {"timestamp": self.timestamp and clock.iso_utc(self.timestamp)}
 
 
 def overview(batch: Batch) -> CheckpointOverview:
@@ -53,14 +55,10 @@ def overview(batch: Batch) -> CheckpointOverview:
 
 
 def failed_items(batch: Batch) -> list[dict[str, Any]]:
-    rows = Item.objects.filter(batch=batch, failed_at__isnull=False).order_by("position")[:LISTED]
+    """Of each no more is read than is shown, and its payload, whose secrets its message must not show."""
+    failed = Item.objects.filter(batch=batch, failed_at__isnull=False).order_by("position")
+    rows = failed.values_list("key", "message", "payload", "code", "attempts", "position")[:LISTED]
     return [
-        {
-            "item": item.key,
-            "error": redact_text(item.message, item.payload),
-            "code": item.code,
-            "attempts": item.attempts,
-            "index": item.position,
-        }
-        for item in rows
+        {"item": key, "error": redact_text(message, payload), "code": code, "attempts": attempts, "index": position}
+        for key, message, payload, code, attempts, position in rows
     ]

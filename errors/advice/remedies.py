@@ -19,7 +19,13 @@ PLACES_OF_RUN = (CIRCUMSTANCE_PREFIX + "host", CIRCUMSTANCE_PREFIX + "worker")
 CERTIFICATE = re.compile(r"certificate|CERT_HAS_EXPIRED", re.I)
 DISK = re.compile(r"\[Errno (28|122)\]|no space left|disk (is )?full|disk quota", re.I)
 FILES = re.compile(r"\[Errno 2[34]\]|too many open files", re.I)
-"""Of failures for want of a resource: which one it was. Else it was memory."""
+NOT_WRITABLE = re.compile(r"\[Errno 30\]|read-only file system|readonly database|SQLITE_READONLY", re.I)
+CLOCK = re.compile(
+    r"time ?too ?skewed|clock skew|signature (has )?expired|signature not yet (current|valid)|used too early"
+    r"|not yet valid \(iat\)|ImmatureSignature",
+    re.I,
+)
+PROXY = re.compile(r"\bproxy\b|\b407\b", re.I)
 
 
 class Remedy(StrEnum):
@@ -36,6 +42,9 @@ class Remedy(StrEnum):
     MEMORY = "memory", "Workers need more memory, or fewer lanes"
     DISK = "disk", "A disk needs room"
     FILES = "files", "Workers may open too few files, or leave them open"
+    WRITABLE = "writable", "A place where workers write is read-only"
+    CLOCK = "clock", "The clock of the workers has to be set"
+    PROXY = "proxy", "A proxy has to let the workers through"
     DUPLICATE = "duplicate", "They exist already: nothing is to be done"
     HOST = "host", "A worker or its machine has to be mended"
     PLACE = "place", "What happens at this place of the input has to be mended"
@@ -62,10 +71,19 @@ BY_CATEGORY: Mapping[str, Remedy] = {
 """Of the other categories items may pass as they are."""
 REPAIRED_BY_PEOPLE = (
     *(Remedy.MISSING, Remedy.CREDENTIALS, Remedy.CERTIFICATE, Remedy.CODE, Remedy.MEMORY, Remedy.DISK, Remedy.FILES),
-    *(Remedy.HOST, Remedy.PLACE),
+    *(Remedy.WRITABLE, Remedy.CLOCK, Remedy.PROXY, Remedy.HOST, Remedy.PLACE),
 )
 """Nothing that a batch can do by itself: somebody mends something, and retries."""
 RETRIED = (Remedy.RETRY, Remedy.SLOWER, Remedy.TIME)
+BY_WORDS = (
+    ("network", CERTIFICATE, Remedy.CERTIFICATE),
+    ("auth", CLOCK, Remedy.CLOCK),
+    ("auth", PROXY, Remedy.PROXY),
+    ("resource", DISK, Remedy.DISK),
+    ("resource", FILES, Remedy.FILES),
+    ("resource", NOT_WRITABLE, Remedy.WRITABLE),
+)
+"""Of failures of a category, what those need whose class or message says so; the first that matches."""
 OWN_CODE_AT_FAULT = ("UnicodeEncodeError",)
 """Classes of exceptions that look like refused input, and come from code that writes it."""
 
@@ -79,18 +97,17 @@ def remedy_of(group: GroupFacts, facts: Facts) -> Remedy:
         return Remedy.CODE
     if cause and group.category == "validation" and is_period(cause):
         return Remedy.PLACE
-    if group.category == "network" and CERTIFICATE.search(group.title):
-        return Remedy.CERTIFICATE
-    if group.category == "resource":
-        return resource_remedy(group.title)
     if group.category == "conflict" and group.permanent < group.items:
         return Remedy.RETRY
-    return BY_CATEGORY.get(group.category, Remedy.RETRY)
+    return remedy_by_words(group) or BY_CATEGORY.get(group.category, Remedy.RETRY)
 
 
-def resource_remedy(title: str) -> Remedy:
-    """By what the message says that there was too little of."""
-    return Remedy.DISK if DISK.search(title) else Remedy.FILES if FILES.search(title) else Remedy.MEMORY
+def remedy_by_words(group: GroupFacts) -> Remedy | None:
+    words = f"{group.error_type} {group.title}"
+    remedies = (
+        remedy for category, pattern, remedy in BY_WORDS if category == group.category and pattern.search(words)
+    )
+    return next(remedies, None)
 
 
 def with_remedy(facts: Facts, *remedies: Remedy) -> list[GroupFacts]:

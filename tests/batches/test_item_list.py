@@ -53,6 +53,7 @@ def plan_of(items: Any) -> str:
     return str(items.explain())
 
 
+@pytest.mark.full_on("sqlite")
 def test_it_lists_a_batch_by_the_index_of_positions_without_sorting(client: Client, large: Batch) -> None:
     for query in ({}, {"failed_at__isnull": "False"}):
         items = listed(client, batch__id__exact=large.pk, **query)
@@ -63,6 +64,7 @@ def test_it_lists_a_batch_by_the_index_of_positions_without_sorting(client: Clie
             assert ("item_failed" if query else "item_position") in plan
 
 
+@pytest.mark.full_on("sqlite")
 def test_it_finds_a_key_by_its_index(client: Client, large: Batch) -> None:
     key = "More-700"
     for typed in (key, f" {key} "):

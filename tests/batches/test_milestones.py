@@ -64,6 +64,7 @@ def milestones_told(server: Server) -> list[int]:
     return [one["data"]["milestone"] for one in told_to(server) if one["type"] == "batch.milestone"]
 
 
+@pytest.mark.full_on("sqlite")
 def test_a_retry_of_a_completed_batch_reaches_no_milestone_again_but_ends_again(
     server: Server, hook: Webhook, heard: list[tuple[str, int]]
 ) -> None:

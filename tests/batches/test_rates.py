@@ -49,6 +49,7 @@ def test_no_limit_costs_nothing_and_is_not_told(settings: Any) -> None:
     assert not Allowance.objects.exists()
 
 
+@pytest.mark.full_on("sqlite")
 def test_a_request_costs_a_statement_at_most_and_most_cost_none() -> None:
     viewer = client("viewer")
     viewer.get(PATH)

@@ -57,6 +57,7 @@ def test_it_says_the_place_of_what_the_process_refused() -> None:
     assert (caught.value.row, caught.value.line) == (3, 3)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("opened", [open_file, open_reader])
 def test_it_refuses_a_workbook_whose_last_cell_is_in_the_last_corner(opened: Any) -> None:
     content = workbook((0, 0, "k"), (1, 0, 2), (1_048_575, 16_383, "x"))

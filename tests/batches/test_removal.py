@@ -97,7 +97,7 @@ def test_it_counts_of_a_shared_group_what_other_batches_have() -> None:
     assert any("1 has errors in other batches" in remark for remark in plan.remarks)
     operations.delete("b1")
     remover = removals.Remover()
-    remover.size = 2
+    remover.steps.size = 2
     remover.step(removals.under_way()[0].pk)
     row = BatchGroup.objects.get(batch="b1")
     assert row.errors == ErrorRecord.objects.filter(batch="b1").count() == 1

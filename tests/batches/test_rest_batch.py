@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from batches import operations, progress_tracker
 from batches.models import Sample
@@ -54,6 +56,17 @@ def test_it_cuts_a_long_checkpoint_and_says_so(monkeypatch: pytest.MonkeyPatch) 
     checkpoint = client("viewer").get("/api/batches/b1/checkpoint").json()
     assert checkpoint["completed_items"] == ["1", "2"]
     assert (checkpoint["completed_count"], checkpoint["truncated"]) == (3, True)
+
+
+@committed
+def test_it_reads_no_more_of_a_failed_item_than_it_shows_and_copies_nothing() -> None:
+    batch = finished(items=(GOOD, BAD))
+    with CaptureQueriesContext(connection) as statements:
+        shown = checkpoint_overview.overview(batch)
+    (of_failed,) = (each["sql"] for each in statements if '"failed_at" IS NOT NULL' in each["sql"])
+    assert '"message"' in of_failed
+    assert '"result"' not in of_failed
+    assert shown.to_dict()["failed_items"] is shown.failed_items
 
 
 @committed

@@ -64,6 +64,7 @@ def test_a_new_group_ages_in_three_batches_without_it() -> None:
     assert ageing()
 
 
+@pytest.mark.full_on("sqlite")
 @pytest.mark.parametrize("verb", ["acknowledge", "resolve", "ignore"])
 def test_whoever_acts_upon_it_ends_its_ageing(verb: str) -> None:
     fail(batch_of(1), 0, ValueError("bad"))

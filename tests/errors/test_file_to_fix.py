@@ -162,6 +162,7 @@ def corrections(content: bytes, name: str) -> list[tuple[Any, ...]]:
     return [(row.before, row.after, row.why) for row in fix.corrections.exclude(verdict="UNCHANGED")]
 
 
+@pytest.mark.full_on("postgresql")
 @EXAMPLES
 def test_rows_come_in_and_go_out_as_they_are(examples: int) -> None:
     @given(file=FILES, kind=some.sampled_from(("csv", "ndjson", "json")))
@@ -178,6 +179,7 @@ def test_rows_come_in_and_go_out_as_they_are(examples: int) -> None:
     holds()
 
 
+@pytest.mark.full_on("postgresql")
 @EXAMPLES
 def test_what_a_spreadsheet_saved_untouched_changes_nothing(examples: int) -> None:
     @given(rows=tables(CELLS))
@@ -192,6 +194,7 @@ def test_what_a_spreadsheet_saved_untouched_changes_nothing(examples: int) -> No
     holds()
 
 
+@pytest.mark.full_on("postgresql")
 @EXAMPLES
 def test_a_person_corrects_the_cell_that_was_touched_and_no_other(examples: int) -> None:
     @given(file=FILES, place=some.integers(0, 11), column=some.sampled_from(NAMES))

@@ -41,6 +41,7 @@ def counts(batch: Batch) -> dict[str, int]:
     return dict(rows.values_list("group__title", "errors"))
 
 
+@pytest.mark.full_on("sqlite")
 def test_one_cause_with_many_words_is_one_group() -> None:
     batch = batch_of(135)
     fails(batch, [f"no stock for {word}" for word in WORDS[:130]])
@@ -78,6 +79,7 @@ def test_a_later_batch_joins_the_family_from_its_first_failure_on() -> None:
     assert [each.title for each in rehearsed] == [STOCK]
 
 
+@pytest.mark.full_on("sqlite")
 def test_groups_of_earlier_batches_are_gathered_too() -> None:
     earlier = batch_of(20, "b2")
     fails(earlier, [f"no stock for {word}" for word in WORDS[:20]])
@@ -86,6 +88,7 @@ def test_groups_of_earlier_batches_are_gathered_too() -> None:
     assert counts(Batch.objects.get(pk="b1")) == {STOCK: 130}
 
 
+@pytest.mark.full_on("sqlite")
 def test_what_people_did_stays_as_they_left_it() -> None:
     batch = batch_of(200)
     fails(batch, [f"no stock for {word}" for word in WORDS[:20]])
@@ -98,6 +101,7 @@ def test_what_people_did_stays_as_they_left_it() -> None:
     assert counts(batch) == mine | {STOCK: 74}
 
 
+@pytest.mark.full_on("sqlite")
 def test_a_word_taken_out_of_the_family_stays_out() -> None:
     batch = batch_of(200)
     fails(batch, [f"no stock for {word}" for word in WORDS[:60]])

@@ -105,6 +105,7 @@ def python(database: str, var: Path, *arguments: str) -> str:
     return ended.stdout
 
 
+@pytest.mark.full_on("sqlite")
 def test_what_ran_at_an_earlier_commit_is_finished_after_an_upgrade(earlier: str, tmp_path: Path) -> None:
     python(earlier, tmp_path, "manage.py", "migrate", "-v0")
     found = json.loads(python(earlier, tmp_path, "-c", f"import django; django.setup()\n{FINISH}"))

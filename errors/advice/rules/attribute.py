@@ -7,6 +7,7 @@ from typing import Any
 
 from errors.advice.facts import Advice, Facts, Prediction, evidence
 from errors.advice.remedies import (
+    REPAIRED_BY_PEOPLE,
     Remedy,
     is_of_payload,
     is_place_of_run,
@@ -20,10 +21,7 @@ RULE = "attribute"
 PASSING = (Remedy.SLOWER, Remedy.TIME, Remedy.DUPLICATE)
 """Whatever sets such failures apart, it is not what has to be set aside."""
 PASSING_CATEGORIES = ("conflict", "network", "upstream")
-REPAIRS = (
-    *(Remedy.CREDENTIALS, Remedy.CERTIFICATE, Remedy.CODE, Remedy.MEMORY, Remedy.DISK, Remedy.FILES),
-    *(Remedy.MISSING, Remedy.PLACE),
-)
+REPAIRS = tuple(remedy for remedy in REPAIRED_BY_PEOPLE if remedy != Remedy.HOST)
 """Advice of their own names the attribute."""
 
 

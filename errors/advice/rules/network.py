@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from batches.proportions import wilson
 from batches.wording import quantity
 from errors.advice.facts import Advice, Facts, GroupFacts, evidence
 from errors.advice.predictions import recoveries
-from errors.advice.remedies import Remedy, cause_of_all, is_of_payload, sure_findings, with_remedy
+from errors.advice.remedies import Remedy, cause_of_all, is_of_payload, largest, sure_findings, with_remedy
 from errors.advice.rules.group_advice import LEAST_ERRORS, failed_attempts, failed_items, group_advice
 from errors.detectors.findings import EVERYTHING
 
@@ -19,16 +20,52 @@ LEAST_TRIED_AFTER = 20
 """Items tried since the outage, before it may be called over."""
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What to look at first where messages match `words`; `why` says what happened to so many attempts."""
+
+    act: str
+    why: str
+    words: re.Pattern[str] = re.compile("")
+
+
+LOOKS = (
+    Look(
+        "Check the host name, and the DNS that the workers ask",
+        "{errors} found no address for the name of the host.",
+        re.compile(
+            r"name or service not known|name resolution|getaddrinfo|(could not|cannot|failed to) resolve|gaierror"
+            r"|nodename nor servname|no such host|no address associated|translate host name|ENOTFOUND|EAI_AGAIN"
+            r"|\[Errno (-[235]|1100[124])\]|ORA-12154",
+            re.I,
+        ),
+    ),
+    Look(
+        "Check which database server takes writes: this one is a standby, or a failover is under way",
+        "{errors} wanted to write to a database that only reads.",
+        re.compile(r"read[- ]?only|\b25006\b|ORA-16000", re.I),
+    ),
+    Look(
+        "Check that both sides speak the same TLS: port, version, ciphers",
+        "{errors} ended before the TLS handshake was done.",
+        re.compile(r"handshake|WRONG_VERSION|UNSUPPORTED_PROTOCOL|PROTOCOL_VERSION|NO_CIPHERS|UNKNOWN_CA", re.I),
+    ),
+    Look("Check connectivity", "{errors} could not reach the other side, or were answered with its errors."),
+)
+"""The first that matches; the last always does."""
+
+
 def network(facts: Facts) -> list[Advice]:
     groups = [group for group in with_remedy(facts, Remedy.RETRY) if group.category in ("network", "upstream")]
     errors = failed_attempts(groups)
     if not errors:
         return []
     counts = [evidence("connection and upstream errors", errors, facts.errors)]
+    look = look_of(largest(groups))
     window = window_of(facts, groups)
     if window is None or errors < LEAST_ERRORS:
-        title = "Check connectivity, then try a few of them"
-        why = f"{quantity(errors, 'attempt')} could not reach the other side, or were answered with its errors."
+        title = f"{look.act}, then try a few of them"
+        why = look.why.format(errors=quantity(errors, "attempt"))
         if cause := cause_of_all(groups, facts, is_of_payload):
             why += f" {cause['sentence']}"
         confidence = "weak" if errors >= LEAST_ERRORS else "low"
@@ -40,8 +77,15 @@ def network(facts: Facts) -> list[Advice]:
         return [retry_window(facts, groups, window, counts)]
     title = f"Wait, then try a few of what failed in {window['text']}"
     why = f"{window['sentence']} Since then {failures_since(window)}: it may not be over."
+    if look != LOOKS[-1]:
+        why += f" {look.act}."
     advice = group_advice(RULE, groups, facts, title, why, "weak", evidence=counts)
     return [replace(advice, findings=[str(window["text"])])]
+
+
+def look_of(group: GroupFacts) -> Look:
+    words = f"{group.error_type} {group.title}"
+    return next(look for look in LOOKS if look.words.search(words))
 
 
 def tried_after(window: Any) -> tuple[int, int, int]:

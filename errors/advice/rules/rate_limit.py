@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
 from batches.wording import quantity
 from errors.advice.facts import Advice, Facts, GroupFacts, alternative, evidence
+from errors.advice.remedies import largest
 from errors.advice.rules.group_advice import LEAST_ERRORS, failed_attempts, failed_items, group_advice, longest_wait
 
 RULE = "rate_limit"
+CONNECTIONS = re.compile(
+    r"too many (clients|connections)|connection slots|max_client_conn|max_user_connections"
+    r"|QueuePool limit|connection pool|\b53300\b|ORA-(000(18|20)|125(16|18|19|20))",
+    re.I,
+)
+"""What is said where not the pace is limited, but how many are connected."""
 LEAST_SHARE = 0.01
 """Of all attempts, for the tested form."""
 
@@ -20,7 +28,7 @@ def rate_limit(facts: Facts) -> list[Advice]:
     if not errors:
         return []
     target = min(facts.concurrency_target or max(1, facts.concurrency // 2), facts.concurrency)
-    why = f"{errors:,} of {quantity(facts.attempts, 'attempt')} were turned away by a rate limit."
+    why = f"{errors:,} of {quantity(facts.attempts, 'attempt')} {turned_away(groups)}"
     if wait := max(group.asked_wait for group in groups):
         why += f" The other side asked to wait for up to {wait:,.0f} s: do not retry before that."
     if target == facts.concurrency and facts.parallel > 1:
@@ -37,6 +45,13 @@ def rate_limit(facts: Facts) -> list[Advice]:
     advice = group_advice(RULE, groups, facts, title, why, confidence, verb="adjust", evidence=counts)
     retry = {**advice.params, **longest_wait(groups)}
     return [replace(advice, params={"changes": {"concurrency": target}, "retry": retry})]
+
+
+def turned_away(groups: Sequence[GroupFacts]) -> str:
+    """How, by the largest of the groups."""
+    if CONNECTIONS.search(largest(groups).title):
+        return "found no connection free: the limit of the database or pool is reached. Each lane needs one or more."
+    return "were turned away by a rate limit."
 
 
 def fewer_calls(facts: Facts, groups: Sequence[GroupFacts], why: str) -> Advice:

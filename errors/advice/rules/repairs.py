@@ -45,6 +45,24 @@ REPAIRS = (
         "{errors} had too many files or connections open; code that leaves them open may be the reason.",
     ),
     Repair(
+        "writable",
+        Remedy.WRITABLE,
+        "make the place writable that workers write to",
+        "{errors} could not write, as the file system or the file is read-only; a disk that fails is made so.",
+    ),
+    Repair(
+        "clock",
+        Remedy.CLOCK,
+        "set the clock of the workers by a time server",
+        "{errors} were refused because the time of their worker is not that of the other side.",
+    ),
+    Repair(
+        "proxy",
+        Remedy.PROXY,
+        "give the workers the credentials of the proxy",
+        "{errors} were turned away by a proxy on the way, not by the other side.",
+    ),
+    Repair(
         "missing",
         Remedy.MISSING,
         "add what they refer to, or correct the rows",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from math import ceil
@@ -10,12 +11,22 @@ from typing import Any
 from batches.wording import quantity
 from errors.advice.facts import Advice, Facts, GroupFacts, Prediction, alternative, evidence
 from errors.advice.posterior import outcome
-from errors.advice.remedies import Remedy, with_remedy
+from errors.advice.remedies import Remedy, largest, with_remedy
 from errors.advice.rules.group_advice import LEAST_ERRORS, failed_attempts, failed_items, group_advice
 from errors.advice.timeouts import Verdict
 from errors.detectors.findings import percent
 
 RULE = "timeout"
+LIMITS_OF_OTHERS = (
+    (
+        re.compile(
+            r"statement timeout|max_execution_time|maximum statement execution time|user requested cancel", re.I
+        ),
+        "the time limit of the database for a statement",
+    ),
+    (re.compile(r"gateway time-?out|\b504\b|\b524\b", re.I), "the time limit of a gateway in between"),
+)
+"""What messages say whose limit it was."""
 TOO_HIGH, TOO_LOW = 0.15, 0.3
 """How far the share that would end is off at most, where some attempts hang, and where durations have a thin tail."""
 
@@ -25,15 +36,26 @@ def timeout(facts: Facts) -> list[Advice]:
     errors = failed_attempts(groups)
     if not errors:
         return []
+    counts = [evidence("attempts timed out", errors, facts.attempts)]
+    if whose := next((whose for words, whose in LIMITS_OF_OTHERS if words.search(largest(groups).title)), ""):
+        return [limit_of_another(facts, groups, counts, whose)]
     if errors < LEAST_ERRORS or facts.timeout_verdict is None:
         why = f"{quantity(errors, 'attempt')} ran out of time; too few to tell whether more of it would help."
         return [group_advice(RULE, groups, facts, "Probe the timeouts with a few items", why, "low")]
-    counts = [evidence("attempts timed out", errors, facts.attempts)]
     if facts.timeout_seconds and facts.timeout_seconds[1] < facts.item_timeout / 2:
         return [not_the_limit(facts, groups, counts, facts.timeout_seconds)]
     if facts.timeout_verdict.kind == "hang":
         return [quarantine_advice(facts, groups, counts)]
     return [more_time(facts, groups, facts.timeout_verdict, counts)]
+
+
+def limit_of_another(
+    facts: Facts, groups: Sequence[GroupFacts], counts: Sequence[dict[str, Any]], whose: str
+) -> Advice:
+    """The message names whose limit it was: it is not the portal's."""
+    why = f"{quantity(failed_attempts(groups), 'attempt')} were cut off by {whose}: another limit here changes nothing."
+    title = f"Look at what takes so long, or at {whose}, then try a few of them"
+    return group_advice(RULE, groups, facts, title, why, "weak", evidence=counts)
 
 
 def not_the_limit(
