@@ -11,6 +11,9 @@ from errors.advice.posterior import PRIOR, Share, share_with
 
 SIZES = tuple(2.0**power for power in range(11))
 """How alike retries may be: their shares are spread as those of so many items, each drawn alone."""
+USUAL_SPREAD = 0.15
+"""Half-Cauchy prior of the standard deviation between shares about one half: that two or three retries came out alike
+may be luck, and does not say that the next will."""
 
 
 @lru_cache(maxsize=256)
@@ -25,14 +28,24 @@ def share_of_units(units: tuple[Tried, ...]) -> Share:
 
 
 def fit(units: Sequence[Tried], size: float) -> tuple[float, float, float]:
-    """Mean and variance of the next retry's share, and the log-likelihood of `size`, the mean integrated out."""
+    """Mean and variance of the next retry's share, and how likely `size` is: a logarithm, the mean integrated out."""
     counted = [(tried, passed, (size + 1) / (size + tried)) for tried, passed in units]
     a = PRIOR + sum(passed * weight for _, passed, weight in counted)
     b = PRIOR + sum((tried - passed) * weight for tried, passed, weight in counted)
     mean = a / (a + b)
     unsure = mean * (1 - mean) / (a + b + 1)
     likelihood = sum(log_chance(tried, passed, mean * size, (1 - mean) * size) for tried, passed in units)
-    return mean, mean * (1 - mean) / (size + 1) + unsure * size / (size + 1), likelihood + log(unsure) / 2
+    return (
+        mean,
+        mean * (1 - mean) / (size + 1) + unsure * size / (size + 1),
+        likelihood + log(unsure) / 2 + log_prior(size),
+    )
+
+
+def log_prior(size: float) -> float:
+    """ln of the prior of one of `SIZES`, which are steps of equal length in the logarithm of the spread."""
+    spread = 0.5 / (size + 1) ** 0.5
+    return log(spread) - log(1 + (spread / USUAL_SPREAD) ** 2)
 
 
 def log_chance(tried: int, passed: int, a: float, b: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
@@ -79,6 +80,31 @@ def test_earlier_batches_that_differ_by_luck_alone_are_as_one() -> None:
     assert 55 <= alike.low <= 70 <= alike.high <= 82
     apart = share_of_units(((100, 95), (80, 20), (120, 60), (90, 40)))
     assert apart.whole < 20
+
+
+def test_three_batches_that_agree_by_luck_promise_little() -> None:
+    """Whole batches differ by a tenth, and only those are spoken of that came out alike."""
+    chance, held, compared = random.Random(40_127), 0, 0
+    for _ in range(800):
+        usual = chance.uniform(0.2, 0.8)
+        outcomes = [retried(chance, chance.gauss(usual, 0.1)) for _ in range(4)]
+        items, came = outcomes.pop()
+        expected = predicted(items, earlier=outcomes)
+        if expected.mid is not None:
+            compared, held = compared + 1, held + (expected.low <= came <= expected.high)
+    assert compared > 200
+    assert held >= 0.79 * compared  # as if any spread were as likely: 0.77
+    assert width_of([(100, 50)] * 3) >= 30 > 25 >= width_of([(100, 50)] * 12)
+
+
+def width_of(earlier: list[tuple[int, int]]) -> int:
+    expected = predicted(100, earlier=earlier)
+    return expected.high - expected.low
+
+
+def retried(chance: random.Random, share: float) -> tuple[int, int]:
+    tried = chance.randint(60, 160)
+    return tried, sum(chance.random() < share for _ in range(tried))
 
 
 def test_two_tries_tell_one_kind_from_two() -> None:
