@@ -70,17 +70,20 @@ def work_in_turn() -> None:
     Whoever comes second at a batch goes on to the next in line; what was `lost` so may be had after the next turn.
     """
     until, fruitless, lost = monotonic() + runner.SLICE_SECONDS, set[str](), set[str]()
-    while line := next_in_line(fruitless | lost):
-        if (left := until - monotonic()) <= 0:
-            return enqueue_slice(line[0], 0)
-        slice_ = first_slice(line, left, lost)
-        if slice_ is not None:
-            turn = turns.Turn(fruitless, slice_.batch.pk)
-            slice_.gives_way = turn.is_over
-            runner.work_through(slice_)
-            lost &= declining.by_this_process
-            if not slice_.tally:
-                fruitless.add(slice_.batch.pk)
+    try:
+        while line := next_in_line(fruitless | lost):
+            if monotonic() >= until:
+                return enqueue_slice(line[0], 0)
+            for slice_ in slices_in_line(line, until, lost):
+                turn = turns.Turn(fruitless, slice_.batch.pk)
+                slice_.gives_way = turn.is_over
+                runner.work_through(slice_)
+                lost &= declining.by_this_process
+                counters.flush_if_due()
+                if not slice_.tally:
+                    fruitless.add(slice_.batch.pk)
+    finally:
+        counters.flush()
     return None
 
 
@@ -88,14 +91,23 @@ def next_in_line(but: Collection[str]) -> list[str]:
     return [] if should_stop() else turns.line(but)
 
 
-def first_slice(line: list[str], seconds: float, lost: set[str]) -> slices.Slice | None:
-    """A slice of the first batch in line of which this process gets a lane; those before it are `lost`."""
+def slices_in_line(line: list[str], until: float, lost: set[str]) -> Iterator[slices.Slice]:
+    """A slice of the first batch in line of which this process gets a lane; those before it are `lost`. Then of those
+    behind it, as long as nobody else has begun them, for half a second: a process at work looks no more often whether
+    somebody else goes first."""
+    asked_at, is_behind = monotonic(), False
     for batch_id in line:
-        slice_ = slices.take_slice(batch_id, None, seconds, should_stop, expendable=True)
+        if is_behind and (should_stop() or monotonic() >= min(until, asked_at + turns.LOOK_UP_EVERY)):
+            return
+        seconds = until - monotonic()
+        slice_ = slices.take_slice(batch_id, None, seconds, should_stop, expendable=True, unbegun=is_behind)
         if slice_ is not None:
-            return slice_
-        lost.add(batch_id)
-    return None
+            is_behind = True
+            yield slice_
+        elif is_behind:
+            return
+        else:
+            lost.add(batch_id)
 
 
 @shared_task(name="batches.tasks.run_rehearsal", ignore_result=True)

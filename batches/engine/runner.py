@@ -68,11 +68,15 @@ def work_slice(
     if slice_ is None:
         return False
     slice_.tally, slice_.gives_way = Counter() if tally is None else tally, gives_way
-    return work_through(slice_)
+    try:
+        return work_through(slice_)
+    finally:
+        counters.flush()
 
 
 def work_through(slice_: Slice) -> bool:
-    """Work on the lane that the slice holds, and give it back; True when time ran out before the work did."""
+    """Work on the lane that the slice holds, and give it back; True when time ran out before the work did. What was
+    counted meanwhile the caller writes."""
     unfinished = released = False
     try:
         with slice_.watchdog:
@@ -84,8 +88,8 @@ def work_through(slice_: Slice) -> bool:
         slice_.resources.close()
         disk_full.insist(partial(leases.release, slice_.lease), slice_.should_stop)
         released = disk_full.insist(partial(transitions.settle, slice_.batch.pk), slice_.should_stop)
-        counters.flush()
         if slice_.tainted and slice_.expendable:
+            counters.flush()
             os._exit(1)  # a call that could not be ended lives in this process: it must not go on
     return unfinished or released
 

@@ -121,11 +121,14 @@ def take_slice(
     on_chunk: Callable[[], None] = do_nothing,
     expendable: bool = False,
     processor: Processor | None = None,
+    unbegun: bool = False,
 ) -> Slice | None:
     """Take a free lane of the batch, `lane` or any, for so many seconds; None without one, or if this process
-    cannot run the batch."""
+    cannot run the batch, or if it is to be `unbegun` and is not."""
     refuse_nesting()
     batch = batch_rows.batch_of(batch_id)
+    if unbegun and batch.status != Batch.Status.QUEUED:
+        return None
     try:
         processor = processor or get(batch.processor)
         params = params_of(batch, processor)

@@ -1,7 +1,8 @@
-"""What workers count for `/metrics`: in memory while they work, added to the database between their slices.
+"""What workers count for `/metrics`: in memory while they work, added to the database between their slices, once a
+second at most where those are short.
 
-So counting never holds up a chunk. A process that is killed takes with it what it counted since its last slice; its
-death is counted by the worker that takes over.
+So counting never holds up a chunk. A process that is killed takes with it what it counted since then; its death is
+counted by the worker that takes over.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
+from time import monotonic
 
 from django.db import Error as AnyDatabaseError
 from django.db import connection
@@ -35,6 +37,8 @@ _lock = threading.Lock()
 _pending: Counter[tuple[str, str]] = Counter()
 _observed: dict[tuple[str, str], list[float]] = {}
 _owner = os.getpid()
+_flushed_at = float("-inf")
+FLUSH_EVERY = 1.0  # seconds
 OBSERVATIONS_KEPT = 1_000  # durations of one histogram, before they are sorted into its buckets
 
 
@@ -88,8 +92,16 @@ def _forget_parents_counts() -> None:
         _owner = os.getpid()
 
 
+def flush_if_due() -> None:
+    """The same as `flush`, unless this process has done so within a second."""
+    if monotonic() >= _flushed_at + FLUSH_EVERY:
+        flush()
+
+
 def flush() -> None:
     """Add what this process has counted to the database; outside of any transaction that matters."""
+    global _flushed_at
+    _flushed_at = monotonic()
     _sort_into_buckets()
     with _lock:
         counted = {} if _owner != os.getpid() else dict(sorted(_pending.items()))

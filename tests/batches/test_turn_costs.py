@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -16,7 +17,9 @@ from batches.commits import not_waited_for
 from batches.engine import slices, turns
 from batches.lanes import counters, leases
 from batches.models import Batch, Checkpoint, Tenure, Transition
+from batches.tasks import slices_in_line
 from tests.helpers.batches import modes, submitted
+from tests.helpers.waiting import PATIENCE
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -78,6 +81,34 @@ def test_many_that_wait_at_once_begin_once_in_their_order_at_the_price_of_few() 
     order, many = worked_off(24)
     assert order == [str(place) for place in range(24)]
     assert many / 24 <= few / 3
+
+
+@pytest.mark.any_database
+def test_it_asks_once_for_those_in_line_and_counts_once_where_turns_are_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the machine is: half a second and a second are made long."""
+    monkeypatch.setattr(turns, "LOOK_UP_EVERY", PATIENCE)
+    monkeypatch.setattr(counters, "FLUSH_EVERY", PATIENCE)
+    for _ in range(12):
+        last = operations.start(submitted(modes("ok", "ok")).pk)
+    counters.flush()
+    with sent() as statements:
+        tasks.run_slice(last.pk, 0)
+    assert len([sql for sql in statements if '"is_overdue"' in sql]) <= 2 * 3  # the twelve, and that none is left
+    assert len([sql for sql in statements if "INTO batches_tally" in sql]) == 1
+
+
+@pytest.mark.any_database
+def test_it_passes_over_one_in_line_that_another_has_begun_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be a second process of that one, while others wait for their first."""
+    batches = [operations.start(submitted(modes(*["ok"] * 2), concurrency=2).pk) for _ in range(3)]
+    monkeypatch.setattr(turns, "LOOK_UP_EVERY", PATIENCE)
+    line = slices_in_line([batch.pk for batch in batches], monotonic() + PATIENCE, lost := set[str]())
+    first = next(line)
+    assert slices.take_lane(operations.get_batch(batches[1].pk), 0) is not None
+    assert first.batch.pk == batches[0].pk
+    assert list(line) == []  # whose turn it is, is asked anew
+    assert not lost
+    leases.release(first.lease)
 
 
 @pytest.mark.any_database
