@@ -33,4 +33,5 @@ class Steps:
 
     def rest(self) -> None:
         """Let others write: half as long as the last step took, or until each has looked whether they can."""
-        sleep(max(SHORTEST_REST, self.took / 2))
+        if connection.vendor == "sqlite":
+            sleep(max(SHORTEST_REST, self.took / 2))

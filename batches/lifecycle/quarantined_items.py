@@ -38,15 +38,17 @@ def select(batch: Batch, condition: Q) -> QuerySet[Item]:
 
 
 def quarantine(act: Quarantine, condition: Q) -> int:
-    """Quarantine what meets the condition; an item in a worker's hands has its outcome first.
+    """Quarantine what meets the condition; an item in a worker's hands has its outcome first. By position, of which
+    there is an index: each page would sort all the rest.
 
     Returns the number of items. The caller holds the batch's row.
     """
-    items = select(act.batch, condition).select_for_update(of=("self",)).order_by("pk")
-    rows = items.values_list("pk", "status", "lane")
-    last = taken = 0
-    while page := list(rows.filter(pk__gt=last)[:ITEMS_PER_STATEMENT]):
-        last, taken = page[-1][0], taken + len(page)
+    items = select(act.batch, condition).select_for_update(of=("self",)).order_by("position")
+    rows = items.values_list("pk", "status", "lane", "position")
+    last, taken = -1, 0
+    while found := list(rows.filter(position__gt=last)[:ITEMS_PER_STATEMENT]):
+        last, taken = found[-1][3], taken + len(found)
+        page = [row[:3] for row in found]
         rows_of_page = [QuarantinedItem(quarantine=act, item_id=pk, status_before=status) for pk, status, _ in page]
         QuarantinedItem.objects.bulk_create(rows_of_page)
         for (status, lane), pks in by_status_and_lane(page):

@@ -7,7 +7,7 @@ right since.
 
 from __future__ import annotations
 
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import BigIntegerField, Case, CharField, Q, TextField, Value, When
 
 from batches.exceptions import InvalidInput
@@ -15,10 +15,11 @@ from batches.lifecycle import scopes
 from batches.lifecycle.retry_selection import Selection, kind_of_item, selection_of
 from batches.lifecycle.retry_states import change_state, lock_retries
 from batches.models import Item, RetriedItem, Retry
+from batches.steps import Steps
 
-LONGEST_IN_REQUEST = 50_000
+LONGEST_IN_REQUEST = {"postgresql": 50_000, "sqlite": 5_000}
 """Items; a longer list is left to a worker, so that whoever asked for the retry has an answer at once."""
-ITEMS_PER_PIECE = 10_000
+FEWEST, MOST = {"postgresql": 10_000, "sqlite": 500}, 10_000
 """Items written in one transaction: the batch's row is held as long, and whoever pauses batch or retry waits for it."""
 
 COLUMNS = {
@@ -40,7 +41,7 @@ COLUMNS = {
 def leave_to_worker(retry: Retry, condition: Q) -> int:
     """If the list is long, write only how many items there are and up to which id; 0 if it is not."""
     selection = selection_of(retry, condition)
-    if selection.failed <= LONGEST_IN_REQUEST or not selection.tried:
+    if selection.failed <= LONGEST_IN_REQUEST[connection.vendor] or not selection.tried:
         return 0
     retry.state, retry.frozen_to, retry.items = Retry.State.PREPARING, selection.highest_id, selection.tried
     return retry.items
@@ -80,13 +81,17 @@ def insert_items(retry: Retry, selection: Selection) -> None:
 
 def finish_lists(batch_id: str) -> None:
     """Write the lists of the batch's retries that were left to a worker."""
-    while write_piece(batch_id):
-        pass
+    steps, going_on = Steps(FEWEST[connection.vendor], MOST), True
+    while going_on:
+        with steps.step() as size:
+            going_on = write_piece(batch_id, size)
+        if going_on:
+            steps.rest()
 
 
-@transaction.atomic
-def write_piece(batch_id: str) -> bool:
-    """The next items in the order of positions; with the last ones the retry begins. False when there is none."""
+def write_piece(batch_id: str, size: int) -> bool:
+    """The next items in the order of positions, about so many; with the last ones the retry begins. False when there
+    is none."""
     preparing = lock_retries(batch_id, [Retry.State.PREPARING])
     if not preparing:
         return False
@@ -97,7 +102,7 @@ def write_piece(batch_id: str) -> bool:
     except InvalidInput as error:
         change_state(retry, Retry.State.CANCELLED, f"What it means cannot be found any more: {error}")
         return True
-    end = end_of_piece(retry, name)
+    end = end_of_piece(retry, name, size)
     condition &= Q(pk__lte=retry.frozen_to, position__gt=retry.written_to)
     insert_items(retry, selection_of(retry, condition if end is None else condition & Q(position__lte=end)))
     if end is None:
@@ -109,10 +114,10 @@ def write_piece(batch_id: str) -> bool:
     return True
 
 
-def end_of_piece(retry: Retry, scope: str) -> int | None:
+def end_of_piece(retry: Retry, scope: str, size: int) -> int | None:
     """The position at which the next piece ends; None for the last one."""
     if scopes.all_scopes()[scope].reads_items:
         return None
     rest = Item.objects.filter(batch=retry.batch, failed_at__isnull=False, position__gt=retry.written_to)
     positions = rest.order_by("position").values_list("position", flat=True)
-    return positions[ITEMS_PER_PIECE - 1 : ITEMS_PER_PIECE].first()
+    return positions[size - 1 : size].first()

@@ -51,7 +51,7 @@ class Selection:
             counts[reason] += rows.count()
         return counts
 
-    @property
+    @cached_property
     def tried(self) -> int:
         return self.failed - sum(self.left_out.values())
 

@@ -25,7 +25,7 @@ from batches.lifecycle.retry_selection import kind_of_item
 from batches.lifecycle.retry_states import change_state, lock_retries
 from batches.models import Item, QuarantinedItem, RetriedItem, Retry
 
-ITEMS_PER_WAVE = 10_000
+ITEMS_PER_WAVE = {"postgresql": 10_000, "sqlite": 3_000}
 """Items put back in one transaction: whoever pauses batch or retry waits for it, and takes back no more than these."""
 
 Fate = RetriedItem.Fate
@@ -52,7 +52,7 @@ def step(retry: Retry) -> bool:
     """One look at one retry; True if items were put back. The caller holds its row and the batch's."""
     judge(retry)
     in_flight = retry.retried.filter(fate=Fate.RELEASED).count()
-    if in_flight and not (in_flight <= ITEMS_PER_WAVE // 2 and may_fill_up(retry, in_flight)):
+    if in_flight and not (in_flight <= ITEMS_PER_WAVE[connection.vendor] // 2 and may_fill_up(retry, in_flight)):
         return False
     if reason := objection(retry) if not in_flight else "":
         note = f"{reason}. The rest stays failed until someone resumes or cancels the retry."
@@ -110,7 +110,11 @@ def wave_size(retry: Retry, in_flight: int) -> int:
     """How many items go next: the canary, then a hundred, then as many as may be in flight."""
     if retry.state == Retry.State.CANARY:
         return retry.canary
-    return SECOND_WAVE if retry.canary and tried(retry) <= retry.canary else max(1, ITEMS_PER_WAVE - in_flight)
+    return (
+        SECOND_WAVE
+        if retry.canary and tried(retry) <= retry.canary
+        else max(1, ITEMS_PER_WAVE[connection.vendor] - in_flight)
+    )
 
 
 def next_wave(retry: Retry, size: int) -> QuerySet[RetriedItem]:

@@ -14,6 +14,7 @@ from batches.exceptions import IdempotencyConflict, InvalidInput, InvalidTransit
 from batches.lifecycle import canaries, retry_lists, retry_waves
 from batches.models import Batch, Item, Retry
 from batches.proportions import wilson
+from batches.steps import Steps
 from tests.helpers.batches import modes, ran, statuses
 from tests.helpers.retries import again, broken, now_do, outcome
 
@@ -108,7 +109,7 @@ def test_it_takes_no_more_statements_for_more_items() -> None:
 
 def large(monkeypatch: pytest.MonkeyPatch, **asked: Any) -> tuple[Batch, Retry]:
     """A retry of more items than a request writes down."""
-    monkeypatch.setattr(retry_lists, "LONGEST_IN_REQUEST", 10)
+    monkeypatch.setitem(retry_lists.LONGEST_IN_REQUEST, connection.vendor, 10)
     batch = broken(30)
     now_do(batch, "ok")
     return batch, operations.retry(batch.pk, **({"all_failed": True, "canary": 5} | asked))
@@ -129,7 +130,8 @@ def test_it_leaves_it_to_a_worker_to_write_down_many_items(monkeypatch: pytest.M
 
 
 def test_it_goes_on_where_the_writing_was_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retry_lists, "ITEMS_PER_PIECE", 10)
+    monkeypatch.setitem(retry_lists.FEWEST, connection.vendor, 10)
+    monkeypatch.setattr(retry_lists, "MOST", 10)
     batch, made = large(monkeypatch)
     write, written = retry_lists.insert_items, []
 
@@ -152,6 +154,16 @@ def test_it_goes_on_where_the_writing_was_killed(monkeypatch: pytest.MonkeyPatch
     assert list(made.retried.order_by("pk").values_list("item__position", flat=True)) == list(range(1, 31))
 
 
+def test_others_may_write_between_the_pieces_of_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(retry_lists.FEWEST, connection.vendor, 10)
+    monkeypatch.setattr(retry_lists, "MOST", 10)
+    rests: list[tuple[bool, int]] = []
+    batch, made = large(monkeypatch)
+    monkeypatch.setattr(Steps, "rest", lambda steps: rests.append((connection.in_atomic_block, made.retried.count())))
+    assert retry_waves.advance(batch.pk)
+    assert rests == [(False, 10), (False, 20), (False, 30), (False, 30)]  # a piece of none begins the retry
+
+
 def out(made: Retry) -> list[int]:
     """Where the items are that are put back and not done."""
     rows = made.retried.filter(fate="RELEASED", item__status="PENDING")
@@ -168,7 +180,7 @@ def work(batch: Batch, chunks: int) -> None:
 
 
 def test_it_has_no_more_out_than_can_be_taken_back_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retry_waves, "ITEMS_PER_WAVE", 10)
+    monkeypatch.setitem(retry_waves.ITEMS_PER_WAVE, connection.vendor, 10)
     batch = broken(30, checkpoint_every=2)
     now_do(batch, "ok")
     made = operations.retry(batch.pk, all_failed=True)
@@ -188,7 +200,7 @@ def test_it_has_no_more_out_than_can_be_taken_back_at_once(monkeypatch: pytest.M
 
 
 def test_it_keeps_its_rate_from_wave_to_wave(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retry_waves, "ITEMS_PER_WAVE", 4)
+    monkeypatch.setitem(retry_waves.ITEMS_PER_WAVE, connection.vendor, 4)
     batch = broken(7)
     made = operations.retry(batch.pk, all_failed=True, after=3600, rate=2.0)
     assert out(made) == [1, 2, 3, 4]

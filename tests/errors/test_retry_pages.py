@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
 from batches import operations
 from batches.engine import runner
+from batches.lifecycle import retry_lists
 from batches.models import Retry
 from tests.helpers.batches import statuses
 from tests.helpers.command_line import batch_command
@@ -110,7 +112,7 @@ def test_only_who_may_operate_gets_in_and_looking_changes_nothing(user_of: UserO
 
 
 def test_it_says_that_many_items_are_being_written_down(user_of: UserOf, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("batches.lifecycle.retry_lists.LONGEST_IN_REQUEST", 10)
+    monkeypatch.setitem(retry_lists.LONGEST_IN_REQUEST, connection.vendor, 10)
     batch, client = outage(), signed_in(user_of("operator"))
     answer = client.post(group_address(), form_answers(client, group_address()))
     shown = page(client, answer.headers["Location"])
