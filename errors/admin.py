@@ -14,6 +14,7 @@ from django.utils.text import Truncator
 
 from batches.admin import CappedPaginator, LongListAdmin, ReadOnly, batches_with_key, counted_rows, forms_of_key
 from batches.models import Batch, Item
+from batches.templatetags.moments import moment
 from errors.desk.views import advice, bulk, desk, exports, fixes, group, quarantine, retries
 from errors.desk.views.access import leading_to_batch
 from errors.models import BatchGroup, ErrorGroup, ErrorRecord
@@ -79,12 +80,16 @@ class KindFilter(admin.AllValuesFieldListFilter):
 
 @admin.register(ErrorRecord)
 class ErrorRecordAdmin(LongListAdmin):
-    list_display = ("item_key", "batch", "attempt", "code", "category", "message", "finished_at")
+    list_display = ("item_key", "batch", "attempt", "code", "category", "message", "failed")
     list_filter = (("category", KindFilter), ("code", KindFilter), "final")
     search_fields = ("=item_key",)
     linked_lookups = ("batch__id__exact", "group__fingerprint")
     list_select_related = ("batch", "group")
     list_per_page = 50
+
+    @admin.display(description="Finished at", ordering="finished_at")
+    def failed(self, record: ErrorRecord) -> str:
+        return moment(record.finished_at)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[ErrorRecord], search_term: str

@@ -76,3 +76,7 @@ def test_it_says_in_how_many_batches_it_has_found_a_key(client: Client, monkeypa
     assert "2+" in text
     assert len(re.findall('class="field-item_key"', text)) == 3
     assert len(re.findall('class="field-item_key"', listed(client, "?q=3&final__exact=1")[0])) == 4
+
+
+def test_its_times_are_those_of_every_page(client: Client) -> None:
+    assert len(re.findall(r'<td class="field-failed[^"]*"><time datetime="[^"]+">', listed(client)[0])) == 6

@@ -83,7 +83,10 @@ def is_document(file: BinaryIO) -> bool:
 def reader_of(file: BinaryIO, filename: str, suffix: str, options: FileOptions) -> FileReader:
     """The reader by extension and content."""
     reader, kind = READERS[suffix], formats.kind_of(file)
-    formats.refuse_disguise(kind, suffix, is_workbook=reader is WorkbookReader)
+    is_workbook = reader is WorkbookReader
+    if is_workbook and kind == formats.TEXT and formats.is_binary(file):
+        kind = formats.UNKNOWN
+    formats.refuse_disguise(kind, suffix, is_workbook=is_workbook)
     if reader is WorkbookReader:
         return WorkbookReader(file, filename, options, kind)
     if reader is CsvReader:

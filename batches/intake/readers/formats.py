@@ -36,7 +36,10 @@ WORKBOOKS = {
     "ods": "a workbook",
 }
 PACKED = {"zip": ".zip", "gzip": ".csv.gz"}
-TEXT = ""
+TEXT, UNKNOWN = "", "unknown"
+CONTROLS = re.compile(rb"[\x01-\x08\x0e-\x1a\x1c-\x1f]")
+"""Characters that stand in no text, but for one in UTF-16."""
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 def kind_of(file: BinaryIO) -> str:
@@ -52,6 +55,13 @@ def kind_of(file: BinaryIO) -> str:
     plain = head.removeprefix(b"\xef\xbb\xbf")
     named = next((name for mark, name in BINARY if head.startswith(mark)), "")
     return named or ("HTML" if HTML.match(plain) else "XML" if XML.match(plain) else TEXT)
+
+
+def is_binary(file: BinaryIO) -> bool:
+    """Whether what `kind_of` knows by no mark is no text either."""
+    file.seek(0)
+    head = file.read(HEAD)
+    return not head.startswith(UTF_16) and CONTROLS.search(head) is not None
 
 
 def suffix_by_content(file: BinaryIO) -> str:
@@ -118,7 +128,7 @@ def refuse_disguise(kind: str, suffix: str, *, is_workbook: bool) -> None:
     if is_workbook and kind not in WORKBOOKS:
         raise InputRefused(
             f"The file is named {suffix}, but it is {described(kind)}, no Excel workbook."
-            if kind != "damaged"
+            if kind not in ("damaged", UNKNOWN)
             else "The file is no Excel workbook, or it is damaged.",
             remedy=remedy_for(kind),
         )
