@@ -65,7 +65,10 @@ SIGNED_IN: dict[str, Callable[[], Request]] = {
     ),
     "an open quote before 45 MB": lambda: upload(b'a,b\n"' + b"1,2\n" * 11_000_000),
     "12,000,000 short rows": lambda: upload(b"a\n" + b"1\n" * 12_000_000),
-    "a key twice after 400,000 rows": lambda: upload(b"".join(b"%d\n" % n for n in [0, *range(400_000)]), key="0"),
+    "a key twice after 400,000 rows": lambda: upload(
+        b"n\n" + b"".join(b"%d\n" % n for n in [*range(400_000), 0]), key="n"
+    ),
+    "400,000 rows": lambda: upload(b"n\n" + b"".join(b"%d\n" % n for n in range(400_000)), key="n"),
 }
 
 
