@@ -7,10 +7,10 @@ out. What a process that died has left of one is taken away by `forget_left`.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -66,10 +66,16 @@ def being_stored() -> QuerySet[Batch]:
     return Batch.with_unfinished.filter(status=Batch.BEING_STORED).order_by()
 
 
+def seen(items: QuerySet[Item]) -> QuerySet[Item]:
+    """Of items of any batches those that are of a batch by now."""
+    return items if connection.vendor == "postgresql" else items.exclude(batch__in=being_stored())
+
+
 def begin(batch_id: str) -> Unfinished | None:
     """Reserve the id; None where a batch has it. `OperationInProgress`: another is being stored under it."""
     begun = Unfinished(batch_id)
     row = Batch(pk=batch_id, status=Batch.BEING_STORED, fingerprint=begun.token)
+    forget_left(of=[batch_id])  # there may be no worker
     try:
         with transaction.atomic():
             row.save(force_insert=True)
@@ -88,14 +94,17 @@ def insert(batch: Batch, begun: Unfinished | None) -> None:
 
 
 def refuse(batch_id: str) -> None:
-    """`OperationInProgress` if a batch is being stored under that id."""
+    """`OperationInProgress` if a batch is being stored under that id; what a dead process has left goes."""
     if being_stored().filter(pk=batch_id).exists():
+        forget_left(of=[batch_id])
         raise OperationInProgress(f"A batch {batch_id} is being stored at this moment; ask again shortly.")
 
 
-def forget_left(should_stop: Callable[[], bool] = lambda: False) -> None:
-    """Take away what dead processes have left."""
+def forget_left(should_stop: Callable[[], bool] = lambda: False, of: Sequence[str] | None = None) -> None:
+    """Take away what dead processes have left, of these batches or of any."""
     left = being_stored().filter(created_at__lt=clock.ago(KEPT))
+    if of is not None:
+        left = left.filter(pk__in=of)
     for batch_id in list(left.values_list("pk", flat=True)):
         taken_over = Unfinished(batch_id)
         if left.filter(pk=batch_id).update(fingerprint=taken_over.token, created_at=clock.now_sql()):

@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
+from batches import unfinished
 from batches.admin.access import OperatedAdmin
 from batches.admin.acts import act
 from batches.admin.item_paging import IN_ORDER, ItemChangeList, item_paginator
@@ -67,6 +68,9 @@ class ItemAdmin(OperatedAdmin, LongListAdmin):
     list_select_related = ("batch",)
     list_per_page = 100
     actions = ("retry_selected",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Item]:
+        return unfinished.seen(super().get_queryset(request))
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ItemChangeList]:
         return ItemChangeList

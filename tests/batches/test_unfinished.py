@@ -21,7 +21,7 @@ from batches.models import Batch, Item
 from batches.steps import Steps
 from tests.helpers.batches import modes, ran, rows_written, submitted
 from tests.helpers.command_line import batch_command
-from tests.helpers.people import client
+from tests.helpers.people import browser, client
 from tests.helpers.waiting import PATIENCE
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -87,10 +87,15 @@ def test_others_write_between_the_pieces_and_see_nothing_of_them(store: Callable
     def look() -> Any:
         operations.pause("other")
         operations.resume("other")
-        rest = client("operator")
+        rest, page = client("operator"), browser("admin")
         paths = ("", "/items", "/progress", "/map", "/transitions")
+        items = page.get("/admin/batches/item/").content.decode()
+        ids = Item.objects.filter(batch="long").values_list("pk", flat=True)[:1]
+        pages = {page.get(f"/admin/batches/item/{pk}/change/").status_code for pk in ids}
         return (
             Batch.objects.filter(pk="long").exists(),
+            ">long<" in items,
+            pages,
             {rest.get(f"/api/batches/long{path}").status_code for path in paths},
             "long" in rest.get("/api/batches").content.decode(),
             "long" in batch_command("list", "--json")[1],
@@ -98,7 +103,7 @@ def test_others_write_between_the_pieces_and_see_nothing_of_them(store: Callable
 
     seen = between(look)
     store()
-    assert seen == [(False, {404}, False, False)] * 4
+    assert seen == [(False, False, {404}, {404}, False, False)] * 4
     batch = operations.get_batch("long")
     assert list(batch.items.order_by("position").values_list("position", flat=True)) == list(range(40))
     assert (batch.status, batch.total_items, operations.verify("long")) == (Batch.Status.PENDING, 40, [])
@@ -122,8 +127,26 @@ operations.submit(processor="test.do", items=items, batch_id="long")
 """
 
 
+def by_workers() -> None:
+    unfinished.forget_left()
+    assert (Item.objects.count(), Batch.with_unfinished.count()) == (0, 0)
+    submit()
+
+
+def by_who_sends_it_again() -> None:
+    """There need be no worker."""
+    submit()
+
+
+def by_who_sends_less() -> None:
+    with pytest.raises(OperationInProgress, match="ask again"):
+        submitted(modes("ok"), batch_id="long")
+    submitted(modes("ok"), batch_id="long")
+
+
+@pytest.mark.parametrize("take_away", [by_workers, by_who_sends_it_again, by_who_sends_less])
 def test_what_a_killed_process_has_written_is_seen_by_nobody_and_taken_away(
-    in_process: Callable[..., subprocess.Popen[str]],
+    take_away: Callable[[], None], in_process: Callable[..., subprocess.Popen[str]]
 ) -> None:
     assert in_process(DIES).wait(PATIENCE) == -9
     assert Item.objects.filter(batch_id="long").count() == 20
@@ -140,10 +163,8 @@ def test_what_a_killed_process_has_written_is_seen_by_nobody_and_taken_away(
     assert Item.objects.count() == 20, "it may be alive"
 
     unfinished.being_stored().update(created_at=timezone.now() - unfinished.KEPT - timedelta(seconds=1))
-    unfinished.forget_left()
+    take_away()
 
-    assert (Item.objects.count(), Batch.with_unfinished.count()) == (0, 0)
-    submit()
     assert operations.verify("long") == []
 
 
