@@ -90,6 +90,7 @@ def test_it_refuses_a_batch_that_is_over() -> None:
         operations.adjust(batch.pk, concurrency=2)
 
 
+@pytest.mark.full
 @pytest.mark.any_database
 def test_it_spares_the_neighbours_of_an_item_that_floods_memory(
     in_process: Callable[..., subprocess.Popen[str]],

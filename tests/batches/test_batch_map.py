@@ -41,6 +41,7 @@ def test_a_bin_holds_a_round_number_of_items(total: int, stretch: int) -> None:
     assert stretch_of(total) == stretch
 
 
+@pytest.mark.full_on("sqlite")
 def test_it_counts_every_item_once_by_outcome() -> None:
     kinds = [Status.SUCCEEDED, Status.SKIPPED, Status.FAILED, Status.QUARANTINED, Status.PENDING, Status.RUNNING]
     found = map_of(batch_of([kind.value for kind in kinds for _ in range(500)]))

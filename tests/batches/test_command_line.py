@@ -69,6 +69,7 @@ def test_it_runs_a_file_and_says_how_it_ended(
     assert batch("verify", "b1").returncode == 0
 
 
+@pytest.mark.full
 def test_it_checks_the_sample_and_finds_its_54_faults(batch: Run) -> None:
     ended = batch(
         "run", "check_rows", str(SAMPLE), "--param", f"schema=@{SCHEMA}", "--key-column", "iata", "--id", "s", "--json"

@@ -102,6 +102,7 @@ def test_it_contains_whatever_an_item_does(log: Path) -> None:
     assert item(batch, 1).code == "RESULT_NOT_JSON"
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("processor", "mode"), [("outside.call", "busy"), ("outside.async", "slow")])
 def test_it_ends_a_call_that_runs_too_long(log: Path, processor: str, mode: str) -> None:
     batch = ran(log, processor, mode, "ok", item_timeout=3, max_attempts=1)

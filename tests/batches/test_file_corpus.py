@@ -27,6 +27,7 @@ def test_it_reads_or_refuses(case: Case) -> None:
     assert [missing for missing in case.words if missing not in words] == [], words
 
 
+@pytest.mark.full
 @pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning", "error::ResourceWarning")
 def test_it_refuses_what_bursts() -> None:
     """In words, and in no more time and memory than the process that reads files has."""

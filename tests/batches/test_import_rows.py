@@ -98,6 +98,7 @@ def test_it_makes_one_row_of_a_key_that_occurs_twice() -> None:
     assert Group.objects.filter(name="crew").count() == 1
 
 
+@pytest.mark.full_on("postgresql")
 @pytest.mark.parametrize("column", ["is_superuser", "is_staff", "groups", "user_permissions", "password"])
 @pytest.mark.parametrize("is_named", [True, False])
 def test_no_row_makes_an_administrator(settings: Any, column: str, is_named: bool) -> None:

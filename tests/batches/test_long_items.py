@@ -78,6 +78,7 @@ def test_it_runs_an_item_of_any_length_once(place: str, in_process: Start) -> No
     assert operations.verify("a") == []
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("short_limits")
 def test_it_repeats_no_item_for_ever_whose_transaction_the_database_ends(in_process: Start) -> None:
     """In a thread nothing can interrupt it. SQLite lets its transaction be; PostgreSQL ends that."""
@@ -102,6 +103,7 @@ runner.work_until_idle(sys.argv[1])
 """
 
 
+@pytest.mark.full
 def test_it_blames_no_item_for_the_time_its_process_was_frozen(in_process: Start) -> None:
     """The server ends the transaction of a process that stands still; the item in its hands did nothing."""
     if connection.vendor == "sqlite":

@@ -32,6 +32,7 @@ KEYS = [
 ]
 
 
+@pytest.mark.full
 def test_an_item_is_called_by_its_key_at_every_door() -> None:
     batch = ran([{"mode": "invalid", "ref": key} for key in KEYS], key_column="ref", batch_id="odd", max_attempts=1)
     browser, caller = signed_in(person("admin")), client("viewer")

@@ -58,6 +58,7 @@ def test_a_worker_in_the_middle_of_a_slice_takes_no_other_chunk() -> None:
     assert statuses(batch) == ["SUCCEEDED"] * 9
 
 
+@pytest.mark.full_on("sqlite")
 def test_two_worker_processes_take_nothing_after_the_chunk_in_hand(
     in_process: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:

@@ -186,6 +186,7 @@ runner.work_until_idle(sys.argv[1])
 """
 
 
+@pytest.mark.full_on("sqlite")
 def test_it_takes_no_item_out_of_a_workers_hands(in_process: Callable[..., Any]) -> None:
     """While another process works on the batch, slices of it are set aside and brought back."""
     batch = submitted(modes(*["sleep"] * 120, seconds=0.01, effect=True), checkpoint_every=5)

@@ -100,6 +100,7 @@ def test_it_describes_problems_and_the_idempotency_key() -> None:
     assert "Idempotency-Key" in [parameter["name"] for parameter in submit["parameters"]]
 
 
+@pytest.mark.full
 def test_it_is_made_once_and_again_for_other_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[Any] = []
     make = SchemaGenerator.get_schema

@@ -28,6 +28,7 @@ def test_it_needs_as_many_as_leave_hope_for_a_fifth(canary: int, least: int) -> 
         assert wilson(least - 1, canary)[1] < 0.2 <= wilson(least, canary)[1]
 
 
+@pytest.mark.full
 def test_it_holds_the_rest_when_a_tenth_of_the_canary_fails_in_a_new_way() -> None:
     batch = broken(40)
     now_do(batch, "ok")
@@ -41,6 +42,7 @@ def test_it_holds_the_rest_when_a_tenth_of_the_canary_fails_in_a_new_way() -> No
     assert (held.state, outcome(held)["recovered"]) == ("DONE", 37)
 
 
+@pytest.mark.full
 def test_it_goes_on_when_two_of_twenty_do_or_when_the_way_is_known() -> None:
     batch = broken(40)
     now_do(batch, "ok")
@@ -88,6 +90,7 @@ def test_it_refuses_lanes_that_cannot_be_and_a_key_of_another_retry() -> None:
         operations.retry(batch.pk, positions=[1, 2], key="k")
 
 
+@pytest.mark.full
 def test_it_takes_no_more_statements_for_more_items() -> None:
     few, batch = broken(3), broken(60)
     now_do(batch, "ok", 20, 40)
@@ -179,6 +182,7 @@ def work(batch: Batch, chunks: int) -> None:
     runner.work_slice(batch.pk, on_chunk=count, should_stop=lambda: left[0] <= 0)
 
 
+@pytest.mark.full
 def test_it_has_no_more_out_than_can_be_taken_back_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(retry_waves.ITEMS_PER_WAVE, connection.vendor, 10)
     batch = broken(30, checkpoint_every=2)

@@ -84,6 +84,7 @@ def test_it_moves_the_batch_page_without_loading_it_again(page: Any, portal: Por
     assert page.evaluate("window.shifted") < 0.1  # "good" by web.dev/cls
 
 
+@pytest.mark.full
 def test_it_moves_the_batch_list(page: Any, portal: Portal) -> None:
     name = submitted_airports(portal, "live-list")
     sign_in(page, portal, "viewer")

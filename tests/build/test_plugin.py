@@ -59,6 +59,7 @@ def long_ones(text: str) -> set[str]:
     return {line for line in text.splitlines() if line.startswith("PASSED") and "test_long" in line}
 
 
+@pytest.mark.full
 def test_it_runs_the_same_tenth_for_the_same_seed(ran: Any) -> None:
     counts, text = ran(seed="7")
     assert counts == {"passed": 5, "failed": 2, "full": 4, "skipped": {"not here": 1}}
@@ -66,6 +67,7 @@ def test_it_runs_the_same_tenth_for_the_same_seed(ran: Any) -> None:
     assert long_ones(text) != long_ones(ran(seed="8")[1])
 
 
+@pytest.mark.full
 def test_it_draws_the_same_tenth_in_every_worker(ran: Any) -> None:
     counts, text = ran("-p", "xdist", "-n", "2", seed="7")
     assert counts == {"passed": 5, "failed": 2, "full": 4, "skipped": {"not here": 1}}

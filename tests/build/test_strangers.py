@@ -33,6 +33,7 @@ def test_it_checks_before_a_commit_what_make_lint_checks() -> None:
     assert entries == {"ruff", "lint-imports", "mypy"}
 
 
+@pytest.mark.full
 def test_it_imports_no_test_module_from_another() -> None:
     imports = {
         f"{path.relative_to(ROOT)}: {name}"

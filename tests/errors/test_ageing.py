@@ -44,6 +44,7 @@ def submitted(name: str, days: float, status: str = "COMPLETED", processor: str 
     return batch
 
 
+@pytest.mark.full_on("sqlite")
 def test_a_new_group_ages_in_seven_days() -> None:
     fail(batch_of(1), 0, ValueError("bad"))
     for days, aged in ((6.9, False), (7.1, True)):
@@ -51,6 +52,7 @@ def test_a_new_group_ages_in_seven_days() -> None:
         assert ageing() is aged
 
 
+@pytest.mark.full_on("sqlite")
 def test_a_new_group_ages_in_three_batches_without_it() -> None:
     fail(batch_of(1), 0, ValueError("bad"))
     submitted("earlier", -1)

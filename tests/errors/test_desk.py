@@ -250,6 +250,7 @@ def test_rest_has_a_worker_look_at_a_batch_too_large_for_a_request(
     assert "Retry-After" not in seen
 
 
+@pytest.mark.full
 def test_it_pages_through_groups_and_errors_by_key(user_of: UserOf, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(group_list, "ROWS", 2)
     monkeypatch.setattr(record_page, "ROWS", 2)

@@ -87,6 +87,7 @@ def test_a_button_sets_how_many_go_first(user_of: UserOf) -> None:
     assert form_answers(client, f"{address}?canary=20")["canary"] == 20
 
 
+@pytest.mark.full
 def test_it_is_applied_once_and_says_so(user_of: UserOf) -> None:
     batch, client = outage(), signed_in(user_of("operator"))
     page(client, desk(batch))
@@ -98,6 +99,7 @@ def test_it_is_applied_once_and_says_so(user_of: UserOf) -> None:
     assert Retry.objects.count() == 1
 
 
+@pytest.mark.full
 def test_what_was_dismissed_is_hidden_until_somebody_wants_to_see_it_again(user_of: UserOf) -> None:
     batch, client = outage(), signed_in(user_of("operator"))
     page(client, desk(batch))
@@ -119,6 +121,7 @@ def slice_of_one_country() -> Batch:
     return ran(rows, max_attempts=1, batch_id="outage")
 
 
+@pytest.mark.full
 def test_keep_aside_sets_the_slice_aside_and_can_be_taken_back(user_of: UserOf) -> None:
     batch, client = slice_of_one_country(), signed_in(user_of("operator"))
     assert ">Keep aside<" in page(client, desk(batch))
@@ -139,6 +142,7 @@ def test_keep_aside_sets_the_slice_aside_and_can_be_taken_back(user_of: UserOf) 
     assert operations.verify(batch.pk) == []
 
 
+@pytest.mark.full
 def test_taking_it_on_can_be_given_back(user_of: UserOf) -> None:
     for n in range(3):
         ran(modes("network"), max_attempts=1, batch_id=f"before-{n}")
@@ -195,6 +199,7 @@ def test_the_plan_runs_by_itself_and_says_what_it_holds_and_why(user_of: UserOf)
     assert operations.verify(batch.pk) == []
 
 
+@pytest.mark.full
 def test_a_plan_that_is_paused_begins_nothing_and_one_that_is_cancelled_leaves_the_rest_out(user_of: UserOf) -> None:
     batch, client = two_causes(), signed_in(user_of("operator"))
     client.post(reverse("admin:errors_plan", args=[batch.pk]))
@@ -209,6 +214,7 @@ def test_a_plan_that_is_paused_begins_nothing_and_one_that_is_cancelled_leaves_t
     assert RecoveryPlan.objects.get().state == "open"
 
 
+@pytest.mark.full
 def test_a_cancelled_retry_pauses_the_plan(user_of: UserOf) -> None:
     batch = two_causes()
     plans.make(batch.pk)

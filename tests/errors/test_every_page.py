@@ -151,7 +151,12 @@ def only_django_says_so(page: str, address: str, answer: Any) -> bool:
 
 @committed
 @pytest.mark.parametrize(
-    "role", ["operator", *(pytest.param(role, marks=pytest.mark.any_database) for role in ("viewer", "admin"))]
+    "role",
+    [
+        pytest.param("operator", marks=pytest.mark.full_on("sqlite")),
+        pytest.param("viewer", marks=[pytest.mark.any_database, pytest.mark.full]),
+        pytest.param("admin", marks=pytest.mark.any_database),
+    ],
 )
 def test_it_breaks_at_no_page_and_changes_nothing_by_looking(user_of: Any, role: str) -> None:
     found, client = addresses(), tab(user_of(role))
@@ -172,6 +177,7 @@ OF_DJANGO = (" data-actions-icnt", ' value="‹0›"')
 """How many rows a list's page has, and that not all of its pages are selected."""
 
 
+@pytest.mark.full
 @committed
 @pytest.mark.any_database
 def test_it_writes_numbers_for_people_nowhere_else(user_of: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -130,6 +130,7 @@ def test_rest_report_and_summary_carry_both(admin: Client) -> None:
     assert sum(int(row["failing_now"]) for row in rows) == Item.objects.filter(batch=batch, status="FAILED").count()
 
 
+@pytest.mark.full_on("sqlite")
 def test_the_overview_counts_all_and_names_the_causes_first(admin: Client) -> None:
     for n in range(14):
         failing("network", "ok", batch_id=f"b{n}")

@@ -21,6 +21,7 @@ def checked(batch: Batch, file_format: str, content: bytes) -> tuple[int, int, i
     return found.rows, found.changed, found.unchanged, found.refused
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("file_format", ["csv", "xlsx", "ndjson", "json"])
 def test_a_file_that_nobody_changed_changes_nothing(file_format: str) -> None:
     texts = [*FORMULAS, *HARMLESS, "x" * 40_000]

@@ -130,6 +130,7 @@ def test_only_who_may_operate_uploads_and_applies(user_of: UserOf) -> None:
     assert not Retry.objects.exists()
 
 
+@pytest.mark.full
 def test_thousands_of_rows_come_in_pages(user_of: UserOf, django_assert_max_num_queries: Any) -> None:
     failed(120)
     rows = [f"<b>item {n},[redacted],{n},{n + 2}" for n in range(120)]

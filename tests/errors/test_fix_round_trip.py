@@ -47,6 +47,7 @@ LONG = [pytest.mark.any_database, pytest.mark.full]
 KINDS = [pytest.param(kind, marks=MARKS.get(kind, LONG)) for kind in EXPORTERS]
 
 
+@pytest.mark.full_on("sqlite")
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_uploaded_as_it_was_downloaded_changes_nothing(kind: str) -> None:
     @given(rows=ROWS)

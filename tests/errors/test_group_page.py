@@ -124,6 +124,7 @@ def test_it_shows_what_a_retry_brought_beside_what_was_predicted(user_of: UserOf
     assert "1 of 6 still fail" in words(page(client, group_url(retried, network, tab="history")))
 
 
+@pytest.mark.full
 def test_it_costs_the_same_however_many_items_there_are(user_of: UserOf) -> None:
     client = signed_in(user_of("operator"))
     few, many = half_failed(20, "few"), half_failed(120, "many")

@@ -63,6 +63,7 @@ def resident(web: Web) -> float:
     return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
 
 
+@pytest.mark.full
 def test_a_slow_client_gets_everything_and_nothing_piles_up_for_it(web: Web) -> None:
     many_errors()
     with asked(web) as answer:

@@ -69,6 +69,7 @@ def test_it_shows_the_last_state_after_a_burst_of_hints(engine: None, layered: W
     assert len(shown) <= MOST_A_SECOND * (monotonic() - began + 1)
 
 
+@pytest.mark.full
 @pytest.mark.any_database
 def test_it_goes_on_from_the_database_when_the_layer_and_the_broker_die(
     engine: None, layered: Web, valkey: Valkey

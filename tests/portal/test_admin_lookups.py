@@ -86,6 +86,7 @@ def test_it_closes_the_pages_of_every_app_that_registers_some() -> None:
     assert not site._registry[Session].lookup_allowed("session_data__startswith", "x", RequestFactory().get("/"))
 
 
+@pytest.mark.full
 def test_it_has_no_row_of_an_odd_id() -> None:
     client = signed_in(person("admin"))
     for model, _ in PAGES:

@@ -83,6 +83,7 @@ def test_options_are_answered() -> None:
         assert visitor.options(address).status_code == 405, address
 
 
+@pytest.mark.full
 def test_a_path_of_odd_names_leads_nowhere() -> None:
     finished()
     api, tab, wrong = client("admin"), signed_in(person("admin")), {}

@@ -103,6 +103,7 @@ def test_it_keeps_no_processor_of_a_module_that_breaks_halfway(portal: dict[str,
     assert "halfway" not in portal["page"]
 
 
+@pytest.mark.full
 def test_it_checks_which_plug_ins_are_broken_and_why(place: Path, environment: dict[str, str]) -> None:
     ended = run(place, environment, str(ROOT / "manage.py"), "check", "--fail-level", "WARNING")
     assert ended.returncode == 1
