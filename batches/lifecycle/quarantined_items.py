@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import groupby
-from typing import Any
-
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.core.exceptions import EmptyResultSet
+from django.db import connection
+from django.db.models import BigIntegerField, Count, Exists, OuterRef, Q, QuerySet, Value
 from django.utils import timezone
 
 from batches import clock
@@ -14,7 +12,6 @@ from batches.lanes.lane_counts import is_done, shift_count
 from batches.models import Batch, Item, Quarantine, QuarantinedItem, RetriedItem
 
 TAKEABLE_STATUSES = (Item.Status.PENDING, *Item.FAILED_STATUSES)
-ITEMS_PER_STATEMENT = 2_000
 NOT_TRIED = "It was set aside before it was tried."
 
 
@@ -38,73 +35,60 @@ def select(batch: Batch, condition: Q) -> QuerySet[Item]:
 
 
 def quarantine(act: Quarantine, condition: Q) -> int:
-    """Quarantine what meets the condition; an item in a worker's hands has its outcome first. By position, of which
-    there is an index: each page would sort all the rest.
+    """Quarantine what meets the condition; an item in a worker's hands has its outcome first.
 
-    Returns the number of items. The caller holds the batch's row.
+    None of the items comes into this process: there are as many statements however many they are, as SQLite's one
+    writer is held meanwhile. Returns their number. The caller holds the batch's row.
     """
     items = select(act.batch, condition).select_for_update(of=("self",)).order_by("position")
-    rows = items.values_list("pk", "status", "lane", "position")
-    last, taken = -1, 0
-    while found := list(rows.filter(position__gt=last)[:ITEMS_PER_STATEMENT]):
-        last, taken = found[-1][3], taken + len(found)
-        page = [row[:3] for row in found]
-        rows_of_page = [QuarantinedItem(quarantine=act, item_id=pk, status_before=status) for pk, status, _ in page]
-        QuarantinedItem.objects.bulk_create(rows_of_page)
-        for (status, lane), pks in by_status_and_lane(page):
-            _quarantine(act.batch, status, lane, pks)
-        open_rows = RetriedItem.objects.filter(item__in=[pk for pk, _, _ in page])
-        open_rows = open_rows.filter(fate__in=(RetriedItem.Fate.WAITING, RetriedItem.Fate.RELEASED))
-        open_rows.update(fate=RetriedItem.Fate.SKIPPED, why="It was set aside.")
-    return taken
-
-
-def _quarantine(batch: Batch, before: str, lane: int | None, pks: Sequence[int]) -> None:
-    items = Item.objects.filter(pk__in=pks)
-    if before == Item.Status.PENDING:
-        items.filter(attempts=0).update(message=NOT_TRIED)
-        items.update(status=Item.Status.QUARANTINED, lane=0, failed_at=timezone.now(), available_at=None)
-        shift_count(batch, 0, Item.Status.QUARANTINED, len(pks))
-    elif before == Item.Status.FAILED:
-        items.update(status=Item.Status.QUARANTINED)
-        shift_count(batch, lane, Item.Status.FAILED, -len(pks))
-        shift_count(batch, lane, Item.Status.QUARANTINED, len(pks))
+    rows = items.annotate(act=Value(act.pk, output_field=BigIntegerField())).values_list("act", "pk", "status")
+    try:
+        sql, params = rows.query.sql_with_params()
+    except EmptyResultSet:  # the condition means no item
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute(f"INSERT INTO batches_asideitem (aside_id, item_id, status_before) {sql}", params)
+    taken, counts = act.taken.all(), counts_by_status_and_lane(act.taken.all())
+    waiting = Item.objects.filter(pk__in=taken.filter(status_before=Item.Status.PENDING).values("item"))
+    waiting.filter(attempts=0).update(message=NOT_TRIED)
+    waiting.update(status=Item.Status.QUARANTINED, lane=0, failed_at=timezone.now(), available_at=None)
+    failed = Item.objects.filter(pk__in=taken.filter(status_before=Item.Status.FAILED).values("item"))
+    failed.update(status=Item.Status.QUARANTINED)
+    for before, lane, count in counts:
+        if before == Item.Status.FAILED:
+            shift_count(act.batch, lane, Item.Status.FAILED, -count)
+            shift_count(act.batch, lane, Item.Status.QUARANTINED, count)
+        elif before == Item.Status.PENDING:
+            shift_count(act.batch, 0, Item.Status.QUARANTINED, count)
+    open_rows = RetriedItem.objects.filter(item__in=taken.values("item"))
+    open_rows = open_rows.filter(fate__in=(RetriedItem.Fate.WAITING, RetriedItem.Fate.RELEASED))
+    open_rows.update(fate=RetriedItem.Fate.SKIPPED, why="It was set aside.")
+    return sum(count for *_, count in counts)
 
 
 def release(rows: QuerySet[QuarantinedItem], batch: Batch) -> dict[str, int]:
-    """Undo it for these rows, where the item is still quarantined; returns how many are of which status again."""
-    released: dict[str, int] = {}
-    open_rows = rows.filter(back_at__isnull=True, quarantine__batch=batch).order_by("item")
-    columns = open_rows.values_list("item", "status_before", "item__lane")
-    while page := list(columns[:ITEMS_PER_STATEMENT]):
-        pks_of_page = [pk for pk, _, _ in page]
-        items = Item.objects.select_for_update().filter(pk__in=pks_of_page, status=Item.Status.QUARANTINED)
-        still_quarantined = set(items.order_by("pk").values_list("pk", flat=True))
-        for (before, lane), pks in by_status_and_lane([row for row in page if row[0] in still_quarantined]):
-            _release(batch, before, lane, pks)
-            released[before] = released.get(before, 0) + len(pks)
-        now = timezone.now()
-        QuarantinedItem.objects.filter(item__in=pks_of_page, back_at__isnull=True).update(back_at=now)
+    """Undo it for these rows, where the item is still quarantined; returns how many are of which status again. The
+    caller holds the batch's row, without which no item is quarantined or released."""
+    open_rows = rows.filter(back_at__isnull=True, quarantine__batch=batch)
+    still_quarantined = open_rows.filter(item__status=Item.Status.QUARANTINED)
+    counts, released = counts_by_status_and_lane(still_quarantined), dict[str, int]()
+    for before, lane, count in counts:
+        released[before] = released.get(before, 0) + count
+        if before == Item.Status.FAILED:
+            shift_count(batch, lane, Item.Status.FAILED, count)
+        if before != Item.Status.QUARANTINED:
+            shift_count(batch, lane, Item.Status.QUARANTINED, -count)
+    quarantined = Item.objects.filter(status=Item.Status.QUARANTINED)
+    failed = open_rows.filter(status_before=Item.Status.FAILED)
+    quarantined.filter(pk__in=failed.values("item")).update(status=Item.Status.FAILED)
+    waited = quarantined.filter(pk__in=open_rows.filter(status_before=Item.Status.PENDING).values("item"))
+    waited.filter(message=NOT_TRIED, attempts=0).update(message="")
+    waited.update(status=Item.Status.PENDING, lane=None, failed_at=None, available_at=clock.now_sql())
+    QuarantinedItem.objects.filter(pk__in=open_rows.values("pk")).update(back_at=timezone.now())
     return released
 
 
-def _release(batch: Batch, before: str, lane: int | None, pks: Sequence[int]) -> None:
-    items = Item.objects.filter(pk__in=pks)
-    if before == Item.Status.PENDING:
-        items.filter(message=NOT_TRIED, attempts=0).update(message="")
-        items.update(status=Item.Status.PENDING, lane=None, failed_at=None, available_at=clock.now_sql())
-    elif before == Item.Status.FAILED:
-        items.update(status=Item.Status.FAILED)
-        shift_count(batch, lane, Item.Status.FAILED, len(pks))
-    if before != Item.Status.QUARANTINED:
-        shift_count(batch, lane, Item.Status.QUARANTINED, -len(pks))
-
-
-def by_status_and_lane(rows: Sequence[tuple[int, str, int | None]]) -> list[tuple[Any, list[int]]]:
-    """((status, lane), item ids) of rows (item id, status, lane), so that each lane is counted anew once."""
-
-    def status_and_lane(row: tuple[int, str, int | None]) -> tuple[str, int]:
-        return row[1], -1 if row[2] is None else row[2]
-
-    groups = groupby(sorted(rows, key=status_and_lane), key=status_and_lane)
-    return [((status, None if lane < 0 else lane), [row[0] for row in group]) for (status, lane), group in groups]
+def counts_by_status_and_lane(rows: QuerySet[QuarantinedItem]) -> list[tuple[str, int | None, int]]:
+    """(status before, the item's lane, items)."""
+    counts = rows.values_list("status_before", "item__lane").annotate(items=Count("pk"))
+    return list(counts.order_by("status_before", "item__lane"))

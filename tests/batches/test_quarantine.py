@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from batches import operations
 from batches.engine import runner
 from batches.exceptions import InvalidInput, InvalidTransition, ScopeChanged, UnknownBatch
 from batches.lifecycle import retry_selection
-from batches.models import Batch, Item, Quarantine, QuarantinedItem, Retry
+from batches.models import Batch, Checkpoint, Item, Quarantine, QuarantinedItem, Retry
 from tests.helpers.batches import modes, ran, statuses, submitted
 from tests.helpers.people import client
 from tests.helpers.waiting import PATIENCE
@@ -51,6 +53,41 @@ def test_it_takes_failed_items_out_of_every_retry_and_gives_them_back() -> None:
     whole(batch)
     with pytest.raises(InvalidTransition):
         operations.release(batch.pk, made.number)
+
+
+def test_it_counts_by_lane_what_had_failed_waited_and_been_put_back() -> None:
+    batch = submitted(modes(*["network", "ok"] * 20), concurrency=4, max_attempts=1, checkpoint_every=2)
+    operations.start(batch.pk)
+    lanes = Checkpoint.objects.filter(batch=batch).count() or 1
+    for lane in range(min(3, lanes)):
+        chunks = [1, 2]
+        runner.work_slice(batch.pk, lane, on_chunk=chunks.pop, should_stop=lambda chunks=chunks: not chunks)
+    operations.pause(batch.pk)
+    failed = Item.objects.filter(batch=batch, status=Item.Status.FAILED)
+    assert failed.values("lane").distinct().count() == min(3, lanes)
+    operations.retry(batch.pk, item_keys=[failed.order_by("position").values_list("key", flat=True)[0]])
+    before = list(Item.objects.filter(batch=batch).order_by("position").values("status", "lane", "message", "attempts"))
+    made = operations.quarantine(batch.pk, positions=[0, 39])
+    assert set(statuses(batch)) == {"SUCCEEDED", "QUARANTINED"}
+    whole(batch)
+    operations.release(batch.pk, made.number)
+    whole(batch)
+    after = list(Item.objects.filter(batch=batch).order_by("position").values("status", "lane", "message", "attempts"))
+    assert after == before
+    runner.work_until_idle(batch.pk)
+    whole(batch)
+
+
+def test_it_takes_as_many_statements_however_many_items_there_are() -> None:
+    taken = []
+    for items in (30, 2_100):
+        batch = ran(modes(*["invalid"] * items), batch_id=f"of-{items}")
+        with CaptureQueriesContext(connection) as statements:
+            made = operations.quarantine(batch.pk, all_failed=True)
+            operations.release(batch.pk, made.number)
+        assert made.items == items
+        taken.append(len(statements))
+    assert taken[0] == taken[1]
 
 
 def test_it_runs_the_rest_of_a_batch_without_the_items_that_wait() -> None:
@@ -186,7 +223,6 @@ runner.work_until_idle(sys.argv[1])
 """
 
 
-@pytest.mark.full_on("sqlite")
 def test_it_takes_no_item_out_of_a_workers_hands(in_process: Callable[..., Any]) -> None:
     """While another process works on the batch, slices of it are set aside and brought back."""
     batch = submitted(modes(*["sleep"] * 120, seconds=0.01, effect=True), checkpoint_every=5)
