@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.state import ProjectState
 
 from batches.models import Batch
 from batches.online_indexes import AddIndexOnline, RemoveIndexOnline
+from tests.helpers.migration_steps import step_by_step
 from tests.helpers.waiting import PATIENCE, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -29,7 +29,7 @@ def operation() -> Iterator[AddIndexOnline]:
     """The operation that builds the index; whatever a test leaves of that, it is there again afterwards."""
     if connection.vendor != "postgresql":
         pytest.skip("SQLite has one writer")
-    migration = MigrationExecutor(connection).loader.get_migration("batches", "0025_item_code")
+    migration = step_by_step().loader.get_migration("batches", "0025_item_code")
     adding = migration.operations[0]
     assert isinstance(adding, AddIndexOnline)
     assert not migration.atomic
@@ -38,7 +38,7 @@ def operation() -> Iterator[AddIndexOnline]:
 
 
 def state() -> ProjectState:
-    return MigrationExecutor(connection).loader.project_state(("batches", "0025_item_code"))
+    return step_by_step().loader.project_state(("batches", "0025_item_code"))
 
 
 def apply(operation: Any) -> None:

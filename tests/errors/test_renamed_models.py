@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from batches.models import Item, QuarantinedItem
 from errors.models import AdviceRevision, Findings, RegroupJob
+from tests.helpers.migration_steps import REPLACED, step_by_step
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -21,19 +22,17 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def old_models(request: pytest.FixtureRequest) -> Iterator[Any]:
     """The models at a migration, upon a database that is brought up to date again whatever happens."""
-    migrate(request.param)
+    step_by_step().migrate([request.param])
     try:
-        yield MigrationExecutor(connection).loader.project_state([request.param]).apps
+        yield step_by_step().loader.project_state([request.param]).apps
     finally:
         migrate_to_latest()
 
 
-def migrate(*targets: tuple[str, str]) -> None:
-    MigrationExecutor(connection).migrate(list(targets))
-
-
 def migrate_to_latest() -> None:
-    migrate(*MigrationExecutor(connection).loader.graph.leaf_nodes())
+    step_by_step().migrate(REPLACED)
+    latest = MigrationExecutor(connection)
+    latest.migrate(latest.loader.graph.leaf_nodes())
 
 
 def user_who_may_view(app: str, model: str) -> User:

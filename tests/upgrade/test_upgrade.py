@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import re
-import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from django.db import connection
 
-from tests.helpers.places import ROOT
+from tests.upgrade.databases import filled, python
 
 FILLED = "a846019"
 MOMENT = re.compile(r"'(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?)(\+00)?'")
@@ -74,35 +69,8 @@ def dump(vendor: str) -> str:
 @pytest.fixture
 def earlier(db: None, tmp_path: Path) -> Iterator[str]:
     """The url of the database, made again on the server that the tests run on."""
-    if connection.vendor == "sqlite":
-        file = tmp_path / "portal.sqlite3"
-        with closing(sqlite3.connect(file)) as made:
-            made.executescript(dump("sqlite"))
-        yield f"sqlite:///{file}"
-        return
-    import psycopg2
-
-    server, name = connection.settings_dict, f"upgraded_{connection.settings_dict['NAME']}"
-    place = {"host": server["HOST"], "port": server["PORT"], "user": server["USER"]}
-    with closing(psycopg2.connect(**place, dbname="postgres")) as administration:
-        administration.autocommit = True
-        administration.cursor().execute(f'CREATE DATABASE "{name}"')
-        try:
-            with closing(psycopg2.connect(**place, dbname=name)) as made, made.cursor() as cursor:
-                cursor.execute(dump("postgresql"))
-                made.commit()
-            yield f"postgres://{place['user']}@{place['host']}:{place['port']}/{name}"
-        finally:
-            administration.cursor().execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-
-
-def python(database: str, var: Path, *arguments: str) -> str:
-    """What a process of its own on that database prints."""
-    environment = {**os.environ, "DATABASE_URL": database, "PORTAL_VAR": str(var), "LOG_LEVEL": "ERROR"}
-    command = [sys.executable, *arguments]
-    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    assert ended.returncode == 0, ended.stderr
-    return ended.stdout
+    with filled(tmp_path, dump(connection.vendor)) as database:
+        yield database
 
 
 @pytest.mark.full_on("sqlite")
