@@ -32,6 +32,7 @@ class Steps:
         self.size = max(self.fewest, min(self.most, int(self.size * share)))
 
     def rest(self) -> None:
-        """Let others write: half as long as the last step took, or until each has looked whether they can."""
-        if connection.vendor == "sqlite":
+        """Let others write: half as long as the last step took, or until each has looked whether they can. Within a
+        transaction of the caller's nobody can."""
+        if connection.vendor == "sqlite" and not connection.in_atomic_block:
             sleep(max(SHORTEST_REST, self.took / 2))

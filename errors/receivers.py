@@ -35,9 +35,10 @@ def write_errors(batch: Batch, failures: Sequence[Failure]) -> None:
 
 
 def make_final(batch: Batch, items: QuerySet[Item]) -> None:
-    """The last failure of these items is final: they are not tried again."""
-    last = Item.objects.filter(pk=OuterRef("item_id"), attempts=OuterRef("attempt"), pk__in=items.values("pk"))
-    ErrorRecord.objects.filter(Exists(last), batch=batch, item__in=items.values("pk")).update(final=True)
+    """The last failure of these items is final: they are not tried again. Their records are found by the items: there
+    may be many of others in the batch."""
+    last = Item.objects.filter(pk=OuterRef("item_id"), attempts=OuterRef("attempt"))
+    ErrorRecord.objects.filter(Exists(last), item__in=items.values("pk")).update(final=True)
 
 
 def batch_transitioned(transition: Transition) -> None:

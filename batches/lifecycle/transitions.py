@@ -77,7 +77,7 @@ def record(
     actor: str = "",
     reason: str = "",
     counts: dict[str, int] | None = None,
-) -> None:
+) -> Transition:
     """Write one row of history, and announce it once it is committed. `counts`: the items by outcome, if they are known
     already."""
     transition = Transition.objects.create(
@@ -93,6 +93,14 @@ def record(
         extension.transition_recorded(transition)
     transaction.on_commit(partial(announce, transition))
     notify(lambda extension: extension.batch_transitioned(transition))
+    return transition
+
+
+def amend(transition: Transition, reason: str) -> None:
+    """Let the row of an act in several transactions say how far it has come; web processes hear of it."""
+    counters = counters_of(transition.batch_id)
+    Transition.objects.filter(pk=transition.pk).update(reason=reason, counters=transition.counters | counters)
+    transaction.on_commit(partial(hints.hint, transition.batch_id))
 
 
 def announce(transition: Transition) -> None:
