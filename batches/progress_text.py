@@ -16,7 +16,16 @@ from batches.wording import number_agrees, quantity, quantity_have
 
 NO_WORKER = Standing(Batch.Status.HALTED, "No worker")
 WAITING = Standing(Batch.Status.QUEUED, "Waiting")
+NOBODY = "No worker lives: it goes on from its last checkpoint as soon as one does."
 STUCK = "It should be running, but no worker has taken it for a while. Is the worker process up?"
+LOST = "{asked} was asked for, but no worker that lives has it; it is {done} as soon as one looks after it again."
+STUCK_SENTENCES = {
+    Batch.Status.PAUSING: LOST.format(asked="Pause", done="paused"),
+    Batch.Status.CANCELLING: LOST.format(asked="Cancel", done="cancelled"),
+}
+"""Of batches that are stuck in these statuses; in any other `STUCK` or `NOBODY` is said."""
+STOPPED = (Batch.Status.PAUSING, Batch.Status.PAUSED, Batch.Status.HALTED)
+"""Nothing is tried again before a person lets it go on."""
 
 
 def words_of(batch: Batch, progress: Progress, reasons: WaitingReasons | None = None) -> dict[str, Any]:
@@ -62,11 +71,18 @@ def sentence_of(
     if because := waits_because(batch, progress, reasons):
         return because
     if progress.stuck:
-        return STUCK
-    if not progress.waiting or batch.is_final:
+        return stuck_sentence(batch, reasons)
+    if batch.is_final:
         return batch.sentence
     waits = waits_of(progress, zone)
-    return waits if is_only_waiting(progress) else f"{batch.sentence} {waits}"
+    return waits if is_only_waiting(progress) else f"{batch.sentence} {waits}".rstrip()
+
+
+def stuck_sentence(batch: Batch, reasons: WaitingReasons | None = None) -> str:
+    """Of a batch that no worker has, though one should."""
+    if told := STUCK_SENTENCES.get(Batch.Status(batch.status)):
+        return told
+    return STUCK if (reasons or WaitingReasons()).present.anybody else NOBODY
 
 
 def removal_sentence(batch: Batch, reasons: WaitingReasons | None = None) -> str:
@@ -104,16 +120,23 @@ def is_only_waiting(progress: Progress) -> bool:
 
 
 def waits_of(progress: Progress, zone: tzinfo | None = None) -> str:
-    """How many items wait for their next try, why, which one that is, and until when; empty if none does."""
-    if not progress.waiting or progress.waits is None:
+    """How many items wait for their next try, why, which one that is, and until when; empty if none has one to come.
+
+    Those of a batch that stands still wait until it is resumed, whatever the time.
+    """
+    if not progress.waiting or progress.waits is None or progress.status == Batch.Status.CANCELLING:
         return ""
     who = f"{quantity(progress.waiting, 'item')} {number_agrees(progress.waiting, 'waits', 'wait')}"
     try_ = number_agrees(progress.waiting, "its next try", "their next try")
     attempt = f"attempt {progress.waits['attempt']:,}" if progress.waits["attempt"] else ""
     why = ", ".join(filter(None, [*progress.waits["codes"][:3], attempt]))
+    waits = f"{who} for {try_}{f' ({why})' if why else ''}"
+    if progress.status in STOPPED:
+        return f"{waits}, which {number_agrees(progress.waiting, 'it has', 'they have')} after resume."
     first, last = (moment(_time(progress.waits[name]), zone=zone) for name in ("first_at", "last_at"))
-    when = f"at {first}" if first == last else f"the first at {first}, the last at {last}"
-    return f"{who} for {try_}{f' ({why})' if why else ''}: {when}."
+    at = "not before" if progress.stuck else "at"
+    when = f"{at} {first}" if first == last else f"the first {at} {first}, the last {at} {last}"
+    return f"{waits}: {when}."
 
 
 def unfinished_text(batch: Batch, progress: Progress) -> str:
@@ -134,11 +157,12 @@ def unfinished_text(batch: Batch, progress: Progress) -> str:
 
 
 def done_but_for(progress: Progress, zone: tzinfo | None = None) -> str:
-    """`19 that wait until 20:07:32 UTC`; empty if none does."""
-    if not progress.waiting or progress.waits is None:
+    """`19 that wait until 20:07:32 UTC`, or `until it is resumed`; empty if none does."""
+    if not progress.waiting or progress.waits is None or progress.status == Batch.Status.CANCELLING:
         return ""
     waits = number_agrees(progress.waiting, "waits", "wait")
-    return f"{progress.waiting:,} that {waits} until {last_try(progress, zone)}"
+    until = "it is resumed" if progress.status in STOPPED else last_try(progress, zone)
+    return f"{progress.waiting:,} that {waits} until {until}"
 
 
 def last_try(progress: Progress, zone: tzinfo | None = None) -> str:

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 
 from batches import durations
 from batches.engine.waiting_reasons import WaitingReasons
+from batches.lifecycle.velocity import RECENT_SECONDS
 from batches.models import Batch, Transition
 from batches.moments import moment
 from batches.progress_text import (
-    STUCK,
     done_but_for,
     is_only_waiting,
     removal_sentence,
     starts_at,
+    stuck_sentence,
     unfinished_text,
     waits_because,
 )
@@ -35,6 +36,8 @@ def sentence(
         return starts
     if waiting := waits_because(batch, progress, reasons):
         return f"{waiting}{so_far}"
+    if progress.stuck:
+        return f"{stuck_sentence(batch, reasons)}{so_far}"
     match batch.status:
         case Status.RUNNING:
             return (driven(progress) if batch.is_ad_hoc else running(progress)) + so_far
@@ -43,7 +46,7 @@ def sentence(
             then = "after resume its script may go on" if batch.is_ad_hoc else "resume goes on where it stopped"
             return f"Paused{who}. {quantity(progress.remaining, 'item')} to go; {then}."
         case Status.HALTED:
-            return f"Halted: {batch.reason} Nothing is lost{halted_items(progress)}."
+            return f"Halted: {batch.reason} Nothing is lost."
         case Status.COMPLETED:
             return completed(progress, failures)
         case Status.CANCELLED:
@@ -54,23 +57,11 @@ def sentence(
     return f"{batch.sentence}{so_far}"
 
 
-def halted_items(progress: Progress) -> str:
-    """What of a halted batch is to be tried again once it goes on; empty if nothing is."""
-    waiting = progress.waiting
-    if not waiting:
-        return ""
-    who = f"{quantity(waiting, 'item')} {number_agrees(waiting, 'waits', 'wait')}"
-    which = number_agrees(waiting, "its next try, which it has", "their next try, which they have")
-    return f": {who} for {which} after resume"
-
-
 def running(progress: Progress) -> str:
-    if progress.stuck:
-        return STUCK
     if is_only_waiting(progress):
         return f"Done but for {done_but_for(progress)}."
-    left = eta(progress)
-    return f"{speed(progress) or 'Just started'}{f', {left}' if left else ''}."
+    left, pace = eta(progress), speed(progress) or "just started"
+    return f"{pace[0].upper()}{pace[1:]}{f', {left}' if left else ''}."
 
 
 def driven(progress: Progress) -> str:
@@ -105,7 +96,9 @@ def speed(progress: Progress) -> str:
     rate = progress.recent_velocity
     if rate is None or is_only_waiting(progress):
         return ""
-    return f"{rate:,.0f} items a second" if rate >= 10 else f"{rate:.1f} items a second"
+    if not rate:
+        return f"no item done in {RECENT_SECONDS:g} s"
+    return f"{rate:,.0f} items a second" if rate >= 10 else f"{rate:{'.1f' if rate >= 1 else '.2g'}} items a second"
 
 
 def eta(progress: Progress) -> str:

@@ -2,7 +2,8 @@
 "use strict";
 const portal = (() => {
   const grouped = new Intl.NumberFormat("en-US");
-  const pace = (n) => (n >= 10 ? grouped.format(Math.round(n)) : n.toFixed(1));
+  const capital = (text) => text[0].toUpperCase() + text.slice(1);
+  const pace = (n) => (n >= 10 ? grouped.format(Math.round(n)) : n >= 1 ? n.toFixed(1) : String(Number(n.toPrecision(2))));
   const clock = (iso) => (iso ? moment(iso) : "–");
   const meta = document.querySelector("meta[name=portal-zone]");
   const zone = meta?.content || Intl.DateTimeFormat().resolvedOptions().timeZone;
@@ -24,14 +25,17 @@ const portal = (() => {
 
   // As `batches.progress_text.waits_of` and `done_but_for` say it.
   function waiting(p) {
-    if (!p.waiting || !p.waits) return { waits: "", butFor: "", only: false };
+    if (!p.waiting || !p.waits || p.status === "CANCELLING") return { waits: "", butFor: "", only: false };
     const n = grouped.format(p.waiting), single = p.waiting === 1;
     const why = [...p.waits.codes.slice(0, 3), p.waits.attempt ? `attempt ${grouped.format(p.waits.attempt)}` : ""].filter(Boolean).join(", ");
     const first = moment(p.waits.first_at), last = moment(p.waits.last_at);
-    const when = first === last ? `at ${first}` : `the first at ${first}, the last at ${last}`;
+    const stopped = ["PAUSING", "PAUSED", "HALTED"].includes(p.status);
+    const at = p.stuck ? "not before" : "at";
+    const times = first === last ? `${at} ${first}` : `the first ${at} ${first}, the last ${at} ${last}`;
+    const when = stopped ? `, which ${single ? "it has" : "they have"} after resume` : `: ${times}`;
     return {
-      waits: `${n} ${single ? "item waits for its" : "items wait for their"} next try${why && ` (${why})`}: ${when}.`,
-      butFor: `${n} that ${single ? "waits" : "wait"} until ${last}`,
+      waits: `${n} ${single ? "item waits for its" : "items wait for their"} next try${why && ` (${why})`}${when}.`,
+      butFor: `${n} that ${single ? "waits" : "wait"} until ${stopped ? "it is resumed" : last}`,
       only: p.status === "RUNNING" && p.remaining <= p.waiting,
     };
   }
@@ -39,14 +43,13 @@ const portal = (() => {
   function words(p) {
     const failures = p.failed + p.quarantined;
     const { waits, butFor, only } = waiting(p);
-    const speed = p.recent_velocity === null || only ? "" : `${pace(p.recent_velocity)} items a second`;
+    const speed = p.recent_velocity === null || only ? "" : p.recent_velocity ? `${pace(p.recent_velocity)} items a second` : "no item done in 30 s";
     const left = p.eta_human === null ? "" : `about ${p.eta_human.replace(/([a-z])/g, " $1")} left`;
     const eta = p.waits_because ? "" : p.stuck ? "no worker has it" : only ? `done but for ${butFor}` : left && butFor ? `${left}, with ${butFor}` : left || butFor;
     const tail = failures ? ` ${grouped.format(failures)} ${failures === 1 ? "item" : "items"} failed so far.` : "";
-    const stuck = "It should be running, but no worker has taken it for a while. Is the worker process up?";
     const moving = [speed, eta].filter(Boolean).join(", ");
-    const running = only ? `Done but for ${butFor}.` : p.ad_hoc ? `Driven by a script${moving && `: ${moving}`}.` : `${speed || "Just started"}${eta ? `, ${eta}` : ""}.`;
-    const state = p.waits_because || (p.stuck ? stuck : p.status !== "RUNNING" ? p.sentence : running);
+    const running = only ? `Done but for ${butFor}.` : p.ad_hoc ? `Driven by a script${moving && `: ${moving}`}.` : `${capital(speed || "just started")}${eta ? `, ${eta}` : ""}.`;
+    const state = p.waits_because || (p.stuck || p.status !== "RUNNING" ? p.sentence : running);
     return {
       sentence: state + tail, because: p.waits_because ?? "", speed, eta, waits, waiting: grouped.format(p.waiting),
       done: grouped.format(p.total_items - p.remaining), total_items: grouped.format(p.total_items),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,6 +13,8 @@ from django.utils import timezone
 
 from batches import operations, progress_tracker
 from batches.models import Batch, Checkpoint, Worker
+from batches.pages.batch_text import speed
+from batches.progress_text import waits_of
 from errors.desk.addresses import desk_url
 from tests.helpers.batches import modes, ran, submitted, worked_on
 from tests.helpers.command_line import batch_command
@@ -132,3 +135,45 @@ def test_it_says_how_a_halted_batch_goes_on() -> None:
     text = batch_command("show", batch.pk)[1]
     assert "1 item failed; the budget is 0." in text
     assert f"\nTo go on: manage.py batch resume {batch.pk} --max-errors N|none\n" in text
+
+
+@pytest.mark.parametrize(("status", "asked"), [("PAUSING", "Pause was asked for"), ("CANCELLING", "Cancel was asked")])
+def test_a_request_that_no_living_worker_can_grant_is_told_as_one(status: str, asked: str) -> None:
+    batch = running("ok")
+    Worker.objects.filter(name=WORKER).update(heard_at=timezone.now() - MINUTE)
+    Batch.objects.filter(pk=batch.pk).update(status=status)
+    told = client("admin").get(f"/api/batches/{batch.pk}").json()["sentence"]
+    assert told.startswith(asked)
+    assert "no worker that lives has it" in told
+    assert told in page(signed_in(person("admin")), batch.get_absolute_url())
+
+
+def test_a_batch_that_nobody_works_on_says_whether_any_worker_lives() -> None:
+    batch = let_go(running("ok"), 60 * MINUTE)
+    assert "no worker has taken it for a while" in batch_command("show", batch.pk)[1]
+    Worker.objects.filter(name=WORKER).update(heard_at=timezone.now() - MINUTE)
+    told = batch_command("show", batch.pk)[1]
+    assert "No worker lives: it goes on from its last checkpoint as soon as one does." in told
+    assert "for a while" not in told
+
+
+def test_nobody_promises_the_moment_of_a_next_try_while_no_worker_lives() -> None:
+    batch = all_that_remains_waits()
+    assert ": at " in waits_of(progress_tracker.get_progress(batch.pk))
+    let_go(batch, MINUTE)
+    Worker.objects.filter(name=WORKER).update(heard_at=timezone.now() - MINUTE)
+    assert ": not before " in waits_of(progress_tracker.get_progress(batch.pk))
+
+
+@pytest.mark.parametrize(
+    ("velocity", "told"),
+    [
+        (0.0, "no item done in 30 s"),
+        (0.064, "0.064 items a second"),
+        (1.0, "1.0 items a second"),
+        (1234.5, "1,234 items a second"),
+    ],
+)
+def test_a_pace_is_never_told_as_none_while_items_are_done(velocity: float, told: str) -> None:
+    progress = progress_tracker.get_progress(running("ok").pk)
+    assert speed(replace(progress, recent_velocity=velocity)) == told

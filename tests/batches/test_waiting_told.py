@@ -11,7 +11,8 @@ from batches import progress_tracker
 from batches.engine.waiting_reasons import WaitingReasons
 from batches.models import Batch, Worker
 from batches.pages.batch_page import counts
-from batches.pages.batch_text import sentence
+from batches.pages.batch_text import eta, sentence
+from batches.progress_text import sentence_of, waits_of
 from errors.desk.addresses import desk_url
 from tests.helpers.batches import modes, submitted, worked_on
 from tests.helpers.failed_rows import exported_rows
@@ -46,12 +47,25 @@ def test_the_head_of_a_desk_counts_what_waits(user_of: UserOf) -> None:
     assert "for another try</a>" not in page(client, desk_url(batch.pk))
 
 
-def test_a_halted_batch_says_what_waits_in_it() -> None:
-    batch = in_status("HALTED", reason="2 failed; the budget is 1.")
-    told = sentence(batch, progress_tracker.get_progress(batch.pk), [])
-    assert told.endswith("Nothing is lost: 2 items wait for their next try, which they have after resume.")
-    batch.items.filter(available_at__isnull=False).update(available_at=None)
-    assert sentence(batch, progress_tracker.get_progress(batch.pk), []).endswith(" Nothing is lost.")
+@pytest.mark.parametrize("status", ["HALTED", "PAUSED", "PAUSING"])
+def test_what_stands_still_promises_no_moment_for_a_next_try(status: str) -> None:
+    batch = in_status(status, reason="2 failed; the budget is 1.")
+    progress = progress_tracker.get_progress(batch.pk)
+    waits = "2 items wait for their next try (UNKNOWN, attempt 2), which they have after resume."
+    assert waits_of(progress) == waits
+    assert eta(progress) == "2 that wait until it is resumed"
+    assert sentence_of(batch, progress).count("wait for their next try") == 1
+    assert "their next try" not in sentence(batch, progress, []), "the line below says it"
+
+
+def test_nothing_is_promised_to_what_waits_in_a_batch_that_is_being_cancelled() -> None:
+    progress = progress_tracker.get_progress(in_status("CANCELLING").pk)
+    assert (waits_of(progress), eta(progress)) == ("", "")
+
+
+def test_it_waits_until_a_moment_while_it_runs() -> None:
+    progress = progress_tracker.get_progress(in_status("RUNNING", running_since=timezone.now()).pk)
+    assert ": at " in waits_of(progress) or ": the first at " in waits_of(progress)
 
 
 def test_it_says_that_nobody_knows_a_processor_while_no_worker_lives() -> None:
