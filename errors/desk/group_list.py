@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db.models import Count
 
 from batches.exceptions import InvalidInput
 from batches.models import Batch
@@ -18,7 +16,6 @@ from errors.detectors.findings import percent
 from errors.filters.error_filter import ErrorFilter
 from errors.findings.timeline import Extent, TimeBins
 from errors.grouping import failing_now
-from errors.models import BatchGroup
 from errors.rights import TRIAGE
 
 ROWS = 25
@@ -56,10 +53,10 @@ def group_list(
     """The page behind the token `after`, for that person."""
     failing_now.refresh(batch)
     try:
-        groups = error_filter.groups(batch)
+        matching_errors = error_filter.errors_by_group(batch)
+        groups = error_filter.groups(batch, having=matching_errors)
         page, following = BY_ITEMS.page(groups, after, ROWS)
         matching = groups.count() if page or after else 0
-        matching_errors = count_matching_errors(batch, error_filter, page) if page else {}
     except InvalidInput as error:
         return GroupList([], 0, pager("groups", "", "", ""), str(error))
     may_operate, may_triage = user.has_perm(OPERATE), user.has_perm(TRIAGE)  # type: ignore[attr-defined]
@@ -67,7 +64,7 @@ def group_list(
         GroupRow(
             rollup=rollup,
             share=percent(rollup.errors / extent.errors) if extent.errors else "",
-            matching_errors=matching_errors.get(rollup.group_id),
+            matching_errors=None if matching_errors is None else matching_errors[rollup.group_id],
             spark=spark(times.groups.get(rollup.group_id, ())) if times else None,
             may_operate=may_operate,
             may_triage=may_triage,
@@ -76,11 +73,3 @@ def group_list(
     ]
     way = pager("groups", error_filter.query_string, after, following, anchor="#groups", shown=(len(rows), matching))
     return GroupList(rows, matching, way)
-
-
-def count_matching_errors(batch: Batch, error_filter: ErrorFilter, page: Sequence[BatchGroup]) -> dict[int, int]:
-    """group -> errors that the filter meets; empty where it meets groups as a whole."""
-    if not error_filter.needs_records:
-        return {}
-    records = error_filter.records(batch).filter(group__in=[rollup.group_id for rollup in page]).order_by()
-    return dict(records.values_list("group").annotate(n=Count("pk")))

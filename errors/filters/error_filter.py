@@ -6,9 +6,10 @@ its last record does.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.db.models import F, Q, QuerySet, Sum
+from django.db.models import Count, F, Q, QuerySet, Sum
 
 from batches.lifecycle.scopes import LARGEST_POSITION, refusal
 from batches.models import Batch, Item
@@ -44,12 +45,19 @@ class ErrorFilter(QueryStringFilter):
         """Whether the counters of groups cannot answer, as single records have to be looked at."""
         return bool(self.attempt or self.positions or self.field or self.since or self.until)
 
-    def groups(self, batch: Batch) -> QuerySet[BatchGroup]:
-        """The batch's groups with a matching error, those of which most items fail now first."""
+    def groups(self, batch: Batch, having: Iterable[int] | None = None) -> QuerySet[BatchGroup]:
+        """The batch's groups with a matching error, those of which most items fail now first; `having` are those of
+        `errors_by_group`, so that their errors are not looked for again."""
         rows = BatchGroup.objects.filter(batch=batch).select_related("group", "group__assignee")
-        return self.narrow(rows.annotate(ageing=ageing_flag("group__")), batch).order_by(
-            "-failing", "-items", "-errors", "pk"
-        )
+        rows = rows.annotate(ageing=ageing_flag("group__")).order_by("-failing", "-items", "-errors", "pk")
+        return self.narrow(rows, batch) if having is None else rows.filter(group__in=having)
+
+    def errors_by_group(self, batch: Batch) -> dict[int, int] | None:
+        """group -> its errors that match, counted in one statement; None where it meets groups as a whole."""
+        if not self.needs_records:
+            return None
+        counted = self.records(batch).order_by().values_list("group").annotate(n=Count("pk"))
+        return dict(counted)
 
     def narrow(self, rows: QuerySet[BatchGroup], batch: Batch) -> QuerySet[BatchGroup]:
         """The rows, all of one batch, that have a matching error."""

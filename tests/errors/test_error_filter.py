@@ -15,7 +15,7 @@ from batches.models import Batch, Item
 from errors.filters.error_filter import ErrorFilter
 from errors.models import ErrorGroup, ErrorRecord
 from tests.helpers.failures import batch_of, fail, raised
-from tests.helpers.people import client
+from tests.helpers.people import browser, client
 
 pytestmark = [pytest.mark.django_db, pytest.mark.full_on("sqlite")]
 NOON = timezone.now().replace(microsecond=0)
@@ -157,3 +157,12 @@ def test_it_looks_up_the_payloads_of_the_errors_that_are_left_alone(batch: Batch
     sql = str(ErrorFilter(field="country=DE").records(batch).query)
     assert 'JOIN "batches_item"' not in sql
     assert 'WHERE U0."id" = ("errors_errorrecord"."item_id") LIMIT 1) = DE' in sql
+
+
+@pytest.mark.full_on("postgresql")
+def test_it_looks_into_payloads_once_for_the_desk(batch: Batch) -> None:
+    """Once for the groups, once to count these and once for their errors took three times as long."""
+    with CaptureQueriesContext(connection) as statements:
+        page = browser("admin").get("/admin/errors/errorgroup/desk/b1/?field=country=DE")
+    assert b"2 match" in page.content
+    assert sum("payload" in each["sql"] and "country" in each["sql"] for each in statements) == 1
