@@ -12,7 +12,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from time import perf_counter, process_time
@@ -70,7 +70,7 @@ def measure(name: str, large: bool) -> None:
         at_size(name)
 
 
-def interleaved(doers: dict[str, Run], processor: str = "bench.noop") -> dict[str, list[float]]:
+def interleaved(doers: Mapping[str, Run], processor: str = "bench.noop") -> dict[str, list[float]]:
     """Items a second of each, round by round; the first round warms all of them up. Without a processor, the doers'
     names are those of processors.
 

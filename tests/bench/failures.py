@@ -12,6 +12,7 @@ import os
 import statistics
 import tempfile
 import threading
+from collections.abc import Sequence
 from time import perf_counter, process_time
 from typing import Any
 
@@ -76,7 +77,7 @@ def measure(options: argparse.Namespace) -> None:
 def pace(options: argparse.Namespace) -> None:
     from tests.bench.engine import spread
 
-    took: dict[str, list[tuple[float, float, float]]] = {name: [] for name in PROCESSORS}
+    took: dict[str, list[Sequence[float]]] = {name: [] for name in PROCESSORS}
     for number in range(options.rounds + 1):  # the first one warms up
         for name in PROCESSORS:
             new_batch(f"{name}-{number}", name, options.of_round)

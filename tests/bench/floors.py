@@ -33,7 +33,7 @@ def run_unguarded(batch_id: str) -> None:
 
     succeeded, item, lane = outcomes.succeeded, Isolation.item, statements.LANE_SQLITE
     body = sql.CREATE_RECORD.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION")
-    outcomes.succeeded = forgetful
+    outcomes.succeeded = forgetful  # type: ignore[assignment]
     Isolation.item = lambda self: nullcontext()  # type: ignore[assignment, method-assign, return-value]
     statements.LANE_SQLITE = lane.replace("AND fence = %s", "AND %s IS NOT NULL")
     if connection.vendor == "postgresql":

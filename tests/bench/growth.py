@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
-import sys
 import tempfile
 from collections.abc import Mapping
 from datetime import timedelta
@@ -186,6 +185,8 @@ def show_pages(client: Any, when: str) -> None:
 
 def retain(days: int) -> None:
     """The batches of the oldest sixth of the days are deleted, those of the sixth behind it archived."""
+    from django.utils import timezone
+
     from batches import tasks
     from batches.lifecycle import removals, retention
     from batches.models import Batch, Removal, RetentionRule
@@ -202,7 +203,7 @@ def retain(days: int) -> None:
     began, runs, beginning = perf_counter(), 0, 0.0
     retention.LEAST_PAUSE = timedelta(0)
     while (done := retention.run()) is not None and done.archived + done.deleted:
-        beginning += (retention.timezone.now() - done.at).total_seconds()
+        beginning += (timezone.now() - done.at).total_seconds()
         removals.work()
         runs += 1
     took, items = perf_counter() - began, sum(Removal.objects.values_list("removed_items", flat=True))
@@ -215,4 +216,4 @@ def retain(days: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -94,7 +94,7 @@ def copy(path: str, batch_id: str) -> float:
     """The same rows through one COPY and one commit; the making of its lines is not counted."""
     from django.db import connection, transaction
 
-    from batches.intake.ingest import COLUMNS, DEFAULTS
+    from batches.intake.staging import COLUMNS, DEFAULTS
     from batches.models import Batch
 
     Batch.objects.create(pk=batch_id)

@@ -76,7 +76,7 @@ def known_before(batch_id: str, scope: Mapping[str, Any]) -> list[Known]:
     batch = Batch.objects.get(pk=batch_id)
     condition = scopes.condition(batch, *scopes.only_scope(scope))
     items = retry_selection.select_failed(batch, condition, permanent=False, quarantined_too=False).items
-    failures = last_failures(batch, items)
+    failures = last_failures(batch, items, kept={})
     evidence = evidence_of(batch, {row.fingerprint: row.category for row in failures}, items)
     return [Known(row.category, row.items, row.permanent, evidence[row.fingerprint]) for row in failures]
 

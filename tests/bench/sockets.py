@@ -66,12 +66,12 @@ def measure(postmaster: int) -> None:
     request = operations.TokenRequest(User.objects.create_superuser("bench", "", "bench"), "bench", scope="admin")
     token = operations.create_token(request, actor="bench").key
     with web() as (port, pid):
-        for rate in (1, 4):
-            ages = [age for seen in updates(port, token, rate) for age in seen]
-            print(f"{SOCKETS:,} sockets, {rate} updates a second, {len(ages):,} frames")
+        for often in (1, 4):
+            ages = [age for seen in updates(port, token, often) for age in seen]
+            print(f"{SOCKETS:,} sockets, {often} updates a second, {len(ages):,} frames")
             print(f"  from the commit:   {words([commit for commit, _ in ages])}")
             print(f"  from the encoding: {words([sent for _, sent in ages])}")
-            print(f"  bare server:       {words(list(floor(rate)))}")
+            print(f"  bare server:       {words(list(floor(often)))}")
         print(f"web process: {resident(pid):.0f} MB with {SOCKETS:,} sockets behind it")
         for rate in (RATE, None):
             if rate is None:

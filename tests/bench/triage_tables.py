@@ -6,6 +6,7 @@ import resource
 import statistics
 import sys
 from collections.abc import Callable
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -133,8 +134,8 @@ def findings_and_advice(batch: Any) -> None:
     from errors.recovery import recommendations
 
     for what, work in (
-        ("findings", lambda: findings_of(batch)),
-        ("advice", lambda: recommendations.listed(batch, RECORDS)),
+        ("findings", partial(findings_of, batch)),
+        ("advice", partial(recommendations.listed, batch, RECORDS)),
     ):
         began = perf_counter()
         work()

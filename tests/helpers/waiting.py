@@ -25,7 +25,7 @@ def wait_for_answer(url: str, *servers: subprocess.Popen[Any]) -> None:
 
     def answers() -> bool:
         for server in servers:
-            assert server.poll() is None, f"{server.args} ended with {server.returncode}"
+            assert server.poll() is None, f"{server.args!r} ended with {server.returncode}"
         try:
             with urllib.request.urlopen(url, timeout=20) as answer:
                 return bool(answer.status == 200)

@@ -56,8 +56,8 @@ def in_child(arguments: Sequence[str], output: IO[bytes], errors: IO[bytes]) -> 
     from django.core.management import execute_from_command_line
 
     with open(os.devnull) as nothing:
-        for descriptor, file in enumerate((nothing, output, errors)):
-            os.dup2(file.fileno(), descriptor)
+        for descriptor, number in enumerate((nothing.fileno(), output.fileno(), errors.fileno())):
+            os.dup2(number, descriptor)
     code: object = 1
     try:
         execute_from_command_line(list(arguments))

@@ -36,9 +36,11 @@ def python_of(module: str) -> str:
     if not (place / "complete").exists():
         shutil.rmtree(place, ignore_errors=True)
         venv.create(place, with_pip=True)
-        command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements]
+        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         try:
-            subprocess.run(command, check=True, capture_output=True, text=True, timeout=PATIENCE)
+            subprocess.run(
+                [*pip, "-r", str(requirements)], check=True, capture_output=True, text=True, timeout=PATIENCE
+            )
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
             print(error.stderr or error, file=sys.stderr)
             raise NotToBeHad(f"its packages could not be installed with Python {sys.version.split()[0]}")

@@ -42,7 +42,7 @@ def set_up_django(*apps: str, kept: bool = True, **settings: Any) -> None:
     from django.conf import settings as configured
 
     url = urlsplit(database())
-    connection = {"ENGINE": "django.db.backends.postgresql", "NAME": url.path[1:], "USER": url.username}
+    connection: dict[str, Any] = {"ENGINE": "django.db.backends.postgresql", "NAME": url.path[1:], "USER": url.username}
     connection |= {"HOST": url.hostname, "PORT": url.port, "CONN_MAX_AGE": 600 if kept else 0}
     configured.configure(
         DATABASES={"default": connection},
