@@ -7,7 +7,7 @@ from functools import lru_cache
 from math import exp, lgamma, log
 
 from errors.advice.evidence import Tried
-from errors.advice.posterior import PRIOR, Share, share_with
+from errors.advice.posterior import DRIFT, PRIOR, Share, share_with
 
 SIZES = tuple(2.0**power for power in range(11))
 """How alike retries may be: their shares are spread as those of so many items, each drawn alone."""
@@ -20,11 +20,36 @@ may be luck, and does not say that the next will."""
 def share_of_units(units: tuple[Tried, ...]) -> Share:
     """The share that passes at the next retry. Each size is weighed by how well it explains these."""
     fitted = [fit(units, size) for size in SIZES]
-    best = max(likelihood for _, _, likelihood in fitted)
-    weights = [exp(likelihood - best) for _, _, likelihood in fitted]
-    mean = sum(weight * mean for weight, (mean, _, _) in zip(weights, fitted, strict=True)) / sum(weights)
+    weights = weights_of([likelihood for _, _, likelihood in fitted])
+    mean = sum(weight * mean for weight, (mean, _, _) in zip(weights, fitted, strict=True))
     squares = ((variance + (each - mean) ** 2) for each, variance, _ in fitted)
-    return share_with(mean, sum(w * square for w, square in zip(weights, squares, strict=True)) / sum(weights))
+    return share_with(mean, sum(w * square for w, square in zip(weights, squares, strict=True)))
+
+
+@lru_cache(maxsize=256)
+def shares_beside(own: Tried, units: tuple[Tried, ...]) -> list[Share]:
+    """The share that passes of a batch of which some items were retried already, `own`, beside whole retries of others.
+
+    One for each of `SIZES`. The better the batch fits in with the others, the more they tell of it; where it differs
+    from them, spreads that are wide enough for it are the likely ones, and what it shows itself decides.
+    """
+    tried, passed = own
+    counted = 1 / (1 + tried * DRIFT)
+    before, likelihoods = [], []
+    for mean, variance, likelihood in (fit(units, size) for size in SIZES):
+        before.append(share_with(mean, variance))
+        likelihoods.append(likelihood + log_chance(tried, passed, before[-1].a, before[-1].b))
+    return [
+        Share(share.a + passed * counted, share.b + (tried - passed) * counted, weight)
+        for share, weight in zip(before, weights_of(likelihoods), strict=True)
+    ]
+
+
+def weights_of(likelihoods: Sequence[float]) -> list[float]:
+    """Of logarithms; they sum up to 1."""
+    best = max(likelihoods)
+    weights = [exp(likelihood - best) for likelihood in likelihoods]
+    return [weight / sum(weights) for weight in weights]
 
 
 def fit(units: Sequence[Tried], size: float) -> tuple[float, float, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from batches.canary_sizes import canary_of
-from errors.advice.agreement import share_of_units
+from errors.advice.agreement import share_of_units, shares_beside
 from errors.advice.evidence import Evidence, Tried
 from errors.advice.facts import GroupFacts, Prediction
 from errors.advice.posterior import Interval, outcome, outcome_of_shares
@@ -24,6 +24,7 @@ LEAST_TRIED = 5
 LEAST_TRIED_TWICE = 20
 LEAST_EARLIER, LEAST_OF_CATEGORY = 3, 5
 """Retries elsewhere from which on they tell anything."""
+OF_EARLIER_BATCHES = "retries of this error in earlier batches"
 STEADY = 0.75
 """Of the share that passed one try earlier: as many as that pass again where items are of one kind."""
 ONE_KIND_IF_STEADY = 0.95
@@ -80,6 +81,10 @@ def by_rounds(category: str, items: int, evidence: Evidence) -> Prediction | Non
 def after_rounds(items: int, times: int, evidence: Evidence) -> Prediction:
     """Of items that were retried in vain so many times."""
     rounds = [tried for tried in evidence.rounds if tried[0] >= LEAST_TRIED]
+    if not times and rounds and len(evidence.earlier) >= LEAST_EARLIER:
+        earlier = tuple(evidence.earlier)
+        basis = f"{basis_of_retry(rounds[0])}, and {basis_of_units(earlier, OF_EARLIER_BATCHES)}"
+        return predicted(outcome_of_shares(items, shares_beside(rounds[0], earlier)), basis)
     if times < len(rounds):
         return recoveries(items, rounds[times][1], rounds[times][0], basis_of_retry(rounds[times]))
     one_kind = ONE_KIND_IF_STEADY if is_steady(evidence.attempts) else ONE_KIND
@@ -121,7 +126,7 @@ def by_attempts(category: str, items: int, evidence: Evidence) -> Prediction | N
 
 
 def by_earlier_batches(category: str, items: int, evidence: Evidence) -> Prediction | None:
-    return by_units(items, evidence.earlier, LEAST_EARLIER, "retries of this error in earlier batches")
+    return by_units(items, evidence.earlier, LEAST_EARLIER, OF_EARLIER_BATCHES)
 
 
 def by_category(category: str, items: int, evidence: Evidence) -> Prediction | None:
@@ -132,10 +137,13 @@ def by_units(items: int, units: Sequence[Tried], least: int, what: str) -> Predi
     """None too where they differ so much that any share of the items may pass."""
     if len(units) < least:
         return None
-    tried, passed = sum(unit[0] for unit in units), sum(unit[1] for unit in units)
-    basis = f"{passed:,} of {tried:,} came right in {len(units):,} {what}"
     interval = outcome_of_shares(items, [share_of_units(tuple(units))])
-    return None if is_wide(interval, items) else predicted(interval, basis)
+    return None if is_wide(interval, items) else predicted(interval, basis_of_units(units, what))
+
+
+def basis_of_units(units: Sequence[Tried], what: str) -> str:
+    tried, passed = sum(unit[0] for unit in units), sum(unit[1] for unit in units)
+    return f"{passed:,} of {tried:,} came right in {len(units):,} {what}"
 
 
 # -- sums --------------------------------------------------------------------------------------------------------------

@@ -168,12 +168,28 @@ def earlier_batches(passes: float, spread: float) -> Callable[[Story], None]:
     """Four batches of the processor before this one, each with a share of its own."""
 
     def tell(story: Story) -> None:
-        for number in range(4):
-            before = Story(f"{story.name}x{number}", story.chance)
-            before.fails(OSError, "the printer is out of paper")
-            before.retried(story.chance.uniform(passes - spread, passes + spread))
-        story.fails(OSError, "the printer is out of paper")
+        failed_before(story, passes, spread)
         story.retried(story.chance.uniform(passes - spread, passes + spread))
+
+    return tell
+
+
+def failed_before(story: Story, passes: float, spread: float) -> None:
+    for number in range(4):
+        before = Story(f"{story.name}x{number}", story.chance)
+        before.fails(OSError, "the printer is out of paper")
+        before.retried(story.chance.uniform(passes - spread, passes + spread))
+    story.fails(OSError, "the printer is out of paper")
+
+
+def canary_after_earlier_batches(passes: float, spread: float) -> Callable[[Story], None]:
+    """The same, and twenty first."""
+
+    def tell(story: Story) -> None:
+        failed_before(story, passes, spread)
+        share = story.chance.uniform(passes - spread, passes + spread)
+        story.retried(share, first=20)
+        story.retried(share)
 
     return tell
 
@@ -212,6 +228,8 @@ WITH_EVIDENCE: dict[str, Callable[[Story], None]] = {
     "earlier batches agree": earlier_batches(0.7, 0.03),
     "earlier batches differ": earlier_batches(0.5, 0.3),
     "none passed in earlier batches": earlier_batches(0.03, 0.03),
+    "20 first, earlier batches agree": canary_after_earlier_batches(0.7, 0.03),
+    "20 first, earlier batches differ": canary_after_earlier_batches(0.5, 0.3),
     "three groups, 50 % pass": three_groups,
     "twice, half can never pass": twice(RuntimeError, 0.9, 0.5),
     "twice, flaky 50 %": twice(RuntimeError, 0.5),
