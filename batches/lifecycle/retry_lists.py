@@ -7,14 +7,17 @@ right since.
 
 from __future__ import annotations
 
+import sys
+from bisect import bisect_right
+
 from django.db import connection
-from django.db.models import BigIntegerField, Case, CharField, Q, TextField, Value, When
+from django.db.models import BigIntegerField, Case, CharField, Q, QuerySet, TextField, Value, When
 
 from batches.exceptions import InvalidInput
 from batches.lifecycle import scopes
 from batches.lifecycle.retry_selection import Selection, kind_of_item, selection_of
 from batches.lifecycle.retry_states import change_state, lock_retries
-from batches.models import Item, RetriedItem, Retry
+from batches.models import Batch, Item, RetriedItem, Retry
 from batches.steps import Steps
 
 LONGEST_IN_REQUEST = {"postgresql": 50_000, "sqlite": 5_000}
@@ -38,13 +41,16 @@ COLUMNS = {
 """Column of a retried item -> what it is taken from."""
 
 
-def leave_to_worker(retry: Retry, condition: Q) -> int:
-    """If the list is long, write only how many items there are and up to which id; 0 if it is not."""
-    selection = selection_of(retry, condition)
-    if selection.failed <= LONGEST_IN_REQUEST[connection.vendor] or not selection.tried:
-        return 0
-    retry.state, retry.frozen_to, retry.items = Retry.State.PREPARING, selection.highest_id, selection.tried
-    return retry.items
+def long_selection(batch: Batch, draft: Retry, condition: Q) -> Selection | None:
+    """What a retry selects of a batch, counted, if its list is long; None if it is not."""
+    selection = selection_of(draft, condition, batch)
+    is_long = selection.failed > LONGEST_IN_REQUEST[connection.vendor] and selection.tried and selection.highest_id
+    return selection if is_long else None
+
+
+def leave_to_worker(retry: Retry, counted: Selection) -> None:
+    """Write only how many items a long selection has and up to which id."""
+    retry.state, retry.frozen_to, retry.items = Retry.State.PREPARING, counted.highest_id, counted.tried
 
 
 def write_list(retry: Retry, condition: Q) -> int:
@@ -81,28 +87,68 @@ def insert_items(retry: Retry, selection: Selection) -> None:
 
 def finish_lists(batch_id: str) -> None:
     """Write the lists of the batch's retries that were left to a worker."""
-    steps, going_on = Steps(FEWEST[connection.vendor], MOST), True
+    for retry in Retry.objects.filter(batch=batch_id, state=Retry.State.PREPARING).order_by("number"):
+        finish_list(retry)
+
+
+def finish_list(retry: Retry) -> None:
+    steps, named, going_on = Steps(FEWEST[connection.vendor], MOST), Named(retry), True
     while going_on:
+        named.find()
         with steps.step() as size:
-            going_on = write_piece(batch_id, size)
+            going_on = write_piece(retry, named, size)
         if going_on:
             steps.rest()
 
 
-def write_piece(batch_id: str, size: int) -> bool:
+class Named:
+    """The items that a scope names one by one, or finds by reading them; it is asked while nobody waits."""
+
+    def __init__(self, retry: Retry) -> None:
+        self.retry, self.refusal = retry, ""
+        self.items: list[tuple[int, int]] | None = None
+        """Position and id of each that is not written down yet, in the order of positions; None: not asked."""
+
+    def find(self) -> None:
+        (name, value), *_ = self.retry.scope.items()
+        if self.items is not None or not scopes.all_scopes()[name].reads_items:
+            return
+        try:
+            condition = scopes.condition(self.retry.batch, name, value)
+        except InvalidInput as error:
+            self.refusal, self.items = str(error), []
+            return
+        items = to_write(self.retry).filter(condition).order_by("position")
+        self.items = list(items.values_list("position", "pk"))
+
+    def next(self, retry: Retry, size: int) -> tuple[Q, int | None]:
+        """The condition on the next of them, and the position of the last; None: there are no more."""
+        items = self.items or []
+        begin = bisect_right(items, (retry.written_to, sys.maxsize))
+        page = items[begin : begin + size]
+        condition = scopes.one_of("pk", [pk for _, pk in page])
+        return condition, page[-1][0] if begin + size < len(items) else None
+
+
+def to_write(retry: Retry) -> QuerySet[Item]:
+    """The failed items of the batch among which are those of the retry that are not written down yet."""
+    return Item.objects.filter(
+        batch=retry.batch_id, failed_at__isnull=False, pk__lte=retry.frozen_to, position__gt=retry.written_to
+    )
+
+
+def write_piece(begun: Retry, named: Named, size: int) -> bool:
     """The next items in the order of positions, about so many; with the last ones the retry begins. False when there
     is none."""
-    preparing = lock_retries(batch_id, [Retry.State.PREPARING])
+    preparing = [each for each in lock_retries(begun.batch_id, [Retry.State.PREPARING]) if each.pk == begun.pk]
     if not preparing:
         return False
     retry = preparing[0]
-    (name, value), *_ = retry.scope.items()
     try:
-        condition = scopes.condition(retry.batch, name, value)
+        condition, end = next_piece(retry, named, size)
     except InvalidInput as error:
         change_state(retry, Retry.State.CANCELLED, f"What it means cannot be found any more: {error}")
-        return True
-    end = end_of_piece(retry, name, size)
+        return False
     condition &= Q(pk__lte=retry.frozen_to, position__gt=retry.written_to)
     insert_items(retry, selection_of(retry, condition if end is None else condition & Q(position__lte=end)))
     if end is None:
@@ -111,13 +157,15 @@ def write_piece(batch_id: str, size: int) -> bool:
     else:
         retry.written_to = end
     retry.save(update_fields=["items", "written_to"])
-    return True
+    return end is not None
 
 
-def end_of_piece(retry: Retry, scope: str, size: int) -> int | None:
-    """The position at which the next piece ends; None for the last one."""
-    if scopes.all_scopes()[scope].reads_items:
-        return None
-    rest = Item.objects.filter(batch=retry.batch, failed_at__isnull=False, position__gt=retry.written_to)
-    positions = rest.order_by("position").values_list("position", flat=True)
-    return positions[size - 1 : size].first()
+def next_piece(retry: Retry, named: Named, size: int) -> tuple[Q, int | None]:
+    """The condition on the items of the next piece, and the position at which it ends; None for the last one."""
+    if named.refusal:
+        raise InvalidInput(named.refusal)
+    if named.items is not None:
+        return named.next(retry, size)
+    (name, value), *_ = retry.scope.items()
+    positions = to_write(retry).order_by("position").values_list("position", flat=True)
+    return scopes.condition(retry.batch, name, value), positions[size - 1 : size].first()

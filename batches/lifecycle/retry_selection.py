@@ -74,10 +74,10 @@ def select_failed(batch: Batch, condition: Q, *, permanent: bool, quarantined_to
     return Selection(items, reasons)
 
 
-def selection_of(retry: Retry, condition: Q) -> Selection:
-    """What the retry selects among the items that meet the condition."""
+def selection_of(retry: Retry, condition: Q, batch: Batch | None = None) -> Selection:
+    """What the retry selects among the items that meet the condition; a draft has no `batch` of its own yet."""
     named = not NAMING_SCOPES.isdisjoint(retry.scope)
-    return select_failed(retry.batch, condition, permanent=retry.permanent, quarantined_too=named)
+    return select_failed(batch or retry.batch, condition, permanent=retry.permanent, quarantined_too=named)
 
 
 def kind_of_item() -> Any:

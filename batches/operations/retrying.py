@@ -19,6 +19,7 @@ from batches.exceptions import (
     ScopeChanged,
 )
 from batches.lifecycle import canaries, retry_lists, retry_states, retry_waves, scopes, transitions
+from batches.lifecycle.retry_selection import Selection
 from batches.models import Batch, Retry
 from batches.operations.lookups import get_batch, get_retry
 from batches.operations.retry_drafts import (
@@ -97,6 +98,7 @@ def retry(
         actor=actor,
         reason=reason,
     )
+    counted = retry_lists.long_selection(batch, draft, condition)
     with transaction.atomic():
         batch = Batch.objects.select_for_update().get(pk=batch_id)
         if earlier := retry_of_key(batch, key, {name: value}):
@@ -108,7 +110,7 @@ def retry(
         limit_lanes(batch, draft, concurrency)
         change_params(batch, draft, params)
         number_retry(batch, draft)
-        freeze_items(draft, condition, count)
+        freeze_items(draft, counted, condition, count)
         if canary is None:
             propose_canary(draft, needed)
         set_off(draft, "retry", reason or f"retry {draft.number}: {quantity(draft.items, 'item')}")
@@ -148,9 +150,12 @@ def change_params(batch: Batch, draft: Retry, params: Mapping[str, Any] | None) 
     batch.save(update_fields=["params", "params_cleaned"])
 
 
-def freeze_items(draft: Retry, condition: Q, count: int | None) -> None:
-    """Write down which items are meant, or leave it to a worker; `ScopeChanged` if they are not `count`."""
-    if not retry_lists.leave_to_worker(draft, condition) and not retry_lists.write_list(draft, condition):
+def freeze_items(draft: Retry, counted: Selection | None, condition: Q, count: int | None) -> None:
+    """Write down which items are meant, or leave a long list, which is `counted`, to a worker; `ScopeChanged` if they
+    are not `count`."""
+    if counted is not None:
+        retry_lists.leave_to_worker(draft, counted)
+    elif not retry_lists.write_list(draft, condition):
         raise InvalidInput("No failed item matches that could pass: there is nothing to retry.")
     if count not in (None, draft.items):
         raise ScopeChanged(count or 0, draft.items)

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from batches import operations
 from batches.engine import runner
 from batches.exceptions import IdempotencyConflict, InvalidInput, InvalidTransition
-from batches.lifecycle import canaries, retry_lists, retry_waves
+from batches.lifecycle import canaries, retry_lists, retry_waves, scopes
 from batches.models import Batch, Item, Retry
 from batches.proportions import wilson
 from batches.steps import Steps
@@ -164,7 +164,48 @@ def test_others_may_write_between_the_pieces_of_a_list(monkeypatch: pytest.Monke
     batch, made = large(monkeypatch)
     monkeypatch.setattr(Steps, "rest", lambda steps: rests.append((connection.in_atomic_block, made.retried.count())))
     assert retry_waves.advance(batch.pk)
-    assert rests == [(False, 10), (False, 20), (False, 30), (False, 30)]  # a piece of none begins the retry
+    assert rests == [(False, 10), (False, 20), (False, 30)]  # a piece of none begins the retry
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [{"item_keys": [str(n) for n in range(2, 32)]}, {"field": {"name": "mode", "value": "broken"}}],
+    ids=["by keys", "by a field"],
+)
+def test_items_that_are_named_or_read_are_written_in_pieces_too(scope: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("FEWEST", "MOST"):
+        monkeypatch.setattr(retry_lists, name, {connection.vendor: 10} if name == "FEWEST" else 10)
+    found_in_transaction: list[bool] = []
+    condition = scopes.condition
+
+    def find(*args: Any) -> Any:
+        found_in_transaction.append(connection.in_atomic_block)
+        return condition(*args)
+
+    monkeypatch.setattr(scopes, "condition", find)
+    rests: list[int] = []
+    batch, made = large(monkeypatch, all_failed=None, canary=0, **scope)
+    monkeypatch.setattr(Steps, "rest", lambda steps: rests.append(made.retried.count()))
+    assert retry_waves.advance(batch.pk)
+    assert (rests, any(found_in_transaction)) == ([10, 20], False)
+    made.refresh_from_db()
+    assert (made.state, made.items, made.retried.count()) == ("RUNNING", 30, 30)
+    assert list(made.retried.order_by("pk").values_list("item__position", flat=True)) == list(range(1, 31))
+
+
+@pytest.mark.parametrize(
+    "scope", [{"all_failed": True}, {"item_keys": [str(n) for n in range(2, 32)]}], ids=["all", "by keys"]
+)
+def test_a_long_list_is_counted_before_others_have_to_wait(scope: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(retry_lists.LONGEST_IN_REQUEST, connection.vendor, 10)
+    batch = broken(30)
+    with CaptureQueriesContext(connection) as captured:
+        operations.retry(batch.pk, **scope)
+    statements = [query["sql"] for query in captured]
+    begin = next(n for n, sql in enumerate(statements) if sql.startswith("BEGIN"))
+    counts = [n for n, sql in enumerate(statements) if "COUNT(*)" in sql and "batches_item" in sql]
+    assert counts
+    assert max(counts) < begin, statements[max(counts)]
 
 
 def out(made: Retry) -> list[int]:
