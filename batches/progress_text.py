@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
-from batches.engine.waiting_reasons import Standing, Wait, WaitingReasons
+from batches.engine.waiting_reasons import WAITS_FOR_SCRIPT, Standing, Wait, WaitingReasons
 from batches.lifecycle import removals
 from batches.lifecycle.waiting_items import tried_items
 from batches.models import Batch, Removal
@@ -110,8 +110,16 @@ def waits_because(batch: Batch, progress: Progress, reasons: WaitingReasons | No
 
 def wait_of(batch: Batch, progress: Progress, reasons: WaitingReasons | None = None) -> Wait | None:
     """None for a batch that waits for nothing, or for a person."""
+    if progress.silent_since is not None:
+        return Wait(silent_sentence(progress, progress.silent_since), WAITS_FOR_SCRIPT)
     is_held = any(lane["worker"] for lane in progress.lanes)
     return (reasons or WaitingReasons()).why(batch, is_held=is_held, is_stuck=progress.stuck)
+
+
+def silent_sentence(progress: Progress, since: datetime) -> str:
+    """Of a batch whose script is not heard of any more: since when, and what it has left."""
+    left = f", with {quantity(progress.remaining, 'item')} to go" if progress.remaining else ""
+    return f"Its script has reported nothing since {moment(since)}{left}. If it has ended, run it again."
 
 
 def is_only_waiting(progress: Progress) -> bool:

@@ -17,7 +17,7 @@ from batches.lanes import global_pause, workers
 from batches.lanes.lane_counts import COUNTERS
 from batches.lifecycle import hand_counts, samples
 from batches.lifecycle.samples import active_seconds
-from batches.lifecycle.standstill import Rivals, is_abandoned, is_stuck
+from batches.lifecycle.standstill import Rivals, is_abandoned, is_stuck, silent_since
 from batches.lifecycle.velocity import Pace, eta_of, recent_pace
 from batches.lifecycle.waiting_items import NOTHING, Waiting, waiting_of
 from batches.models import BATCH_ID, Batch, Checkpoint, Item, Milestone, Sample
@@ -30,6 +30,7 @@ class Progress:
 
     `progress_percent` is of items that succeeded, `done_percent` of items that have any outcome. Of those `remaining`
     so many are `waiting` for their next try, as `waits` says; `eta_seconds` lasts until the last of them may run.
+    `silent_since`: when the script that drives it was heard of last, if that is too long ago.
     """
 
     batch_id: str
@@ -54,6 +55,7 @@ class Progress:
     status: str
     outcome: str | None
     stuck: bool
+    silent_since: datetime | None
     milestones: list[dict[str, Any]]
     lanes: list[dict[str, Any]]
 
@@ -182,7 +184,8 @@ def progress(
     active = active_seconds(batch, min(now, held_since) if held_since is not None and held else now)
     velocity = count["succeeded"] / active if active > 0 else None
     abandoned = not held and is_abandoned(batch, lanes, present, now)
-    pace = Pace() if abandoned or held else recent_pace(batch, recent, sum(count.values()), active)
+    silent = silent_since(batch, lanes, now, velocity)
+    pace = Pace() if abandoned or held or silent else recent_pace(batch, recent, sum(count.values()), active)
     last_try = (waits.last_at - now).total_seconds() if waits.last_at and not (abandoned or held) else None
     eta = eta_of(batch, remaining - waiting, pace, last_try)
     busy = [lane for lane in lanes if lane.worker]
@@ -209,6 +212,7 @@ def progress(
         status=batch.status,
         outcome=outcome_of(batch, count, remaining),
         stuck=not held and (abandoned or is_stuck(batch, lanes, now, rivals, remaining, waits)),
+        silent_since=silent,
         milestones=[
             {"milestone": row.milestone, "reached_at": clock.with_iso_times(row.reached_at)} for row in milestones
         ],

@@ -32,6 +32,7 @@ class Standing:
 PAUSED_EVERYWHERE = Standing(Status.PAUSED, "Paused everywhere")
 PAUSING_EVERYWHERE = Standing(Status.PAUSING, "Pausing everywhere")
 WAITS_FOR_WORKER = Standing(Status.QUEUED, "Waiting for a worker")
+WAITS_FOR_SCRIPT = Standing(Status.QUEUED, "Waiting for its script")
 WAITS_FOR_QUOTA = Standing(Status.QUEUED, "Waiting for a quota")
 
 

@@ -6,12 +6,18 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 
+from batches import worker_names
 from batches.conf import settings
 from batches.lanes import workers
 from batches.lanes.lane_counts import lanes_in_turn
 from batches.lanes.quotas import WaitingForQuotas
 from batches.lifecycle.waiting_items import NOTHING, Waiting
 from batches.models import Batch, Checkpoint
+
+SCRIPT_SILENT_AFTER = timedelta(seconds=10)
+RARELY = 60  # seconds, of a script that has reported nothing yet
+REPORTS_MISSED = 5
+"""So many times as long as one of its items takes on average, a script is not called silent."""
 
 
 class Rivals:
@@ -49,6 +55,28 @@ def is_lost(lane: Checkpoint, present: workers.Presence, now: datetime) -> bool:
     if lane.worker in present.alive:
         return False
     return present.has_lost(lane.worker) or (lane.lease_expires_at is not None and lane.lease_expires_at <= now)
+
+
+def silent_since(batch: Batch, lanes: Sequence[Checkpoint], now: datetime, velocity: float | None) -> datetime | None:
+    """Since when the script that drives a running ad hoc batch has reported nothing, if that is for too long, or if it
+    died with a lane in its hands; `velocity` in items a second. None of any other batch, or while it holds a lane."""
+    if not batch.is_ad_hoc or batch.status != Batch.Status.RUNNING:
+        return None
+    last = max([lane.saved_at for lane in lanes if lane.saved_at] + [batch.running_since or batch.created_at])
+    held = [lane for lane in lanes if lane.worker]
+    if any(not has_died(lane, now) for lane in held):
+        return None
+    if held:
+        return last
+    usual = timedelta(seconds=REPORTS_MISSED / velocity if velocity else RARELY)
+    has_crashed = any(lane.careful for lane in lanes)
+    return last if now - last > (SCRIPT_SILENT_AFTER if has_crashed else max(SCRIPT_SILENT_AFTER, usual)) else None
+
+
+def has_died(lane: Checkpoint, now: datetime) -> bool:
+    """Whether the script that holds the lane has ended, or did not renew its lease."""
+    expired = lane.lease_expires_at is not None and lane.lease_expires_at <= now
+    return expired or worker_names.is_dead(lane.worker)
 
 
 def is_stuck(

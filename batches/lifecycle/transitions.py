@@ -122,7 +122,7 @@ def settle(batch_id: str) -> bool:
     batch = batch_rows.batch_or_none(batch_id)
     if batch is None or batch.status not in Batch.ACTIVE:
         return False
-    if is_done(batch) and complete(batch):
+    if is_done(batch) and complete(batch, actor="python" if batch.is_ad_hoc else "worker"):
         return False
     if batch.status in REQUESTS:
         grant(batch)

@@ -61,6 +61,8 @@ def eta_of(batch: Batch, ready: int, pace: Pace, last_try: float | None = None) 
         return None
     if ready <= 0 and last_try is not None:
         return last_try
+    if ready <= 0 and batch.is_ad_hoc:
+        return None  # its script has not told how many items there are
     if not pace.velocity or pace.items < MINIMUM_SAMPLE:
         return None
     return max(ready / pace.velocity, last_try or 0.0)

@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from batches import durations, operations
+from batches.adhoc import COUNTED_BY_HAND
 from batches.engine.waiting_reasons import Standing, WaitingReasons
 from batches.extensions import Link, registered
 from batches.lifecycle.unexplained import unexplained
@@ -50,7 +51,8 @@ class VerbButton:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """One of the page's numbers, a link to the items it counts; the script finds it by its key."""
+    """One of the page's numbers, a link to the items it counts, where these have rows; the script finds it by its
+    key."""
 
     label: str
     key: str
@@ -216,14 +218,21 @@ def counts(batch: Batch, progress: Progress) -> list[Count]:
     )
     is_closed = batch.status in Batch.CLOSED  # nothing of it is tried again
     labels = {TO_GO: "without an outcome"} if is_closed else {}
+    urls = {status: items_url(batch, status__exact=status) for _, _, status in numbers}
+    if batch.is_ad_hoc:
+        urls |= dict.fromkeys(without_rows(batch), "")
     waiting = Count("of them waiting", "waiting", progress.waiting, items_url(batch, available_at__isnull="False"))
     return [
-        *(
-            Count(labels.get(label, label), label.replace(" ", "_"), n, items_url(batch, status__exact=status))
-            for label, n, status in numbers
-        ),
+        *(Count(labels.get(label, label), label.replace(" ", "_"), n, urls[status]) for label, n, status in numbers),
         *([] if is_closed else [waiting]),
     ]
+
+
+def without_rows(batch: Batch) -> list[str]:
+    """Statuses of items that a script counts without naming them: no list shows them."""
+    lanes = Checkpoint.objects.filter(batch=batch)
+    by_hand = [name.upper() for name in COUNTED_BY_HAND if lanes.filter(**{f"{name}_by_hand__gt": 0}).exists()]
+    return by_hand if batch.items.exists() else [*by_hand, "PENDING"]
 
 
 def marks(progress: Progress) -> list[Mark]:

@@ -12,6 +12,7 @@ from django.utils.text import Truncator
 from batches import operations
 from batches.addresses import address
 from batches.engine.waiting_reasons import Standing, WaitingReasons
+from batches.extensions import registered
 from batches.models import Batch
 from batches.pages.batch_text import eta, speed
 from batches.pages.item_list import items_url
@@ -89,7 +90,7 @@ class BatchRow:
     def failures_link(self) -> SafeString:
         if not self.failures:
             return SafeString('<span data-p="failures">0</span>')
-        url = items_url(self.batch, failed=True)
+        url = items_url(self.batch, failed=True) if self.batch.processor else triage_url(self.batch, self.failures)
         return format_html('<a class="bp-fail" href="{}" data-p="failures">{}</a>', url, f"{self.failures:,}")
 
     @property
@@ -162,6 +163,12 @@ def batch_rows(
             )
         )
     return rows
+
+
+def triage_url(batch: Batch, failures: int) -> str:
+    """Of a batch whose script may count failed items that have no rows; the batch itself where nothing triages."""
+    links = (link.url for extension in registered() for link in extension.batch_links(batch, failures))
+    return next(links, batch.get_absolute_url())
 
 
 def verbs_of(batch: Batch, is_held: bool) -> list[str]:

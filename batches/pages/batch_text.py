@@ -66,7 +66,9 @@ def running(progress: Progress) -> str:
 
 def driven(progress: Progress) -> str:
     """Of a batch that a script drives."""
-    pace = ", ".join(filter(None, (speed(progress), eta(progress))))
+    so_far = f"{quantity(progress.done, 'item')} so far, of a number it has not told"
+    untold = so_far if progress.done and not progress.remaining else ""
+    pace = ", ".join(filter(None, (untold, speed(progress), eta(progress))))
     return f"Driven by a script{f': {pace}' if pace else ''}."
 
 
@@ -75,6 +77,8 @@ def completed(progress: Progress, failures: int) -> str:
     if progress.remaining:
         counted = f"{progress.done:,} of {quantity(progress.total_items, 'item')} have an outcome"
         return f"Finished by its script after {took}: {counted}, {failures:,} of them failed."
+    if not progress.total_items:
+        return "It had no items: there was nothing to do."
     if not failures:
         return (
             f"{every(progress.total_items, 'item')} {number_agrees(progress.total_items, 'is', 'are')} done, in {took}."

@@ -47,7 +47,9 @@ const portal = (() => {
     const left = p.eta_human === null ? "" : `about ${p.eta_human.replace(/([a-z])/g, " $1")} left`;
     const eta = p.waits_because ? "" : p.stuck ? "no worker has it" : only ? `done but for ${butFor}` : left && butFor ? `${left}, with ${butFor}` : left || butFor;
     const tail = failures ? ` ${grouped.format(failures)} ${failures === 1 ? "item" : "items"} failed so far.` : "";
-    const moving = [speed, eta].filter(Boolean).join(", ");
+    const done = p.total_items - p.remaining;
+    const untold = p.ad_hoc && done && !p.remaining ? `${grouped.format(done)} ${done === 1 ? "item" : "items"} so far, of a number it has not told` : "";
+    const moving = [untold, speed, eta].filter(Boolean).join(", ");
     const running = only ? `Done but for ${butFor}.` : p.ad_hoc ? `Driven by a script${moving && `: ${moving}`}.` : `${capital(speed || "just started")}${eta ? `, ${eta}` : ""}.`;
     const state = p.waits_because || (p.stuck || p.status !== "RUNNING" ? p.sentence : running);
     return {
