@@ -8,7 +8,7 @@ class BatchesConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from batches import checks, signals  # noqa: F401
+        from batches import checks, migrating, signals  # noqa: F401
         from batches.access import password_changes
         from batches.extensions import register
         from batches.lanes import workers
@@ -18,4 +18,5 @@ class BatchesConfig(AppConfig):
         for extension in (deliveries.EXTENSION, signals.EXTENSION, holdups.EXTENSION, workers.EXTENSION):
             register(extension)
         password_changes.connect()
+        migrating.connect(self)
         discover()
