@@ -31,7 +31,7 @@ from batches.operations.retrying import (
     resume_retry,
     retry,
 )
-from batches.operations.running_again import RerunPlan, rerun_plan, run_again
+from batches.operations.running_again import RerunPlan, RowsCopied, rerun_plan, rows_copied, run_again
 from batches.operations.steering import (
     VERBS,
     cancel,
@@ -83,6 +83,7 @@ __all__ = [
     "NewToken",
     "RemovalPlan",
     "RerunPlan",
+    "RowsCopied",
     "Submission",
     "TokenRequest",
     "adjust",
@@ -131,6 +132,7 @@ __all__ = [
     "resume_retry",
     "retry",
     "revoke_token",
+    "rows_copied",
     "run_again",
     "run_retention",
     "staged",

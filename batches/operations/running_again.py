@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -58,6 +59,29 @@ def rerun_plan(batch_id: str) -> RerunPlan:
     return RerunPlan(batch, remarks, refusal)
 
 
+@dataclass(frozen=True, slots=True)
+class RowsCopied:
+    """The rows of a batch that is to be followed, so many of them corrected, as those of another with that id; None:
+    they are to be written with it."""
+
+    followed: Batch
+    corrected: int
+    batch_id: str
+    begun: Unfinished | None
+
+
+@contextmanager
+def rows_copied(batch_id: str, *, new_id: str = "", name: str = "") -> Iterator[RowsCopied]:
+    """While it lasts, what takes longest of running a batch again is done, as far as nobody sees it: for who calls
+    `run_again` within a transaction, where it would hold the database."""
+    followed = get_batch(batch_id)
+    refuse_unfit(followed)
+    corrected = corrected_items(followed)
+    chosen = new_id or proposed_id(name or followed.name or followed.processor)
+    with staging.copied(followed, chosen) as begun:
+        yield RowsCopied(followed, corrected, chosen, begun)
+
+
 def run_again(
     batch_id: str,
     *,
@@ -66,6 +90,7 @@ def run_again(
     start_at: datetime | None = None,
     actor: str = "",
     user: Any = None,
+    copied: RowsCopied | None = None,
 ) -> Submission:
     """Store a new batch of the rows of one that has ended, with its parameters and options; it waits as PENDING.
 
@@ -73,25 +98,23 @@ def run_again(
     Raises `InvalidTransition` for one that has not ended or whose items are gone, `InvalidInput` for an ad hoc batch,
     and for parameters that the processor does not take any more, `BatchConflict` when the id belongs to another batch.
     """
-    followed = get_batch(batch_id)
-    refuse_unfit(followed)
-    corrected = corrected_items(followed)
-    batch = Batch(
-        id=new_id or proposed_id(name or followed.name or followed.processor),
-        follows=followed,
-        created_by=user if user is not None and user.is_authenticated else None,
-        start_at=start_at,
-        source=source_of(followed, corrected),
-        fingerprint="" if corrected else followed.fingerprint,
-        **{field: getattr(followed, field) for field in COPIED},
-    )
-    batch.name = name or batch.name
     refuse_bad_start(start_at)
-    refuse_bad_options(batch)
-    with staging.copied(followed, batch.pk) as begun:
+    with nullcontext(copied) if copied else rows_copied(batch_id, new_id=new_id, name=name) as rows:
+        followed = rows.followed
+        batch = Batch(
+            id=rows.batch_id,
+            follows=followed,
+            created_by=user if user is not None and user.is_authenticated else None,
+            start_at=start_at,
+            source=source_of(followed, rows.corrected),
+            fingerprint="" if rows.corrected else followed.fingerprint,
+            **{field: getattr(followed, field) for field in COPIED},
+        )
+        batch.name = name or batch.name
+        refuse_bad_options(batch)
         return stored_once(
             batch,
-            partial(store, batch, followed, begun, corrected, actor),
+            partial(store, batch, rows, actor),
             lambda earlier: earlier.follows_id == followed.pk,
             "already, and follows another",
         )
@@ -108,15 +131,16 @@ def refuse_unfit(batch: Batch) -> None:
     params_of(batch, processors.get(batch.processor))
 
 
-def store(batch: Batch, followed: Batch, begun: Unfinished | None, corrected: int, actor: str) -> None:
+def store(batch: Batch, rows: RowsCopied, actor: str) -> None:
     """Batch, items, files and the first line of history; the caller's transaction makes it all or nothing."""
-    unfinished.insert(batch, begun)
+    followed = rows.followed
+    unfinished.insert(batch, rows.begun)
     removals.refuse_deleted_id(batch.pk)
-    items = staging.end_of_rows() if begun else ingest.copy_items(followed.pk, batch.pk)
+    items = staging.end_of_rows() if rows.begun else ingest.copy_items(followed.pk, batch.pk)
     whole = Batch.objects.filter(pk=followed.pk).exclude(status__in=Batch.REMOVED)
     if items != followed.total_items or not whole.exists():  # a removal has begun meanwhile
         raise InvalidTransition(followed.pk, VERB, "being removed", "Its items are gone.")
-    if corrected_items(followed) != corrected:
+    if corrected_items(followed) != rows.corrected:
         raise OperationInProgress(f"Items of {followed.pk} are being corrected at this moment; ask again shortly.")
     files = ParameterFile.objects.filter(batch=followed).values_list("sha256", "content")
     ParameterFile.objects.bulk_create(

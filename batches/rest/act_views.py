@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.urls import reverse
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
@@ -10,6 +12,7 @@ from rest_framework.response import Response
 
 from batches import operations
 from batches.models import Batch
+from batches.rest.idempotent_requests import earlier_answer, once_per_key
 from batches.rest.permissions import MayWatch
 from batches.rest.portal_view import PortalView, act, actor_of, checked, submission_answer
 from batches.rest.requests import (
@@ -48,17 +51,29 @@ class ResumeBatch(PortalView):
 
 
 class RunAgain(PortalView):
-    @act(RunAgainSerializer, {201: BatchPageSerializer, 200: BatchPageSerializer})
+    @extend_schema(
+        request={"application/json": RunAgainSerializer}, responses={201: BatchPageSerializer, 200: BatchPageSerializer}
+    )
     def post(self, request: Request, batch_id: str) -> Response:
         """Make a new batch of the same rows and parameters: 201, or 200 when it stands under this id already."""
         body = checked(RunAgainSerializer, request)
+        if earlier := earlier_answer(request):
+            return earlier
+        with operations.rows_copied(batch_id, new_id=body.get("id", ""), name=body.get("name", "")) as copied:
+            return self.run_again(request, batch_id, body, copied)
+
+    @once_per_key
+    def run_again(
+        self, request: Request, batch_id: str, body: dict[str, Any], copied: operations.RowsCopied
+    ) -> Response:
+        """Only this is the key's transaction: many rows are copied before it, and nobody waits for that."""
         submission = operations.run_again(
             batch_id,
-            new_id=body.get("id", ""),
             name=body.get("name", ""),
             start_at=body.get("start_at"),
             actor=actor_of(request),
             user=request.user,
+            copied=copied,
         )
         return submission_answer(request, submission, start=body["start"])
 

@@ -169,7 +169,7 @@ def test_others_may_write_between_the_pieces_of_a_list(monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize(
     "scope",
-    [{"item_keys": [str(n) for n in range(2, 32)]}, {"field": {"name": "mode", "value": "broken"}}],
+    [{"item_keys": [str(n) for n in range(2, 32)]}, {"field": {"name": "mode", "value": "ok"}}],
     ids=["by keys", "by a field"],
 )
 def test_items_that_are_named_or_read_are_written_in_pieces_too(scope: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,7 +78,21 @@ def run_again() -> None:
     operations.run_again("first", new_id="long")
 
 
-@pytest.mark.parametrize("store", [submit, submit_with_a_key, run_again])
+def run_again_with_a_key() -> None:
+    answers = [
+        client("operator").post(
+            "/api/batches/first/run_again",
+            {"id": "long", "start": False},
+            format="json",
+            headers={"Idempotency-Key": "k1"},
+        )
+        for _ in range(2)
+    ]
+    assert [answer.status_code for answer in answers] == [201, 201], answers[-1].content
+    assert "Idempotent-Replayed" in answers[1].headers
+
+
+@pytest.mark.parametrize("store", [submit, submit_with_a_key, run_again, run_again_with_a_key])
 def test_others_write_between_the_pieces_and_see_nothing_of_them(store: Callable[[], Any], between: Meanwhile) -> None:
     ran(ITEMS, batch_id="first")
     submitted(modes("ok"), batch_id="other")
