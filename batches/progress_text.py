@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
+from django.utils import timezone
+
 from batches.engine.waiting_reasons import WAITS_FOR_SCRIPT, Standing, Wait, WaitingReasons
 from batches.lifecycle import removals
 from batches.lifecycle.waiting_items import tried_items
@@ -66,7 +68,7 @@ def sentence_of(
     """
     if batch.status in Batch.REMOVED:
         return removal_sentence(batch, reasons)
-    if starts := starts_at(batch, zone):
+    if starts := starts_at(batch, zone, reasons):
         return starts
     if because := waits_because(batch, progress, reasons):
         return because
@@ -95,11 +97,21 @@ def removal_sentence(batch: Batch, reasons: WaitingReasons | None = None) -> str
     return f"Being {removals.PARTICIPLES[Removal.Kind(removal.kind)]}, {removal.percent} %. {batch.sentence}"
 
 
-def starts_at(batch: Batch, zone: tzinfo | None = None) -> str:
-    """Of a batch that starts by itself: when; empty of any other, and once it has started."""
+def starts_at(batch: Batch, zone: tzinfo | None = None, reasons: WaitingReasons | None = None) -> str:
+    """Of a batch that starts by itself: when, or why it has not; empty of any other, and once it has started."""
     if batch.status != Batch.Status.PENDING or batch.start_at is None:
         return ""
-    return f"Submitted; it starts by itself at {moment(batch.start_at, zone=zone)}."
+    at = moment(batch.start_at, zone=zone)
+    if not is_overdue(batch):
+        return f"Submitted; it starts by itself at {at}."
+    if (reasons or WaitingReasons()).present.anybody:
+        return f"Submitted; it was to start by itself at {at}, and does as soon as a worker sees to it."
+    return f"Submitted; it was to start by itself at {at}, but no worker lives, and these start it."
+
+
+def is_overdue(batch: Batch) -> bool:
+    """Whether the time at which it starts by itself has passed."""
+    return batch.start_at is not None and batch.start_at <= timezone.now()
 
 
 def waits_because(batch: Batch, progress: Progress, reasons: WaitingReasons | None = None) -> str:

@@ -99,7 +99,8 @@ class WaitingReasons:
             return Wait(waits_for_quota, WAITS_FOR_QUOTA)
         if is_held:
             return None
-        if reason := self.declined.why(batch.pk):
+        reason = self.declined.why(batch.pk)
+        if reason and not workers.could_run(batch, self.present.alive):
             return Wait(f"Waiting for a worker that can run {batch.processor}. {reason}", WAITS_FOR_WORKER)
         if unknown := self.known_to_nobody(batch):
             return Wait(unknown, WAITS_FOR_WORKER)

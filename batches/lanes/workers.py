@@ -88,9 +88,12 @@ def accept(batch_id: str) -> None:
         Worker.objects.filter(pk=row.pk).update(declined=row.declined)
 
 
-def could_run(batch: Batch) -> bool:
-    """Whether a worker that was heard of within ten minutes knows the batch's processor, and has not declined it."""
+def could_run(batch: Batch, only: Iterable[str] | None = None) -> bool:
+    """Whether a worker that was heard of within ten minutes knows the batch's processor, and has not declined it;
+    with `only`, one of those names."""
     heard = Worker.objects.filter(heard_at__gt=now_sql() - REMEMBERED)
+    if only is not None:
+        heard = heard.filter(name__in=list(only))
     rows = heard.values_list("processors", "declined")
     return any(batch.processor in processors and batch.pk not in declined for processors, declined in rows)
 

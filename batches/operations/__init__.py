@@ -37,12 +37,14 @@ from batches.operations.steering import (
     cancel,
     has_failed_items,
     legal_verbs,
+    may_retry,
     pause,
     resume,
     start,
     start_stored,
     status_after,
     suggested_budget,
+    when_retried,
 )
 from batches.operations.submission import Submission, chosen_id, free_ending, proposed_id, read_source, staged, submit
 from batches.operations.tokens import (
@@ -115,6 +117,7 @@ __all__ = [
     "lift",
     "mail_preference",
     "may_rehearse",
+    "may_retry",
     "pause",
     "pause_everything",
     "pause_retry",
@@ -150,4 +153,5 @@ __all__ = [
     "verify",
     "watch",
     "watch_processor",
+    "when_retried",
 ]

@@ -20,6 +20,7 @@ from batches.exceptions import InvalidInput, InvalidTransition
 from batches.lifecycle import canaries, retry_waves, transitions
 from batches.models import Batch, Retry
 from batches.numbering import next_number
+from batches.operations.steering import RETRIED_BY_SCRIPT, may_retry
 
 LARGEST_CANARY = 100_000
 LONGEST_WAIT = 24 * 3600
@@ -78,8 +79,8 @@ def moment_after(seconds: Any) -> datetime | None:
 
 def refuse_unrest(batch: Batch, verb: str) -> None:
     """Failed items are put back only where no worker is about: `InvalidTransition` otherwise."""
-    if batch.status not in Batch.AT_REST or not batch.processor:
-        remedy = "resume_from_checkpoint, called by its script, tries failed items again." if batch.is_ad_hoc else ""
+    if not may_retry(batch):
+        remedy = RETRIED_BY_SCRIPT if batch.is_ad_hoc else ""
         raise InvalidTransition(batch.pk, verb, Batch.Status(batch.status).label, remedy)
 
 

@@ -40,15 +40,33 @@ VERBS: dict[str, dict[str, str]] = {
 """From which status each verb leads to which."""
 SCRIPT_VERBS = ("pause", "resume", "cancel")
 """What may be done to an ad hoc batch: its script alone can run its items."""
+RETRIED_BY_SCRIPT = "resume_from_checkpoint, called by its script, tries failed items again."
 SCRIPTS_ALONE = "Only the script that drives it can run its items."
 
 
 def legal_verbs(batch: Batch) -> list[str]:
     """What an operator may do with the batch now; retry only where something failed."""
     verbs = [verb for verb in VERBS if status_after(verb, batch) is not None]
-    if batch.status in Batch.AT_REST and not batch.is_ad_hoc and has_failed_items(batch):
+    if may_retry(batch) and has_failed_items(batch):
         verbs.append("retry")
     return verbs
+
+
+def may_retry(batch: Batch) -> bool:
+    """Whether failed items of the batch, where there are any, can be put back or corrected now."""
+    return batch.status in Batch.AT_REST and not batch.is_ad_hoc
+
+
+def when_retried(batch: Batch, what: str = "a retry can begin") -> str:
+    """Why that is not possible now, and when it is; empty of a batch of which it is."""
+    if may_retry(batch):
+        return ""
+    if batch.is_ad_hoc:
+        return f"A script drives the batch. {RETRIED_BY_SCRIPT}"
+    status = Batch.Status(batch.status)
+    if status in (*Batch.REMOVED, Status.CANCELLED):
+        return f"The batch is {status.label.lower()}: nothing of it is tried again."
+    return f"The batch is {status.label.lower()}: {what} once it is paused, halted or completed."
 
 
 def status_after(verb: str, batch: Batch) -> str | None:

@@ -87,6 +87,11 @@ class RetryRow:
     retry: Retry
     outcome: Mapping[str, int]
 
+    @property
+    def state(self) -> str:
+        """The word for its state, without what that means."""
+        return Retry.State(self.retry.state).label.partition(":")[0]
+
 
 @dataclass(frozen=True, slots=True)
 class BatchPage:

@@ -18,7 +18,7 @@ from batches.pages.batch_text import eta, speed
 from batches.pages.item_list import items_url
 from batches.pages.markup import standing_pill
 from batches.pages.progress_bar import ProgressBar, progress_bar
-from batches.progress_text import removal_sentence, standing_of, waits_because
+from batches.progress_text import is_overdue, removal_sentence, standing_of, waits_because
 from batches.progress_tracker import Progress
 from batches.templatetags.moments import moment
 
@@ -84,7 +84,8 @@ class BatchRow:
         reason = format_html("<small>{}</small>", Truncator(batch.reason).chars(80)) if batch.reason else SafeString()
         if batch.start_at is None or batch.status != Batch.Status.PENDING:
             return reason
-        return reason + format_html("<small>starts at {}</small>", moment(batch.start_at))
+        starts = "was to start at" if is_overdue(batch) else "starts at"
+        return reason + format_html("<small>{} {}</small>", starts, moment(batch.start_at))
 
     @property
     def failures_link(self) -> SafeString:

@@ -32,7 +32,7 @@ def sentence(
     so_far = f" {failures:,} {'item' if failures == 1 else 'items'} failed so far." if failures else ""
     if batch.status in Batch.REMOVED:
         return removal_sentence(batch, reasons)
-    if starts := starts_at(batch):
+    if starts := starts_at(batch, reasons=reasons):
         return starts
     if waiting := waits_because(batch, progress, reasons):
         return f"{waiting}{so_far}"

@@ -22,6 +22,8 @@ LABELS = {"pause": "Pause", "assign": "Take it on", "wait": "Note it", "resolve"
 def choices(batch: Batch, advice: Mapping[str, Any], url: str) -> list[Link]:
     """The buttons of open advice; `url` is the page on which its prepared action is confirmed."""
     verb, params, items = advice["action"].get("verb", ""), advice["action"].get("params", {}), items_of(advice)
+    if batch.is_ad_hoc and verb in ("fix", "retry"):
+        return corrections(batch, items, advice.get("rule", ""))[:1] if verb == "fix" else looks(batch, params)
     if verb == "fix":
         return corrections(batch, items, advice.get("rule", ""))
     if verb == "retry" and 0 < items <= canary_of(items):
@@ -69,6 +71,8 @@ def others(batch: Batch, advice: Mapping[str, Any]) -> Iterator[Link]:
     """What else could be done, each on its own page."""
     for other in advice.get("alternatives") or ():
         verb, params, title = other.get("verb"), dict(other.get("params", {})), str(other["title"])
+        if batch.is_ad_hoc and verb in ("fix", "retry"):
+            continue
         if verb == "fix":
             yield Link(title, reverse("admin:errors_fixes", args=[batch.pk]))
         elif "group" in params and verb in ("retry", "hold"):

@@ -73,8 +73,8 @@ class DeskPage:
 
     @property
     def has_plan(self) -> bool:
-        """Whether there is a plan, or anything to make one for."""
-        return bool(self.failed.affected or self.advice.plan.steps)
+        """Whether there is a plan, or anything to make one for; a script's batch is tried again by that alone."""
+        return not self.batch.is_ad_hoc and bool(self.failed.affected or self.advice.plan.steps)
 
     @property
     def export_menu(self) -> ExportMenu:

@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils.http import urlencode
 
+from batches import operations
 from batches.extensions import Link
 from batches.models import Batch, Fix, Item, Quarantine, QuarantinedItem, Retry
 from errors.desk.addresses import desk_url
@@ -41,10 +42,11 @@ def acts_on(item: Item, quarantined: QuarantinedItem | None) -> Iterator[Link]:
     if quarantined is not None:
         yield Link("Bring back…", reverse("admin:errors_asides", args=[batch_id]), primary=True)
     elif item.failed_at is not None:
-        if item.batch.status in Batch.AT_REST:
+        if operations.may_retry(item.batch):
             retry = reverse("admin:errors_retry_matching", args=[batch_id])
             yield Link("Retry…", f"{retry}?{only}", primary=True, key="r")
-        yield Link("Correct…", f"{reverse('admin:errors_fixes', args=[batch_id])}?{only}")
+        if item.batch.processor:
+            yield Link("Correct…", f"{reverse('admin:errors_fixes', args=[batch_id])}?{only}")
         if item.status == Item.Status.FAILED:
             yield Link("Set aside…", f"{reverse('admin:errors_aside_matching', args=[batch_id])}?{only}")
 

@@ -11,6 +11,7 @@ from django.core.paginator import Page, Paginator
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
+from batches import operations
 from batches.intake.corrections import changes_of
 from batches.models import Batch, Correction, Fix
 from batches.pages.markup import pill
@@ -95,7 +96,12 @@ class FixDifference:
     @property
     def at_rest(self) -> bool:
         """Whether it can be applied now."""
-        return self.batch.status in Batch.AT_REST
+        return operations.may_retry(self.batch)
+
+    @property
+    def when(self) -> str:
+        """Why not, and when; empty where it can."""
+        return operations.when_retried(self.batch, "this can be applied")
 
     @property
     def is_applicable(self) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from django.utils import timezone
 
+from batches import operations
 from batches.intake import fixes
 from batches.models import Batch, Fix, Item
 from batches.wording import number_agrees
@@ -53,6 +54,8 @@ class FixSteps:
         if not self.rows:
             return f"No row{which} is failed now: there is nothing to correct."
         rows = number_agrees(self.rows, "row", "rows")
+        if self.batch.is_ad_hoc:
+            return f"{self.rows:,} {rows}{which} failed, and can be downloaded. {self.when}"
         return f"{self.rows:,} failed {rows}{which} can be corrected. What succeeded is not touched."
 
     @property
@@ -66,7 +69,12 @@ class FixSteps:
     @property
     def at_rest(self) -> bool:
         """Whether a file can be applied now."""
-        return self.batch.status in Batch.AT_REST
+        return operations.may_retry(self.batch)
+
+    @property
+    def when(self) -> str:
+        """Why not, and when; empty where it can."""
+        return operations.when_retried(self.batch, "a file can be checked now, and applied")
 
     @property
     def desk_url(self) -> str:

@@ -66,7 +66,7 @@ def group_list(
             share=percent(rollup.errors / extent.errors) if extent.errors else "",
             matching_errors=None if matching_errors is None else matching_errors[rollup.group_id],
             spark=spark(times.groups.get(rollup.group_id, ())) if times else None,
-            may_operate=may_operate,
+            may_retry=may_operate and bool(batch.processor),
             may_triage=may_triage,
         )
         for rollup in page

@@ -29,7 +29,7 @@ class GroupRow:
     """How many of its errors the filter meets; None where that is all of them."""
     spark: Spark | None
     """Its trend; None while the errors of a large batch are being counted."""
-    may_operate: bool
+    may_retry: bool
     may_triage: bool
 
     @property
@@ -39,7 +39,7 @@ class GroupRow:
         return format_html(
             ROW,
             kind="" if rollup.failing else SETTLED,
-            retry=format_html(RETRY, self.retry_url) if self.may_operate else "",
+            retry=format_html(RETRY, self.retry_url) if self.may_retry else "",
             pill=pill(group.state, group.state),
             ageing=format_html(AGEING, AGEING_MEANS) if rollup.ageing else "",  # type: ignore[attr-defined]
             url=self.url,

@@ -79,7 +79,12 @@ class RetryConfirmation:
     @property
     def at_rest(self) -> bool:
         """Whether a retry can begin now."""
-        return self.batch.status in Batch.AT_REST and bool(self.batch.processor)
+        return operations.may_retry(self.batch)
+
+    @property
+    def when(self) -> str:
+        """Why it cannot, and when it can; empty where it can."""
+        return operations.when_retried(self.batch)
 
     @property
     def held_by_budget(self) -> str:

@@ -46,5 +46,5 @@ def failed_items(batch: Batch) -> FailedItems:
     if not batch.processor:  # its items are counted by hand, or not at all; its errors are there all the same
         items = BatchGroup.objects.filter(batch=batch).aggregate(n=Sum("items", default=0))["n"]
         failed = max(failed, min(items, batch.total_items or items))
-        done = max(done, batch.total_items, failed)
+        done = max(done or batch.total_items, failed)
     return FailedItems(failed, sums["quarantined"], max(batch.total_items, failed), done)

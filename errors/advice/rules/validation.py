@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from batches.wording import quantity
+from batches.wording import number_agrees, quantity
 from errors.advice.facts import Advice, Facts, GroupFacts, Prediction, evidence
 from errors.advice.predictions import group_recoveries, total
 from errors.advice.recurring import is_dominant
@@ -28,8 +28,8 @@ def validation(facts: Facts) -> list[Advice]:
     confidence = ("strong" if items >= MANY_ITEMS else "moderate") if tested else "low"
     top = max(groups, key=lambda group: group.errors)
     why = (
-        f"{quantity(errors, 'attempt')} at {quantity(items, 'item')} were refused as invalid, most of them: "
-        f"{top.title}."
+        f"{quantity(errors, 'attempt')} at {quantity(items, 'item')} {number_agrees(errors, 'was', 'were')} refused as "
+        f"invalid{', most of them' if len(groups) > 1 else ''}: {top.title}."
     )
     fields = fields_to_check(facts, groups, top)
     title = f"Check the format of {fields}, correct these rows, and submit them again"

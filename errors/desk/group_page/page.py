@@ -11,6 +11,7 @@ from django.db.models import Sum
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
+from batches import operations
 from batches.extensions import Link
 from batches.models import Batch, Retry
 from batches.pages.markup import pill
@@ -103,7 +104,7 @@ class GroupPage:
 
     @property
     def can_be_retried(self) -> bool:
-        return bool(self.batch.processor) and self.batch.status in Batch.AT_REST
+        return operations.may_retry(self.batch)
 
     @property
     def buttons(self) -> list[Link]:
