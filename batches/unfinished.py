@@ -1,7 +1,8 @@
 """Batches whose items are written a few a transaction, as SQLite has one writer, for whom all others wait.
 
 Until its last transaction such a batch is a row that reserves its id and that nobody sees: `Batch.objects` leaves it
-out. What a process that died has left of one is taken away by `forget_left`.
+out. Its name is that of the process that stores it. What one that died has left is taken away by `forget_left`: at once
+where this process can know of it, else after a while.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from django.utils import timezone
 from batches import clock
 from batches.exceptions import OperationInProgress
 from batches.models import Batch, Item
+from batches.moments import moment
 from batches.paged_deletes import delete
 from batches.steps import Steps
+from batches.worker_names import is_dead, of_this_origin, worker_name
 
 KEPT = timedelta(minutes=2)
 """After the last write; whoever goes on later finds that it is not there any more."""
@@ -74,7 +77,7 @@ def seen(items: QuerySet[Item]) -> QuerySet[Item]:
 def begin(batch_id: str) -> Unfinished | None:
     """Reserve the id; None where a batch has it. `OperationInProgress`: another is being stored under it."""
     begun = Unfinished(batch_id)
-    row = Batch(pk=batch_id, status=Batch.BEING_STORED, fingerprint=begun.token)
+    row = Batch(pk=batch_id, status=Batch.BEING_STORED, fingerprint=begun.token, name=worker_name())
     forget_left(of=[batch_id])  # there may be no worker
     try:
         with transaction.atomic():
@@ -95,19 +98,32 @@ def insert(batch: Batch, begun: Unfinished | None) -> None:
 
 def refuse(batch_id: str) -> None:
     """`OperationInProgress` if a batch is being stored under that id; what a dead process has left goes."""
-    if being_stored().filter(pk=batch_id).exists():
-        forget_left(of=[batch_id])
+    row = being_stored().filter(pk=batch_id).first()
+    if row is None:
+        return
+    forget_left(of=[batch_id])
+    if not being_stored().filter(pk=batch_id).exists():
+        raise OperationInProgress(
+            f"What a process that died had left of batch {batch_id} was taken away: send it again."
+        )
+    if of_this_origin() in row.name:
         raise OperationInProgress(f"A batch {batch_id} is being stored at this moment; ask again shortly.")
+    until = moment(row.created_at + KEPT)
+    raise OperationInProgress(
+        f"A batch {batch_id} is being stored by another machine or container, which is taken for alive until {until}: "
+        "ask again then. Unless it has stored more by then, the id is free."
+    )
 
 
 def forget_left(should_stop: Callable[[], bool] = lambda: False, of: Sequence[str] | None = None) -> None:
     """Take away what dead processes have left, of these batches or of any."""
-    left = being_stored().filter(created_at__lt=clock.ago(KEPT))
-    if of is not None:
-        left = left.filter(pk__in=of)
-    for batch_id in list(left.values_list("pk", flat=True)):
+    rows = being_stored() if of is None else being_stored().filter(pk__in=of)
+    for batch_id, token, storer in list(rows.values_list("pk", "fingerprint", "name")):
+        left = rows.filter(pk=batch_id, fingerprint=token)
+        if not is_dead(storer):
+            left = left.filter(created_at__lt=clock.ago(KEPT))
         taken_over = Unfinished(batch_id)
-        if left.filter(pk=batch_id).update(fingerprint=taken_over.token, created_at=clock.now_sql()):
+        if left.update(fingerprint=taken_over.token, name=worker_name(), created_at=clock.now_sql()):
             taken_over.forget(should_stop)
 
 

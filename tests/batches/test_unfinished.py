@@ -18,6 +18,7 @@ from batches.exceptions import BatchConflict, ClientLeft, InvalidTransition, Ope
 from batches.intake import staging
 from batches.lifecycle import removals
 from batches.models import Batch, Item
+from batches.moments import moment
 from batches.steps import Steps
 from tests.helpers.batches import modes, ran, rows_written, submitted
 from tests.helpers.command_line import batch_command
@@ -129,6 +130,7 @@ import os, django
 django.setup()
 from batches import operations, unfinished
 from batches.intake import staging
+from batches.moments import moment
 from batches.steps import Steps
 staging.FEWEST_ROWS, staging.FEWEST, staging.MOST, rests = 20, 10, 10, []
 def rest(steps):
@@ -153,25 +155,41 @@ def by_who_sends_it_again() -> None:
 
 
 def by_who_sends_less() -> None:
-    with pytest.raises(OperationInProgress, match="ask again"):
+    with pytest.raises(OperationInProgress, match="was taken away: send it again"):
         submitted(modes("ok"), batch_id="long")
     submitted(modes("ok"), batch_id="long")
+
+
+def killed_while_storing(in_process: Callable[..., subprocess.Popen[str]]) -> None:
+    assert in_process(DIES).wait(PATIENCE) == -9
+    assert Item.objects.filter(batch_id="long").count() == 20
+    assert not Batch.objects.exists()
+    with pytest.raises(UnknownBatch):
+        operations.get_batch("long")
 
 
 @pytest.mark.parametrize("take_away", [by_workers, by_who_sends_it_again, by_who_sends_less])
 def test_what_a_killed_process_has_written_is_seen_by_nobody_and_taken_away(
     take_away: Callable[[], None], in_process: Callable[..., subprocess.Popen[str]]
 ) -> None:
-    assert in_process(DIES).wait(PATIENCE) == -9
-    assert Item.objects.filter(batch_id="long").count() == 20
-    assert not Batch.objects.exists()
-    with pytest.raises(UnknownBatch):
-        operations.get_batch("long")
-    with pytest.raises(OperationInProgress, match="being stored"):
+    killed_while_storing(in_process)
+    take_away()
+    assert operations.verify("long") == []
+
+
+@pytest.mark.parametrize("take_away", [by_workers, by_who_sends_it_again, by_who_sends_less])
+def test_a_process_elsewhere_is_taken_for_alive_for_a_while_which_is_named(
+    take_away: Callable[[], None], in_process: Callable[..., subprocess.Popen[str]]
+) -> None:
+    killed_while_storing(in_process)
+    unfinished.being_stored().update(name="elsewhere:00000000:7:7")
+    (last,) = unfinished.being_stored().values_list("created_at", flat=True)
+    until = f"alive until {moment(last + unfinished.KEPT)}"
+    with pytest.raises(OperationInProgress, match=until):
         submit()
-    with pytest.raises(OperationInProgress, match="being stored"):
+    with pytest.raises(OperationInProgress, match=until):
         submitted(modes("ok"), batch_id="long")
-    with pytest.raises(OperationInProgress, match="being stored"):
+    with pytest.raises(OperationInProgress, match=until):
         checkpoint_manager.save_checkpoint("long", 1, ["a"], [])
     unfinished.forget_left()
     assert Item.objects.count() == 20, "it may be alive"
@@ -213,7 +231,7 @@ def test_what_is_refused_at_last_leaves_nothing() -> None:
 
 def test_of_two_under_one_id_the_second_is_refused_and_later_the_same(between: Meanwhile) -> None:
     def again() -> Any:
-        with pytest.raises(OperationInProgress):
+        with pytest.raises(OperationInProgress, match="at this moment"):
             submit()
         return True
 
