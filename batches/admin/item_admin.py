@@ -47,12 +47,12 @@ class CodeFilter(admin.SimpleListFilter):
 
 
 class StatusFilter(admin.ChoicesFieldListFilter):
-    """By status; failed items are found by their own index."""
+    """By status; failed items, and those that run, are found by indexes of their own."""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Item]) -> Any:
         items: Any = super().queryset(request, queryset)
-        failed = request.GET.get("status__exact") in Item.FAILED_STATUSES
-        return items.filter(failed_at__isnull=False) if failed else items
+        status = request.GET.get("status__exact")
+        return items.filter(Item.of_statuses(status)) if status in Item.Status.values else items
 
 
 @admin.register(Item)

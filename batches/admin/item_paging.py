@@ -10,10 +10,11 @@ from django.core.paginator import Page
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from batches.admin import long_lists
+from batches.admin import item_windows, long_lists
 from batches.admin.key_search import OF_BATCH, counted_rows
 from batches.admin.long_lists import CappedPaginator, LongList
-from batches.lanes.lane_counts import counters_of, items_by_status
+from batches.lanes import batch_rows
+from batches.lanes.lane_counts import counters_of, items_by_status, items_to_go
 from batches.models import Batch, Item
 
 OFFSET_ROWS = 1_000
@@ -25,11 +26,14 @@ SHOWN_OTHERWISE = {PAGE_VAR, ORDER_VAR, ALL_VAR, ERROR_FLAG, OF_BATCH}
 
 
 class ItemPaginator(CappedPaginator):
-    """`kept_count` is what the batch's lanes have counted, None where they count other items than the list holds."""
+    """`kept_count` is what the batch's lanes have counted, None where they count other items than the list holds;
+    `status` the one by which a batch's items are narrowed, where that is all, and it has no index."""
 
-    def __init__(self, items: QuerySet[Item], per_page: int, kept_count: int | None, limit: int, batch_id: str) -> None:
+    def __init__(
+        self, items: QuerySet[Item], per_page: int, kept_count: int | None, limit: int, batch_id: str, status: str
+    ) -> None:
         super().__init__(items, per_page, limit)
-        self.items, self.kept_count, self.batch_id = items, kept_count, batch_id
+        self.items, self.kept_count, self.batch_id, self.status = items, kept_count, batch_id, status
 
     @cached_property
     def count(self) -> int:
@@ -43,10 +47,17 @@ class ItemPaginator(CappedPaginator):
         """A page far into a batch begins at a position, found in the index alone."""
         number = self.validate_number(number)
         first = (number - 1) * self.per_page
+        if self.status and tuple(self.items.query.order_by) == IN_ORDER:
+            return Page(self.items.filter(position__in=self.places(first)), number, self)
         if first < OFFSET_ROWS or not self.batch_id or tuple(self.items.query.order_by) != IN_ORDER:
             return super().page(number)
         place = self.items.order_by("position").values("position")[first : first + 1]
         return Page(self.items.filter(position__gte=place)[: self.per_page], number, self)
+
+    def places(self, skip: int) -> list[int]:
+        """The positions of a page behind `skip` items of the status."""
+        last, _ = batch_rows.ends_of(self.batch_id)
+        return item_windows.positions_of_page(self.batch_id, self.status, last, skip, self.per_page)
 
 
 class ItemChangeList(LongList):
@@ -57,18 +68,40 @@ class ItemChangeList(LongList):
         items: QuerySet[Item] = super().get_queryset(request, exclude_parameters)
         return items.none() if "status__exact" in request.GET and kept_count_of(request) == 0 else items
 
+    def get_results(self, request: HttpRequest) -> None:
+        """A list of one page is taken from the paginator, too, which knows where its items are."""
+        super().get_results(request)
+        if not self.multi_page and self.result_count:
+            self.result_list = self.paginator.page(1).object_list
+
     def indexed_columns(self, request: HttpRequest) -> tuple[str, ...]:
         return INDEXED_COLUMNS if request.GET.get(OF_BATCH) else ()
 
     def is_long(self, request: HttpRequest, rows: QuerySet[Item]) -> bool:
+        """Items of a status without an index are found by reading all of the batch."""
         kept_count = kept_count_of(request)
+        if status_without_index(request):
+            kept_count = batch_rows.ends_of(request.GET[OF_BATCH])[0] + 1
         return super().is_long(request, rows) if kept_count is None else kept_count > long_lists.SORTED_ROWS
 
 
 def item_paginator(request: HttpRequest, items: QuerySet[Item], per_page: int) -> ItemPaginator:
     """For the list that the request asks for."""
-    batch_id = request.GET.get(OF_BATCH, "")
-    return ItemPaginator(items, per_page, kept_count_of(request), counted_rows(request, per_page), batch_id)
+    batch_id, status = request.GET.get(OF_BATCH, ""), status_without_index(request)
+    return ItemPaginator(items, per_page, kept_count_of(request), counted_rows(request, per_page), batch_id, status)
+
+
+def status_without_index(request: HttpRequest) -> str:
+    """The status by which the items of one batch are narrowed, where that is all, and no index has just these."""
+    narrowed = narrowed_by(request)
+    status = narrowed.get("status__exact", "")
+    is_one = request.GET.get(OF_BATCH) and list(narrowed) == ["status__exact"] and status in Item.Status.values
+    return status if is_one and status not in Item.MARKS else ""
+
+
+def narrowed_by(request: HttpRequest) -> dict[str, str]:
+    """The parameters that narrow the items of the list's batch."""
+    return {name: str(value) for name, value in request.GET.items() if name not in SHOWN_OTHERWISE}
 
 
 def kept_count_of(request: HttpRequest) -> int | None:
@@ -84,7 +117,7 @@ def kept_count(request: HttpRequest) -> int | None:
     batch = Batch.objects.filter(pk=request.GET.get(OF_BATCH, "").replace("\x00", "")).first()
     if batch is None or batch.is_ad_hoc or batch.status in Batch.REMOVED:
         return None
-    narrowed = {name: str(value) for name, value in request.GET.items() if name not in SHOWN_OTHERWISE}
+    narrowed = narrowed_by(request)
     if not narrowed:
         return batch.total_items
     if narrowed == {"failed_at__isnull": "False"}:
@@ -93,4 +126,7 @@ def kept_count(request: HttpRequest) -> int | None:
     if list(narrowed) != ["status__exact"]:
         return None
     status = narrowed["status__exact"]
-    return items_by_status(batch).get(status) if status in Item.Status.values else 0
+    if status not in Item.Status.values:
+        return 0
+    by_status = items_by_status(batch)
+    return by_status[status] if status in by_status else items_to_go(batch)[status]

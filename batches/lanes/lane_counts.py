@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import F, Q, QuerySet, Sum
+from django.db.models import F, Min, Q, QuerySet, Sum
 
 from batches.clock import now_sql
 from batches.compiled_query import CompiledQuery
@@ -41,6 +41,22 @@ def items_by_status(batch: Batch) -> dict[str, int]:
     is_done = sum(counters.values()) == batch.total_items
     to_go = dict.fromkeys(TO_GO, 0) if is_done else {}
     return {name.upper(): n for name, n in counters.items()} | to_go
+
+
+def items_to_go(batch: Batch) -> dict[str, int]:
+    """How many items without an outcome are pending, and how many run; these have an index."""
+    counted = sum(counters_of(batch.pk).values())
+    running = Item.objects.filter(Item.of_statuses(Item.Status.RUNNING), batch=batch).count()
+    return dict(zip(TO_GO, (max(0, batch.total_items - counted - running), running), strict=True))
+
+
+def first_pending(batch_id: str) -> int:
+    """From which position on the batch can have pending items: behind what every lane has looked at, and where the
+    first one waits that is to be tried again."""
+    looked_at = Checkpoint.objects.filter(batch=batch_id).aggregate(n=Min("position"))["n"]
+    waiting = Item.objects.filter(batch=batch_id, available_at__isnull=False).aggregate(n=Min("position"))["n"]
+    onward = 0 if looked_at is None else looked_at + 1
+    return onward if waiting is None else min(onward, waiting)
 
 
 def is_done(batch: Batch) -> bool:

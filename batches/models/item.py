@@ -24,6 +24,8 @@ class Item(models.Model):
     SUCCESSFUL_STATUSES = (Status.SUCCEEDED, Status.SKIPPED)
     FAILED_STATUSES = (Status.FAILED, Status.QUARANTINED)
     """Those with `failed_at` set: what lists of failures, exports and retries mean."""
+    MARKS = {**dict.fromkeys(FAILED_STATUSES, "failed_at"), Status.RUNNING: "claimed_at"}
+    """The column that is set while an item has the status, and has an index of such items alone."""
 
     batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="items", db_index=False)
     position = models.PositiveIntegerField()
@@ -69,3 +71,10 @@ class Item(models.Model):
 
     def __str__(self) -> str:
         return f"{self.batch_id} · {self.key}"
+
+    @classmethod
+    def of_statuses(cls, *statuses: str) -> Q:
+        """Items of these statuses, in the words of the index that has few others, where there is one."""
+        marks = {cls.MARKS.get(status) for status in statuses}  # type: ignore[call-overload]
+        mark = marks.pop() if len(marks) == 1 else None
+        return Q(status__in=statuses) & (Q(**{f"{mark}__isnull": False}) if mark else Q())

@@ -6,7 +6,7 @@ import django_filters as filters
 from django.db.models import Q, QuerySet
 
 from batches import operations
-from batches.lanes.lane_counts import items_by_status
+from batches.lanes.lane_counts import first_pending, items_by_status
 from batches.models import Batch, Item
 
 
@@ -40,17 +40,15 @@ class ItemFilter(filters.FilterSet):
         fields: tuple[str, ...] = ()
 
     def of_status(self, rows: QuerySet[Item], name: str, statuses: list[str]) -> QuerySet[Item]:
-        """Failed items have a small index of their own; for what no item of the batch is, none is looked at."""
+        """For what no item of the batch is, none is looked at."""
         if not statuses:
             return rows
         batch = operations.get_batch(self.request.resolver_match.kwargs["batch_id"])
         items = items_by_status(batch)
         statuses = [status for status in statuses if items.get(status) != 0]
-        if not statuses:
-            return rows.none()
-        if set(statuses) <= set(Item.FAILED_STATUSES):
-            rows = rows.filter(failed_at__isnull=False)
-        return rows.filter(status__in=statuses)
+        if statuses == [Item.Status.PENDING] and items:
+            rows = rows.filter(position__gte=first_pending(batch.pk))
+        return rows.filter(Item.of_statuses(*statuses)) if statuses else rows.none()
 
     def of_code(self, rows: QuerySet[Item], name: str, code: str) -> QuerySet[Item]:
         """In the words of their index: items without a code are not in it."""

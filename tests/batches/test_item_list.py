@@ -10,8 +10,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from batches.admin import item_paging, long_lists
-from batches.models import Batch, Item
+from batches.admin import item_paging, item_windows, long_lists
+from batches.models import Batch, Checkpoint, Item
 from tests.helpers.batches import modes, ran
 from tests.helpers.people import UserOf, signed_in
 
@@ -129,3 +129,56 @@ def test_it_sorts_a_large_batch_by_columns_with_an_index_alone(
     assert order("attempts", batch__id__exact=batch.pk) == "batch_id"
     assert order("key", batch__id__exact=batch.pk) == "-key"
     assert order("key") == "batch_id"
+
+
+@pytest.fixture
+def running(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> Batch:
+    """Of 10 items one was skipped, one runs, and three are to be run still; one of the first waits for another try."""
+    monkeypatch.setattr(item_windows, "WINDOW", 3)
+    now = batch.created_at
+    for position, values in {
+        2: {"status": "SKIPPED"},
+        6: {"status": "RUNNING", "claimed_at": now},
+        1: {"status": "PENDING", "available_at": now},
+        7: {"status": "PENDING"},
+        8: {"status": "PENDING", "failed_at": None},
+        9: {"status": "PENDING"},
+    }.items():
+        Item.objects.filter(batch=batch, position=position).update(**values)
+    Checkpoint.objects.filter(batch=batch).update(position=6, succeeded=4, skipped=1, failed=0)
+    Batch.objects.filter(pk=batch.pk).update(status="RUNNING", finished_at=None)
+    return batch
+
+
+def test_it_walks_by_windows_to_items_of_a_status_without_an_index(client: Client, running: Batch) -> None:
+    """PostgreSQL took few items of a batch to have a status, and read those of all batches from end to end."""
+    for status, positions in (("PENDING", [1, 7, 8, 9]), ("SKIPPED", [2]), ("SUCCEEDED", [0, 3, 4, 5])):
+        with CaptureQueriesContext(connection) as statements:
+            items = listed(client, batch__id__exact=running.pk, status__exact=status)
+        assert (items.result_count, [item.position for item in items.result_list]) == (len(positions), positions)
+        reading = [each["sql"] for each in statements if f"'{status}'" in each["sql"] and "LIMIT 1)" not in each["sql"]]
+        assert all("position < " in sql or '"position" IN' in sql for sql in reading), reading
+
+
+def test_it_looks_for_pending_items_behind_those_that_lanes_have_seen(client: Client, running: Batch) -> None:
+    Item.objects.filter(batch=running, position=1).update(status="SUCCEEDED", available_at=None)
+    with CaptureQueriesContext(connection) as statements:
+        listed(client, batch__id__exact=running.pk, status__exact="PENDING")
+    walked = [each["sql"] for each in statements if "position >= " in each["sql"]]
+    assert len(walked) == 1
+    assert "position >= 7" in walked[0]
+
+
+def test_it_finds_items_that_run_by_their_index(client: Client, running: Batch) -> None:
+    for query in ({"batch__id__exact": running.pk}, {}):
+        items = listed(client, status__exact="RUNNING", **query)
+        assert [item.position for item in items.result_list] == [6]
+        assert '"claimed_at" IS NOT NULL' in str(items.queryset.query)
+
+
+def test_it_has_every_page_of_a_status(client: Client, running: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("list_per_page", "list_max_show_all"):
+        monkeypatch.setattr(f"batches.admin.item_admin.ItemAdmin.{name}", 1)
+    for page, position in enumerate((0, 3, 4, 5), 1):
+        items = listed(client, batch__id__exact=running.pk, status__exact="SUCCEEDED", p=str(page))
+        assert [item.position for item in items.result_list] == [position]

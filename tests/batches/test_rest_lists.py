@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
-from batches.models import Batch
+from batches.models import Batch, Checkpoint, Item
 from tests.helpers.check_rows import BAD, GOOD, committed, finished, submitted
 from tests.helpers.people import client
 
@@ -172,3 +173,16 @@ def test_it_takes_a_cursor_beyond_every_number() -> None:
 def test_it_takes_times_that_a_database_may_not_know(time: str) -> None:
     answer = client("viewer").get(f"/api/batches?created_after={time}")
     assert answer.status_code in (200, 400)
+
+
+def test_it_looks_for_pending_items_behind_what_all_lanes_have_seen() -> None:
+    submitted(items=tuple({"b": n} for n in range(7)))
+    Item.objects.filter(batch="b1", position__lt=4).update(status=Item.Status.SUCCEEDED)
+    Checkpoint.objects.update_or_create(batch_id="b1", lane=0, defaults={"position": 3, "succeeded": 4})
+    with CaptureQueriesContext(connection) as captured:
+        found = client("viewer").get("/api/batches/b1/items?status=PENDING").json()["results"]
+    assert [item["position"] for item in found] == [4, 5, 6]
+    assert any('"position" >= 4' in each["sql"] for each in captured)
+    Item.objects.filter(batch="b1", position=2).update(status=Item.Status.PENDING, available_at=timezone.now())
+    found = client("viewer").get("/api/batches/b1/items?status=PENDING").json()["results"]
+    assert [item["position"] for item in found] == [2, 4, 5, 6]

@@ -1,0 +1,44 @@
+"""Pages of a large batch's items of a status that has no index: walked by position, a window at a time, so that no plan
+can read the items of all batches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import connection
+
+from batches.lanes.lane_counts import first_pending
+from batches.models import Item
+
+WINDOW = 20_000
+"""Positions."""
+OF_WINDOW = f"""
+FROM (SELECT position, status FROM {Item._meta.db_table} WHERE batch_id = %s AND position >= %s AND position < %s
+  ORDER BY position LIMIT %s) here WHERE status = %s
+"""  # noqa: S608 - only the table's name is put in
+"""The limit cuts nothing off: with it, the window is read before it is known how few of it have the status."""
+
+
+def positions_of_page(batch_id: str, status: str, last: int, skip: int, size: int) -> list[int]:
+    """Where up to `size` items of the status stand, behind `skip` of them; `last` is the batch's last position."""
+    found: list[int] = []
+    first = first_pending(batch_id) if status == Item.Status.PENDING else 0
+    for start in range(first, last + 1, WINDOW):
+        window = [batch_id, start, start + WINDOW, WINDOW, status]
+        if skip >= WINDOW and (passed := asked(f"SELECT COUNT(*) {OF_WINDOW}", window)[0]) <= skip:
+            skip -= passed
+            continue
+        wanted = skip + size - len(found)
+        here = asked(f"SELECT position {OF_WINDOW} ORDER BY position LIMIT %s", [*window, wanted])
+        found += here[skip:]
+        skip = max(0, skip - len(here))
+        if len(found) >= size:
+            break
+    return found
+
+
+def asked(sql: str, params: list[Any]) -> list[int]:
+    """The one column of its rows."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        return [value for (value,) in cursor.fetchall()]
