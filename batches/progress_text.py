@@ -154,8 +154,7 @@ def waits_of(progress: Progress, zone: tzinfo | None = None) -> str:
     if progress.status in STOPPED:
         return f"{waits}, which {number_agrees(progress.waiting, 'it has', 'they have')} after resume."
     first, last = (moment(_time(progress.waits[name]), zone=zone) for name in ("first_at", "last_at"))
-    at = "not before" if progress.stuck else "at"
-    when = f"{at} {first}" if first == last else f"the first {at} {first}, the last {at} {last}"
+    when = f"not before {first}" if first == last else f"the first not before {first}, the last not before {last}"
     return f"{waits}: {when}."
 
 

@@ -5,6 +5,13 @@ from __future__ import annotations
 import re
 
 LOCKED = re.compile(r"deadlock|database (table )?is locked|lock (wait )?timeout|could not serialize access", re.I)
+DUPLICATE = re.compile(
+    r"\bduplicate key value violates unique constraint\b|\bunique constraint failed:"
+    r"|\bduplicate entry '.{0,200}' for key\b"
+    r"|\bviolation of (unique|primary) key constraint\b|\bE11000 duplicate key\b",
+    re.I,
+)
+"""As PostgreSQL, SQLite, MySQL, SQL Server and MongoDB say it."""
 NO_CONNECTION_LEFT = re.compile(
     r"too many (clients|connections)\b|remaining connection slots|max_client_conn|max_user_connections"
     r"|QueuePool limit .{0,80}reached|connection pool (is )?exhausted",
@@ -25,7 +32,7 @@ DATABASE_WORDS = (
 )
 """What a database's own exception says, where its driver hangs no code on it."""
 MESSAGE_PATTERNS = (
-    ("conflict", re.compile(rf"\bdeadlock(ed|s)?\b|{LOCKED.pattern}", re.I)),
+    ("conflict", re.compile(rf"\bdeadlock(ed|s)?\b|{LOCKED.pattern}|{DUPLICATE.pattern}", re.I)),
     (
         "auth",
         re.compile(r"\brequest ?time ?too ?skewed\b|\bclock skew\b|proxy authentication required|\[Errno 13\]", re.I),

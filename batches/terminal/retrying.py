@@ -57,14 +57,26 @@ def retry(options: Namespace, screen: Screen) -> int:
         **scope,
     )
     document = {"batch_id": options.id, "retry": begun.number, "items": begun.items}
-    screen.answer(document, [f"{options.id}: {retry_text(begun)}", *proposal(begun)])
+    screen.answer(document, [f"{options.id}: {retry_text(begun)}", *proposal(begun, options)])
     return OK
 
 
-def proposal(begun: Retry) -> list[str]:
-    """What the page would have proposed, where all of many items go at once."""
-    first = 0 if begun.canary else suggested_canary(begun.items, None)[0]
-    return [f"The next time --canary would try {first:,} of them first."] if first else []
+def proposal(begun: Retry, options: Namespace) -> list[str]:
+    """What the page would have proposed, where all of many items go at once, and how they are stopped still."""
+    first, needed = (0, 0) if begun.canary else suggested_canary(begun.items, expected_of(begun))
+    if not first:
+        return []
+    which = f" --group {options.group}" if options.group else " --unexplained" if options.unexplained else ""
+    return [
+        f"All of them go at once; a page would propose that {first:,} go first, of which {needed:,} have to recover:",
+        f"  manage.py batch retry {begun.batch_id}{which} --canary {first} --needed {needed}",
+        f"To stop them now: manage.py batch pause {begun.batch_id}",
+    ]
+
+
+def expected_of(begun: Retry) -> float | None:
+    """Items that are expected to recover; None while nobody knows. As `batch retry --canary` has it."""
+    return (begun.predicted.get("mid") or 0) if begun.predicted else None
 
 
 def retry_text(begun: Retry) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
+from batches.lanes.failure_words import DUPLICATE
 from errors.advice.facts import Facts, GroupFacts
 from errors.detectors.conditions import CIRCUMSTANCE_PREFIX, are_circumstances
 from errors.detectors.findings import EVERYTHING
@@ -20,6 +21,12 @@ CERTIFICATE = re.compile(r"certificate|CERT_HAS_EXPIRED", re.I)
 DISK = re.compile(r"\[Errno (28|122)\]|no space left|disk (is )?full|disk quota", re.I)
 FILES = re.compile(r"\[Errno 2[34]\]|too many open files", re.I)
 NOT_WRITABLE = re.compile(r"\[Errno 30\]|read-only file system|readonly database|SQLITE_READONLY", re.I)
+DATABASE_MEMORY = re.compile(
+    r"out of shared memory|\bSQLSTATE[ \[:=]+53200|^OperationalError\b.*\bout of memory|^OutOfMemory\b|\bORA-0403[01]\b"
+    r"|max_locks_per_transaction",
+    re.I | re.S,
+)
+"""Of a server, which has another memory than the workers."""
 CLOCK = re.compile(
     r"time ?too ?skewed|clock skew|signature (has )?expired|signature not yet (current|valid)|used too early"
     r"|not yet valid \(iat\)|ImmatureSignature",
@@ -39,6 +46,7 @@ class Remedy(StrEnum):
     CREDENTIALS = "credentials", "Credentials have to be renewed"
     CERTIFICATE = "certificate", "A certificate has to be renewed"
     CODE = "code", "The code has to be mended"
+    DATABASE_MEMORY = "database_memory", "The database needs more memory, or smaller transactions"
     MEMORY = "memory", "Workers need more memory, or fewer lanes"
     DISK = "disk", "A disk needs room"
     FILES = "files", "Workers may open too few files, or leave them open"
@@ -71,7 +79,7 @@ BY_CATEGORY: Mapping[str, Remedy] = {
 """Of the other categories items may pass as they are."""
 REPAIRED_BY_PEOPLE = (
     *(Remedy.MISSING, Remedy.CREDENTIALS, Remedy.CERTIFICATE, Remedy.CODE, Remedy.MEMORY, Remedy.DISK, Remedy.FILES),
-    *(Remedy.WRITABLE, Remedy.CLOCK, Remedy.PROXY, Remedy.HOST, Remedy.PLACE),
+    *(Remedy.DATABASE_MEMORY, Remedy.WRITABLE, Remedy.CLOCK, Remedy.PROXY, Remedy.HOST, Remedy.PLACE),
 )
 """Nothing that a batch can do by itself: somebody mends something, and retries."""
 RETRIED = (Remedy.RETRY, Remedy.SLOWER, Remedy.TIME)
@@ -81,6 +89,7 @@ BY_WORDS = (
     ("auth", PROXY, Remedy.PROXY),
     ("resource", DISK, Remedy.DISK),
     ("resource", FILES, Remedy.FILES),
+    ("resource", DATABASE_MEMORY, Remedy.DATABASE_MEMORY),
     ("resource", NOT_WRITABLE, Remedy.WRITABLE),
 )
 """Of failures of a category, what those need whose class or message says so; the first that matches."""
@@ -97,7 +106,7 @@ def remedy_of(group: GroupFacts, facts: Facts) -> Remedy:
         return Remedy.CODE
     if cause and group.category == "validation" and is_period(cause):
         return Remedy.PLACE
-    if group.category == "conflict" and group.permanent < group.items:
+    if group.category == "conflict" and group.permanent < group.items and not DUPLICATE.search(group.title):
         return Remedy.RETRY
     return remedy_by_words(group) or BY_CATEGORY.get(group.category, Remedy.RETRY)
 

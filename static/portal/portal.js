@@ -30,8 +30,7 @@ const portal = (() => {
     const why = [...p.waits.codes.slice(0, 3), p.waits.attempt ? `attempt ${grouped.format(p.waits.attempt)}` : ""].filter(Boolean).join(", ");
     const first = moment(p.waits.first_at), last = moment(p.waits.last_at);
     const stopped = ["PAUSING", "PAUSED", "HALTED"].includes(p.status);
-    const at = p.stuck ? "not before" : "at";
-    const times = first === last ? `${at} ${first}` : `the first ${at} ${first}, the last ${at} ${last}`;
+    const times = first === last ? `not before ${first}` : `the first not before ${first}, the last not before ${last}`;
     const when = stopped ? `, which ${single ? "it has" : "they have"} after resume` : `: ${times}`;
     return {
       waits: `${n} ${single ? "item waits for its" : "items wait for their"} next try${why && ` (${why})`}${when}.`,

@@ -138,6 +138,11 @@ PROSE = [
     ("resource", "attempt to write a readonly database"),
     ("validation", "'utf-8' codec can't decode byte 0xff in position 0"),
     ("conflict", "Lock wait timeout exceeded; try restarting transaction"),
+    ("conflict", 'duplicate key value violates unique constraint "shop_sku_key"'),
+    ("conflict", "UNIQUE constraint failed: shop_product.sku"),
+    ("conflict", "Duplicate entry 'A-1' for key 'sku'"),
+    ("conflict", "Violation of UNIQUE KEY constraint 'UQ_sku'. Cannot insert duplicate key in object 'dbo.product'."),
+    ("conflict", "E11000 duplicate key error collection: shop.product index: sku_1"),
 ]
 
 

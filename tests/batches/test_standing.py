@@ -14,7 +14,6 @@ from django.utils import timezone
 from batches import operations, progress_tracker
 from batches.models import Batch, Checkpoint, Worker
 from batches.pages.batch_text import speed
-from batches.progress_text import waits_of
 from errors.desk.addresses import desk_url
 from tests.helpers.batches import modes, ran, submitted, worked_on
 from tests.helpers.command_line import batch_command
@@ -155,14 +154,6 @@ def test_a_batch_that_nobody_works_on_says_whether_any_worker_lives() -> None:
     told = batch_command("show", batch.pk)[1]
     assert "No worker lives: it goes on from its last checkpoint as soon as one does." in told
     assert "for a while" not in told
-
-
-def test_nobody_promises_the_moment_of_a_next_try_while_no_worker_lives() -> None:
-    batch = all_that_remains_waits()
-    assert ": at " in waits_of(progress_tracker.get_progress(batch.pk))
-    let_go(batch, MINUTE)
-    Worker.objects.filter(name=WORKER).update(heard_at=timezone.now() - MINUTE)
-    assert ": not before " in waits_of(progress_tracker.get_progress(batch.pk))
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ def test_what_waits_has_no_end_in_sight_without_a_worker(living_worker: Worker) 
     Batch.objects.filter(pk=batch.pk).update(running_since=timezone.now() - timedelta(minutes=1))
     progress = progress_tracker.get_progress(batch.pk)
     assert (progress.stuck, progress.eta_seconds) == (True, None)
-    assert sentence(batch, progress, []).startswith("It should be running, but no worker")
+    assert sentence(batch, progress, []).startswith("No worker lives: ")
 
 
 def test_every_door_says_that_items_wait(operator: Client) -> None:

@@ -34,7 +34,7 @@ def by_rest(batch: Batch) -> None:
 
 def by_the_command(batch: Batch) -> None:
     code, text, _ = batch_command("retry", batch.pk, "--canary")
-    assert (code, "The next time" in text) == (0, False)
+    assert (code, "All of them go at once" in text) == (0, False)
 
 
 def by_python(batch: Batch) -> None:
@@ -54,6 +54,10 @@ def test_each_door_lets_as_many_go_first_as_the_page_proposes(door: object, item
 
 def test_who_names_no_canary_is_told_of_it() -> None:
     batch = broken(230)
+    proposed = proposed_on_the_page(batch)
     _, text, _ = batch_command("retry", batch.pk)
     assert of_the_last(batch) == (0, 0)
-    assert "The next time --canary would try 23 of them first." in text
+    first, needed = proposed
+    assert f"a page would propose that {first} go first, of which {needed} have to recover:" in text
+    assert f"  manage.py batch retry {batch.pk} --canary {first} --needed {needed}\n" in text
+    assert f"To stop them now: manage.py batch pause {batch.pk}\n" in text

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from batches.wording import quantity
+from batches.wording import number_agrees, quantity
 from errors.advice.facts import Advice, Facts, GroupFacts, alternative, evidence
 from errors.advice.remedies import Remedy, cause_of_all, is_of_payload, is_period, largest, with_remedy
 from errors.advice.rules.group_advice import LEAST_ERRORS, failed_attempts, failed_items
@@ -23,7 +23,7 @@ class Repair:
 
 
 REPAIRS = (
-    Repair("credentials", Remedy.CREDENTIALS, "renew the credentials", "{errors} were refused for want of a right."),
+    Repair("credentials", Remedy.CREDENTIALS, "renew the credentials", "{errors} {were} refused for want of a right."),
     Repair(
         "certificate",
         Remedy.CERTIFICATE,
@@ -36,6 +36,12 @@ REPAIRS = (
         Remedy.MEMORY,
         "give the workers more memory, or run fewer lanes",
         "{errors} ran out of memory or of another resource.",
+    ),
+    Repair(
+        "database_memory",
+        Remedy.DATABASE_MEMORY,
+        "give the database more memory or locks, or let an item touch less of it",
+        "{errors} found the database out of memory; that of the workers is not at fault.",
     ),
     Repair("disk", Remedy.DISK, "free room on the disk", "{errors} found no room on a disk."),
     Repair(
@@ -54,25 +60,25 @@ REPAIRS = (
         "clock",
         Remedy.CLOCK,
         "set the clock of the workers by a time server",
-        "{errors} were refused because the time of their worker is not that of the other side.",
+        "{errors} {were} refused because the time of their worker is not that of the other side.",
     ),
     Repair(
         "proxy",
         Remedy.PROXY,
         "give the workers the credentials of the proxy",
-        "{errors} were turned away by a proxy on the way, not by the other side.",
+        "{errors} {were} turned away by a proxy on the way, not by the other side.",
     ),
     Repair(
         "missing",
         Remedy.MISSING,
         "add what they refer to, or correct the rows",
-        "{errors} refer to something that is not there.",
+        "{errors} {refer} to something that is not there.",
     ),
     Repair(
         "place",
         Remedy.PLACE,
         "mend what happens at this place of the input",
-        "{errors} lie at one place of the input; the rows themselves may be right.",
+        "{errors} {lie} at one place of the input; the rows themselves may be right.",
     ),
 )
 
@@ -91,7 +97,7 @@ def advice_on(repair: Repair, groups: Sequence[GroupFacts], facts: Facts) -> Adv
     cause = cause_of_all(groups, facts, is_of_payload) or cause_of_all(groups, facts, is_period)
     items, errors = failed_items(groups), failed_attempts(groups)
     main = largest(groups)
-    why = repair.why.format(errors=quantity(errors, "attempt")) + f" Most of them: {main.title}."
+    why = f"{told(repair, errors)} {'Most of them: ' if len(groups) > 1 else ''}{main.title}."
     again = alternative("Done: try a few of them", "retry", group=main.fingerprint, permanent=True, canary=20)
     return Advice(
         rule=repair.rule,
@@ -107,6 +113,13 @@ def advice_on(repair: Repair, groups: Sequence[GroupFacts], facts: Facts) -> Adv
         findings=[str(cause["text"])] if cause else [],
         alternatives=[again] if items else [],
     )
+
+
+def told(repair: Repair, errors: int) -> str:
+    """What so many attempts say."""
+    forms = (("was", "were"), ("refers", "refer"), ("lies", "lie"))
+    verbs = {plural: number_agrees(errors, singular, plural) for singular, plural in forms}
+    return repair.why.format(errors=quantity(errors, "attempt"), **verbs)
 
 
 def is_held(cause: Mapping[str, Any] | None) -> bool:
