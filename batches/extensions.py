@@ -150,11 +150,7 @@ def no_failures(item: Item, limit: int) -> Sequence[ItemEvent]:
     return ()
 
 
-def no_page(row: Retry | Fix | Quarantine) -> str:
-    return ""
-
-
-def no_retry_page(batch: Batch, scope: Mapping[str, Any]) -> str:
+def no_page(*about: object) -> str:
     return ""
 
 
@@ -231,7 +227,7 @@ class Extension:
     """The item's failed attempts, the latest first and at most so many."""
     page_of: Callable[[Retry | Fix | Quarantine], str] = no_page
     """The address of the page of a retry, a fix or what was set aside; empty if the app has none."""
-    retry_page: Callable[[Batch, Mapping[str, Any]], str] = no_retry_page
+    retry_page: Callable[[Batch, Mapping[str, Any]], str] = no_page
     """The address where a person confirms a retry of a scope, such as {"all_failed": True}; empty if it has none."""
     confirm_retry: Callable[[HttpRequest, Batch, Sequence[int]], HttpResponse] | None = None
     """The page where a person confirms a retry of items by their ids, of which an address cannot hold as many."""

@@ -1,9 +1,8 @@
-"""The two statements of a chunk, by database: claim its items, and record everything that became of them. Items that
-are calls to the outside are marked as such by the claim.
+"""The two statements of a chunk, by database: claim its items, and record everything that became of them.
 
-PostgreSQL does each in one round trip, by a function of `batches.engine.sql`; SQLite has no round trips. `record`
-changes the lane's row only if its fence is still this worker's, and keeps it locked until the commit, so that the
-check and the commit are one act.
+The claim marks calls to the outside as such. PostgreSQL does each in one round trip, by a function of
+`batches.engine.sql`; SQLite has no round trips. `record` changes the lane's row only if its fence is still this
+worker's, and keeps it locked until the commit, so that the check and the commit are one act.
 """
 
 from __future__ import annotations

@@ -118,7 +118,7 @@ def report(kept: Sequence[Kept], kinds: Iterable[str], with_evidence: Collection
 
 
 def main() -> None:
-    from tests.bench.triage_predictions import WITH_EVIDENCE, WITHOUT_EVIDENCE
+    from tests.bench.prediction_stories import WITH_EVIDENCE, WITHOUT_EVIDENCE
 
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("files", nargs="+")

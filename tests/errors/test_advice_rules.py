@@ -32,13 +32,8 @@ def said(given: Facts, rule: str) -> Advice | None:
 
 def found(stream: str, confidence: str = "strong", **where: Any) -> dict[str, Any]:
     counts = {"failed": 40, "size": 50, "others_failed": 2, "others": 400, "p": 1e-9}
-    return {
-        "stream": stream,
-        "text": "here",
-        "sentence": "40 of 50.",
-        "confidence": confidence,
-        "where": where,
-    } | counts
+    texts = {"text": "here", "sentence": "40 of 50."}
+    return {"stream": stream, "confidence": confidence, "where": where} | texts | counts
 
 
 @pytest.mark.parametrize(
