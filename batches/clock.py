@@ -59,6 +59,11 @@ def ago(span: timedelta) -> Any:
     return AgoOnSQLite(span)
 
 
+def present() -> Any:
+    """When the statement is sent, as an expression: also in SQL that is made once and sent often."""
+    return ClockTimestamp() if connection.vendor == "postgresql" else AgoOnSQLite(timedelta())
+
+
 def now_column(machine_time: datetime) -> Any:
     """The present as a column of a statement's rows: that of the machine where the database has no clock."""
     if connection.vendor == "postgresql":

@@ -119,15 +119,21 @@ def converted(rows: list[tuple[Any, ...]], converters: dict[int, Any]) -> Iterat
 
 
 class CompiledRows(Generic[Row]):
-    """The same of a model's whole rows: what `build` returns is a query of them."""
+    """The same of a model's whole rows: what `build` returns is a query of them. `more`: annotations of that query,
+    which are read beside them."""
 
-    def __init__(self, model: type[Row], build: Callable[..., QuerySet[Row]]) -> None:
+    def __init__(self, model: type[Row], build: Callable[..., QuerySet[Row]], *more: str) -> None:
         self._model = model
         self._names = [field.attname for field in model._meta.concrete_fields]
-        self._query = CompiledQuery(lambda *arguments: build(*arguments).values_list(*self._names))
+        self._query = CompiledQuery(lambda *arguments: build(*arguments).values_list(*self._names, *more))
 
     def first(self, *arguments: Argument) -> Row | None:
         """The first of the rows, if there is any."""
+        return self.first_and_more(*arguments)[0]
+
+    def first_and_more(self, *arguments: Argument) -> tuple[Row | None, tuple[Any, ...]]:
+        """The first of the rows, if there is any, and what is read beside it."""
         for values in self._query.rows(*arguments):
-            return self._model.from_db(connection.alias, self._names, values)
-        return None
+            own = len(self._names)
+            return self._model.from_db(connection.alias, self._names, values[:own]), values[own:]
+        return None, ()

@@ -27,9 +27,14 @@ def code_of(processor: Processor) -> str:
     return sha256(source.encode()).hexdigest()[:HASH_LENGTH]
 
 
+def of_batch(batch: Batch, processor: Processor | None) -> str:
+    """What the batch runs with, if it is a processor's."""
+    return code_of(processor) if processor is not None and batch.processor else ""
+
+
 def note(batch: Batch, processor: Processor) -> None:
     """Remember the code the batch runs with now; code it did not run with before goes into its history, once."""
-    code = code_of(processor) if batch.processor else ""
+    code = of_batch(batch, processor)
     if not code or code in batch.code:
         return
     if not batch.code and Batch.objects.filter(pk=batch.pk, code=[]).update(code=[code]):

@@ -21,7 +21,7 @@ from batches.engine.resources import Resources
 from batches.exceptions import NestedRun, UnknownProcessor, UnusableParams
 from batches.isolation.guard import Isolation
 from batches.isolation.time_limits import Watchdog, legal_item_timeout, longest_item_timeout
-from batches.lanes import batch_rows, leases
+from batches.lanes import batch_rows, global_pause, leases
 from batches.lanes.outcomes import Claimed
 from batches.lifecycle import milestones, transitions
 from batches.models import Batch
@@ -139,7 +139,10 @@ def take_slice(
     lease = take_lane(batch, lane, processor)
     if lease is None:
         return None
-    return open_slice(batch, processor, params, lease, monotonic() + seconds, should_stop, on_chunk, expendable)
+    slice_ = open_slice(batch, processor, params, lease, monotonic() + seconds, should_stop, on_chunk, expendable)
+    if batch.started_at is None:
+        slice_.retries_seen_at = monotonic()  # no item was tried before
+    return slice_
 
 
 def refuse_nesting() -> None:
@@ -149,21 +152,29 @@ def refuse_nesting() -> None:
 
 
 def take_lane(batch: Batch, lane: int | None, processor: Processor | None = None) -> leases.Lease | None:
-    """Hold a lane of the batch; the first one held makes the batch RUNNING. The processor's code is noted."""
-    lease = leases.take(batch, lane)
-    if lease is not None and batch.status == Batch.Status.QUEUED:
-        begin(batch, processor)
-    elif lease is not None and processor is not None:
-        code_versions.note(batch, processor)
+    """Hold a lane of the batch; the first one held makes the batch RUNNING. The processor's code is noted. One commit,
+    since each waits for the disk."""
+    if not leases.has_free(batch, lane):
+        return None
+    with transaction.atomic():
+        has_begun = batch.status == Batch.Status.QUEUED and begin(batch, processor)
+        lease = leases.take_lane(batch, lane, is_held=has_begun)
+        if lease is None:
+            transaction.set_rollback(True)
+        elif processor is not None:
+            code_versions.note(batch, processor)
     return lease
 
 
-@transaction.atomic
-def begin(batch: Batch, processor: Processor | None) -> None:
-    """One commit, since each waits for the disk."""
-    transitions.move(batch.pk, Batch.Status.RUNNING, verb="run", from_=(Batch.Status.QUEUED,), actor="worker")
-    if processor is not None:
-        code_versions.note(batch, processor)
+def begin(batch: Batch, processor: Processor | None) -> bool:
+    """Make it RUNNING, unless somebody else has, or everything is paused; then its row is held until the transaction
+    ends."""
+    to, queued, goes_on = Batch.Status.RUNNING, (Batch.Status.QUEUED,), ~global_pause.is_in_force()
+    code = code_versions.of_batch(batch, processor)
+    before = transitions.moved(batch.pk, to, verb="run", from_=queued, actor="worker", only_if=goes_on, code=code)
+    if before is not None:
+        batch.code = before.code or [code] if code else before.code
+    return before is not None
 
 
 def open_slice(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from django.db.models import Exists, QuerySet, Subquery
 
 from batches.compiled_query import CompiledQuery
@@ -42,14 +40,6 @@ GOES_ON = CompiledQuery(lambda batch_ids: going_on(batch_ids).order_by())
 def since_column() -> Subquery:
     """Since when, as a column of a statement's rows; null while nothing is paused."""
     return Subquery(GlobalPause.objects.filter(in_force=True).values("began_at"))
-
-
-def end_of_active_time(now: datetime) -> datetime:
-    """Up to when a batch that works now has been active: the pause of everything is not counted."""
-    return min([now, *(began_at for (began_at,) in BEGAN_AT.rows())])
-
-
-BEGAN_AT = CompiledQuery(lambda: GlobalPause.objects.filter(in_force=True).order_by().values_list("began_at"))
 
 
 def by_whom(pause: GlobalPause) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import F, Min, Q, QuerySet, Sum
+from django.db.models import F, Max, Min, Q, QuerySet, Sum
+from django.db.models.functions import Coalesce
 
-from batches.clock import now_sql
+from batches.clock import now_sql, present
 from batches.compiled_query import CompiledQuery
+from batches.lanes import global_pause
 from batches.models import Batch, Checkpoint, Item
 
 COUNTERS = ("succeeded", "failed", "skipped", "quarantined")
@@ -22,6 +24,23 @@ def counters_of(batch_id: str) -> dict[str, int]:
     """Items by outcome: the sum of the lanes' counters."""
     sums = next((sums for _, *sums in SUMS.rows([batch_id])), [0] * len(COUNTERS))
     return dict(zip(COUNTERS, map(int, sums), strict=True))
+
+
+def standing_of(batch_id: str) -> tuple[dict[str, int], datetime, datetime | None]:
+    """Items by outcome, the present, and since when everything is paused, if it is."""
+    *sums, now, paused_since = next(STANDING.rows([batch_id]))
+    return dict(zip(COUNTERS, map(int, sums), strict=True)), now, paused_since
+
+
+def standing(batch_ids: list[str]) -> QuerySet[Batch, tuple[Any, ...]]:
+    """A row also of a batch without lanes."""
+    sums = {f"{name}_items": Coalesce(Sum(f"lanes__{name}"), 0) for name in COUNTERS}
+    rows = Batch.with_unfinished.filter(pk__in=batch_ids).order_by().values("pk").annotate(**sums)
+    rows = rows.annotate(now=Max(present()), paused_since=Max(global_pause.since_column()))
+    return rows.values_list(*sums, "now", "paused_since")
+
+
+STANDING = CompiledQuery(standing)
 
 
 def sums_of_lanes(chosen: Q) -> QuerySet[Checkpoint, tuple[Any, ...]]:

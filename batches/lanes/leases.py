@@ -85,23 +85,27 @@ FIRST_FREE = CompiledRows(Checkpoint, first_free)
 
 def take(batch: Batch, lane: int | None = None) -> Lease | None:
     """Hold a free lane of the batch, `lane` or any; None when there is none, or the batch is not to be worked on."""
-    row = take_lane(batch, lane) if has_free(batch, lane) else None
+    return take_lane(batch, lane) if has_free(batch, lane) else None
+
+
+def take_lane(batch: Batch, lane: int | None, *, is_held: bool = False) -> Lease | None:
+    """Hold the first free lane. A lane that somebody takes at this moment is passed over, not waited for; one statement
+    decides between two who want it.
+
+    Who pauses or cancels the batch looks at its lanes, perhaps in one transaction with much else. The batch's row is
+    held meanwhile, so that whoever comes second sees what the first one did. `is_held`: the caller's transaction holds
+    it, and the batch is to be worked on.
+    """
+    with transaction.atomic(savepoint=False):
+        row = hold_lane(batch, lane) if is_held or holds_still(batch) else None
     if row is None:
         return None
     counters.add("lease_takeovers", "unclean" if row.careful else "clean")
     return Lease(row.pk, batch.pk, row.lane, row.fence, row.worker, row.position, row.careful)
 
 
-@transaction.atomic
-def take_lane(batch: Batch, lane: int | None) -> Checkpoint | None:
-    """Hold the first free lane; returns it as it is then. A lane that somebody takes at this moment is passed over,
-    not waited for; one statement decides between two who want it.
-
-    Who pauses or cancels the batch looks at its lanes, perhaps in one transaction with much else. The batch's row is
-    held meanwhile, so that whoever comes second sees what the first one did.
-    """
-    if not holds_still(batch):
-        return None
+def hold_lane(batch: Batch, lane: int | None) -> Checkpoint | None:
+    """Returns the lane as it is then; in a transaction that holds the batch's row."""
     least, most = (0, lane_count(batch) - 1) if lane is None else (lane, min(lane, lane_count(batch) - 1))
     row = FIRST_FREE.first([batch.pk], least, most)
     if row is None or not leased_rows.take(Checkpoint.objects.filter(pk=row.pk, worker=""), worker=worker_name()):

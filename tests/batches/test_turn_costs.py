@@ -16,6 +16,7 @@ from batches import operations, tasks
 from batches.commits import not_waited_for
 from batches.engine import slices, turns
 from batches.lanes import counters, leases
+from batches.lifecycle import transitions
 from batches.models import Batch, Checkpoint, Tenure, Transition
 from batches.tasks import slices_in_line
 from tests.helpers.batches import modes, submitted
@@ -23,7 +24,7 @@ from tests.helpers.waiting import PATIENCE
 
 pytestmark = pytest.mark.usefixtures("engine")
 
-MOST_STATEMENTS = 48
+MOST_STATEMENTS = 36
 
 
 @contextmanager
@@ -55,10 +56,50 @@ def test_it_begins_and_ends_a_small_batch_in_few_statements() -> None:
     assert len(statements) <= MOST_STATEMENTS, f"{len(statements)}:\n" + "\n".join(one[:150] for one in statements)
 
 
+@pytest.mark.any_database
+def test_it_begins_a_batch_in_the_commit_that_takes_its_lane() -> None:
+    batch = operations.start(submitted(modes("ok")).pk)
+    leases.ensure_lanes(batch)
+    with sent() as statements:
+        assert slices.take_slice(batch.pk, 0, PATIENCE) is not None
+    row = Batch.objects.get(pk=batch.pk)
+    assert row.status == Batch.Status.RUNNING
+    assert row.code
+    assert len([sql for sql in statements if sql.startswith('UPDATE "batches_batch"')]) == 1  # status and code
+    assert not [sql for sql in statements if sql.startswith("SELECT CLOCK_TIMESTAMP()")]
+
+
+@pytest.mark.any_database
+def test_a_batch_of_which_no_lane_is_had_stays_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = operations.start(submitted(modes("ok")).pk)
+    monkeypatch.setattr(leases, "hold_lane", lambda batch, lane: None)  # as if another had just taken it
+    assert slices.take_slice(batch.pk, 0, PATIENCE) is None
+    assert Batch.objects.get(pk=batch.pk).status == Batch.Status.QUEUED
+    assert not Transition.objects.filter(batch=batch, to_status=Batch.Status.RUNNING).exists()
+
+
+@pytest.mark.any_database
+def test_a_batch_is_not_begun_while_everything_is_paused() -> None:
+    batch = operations.start(submitted(modes("ok")).pk)
+    operations.pause_everything(actor="ana", reason="storm")
+    assert slices.take_slice(batch.pk, 0, PATIENCE) is None
+    assert Batch.objects.get(pk=batch.pk).status == Batch.Status.QUEUED
+
+
+@pytest.mark.any_database
+def test_a_turn_that_ends_before_its_batch_asks_once_how_that_stands() -> None:
+    batch = operations.start(submitted(modes("ok", "ok")).pk)
+    assert slices.take_slice(batch.pk, 0, PATIENCE) is not None
+    transitions.settle(batch.pk)
+    with sent() as statements:
+        transitions.settle(batch.pk)
+    assert len(statements) == 1
+
+
 def test_it_looks_for_no_further_items_once_all_have_an_outcome() -> None:
     statements = worked(items=10)
     claims = [sql for sql in statements if "batches_claim" in sql or "'HELD' ELSE b.status" in sql]
-    assert len(claims) == 2  # the chunk's own: first for what is due again
+    assert len(claims) == 1  # the chunk's own: of a batch that nobody has had before, nothing is due again
     assert not [sql for sql in statements if 'MIN("batches_item"' in sql]
 
 
