@@ -27,6 +27,7 @@ from batches.exceptions import InvalidInput, UnknownProcessor, UnusableParams
 from batches.isolation import deferred_constraints
 from batches.isolation.guard import Uncontained
 from batches.lanes import global_pause, leased_rows, leases, outcomes, workers
+from batches.lanes.lane_counts import first_pending, is_done
 from batches.lanes.outcomes import Claimed, Outcome
 from batches.lifecycle import quarantined_items
 from batches.models import Batch, Item, Rehearsal
@@ -47,9 +48,19 @@ class RollBack(Exception):
 
 
 def eligible(batch: Batch) -> QuerySet[Item]:
-    """What a start, a resume or a retry would run; items that kill workers, or are set aside, are left in peace."""
+    """What a start, a resume or a retry would run; items that kill workers, or are set aside, are left in peace. Where
+    the lanes know that every item has an outcome, the index of failed items has them all."""
     runs = Item.objects.filter(~quarantined_items.quarantined_by_person(), batch=batch, status__in=RUNNABLE)
+    if is_done(batch):
+        runs = runs.filter(failed_at__isnull=False)
     return runs.exclude(code=WORKER_CRASH, status=Item.Status.QUARANTINED)
+
+
+def is_any_eligible(batch: Batch) -> bool:
+    """Whether there is one, looked for where there are few others: what has failed, then behind all lanes."""
+    runs = eligible(batch)
+    behind = runs.filter(position__gte=first_pending(batch.pk)).order_by("position").values_list("pk")
+    return runs.filter(failed_at__isnull=False).exists() or bool(behind[:1])
 
 
 def refuse_unrehearsable(batch: Batch) -> Processor:

@@ -53,4 +53,4 @@ def may_rehearse(batch: Batch) -> bool:
     """Whether a rehearsal of the batch would be accepted now, and would run any item."""
     if not batch.processor or batch.status not in REHEARSABLE:
         return False
-    return processors.can_rehearse(batch.processor) and rehearsals.eligible(batch).exists()
+    return processors.can_rehearse(batch.processor) and rehearsals.is_any_eligible(batch)

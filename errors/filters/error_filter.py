@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.db.models import Count, F, Q, QuerySet, Sum
+from django.db import connection
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Sum
 
 from batches.lifecycle.scopes import LARGEST_POSITION, refusal
 from batches.models import Batch, Item
@@ -81,10 +82,17 @@ class ErrorFilter(QueryStringFilter):
 
     def items(self, batch: Batch) -> QuerySet[Item]:
         """The items failed now whose last error matches, by position."""
-        last = self.records(batch).filter(attempt=F("item__attempts")).order_by()
-        return Item.objects.filter(batch=batch, failed_at__isnull=False, pk__in=last.values("item")).order_by(
+        return Item.objects.filter(self.item_condition(batch), batch=batch, failed_at__isnull=False).order_by(
             "position"
         )
+
+    def item_condition(self, batch: Batch) -> Q:
+        """On the batch's failed items: their last error matches. PostgreSQL joins items and errors once, in whichever
+        order has fewer; SQLite looks from each row of the outer query, and there the errors are the fewer."""
+        records = self.records(batch).order_by()
+        if connection.vendor == "sqlite":
+            return Q(pk__in=records.filter(attempt=F("item__attempts")).values("item"))
+        return Q(Exists(records.filter(item=OuterRef("pk"), attempt=OuterRef("attempts"))))
 
     def count_records(self, batch: Batch) -> int:
         """How many records match: from the groups' counters where these can tell."""

@@ -40,7 +40,7 @@ def items_of_matching(batch: Batch, matching: Any) -> Q:
     error_filter = ErrorFilter.from_query(matching)
     if strange := set(matching) - {field.name for field in fields(error_filter)}:
         raise refusal("matching", f"Unknown: {', '.join(sorted(map(str, strange)))}.")
-    return Q(pk__in=error_filter.items(batch).order_by().values("pk")) if error_filter.as_dict() else Q()
+    return error_filter.item_condition(batch) if error_filter.as_dict() else Q()
 
 
 def items_where(batch: Batch, where: Any, statuses: Sequence[str] = Item.FAILED_STATUSES) -> Q:

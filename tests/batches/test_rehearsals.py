@@ -10,12 +10,14 @@ import pytest
 from django.apps import apps
 from django.contrib.auth.models import Group
 from django.core.management import call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from batches import operations
 from batches.engine import rehearsals, runner
 from batches.exceptions import InvalidInput, InvalidTransition, UnknownBatch
 from batches.isolation import deferred_constraints
-from batches.models import Item, Rehearsal
+from batches.models import Batch, Checkpoint, Item, Rehearsal
 from tests import processors
 from tests.helpers.batches import item, modes, submitted
 from tests.helpers.outside import outside  # noqa: F401 - registers its processors
@@ -186,3 +188,20 @@ def test_it_rehearses_from_the_command_line(tmp_path: Any, capsys: Any) -> None:
     said = capsys.readouterr().out
     assert "3 of 3 items, 1 would fail. Nothing was changed." in said
     assert operations.get_batch("dry").status == "PENDING"
+
+
+def test_it_looks_for_an_item_to_rehearse_by_an_index() -> None:
+    """Among the items of all batches it was looked for from the first on."""
+    batch = submitted(modes("ok", "ok", "error"))
+    Batch.objects.filter(pk=batch.pk).update(status="PAUSED")
+    batch.refresh_from_db()
+    with CaptureQueriesContext(connection) as statements:
+        assert operations.may_rehearse(batch)
+    reads = [each["sql"] for each in statements if "asideitem" in each["sql"]]
+    assert '"failed_at" IS NOT NULL' in reads[0]
+    assert all('"failed_at" IS NOT NULL' in sql or 'ORDER BY "batches_item"."position"' in sql for sql in reads)
+    Item.objects.filter(batch=batch).update(status="SUCCEEDED")
+    Checkpoint.objects.update_or_create(batch=batch, lane=0, defaults={"position": 2, "succeeded": 3})
+    with CaptureQueriesContext(connection) as statements:
+        assert not operations.may_rehearse(batch)
+    assert all('"failed_at" IS NOT NULL' in each["sql"] for each in statements if "asideitem" in each["sql"])

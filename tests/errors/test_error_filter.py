@@ -13,6 +13,7 @@ from django.utils import timezone
 from batches.exceptions import InvalidInput
 from batches.models import Batch, Item
 from errors.filters.error_filter import ErrorFilter
+from errors.filters.scopes import items_of_matching
 from errors.models import ErrorGroup, ErrorRecord
 from tests.helpers.failures import batch_of, fail, raised
 from tests.helpers.people import browser, client
@@ -166,3 +167,14 @@ def test_it_looks_into_payloads_once_for_the_desk(batch: Batch) -> None:
         page = browser("admin").get("/admin/errors/errorgroup/desk/b1/?field=country=DE")
     assert b"2 match" in page.content
     assert sum("payload" in each["sql"] and "country" in each["sql"] for each in statements) == 1
+
+
+@pytest.mark.full_on("postgresql")
+def test_it_joins_items_with_their_last_errors_once(batch: Batch) -> None:
+    """Each matching item was looked up thrice: for its attempts, among those that failed, and for who asked."""
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite plans a subquery as it is written")
+    meant = Item.objects.filter(items_of_matching(batch, {"text": "vat"}), batch=batch, failed_at__isnull=False)
+    assert [item.position for item in meant.order_by("position")] == [0, 2]
+    assert str(meant.query).count('FROM "batches_item"') == 1
+    assert 'JOIN "batches_item"' not in str(meant.query)
