@@ -10,7 +10,7 @@ from setuptools import find_packages, setup
 FOLDERS = {  # package in the wheel: folder here, and what of it
     "batches.templates": ("templates", ["admin/batches/**/*.html", "batches/**/*.html"]),
     "errors.templates": ("templates", ["admin/errors/**/*.html"]),
-    "batchportal.templates": ("templates", ["admin/base_site.html"]),
+    "batchportal.templates": ("templates", ["admin/base_site.html", "403.html", "404.html"]),
     "batches.static": ("static", ["**/*"]),
     "batchportal.samples": ("samples", ["*"]),
 }

@@ -28,6 +28,12 @@ def broken_plugins() -> list[BrokenPlugin]:
     return [_broken[name] for name in sorted(_broken)]
 
 
+def left_out() -> str:
+    """A sentence, after a space, that names them and the class of what they raised; empty if there are none."""
+    names = ", ".join(f"{plugin.name} ({plugin.error.partition(':')[0]})" for plugin in broken_plugins())
+    return f" Left out, as it cannot be imported: {names}." if names else ""
+
+
 @contextmanager
 def guarded(name: str, source: str) -> Iterator[None]:
     """What raises inside is noted under that name, and gone."""

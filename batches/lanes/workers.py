@@ -99,12 +99,13 @@ def could_run(batch: Batch, only: Iterable[str] | None = None) -> bool:
 
 
 class Declined:
-    """Why workers heard of within ten minutes leave batches to others: one query, when it is first asked."""
+    """Why workers heard of within ten minutes leave batches to others, those heard of last first: one query, when it
+    is first asked."""
 
     @cached_property
     def reasons(self) -> Mapping[str, str]:
         heard = Worker.objects.filter(heard_at__gt=now_sql() - REMEMBERED).exclude(declined={})
-        return ChainMap(*heard.order_by().values_list("declined", flat=True))
+        return ChainMap(*heard.order_by("-heard_at").values_list("declined", flat=True))
 
     def why(self, batch_id: str) -> str:
         """Empty for a batch that none leaves."""

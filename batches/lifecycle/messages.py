@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC
 
 from django.core.mail import EmailMessage
 from django.urls import reverse
@@ -14,6 +15,7 @@ from django.utils import timezone
 from batches import accounts, clock, outbound
 from batches.conf import settings
 from batches.models import Delivery
+from batches.moments import moment
 from batches.outbound import OutboundRefused
 from batches.rights import VIEW
 from batches.wording import quantity
@@ -115,7 +117,9 @@ def mail(delivery: Delivery) -> Outcome:
 def paragraphs_of(delivery: Delivery) -> list[str]:
     """What the mail says: of one event, or of each that a digest lists, with links."""
     if delivery.event != Delivery.Event.DIGEST:
-        return [text for text in (subject_of(delivery), delivery.data.get("reason", ""), delivery.data["url"]) if text]
+        happened = f"That was at {moment(delivery.created_at, zone=UTC)}; the page says how it stands now."
+        texts = (subject_of(delivery), delivery.data.get("reason", ""), happened, delivery.data["url"])
+        return [text for text in texts if text]
     lines = delivery.data["lines"]
     listed = ["\n".join(filter(None, (line["text"], line["reason"], line["url"]))) for line in lines]
     more = delivery.data["messages"] - len(lines)

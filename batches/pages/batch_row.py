@@ -154,7 +154,7 @@ def batch_rows(
                 bar=progress_bar(its_progress),
                 failures=its_progress.failed + its_progress.quarantined,
                 standing=standing_of(batch, its_progress, reasons),
-                speed=speed(its_progress),
+                speed="" if because and not its_progress.recent_velocity else speed(its_progress),
                 eta=eta_or_removal(batch, its_progress, reasons, because),
                 because=because,
                 verbs=verbs_of(batch, is_held) if may_operate else [],

@@ -17,6 +17,7 @@ from django import forms
 from packaging.version import InvalidVersion, Version
 
 from batches.exceptions import InvalidInput, UnknownProcessor
+from batches.plugins import left_out
 from batches.processors import parameters
 from batches.processors.broken_code import named_if_it_breaks
 from batches.processors.calls import Context, Rows, answers_of, result_of
@@ -265,10 +266,9 @@ def get(name: str) -> Processor:
     try:
         return _registry[name]
     except KeyError:
-        names = ", ".join(sorted(_registry)) or "none"
-        raise UnknownProcessor(
-            f"There is no processor {name!r}; known: {names}.", {"processor": [f"Unknown processor; known: {names}."]}
-        ) from None
+        known = f"known: {', '.join(sorted(_registry)) or 'none'}.{left_out()}"
+        told = {"processor": [f"Unknown processor; {known}"]}
+        raise UnknownProcessor(f"There is no processor {name!r}; {known}", told) from None
 
 
 def param_labels_of(name: str) -> dict[str, str]:

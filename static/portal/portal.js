@@ -42,7 +42,7 @@ const portal = (() => {
   function words(p) {
     const failures = p.failed + p.quarantined;
     const { waits, butFor, only } = waiting(p);
-    const speed = p.recent_velocity === null || only ? "" : p.recent_velocity ? `${pace(p.recent_velocity)} items a second` : "no item done in 30 s";
+    const speed = p.recent_velocity === null || only ? "" : p.recent_velocity ? `${pace(p.recent_velocity)} items a second` : p.waits_because || p.stuck ? "" : "no item done in 30 s";
     const left = p.eta_human === null ? "" : `about ${p.eta_human.replace(/([a-z])/g, " $1")} left`;
     const eta = p.waits_because ? "" : p.stuck ? "no worker has it" : only ? `done but for ${butFor}` : left && butFor ? `${left}, with ${butFor}` : left || butFor;
     const tail = failures ? ` ${grouped.format(failures)} ${failures === 1 ? "item" : "items"} failed so far.` : "";

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 import pytest
+from django.contrib.auth.models import User
+from django.core.mail import EmailMessage
 from django.utils import timezone
 
-from batches import checkpoint_manager, operations, progress_tracker
+from batches import checkpoint_manager, operations, plugins, processors, progress_tracker
 from batches.engine.waiting_reasons import WaitingReasons
-from batches.models import Batch, Retry, Worker
+from batches.exceptions import UnknownProcessor
+from batches.lifecycle import deliveries
+from batches.models import Batch, Delivery, Retry, Worker
+from batches.moments import moment
 from errors.desk.addresses import desk_url
 from tests.helpers.batches import modes, ran, submitted
 from tests.helpers.command_line import batch_command
 from tests.helpers.pages import page, words
-from tests.helpers.people import client, person, signed_in
+from tests.helpers.people import UserOf, client, person, signed_in
 
 pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.any_database]
 
@@ -105,3 +110,51 @@ def test_a_retry_that_is_held_is_called_held_where_a_batch_lists_it() -> None:
     told = words(page(signed_in(person("admin")), batch.get_absolute_url()))
     assert "Not tried yet State" in told
     assert " Held " in told
+
+
+def test_what_a_living_worker_lacks_is_told_before_what_a_dead_one_lacked() -> None:
+    batch = submitted(modes("ok"))
+    operations.start(batch.pk)
+    batch.refresh_from_db()
+    worker("dead", processors=(), declined={batch.pk: "Said by the dead."})
+    Worker.objects.update(heard_at=timezone.now() - timedelta(minutes=1))
+    worker("alive", processors=(), declined={batch.pk: "Said by the living."})
+    wait = WaitingReasons().why(batch, is_held=False)
+    assert wait is not None
+    assert wait.sentence.endswith("Said by the living.")
+
+
+def test_a_processor_whose_code_cannot_be_imported_is_told_with_its_plug_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plugins, "_broken", {})
+    with plugins.guarded("shop.processors", "PORTAL_PROCESSORS"):
+        compile("def x(:", "shop/processors.py", "exec")
+    with pytest.raises(UnknownProcessor, match=r"Left out, as it cannot be imported: shop\.processors \(SyntaxError\)"):
+        processors.get("shop.charge")
+
+
+def test_a_mail_says_when_that_was(mailoutbox: list[EmailMessage]) -> None:
+    user = person("operator")
+    User.objects.update(email="o@example.org")
+    batch = submitted(modes("invalid"), max_errors=0)
+    operations.watch(batch.pk, User.objects.get(pk=user.pk))
+    at = timezone.now().replace(microsecond=0) - timedelta(hours=30)
+    row = Delivery.objects.create(
+        user_id=user.pk, batch=batch, event="batch.halted", data={"batch_id": batch.pk, "url": "u"}, due_at=at
+    )
+    Delivery.objects.filter(pk=row.pk).update(created_at=at)
+    deliveries.send_due()
+    (message,) = mailoutbox
+    assert f"That was at {moment(at, zone=UTC)}; the page says how it stands now." in str(message.body)
+
+
+def test_who_may_not_is_told_who_he_is_and_the_way_back(user_of: UserOf) -> None:
+    batch = ran(modes("invalid"))
+    viewer = signed_in(user_of("viewer"))
+    answer = viewer.get(f"{desk_url(batch.pk)}retry/")
+    assert answer.status_code == 403
+    assert "signed in as viewer, who may look, but not act" in words(answer.content.decode())
+    nobody = User.objects.create_user("nora", is_staff=True)
+    answer = signed_in(nobody).get("/admin/batches/batch/")
+    assert answer.status_code == 403
+    assert "signed in as nora, who has no role here" in words(answer.content.decode())
+    assert "There is nothing here" in viewer.get("/nowhere").content.decode()
