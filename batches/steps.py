@@ -19,7 +19,7 @@ class Steps:
 
     def __init__(self, fewest: int, most: int) -> None:
         self.fewest, self.most, self.size = fewest, most, fewest
-        self.took = 0.0
+        self.took = self.unrested = 0.0
 
     @contextmanager
     def step(self) -> Iterator[int]:
@@ -28,8 +28,15 @@ class Steps:
         with transaction.atomic():
             yield self.size
         self.took = max(monotonic() - began, 0.001)
+        self.unrested += self.took
         share = min(2.0, SECONDS_PER_STEP[connection.vendor] / self.took)
         self.size = max(self.fewest, min(self.most, int(self.size * share)))
+
+    def rest_in_time(self) -> None:
+        """As `rest`, once the steps since the last one have taken as long as one may: for many that take a moment."""
+        if self.unrested >= SECONDS_PER_STEP[connection.vendor] / 2:
+            self.rest()
+            self.unrested = 0.0
 
     def rest(self) -> None:
         """Let others write: half as long as the last step took, or until each has looked whether they can. Within a

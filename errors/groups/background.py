@@ -12,7 +12,7 @@ from functools import partial
 from time import monotonic
 from typing import Any, NamedTuple
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Q, QuerySet, Sum
 from django.utils import timezone
 
@@ -24,8 +24,9 @@ from errors.groups import gathering, record_moves, regrouping
 from errors.groups.changes import InvalidGroupTransition
 from errors.models import BatchGroup, ErrorGroup, RegroupJob
 
-IN_REQUEST_LIMIT = 5_000
-"""Errors of the group: as many move in one transaction, in which nothing is recorded for the processor."""
+IN_REQUEST_LIMIT = {"postgresql": 5_000, "sqlite": 1_000}
+"""Errors of the group: as many move in one transaction, in which nothing is recorded for the processor, and on SQLite
+nobody writes anything."""
 SLICE_SECONDS = 30.0
 KEPT_FOR = timedelta(days=30)
 """After its end; what was done and by whom stays in the history of its group."""
@@ -74,7 +75,7 @@ def regroup(verb: str, group_id: int, *other: int, actor: str = "", reason: str 
 
     Raises what the verb would, and InvalidGroupTransition for a group that waits for a worker already.
     """
-    if errors_of(group_id) <= IN_REQUEST_LIMIT:
+    if errors_of(group_id) <= IN_REQUEST_LIMIT[connection.vendor]:
         return VERBS[verb].at_once(group_id, *other, actor=actor, reason=reason)
     VERBS[verb].refuse(*(ErrorGroup.objects.get(pk=pk) for pk in (group_id, *other)))
     try:
@@ -105,7 +106,7 @@ def gather_soon(family_id: int) -> None:
 
 def gather_now(family_id: int) -> None:
     members = gathering.members_of(ErrorGroup.objects.get(pk=family_id))
-    small = errors_of(*(member.pk for member in members)) <= IN_REQUEST_LIMIT
+    small = errors_of(*(member.pk for member in members)) <= IN_REQUEST_LIMIT[connection.vendor]
     for job in waiting_jobs().filter(verb="gather", group=family_id):
         (run if small else send)(job.pk)
 

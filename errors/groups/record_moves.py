@@ -13,16 +13,17 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from django.db import transaction
 from django.db.models import F, Max, Min, Value
 from django.db.models.functions import Coalesce, Greatest, Least
 
+from batches.steps import Steps
 from errors.grouping import locks, overrides, record_rows
 from errors.grouping.fingerprints import Identity
 from errors.grouping.history import record_change
 from errors.models import AdviceRevision, BatchGroup, ErrorGroup, ErrorRecord, Findings
 
-RECORDS_PER_PAGE = 1_000
+FEWEST, MOST = 200, 1_000
+"""Records a page."""
 
 
 class Interrupted(Exception):
@@ -57,11 +58,13 @@ def settle(group_id: int, origin_id: int | None = None, goes_on: Callable[[], bo
 
     `goes_on` is asked in each page's transaction; where it says no, `Interrupted` is raised.
     """
+    steps = Steps(FEWEST, MOST)
     batches = BatchGroup.objects.filter(group=group_id).order_by("batch").values_list("batch", flat=True)
     for batch_id in list(batches):
         after: int | None = 0
         while after is not None:
-            after = move_page(group_id, batch_id, origin_id, after, goes_on)
+            after = move_page(group_id, batch_id, origin_id, after, steps, goes_on)
+            steps.rest_in_time()
 
 
 def settle_merged(into_id: int, goes_on: Callable[[], bool] = always) -> None:
@@ -72,31 +75,31 @@ def settle_merged(into_id: int, goes_on: Callable[[], bool] = always) -> None:
         settle(group_id, goes_on=goes_on)
 
 
-@transaction.atomic
 def move_page(
-    group_id: int, batch_id: str, origin_id: int | None, after: int, goes_on: Callable[[], bool]
+    group_id: int, batch_id: str, origin_id: int | None, after: int, steps: Steps, goes_on: Callable[[], bool]
 ) -> int | None:
     """Move the next records of a batch, by their ids; answers the last one's, None with the last page."""
-    if not goes_on():
-        raise Interrupted
-    group = ErrorGroup.objects.get(pk=group_id)
-    locks.regrouping(group.processor)
-    rows = page_of(group_id, batch_id, origin_id, after)
-    moves = moves_of(group_id, rows)
-    if moves:
-        move(group_id, batch_id, moves)
-    if len(rows) == RECORDS_PER_PAGE:
-        return rows[-1].id
-    finish(group_id, batch_id)
-    return None
+    with steps.step() as size:
+        if not goes_on():
+            raise Interrupted
+        group = ErrorGroup.objects.get(pk=group_id)
+        locks.regrouping(group.processor)
+        rows = page_of(group_id, batch_id, origin_id, after, size)
+        moves = moves_of(group_id, rows)
+        if moves:
+            move(group_id, batch_id, moves)
+        if len(rows) == size:
+            return rows[-1].id
+        finish(group_id, batch_id)
+        return None
 
 
-def page_of(group_id: int, batch_id: str, origin_id: int | None, after: int) -> list[Row]:
+def page_of(group_id: int, batch_id: str, origin_id: int | None, after: int, size: int) -> list[Row]:
     records = ErrorRecord.objects.filter(group=group_id, batch=batch_id, pk__gt=after)
     if origin_id is not None:
         records = records.filter(origin=origin_id)
     columns = ("pk", "origin", "item", "item_key", "finished_at", Coalesce("traceback__frame", Value("")))
-    return [Row(*row) for row in records.order_by("pk").values_list(*columns)[:RECORDS_PER_PAGE]]
+    return [Row(*row) for row in records.order_by("pk").values_list(*columns)[:size]]
 
 
 # -- where records belong ----------------------------------------------------------------------------------------------
@@ -182,18 +185,19 @@ def keys_of(rows: Iterable[Row]) -> set[str]:
 
 
 def items_held(batch_id: str, moved: Sequence[Row], groups: Collection[int]) -> Mapping[int, set[str]]:
-    """group -> the keys of moved items of which other records count there."""
-    records = ErrorRecord.objects.filter(group__in=groups, batch=batch_id).order_by()
+    """group -> the keys of moved items of which other records count there. Records are found by their items: a group
+    may have many others."""
+    records = ErrorRecord.objects.order_by()
     ids = {row.id for row in moved}
     items = {row.item for row in moved if row.item is not None}
     keys = {row.item_key for row in moved if row.item is None}
     held: dict[int, set[str]] = defaultdict(set)
     for those in (
         records.filter(item__in=items) if items else None,
-        records.filter(item__isnull=True, item_key__in=keys) if keys else None,
+        records.filter(group__in=groups, batch=batch_id, item__isnull=True, item_key__in=keys) if keys else None,
     ):
         for pk, group, key in () if those is None else those.values_list("pk", "group", "item_key"):
-            if pk not in ids:
+            if group in groups and pk not in ids:
                 held[group].add(key)
     return held
 

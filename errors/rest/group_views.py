@@ -150,7 +150,7 @@ class MergeGroup(ActOnGroup):
     def post(self, request: Request, batch_id: str, fingerprint: str) -> Response:
         """Let it count in another group of the batch, for what there is and for what is to come; answers that one.
 
-        202 above 5,000 errors: a worker moves them, and each counts as before until it has moved.
+        202 above 5,000 errors, 1,000 on SQLite: a worker moves them, and each counts as before until it has moved.
         """
         body, group_id = checked(MergeSerializer, request), group_in(batch_id, fingerprint).group_id
         into = other_group(batch_id, body.pop("into"), "into")
@@ -165,7 +165,7 @@ class SplitGroup(ActOnGroup):
     def post(self, request: Request, batch_id: str, fingerprint: str) -> Response:
         """Take out what was merged into it, or make a group for each place in the code; answers the batch's parts.
 
-        202 above 5,000 errors: a worker moves them, and each counts as before until it has moved.
+        202 above 5,000 errors, 1,000 on SQLite: a worker moves them, and each counts as before until it has moved.
         """
         body, group_id = checked(SplitSerializer, request), group_in(batch_id, fingerprint).group_id
         who = {"actor": actor_of(request), "reason": body.get("reason", "")}

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from batches import steps
 from batches.models import Batch
 from errors.filters import scopes
 from errors.groups import background, record_moves, regrouping
@@ -24,8 +25,9 @@ LANES_MEET = pytest.mark.skipif("connection.vendor == 'sqlite'", reason="SQLite 
 def pages(monkeypatch: pytest.MonkeyPatch) -> list[int | None]:
     """Two records a page, every job by a worker; what each page answered. The counters equal the records after each."""
     answers: list[int | None] = []
-    monkeypatch.setattr(record_moves, "RECORDS_PER_PAGE", 2)
-    monkeypatch.setattr(background, "IN_REQUEST_LIMIT", 0)
+    monkeypatch.setattr(record_moves, "FEWEST", 2)
+    monkeypatch.setattr(record_moves, "MOST", 2)
+    monkeypatch.setitem(background.IN_REQUEST_LIMIT, connection.vendor, 0)
     monkeypatch.setattr(background, "enqueue_by_name", lambda *message: None)
     original = record_moves.move_page
 
@@ -160,6 +162,19 @@ def test_lanes_record_between_two_pages(pages: list[int | None], monkeypatch: py
     monkeypatch.setattr(record_moves, "move_page", and_then_a_lane)
     background.run(job)
     assert counters() == {"bee": (7 + len(pages), 5 + len(pages))}
+
+
+@pytest.mark.parametrize("is_long", [True, False])
+def test_others_write_between_pages_that_take_long(
+    is_long: bool, pages: list[int | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    five_ants()
+    monkeypatch.setitem(steps.SECONDS_PER_STEP, connection.vendor, 0 if is_long else 3600)
+    rests: list[tuple[bool, int]] = []
+    monkeypatch.setattr(steps.Steps, "rest", lambda each: rests.append((connection.in_atomic_block, len(pages))))
+    background.run(asked_for("merge", "ant", "bee"))
+    assert rests == ([(False, page + 1) for page in range(len(pages))] if is_long else [])
+    assert len(pages) > 2
 
 
 def record(batch: Batch, position: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.urls import reverse
 
 from batches.exceptions import InvalidInput
@@ -24,7 +25,7 @@ LIST = "/api/batches/b/errors/groups"
 def messages(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Three errors are many; what the workers are told."""
     messages: list[Any] = []
-    monkeypatch.setattr(background, "IN_REQUEST_LIMIT", 2)
+    monkeypatch.setitem(background.IN_REQUEST_LIMIT, connection.vendor, 2)
     monkeypatch.setattr(background, "enqueue_by_name", lambda *message: messages.append(message))
     return messages
 
