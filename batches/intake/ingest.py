@@ -63,11 +63,22 @@ def copy_items(from_batch: str, to_batch: str) -> int:
         return int(cursor.rowcount)
 
 
-def analyze() -> None:
-    """So that the batch's first chunks are planned for as many items as there are."""
+def analyze(new_items: int) -> None:
+    """So that the batch's first chunks are planned for as many items as there are. For a few new ones only where
+    PostgreSQL would do so by itself a minute later, since a tenth of all have changed: it reads 30,000 rows."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute("ANALYZE batches_item")
+            if new_items < MANY:
+                cursor.execute(HAS_GROWN, [new_items])
+            if new_items >= MANY or cursor.fetchone():
+                cursor.execute("ANALYZE batches_item")
+
+
+MANY = 1_000
+HAS_GROWN = """
+    SELECT 1 FROM pg_class c JOIN pg_stat_user_tables s ON s.relid = c.oid
+    WHERE c.oid = 'batches_item'::regclass AND s.n_mod_since_analyze + %s > 50 + 0.1 * GREATEST(c.reltuples, 0)
+"""
 
 
 def _copy_pages(batch_id: str, rows: Iterable[tuple[int, str, str]]) -> None:

@@ -148,7 +148,7 @@ def store(batch: Batch, rows: RowsCopied, actor: str) -> None:
     )
     leases.ensure_lanes(batch)
     transitions.record(batch, "submit", "", Batch.Status.PENDING, actor=actor, reason=f"Runs {followed.pk} again.")
-    ingest.analyze()
+    ingest.analyze(items)
 
 
 def source_of(followed: Batch, corrected: int) -> dict[str, Any]:

@@ -262,7 +262,7 @@ def store(draft: Draft, reader: Any, key_column: str, actor: str) -> None:
     batch.save(update_fields=["total_items", "source", "fingerprint"])
     leases.ensure_lanes(batch)
     transitions.record(batch, "submit", "", Batch.Status.PENDING, actor=actor)
-    ingest.analyze()
+    ingest.analyze(batch.total_items)
 
 
 def note_earlier_run(batch: Batch) -> None:

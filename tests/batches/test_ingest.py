@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 
 from batches import operations
 from batches.exceptions import BatchConflict, InputRefused, InvalidInput, UnknownProcessor
+from batches.intake import ingest
 from batches.models import Batch, Checkpoint, Item, Transition
 from batches.operations.submission import Submission
 
@@ -161,3 +163,20 @@ def test_it_refuses_a_file_over_the_limit(settings: Any) -> None:
     with pytest.raises(InputRefused, match="is the limit"):
         submit("k\n" + "1\n" * 2_000)
     assert written() == 0
+
+
+def test_a_few_more_items_are_not_worth_a_look_at_all_of_them() -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite plans by what it is told once")
+    looked: list[str] = []
+
+    def note(execute: Any, sql: str, *more: Any) -> Any:
+        looked.extend([sql] if sql.startswith("ANALYZE") else [])
+        return execute(sql, *more)
+
+    with connection.execute_wrapper(note):
+        operations.submit(processor="test.do", items=({"n": n} for n in range(ingest.MANY)), batch_id="many")
+        assert len(looked) == 1
+        for number in range(20):
+            operations.submit(processor="test.do", items=[{"n": 1}], batch_id=f"few-{number}")
+    assert len(looked) < 10  # of earlier tests the server may hear late
