@@ -53,8 +53,9 @@ def moment(field: str, text: str) -> datetime:
     return at
 
 
-def payload_condition(text: str) -> Q:
-    """On records: a field of the item's payload that has this value, written as text; null: the field has none."""
+def payload_condition(text: str, column: str = "") -> Q:
+    """On records: a field of the item's payload that has this value, written as text; null: the field has none. With
+    the `column` of the payload, on whatever has it."""
     name, equals, value = text.partition("=")
     name, value = name.strip(), value.strip()
     if not equals or not name:
@@ -65,7 +66,7 @@ def payload_condition(text: str) -> Q:
     paths = [(name,), tuple(name.split("."))] if "." in name else [(name,)]
     condition = Q()
     for path in paths[: 1 if value == "null" else 2]:
-        text_of_item = payload_text(*path)
+        text_of_item = PayloadText(column, *path) if column else payload_text(*path)
         condition |= Q(IsNull(text_of_item, True)) if value == "null" else Q(Exact(text_of_item, value))
     return condition
 

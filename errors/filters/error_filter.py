@@ -7,7 +7,7 @@ its last record does.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.db import connection
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Sum
@@ -89,10 +89,25 @@ class ErrorFilter(QueryStringFilter):
     def item_condition(self, batch: Batch) -> Q:
         """On the batch's failed items: their last error matches. PostgreSQL joins items and errors once, in whichever
         order has fewer; SQLite looks from each row of the outer query, and there the errors are the fewer."""
-        records = self.records(batch).order_by()
         if connection.vendor == "sqlite":
-            return Q(pk__in=records.filter(attempt=F("item__attempts")).values("item"))
-        return Q(Exists(records.filter(item=OuterRef("pk"), attempt=OuterRef("attempts"))))
+            return Q(pk__in=self.last_records(batch).values("item"))
+        of_payload, others = self.apart(batch, "payload")
+        records = others.records(batch).order_by()
+        return of_payload & Q(Exists(records.filter(item=OuterRef("pk"), attempt=OuterRef("attempts"))))
+
+    def last_records(self, batch: Batch) -> QuerySet[ErrorRecord]:
+        """The matching errors that are the last ones of items which are failed now; their payloads are read with the
+        items."""
+        of_payload, others = self.apart(batch, "item__payload")
+        last = others.records(batch).filter(attempt=F("item__attempts"), item__failed_at__isnull=False)
+        return last.filter(of_payload).order_by()
+
+    def apart(self, batch: Batch, column: str) -> tuple[Q, ErrorFilter]:
+        """What is asked of a payload in that column, and the filter without it."""
+        if not self.field:
+            return Q(), self
+        self.refuse_long_search(batch)
+        return payload_condition(self.field, column), replace(self, field="")
 
     def count_records(self, batch: Batch) -> int:
         """How many records match: from the groups' counters where these can tell."""

@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from django.db.models import Count, F, Q
+from django.db.models import Count, F, Q, QuerySet
 
 from batches.lifecycle import retry_selection, scopes
 from batches.models import Batch, Item, Rehearsal
 from errors.advice.evidence import Evidence
 from errors.advice.facts import Prediction
 from errors.advice.predictions import RECOVERED, recoveries, recoveries_of, total
+from errors.filters.error_filter import ErrorFilter
 from errors.findings import errors_of
 from errors.grouping import failing_now
 from errors.models import ErrorGroup, ErrorRecord, Recommendation
@@ -75,15 +76,17 @@ def forecast(batch: Batch, scope: Mapping[str, Any]) -> Forecast:
     condition = scopes.condition(batch, name, value)
     selection = retry_selection.select_failed(batch, condition, permanent=False, quarantined_too=name == "item_keys")
     items = None if condition == Q() else selection.items
-    failures = last_failures(batch, items, kept_of(batch, name, value))
+    among = ErrorFilter.from_query(value).last_records(batch) if name == "matching" and items is not None else None
+    failures = last_failures(batch, items, kept_of(batch, name, value), among)
     left_out = left_out_by_reason(batch, selection, failures)
-    tried = selection.failed - sum(left_out.values())
+    failed = selection.failed if among is None else sum(row.items for row in failures)
+    tried = failed - sum(left_out.values())
     categories: Counter[str] = Counter()
     for row in failures:
         categories[row.category] += row.items
     by_groups, with_permanent = predictions_by_groups(batch, failures, items)
     return Forecast(
-        failed=selection.failed,
+        failed=failed,
         tried=tried,
         permanent=left_out.get(retry_selection.UNCHANGED, 0),
         quarantined=left_out.get(retry_selection.QUARANTINED, 0),
@@ -105,9 +108,11 @@ def kept_of(batch: Batch, name: str, value: Any) -> Mapping[int, int]:
     return {group: kept[group] for group in own.values_list("pk", flat=True) if group in kept}
 
 
-def last_failures(batch: Batch, items: Any, kept: Mapping[int, int]) -> list[LastFailures]:
+def last_failures(
+    batch: Batch, items: Any, kept: Mapping[int, int], among: QuerySet[ErrorRecord] | None = None
+) -> list[LastFailures]:
     """How the items failed last, by group; `items` of None are all failed ones of the batch. Where `kept` tells how
-    many there are, only those that cannot pass are looked for."""
+    many there are, only those that cannot pass are looked for; `among` are their last errors, where these are known."""
     last = ErrorRecord.objects.filter(batch=batch, attempt=F("item__attempts")).order_by()
     if kept:
         failed = last.filter(item__failed_at__isnull=False, retryable=False, group__in=kept)
@@ -115,9 +120,8 @@ def last_failures(batch: Batch, items: Any, kept: Mapping[int, int]) -> list[Las
         permanent = dict(rows)
         counted = {group: (n, permanent.get(group, 0)) for group, n in kept.items()}
     else:
-        failed = last.filter(
-            Q(item__failed_at__isnull=False) if items is None else Q(item__in=items.order_by().values("pk"))
-        )
+        of_items = Q(item__failed_at__isnull=False) if items is None else Q(item__in=items.order_by().values("pk"))
+        failed = last.filter(of_items) if among is None else among
         counts = {"items": Count("pk"), "permanent": Count("pk", filter=Q(retryable=False))}
         rows = failed.values_list("group").annotate(**counts)
         counted = {group: (n, permanent) for group, n, permanent in rows}

@@ -7,7 +7,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from batches.lifecycle import retry_selection
-from batches.models import Batch
+from batches.models import Batch, Item
+from errors.filters.scopes import items_of_matching
 from errors.grouping import failing_now
 from errors.models import BatchGroup, FailingCount
 from errors.recovery import evidence_queries
@@ -107,3 +108,18 @@ def test_whole_items_are_read_of_samples_alone() -> None:
 
 def fingerprints(batch: Batch) -> list[str]:
     return list(BatchGroup.objects.filter(batch=batch).values_list("group__fingerprint", flat=True))
+
+
+def test_it_reads_the_errors_that_a_filter_means_once() -> None:
+    """Their items were looked for among the errors again, for how many they are and for their groups."""
+    batch = outage()
+    for matching in ({"text": "refused"}, {"positions": "0-20"}, {"field": "mode=network"}, {"attempt": "1"}):
+        with CaptureQueriesContext(connection) as statements:
+            counted = forecast(batch, {"matching": matching})
+        meant = Item.objects.filter(items_of_matching(batch, matching), batch=batch, failed_at__isnull=False)
+        assert counted.failed == meant.count()
+        grouped = [each["sql"] for each in statements if "GROUP BY" in each["sql"] and '"items"' in each["sql"]]
+        assert len(grouped) == 1
+        assert grouped[0].count('FROM "errors_errorrecord"') == 1
+        counting = [each["sql"] for each in statements if each["sql"].startswith("SELECT COUNT(")]
+        assert not [sql for sql in counting if "errors_errorrecord" in sql]
