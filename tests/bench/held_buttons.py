@@ -1,8 +1,9 @@
 """While one client sends what is meant to hold everybody up, how long does another wait, and how much does web grow?
 
 `python -m tests.bench.held_buttons`: a portal of its own, with one web process; an operator who looks at a batch and
-presses pause and resume in turn, ten times a second at most, while each attack lasts. Exits 1 where somebody
-waited for longer than a second (99 of 100 requests), or the process grew by more than 100 MB.
+presses pause and resume in turn, ten times a second at most, while each attack lasts, or another operator's act upon
+very many items. Exits 1 where somebody waited for longer than a second (99 of 100 requests), or the process grew by
+more than 100 MB.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 
 import httpx
 
+from tests.bench import mass_acts
 from tests.helpers.portal import Portal, served
 
 MOST_SECONDS, MOST_MB, PATIENCE = 1.0, 100, 90
@@ -144,10 +146,22 @@ def attacked(
     """One line of the table; whether nobody was held up. Without a token the attacker is a stranger."""
     path, content_type, body = make()
     headers = {"Content-Type": content_type} | ({"Authorization": f"Token {attacker}"} if attacker else {})
+    return watched(portal, var, about, lambda: send(portal.url + path, headers, body), bystander_token)
+
+
+def acted(portal: Portal, var: str, about: str, act: Callable[[httpx.Client], int], operator: str, other: str) -> bool:
+    """The same of an operator's act."""
+    headers = {"Authorization": f"Token {operator}"}
+    with httpx.Client(base_url=portal.url, headers=headers, timeout=mass_acts.PATIENCE) as rest:
+        return watched(portal, var, about, lambda: str(act(rest)), other)
+
+
+def watched(portal: Portal, var: str, about: str, act: Callable[[], str], bystander_token: str) -> bool:
+    """The same of anything that answers in a word."""
     answer: list[str] = []
     before, begun, peak = web_megabytes(var), time.monotonic(), 0.0
     with bystander(portal, bystander_token) as other:
-        sender = threading.Thread(target=send, args=(portal.url + path, headers, body, answer), daemon=True)
+        sender = threading.Thread(target=lambda: answer.append(act()), daemon=True)
         sender.start()
         while sender.is_alive():
             peak = max(peak, web_megabytes(var))
@@ -159,11 +173,11 @@ def attacked(
     return p99 <= MOST_SECONDS and grown <= MOST_MB
 
 
-def send(url: str, headers: dict[str, str], body: bytes, answer: list[str]) -> None:
+def send(url: str, headers: dict[str, str], body: bytes) -> str:
     try:
-        answer.append(str(httpx.post(url, headers=headers, content=body, timeout=PATIENCE).status_code))
+        return str(httpx.post(url, headers=headers, content=body, timeout=PATIENCE).status_code)
     except httpx.HTTPError as error:
-        answer.append(type(error).__name__)
+        return type(error).__name__
 
 
 SET_UP = """
@@ -193,6 +207,9 @@ def main() -> int:
                 held_up += not attacked(portal, var, f"{about} (a stranger)", request, "", other)
             for about, request in SIGNED_IN.items():
                 held_up += not attacked(portal, var, about, request, attacker, other)
+            portal.manage("shell", "--command", "from tests.bench.mass_acts import fill; fill()")
+            for about, act in mass_acts.ACTS.items():
+                held_up += not acted(portal, var, about, act, attacker, other)
     return int(held_up > 0)
 
 
