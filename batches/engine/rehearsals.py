@@ -50,17 +50,26 @@ class RollBack(Exception):
 def eligible(batch: Batch) -> QuerySet[Item]:
     """What a start, a resume or a retry would run; items that kill workers, or are set aside, are left in peace. Where
     the lanes know that every item has an outcome, the index of failed items has them all."""
+    return failed_ones(batch) if is_done(batch) else runnable(batch)
+
+
+def runnable(batch: Batch) -> QuerySet[Item]:
     runs = Item.objects.filter(~quarantined_items.quarantined_by_person(), batch=batch, status__in=RUNNABLE)
-    if is_done(batch):
-        runs = runs.filter(failed_at__isnull=False)
     return runs.exclude(code=WORKER_CRASH, status=Item.Status.QUARANTINED)
+
+
+def failed_ones(batch: Batch) -> QuerySet[Item]:
+    return runnable(batch).filter(failed_at__isnull=False)
 
 
 def is_any_eligible(batch: Batch) -> bool:
     """Whether there is one, looked for where there are few others: what has failed, then behind all lanes."""
-    runs = eligible(batch)
-    behind = runs.filter(position__gte=first_pending(batch.pk)).order_by("position").values_list("pk")
-    return runs.filter(failed_at__isnull=False).exists() or bool(behind[:1])
+    if failed_ones(batch).exists():
+        return True
+    if is_done(batch):
+        return False
+    behind = runnable(batch).filter(position__gte=first_pending(batch.pk)).order_by("position").values_list("pk")
+    return bool(behind[:1])
 
 
 def refuse_unrehearsable(batch: Batch) -> Processor:
