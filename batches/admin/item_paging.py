@@ -14,7 +14,7 @@ from batches.admin import item_windows, long_lists
 from batches.admin.key_search import OF_BATCH, counted_rows
 from batches.admin.long_lists import CappedPaginator, LongList
 from batches.lanes import batch_rows
-from batches.lanes.lane_counts import counters_of, items_by_status, items_to_go
+from batches.lanes.lane_counts import COUNTERS, batches_with, counters_of, items_by_status, items_to_go
 from batches.models import Batch, Item
 
 OFFSET_ROWS = 1_000
@@ -27,7 +27,7 @@ SHOWN_OTHERWISE = {PAGE_VAR, ORDER_VAR, ALL_VAR, ERROR_FLAG, OF_BATCH}
 
 class ItemPaginator(CappedPaginator):
     """`kept_count` is what the batch's lanes have counted, None where they count other items than the list holds;
-    `status` the one by which a batch's items are narrowed, where that is all, and it has no index."""
+    `status` the one by which items are narrowed, where that is all, and no index has just these."""
 
     def __init__(
         self, items: QuerySet[Item], per_page: int, kept_count: int | None, limit: int, batch_id: str, status: str
@@ -48,16 +48,19 @@ class ItemPaginator(CappedPaginator):
         number = self.validate_number(number)
         first = (number - 1) * self.per_page
         if self.status and tuple(self.items.query.order_by) == IN_ORDER:
-            return Page(self.items.filter(position__in=self.places(first)), number, self)
+            return Page(self.items.filter(**self.places(first)), number, self)
         if first < OFFSET_ROWS or not self.batch_id or tuple(self.items.query.order_by) != IN_ORDER:
             return super().page(number)
         place = self.items.order_by("position").values("position")[first : first + 1]
         return Page(self.items.filter(position__gte=place)[: self.per_page], number, self)
 
-    def places(self, skip: int) -> list[int]:
-        """The positions of a page behind `skip` items of the status."""
+    def places(self, skip: int) -> dict[str, list[int]]:
+        """Where a page's items stand, behind `skip` others of the status."""
+        if not self.batch_id:
+            return {"pk__in": item_windows.ids_of_page(self.status, skip, self.per_page)}
         last, _ = batch_rows.ends_of(self.batch_id)
-        return item_windows.positions_of_page(self.batch_id, self.status, last, skip, self.per_page)
+        found = item_windows.positions_of_page(self.batch_id, self.status, last, skip, self.per_page)
+        return {"position__in": found}
 
 
 class ItemChangeList(LongList):
@@ -78,7 +81,9 @@ class ItemChangeList(LongList):
         return INDEXED_COLUMNS if request.GET.get(OF_BATCH) else ()
 
     def is_long(self, request: HttpRequest, rows: QuerySet[Item]) -> bool:
-        """Items of a status without an index are found by reading all of the batch."""
+        """Items of a status without an index are found by reading all of the batch, or of all batches."""
+        if outcome_of_all_batches(request):
+            return True
         kept_count = kept_count_of(request)
         if status_without_index(request):
             kept_count = batch_rows.ends_of(request.GET[OF_BATCH])[0] + 1
@@ -87,7 +92,8 @@ class ItemChangeList(LongList):
 
 def item_paginator(request: HttpRequest, items: QuerySet[Item], per_page: int) -> ItemPaginator:
     """For the list that the request asks for."""
-    batch_id, status = request.GET.get(OF_BATCH, ""), status_without_index(request)
+    batch_id = request.GET.get(OF_BATCH, "")
+    status = status_without_index(request) if batch_id else outcome_of_all_batches(request)
     return ItemPaginator(items, per_page, kept_count_of(request), counted_rows(request, per_page), batch_id, status)
 
 
@@ -97,6 +103,14 @@ def status_without_index(request: HttpRequest) -> str:
     status = narrowed.get("status__exact", "")
     is_one = request.GET.get(OF_BATCH) and list(narrowed) == ["status__exact"] and status in Item.Status.values
     return status if is_one and status not in Item.MARKS else ""
+
+
+def outcome_of_all_batches(request: HttpRequest) -> str:
+    """The outcome by which the items of all batches are narrowed, where that is all: few of very many may have it.
+    Failed ones have an index in their order."""
+    status = str(request.GET.get("status__exact", ""))
+    is_all = not request.GET.get(OF_BATCH) and list(narrowed_by(request)) == ["status__exact"]
+    return status if is_all and status.lower() in COUNTERS and status != Item.Status.FAILED else ""
 
 
 def narrowed_by(request: HttpRequest) -> dict[str, str]:
@@ -114,6 +128,8 @@ def kept_count_of(request: HttpRequest) -> int | None:
 
 
 def kept_count(request: HttpRequest) -> int | None:
+    if outcome := outcome_of_all_batches(request):
+        return sum(n for _, n in batches_with(outcome))
     batch = Batch.objects.filter(pk=request.GET.get(OF_BATCH, "").replace("\x00", "")).first()
     if batch is None or batch.is_ad_hoc or batch.status in Batch.REMOVED:
         return None

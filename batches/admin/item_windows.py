@@ -1,5 +1,5 @@
-"""Pages of a large batch's items of a status that has no index: walked by position, a window at a time, so that no plan
-can read the items of all batches."""
+"""Pages of items of a status that has no index: walked by position, a window at a time, so that no plan can read the
+items of all batches. Where those of all batches are asked for, only batches that have any are walked."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 
 from django.db import connection
 
-from batches.lanes.lane_counts import first_pending
+from batches.lanes import batch_rows
+from batches.lanes.lane_counts import batches_with, first_pending
 from batches.models import Item
 
 WINDOW = 20_000
@@ -35,6 +36,25 @@ def positions_of_page(batch_id: str, status: str, last: int, skip: int, size: in
         if len(found) >= size:
             break
     return found
+
+
+def ids_of_page(status: str, skip: int, size: int) -> list[int]:
+    """Up to `size` items of the outcome, behind `skip` of them, in the order of their batches and positions."""
+    found: list[int] = []
+    for batch_id, n in batches_with(status):
+        if len(found) < size and n > skip:
+            found += ids_in(batch_id, status, skip, size - len(found))
+        skip = max(0, skip - n)
+    return found
+
+
+def ids_in(batch_id: str, status: str, skip: int, size: int) -> list[int]:
+    items = Item.objects.filter(Item.of_statuses(status), batch=batch_id).order_by("position")
+    if status not in Item.MARKS:
+        last, _ = batch_rows.ends_of(batch_id)
+        items = items.filter(position__in=positions_of_page(batch_id, status, last, skip, size))
+        skip = 0
+    return list(items.values_list("pk", flat=True)[skip : skip + size])
 
 
 def asked(sql: str, params: list[Any]) -> list[int]:

@@ -69,6 +69,16 @@ def items_to_go(batch: Batch) -> dict[str, int]:
     return dict(zip(TO_GO, (max(0, batch.total_items - counted - running), running), strict=True))
 
 
+def batches_with(status: str) -> list[tuple[str, int]]:
+    """The batches that have items of an outcome, by their ids, and how many each has: without those that a script has
+    counted and that have no row."""
+    column = status.lower()
+    own, by_hand = Sum(column), f"{column}_by_hand"
+    n = own - Sum(by_hand) if hasattr(Checkpoint, by_hand) else own
+    lanes = Checkpoint.objects.filter(batch__in=Batch.objects.exclude(status__in=Batch.REMOVED)).order_by("batch")
+    return list(lanes.values_list("batch").annotate(n=n).filter(n__gt=0))
+
+
 def first_pending(batch_id: str) -> int:
     """From which position on the batch can have pending items: behind what every lane has looked at, and where the
     first one waits that is to be tried again."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -182,3 +183,23 @@ def test_it_has_every_page_of_a_status(client: Client, running: Batch, monkeypat
     for page, position in enumerate((0, 3, 4, 5), 1):
         items = listed(client, batch__id__exact=running.pk, status__exact="SUCCEEDED", p=str(page))
         assert [item.position for item in items.result_list] == [position]
+
+
+def test_it_finds_an_outcome_over_all_batches_in_those_that_have_it(
+    client: Client, running: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page of skipped items read every item of every batch, and was given up after 15 s."""
+    ran(modes("ok", "ok"))
+    others = [ran(modes("skip", "ok", "skip")) for _ in range(2)]
+    wanted = sorted([(running.pk, 2), *((batch.pk, position) for batch in others for position in (0, 2))])
+    with CaptureQueriesContext(connection) as statements:
+        items = listed(client, status__exact="SKIPPED")
+    assert items.result_count == len(wanted)
+    assert [(item.batch_id, item.position) for item in items.result_list] == wanted
+    reading = [each["sql"] for each in statements if "batches_item" in each["sql"] and "'SKIPPED'" in each["sql"]]
+    assert all(re.search('batch_id"? = |"id" IN', sql) for sql in reading), reading
+    for name in ("list_per_page", "list_max_show_all"):
+        monkeypatch.setattr(f"batches.admin.item_admin.ItemAdmin.{name}", 2)
+    pages = [listed(client, status__exact="SKIPPED", p=str(page)).result_list for page in (1, 2, 3)]
+    assert [(item.batch_id, item.position) for page in pages for item in page] == wanted
+    assert [item.position for item in listed(client, status__exact="QUARANTINED").result_list] == []
