@@ -157,21 +157,27 @@ def take_lane(batch: Batch, lane: int | None, processor: Processor | None = None
     if not leases.has_free(batch, lane):
         return None
     with transaction.atomic():
-        has_begun = batch.status == Batch.Status.QUEUED and begin(batch, processor)
+        is_queued = batch.status == Batch.Status.QUEUED
+        has_begun = is_queued and begin(batch, processor)
         lease = leases.take_lane(batch, lane, is_held=has_begun)
         if lease is None:
             transaction.set_rollback(True)
-        elif processor is not None:
+            return None
+        if is_queued and not has_begun:
+            begin(batch, processor)  # whoever held its row meanwhile may have left it as it was
+        if processor is not None:
             code_versions.note(batch, processor)
     return lease
 
 
 def begin(batch: Batch, processor: Processor | None) -> bool:
-    """Make it RUNNING, unless somebody else has, or everything is paused; then its row is held until the transaction
-    ends."""
+    """Make it RUNNING, unless somebody else has or holds its row at this moment, or everything is paused; then the row
+    is held until the transaction ends."""
     to, queued, goes_on = Batch.Status.RUNNING, (Batch.Status.QUEUED,), ~global_pause.is_in_force()
     code = code_versions.of_batch(batch, processor)
-    before = transitions.moved(batch.pk, to, verb="run", from_=queued, actor="worker", only_if=goes_on, code=code)
+    before = transitions.moved(
+        batch.pk, to, verb="run", from_=queued, actor="worker", only_if=goes_on, code=code, waits=False
+    )
     if before is not None:
         batch.code = before.code or [code] if code else before.code
     return before is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import connection
 from django.db.models import OuterRef, QuerySet, Subquery
 
 from batches.compiled_query import CompiledQuery, CompiledRows
@@ -14,6 +15,14 @@ IN_STATUS = CompiledRows(
     Batch,
     lambda batch_ids, statuses: (
         Batch.objects.select_for_update().filter(pk__in=batch_ids, status__in=statuses).order_by()
+    ),
+)
+AT_ONCE_IN_STATUS = CompiledRows(
+    Batch,
+    lambda batch_ids, statuses: (
+        Batch.objects.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked)
+        .filter(pk__in=batch_ids, status__in=statuses)
+        .order_by()
     ),
 )
 
@@ -39,9 +48,10 @@ def batch_of(batch_id: str) -> Batch:
     return batch
 
 
-def locked(batch_id: str, statuses: list[str]) -> Batch | None:
-    """The batch, held until the transaction ends, if it has one of these statuses."""
-    return IN_STATUS.first([batch_id], statuses)
+def locked(batch_id: str, statuses: list[str], *, waits: bool = True) -> Batch | None:
+    """The batch, held until the transaction ends, if it has one of these statuses; unless this `waits` for others who
+    hold it, none if there are any."""
+    return (IN_STATUS if waits else AT_ONCE_IN_STATUS).first([batch_id], statuses)
 
 
 def ends_of(batch_id: str) -> tuple[int, int]:

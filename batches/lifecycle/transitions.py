@@ -48,10 +48,12 @@ def moved(
     reason: str = "",
     only_if: Any = None,
     code: str = "",
+    waits: bool = True,
 ) -> Batch | None:
-    """The same; returns the batch as it was before. `code`: what it runs with, unless it ran with some before."""
+    """The same; returns the batch as it was before. `code`: what it runs with, unless it ran with some before. Where
+    somebody else holds the batch's row, nothing is done unless it `waits`."""
     with transaction.atomic(savepoint=False):  # whoever began a transaction ends it as one
-        batch = batch_rows.locked(batch_id, list(from_ or Status.values))
+        batch = batch_rows.locked(batch_id, list(from_ or Status.values), waits=waits)
         if batch is None or not may_follow(batch, batch.status, to):
             return None
         rows = Batch.objects.filter(pk=batch_id, status=batch.status)
