@@ -9,6 +9,8 @@ from collections.abc import Callable
 import httpx
 
 ITEMS, PATIENCE = 100_000, 300
+KEYS = 10_000
+"""As many as a body may name; a worker writes the list down from 5,000 on."""
 ITEM = """INSERT INTO batches_item (batch_id, position, key, payload, status, attempts, forgiven, crashes, message,
     code, lane, failed_at, available_at, started_at, finished_at)
   WITH RECURSIVE c(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM c WHERE n < %s)
@@ -51,20 +53,24 @@ def fill() -> None:
 
 
 def give_up(rest: httpx.Client) -> int:
-    return rest.post("/api/batches/waiting/give_up", json={"count": ITEMS}).status_code
+    answer = rest.post("/api/batches/waiting/give_up", json={"count": ITEMS})
+    answer.raise_for_status()
+    return answer.status_code
 
 
 def merge(rest: httpx.Client) -> int:
     """A worker does it; it is over when one group has all of the errors."""
     groups = "/api/batches/grouped/errors/groups"
     answer = rest.post(f"{groups}/grouped-0/merge", json={"into": "grouped-1"})
+    answer.raise_for_status()
     wait_for(lambda: [group["errors"] for group in rest.get(groups).json()["results"]] == [ITEMS])
     return answer.status_code
 
 
 def retry_by_keys(rest: httpx.Client) -> int:
     """A worker writes the list down, and then puts the first of the items back."""
-    answer = rest.post("/api/batches/failed/retry", json={"item_keys": [str(n) for n in range(ITEMS)], "rate": 0.01})
+    answer = rest.post("/api/batches/failed/retry", json={"item_keys": [str(n) for n in range(KEYS)], "rate": 0.01})
+    answer.raise_for_status()
     retry = "/api/batches/failed/retries/1"
     wait_for(lambda: rest.get(retry).json()["state"] != "PREPARING")
     return answer.status_code
@@ -73,7 +79,7 @@ def retry_by_keys(rest: httpx.Client) -> int:
 ACTS: dict[str, Callable[[httpx.Client], int]] = {
     f"{ITEMS:,} items given up": give_up,
     f"{ITEMS // 2:,} errors merged": merge,
-    f"{ITEMS:,} items retried by keys": retry_by_keys,
+    f"{KEYS:,} items retried by keys": retry_by_keys,
 }
 
 
