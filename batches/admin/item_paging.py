@@ -58,9 +58,7 @@ class ItemPaginator(CappedPaginator):
         """Where a page's items stand, behind `skip` others of the status."""
         if not self.batch_id:
             return {"pk__in": item_windows.ids_of_page(self.status, skip, self.per_page)}
-        last, _ = batch_rows.ends_of(self.batch_id)
-        found = item_windows.positions_of_page(self.batch_id, self.status, last, skip, self.per_page)
-        return {"position__in": found}
+        return {"position__in": item_windows.positions_of_page(self.batch_id, self.status, skip, self.per_page)}
 
 
 class ItemChangeList(LongList):
@@ -99,22 +97,25 @@ def item_paginator(request: HttpRequest, items: QuerySet[Item], per_page: int) -
 
 def status_without_index(request: HttpRequest) -> str:
     """The status by which the items of one batch are narrowed, where that is all, and no index has just these."""
-    narrowed = narrowed_by(request)
-    status = narrowed.get("status__exact", "")
-    is_one = request.GET.get(OF_BATCH) and list(narrowed) == ["status__exact"] and status in Item.Status.values
-    return status if is_one and status not in Item.MARKS else ""
+    status = only_status(request) if request.GET.get(OF_BATCH) else ""
+    return status if status in Item.Status.values and status not in Item.MARKS else ""
 
 
 def outcome_of_all_batches(request: HttpRequest) -> str:
     """The outcome by which the items of all batches are narrowed, where that is all: few of very many may have it.
     Failed ones have an index in their order."""
-    status = str(request.GET.get("status__exact", ""))
-    is_all = not request.GET.get(OF_BATCH) and list(narrowed_by(request)) == ["status__exact"]
-    return status if is_all and status.lower() in COUNTERS and status != Item.Status.FAILED else ""
+    status = "" if request.GET.get(OF_BATCH) else only_status(request)
+    return status if status.lower() in COUNTERS and status != Item.Status.FAILED else ""
+
+
+def only_status(request: HttpRequest) -> str:
+    """The status by which a list is narrowed, where that is all; empty otherwise."""
+    narrowed = narrowed_by(request)
+    return narrowed["status__exact"] if list(narrowed) == ["status__exact"] else ""
 
 
 def narrowed_by(request: HttpRequest) -> dict[str, str]:
-    """The parameters that narrow the items of the list's batch."""
+    """The parameters that narrow the items of the list's batch, or of all."""
     return {name: str(value) for name, value in request.GET.items() if name not in SHOWN_OTHERWISE}
 
 

@@ -20,10 +20,11 @@ FROM (SELECT position, status FROM {Item._meta.db_table} WHERE batch_id = %s AND
 """The limit cuts nothing off: with it, the window is read before it is known how few of it have the status."""
 
 
-def positions_of_page(batch_id: str, status: str, last: int, skip: int, size: int) -> list[int]:
-    """Where up to `size` items of the status stand, behind `skip` of them; `last` is the batch's last position."""
+def positions_of_page(batch_id: str, status: str, skip: int, size: int) -> list[int]:
+    """Where up to `size` items of the status stand, behind `skip` of them."""
     found: list[int] = []
     first = first_pending(batch_id) if status == Item.Status.PENDING else 0
+    last, _ = batch_rows.ends_of(batch_id)
     for start in range(first, last + 1, WINDOW):
         window = [batch_id, start, start + WINDOW, WINDOW, status]
         if skip >= WINDOW and (passed := asked(f"SELECT COUNT(*) {OF_WINDOW}", window)[0]) <= skip:
@@ -42,8 +43,10 @@ def ids_of_page(status: str, skip: int, size: int) -> list[int]:
     """Up to `size` items of the outcome, behind `skip` of them, in the order of their batches and positions."""
     found: list[int] = []
     for batch_id, n in batches_with(status):
-        if len(found) < size and n > skip:
+        if n > skip:
             found += ids_in(batch_id, status, skip, size - len(found))
+        if len(found) >= size:
+            break
         skip = max(0, skip - n)
     return found
 
@@ -51,8 +54,7 @@ def ids_of_page(status: str, skip: int, size: int) -> list[int]:
 def ids_in(batch_id: str, status: str, skip: int, size: int) -> list[int]:
     items = Item.objects.filter(Item.of_statuses(status), batch=batch_id).order_by("position")
     if status not in Item.MARKS:
-        last, _ = batch_rows.ends_of(batch_id)
-        items = items.filter(position__in=positions_of_page(batch_id, status, last, skip, size))
+        items = items.filter(position__in=positions_of_page(batch_id, status, skip, size))
         skip = 0
     return list(items.values_list("pk", flat=True)[skip : skip + size])
 

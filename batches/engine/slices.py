@@ -175,7 +175,7 @@ def begin(batch: Batch, processor: Processor | None) -> bool:
     is held until the transaction ends."""
     to, queued, goes_on = Batch.Status.RUNNING, (Batch.Status.QUEUED,), ~global_pause.is_in_force()
     code = code_versions.of_batch(batch, processor)
-    before = transitions.moved(
+    before = transitions.move(
         batch.pk, to, verb="run", from_=queued, actor="worker", only_if=goes_on, code=code, waits=False
     )
     if before is not None:

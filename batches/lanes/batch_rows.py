@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.db import connection
@@ -11,20 +12,16 @@ from batches.compiled_query import CompiledQuery, CompiledRows
 from batches.models import Batch, Item, Milestone
 
 BY_ID = CompiledRows(Batch, lambda batch_ids: Batch.objects.filter(pk__in=batch_ids).order_by())
-IN_STATUS = CompiledRows(
-    Batch,
-    lambda batch_ids, statuses: (
-        Batch.objects.select_for_update().filter(pk__in=batch_ids, status__in=statuses).order_by()
-    ),
-)
-AT_ONCE_IN_STATUS = CompiledRows(
-    Batch,
-    lambda batch_ids, statuses: (
-        Batch.objects.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked)
-        .filter(pk__in=batch_ids, status__in=statuses)
-        .order_by()
-    ),
-)
+
+
+def in_status(batch_ids: list[str], statuses: list[str], *, waits: bool = True) -> QuerySet[Batch]:
+    skips = not waits and connection.features.has_select_for_update_skip_locked
+    rows = Batch.objects.select_for_update(skip_locked=skips)
+    return rows.filter(pk__in=batch_ids, status__in=statuses).order_by()
+
+
+IN_STATUS = CompiledRows(Batch, in_status)
+IN_STATUS_AT_ONCE = CompiledRows(Batch, partial(in_status, waits=False))
 
 
 def ends(batch_ids: list[str]) -> QuerySet[Batch, tuple[Any, ...]]:
@@ -51,7 +48,7 @@ def batch_of(batch_id: str) -> Batch:
 def locked(batch_id: str, statuses: list[str], *, waits: bool = True) -> Batch | None:
     """The batch, held until the transaction ends, if it has one of these statuses; unless this `waits` for others who
     hold it, none if there are any."""
-    return (IN_STATUS if waits else AT_ONCE_IN_STATUS).first([batch_id], statuses)
+    return (IN_STATUS if waits else IN_STATUS_AT_ONCE).first([batch_id], statuses)
 
 
 def ends_of(batch_id: str) -> tuple[int, int]:

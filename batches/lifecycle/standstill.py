@@ -46,15 +46,23 @@ def is_abandoned(batch: Batch, lanes: Sequence[Checkpoint], present: workers.Pre
     held = [lane for lane in lanes if lane.worker]
     if held:
         return all(is_lost(lane, present, now) for lane in held)
-    last = max([lane.saved_at for lane in lanes if lane.saved_at] + [batch.running_since or batch.created_at])
-    return not present.anybody and now - last > workers.SILENT_AFTER
+    return not present.anybody and now - last_heard(batch, lanes) > workers.SILENT_AFTER
+
+
+def last_heard(batch: Batch, lanes: Sequence[Checkpoint]) -> datetime:
+    """When a lane was written last, or when the batch began to run."""
+    return max([lane.saved_at for lane in lanes if lane.saved_at] + [batch.running_since or batch.created_at])
 
 
 def is_lost(lane: Checkpoint, present: workers.Presence, now: datetime) -> bool:
     """Whether the holder of the lane does not live."""
     if lane.worker in present.alive:
         return False
-    return present.has_lost(lane.worker) or (lane.lease_expires_at is not None and lane.lease_expires_at <= now)
+    return present.has_lost(lane.worker) or has_expired(lane, now)
+
+
+def has_expired(lane: Checkpoint, now: datetime) -> bool:
+    return lane.lease_expires_at is not None and lane.lease_expires_at <= now
 
 
 def silent_since(batch: Batch, lanes: Sequence[Checkpoint], now: datetime, velocity: float | None) -> datetime | None:
@@ -62,7 +70,7 @@ def silent_since(batch: Batch, lanes: Sequence[Checkpoint], now: datetime, veloc
     died with a lane in its hands; `velocity` in items a second. None of any other batch, or while it holds a lane."""
     if not batch.is_ad_hoc or batch.status != Batch.Status.RUNNING:
         return None
-    last = max([lane.saved_at for lane in lanes if lane.saved_at] + [batch.running_since or batch.created_at])
+    last = last_heard(batch, lanes)
     held = [lane for lane in lanes if lane.worker]
     if any(not has_died(lane, now) for lane in held):
         return None
@@ -75,8 +83,7 @@ def silent_since(batch: Batch, lanes: Sequence[Checkpoint], now: datetime, veloc
 
 def has_died(lane: Checkpoint, now: datetime) -> bool:
     """Whether the script that holds the lane has ended, or did not renew its lease."""
-    expired = lane.lease_expires_at is not None and lane.lease_expires_at <= now
-    return expired or worker_names.is_dead(lane.worker)
+    return has_expired(lane, now) or worker_names.is_dead(lane.worker)
 
 
 def is_stuck(

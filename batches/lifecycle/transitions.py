@@ -33,25 +33,12 @@ def move(
     actor: str = "",
     reason: str = "",
     only_if: Any = None,
-) -> bool:
-    """Compare-and-set the status and write history; False when the batch was in none of `from_`, or not `only_if`."""
-    return moved(batch_id, to, verb=verb, from_=from_, actor=actor, reason=reason, only_if=only_if) is not None
-
-
-def moved(
-    batch_id: str,
-    to: str,
-    *,
-    verb: str,
-    from_: tuple[str, ...] | None = None,
-    actor: str = "",
-    reason: str = "",
-    only_if: Any = None,
     code: str = "",
     waits: bool = True,
 ) -> Batch | None:
-    """The same; returns the batch as it was before. `code`: what it runs with, unless it ran with some before. Where
-    somebody else holds the batch's row, nothing is done unless it `waits`."""
+    """Compare-and-set the status and write history; returns the batch as it was before, None when it was in none of
+    `from_`, or not `only_if`. `code`: what it runs with, unless it ran with some before. Where somebody else holds the
+    batch's row, nothing is done unless it `waits`."""
     with transaction.atomic(savepoint=False):  # whoever began a transaction ends it as one
         batch = batch_rows.locked(batch_id, list(from_ or Status.values), waits=waits)
         if batch is None or not may_follow(batch, batch.status, to):

@@ -113,7 +113,7 @@ def resume_stopped() -> list[str]:
 
 def resume(batch_id: str) -> bool:
     """One statement decides: whoever has paused, resumed or cancelled it meanwhile is not overruled."""
-    return transitions.move(
+    moved = transitions.move(
         batch_id,
         Batch.Status.QUEUED,
         verb="resume",
@@ -122,6 +122,7 @@ def resume(batch_id: str) -> bool:
         reason=THERE_IS_ROOM,
         only_if=may_go_on(),
     )
+    return moved is not None
 
 
 def there_is_room() -> bool:

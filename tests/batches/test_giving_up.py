@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable
-from threading import Thread
-from typing import Any
 
 import pytest
 from django.db import connection
@@ -17,6 +15,7 @@ from batches.operations import giving_up
 from batches.steps import Steps
 from errors.models import ErrorRecord
 from tests.helpers.batches import modes, statuses, submitted, worked_on
+from tests.helpers.resting import while_it_rests
 from tests.helpers.waiting import PATIENCE
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -44,20 +43,13 @@ def line(batch: Batch) -> str:
 def test_others_write_while_many_items_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     batch, other = waiting_batch(), submitted(modes("ok"))
     operations.start(other.pk)
-    seen: list[Any] = []
 
-    def press() -> None:
+    def press() -> tuple[int, str]:
         operations.pause(other.pk)
         operations.resume(other.pk)
-        seen.append((failed(batch), line(batch)))
-        connection.close()
+        return failed(batch), line(batch)
 
-    def rest(steps: Steps) -> None:
-        thread = Thread(target=press)
-        thread.start()
-        thread.join(PATIENCE)
-
-    monkeypatch.setattr(Steps, "rest", rest)
+    seen = while_it_rests(monkeypatch, press)
     assert operations.give_up(batch.pk, reason="enough", count=35) == 35
     assert seen == [(n, f"{n} of 35 items given up. enough") for n in (10, 20, 30)]
     batch.refresh_from_db()

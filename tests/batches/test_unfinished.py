@@ -6,7 +6,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable
 from datetime import timedelta
-from threading import Thread
+from functools import partial
 from typing import Any
 
 import pytest
@@ -23,6 +23,7 @@ from batches.steps import Steps
 from tests.helpers.batches import modes, ran, rows_written, submitted
 from tests.helpers.command_line import batch_command
 from tests.helpers.people import browser, client
+from tests.helpers.resting import while_it_rests
 from tests.helpers.waiting import PATIENCE
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -45,24 +46,7 @@ Meanwhile = Callable[[Callable[[], Any]], list[Any]]
 @pytest.fixture
 def between(monkeypatch: pytest.MonkeyPatch) -> Meanwhile:
     """Runs a function in a thread of its own whenever a piece was written; what it answered, each time."""
-    answers: list[Any] = []
-
-    def during(look: Callable[[], Any]) -> list[Any]:
-        def look_and_leave() -> None:
-            try:
-                answers.append(look())
-            finally:
-                connection.close()
-
-        def rest(steps: Steps) -> None:
-            thread = Thread(target=look_and_leave)
-            thread.start()
-            thread.join(PATIENCE)
-
-        monkeypatch.setattr(Steps, "rest", rest)
-        return answers
-
-    return during
+    return partial(while_it_rests, monkeypatch)
 
 
 def submit(**options: Any) -> operations.Submission:
